@@ -1,0 +1,1 @@
+//! AWS clients: the only place that names an SDK type.

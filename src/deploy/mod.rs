@@ -1,0 +1,1 @@
+//! Plan, change set, review, execute, settle; destroy.

@@ -1,0 +1,1 @@
+//! Drivers of message engines: commands to run, parsers of what they print.

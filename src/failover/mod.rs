@@ -1,0 +1,1 @@
+//! The failover test: load, faults, ledger, checker, report.

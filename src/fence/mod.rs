@@ -1,0 +1,1 @@
+//! Who may write: owner record, proofs, the lock port.

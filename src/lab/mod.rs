@@ -1,0 +1,3 @@
+//! The local cloud: an AWS-compatible endpoint with a real data plane.
+
+pub mod api;

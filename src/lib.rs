@@ -1,0 +1,41 @@
+//! mqaws: highly available message queue managers on AWS: deploy them, rehearse their failures under load, measure RPO and RTO.
+//!
+//! Reading order, which is also the order of a deployment:
+//!
+//! 1. [`model`]: what the user wants, as typed data;
+//! 2. [`template`]: a CloudFormation document as typed data;
+//! 3. [`render`]: from the one to the other, with user data and the agent's configuration;
+//! 4. `deploy`, `observe`: change sets, events, service; what is there now;
+//! 5. `agent`, `fence`, `engine`: what runs on the instance, and why it may write;
+//! 6. `failover`: load, faults, ledger, verdict;
+//! 7. `lab`, `standin`: the same on one machine, without an account or a licence.
+//!
+//! Without features the library is `model`, `template` and `render` alone.
+
+pub mod model;
+pub mod remedy;
+pub mod render;
+pub mod template;
+
+#[cfg(feature = "agent")]
+pub mod agent;
+#[cfg(feature = "agent")]
+pub mod aws;
+#[cfg(feature = "agent")]
+pub mod engine;
+#[cfg(feature = "agent")]
+pub mod fence;
+
+#[cfg(feature = "lab")]
+pub mod lab;
+#[cfg(feature = "lab")]
+pub mod standin;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod deploy;
+#[cfg(feature = "cli")]
+pub mod failover;
+#[cfg(feature = "cli")]
+pub mod observe;

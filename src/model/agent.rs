@@ -1,0 +1,195 @@
+//! What the deploying side and the agent tell each other: configuration in, status and marks out.
+//!
+//! Written as JSON. Readers keep unknown values; writers only add fields within one schema version.
+
+use serde::{Deserialize, Serialize};
+
+/// The agent's configuration, written to `/etc/mqaws/agent.json` by the user data; holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentConfig {
+    /// `mqaws.agent/1`.
+    pub schema: String,
+    /// Name of the stack.
+    pub stack: String,
+    /// AWS region.
+    pub region: String,
+    /// Logical id of the Auto Scaling group, for the deployment's signal.
+    pub group: String,
+    /// Name of the terminating lifecycle hook.
+    pub hook: String,
+    /// Name of the queue manager.
+    pub queue_manager: String,
+    /// `single`, later `standby` and others.
+    pub topology: String,
+    /// The engine and where its commands are.
+    pub engine: EngineConfig,
+    /// The shared file system.
+    pub storage: StorageConfig,
+    /// ARN of the secret that holds the application user, `{"username":…,"password":…}`.
+    pub credentials: String,
+    /// TCP port of the queue manager, 1414.
+    pub mq_port: u16,
+    /// TCP port of the AMQP service, 5672; absent when the service is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amqp_port: Option<u16>,
+    /// CloudWatch namespace of the agent's metrics.
+    pub metrics_namespace: String,
+}
+
+/// The engine and where its commands are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineConfig {
+    /// `ibm-mq`, later `rabbitmq`.
+    pub kind: String,
+    /// Directory of the engine's commands, `/opt/mqm/bin`.
+    pub bin_dir: String,
+}
+
+/// The shared file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageConfig {
+    /// EFS file system id.
+    pub file_system: String,
+    /// Mount point, `/mnt/mqaws`.
+    pub mount: String,
+}
+
+/// What `mqaws-agent status --json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// `mqaws.agent-status/1`.
+    pub schema: String,
+    /// Version of the agent.
+    pub agent_version: String,
+    /// EC2 instance id.
+    pub instance: String,
+    /// Availability zone.
+    pub zone: String,
+    /// Queue manager name.
+    pub queue_manager: String,
+    /// State of the agent's machine in kebab case: `booting fencing mounting adopting starting serving restarting condemned draining stopped paused`.
+    pub state: String,
+    /// When that state was entered, RFC 3339 UTC.
+    pub since: String,
+    /// Epoch of the owner record while this instance owns the data.
+    #[serde(default)]
+    pub epoch: Option<u64>,
+    /// Why the last start was safe.
+    #[serde(default)]
+    pub proof: Option<ProofReport>,
+    /// Engine product and version as the engine printed it, e.g. `IBM MQ 9.4.0.11`, or the stand-in's own text.
+    #[serde(default)]
+    pub engine_version: Option<String>,
+    /// True when the engine is the lab's stand-in, a test double.
+    #[serde(default)]
+    pub stand_in: bool,
+    /// Status of the queue manager in the engine's words, e.g. `RUNNING`.
+    #[serde(default)]
+    pub queue_manager_status: Option<String>,
+    /// Whether the lock is held now.
+    #[serde(default)]
+    pub lock_held: bool,
+    /// 99th percentile of the last write and fsync samples on the shared file system, in milliseconds.
+    #[serde(default)]
+    pub fsync_millis: Option<f64>,
+    /// Restarts in place since the agent started.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Client connections, when the engine tells.
+    #[serde(default)]
+    pub connections: Option<u64>,
+    /// The last thing that went wrong, in words fit for a user.
+    #[serde(default)]
+    pub last_error: Option<String>,
+}
+
+/// Why a start of a queue manager on existing data was safe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofReport {
+    /// `new` (no data existed), `clean`, `terminated`, `same-host` (this host's own earlier epoch), later `lease` and `operator`.
+    pub kind: String,
+    /// Instance id of the previous owner, when there was one.
+    #[serde(default)]
+    pub previous: Option<String>,
+    /// When the proof was obtained, RFC 3339 UTC.
+    pub at: String,
+}
+
+/// One phase mark: a point on the instance's clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Wall clock in nanoseconds since 1970; in the lab, all hosts share one clock.
+    pub t_unix_ns: i64,
+    /// Instance that wrote the mark.
+    pub instance: String,
+    /// Epoch at that moment, 0 before there is one.
+    pub epoch: u64,
+    /// What happened; see [`mark`] for the names.
+    pub mark: String,
+    /// A few words more, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// Names of marks, in the order of a start.
+pub mod mark {
+    /// The agent's process started.
+    pub const AGENT_STARTED: &str = "agent-started";
+    /// The shared file system is mounted.
+    pub const MOUNTED: &str = "mounted";
+    /// The lock was obtained.
+    pub const LOCK_OBTAINED: &str = "lock-obtained";
+    /// A proof was obtained; the detail names it.
+    pub const PROOF: &str = "proof";
+    /// The queue manager was created or adopted.
+    pub const ADOPTED: &str = "adopted";
+    /// The start command was issued.
+    pub const ENGINE_STARTING: &str = "engine-starting";
+    /// The queue manager runs and its listener accepts.
+    pub const ENGINE_STARTED: &str = "engine-started";
+    /// Definitions checked, signal sent: service is given.
+    pub const SERVING: &str = "serving";
+    /// The kernel told of the engine's death.
+    pub const DEATH_NOTICED: &str = "death-noticed";
+    /// The engine does not answer its health check.
+    pub const HANG_NOTICED: &str = "hang-noticed";
+    /// A restart in place begins; the detail says which.
+    pub const RESTARTING: &str = "restarting";
+    /// The instance was reported unhealthy.
+    pub const CONDEMNED: &str = "condemned";
+    /// A drain begins.
+    pub const DRAINING: &str = "draining";
+    /// The queue manager is stopped and the lock released.
+    pub const STOPPED: &str = "stopped";
+    /// A fault was injected on this instance.
+    pub const FAULT: &str = "fault";
+}
+
+/// What `mqaws-agent fault KIND` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultReport {
+    /// Name of the fault.
+    pub fault: String,
+    /// Whether the fault was seen to have happened.
+    pub verified: bool,
+    /// What was seen, for people.
+    pub evidence: String,
+    /// When it was injected, wall clock in nanoseconds since 1970.
+    pub t_unix_ns: i64,
+}
+
+/// What `mqaws-agent probe define|depth|delete` prints: the test's own queues on the queue manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// Queues `MQAWS.PROBE.*` with their current depth.
+    pub queues: Vec<ProbeQueue>,
+}
+
+/// One queue of the test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeQueue {
+    /// Queue name.
+    pub name: String,
+    /// Messages on it, committed and not.
+    pub depth: u64,
+}

@@ -1,0 +1,3 @@
+//! A deployment as typed data; pure.
+
+pub mod agent;

@@ -1,0 +1,1 @@
+//! From a deployment to a template, user data and the agent's configuration; pure.

@@ -1,0 +1,1 @@
+//! The stand-in queue manager of the local cloud: a test double.

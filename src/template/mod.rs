@@ -1,0 +1,1 @@
+//! A CloudFormation document as typed data; pure, and knows nothing of mqaws.
