@@ -2,10 +2,13 @@
 //!
 //! Wire codecs turn requests into [`Call`]s; CloudFormation makes the same calls for its resources, as AWS does.
 
+use super::timing::Timing;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Account of the local cloud.
 pub const ACCOUNT: &str = "000000000000";
@@ -83,28 +86,150 @@ pub fn unknown_action(call: &Call) -> ApiError {
     )
 }
 
+/// Where a local cloud runs and how fast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Lab id, the value of `MQAWS_LAB` in everything the lab starts.
+    pub id: String,
+    /// Second octet of every address of this lab: `127.L.x.y`.
+    pub octet: u8,
+    /// Port of the API endpoint.
+    pub port: u16,
+    /// Directory of the lab.
+    pub dir: PathBuf,
+    /// Speed of the control loops.
+    pub timing: Timing,
+    /// Executable that instances run as agent and engine commands.
+    pub executable: PathBuf,
+    /// Defect of the stand-in queue managers (a negative control).
+    pub standin_defect: Option<String>,
+}
+
+impl Site {
+    /// URL of the API endpoint, `http://127.77.0.1:4566`.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.{}.0.1:{}", self.octet, self.port)
+    }
+}
+
+/// Somebody that the cloud knows by an access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Secret access key.
+    pub secret_access_key: String,
+    /// Session token that has to come with the key, for temporary credentials.
+    pub session_token: Option<String>,
+    /// Unix seconds after which the key is refused.
+    pub expires: Option<i64>,
+    /// Who it is.
+    pub caller: Caller,
+}
+
+/// Something that happened to an instance; services that must follow instances listen to these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceEvent {
+    /// EC2 instance id.
+    pub instance: String,
+    /// State that was just entered: `pending running shutting-down terminated stopping stopped`.
+    pub state: String,
+}
+
 /// The local cloud: its identity and its services by signing name.
 pub struct Cloud {
     /// Region, `eu-west-1`.
     pub region: String,
-    services: std::sync::RwLock<std::collections::HashMap<String, Arc<dyn Service>>>,
+    /// Where it runs.
+    pub site: Site,
+    identities: RwLock<HashMap<String, Identity>>,
+    instance_tokens: RwLock<HashMap<String, String>>,
+    events: tokio::sync::broadcast::Sender<InstanceEvent>,
+    stop: tokio::sync::watch::Sender<bool>,
+    services: RwLock<HashMap<String, Arc<dyn Service>>>,
 }
 
 impl Cloud {
-    /// A cloud without services.
+    /// A cloud without services at a place of no importance, for tests of one service.
     pub fn new(region: impl Into<String>) -> Arc<Self> {
+        Self::at(
+            region,
+            Site {
+                id: "lab-none".to_owned(),
+                octet: 76,
+                port: 4566,
+                dir: std::env::temp_dir().join("mqaws-none"),
+                timing: Timing::Fast,
+                executable: PathBuf::from("mqaws"),
+                standin_defect: None,
+            },
+        )
+    }
+
+    /// A cloud without services at a place.
+    pub fn at(region: impl Into<String>, site: Site) -> Arc<Self> {
         Arc::new(Self {
             region: region.into(),
-            services: Default::default(),
+            site,
+            identities: RwLock::default(),
+            instance_tokens: RwLock::default(),
+            events: tokio::sync::broadcast::Sender::new(1024),
+            stop: tokio::sync::watch::Sender::new(false),
+            services: RwLock::default(),
         })
+    }
+
+    /// Makes an access key known; a key that is known already is replaced.
+    pub fn know(&self, access_key_id: impl Into<String>, identity: Identity) {
+        write(&self.identities).insert(access_key_id.into(), identity);
+    }
+
+    /// Forgets every access key and token of one instance.
+    pub fn forget_instance(&self, instance: &str) {
+        write(&self.identities)
+            .retain(|_, i| !matches!(&i.caller, Caller::Instance { instance: of, .. } if of == instance));
+        write(&self.instance_tokens).retain(|_, of| of != instance);
+    }
+
+    /// Who has this access key.
+    pub fn identity(&self, access_key_id: &str) -> Option<Identity> {
+        read(&self.identities).get(access_key_id).cloned()
+    }
+
+    /// Notes that an instance metadata token was given to an instance.
+    pub fn note_instance_token(&self, token: impl Into<String>, instance: impl Into<String>) {
+        write(&self.instance_tokens).insert(token.into(), instance.into());
+    }
+
+    /// The instance that holds this metadata token.
+    pub fn instance_of_token(&self, token: &str) -> Option<String> {
+        read(&self.instance_tokens).get(token).cloned()
+    }
+
+    /// Tells every listener what happened to an instance.
+    pub fn announce(&self, event: InstanceEvent) {
+        // Nobody listening is not an error.
+        let _ = self.events.send(event);
+    }
+
+    /// What happens to instances from now on.
+    pub fn instance_events(&self) -> tokio::sync::broadcast::Receiver<InstanceEvent> {
+        self.events.subscribe()
+    }
+
+    /// Asks the whole cloud to end.
+    pub fn shut_down(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Returns when the cloud was asked to end.
+    pub async fn until_shut_down(&self) {
+        let mut stop = self.stop.subscribe();
+        // The sender lives as long as `self`, so the only way out is `true`.
+        let _ = stop.wait_for(|stopping| *stopping).await;
     }
 
     /// Adds a service under its signing name.
     pub fn add(&self, name: &str, service: Arc<dyn Service>) {
-        self.services
-            .write()
-            .unwrap_or_else(|e| e.into_inner())
-            .insert(name.to_owned(), service);
+        write(&self.services).insert(name.to_owned(), service);
     }
 
     /// Carries out one action of one service.
@@ -112,12 +237,7 @@ impl Cloud {
     /// # Errors
     /// Whatever the service answers; `UnknownService` when there is none of that name.
     pub async fn call(self: &Arc<Self>, service: &str, action: &str, params: Value, caller: Caller) -> ApiResult {
-        let found = self
-            .services
-            .read()
-            .unwrap_or_else(|e| e.into_inner())
-            .get(service)
-            .cloned();
+        let found = read(&self.services).get(service).cloned();
         let Some(found) = found else {
             return Err(
                 ApiError::new("UnknownService", format!("the local cloud has no service {service}")).status(404),
@@ -131,6 +251,14 @@ impl Cloud {
         };
         found.call(self.clone(), call).await
     }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(|e| e.into_inner())
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(|e| e.into_inner())
 }
 
 /// A parameter as text; numbers and booleans are turned into text.
