@@ -45,6 +45,10 @@ pub trait Remedy: std::error::Error {
     fn left(&self) -> Option<String> {
         None
     }
+    /// Further facts under a one-word label, e.g. `agent` and its last error.
+    fn details(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
     /// The place in the user's file, as `file:line:column` with an excerpt, when the error has one.
     fn place(&self) -> Option<String> {
         None

@@ -1,1 +1,32 @@
-//! The command line: one file per verb.
+//! The command line: one file per verb, one frame for all of them.
+//!
+//! A verb is a module with `Args` (clap) and `run(&Context, Args) -> Outcome`. [`Context`] holds what verbs share:
+//! the two output streams, progress, prompts, Ctrl-C, the configuration's place, the AWS clients and the asynchronous
+//! runtime, each made when first asked for, so that `render`, `validate` and `--help` start in milliseconds.
+//! Errors go up as [`Failure`] and are printed once, by [`main`].
+
+mod app;
+mod args;
+mod context;
+mod failure;
+mod interrupt;
+mod output;
+mod progress;
+mod words;
+
+pub mod completions;
+pub mod failover_test;
+pub mod init;
+pub mod lab;
+pub mod man;
+pub mod render;
+pub mod validate;
+
+pub use app::{command, main};
+pub use args::{Cli, Color, Command, Format, Global};
+pub use context::Context;
+pub use failure::{CliError, Failure, Outcome};
+pub use interrupt::Interrupt;
+pub use output::Output;
+pub use progress::{Progress, Wait};
+pub use words::{duration, megabytes, row};

@@ -1,0 +1,144 @@
+//! Parse, run, report, exit.
+
+use super::args::{Cli, Color, Command, Format};
+use super::{CliError, Context, Failure, Outcome, Output, Progress};
+use super::{completions, failover_test, init, lab, man, render, validate};
+use crate::remedy::ExitKind;
+use clap::{CommandFactory, FromArgMatches};
+use serde_json::json;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The whole program: parse, run, report, exit.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let cli = match command()
+        .try_get_matches_from(&args)
+        .and_then(|m| Cli::from_arg_matches(&m))
+    {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &args),
+    };
+    log(cli.global.verbose);
+    let context = Context::new(cli.global);
+    let exit = check(&context).and_then(|()| run(&context, cli.command));
+    let exit = exit.unwrap_or_else(|failure| {
+        failure.report(context.output());
+        failure.exit()
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// The command tree, for completions and the manual.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn run(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Init(args) => init::run(context, args),
+        Command::Render(args) => render::run(context, args),
+        Command::Validate(args) => validate::run(context, args),
+        Command::FailoverTest(args) => failover_test::run(context, args),
+        Command::Lab(args) => lab::run(context, args),
+        Command::Completions(args) => completions::run(context, args),
+        Command::Man(args) => man::run(context, args),
+    }
+}
+
+/// Options that do not go together whatever the verb.
+fn check(context: &Context) -> Result<(), Failure> {
+    let global = context.global();
+    let beside = [
+        ("--profile", "MQAWS_PROFILE", global.profile.is_some()),
+        ("--endpoint-url", "MQAWS_ENDPOINT_URL", global.endpoint_url.is_some()),
+    ];
+    match beside.into_iter().find(|(_, _, given)| global.local && *given) {
+        None => Ok(()),
+        Some((flag, variable, _)) => Err(CliError::Usage {
+            message: format!("--local and {flag} do not go together"),
+            hint: Some(format!(
+                "--local always uses the local cloud; leave out {flag} (or the variable {variable})"
+            )),
+        }
+        .into()),
+    }
+}
+
+/// Logs to standard error; `MQAWS_LOG` takes a filter, `-v` a level.
+fn log(verbose: u8) {
+    let filter = match (std::env::var("MQAWS_LOG"), verbose) {
+        (Ok(filter), _) => filter,
+        (Err(_), 0) => return,
+        (Err(_), 1) => "mqaws=info".into(),
+        (Err(_), 2) => "mqaws=debug".into(),
+        (Err(_), _) => "debug".into(),
+    };
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// A wrong command line, help or the version: in clap's words, or as JSON when the arguments ask for it.
+fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
+    let is_error = error.use_stderr();
+    if is_error && wants_json(args) {
+        let text = error.to_string();
+        let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+        let message = lines
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned();
+        let hint: Vec<&str> = lines.filter_map(|l| l.strip_prefix("tip: ")).collect();
+        let document = json!({
+            "schema": "mqaws.error/1",
+            "error": message,
+            "causes": [],
+            "details": {},
+            "place": null,
+            "left": "nothing was changed",
+            "hint": (!hint.is_empty()).then(|| hint.join("; ")),
+            "exit": { "code": ExitKind::Usage as u8, "name": "usage" },
+        });
+        Output::new(Format::Json, Color::Never, true, Progress::silent()).document(&document);
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(if is_error { ExitKind::Usage } else { ExitKind::Success } as u8)
+}
+
+/// Whether a command line that does not parse asks for JSON.
+fn wants_json(args: &[OsString]) -> bool {
+    let flag = args
+        .iter()
+        .zip(args.iter().skip(1).chain(args.last()))
+        .any(|(arg, next)| arg == "--output=json" || (arg == "--output" && next == "json"));
+    flag || std::env::var_os("MQAWS_OUTPUT").is_some_and(|v| v == "json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_tree_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_an_example() {
+        for verb in command().get_subcommands() {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("mqaws "), "{} has no example", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn json_is_found_in_a_wrong_command_line() {
+        let args = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        assert!(wants_json(&args("mqaws plan --output json --wrong")));
+        assert!(wants_json(&args("mqaws --output=json")));
+        assert!(!wants_json(&args("mqaws plan --output text")));
+    }
+}

@@ -1,0 +1,128 @@
+//! The command line as clap sees it.
+
+use super::{completions, failover_test, init, lab, man, render, validate};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
+use std::path::PathBuf;
+
+/// Deploy highly available message queue managers on AWS, rehearse their failures under load, measure RPO and RTO
+#[derive(Debug, Parser)]
+#[command(
+    name = "mqaws",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  mqaws demo                          see it work on this machine, without an account\n  mqaws init                          write an annotated mqaws.yaml\n  mqaws plan --region eu-west-1       show what a deployment would change\n  mqaws deploy --region eu-west-1     deploy a queue manager"
+)]
+pub struct Cli {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every verb.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Configuration file [default: mqaws.yaml, when there is one]
+    #[arg(
+        long,
+        short = 'c',
+        global = true,
+        env = "MQAWS_CONFIG",
+        value_name = "FILE",
+        hide_env = true
+    )]
+    pub config: Option<PathBuf>,
+    /// AWS region
+    #[arg(long, global = true, env = "MQAWS_REGION", value_name = "REGION", hide_env = true)]
+    pub region: Option<String>,
+    /// Profile of the AWS configuration files
+    #[arg(long, global = true, env = "MQAWS_PROFILE", value_name = "NAME", hide_env = true)]
+    pub profile: Option<String>,
+    /// Endpoint of an AWS-compatible service, used for every call
+    #[arg(long, global = true, env = "MQAWS_ENDPOINT_URL", value_name = "URL", hide_env = true)]
+    pub endpoint_url: Option<String>,
+    /// Use the local cloud of this machine
+    #[arg(long, global = true, env = "MQAWS_LOCAL", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), hide_env = true)]
+    pub local: bool,
+    /// Form of what is printed on standard output
+    #[arg(
+        long,
+        global = true,
+        env = "MQAWS_OUTPUT",
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        hide_env = true
+    )]
+    pub output: Format,
+    /// When to use colour; NO_COLOR is honoured
+    #[arg(
+        long,
+        global = true,
+        env = "MQAWS_COLOR",
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_env = true
+    )]
+    pub color: Color,
+    /// Show no progress
+    #[arg(long, global = true, env = "MQAWS_NO_PROGRESS", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), hide_env = true)]
+    pub no_progress: bool,
+    /// Answer yes to every question
+    #[arg(long, short = 'y', global = true, env = "MQAWS_YES", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), hide_env = true)]
+    pub yes: bool,
+    /// Log more: -v progress of mqaws, -vv its calls, -vvv everything
+    #[arg(long, short = 'v', global = true, env = "MQAWS_VERBOSE", action = ArgAction::Count, hide_env = true)]
+    pub verbose: u8,
+    /// Print results and errors only
+    #[arg(long, short = 'q', global = true, env = "MQAWS_QUIET", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), hide_env = true)]
+    pub quiet: bool,
+}
+
+/// Form of what is printed on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document with a `schema` field
+    Json,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write an annotated configuration file
+    Init(init::Args),
+    /// Write the CloudFormation template
+    Render(render::Args),
+    /// Check the configuration, offline
+    Validate(validate::Args),
+    /// Fail a queue manager over under load and measure RPO and RTO
+    FailoverTest(failover_test::Args),
+    /// Start, stop and look at the local cloud
+    Lab(lab::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Print the manual page
+    Man(man::Args),
+}

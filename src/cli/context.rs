@@ -1,0 +1,141 @@
+//! What the verbs share; everything costly is made when first asked for.
+
+use super::args::Global;
+use super::{CliError, Failure, Interrupt, Output, Progress};
+use std::future::Future;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// What the verbs share.
+///
+/// Verbs are plain functions; those that call AWS enter the runtime once, with [`Context::block_on`].
+pub struct Context {
+    global: Global,
+    output: Output,
+    progress: Progress,
+    runtime: OnceLock<tokio::runtime::Runtime>,
+    interrupt: OnceLock<Interrupt>,
+}
+
+impl Context {
+    /// The context of one run of the program.
+    pub(super) fn new(global: Global) -> Self {
+        let progress = Progress::new(!global.no_progress && !global.quiet);
+        let output = Output::new(global.output, global.color, global.quiet, progress.clone());
+        Self {
+            global,
+            output,
+            progress,
+            runtime: OnceLock::new(),
+            interrupt: OnceLock::new(),
+        }
+    }
+
+    /// The global options as given, flags over variables.
+    pub fn global(&self) -> &Global {
+        &self.global
+    }
+
+    /// Standard output and standard error.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Progress on standard error.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The configuration file: `--config`, else `mqaws.yaml` in the current folder when there is one.
+    pub fn config_path(&self) -> Option<PathBuf> {
+        const DEFAULT: &str = "mqaws.yaml";
+        self.global
+            .config
+            .clone()
+            .or_else(|| Path::new(DEFAULT).exists().then(|| DEFAULT.into()))
+    }
+
+    /// Runs a future on the program's runtime, which starts with the first call.
+    ///
+    /// # Errors
+    /// What the future returns; [`CliError::Runtime`] when no thread can be started.
+    pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        if self.runtime.get().is_none() {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .map_err(CliError::Runtime)?;
+            // A second runtime, made at the same moment by another thread, is dropped.
+            let _ = self.runtime.set(runtime);
+        }
+        let runtime = self
+            .runtime
+            .get()
+            .ok_or_else(|| CliError::Runtime(std::io::Error::other("not there")))?;
+        runtime.block_on(work)
+    }
+
+    /// The user's wish to stop; from the first call on, Ctrl-C no longer ends the process by itself.
+    ///
+    /// # Errors
+    /// [`CliError::Runtime`] when the handler cannot be installed.
+    pub fn interrupt(&self) -> Result<Interrupt, Failure> {
+        if self.interrupt.get().is_none() {
+            let _ = self.interrupt.set(Interrupt::install().map_err(CliError::Runtime)?);
+        }
+        Ok(self.interrupt.get().cloned().unwrap_or_else(Interrupt::never))
+    }
+
+    /// Asks a question that wants `yes`; `--yes` answers it.
+    ///
+    /// # Errors
+    /// [`CliError::NotATerminal`] off a terminal, [`CliError::Declined`] for any other answer, [`CliError::Interrupted`].
+    pub fn confirm(&self, question: &str) -> Result<(), Failure> {
+        self.ask(&format!("{question} [y/N] "), question, |answer| {
+            matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
+        })
+    }
+
+    /// Asks for a name to be typed; `--yes` answers it.
+    ///
+    /// # Errors
+    /// As [`Context::confirm`].
+    pub fn confirm_name(&self, question: &str, name: &str) -> Result<(), Failure> {
+        self.ask(&format!("{question}; type `{name}` to go on: "), question, |answer| {
+            answer == name
+        })
+    }
+
+    fn ask(&self, prompt: &str, question: &str, accepted: impl Fn(&str) -> bool) -> Result<(), Failure> {
+        if self.global.yes {
+            return Ok(());
+        }
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            return Err(CliError::NotATerminal {
+                question: question.into(),
+            }
+            .into());
+        }
+        anstream::eprint!("{prompt}");
+        let _ = std::io::stderr().flush();
+        // Reading in a thread of its own lets Ctrl-C end the question.
+        let (send, answer) = channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = send.send(std::io::stdin().read_line(&mut line).map(|_| line));
+        });
+        loop {
+            match answer.recv_timeout(Duration::from_millis(50)) {
+                Ok(Ok(line)) if accepted(line.trim()) => return Ok(()),
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => return Err(CliError::Declined.into()),
+                Err(RecvTimeoutError::Timeout) if self.interrupt.get().is_some_and(Interrupt::requested) => {
+                    return Err(CliError::Interrupted { left: None }.into());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Errors at the edge: any [`Remedy`] becomes text or one JSON document, and an exit code.
+
+use super::output::Output;
+use crate::remedy::{ExitKind, Remedy};
+use anstyle::{AnsiColor, Style};
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// What a verb returns: how it ended, or why it did not.
+pub type Outcome = Result<ExitKind, Failure>;
+
+/// Any error that knows its remedy.
+///
+/// Made by `?` from every type that implements [`Remedy`].
+#[derive(Debug)]
+pub struct Failure(Box<dyn Remedy + Send + Sync>);
+
+impl<E: Remedy + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl Failure {
+    /// The exit code that this error stands for.
+    pub fn exit(&self) -> ExitKind {
+        self.0.exit()
+    }
+
+    /// The error itself.
+    pub fn error(&self) -> &(dyn Remedy + Send + Sync) {
+        self.0.as_ref()
+    }
+
+    /// The error as text: error, place, cause, details, left, hint.
+    pub fn text(&self) -> String {
+        let error = AnsiColor::Red.on_default().bold();
+        let hint = AnsiColor::Cyan.on_default();
+        let mut text = labelled("error", error, &self.0.to_string());
+        if let Some(place) = self.0.place() {
+            let _ = writeln!(text, "{}", place.trim_end());
+        }
+        for cause in causes(self.error()) {
+            text += &labelled("cause", Style::new(), &cause);
+        }
+        for (label, detail) in self.0.details() {
+            text += &labelled(&label, Style::new(), &detail);
+        }
+        let left = self.0.left();
+        let nothing = left.as_deref() == Some(NOTHING);
+        if let Some(left) = left.filter(|_| !nothing) {
+            text += &labelled("left", Style::new(), &left);
+        }
+        if let Some(remedy) = self.0.hint() {
+            text += &labelled("hint", hint, &remedy);
+        }
+        if nothing {
+            let _ = writeln!(text, "{NOTHING}");
+        }
+        text
+    }
+
+    /// The error as a JSON document, schema `mqaws.error/1`.
+    pub fn json(&self) -> Value {
+        let details: Map<String, Value> = self.0.details().into_iter().map(|(k, v)| (k, v.into())).collect();
+        json!({
+            "schema": "mqaws.error/1",
+            "error": self.0.to_string(),
+            "causes": causes(self.error()),
+            "details": details,
+            "place": self.0.place(),
+            "left": self.0.left(),
+            "hint": self.0.hint(),
+            "exit": { "code": self.exit() as u8, "name": name(self.exit()) },
+        })
+    }
+
+    /// Prints the error: text to standard error, or JSON to standard output.
+    pub fn report(&self, output: &Output) {
+        if output.is_json() {
+            output.document(&self.json());
+        } else {
+            output.note(self.text().trim_end());
+        }
+    }
+}
+
+const NOTHING: &str = "nothing was changed";
+
+/// A label and its text; further lines of the text are indented below the first.
+fn labelled(label: &str, style: Style, text: &str) -> String {
+    let text = text.trim_end().replace('\n', "\n       ");
+    let gap = " ".repeat(6usize.saturating_sub(label.len() + 1) + 1);
+    format!("{style}{label}:{style:#}{gap}{text}\n")
+}
+
+/// The sources of an error, outermost first, without those that only repeat what was said.
+fn causes(error: &(dyn Remedy + Send + Sync)) -> Vec<String> {
+    let mut said = error.to_string();
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !text.is_empty() && !said.contains(&text) {
+            said = text.clone();
+            causes.push(text);
+        }
+        source = cause.source();
+    }
+    causes
+}
+
+/// The stable name of an exit code.
+fn name(exit: ExitKind) -> &'static str {
+    match exit {
+        ExitKind::Success => "success",
+        ExitKind::Internal => "internal",
+        ExitKind::Usage => "usage",
+        ExitKind::Precondition => "precondition",
+        ExitKind::Remote => "remote",
+        ExitKind::Lost => "lost",
+        ExitKind::NoRecovery => "no-recovery",
+        ExitKind::RtoExceeded => "rto-exceeded",
+        ExitKind::Duplicates => "duplicates",
+        ExitKind::SloExceeded => "slo-exceeded",
+        ExitKind::Inconclusive => "inconclusive",
+        ExitKind::Interrupted => "interrupted",
+    }
+}
+
+/// Errors of the command line itself.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Options that do not go together, or a value that is none.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// Something outside is missing.
+    #[error("{message}")]
+    Precondition {
+        /// What is missing.
+        message: String,
+        /// How to get it.
+        hint: Option<String>,
+    },
+    /// A question could not be asked.
+    #[error("{question}: not asked, since this is no terminal")]
+    NotATerminal {
+        /// The question.
+        question: String,
+    },
+    /// The answer was no.
+    #[error("not confirmed")]
+    Declined,
+    /// The user interrupted; what was begun was undone.
+    #[error("interrupted")]
+    Interrupted {
+        /// What exists still.
+        left: Option<String>,
+    },
+    /// A file could not be read or written.
+    #[error("{action} `{path}`")]
+    File {
+        /// What was attempted, e.g. `cannot write`.
+        action: &'static str,
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The asynchronous runtime did not start.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] std::io::Error),
+    /// A value did not turn into JSON: a bug.
+    #[error("cannot write the result as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+impl Remedy for CliError {
+    fn exit(&self) -> ExitKind {
+        match self {
+            Self::Usage { .. } | Self::NotATerminal { .. } => ExitKind::Usage,
+            Self::Precondition { .. } | Self::File { .. } | Self::Declined => ExitKind::Precondition,
+            Self::Interrupted { .. } => ExitKind::Interrupted,
+            Self::Runtime(_) | Self::Json(_) => ExitKind::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } | Self::Precondition { hint, .. } => hint.clone(),
+            Self::NotATerminal { .. } => Some("add --yes to go ahead without a question".into()),
+            Self::File { .. } => Some("check the path and its permissions".into()),
+            Self::Runtime(_) => Some("the machine is out of threads or memory; see `ulimit -u`".into()),
+            Self::Declined | Self::Interrupted { .. } | Self::Json(_) => None,
+        }
+    }
+
+    fn left(&self) -> Option<String> {
+        match self {
+            Self::Interrupted { left } => left.clone(),
+            Self::Json(_) => None,
+            _ => Some(NOTHING.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("stack `s` was rolled back")]
+    struct RolledBack(#[source] std::io::Error);
+
+    impl Remedy for RolledBack {
+        fn exit(&self) -> ExitKind {
+            ExitKind::Remote
+        }
+        fn details(&self) -> Vec<(String, String)> {
+            vec![("agent".into(), "strmqm exit 71".into())]
+        }
+        fn left(&self) -> Option<String> {
+            Some("file system fs-1 (kept)".into())
+        }
+        fn hint(&self) -> Option<String> {
+            Some("rebuild the image".into())
+        }
+    }
+
+    #[test]
+    fn text_has_every_part_in_order() {
+        let failure = Failure::from(RolledBack(std::io::Error::other("no signal")));
+        let text = anstream::adapter::strip_str(&failure.text()).to_string();
+        assert_eq!(
+            text,
+            "error: stack `s` was rolled back\ncause: no signal\nagent: strmqm exit 71\n\
+             left:  file system fs-1 (kept)\nhint:  rebuild the image\n"
+        );
+    }
+
+    #[test]
+    fn nothing_changed_comes_last() {
+        let failure = Failure::from(CliError::Usage {
+            message: "m".into(),
+            hint: Some("h".into()),
+        });
+        let text = anstream::adapter::strip_str(&failure.text()).to_string();
+        assert_eq!(text, "error: m\nhint:  h\nnothing was changed\n");
+    }
+
+    #[test]
+    fn json_has_the_same_facts() {
+        let json = Failure::from(RolledBack(std::io::Error::other("no signal"))).json();
+        assert_eq!(json["schema"], "mqaws.error/1");
+        assert_eq!(json["causes"][0], "no signal");
+        assert_eq!(json["details"]["agent"], "strmqm exit 71");
+        assert_eq!(json["exit"], json!({"code": 4, "name": "remote"}));
+    }
+}

@@ -1,0 +1,69 @@
+//! Ctrl-C: the first asks for an orderly end, the second leaves at once and says what remains.
+
+use crate::remedy::ExitKind;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The user's wish to stop; cheap to clone.
+///
+/// A verb that creates something takes it from [`super::Context::interrupt`] before the first change, watches
+/// [`Interrupt::requested`] or [`Interrupt::wait`] beside its work, undoes what is its own and returns
+/// [`super::CliError::Interrupted`]. It keeps [`Interrupt::remains`] true for those who press twice.
+#[derive(Debug, Clone)]
+pub struct Interrupt {
+    requested: watch::Receiver<bool>,
+    remains: Arc<Mutex<Option<String>>>,
+}
+
+impl Interrupt {
+    /// Takes over SIGINT and SIGTERM for the rest of the process.
+    pub(super) fn install() -> std::io::Result<Self> {
+        let (send, requested) = watch::channel(false);
+        let remains = Arc::new(Mutex::new(None::<String>));
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let shared = remains.clone();
+        std::thread::Builder::new().name("interrupt".into()).spawn(move || {
+            for _ in signals.forever() {
+                if *send.borrow() {
+                    let left = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let left = left.unwrap_or_else(|| "nothing that mqaws knows of".into());
+                    anstream::eprintln!("\nleft:  {left}");
+                    std::process::exit(i32::from(ExitKind::Interrupted as u8));
+                }
+                anstream::eprintln!("\ninterrupted: cleaning up; press Ctrl-C again to leave at once");
+                let _ = send.send(true);
+            }
+        })?;
+        Ok(Self { requested, remains })
+    }
+
+    /// An interrupt that never comes, for tests.
+    pub fn never() -> Self {
+        let (_, requested) = watch::channel(false);
+        Self {
+            requested,
+            remains: Default::default(),
+        }
+    }
+
+    /// Whether the user asked to stop.
+    pub fn requested(&self) -> bool {
+        *self.requested.borrow()
+    }
+
+    /// Waits until the user asks to stop.
+    pub async fn wait(&self) {
+        let mut requested = self.requested.clone();
+        if requested.wait_for(|stop| *stop).await.is_err() {
+            // Nobody can ask any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Says what would be left if the program left now; `None` when nothing.
+    pub fn remains(&self, what: impl Into<Option<String>>) {
+        *self.remains.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
+    }
+}

@@ -1,0 +1,78 @@
+//! The two streams: data to standard output, everything else to standard error.
+
+use super::args::{Color, Format};
+use super::progress::Progress;
+use serde::Serialize;
+use std::io::Write;
+
+/// Where verbs print.
+///
+/// Data goes to standard output with [`Output::data`] or [`Output::document`]; notes, progress and questions go to
+/// standard error. A reader that went away (`mqaws … | head`) is no error.
+#[derive(Debug, Clone)]
+pub struct Output {
+    format: Format,
+    quiet: bool,
+    progress: Progress,
+}
+
+impl Output {
+    pub(super) fn new(format: Format, color: Color, quiet: bool, progress: Progress) -> Self {
+        match color {
+            // Auto also honours NO_COLOR, CLICOLOR_FORCE and TERM.
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+        Self {
+            format,
+            quiet,
+            progress,
+        }
+    }
+
+    /// Whether the user asked for JSON: then standard output gets one document and nothing else.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Prints text for people to standard output; does nothing when JSON was asked for.
+    pub fn data(&self, text: impl AsRef<str>) {
+        if !self.is_json() {
+            self.raw(text.as_ref());
+        }
+    }
+
+    /// Prints text to standard output whatever the form: a template, a completion script.
+    pub fn raw(&self, text: &str) {
+        self.progress.aside(|| {
+            let mut out = anstream::stdout().lock();
+            let newline = if text.ends_with('\n') { "" } else { "\n" };
+            // A closed pipe ends the output, not the program's work.
+            let _ = write!(out, "{text}{newline}").and_then(|()| out.flush());
+        });
+    }
+
+    /// Prints a JSON document to standard output.
+    pub fn document(&self, document: &impl Serialize) {
+        match serde_json::to_string_pretty(document) {
+            Ok(text) => self.raw(&text),
+            Err(error) => self.note(format!("error: cannot write the result as JSON: {error}")),
+        }
+    }
+
+    /// Prints a line to standard error; `--quiet` leaves it out.
+    pub fn say(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.note(text);
+        }
+    }
+
+    /// Prints a line to standard error, also with `--quiet`: errors and warnings.
+    pub fn note(&self, text: impl AsRef<str>) {
+        self.progress.aside(|| {
+            let _ = writeln!(anstream::stderr().lock(), "{}", text.as_ref());
+        });
+    }
+}

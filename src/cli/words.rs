@@ -1,0 +1,75 @@
+//! How durations, sizes and labelled lines are written.
+
+use std::time::Duration;
+
+/// A duration with the precision that is true: `0.33 s`, `1.9 s`, `67 s`, `4 min 5 s`, `3 d 4 h`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    let whole = seconds.round() as u64;
+    match whole {
+        _ if seconds < 0.995 => format!("{seconds:.2} s"),
+        _ if seconds < 9.95 => format!("{seconds:.1} s"),
+        0..=119 => format!("{whole} s"),
+        120..=7199 => two(whole / 60, "min", whole % 60, "s"),
+        7200..=172_799 => two(whole / 3600, "h", whole % 3600 / 60, "min"),
+        _ => two(whole / 86_400, "d", whole % 86_400 / 3600, "h"),
+    }
+}
+
+fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    match small {
+        0 => format!("{large} {large_unit}"),
+        _ => format!("{large} {large_unit} {small} {small_unit}"),
+    }
+}
+
+/// A size in megabytes (10^6 bytes): `0.4 MB`, `212 MB`.
+pub fn megabytes(bytes: u64) -> String {
+    let megabytes = bytes as f64 / 1e6;
+    match megabytes {
+        _ if bytes == 0 => "0 MB".into(),
+        m if m < 10.0 => format!("{m:.1} MB"),
+        m => format!("{m:.0} MB"),
+    }
+}
+
+/// A labelled line: two blanks, the label in eight columns, the text.
+pub fn row(label: &str, text: impl AsRef<str>) -> String {
+    format!("  {label:<8} {}", text.as_ref()).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_true_precision() {
+        for (millis, text) in [
+            (0, "0.00 s"),
+            (331, "0.33 s"),
+            (996, "1.0 s"),
+            (1_900, "1.9 s"),
+            (9_960, "10 s"),
+            (67_400, "67 s"),
+            (119_400, "119 s"),
+            (245_000, "4 min 5 s"),
+            (7_200_000, "2 h"),
+            (274_000_000, "3 d 4 h"),
+        ] {
+            assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn sizes_are_in_megabytes() {
+        assert_eq!(megabytes(0), "0 MB");
+        assert_eq!(megabytes(412_345), "0.4 MB");
+        assert_eq!(megabytes(212_000_000), "212 MB");
+    }
+
+    #[test]
+    fn rows_align() {
+        assert_eq!(row("cloud", "http://x"), "  cloud    http://x");
+        assert_eq!(row("", "more"), "           more");
+    }
+}
