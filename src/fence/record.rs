@@ -1,0 +1,184 @@
+//! The owner record.
+
+use super::proof::Proof;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Schema of the record that this version writes.
+pub const SCHEMA: &str = "mqaws.owner/1";
+
+/// Number of a start of the engine on this data: rises by one with each, starts at 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The epoch of the next start.
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A host, in one life of its kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Writer {
+    /// EC2 instance id.
+    pub instance: String,
+    /// The kernel's boot id; changes with every boot.
+    pub boot: String,
+}
+
+/// Who owns the data: `<mount>/.mqaws/<QM>/owner.json`, written only under the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerRecord {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Queue manager that the data belongs to.
+    pub queue_manager: String,
+    /// Epoch of the last start.
+    pub epoch: Epoch,
+    /// Who owns the data.
+    pub owner: Writer,
+    /// The keeper that wrote the record: one token for each keeper process.
+    pub keeper: String,
+    /// Sign of life: rises while the keeper lives. A successor times it by its own clock, never by wall time.
+    #[serde(default)]
+    pub alive: u64,
+    /// True once the owner has stopped its engine, seen it gone, and lets go.
+    #[serde(default)]
+    pub released: bool,
+    /// Why the last start was safe.
+    pub proof: Proof,
+    /// When the proof was obtained, RFC 3339 UTC.
+    pub at: String,
+    /// Engine that last wrote the data, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
+    /// Instances in a row that gave up without having served; the breaker against endless replacement.
+    #[serde(default)]
+    pub condemned: u32,
+}
+
+/// Why a record cannot be used. Never read as "there is none".
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Not JSON of the right shape.
+    #[error("the owner record is damaged")]
+    Damaged(#[source] serde_json::Error),
+    /// A schema that this version does not know.
+    #[error("the owner record has the schema `{0}`, this version knows `{SCHEMA}`")]
+    Schema(String),
+    /// The record of another queue manager.
+    #[error("the owner record belongs to queue manager {0}")]
+    Foreign(String),
+}
+
+impl OwnerRecord {
+    /// Reads a record; fields of later writers are ignored.
+    ///
+    /// # Errors
+    /// All of [`RecordError`].
+    pub fn parse(text: &[u8], queue_manager: &str) -> Result<Self, RecordError> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
+        }
+        let head: Head = serde_json::from_slice(text).map_err(RecordError::Damaged)?;
+        if head.schema != SCHEMA {
+            return Err(RecordError::Schema(head.schema));
+        }
+        let record: Self = serde_json::from_slice(text).map_err(RecordError::Damaged)?;
+        if record.queue_manager != queue_manager {
+            return Err(RecordError::Foreign(record.queue_manager));
+        }
+        Ok(record)
+    }
+
+    /// The record as a line of JSON.
+    pub fn to_line(&self) -> Vec<u8> {
+        // Strings, numbers and booleans only: nothing here can fail to serialize.
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+
+    /// Whether `other` is the same claim: sign of life, release and later notes aside.
+    pub fn same_claim(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && self.keeper == other.keeper && self.owner == other.owner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proof::ProofKind;
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(crate) fn sample() -> OwnerRecord {
+        OwnerRecord {
+            schema: SCHEMA.into(),
+            queue_manager: "QM1".into(),
+            epoch: Epoch(3),
+            owner: Writer {
+                instance: "i-0a".into(),
+                boot: "b".into(),
+            },
+            keeper: "k".into(),
+            alive: 9,
+            released: false,
+            proof: Proof {
+                kind: ProofKind::Terminated,
+                previous: Some("i-09".into()),
+            },
+            at: "2026-01-01T00:00:00Z".into(),
+            engine_version: None,
+            condemned: 0,
+        }
+    }
+
+    #[test]
+    fn reads_what_it_writes_and_what_later_versions_add() {
+        let record = sample();
+        assert_eq!(OwnerRecord::parse(&record.to_line(), "QM1").expect("own"), record);
+        let text = r#"{"schema":"mqaws.owner/1","queue_manager":"QM1","epoch":7,"owner":{"instance":"i-1","boot":"x","rack":4},
+            "keeper":"t","proof":{"kind":"moon-phase","previous":"i-0"},"at":"","new_field":[1]}"#;
+        let read = OwnerRecord::parse(text.as_bytes(), "QM1").expect("tolerant");
+        assert_eq!(read.proof.kind, ProofKind::Other("moon-phase".into()));
+        assert!(!read.released);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_never_an_absence() {
+        let cases: [(&[u8], &str); 5] = [
+            (b"", "damaged"),
+            (b"{", "damaged"),
+            (br#"{"schema":"mqaws.owner/2"}"#, "mqaws.owner/2"),
+            (br#"{"schema":"mqaws.owner/1","epoch":1}"#, "damaged"),
+            (&sample().to_line(), "belongs to queue manager QM1"),
+        ];
+        for (text, expected) in cases {
+            let error = OwnerRecord::parse(text, "QM2").expect_err("refused").to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = OwnerRecord::parse(&bytes, "QM1");
+        }
+
+        #[test]
+        fn a_torn_record_is_never_read(cut in 0usize..200) {
+            let line = sample().to_line();
+            let cut = cut.min(line.len().saturating_sub(2));
+            prop_assert!(OwnerRecord::parse(&line[..cut], "QM1").is_err());
+        }
+    }
+}
