@@ -25,6 +25,13 @@ pub enum Caller {
         /// IAM role name.
         role: String,
     },
+    /// A session made by AssumeRole; holds the role name and the session's name.
+    Session {
+        /// IAM role name.
+        role: String,
+        /// Session name.
+        session: String,
+    },
 }
 
 /// One action on one service.

@@ -1,4 +1,8 @@
 //! The local cloud: an AWS-compatible endpoint with a real data plane.
 
 pub mod api;
+pub mod clock;
+pub mod ids;
+pub mod server;
 pub mod timing;
+pub mod wire;
