@@ -2,7 +2,10 @@
 
 pub mod api;
 pub mod clock;
+pub mod edge;
+pub mod efs;
 pub mod ids;
+pub mod lease;
 pub mod server;
 pub mod timing;
 pub mod wire;
