@@ -1,37 +1,12 @@
-//! What load balancers and file systems share: identifiers, clocks, tags and the questions they ask of EC2.
+//! What load balancers and file systems share: tags and the questions they ask of EC2.
 
 use crate::lab::api::{self, ApiError, Caller, Cloud};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(test)]
 pub(crate) mod fake;
-
-/// Random lower-case hexadecimal digits, as in resource identifiers.
-pub fn hex(digits: usize) -> String {
-    let mut text = String::with_capacity(digits + 16);
-    while text.len() < digits {
-        text.push_str(&format!("{:016x}", rand::random::<u64>()));
-    }
-    text.truncate(digits);
-    text
-}
-
-/// Seconds since 1970 with milliseconds, as REST-JSON services write timestamps.
-pub fn epoch_seconds(at: SystemTime) -> f64 {
-    let millis = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
-    millis as f64 / 1000.0
-}
-
-/// RFC 3339 with milliseconds, as query services write timestamps.
-pub fn rfc3339(at: SystemTime) -> String {
-    let millis = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
-    jiff::Timestamp::from_millisecond(i64::try_from(millis).unwrap_or(0))
-        .map(|t| format!("{t:.3}"))
-        .unwrap_or_default()
-}
 
 /// What EC2 says about an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,21 +172,6 @@ pub fn put_tags(have: &mut Vec<(String, String)>, new: Vec<(String, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn identifiers_have_their_length_and_differ() {
-        let (a, b) = (hex(17), hex(17));
-        assert_eq!((a.len(), b.len()), (17, 17));
-        assert_ne!(a, b);
-        assert!(a.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase()));
-    }
-
-    #[test]
-    fn timestamps_are_what_the_protocols_want() {
-        let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
-        assert_eq!(rfc3339(at), "2023-11-14T22:13:20.250Z");
-        assert!((epoch_seconds(at) - 1_700_000_000.25).abs() < 1e-6);
-    }
 
     #[test]
     fn tags_obey_the_limits() {

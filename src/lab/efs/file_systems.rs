@@ -4,10 +4,11 @@ use super::service::{Efs, need, one_of, page};
 use super::state::{FileSystem, bad, must_be_available};
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Cloud, flag, text};
 use crate::lab::edge;
+use crate::lab::{clock, ids};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// Metered size of an empty file system, in bytes.
 const EMPTY: u64 = 6144;
@@ -71,7 +72,7 @@ impl Efs {
             })
         });
         let tags = edge::tags(p, "Tags", "BadRequest")?;
-        let id = format!("fs-{}", edge::hex(17));
+        let id = format!("fs-{}", ids::hex(17));
         let directory = self.directory.join(&id);
         let made = self.with(|s, now| {
             if let Some(have) = s.file_systems.values().find(|f| f.token == token) {
@@ -82,7 +83,7 @@ impl Efs {
                 id: id.clone(),
                 region: cloud.region.clone(),
                 token,
-                created: SystemTime::now(),
+                created: clock::now_seconds(),
                 since: now,
                 deleting: None,
                 performance,

@@ -4,6 +4,7 @@ use super::service::{Efs, instance_of};
 use super::state::bad;
 use crate::lab::api::{ApiError, ApiResult, Caller, Cloud};
 use crate::lab::edge;
+use crate::lab::server::Routes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -23,11 +24,18 @@ pub struct MountRequest {
     pub mount_target_az: Option<String>,
 }
 
-/// `POST /_mqaws/mount`: finds the instance by its metadata token and mounts.
+/// Adds `POST /_mqaws/mount`, which a host's mount helper calls with its metadata token as `x-mqaws-instance-token`.
+pub fn add_routes(routes: &mut Routes) {
+    routes.on("POST", "/_mqaws/mount", |cloud, request| async move {
+        by_token(&cloud, request.raw.header("x-mqaws-instance-token"), request.body).await
+    });
+}
+
+/// Finds the instance by its metadata token and mounts.
 ///
 /// # Errors
 /// `AccessDenied` for an unknown token; else see [`Efs::mount`].
-pub async fn mount_route(cloud: &Arc<Cloud>, token: Option<&str>, body: Value) -> ApiResult {
+pub(super) async fn by_token(cloud: &Arc<Cloud>, token: Option<&str>, body: Value) -> ApiResult {
     let Some(instance) = token.and_then(|t| cloud.instance_of_token(t)) else {
         let message = "x-mqaws-instance-token is no metadata token of an instance";
         return Err(ApiError::new("AccessDenied", message).status(403));

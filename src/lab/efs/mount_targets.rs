@@ -4,6 +4,7 @@ use super::service::{Efs, need, one_of, page};
 use super::state::{MountTarget, bad, must_be_available, no_file_system};
 use crate::lab::api::{ApiError, ApiResult, Caller, Cloud, list, text, texts};
 use crate::lab::edge::{self, SubnetFacts};
+use crate::lab::ids;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -122,14 +123,14 @@ impl Efs {
             }
             let taken: Vec<String> = s.mount_targets.values().map(|m| m.address.clone()).collect();
             let made = MountTarget {
-                id: format!("fsmt-{}", edge::hex(17)),
+                id: format!("fsmt-{}", ids::hex(17)),
                 file_system,
                 address: address(&subnet, text(p, "IpAddress"), &taken)?,
                 subnet: subnet.id,
                 zone: subnet.zone,
                 zone_id: subnet.zone_id,
                 vpc: subnet.vpc,
-                interface: format!("eni-{}", edge::hex(17)),
+                interface: format!("eni-{}", ids::hex(17)),
                 groups,
                 since: now,
                 deleting: None,

@@ -82,16 +82,10 @@ fn lifecycle(p: &Value) -> Result<Value, ApiError> {
 impl Efs {
     pub(super) fn policy_action(&self, call: &Call) -> ApiResult {
         let p = &call.params;
-        if call.action.ends_with("Resource") || call.action == "ListTagsForResource" {
+        if let "TagResource" | "UntagResource" | "ListTagsForResource" | "CreateTags" | "DeleteTags" | "DescribeTags" =
+            call.action.as_str()
+        {
             return self.tag_action(&call.action, p);
-        }
-        if call.action == "DescribeReplicationConfigurations" {
-            if let Some(id) = text(p, "FileSystemId") {
-                self.with(|s, _| s.file_system(&id).map(drop))?;
-                let message = format!("file system '{id}' has no replication configuration");
-                return Err(ApiError::new("ReplicationNotFound", message).status(404));
-            }
-            return Ok(json!({ "Replications": [] }));
         }
         let id = need(p, "FileSystemId")?;
         let missing = |what: &str| {
@@ -149,14 +143,17 @@ impl Efs {
     }
 
     fn tag_action(&self, action: &str, p: &Value) -> ApiResult {
-        let id = need(p, "ResourceId")?;
+        let id = match text(p, "ResourceId") {
+            Some(id) => id,
+            None => need(p, "FileSystemId")?,
+        };
         let tags = edge::tags(p, "Tags", "BadRequest")?;
-        let gone: Vec<String> = ["TagKeys", "tagKeys"].iter().flat_map(|n| texts(p, n)).collect();
+        let gone = texts(p, "TagKeys");
         self.with(|s, _| {
             let found = s.file_system(&id)?;
             match action {
-                "TagResource" => edge::put_tags(&mut found.tags, tags),
-                "UntagResource" => found.tags.retain(|(k, _)| !gone.contains(k)),
+                "TagResource" | "CreateTags" => edge::put_tags(&mut found.tags, tags),
+                "UntagResource" | "DeleteTags" => found.tags.retain(|(k, _)| !gone.contains(k)),
                 _ => return Ok(json!({ "Tags": edge::tag_list(&found.tags) })),
             }
             Ok(json!({}))

@@ -137,7 +137,6 @@ impl Efs {
             "PutBackupPolicy" => &["FileSystemId", "BackupPolicy"],
             "PutLifecycleConfiguration" => &["FileSystemId", "LifecyclePolicies"],
             "UpdateFileSystemProtection" => &["FileSystemId", "ReplicationOverwriteProtection"],
-            "DescribeReplicationConfigurations" => &["FileSystemId", "MaxResults", "NextToken"],
             "CreateMountTarget" => &[
                 "FileSystemId",
                 "SubnetId",
@@ -149,7 +148,10 @@ impl Efs {
             "DeleteMountTarget" | "DescribeMountTargetSecurityGroups" => &["MountTargetId"],
             "ModifyMountTargetSecurityGroups" => &["MountTargetId", "SecurityGroups"],
             "TagResource" => &["ResourceId", "Tags"],
-            "UntagResource" => &["ResourceId", "TagKeys", "tagKeys"],
+            "UntagResource" => &["ResourceId", "TagKeys"],
+            "CreateTags" => &["FileSystemId", "Tags"],
+            "DeleteTags" => &["FileSystemId", "TagKeys"],
+            "DescribeTags" => &["FileSystemId", "MaxItems", "Marker"],
             "ListTagsForResource" => &["ResourceId", "MaxResults", "NextToken"],
             super::mount::ACTION => &["file_system", "mount_target_az"],
             _ => return Err(unknown_action(&call).status(404)),
@@ -224,6 +226,6 @@ pub(super) fn need(p: &Value, name: &str) -> Result<String, ApiError> {
 pub(super) fn instance_of(caller: &Caller) -> Option<&str> {
     match caller {
         Caller::Instance { instance, .. } => Some(instance),
-        Caller::Admin => None,
+        Caller::Admin | Caller::Session { .. } => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::lab::api::{ACCOUNT, ApiError};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// A file system.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(super) struct FileSystem {
     pub id: String,
     pub region: String,
     pub token: String,
-    pub created: SystemTime,
+    pub created: f64,
     pub since: Instant,
     pub deleting: Option<Instant>,
     pub performance: String,
@@ -93,7 +93,7 @@ impl FileSystem {
             "CreationToken": self.token,
             "FileSystemId": self.id,
             "FileSystemArn": self.arn(),
-            "CreationTime": crate::lab::edge::epoch_seconds(self.created),
+            "CreationTime": self.created,
             "LifeCycleState": self.state(now, timing),
             "NumberOfMountTargets": mount_targets,
             "SizeInBytes": { "Value": size, "ValueInIA": 0, "ValueInStandard": size, "ValueInArchive": 0 },

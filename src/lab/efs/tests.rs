@@ -317,7 +317,7 @@ async fn policies_backup_life_cycle_and_tags_are_kept() {
     let tag = json!({ "ResourceId": id, "Tags": [{ "Key": "a", "Value": "1" }, { "Key": "b", "Value": "2" }] });
     bench.call("TagResource", tag).await.unwrap();
     bench
-        .call("UntagResource", json!({ "ResourceId": id, "tagKeys": ["a"] }))
+        .call("UntagResource", json!({ "ResourceId": id, "TagKeys": ["a"] }))
         .await
         .unwrap();
     let tags = bench
@@ -371,12 +371,12 @@ async fn an_instance_mounts_through_the_target_of_its_zone() {
 
     bench.cloud.note_instance_token("good", "i-a");
     assert!(
-        super::mount_route(&bench.cloud, Some("good"), plain.clone())
+        super::mount::by_token(&bench.cloud, Some("good"), plain.clone())
             .await
             .is_ok()
     );
     for token in [None, Some("bad")] {
-        let refused = super::mount_route(&bench.cloud, token, plain.clone())
+        let refused = super::mount::by_token(&bench.cloud, token, plain.clone())
             .await
             .unwrap_err();
         assert_eq!(
