@@ -1,1 +1,3 @@
 //! AWS clients: the only place that names an SDK type.
+
+pub mod signed;

@@ -1,0 +1,243 @@
+//! Signed calls with bounded repetition.
+
+use super::credentials::{Credentials, CredentialsSource};
+use super::endpoint::{Endpoints, Service};
+use super::error::CallError;
+use super::retry::{RetryPolicy, expired, repeatable, spread};
+use super::transport::{Transport, TransportError};
+use super::xml::Node;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Makes signed calls with the instance's credentials.
+#[derive(Clone)]
+pub struct Client {
+    endpoints: Endpoints,
+    credentials: Arc<dyn CredentialsSource>,
+    transport: Arc<dyn Transport>,
+    retry: RetryPolicy,
+    pause: fn(Duration),
+}
+
+/// What AWS answered, before it is read.
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Client {
+    /// A client for one region.
+    pub fn new(endpoints: Endpoints, credentials: Arc<dyn CredentialsSource>, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            endpoints,
+            credentials,
+            transport,
+            retry: RetryPolicy::default(),
+            pause: std::thread::sleep,
+        }
+    }
+
+    /// The same client with another patience.
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_pause(mut self, pause: fn(Duration)) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// Calls an action of the query protocol; the result is the root element of the answer.
+    pub(super) fn query(&self, service: Service, action: &str, params: &[(String, String)]) -> Result<Node, CallError> {
+        let name = format!("{}:{action}", service.name());
+        let mut form = format!(
+            "Action={}&Version={}",
+            encode(action),
+            service.version().unwrap_or_default()
+        );
+        for (key, value) in params {
+            form.push_str(&format!("&{}={}", encode(key), encode(value)));
+        }
+        let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+        let answer = self.call(service, &name, &headers, form.as_bytes(), query_error)?;
+        Node::parse(&answer.body).map_err(|what| CallError::Malformed { action: name, what })
+    }
+
+    /// Calls an action of the JSON 1.1 protocol.
+    pub(super) fn json(
+        &self,
+        service: Service,
+        target: &str,
+        action: &str,
+        params: &Value,
+    ) -> Result<Value, CallError> {
+        let name = format!("{}:{action}", service.name());
+        let target = format!("{target}.{action}");
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", &target),
+        ];
+        let answer = self.call(service, &name, &headers, params.to_string().as_bytes(), json_error)?;
+        // The text may be a secret: say where it broke, never what it was.
+        serde_json::from_slice(&answer.body).map_err(|e| CallError::Malformed {
+            action: name,
+            what: format!("not JSON at line {} column {}", e.line(), e.column()),
+        })
+    }
+
+    fn call(
+        &self,
+        service: Service,
+        action: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        error_of: fn(&Answer) -> (String, String),
+    ) -> Result<Answer, CallError> {
+        let mut fresh = false;
+        let mut number = 1;
+        loop {
+            let failure = match self.once(service, action, headers, body, fresh) {
+                Ok(answer) if answer.status < 300 => return Ok(answer),
+                Ok(answer) => {
+                    let (code, message) = error_of(&answer);
+                    let again = repeatable(answer.status, &code) || (expired(&code) && !fresh);
+                    fresh = expired(&code);
+                    let error = CallError::Api {
+                        action: action.to_owned(),
+                        status: answer.status,
+                        code,
+                        message,
+                    };
+                    if !again {
+                        return Err(error);
+                    }
+                    error
+                }
+                Err(Failure::Transport(source)) => CallError::Unreachable {
+                    action: action.to_owned(),
+                    attempts: number,
+                    source,
+                },
+                Err(Failure::Final(error)) => return Err(error),
+            };
+            if number >= self.retry.attempts {
+                return Err(failure);
+            }
+            number += 1;
+            (self.pause)(self.retry.wait(number, spread()));
+        }
+    }
+
+    fn once(
+        &self,
+        service: Service,
+        action: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        fresh: bool,
+    ) -> Result<Answer, Failure> {
+        let credentials = self.credentials.get(fresh).map_err(|source| {
+            Failure::Final(CallError::Credentials {
+                action: action.to_owned(),
+                source,
+            })
+        })?;
+        let request = self.signed(service, headers, body, &credentials).map_err(|source| {
+            Failure::Final(CallError::Signing {
+                action: action.to_owned(),
+                source,
+            })
+        })?;
+        let answer = self.transport.send(request).map_err(Failure::Transport)?;
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            body: answer.into_body(),
+        })
+    }
+
+    fn signed(
+        &self,
+        service: Service,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        credentials: &Credentials,
+    ) -> Result<http::Request<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> {
+        let url = self.endpoints.url(service);
+        let identity = aws_credential_types::Credentials::new(
+            credentials.access_key_id.clone(),
+            credentials.secret_access_key.expose_secret(),
+            credentials.session_token.as_ref().map(|t| t.expose_secret().to_owned()),
+            credentials.expires,
+            "instance-role",
+        )
+        .into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.endpoints.region())
+            .name(service.name())
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()?
+            .into();
+        let host = url.parse::<http::Uri>()?;
+        let host = host.authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
+        let signed_headers = headers.iter().copied().chain([("host", host.as_str())]);
+        let signable = SignableRequest::new("POST", url.as_str(), signed_headers, SignableBody::Bytes(body))?;
+        let (instructions, _) = sign(signable, &params)?.into_parts();
+        let mut request = http::Request::post(&url).header("host", &host);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(body.to_vec())?;
+        instructions.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+}
+
+enum Failure {
+    Transport(TransportError),
+    Final(CallError),
+}
+
+/// Percent-encoding of a form value: everything but unreserved characters.
+fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte as char),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// Code and message of `<ErrorResponse><Error>` and of EC2's `<Response><Errors><Error>`.
+fn query_error(answer: &Answer) -> (String, String) {
+    let text = |node: &Node, name: &str| node.text(&[name]).unwrap_or_default().to_owned();
+    match Node::parse(&answer.body) {
+        Ok(root) => match root.find("Error") {
+            Some(error) => (text(error, "Code"), text(error, "Message")),
+            None => (String::new(), format!("HTTP status {}", answer.status)),
+        },
+        Err(_) => (String::new(), format!("HTTP status {}", answer.status)),
+    }
+}
+
+fn json_error(answer: &Answer) -> (String, String) {
+    let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let code = value["__type"].as_str().or(value["code"].as_str()).unwrap_or_default();
+    let message = value["message"].as_str().or(value["Message"].as_str());
+    (
+        code.rsplit('#').next().unwrap_or_default().to_owned(),
+        message.map_or_else(|| format!("HTTP status {}", answer.status), str::to_owned),
+    )
+}
+
+#[cfg(test)]
+mod tests;
