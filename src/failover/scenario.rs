@@ -1,0 +1,275 @@
+//! What a test does: which fault, under which load, judged by which limits.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What is done to the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// The queue manager is ended behind the agent's back; it is to be started again in place.
+    StopQueueManager,
+    /// SIGKILL to every process of the queue manager.
+    KillQueueManager,
+    /// SIGSTOP to every process of the queue manager: nothing answers, nothing closes.
+    HangQueueManager,
+    /// EC2 TerminateInstances on the instance that serves.
+    TerminateInstance,
+    /// Auto Scaling SetInstanceHealth on the instance that serves: an orderly replacement.
+    MarkUnhealthy,
+}
+
+impl Fault {
+    /// All faults, in the order of growing effort for the stack.
+    pub const ALL: [Self; 5] = [
+        Self::StopQueueManager,
+        Self::KillQueueManager,
+        Self::HangQueueManager,
+        Self::TerminateInstance,
+        Self::MarkUnhealthy,
+    ];
+
+    /// The name on the command line and in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StopQueueManager => "stop-queue-manager",
+            Self::KillQueueManager => "kill-queue-manager",
+            Self::HangQueueManager => "hang-queue-manager",
+            Self::TerminateInstance => "terminate-instance",
+            Self::MarkUnhealthy => "mark-unhealthy",
+        }
+    }
+
+    /// Whether the agent injects it on the instance, else it is a call to EC2 or Auto Scaling.
+    #[must_use]
+    pub fn by_agent(self) -> bool {
+        matches!(
+            self,
+            Self::StopQueueManager | Self::KillQueueManager | Self::HangQueueManager
+        )
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Fault {
+    type Err = UnknownFault;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFault> {
+        Self::ALL
+            .into_iter()
+            .find(|fault| fault.name() == text)
+            .ok_or_else(|| UnknownFault(text.to_owned()))
+    }
+}
+
+/// A fault that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no fault `{0}`; there are {names}", names = Fault::ALL.map(Fault::name).join(", "))]
+pub struct UnknownFault(pub String);
+
+/// The load, open loop: every producer has a slot every `1/rate` seconds, whether or not the last one was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Load {
+    /// Producers of persistent messages, at least 1.
+    pub producers: u32,
+    /// Producers of non-persistent messages beside them, accounted apart.
+    pub non_persistent_producers: u32,
+    /// Messages per second of each producer.
+    pub rate: u32,
+    /// Consumers, at least 1.
+    pub consumers: u32,
+    /// Bytes of a message body, at least the header's 40.
+    pub size: usize,
+    /// Attempts without an answer that a producer may have at a time; never 0.
+    pub window: usize,
+    /// Messages that wait in the queue when the fault comes; loss only shows on messages that wait.
+    pub backlog: u64,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            producers: 4,
+            non_persistent_producers: 0,
+            rate: 200,
+            consumers: 2,
+            size: 1024,
+            window: 100,
+            backlog: 2000,
+        }
+    }
+}
+
+/// How long each part takes at least or at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    /// Load before the fault, once the backlog waits.
+    pub baseline: Duration,
+    /// Load after service is back.
+    pub settle: Duration,
+    /// Service must be back within this time of the fault.
+    pub recovery_timeout: Duration,
+    /// The queue must be empty within this time of the end of the load.
+    pub drain_timeout: Duration,
+    /// With an empty queue and nothing coming for this long, what is missing is lost: longer than anything could be held back.
+    pub drain_idle: Duration,
+    /// Full records are kept this long on either side of the fault.
+    pub keep: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            baseline: Duration::from_secs(10),
+            settle: Duration::from_secs(10),
+            recovery_timeout: Duration::from_secs(600),
+            drain_timeout: Duration::from_secs(300),
+            drain_idle: Duration::from_secs(30),
+            keep: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Pace {
+    /// The pace for a local cloud with fast timing: its leases last 3 s, and nobody waits for EC2.
+    #[must_use]
+    pub fn lab_fast() -> Self {
+        Self {
+            baseline: Duration::from_secs(2),
+            settle: Duration::from_secs(2),
+            recovery_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(60),
+            drain_idle: Duration::from_secs(5),
+            keep: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Which repetitions are held against the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duplicates {
+    /// Any number.
+    Allow,
+    /// Those that a lost connection explains, or that the broker flags: delivery is at least once.
+    #[default]
+    Explained,
+    /// None at all.
+    None,
+}
+
+impl FromStr for Duplicates {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "allow" => Ok(Self::Allow),
+            "explained" => Ok(Self::Explained),
+            "none" => Ok(Self::None),
+            other => Err(format!("`{other}` is not one of allow, explained, none")),
+        }
+    }
+}
+
+/// What the measured values are held against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// Longest outage of any worker, in nanoseconds; absent when any outage that ends in time will do.
+    pub max_rto_ns: Option<u64>,
+    /// Most acknowledged persistent messages that may be lost.
+    pub max_rpo: u64,
+    /// Which repetitions are allowed.
+    pub duplicates: Duplicates,
+    /// Whether first receipts may come out of order within one producer and consumer connection.
+    pub allow_reordering: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_rto_ns: None,
+            max_rpo: 0,
+            duplicates: Duplicates::default(),
+            allow_reordering: false,
+        }
+    }
+}
+
+/// A whole test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// Name of the stack.
+    pub stack: String,
+    /// Faults, one after the other.
+    pub faults: Vec<Fault>,
+    /// Rounds of each fault, at least 1.
+    pub rounds: u32,
+    /// The load.
+    pub load: Load,
+    /// How long things take; `None` for the pace that fits the place.
+    pub pace: Option<Pace>,
+    /// The limits.
+    pub limits: Limits,
+    /// `host:port` of the AMQP service instead of the stack's own.
+    pub amqp: Option<String>,
+    /// What the user said about a real account.
+    pub consent: Consent,
+    /// Where the journal of changes is written, so that a later run can undo them.
+    pub journal: Option<std::path::PathBuf>,
+}
+
+impl Scenario {
+    /// One round of one fault with the default load.
+    #[must_use]
+    pub fn new(stack: impl Into<String>, fault: Fault) -> Self {
+        Self {
+            stack: stack.into(),
+            faults: vec![fault],
+            rounds: 1,
+            load: Load::default(),
+            pace: None,
+            limits: Limits::default(),
+            amqp: None,
+            consent: Consent::default(),
+            journal: None,
+        }
+    }
+}
+
+/// What the user said about a real account; the lab needs none of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Consent {
+    /// The stack's name as the user typed it, at the prompt or as an option.
+    pub typed: Option<String>,
+    /// The account id that `--yes` was given with.
+    pub account: Option<String>,
+    /// Go on although others are connected to the queue manager.
+    pub foreign_connections: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for fault in Fault::ALL {
+            assert_eq!(fault.name().parse(), Ok(fault));
+            assert_eq!(serde_json::to_value(fault).unwrap(), fault.name());
+        }
+        let error = "unplug".parse::<Fault>().unwrap_err().to_string();
+        assert!(
+            error.contains("`unplug`") && error.contains("hang-queue-manager"),
+            "{error}"
+        );
+    }
+}
