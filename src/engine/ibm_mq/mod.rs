@@ -1,0 +1,32 @@
+//! IBM MQ: command lines, exit codes, parsers, default definitions.
+//!
+//! What is known of IBM MQ comes from IBM's documentation, from public projects that run it, and from samples of its output,
+//! which are fixtures under `tests/fixtures/ibm-mq/` with their sources. Nothing here has run against a real IBM MQ so far;
+//! what rests on general knowledge alone is marked *unverified*.
+//!
+//! Reading order: [`Driver`] builds command lines; [`exit`] says what their exit codes mean; [`dspmq`], [`rdqmstatus`],
+//! [`stanza`], [`version`], [`drbd`], [`messages`] and [`mqsc`] read what they print; [`definitions`] writes MQSC.
+//!
+//! All parsers read any text without failing: what they do not know they keep as it is.
+
+pub mod command;
+pub mod definitions;
+pub mod drbd;
+pub mod driver;
+pub mod dspmq;
+pub mod exit;
+pub mod fields;
+pub mod messages;
+pub mod mqsc;
+pub mod name;
+pub mod rdqmstatus;
+pub mod stanza;
+pub mod status;
+pub mod version;
+
+pub use command::{CreateQueueManager, EndMode, EndOptions, LogType, QueueManagerInfo, Show, StartOptions};
+pub use definitions::{Application, Definitions, ProbeQueueDefinition};
+pub use driver::{Driver, DriverError};
+pub use exit::{CreateExit, DeleteExit, DisplayExit, EndExit, MqscExit, StartExit};
+pub use name::{ObjectName, data_path, directory_name};
+pub use status::QueueManagerStatus;
