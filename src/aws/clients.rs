@@ -1,0 +1,239 @@
+//! One account, region and endpoint, and the clients of its services.
+
+use super::error::{AwsError, wrap};
+use super::http;
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use std::time::Duration;
+
+/// Attempts of one call, the first included.
+const ATTEMPTS: u32 = 8;
+
+/// Which account, region and endpoint the user chose; what is absent comes from the AWS configuration files and variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Region.
+    pub region: Option<String>,
+    /// Profile of the AWS configuration files, also one that uses SSO.
+    pub profile: Option<String>,
+    /// Endpoint of every call.
+    pub endpoint_url: Option<String>,
+}
+
+/// How to reach a local cloud, as its `lab.json` says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LocalCloud {
+    /// Endpoint of every call.
+    pub endpoint: String,
+    /// Region.
+    pub region: String,
+    /// Access key of the cloud's administrator.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+}
+
+/// Who the credentials belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Account id.
+    pub account: String,
+    /// ARN of the user or the session.
+    pub arn: String,
+}
+
+/// The clients of one account, region and endpoint; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    config: SdkConfig,
+    region: String,
+    local: bool,
+}
+
+impl Clients {
+    /// Loads region and credentials as the AWS tools do: the choice, variables, profile, SSO, container, instance role.
+    ///
+    /// An endpoint on loopback gets credentials from variables or the profile only: asking an instance metadata service
+    /// for them would take seconds and could hand real credentials to something that is not AWS.
+    ///
+    /// # Errors
+    /// [`super::Problem::NoRegion`], [`super::Problem::Endpoint`] for an URL that is none. Credentials are looked at
+    /// with the first call; see [`Clients::identity`].
+    pub async fn load(choice: &Choice) -> Result<Self, AwsError> {
+        let endpoint = choice.endpoint_url.as_deref();
+        if let Some(url) = endpoint
+            && !(url.starts_with("http://") || url.starts_with("https://")) | http::host(url).is_none()
+        {
+            return Err(AwsError::bad_endpoint(url));
+        }
+        let loopback = endpoint.is_some_and(http::is_loopback);
+        let client = http::client(endpoint);
+        let region = match &choice.region {
+            Some(region) => Some(Region::new(region.clone())),
+            None => region(choice, loopback).await,
+        };
+        let region = region.ok_or_else(AwsError::no_region)?;
+        let provider_config = ProviderConfig::default()
+            .with_http_client(client.clone())
+            .with_region(Some(region.clone()));
+        let credentials = if loopback {
+            let mut profile = ProfileFileCredentialsProvider::builder().configure(&provider_config);
+            if let Some(name) = &choice.profile {
+                profile = profile.profile_name(name);
+            }
+            match choice.profile {
+                Some(_) => SharedCredentialsProvider::new(profile.build()),
+                None => SharedCredentialsProvider::new(
+                    CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+                        .or_else("Profile", profile.build()),
+                ),
+            }
+        } else {
+            let mut chain = DefaultCredentialsChain::builder()
+                .configure(provider_config)
+                .region(region.clone());
+            if let Some(name) = &choice.profile {
+                chain = chain.profile_name(name);
+            }
+            SharedCredentialsProvider::new(chain.build().await)
+        };
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(client)
+            .region(region.clone())
+            .credentials_provider(credentials)
+            .retry_config(retries(loopback))
+            .timeout_config(timeouts());
+        if let Some(name) = &choice.profile {
+            loader = loader.profile_name(name);
+        }
+        if let Some(url) = endpoint {
+            loader = loader.endpoint_url(url);
+        }
+        if let Ok(name) = AppName::new("mqaws") {
+            loader = loader.app_name(name);
+        }
+        Ok(Self {
+            config: loader.load().await,
+            region: region.to_string(),
+            local: false,
+        })
+    }
+
+    /// The clients of a local cloud; profiles and every AWS variable are ignored.
+    pub fn local(cloud: &LocalCloud) -> Self {
+        let credentials = Credentials::new(
+            &cloud.access_key_id,
+            &cloud.secret_access_key,
+            None,
+            None,
+            "mqaws local cloud",
+        );
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(cloud.region.clone()))
+            .endpoint_url(&cloud.endpoint)
+            .http_client(http::client(Some(&cloud.endpoint)))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(retries(true))
+            .timeout_config(timeouts())
+            .build();
+        Self {
+            config,
+            region: cloud.region.clone(),
+            local: true,
+        }
+    }
+
+    /// The region of every call.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The endpoint, when it is not AWS itself.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.config.endpoint_url()
+    }
+
+    /// Whether this is the local cloud of mqaws.
+    pub fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// Asks AWS who we are: the cheapest way to find missing or expired credentials, and an endpoint that does not
+    /// answer, before anything else is tried. Makes fewer attempts than other calls, since a person waits for it.
+    ///
+    /// # Errors
+    /// Any [`AwsError`].
+    pub async fn identity(&self) -> Result<Identity, AwsError> {
+        let few = aws_sdk_sts::config::Config::builder().retry_config(RetryConfig::standard().with_max_attempts(
+            if self.endpoint().is_some_and(http::is_loopback) {
+                ATTEMPTS
+            } else {
+                3
+            },
+        ));
+        let call = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
+        let answer = wrap(
+            "sts:GetCallerIdentity",
+            call.customize().config_override(few).send().await,
+        )
+        .map_err(|e| e.at(self.endpoint(), &self.region))?;
+        Ok(Identity {
+            account: answer.account().unwrap_or_default().to_owned(),
+            arn: answer.arn().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// The configuration, for adapters in `aws` that build a client of their own.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+}
+
+/// The region of variables, profile and, away from loopback, the instance metadata service.
+async fn region(choice: &Choice, loopback: bool) -> Option<Region> {
+    if !loopback {
+        let mut chain = DefaultRegionChain::builder();
+        if let Some(profile) = &choice.profile {
+            chain = chain.profile_name(profile);
+        }
+        return chain.build().region().await;
+    }
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &choice.profile {
+        profile = profile.profile_name(name);
+    }
+    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .region()
+        .await
+}
+
+fn retries(loopback: bool) -> RetryConfig {
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    if loopback {
+        // A cloud on this machine needs no politeness.
+        retries
+            .with_initial_backoff(Duration::from_millis(40))
+            .with_max_backoff(Duration::from_secs(1))
+    } else {
+        retries
+    }
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .build()
+}

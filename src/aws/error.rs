@@ -1,0 +1,384 @@
+//! What can go wrong with a call to AWS, and what to do about it.
+
+use crate::remedy::{ExitKind, Remedy};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use std::error::Error;
+
+/// A call to AWS that did not succeed. It is never a statement about the thing it asked for.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{action}: {}", problem.words())]
+pub struct AwsError {
+    /// Service and action as in IAM, `cloudformation:CreateChangeSet`.
+    pub action: String,
+    /// What is wrong, as far as a program can tell.
+    pub problem: Problem,
+    /// AWS's error code, when an answer came.
+    pub code: Option<String>,
+    /// What AWS or the network said.
+    #[source]
+    pub said: Option<Said>,
+    /// Where the call went, for hints.
+    pub place: Option<String>,
+}
+
+/// Words of AWS or of the network, unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(pub String);
+
+/// What is wrong with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// No region was given anywhere.
+    NoRegion,
+    /// The endpoint is not a URL.
+    Endpoint,
+    /// No credentials were found.
+    NoCredentials,
+    /// The credentials have expired.
+    Expired,
+    /// AWS does not know the credentials, or not in this region.
+    UnknownCredentials,
+    /// The credentials do not allow the action; holds the permission that AWS names.
+    Denied(String),
+    /// Too many calls.
+    Throttled,
+    /// The endpoint's name or address leads nowhere.
+    Unreachable,
+    /// No answer in time.
+    TimedOut,
+    /// The service had an error of its own.
+    Server,
+    /// The answer was not what AWS sends.
+    Unreadable,
+    /// The thing that was asked for does not exist.
+    NotFound,
+    /// AWS refused the call for another reason.
+    Refused,
+}
+
+impl Problem {
+    fn words(&self) -> &'static str {
+        match self {
+            Self::NoRegion => "no region",
+            Self::Endpoint => "the endpoint is not a URL",
+            Self::NoCredentials => "no credentials",
+            Self::Expired => "the credentials have expired",
+            Self::UnknownCredentials => "the credentials are not valid here",
+            Self::Denied(_) => "permission missing",
+            Self::Throttled => "too many calls",
+            Self::Unreachable => "the endpoint cannot be reached",
+            Self::TimedOut => "no answer in time",
+            Self::Server => "the service has an error of its own",
+            Self::Unreadable => "the answer is not one of AWS",
+            Self::NotFound => "not found",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl AwsError {
+    /// Whether the same call may well succeed later; a poll goes on, for a bounded time.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::Throttled | Problem::Unreachable | Problem::TimedOut | Problem::Server | Problem::Unreadable
+        )
+    }
+
+    /// Whether the thing does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.problem == Problem::NotFound
+    }
+
+    /// What AWS said, empty when nothing.
+    pub fn message(&self) -> &str {
+        self.said.as_ref().map(|s| s.0.as_str()).unwrap_or_default()
+    }
+
+    /// Adds where the call went, which hints about the network name.
+    pub(super) fn at(mut self, endpoint: Option<&str>, region: &str) -> Self {
+        self.place = Some(endpoint.map_or_else(|| format!("region {region}"), str::to_owned));
+        self
+    }
+
+    /// No region was given anywhere.
+    pub(super) fn no_region() -> Self {
+        Self::local("the AWS configuration", Problem::NoRegion, None)
+    }
+
+    /// The endpoint is not a URL.
+    pub(super) fn bad_endpoint(url: &str) -> Self {
+        Self::local(&format!("`{url}`"), Problem::Endpoint, None)
+    }
+
+    /// An answer lacks something that AWS always sends.
+    pub(super) fn unreadable(action: &str, what: &str) -> Self {
+        Self::local(action, Problem::Unreadable, Some(format!("the answer has no {what}")))
+    }
+
+    fn local(action: &str, problem: Problem, said: Option<String>) -> Self {
+        Self {
+            action: action.to_owned(),
+            problem,
+            code: None,
+            said: said.map(Said),
+            place: None,
+        }
+    }
+
+    /// An error for tests of what lies above the ports.
+    #[cfg(test)]
+    pub(crate) fn test(problem: Problem) -> Self {
+        Self::local("test:Call", problem, Some("words of AWS".into()))
+    }
+}
+
+impl Remedy for AwsError {
+    fn exit(&self) -> ExitKind {
+        match self.problem {
+            Problem::NoRegion
+            | Problem::Endpoint
+            | Problem::NoCredentials
+            | Problem::Expired
+            | Problem::UnknownCredentials
+            | Problem::Denied(_)
+            | Problem::Unreachable => ExitKind::Precondition,
+            _ => ExitKind::Remote,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let place = self.place.as_deref().unwrap_or("the region");
+        Some(match &self.problem {
+            Problem::NoRegion => "give --region, `region:` in mqaws.yaml, AWS_REGION or a profile that has one".into(),
+            Problem::Endpoint => "write it as http://host:port or https://host".into(),
+            Problem::NoCredentials => {
+                "log in (`aws sso login`, AWS_PROFILE, AWS_ACCESS_KEY_ID …), or see it work without an \
+                 account: `mqaws demo`"
+                    .into()
+            }
+            Problem::Expired => {
+                "renew them (`aws sso login`, or whatever began the session), then run the same command \
+                 again: it goes on where it stopped"
+                    .into()
+            }
+            Problem::UnknownCredentials => format!(
+                "check that the key still exists and that the region is right and enabled for the account ({place}): \
+                 `aws sts get-caller-identity`"
+            ),
+            Problem::Denied(permission) => format!(
+                "allow `{permission}` to these credentials, or use a role that has it; docs/troubleshooting.md lists \
+                 what mqaws needs"
+            ),
+            Problem::Throttled => "other callers use up the account's rate; try again in a minute".into(),
+            Problem::Unreachable => format!(
+                "is {place} right, and is there a way to it (network, VPN, HTTPS_PROXY)? A region that does not exist \
+                 looks the same"
+            ),
+            Problem::TimedOut => format!("is there a slow network or a proxy on the way to {place}? Try again"),
+            Problem::Server => "try again in a minute; https://health.aws.amazon.com tells of larger trouble".into(),
+            Problem::Unreadable => format!("does something other than AWS answer at {place} (a proxy, a login page)?"),
+            Problem::NotFound | Problem::Refused => return None,
+        })
+    }
+}
+
+/// Names the action, and turns the SDK's error into ours.
+pub(super) fn wrap<T, E>(action: &str, result: Result<T, SdkError<E, Response>>) -> Result<T, AwsError>
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    result.map_err(|error| translate(action, &error))
+}
+
+fn translate<E>(action: &str, error: &SdkError<E, Response>) -> AwsError
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    if let SdkError::ServiceError(answer) = error {
+        let meta = answer.err().meta();
+        let status = answer.raw().status().as_u16();
+        let (code, message) = (meta.code().unwrap_or_default(), meta.message().unwrap_or_default());
+        let said = if message.is_empty() {
+            format!("HTTP {status} {code}")
+        } else {
+            message.to_owned()
+        };
+        return AwsError {
+            action: action.to_owned(),
+            problem: classify(action, code, message, status),
+            code: meta.code().map(str::to_owned),
+            said: Some(Said(said)),
+            place: None,
+        };
+    }
+    let problem = match (credentials_problem(error), error) {
+        (Some(problem), _) => problem,
+        (None, SdkError::TimeoutError(_)) => Problem::TimedOut,
+        (None, SdkError::DispatchFailure(failure)) if failure.is_timeout() => Problem::Unreachable,
+        (None, SdkError::DispatchFailure(_)) => Problem::Unreachable,
+        (None, SdkError::ResponseError(_)) => Problem::Unreadable,
+        _ => Problem::Refused,
+    };
+    AwsError::local(action, problem, Some(innermost(error)))
+}
+
+/// Sorts an answer by its code; codes as the services document and send them.
+fn classify(action: &str, code: &str, message: &str, status: u16) -> Problem {
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => Problem::Expired,
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "AuthFailure"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "InvalidAccessKeyId"
+        | "OptInRequired" => Problem::UnknownCredentials,
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "NotAuthorized" => {
+            Problem::Denied(permission(message).unwrap_or(action).to_owned())
+        }
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "RequestThrottled"
+        | "SlowDown"
+        | "PriorRequestNotComplete" => Problem::Throttled,
+        "ParameterNotFound"
+        | "ResourceNotFoundException"
+        | "InvocationDoesNotExist"
+        | "FileSystemNotFound"
+        | "ChangeSetNotFound"
+        | "ChangeSetNotFoundException"
+        | "StackNotFoundException" => Problem::NotFound,
+        _ if code.contains("NotFound") => Problem::NotFound,
+        // CloudFormation has no code of its own for a stack that is not there.
+        "ValidationError" if message.contains("does not exist") => Problem::NotFound,
+        _ if status == 429 => Problem::Throttled,
+        _ if status >= 500 => Problem::Server,
+        _ => Problem::Refused,
+    }
+}
+
+/// The permission that a message names: `… is not authorized to perform: ec2:DescribeVpcs on resource …`.
+fn permission(message: &str) -> Option<&str> {
+    let rest = message.split("not authorized to perform:").nth(1)?.trim_start();
+    let end = rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len());
+    Some(rest[..end].trim_end_matches(['.', ','])).filter(|p| p.contains(':'))
+}
+
+fn credentials_problem(error: &(dyn Error + 'static)) -> Option<Problem> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(credentials) = cause.downcast_ref::<CredentialsError>() {
+            let words = innermost(credentials).to_lowercase();
+            let expired = words.contains("expired") || words.contains("sso session");
+            return Some(match credentials {
+                _ if expired => Problem::Expired,
+                CredentialsError::ProviderTimedOut(_) => Problem::TimedOut,
+                _ => Problem::NoCredentials,
+            });
+        }
+        next = cause.source();
+    }
+    None
+}
+
+/// The last cause of a chain: the words nearest to what happened.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_sorted_by_code() {
+        let denied = "User: arn:aws:iam::1:user/a is not authorized to perform: cloudformation:CreateChangeSet on \
+                      resource: arn:aws:cloudformation:eu-west-1:1:stack/x/* because no identity-based policy allows it";
+        for (code, message, status, expected) in [
+            (
+                "ExpiredToken",
+                "The security token included in the request is expired",
+                403,
+                Problem::Expired,
+            ),
+            (
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid.",
+                403,
+                Problem::UnknownCredentials,
+            ),
+            (
+                "AccessDenied",
+                denied,
+                403,
+                Problem::Denied("cloudformation:CreateChangeSet".into()),
+            ),
+            (
+                "UnauthorizedOperation",
+                "You are not authorized to perform this operation.",
+                403,
+                Problem::Denied("a:B".into()),
+            ),
+            ("Throttling", "Rate exceeded", 400, Problem::Throttled),
+            (
+                "ValidationError",
+                "Stack with id mqaws-qm1 does not exist",
+                400,
+                Problem::NotFound,
+            ),
+            (
+                "ValidationError",
+                "No updates are to be performed.",
+                400,
+                Problem::Refused,
+            ),
+            ("InvalidGroup.NotFound", "", 400, Problem::NotFound),
+            ("InternalFailure", "", 500, Problem::Server),
+            ("", "", 503, Problem::Server),
+        ] {
+            assert_eq!(classify("a:B", code, message, status), expected, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn every_problem_that_a_user_can_solve_has_a_hint() {
+        for problem in [
+            Problem::NoRegion,
+            Problem::Endpoint,
+            Problem::NoCredentials,
+            Problem::Expired,
+            Problem::UnknownCredentials,
+            Problem::Denied("ec2:DescribeVpcs".into()),
+            Problem::Throttled,
+            Problem::Unreachable,
+            Problem::TimedOut,
+            Problem::Server,
+            Problem::Unreadable,
+        ] {
+            let error = AwsError::test(problem);
+            assert!(error.hint().is_some(), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_pass_is_transient() {
+        assert!(AwsError::test(Problem::Throttled).is_transient());
+        assert!(!AwsError::test(Problem::Expired).is_transient());
+        assert!(!AwsError::test(Problem::NotFound).is_transient());
+        assert!(!AwsError::test(Problem::Denied("a:B".into())).is_transient());
+    }
+}
