@@ -121,6 +121,11 @@ impl AwsError {
         Self::local(action, Problem::Unreadable, Some(format!("the answer has no {what}")))
     }
 
+    /// A wait of our own ended.
+    pub(super) fn timed_out(action: &str) -> Self {
+        Self::local(action, Problem::TimedOut, None)
+    }
+
     fn local(action: &str, problem: Problem, said: Option<String>) -> Self {
         Self {
             action: action.to_owned(),

@@ -9,11 +9,25 @@ pub mod signed;
 #[cfg(feature = "cli")]
 mod clients;
 #[cfg(feature = "cli")]
+mod command;
+#[cfg(feature = "cli")]
 mod error;
 #[cfg(feature = "cli")]
 mod http;
+#[cfg(feature = "cli")]
+mod readings;
+#[cfg(feature = "cli")]
+mod stacks;
+#[cfg(feature = "cli")]
+mod surroundings;
 
 #[cfg(feature = "cli")]
 pub use clients::{Choice, Clients, Identity, LocalCloud};
 #[cfg(feature = "cli")]
 pub use error::{AwsError, Problem};
+
+/// An instant as AWS writes it; `None` outside the years that a clock shows.
+#[cfg(feature = "cli")]
+fn time(at: &aws_smithy_types::DateTime) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_nanosecond(at.as_nanos()).ok()
+}

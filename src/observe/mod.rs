@@ -1,1 +1,10 @@
-//! Status: reads, never writes.
+//! What is there now: reads, never writes, and never takes a failed call for a fact.
+//!
+//! [`ports::Readings`] declares the calls; [`status::gather`] collects them into a [`status::Report`] in which every
+//! part is either a fact or the reason why it could not be read.
+
+pub mod ports;
+
+pub use ports::{
+    Alarm, FileSystem, Group, LoadBalancer, Member, ReadError, Readings, Resource, Stack, StackStatus, Target,
+};

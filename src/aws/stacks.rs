@@ -1,0 +1,201 @@
+//! CloudFormation, and what CloudFormation cannot express, for `deploy`.
+
+use super::clients::Clients;
+use super::error::{AwsError, wrap};
+use super::time;
+use crate::deploy::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Stacks};
+use aws_sdk_autoscaling as autoscaling;
+use aws_sdk_cloudformation as cloudformation;
+use cloudformation::types::{Capability, ChangeSetType, Parameter, ResourceChange, StackEvent, Tag};
+use jiff::Timestamp;
+
+impl Clients {
+    pub(super) fn cloudformation(&self) -> cloudformation::Client {
+        cloudformation::Client::new(self.config())
+    }
+}
+
+impl Stacks for Clients {
+    async fn create_change_set(
+        &self,
+        blueprint: &Blueprint,
+        name: &str,
+        fresh: bool,
+    ) -> Result<ChangeSetIds, AwsError> {
+        let kind = if fresh {
+            ChangeSetType::Create
+        } else {
+            ChangeSetType::Update
+        };
+        let parameters = blueprint
+            .parameters
+            .iter()
+            .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
+        let tags = blueprint
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let answer = self
+            .cloudformation()
+            .create_change_set()
+            .stack_name(&blueprint.stack)
+            .change_set_name(name)
+            .change_set_type(kind)
+            .client_token(name)
+            .template_body(&blueprint.template)
+            .capabilities(Capability::CapabilityIam)
+            .set_parameters(Some(parameters.collect()))
+            .set_tags(Some(tags.collect()))
+            .set_role_arn(blueprint.role.clone())
+            .send()
+            .await;
+        const ACTION: &str = "cloudformation:CreateChangeSet";
+        let answer = wrap(ACTION, answer).map_err(|e| e.at(self.endpoint(), self.region()))?;
+        let lacks = |what| AwsError::unreadable(ACTION, what);
+        Ok(ChangeSetIds {
+            change_set: answer.id().ok_or_else(|| lacks("Id"))?.to_owned(),
+            stack: answer.stack_id().ok_or_else(|| lacks("StackId"))?.to_owned(),
+        })
+    }
+
+    async fn change_set(&self, id: &str) -> Result<ChangeSet, AwsError> {
+        let mut found: Option<ChangeSet> = None;
+        let mut token = None;
+        loop {
+            let call = self.cloudformation().describe_change_set().change_set_name(id);
+            let call = call.include_property_values(true).set_next_token(token);
+            let page = wrap("cloudformation:DescribeChangeSet", call.send().await)?;
+            let changes = page.changes().iter().filter_map(|c| c.resource_change()).map(change);
+            let set = found.get_or_insert_with(|| ChangeSet {
+                status: page.status().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+                reason: page.status_reason().map(str::to_owned),
+                created: page.creation_time().and_then(time),
+                changes: Vec::new(),
+            });
+            set.changes.extend(changes);
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return found.ok_or_else(|| AwsError::unreadable("cloudformation:DescribeChangeSet", "page"));
+            }
+        }
+    }
+
+    async fn execute(&self, change_set: &str, token: &str) -> Result<(), AwsError> {
+        let call = self.cloudformation().execute_change_set().change_set_name(change_set);
+        wrap(
+            "cloudformation:ExecuteChangeSet",
+            call.client_request_token(token).send().await,
+        )
+        .map(drop)
+    }
+
+    async fn delete_change_set(&self, change_set: &str) -> Result<(), AwsError> {
+        let call = self.cloudformation().delete_change_set().change_set_name(change_set);
+        none_is_fine(wrap("cloudformation:DeleteChangeSet", call.send().await).map(drop))
+    }
+
+    async fn delete_stack(&self, stack: &str, role: Option<&str>, token: &str) -> Result<(), AwsError> {
+        let call = self
+            .cloudformation()
+            .delete_stack()
+            .stack_name(stack)
+            .client_request_token(token);
+        let call = call.set_role_arn(role.map(str::to_owned));
+        none_is_fine(wrap("cloudformation:DeleteStack", call.send().await).map(drop))
+    }
+
+    async fn cancel_update(&self, stack: &str) -> Result<(), AwsError> {
+        let call = self.cloudformation().cancel_update_stack().stack_name(stack);
+        wrap("cloudformation:CancelUpdateStack", call.send().await).map(drop)
+    }
+
+    async fn events(&self, stack: &str, from: Timestamp) -> Result<Vec<Event>, AwsError> {
+        let mut events = Vec::new();
+        let mut token = None;
+        loop {
+            let call = self
+                .cloudformation()
+                .describe_stack_events()
+                .stack_name(stack)
+                .set_next_token(token);
+            let page = wrap("cloudformation:DescribeStackEvents", call.send().await)?;
+            let read: Vec<Event> = page.stack_events().iter().filter_map(event).collect();
+            // Pages are newest first: the first old event ends the reading.
+            let older = read.iter().any(|e| e.at < from);
+            events.extend(read.into_iter().filter(|e| e.at >= from));
+            token = page.next_token().map(str::to_owned);
+            if older || token.is_none() {
+                // Events of one instant keep the order that the service gave them.
+                events.reverse();
+                return Ok(events);
+            }
+        }
+    }
+
+    async fn protect(&self, stack: &str, on: bool) -> Result<(), AwsError> {
+        let call = self.cloudformation().update_termination_protection().stack_name(stack);
+        let answer = call.enable_termination_protection(on).send().await;
+        wrap("cloudformation:UpdateTerminationProtection", answer).map(drop)
+    }
+
+    async fn suspend(&self, group: &str, processes: &[&str]) -> Result<(), AwsError> {
+        let call = autoscaling::Client::new(self.config())
+            .suspend_processes()
+            .auto_scaling_group_name(group);
+        let processes = processes.iter().map(|&p| p.to_owned()).collect();
+        wrap(
+            "autoscaling:SuspendProcesses",
+            call.set_scaling_processes(Some(processes)).send().await,
+        )
+        .map(drop)
+    }
+}
+
+fn none_is_fine(result: Result<(), AwsError>) -> Result<(), AwsError> {
+    result.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
+}
+
+fn change(change: &ResourceChange) -> Change {
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    Change {
+        logical: change.logical_resource_id().unwrap_or_default().to_owned(),
+        physical: text(change.physical_resource_id()),
+        kind: change.resource_type().unwrap_or_default().to_owned(),
+        action: change.action().map(|a| a.as_str().to_owned()).unwrap_or_default(),
+        replacement: change.replacement().map(|r| r.as_str().to_owned()),
+        policy: change.policy_action().map(|p| p.as_str().to_owned()),
+        details: change
+            .details()
+            .iter()
+            .filter_map(|d| d.target())
+            .map(|target| Detail {
+                attribute: target.attribute().map(|a| a.as_str().to_owned()).unwrap_or_default(),
+                name: text(target.name()).or_else(|| text(target.path())),
+                before: text(target.before_value()),
+                after: text(target.after_value()),
+                recreation: target.requires_recreation().map(|r| r.as_str().to_owned()),
+            })
+            .collect(),
+    }
+}
+
+fn event(event: &StackEvent) -> Option<Event> {
+    Some(Event {
+        id: event.event_id()?.to_owned(),
+        at: event.timestamp().and_then(time)?,
+        logical: event.logical_resource_id().unwrap_or_default().to_owned(),
+        physical: event
+            .physical_resource_id()
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned),
+        kind: event.resource_type().unwrap_or_default().to_owned(),
+        status: event
+            .resource_status()
+            .map(|s| s.as_str().to_owned())
+            .unwrap_or_default(),
+        reason: event
+            .resource_status_reason()
+            .filter(|r| !r.is_empty())
+            .map(str::to_owned),
+    })
+}

@@ -1,0 +1,165 @@
+//! The calls that deploying needs beyond reading, and what they return.
+
+use crate::aws::AwsError;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::future::Future;
+
+/// Everything a change set is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blueprint {
+    /// Name of the stack.
+    pub stack: String,
+    /// The template as text, at most 51,200 bytes.
+    pub template: String,
+    /// Parameters of the template.
+    pub parameters: BTreeMap<String, String>,
+    /// Tags of the stack and, through CloudFormation, of its resources.
+    pub tags: BTreeMap<String, String>,
+    /// CloudFormation service role, when the account wants one.
+    pub role: Option<String>,
+    /// Whether to switch termination protection on after the deployment.
+    pub protect: bool,
+}
+
+/// A change set that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSetIds {
+    /// ARN of the change set.
+    pub change_set: String,
+    /// ARN of the stack.
+    pub stack: String,
+}
+
+/// A change set as CloudFormation describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Status, `CREATE_COMPLETE`.
+    pub status: String,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// When it was made, on CloudFormation's clock.
+    pub created: Option<Timestamp>,
+    /// Its changes, all pages.
+    pub changes: Vec<Change>,
+}
+
+/// One change to a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Logical id.
+    pub logical: String,
+    /// Physical id, when the resource exists.
+    pub physical: Option<String>,
+    /// Resource type.
+    pub kind: String,
+    /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic` or something newer.
+    pub action: String,
+    /// `True`, `False`, `Conditional`; absent for additions and removals.
+    pub replacement: Option<String>,
+    /// What happens to the old resource, `Retain`, `Delete`, `ReplaceAndRetain` …
+    pub policy: Option<String>,
+    /// What changes in it.
+    pub details: Vec<Detail>,
+}
+
+/// One property that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// `Properties`, `Tags`, `Metadata` …
+    pub attribute: String,
+    /// Name or path of the property.
+    pub name: Option<String>,
+    /// Value before, when CloudFormation tells.
+    pub before: Option<String>,
+    /// Value after.
+    pub after: Option<String>,
+    /// `Never`, `Conditionally`, `Always`.
+    pub recreation: Option<String>,
+}
+
+/// One event of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Unique id.
+    pub id: String,
+    /// When, on CloudFormation's clock.
+    pub at: Timestamp,
+    /// Logical id; the stack's name for events of the stack itself.
+    pub logical: String,
+    /// Physical id, once there is one.
+    pub physical: Option<String>,
+    /// Resource type.
+    pub kind: String,
+    /// Status, `CREATE_IN_PROGRESS`.
+    pub status: String,
+    /// Why, in AWS's words.
+    pub reason: Option<String>,
+}
+
+impl Event {
+    /// Whether the event is about the stack itself.
+    pub fn is_of_stack(&self, stack_id: &str) -> bool {
+        self.kind == "AWS::CloudFormation::Stack" && self.physical.as_deref() == Some(stack_id)
+    }
+}
+
+/// A subnet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    /// Id.
+    pub id: String,
+    /// VPC.
+    pub vpc: String,
+    /// Availability zone by name.
+    pub zone: String,
+    /// Whether AWS made it as the zone's default subnet.
+    pub default: bool,
+}
+
+/// Change sets, stacks and what CloudFormation cannot express.
+pub trait Stacks: Sync {
+    /// Makes a change set; `fresh` when the stack does not exist yet.
+    fn create_change_set(
+        &self,
+        blueprint: &Blueprint,
+        name: &str,
+        fresh: bool,
+    ) -> impl Future<Output = Result<ChangeSetIds, AwsError>> + Send;
+    /// Describes a change set with all its changes.
+    fn change_set(&self, id: &str) -> impl Future<Output = Result<ChangeSet, AwsError>> + Send;
+    /// Executes a change set; `token` makes a repeated call harmless.
+    fn execute(&self, change_set: &str, token: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Deletes a change set; none is fine.
+    fn delete_change_set(&self, change_set: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Deletes a stack; none is fine.
+    fn delete_stack(
+        &self,
+        stack: &str,
+        role: Option<&str>,
+        token: &str,
+    ) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Stops an update and rolls it back.
+    fn cancel_update(&self, stack: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Events of a stack from an instant on, oldest first.
+    fn events(&self, stack: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Event>, AwsError>> + Send;
+    /// Switches termination protection.
+    fn protect(&self, stack: &str, on: bool) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Suspends processes of a group.
+    fn suspend(&self, group: &str, processes: &[&str]) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+/// What a deployment's defaults come from.
+pub trait Surroundings: Sync {
+    /// The account's default VPC in the region, when there is one.
+    fn default_vpc(&self) -> impl Future<Output = Result<Option<String>, AwsError>> + Send;
+    /// The subnets of a VPC.
+    fn subnets(&self, vpc: &str) -> impl Future<Output = Result<Vec<Subnet>, AwsError>> + Send;
+    /// Subnets by id, whatever their VPC.
+    fn subnets_by_id(&self, ids: &[String]) -> impl Future<Output = Result<Vec<Subnet>, AwsError>> + Send;
+    /// Names of the region's availability zones that can be used.
+    fn zones(&self) -> impl Future<Output = Result<Vec<String>, AwsError>> + Send;
+    /// A parameter of Systems Manager; `None` when there is none.
+    fn parameter(&self, name: &str) -> impl Future<Output = Result<Option<String>, AwsError>> + Send;
+}

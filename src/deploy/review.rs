@@ -1,0 +1,256 @@
+//! What a change set would do, and whether it may.
+
+use super::ports::Change;
+use serde::Serialize;
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// It is created.
+    Add,
+    /// It is changed in place.
+    Change,
+    /// A new one takes its place, or may do so.
+    Replace,
+    /// It is removed.
+    Remove,
+}
+
+/// One line of a review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// What happens.
+    pub effect: Effect,
+    /// Logical id.
+    pub logical: String,
+    /// Resource type.
+    pub kind: String,
+    /// What changes, and what it means.
+    pub text: String,
+    /// Whether data are at stake: the resource is a file system that would be replaced or deleted.
+    pub data: bool,
+}
+
+/// What a change set would do; additions last, since they are the least surprising.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Review {
+    /// One line for each resource.
+    pub lines: Vec<Line>,
+}
+
+impl Review {
+    /// Reads a change set's changes.
+    pub fn of(changes: &[Change]) -> Self {
+        let mut lines: Vec<Line> = changes.iter().map(line).collect();
+        lines.sort_by_key(|l| (!l.data, order(l.effect)));
+        Self { lines }
+    }
+
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// How many resources have that effect.
+    pub fn count(&self, effect: Effect) -> usize {
+        self.lines.iter().filter(|l| l.effect == effect).count()
+    }
+
+    /// Logical ids of file systems that would be replaced or deleted without having been named.
+    pub fn data_at_stake(&self, allowed: &[String]) -> Vec<&Line> {
+        self.lines
+            .iter()
+            .filter(|l| l.data && !allowed.contains(&l.logical))
+            .collect()
+    }
+
+    /// `23 to add, 0 to change, 0 to replace`; removals only when there are any.
+    pub fn summary(&self) -> String {
+        let removed = match self.count(Effect::Remove) {
+            0 => String::new(),
+            n => format!(", {n} to remove"),
+        };
+        format!(
+            "{} to add, {} to change, {} to replace{removed}",
+            self.count(Effect::Add),
+            self.count(Effect::Change),
+            self.count(Effect::Replace),
+        )
+    }
+}
+
+fn order(effect: Effect) -> u8 {
+    match effect {
+        Effect::Replace => 0,
+        Effect::Remove => 1,
+        Effect::Change => 2,
+        Effect::Add => 3,
+    }
+}
+
+fn line(change: &Change) -> Line {
+    let effect = effect(change);
+    let is_storage = change.kind == "AWS::EFS::FileSystem";
+    let data = is_storage && matches!(effect, Effect::Replace | Effect::Remove);
+    let properties: Vec<String> = change.details.iter().filter_map(property).collect();
+    let mut parts = properties;
+    parts.dedup();
+    if let Some(meaning) = meaning(change, effect) {
+        parts.push(meaning);
+    }
+    Line {
+        effect,
+        logical: change.logical.clone(),
+        kind: change.kind.clone(),
+        text: parts.join("; "),
+        data,
+    }
+}
+
+fn effect(change: &Change) -> Effect {
+    match (change.action.as_str(), change.replacement.as_deref()) {
+        ("Add" | "Import", _) => Effect::Add,
+        ("Remove", _) => Effect::Remove,
+        // Conditional: CloudFormation finds out while it works. What is not known to be harmless is not.
+        (_, None | Some("False")) => Effect::Change,
+        _ => Effect::Replace,
+    }
+}
+
+fn property(detail: &super::ports::Detail) -> Option<String> {
+    let name = detail.name.as_deref().unwrap_or(&detail.attribute);
+    let short = name.rsplit('/').next().unwrap_or(name);
+    Some(match (&detail.before, &detail.after) {
+        (Some(before), Some(after)) if before != after => format!("{short} {} → {}", brief(before), brief(after)),
+        (None, Some(after)) if !after.is_empty() => format!("{short} → {}", brief(after)),
+        _ => short.to_owned(),
+    })
+    .filter(|text| !text.is_empty())
+}
+
+/// Values may be whole documents, such as user data.
+fn brief(value: &str) -> String {
+    const MOST: usize = 40;
+    match value.chars().count() {
+        n if n <= MOST => value.to_owned(),
+        _ => format!("{}…", value.chars().take(MOST).collect::<String>()),
+    }
+}
+
+fn meaning(change: &Change, effect: Effect) -> Option<String> {
+    let kept = change.policy.as_deref().is_some_and(|p| p.contains("Retain"));
+    Some(
+        match (change.kind.as_str(), effect) {
+            ("AWS::EFS::FileSystem", Effect::Replace) => {
+                "REPLACES the file system: all messages stay on the old one, which is kept"
+            }
+            ("AWS::EFS::FileSystem", Effect::Remove) if kept => {
+                "leaves the stack: the file system is kept, but no longer used"
+            }
+            ("AWS::EFS::FileSystem", Effect::Remove) => "DELETES the file system with all messages",
+            ("AWS::AutoScaling::AutoScalingGroup", Effect::Change) if touches(change, "LaunchTemplate") => {
+                "replaces its instance: one planned outage, about 60-180 s"
+            }
+            ("AWS::AutoScaling::AutoScalingGroup", Effect::Replace) => "replaced: an outage until the new one serves",
+            ("AWS::ElasticLoadBalancingV2::LoadBalancer", Effect::Replace) => "replaced: clients need the new DNS name",
+            ("AWS::SecretsManager::Secret", Effect::Replace) => "replaced: clients need the new password",
+            (_, Effect::Replace) if change.replacement.as_deref() == Some("Conditional") => "may be replaced",
+            (_, Effect::Replace) => "replaced",
+            (_, Effect::Remove) => "removed",
+            _ => return None,
+        }
+        .to_owned(),
+    )
+}
+
+fn touches(change: &Change, property: &str) -> bool {
+    change
+        .details
+        .iter()
+        .any(|d| d.name.as_deref().is_some_and(|n| n.contains(property)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ports::Detail;
+    use super::*;
+
+    fn change(kind: &str, action: &str, replacement: Option<&str>, property: &str) -> Change {
+        Change {
+            logical: kind.rsplit("::").next().unwrap_or_default().into(),
+            physical: None,
+            kind: kind.into(),
+            action: action.into(),
+            replacement: replacement.map(Into::into),
+            policy: None,
+            details: vec![Detail {
+                attribute: "Properties".into(),
+                name: Some(property.into()),
+                before: Some("a".into()),
+                after: Some("b".into()),
+                recreation: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn data_are_at_stake_unless_named() {
+        for (action, replacement, at_stake) in [
+            ("Add", None, false),
+            ("Modify", Some("False"), false),
+            ("Modify", Some("True"), true),
+            ("Modify", Some("Conditional"), true),
+            ("Modify", Some("SomethingNew"), true),
+            ("Remove", None, true),
+        ] {
+            let review = Review::of(&[change("AWS::EFS::FileSystem", action, replacement, "PerformanceMode")]);
+            assert_eq!(
+                !review.data_at_stake(&[]).is_empty(),
+                at_stake,
+                "{action} {replacement:?}"
+            );
+            assert!(review.data_at_stake(&["FileSystem".into()]).is_empty());
+        }
+    }
+
+    #[test]
+    fn summary_counts_effects() {
+        let review = Review::of(&[
+            change("AWS::EC2::SecurityGroup", "Add", None, "x"),
+            change("AWS::EC2::LaunchTemplate", "Modify", Some("False"), "ImageId"),
+            change(
+                "AWS::ElasticLoadBalancingV2::LoadBalancer",
+                "Modify",
+                Some("True"),
+                "Scheme",
+            ),
+            change("AWS::CloudWatch::Alarm", "Remove", None, "x"),
+        ]);
+        assert_eq!(review.summary(), "1 to add, 1 to change, 1 to replace, 1 to remove");
+        assert_eq!(review.lines[0].effect, Effect::Replace);
+        assert_eq!(review.lines[3].effect, Effect::Add);
+    }
+
+    #[test]
+    fn lines_say_what_a_change_means() {
+        let text = |c: Change| Review::of(&[c]).lines[0].text.clone();
+        let group = change(
+            "AWS::AutoScaling::AutoScalingGroup",
+            "Modify",
+            Some("False"),
+            "LaunchTemplate",
+        );
+        assert_eq!(
+            text(group),
+            "LaunchTemplate a → b; replaces its instance: one planned outage, about 60-180 s"
+        );
+        let storage = change("AWS::EFS::FileSystem", "Modify", Some("True"), "PerformanceMode");
+        assert!(text(storage).contains("PerformanceMode a → b; REPLACES the file system"));
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        assert_eq!(brief(&"x".repeat(100)).chars().count(), 41);
+    }
+}
