@@ -1,3 +1,19 @@
 //! A deployment as typed data; pure.
+//!
+//! [`Deployment`] is what the user wants. Every name in it obeys its AWS or IBM MQ rule, because it can only be made by
+//! a checking constructor. [`agent`] holds what the deploying side and the instance tell each other.
 
 pub mod agent;
+mod cidr;
+mod deployment;
+mod names;
+
+pub use cidr::Cidr;
+pub use deployment::{
+    Alarms, Credentials, Deployment, Endpoint, Instance, Network, PerformanceMode, Placement, QueueManager, Security,
+    Storage, Throughput, Topology, json_schema,
+};
+pub use names::{
+    AmiId, InstanceType, InvalidName, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn,
+    StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
+};

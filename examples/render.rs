@@ -1,0 +1,15 @@
+//! Library use: from a typed deployment to a CloudFormation template, without any AWS call.
+
+use mqaws::model::{Deployment, QueueManager, QueueManagerName};
+use mqaws::render;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let name = QueueManagerName::new("ORDERS")?;
+    let deployment = Deployment {
+        stack: name.default_stack(),
+        queue_manager: QueueManager { name },
+        ..Deployment::default()
+    };
+    print!("{}", render::body(&deployment)?);
+    Ok(())
+}

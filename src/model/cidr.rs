@@ -1,0 +1,162 @@
+//! IPv4 address ranges.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::names::InvalidName;
+
+/// An IPv4 range such as `10.0.0.0/8`, with no bit set behind its prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Cidr {
+    address: Ipv4Addr,
+    prefix: u8,
+}
+
+impl Cidr {
+    /// The rule as a regular expression.
+    pub const PATTERN: &'static str = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])$";
+    const WHAT: &'static str = "address range";
+    const RULE: &'static str = "an IPv4 network address and a prefix length, such as 10.0.0.0/8";
+
+    /// The private ranges of RFC 1918.
+    pub const PRIVATE: [Self; 3] = [
+        Self {
+            address: Ipv4Addr::new(10, 0, 0, 0),
+            prefix: 8,
+        },
+        Self {
+            address: Ipv4Addr::new(172, 16, 0, 0),
+            prefix: 12,
+        },
+        Self {
+            address: Ipv4Addr::new(192, 168, 0, 0),
+            prefix: 16,
+        },
+    ];
+
+    /// Checks a text.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when it is no range or has bits set behind its prefix.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        let wrong = |rule| InvalidName {
+            value: text.to_owned(),
+            what: Self::WHAT,
+            rule,
+        };
+        let parsed = text.split_once('/').and_then(|(address, prefix)| {
+            let digits = prefix.len() <= 2 && prefix.bytes().all(|byte| byte.is_ascii_digit());
+            Some((
+                address.parse::<Ipv4Addr>().ok()?,
+                prefix.parse::<u8>().ok().filter(|p| digits && *p <= 32)?,
+            ))
+        });
+        let (address, prefix) = parsed.ok_or_else(|| wrong(Self::RULE))?;
+        if u32::from(address) & !Self::mask(prefix) != 0 {
+            return Err(wrong(
+                "it has bits set behind its prefix; give the network's own address",
+            ));
+        }
+        Ok(Self { address, prefix })
+    }
+
+    /// Length of the prefix, 0 to 32.
+    pub const fn prefix(self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether this is every address there is.
+    pub const fn is_everything(self) -> bool {
+        self.prefix == 0
+    }
+
+    /// The `index`-th part of the range when it is cut into parts of `prefix`; none when there is no such part.
+    pub fn part(self, prefix: u8, index: u32) -> Option<Self> {
+        if prefix < self.prefix || prefix > 32 || u64::from(index) >= 1_u64 << (prefix - self.prefix) {
+            return None;
+        }
+        let offset = u64::from(index) << (32 - prefix);
+        let address = u32::from(self.address).checked_add(u32::try_from(offset).ok()?)?;
+        Some(Self {
+            address: address.into(),
+            prefix,
+        })
+    }
+
+    fn mask(prefix: u8) -> u32 {
+        u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl From<Cidr> for String {
+    fn from(cidr: Cidr) -> Self {
+        cidr.to_string()
+    }
+}
+
+impl TryFrom<String> for Cidr {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::new(&text)
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        Self::new(text)
+    }
+}
+
+impl schemars::JsonSchema for Cidr {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Cidr".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": Self::PATTERN, "description": Self::RULE })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_checked_and_cut() {
+        for (text, valid) in [
+            ("10.0.0.0/8", true),
+            ("0.0.0.0/0", true),
+            ("10.1.2.3/32", true),
+            ("10.0.0.1/8", false),
+            ("10.0.0.0", false),
+            ("10.0.0.0/33", false),
+            ("10.0.0.0/+8", false),
+            ("10.0.0/8", false),
+            ("::/0", false),
+        ] {
+            assert_eq!(Cidr::new(text).is_ok(), valid, "{text}");
+        }
+        let vpc = Cidr::new("10.20.0.0/16").unwrap();
+        assert_eq!(vpc.part(20, 1).unwrap().to_string(), "10.20.16.0/20");
+        assert_eq!(vpc.part(20, 15).unwrap().to_string(), "10.20.240.0/20");
+        assert_eq!(vpc.part(20, 16), None);
+        assert_eq!(vpc.part(8, 0), None);
+        assert_eq!(
+            Cidr::new("0.0.0.0/0").unwrap().part(1, 1).unwrap().to_string(),
+            "128.0.0.0/1"
+        );
+    }
+}

@@ -1,0 +1,357 @@
+//! Names and numbers that AWS and IBM MQ have rules for: each can only be made by a checking constructor.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that breaks the rule of its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{value}` is no {what}: {rule}")]
+pub struct InvalidName {
+    /// What was given.
+    pub value: String,
+    /// What it should have been, such as `queue manager name`.
+    pub what: &'static str,
+    /// The rule, in words.
+    pub rule: &'static str,
+}
+
+/// Declares a checked text: its name, what it is, its rule in words, a pattern for the JSON Schema, an example, the check.
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The rule in words.
+            pub const RULE: &'static str = $rule;
+            /// The rule as a regular expression.
+            pub const PATTERN: &'static str = $pattern;
+
+            /// Checks a text.
+            ///
+            /// # Errors
+            /// [`InvalidName`] with the rule that the text breaks.
+            pub fn new(text: impl Into<String>) -> Result<Self, InvalidName> {
+                let value = text.into();
+                let check: fn(&str) -> bool = $check;
+                if check(&value) { Ok(Self(value)) } else { Err(InvalidName { value, what: $what, rule: $rule }) }
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                Self::new(text)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                Self::new(text)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": $pattern, "description": $rule })
+            }
+        }
+    };
+}
+
+fn between(text: &str, min: usize, max: usize) -> bool {
+    (min..=max).contains(&text.chars().count())
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [first, middle @ .., last] = parts.as_slice() else {
+        return false;
+    };
+    first.len() == 2
+        && first.bytes().all(|byte| byte.is_ascii_lowercase())
+        && !middle.is_empty()
+        && middle
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+        && matches!(last.len(), 1 | 2)
+        && last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// AWS writes its own ids with 8 or 17 hexadecimal digits.
+fn is_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        matches!(rest.len(), 8 | 17)
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    })
+}
+
+fn is_arn(text: &str, service: &str, kind: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    parts.next() == Some("arn")
+        && parts
+            .next()
+            .is_some_and(|partition| is_label(partition) && partition.starts_with("aws"))
+        && parts.next() == Some(service)
+        && parts.next().is_some()
+        && parts.next().is_some_and(|account| {
+            account == "aws" || account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
+        })
+        && parts
+            .next()
+            .and_then(|rest| rest.strip_prefix(kind))
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+fn is_kms_key(text: &str) -> bool {
+    let id = |text: &str| is_uuid(text) || text.strip_prefix("mrk-").is_some_and(|rest| rest.len() == 32);
+    let alias = |text: &str| {
+        text.strip_prefix("alias/")
+            .is_some_and(|rest| !rest.is_empty() && text.len() <= 256)
+    };
+    id(text) || alias(text) || is_arn(text, "kms", "key/") || is_arn(text, "kms", "alias/")
+}
+
+/// IAM and EFS accept many letters in tags, instance metadata fewer; every tag of ours must suit all.
+fn is_tag_key(text: &str) -> bool {
+    between(text, 1, 128)
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-=.,_:@".contains(&byte))
+        && !matches!(text, "." | ".." | "_index")
+        && !text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+        && !text.starts_with("mqaws:")
+}
+
+checked!(
+    /// Name of a queue manager, by IBM MQ's rules.
+    QueueManagerName,
+    "queue manager name",
+    "1 to 48 of A-Z a-z 0-9 . / _ %",
+    "^[A-Za-z0-9./_%]{1,48}$",
+    |text| between(text, 1, 48)
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./_%".contains(&byte))
+);
+
+checked!(
+    /// Name of a CloudFormation stack.
+    StackName,
+    "stack name",
+    "a letter, then up to 127 letters, digits and hyphens",
+    "^[A-Za-z][A-Za-z0-9-]{0,127}$",
+    |text| between(text, 1, 128)
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+);
+
+checked!(
+    /// An AWS region, such as `eu-west-1`.
+    Region,
+    "AWS region",
+    "such as eu-west-1",
+    "^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$",
+    is_region
+);
+
+checked!(
+    /// An availability zone of a region, such as `eu-west-1a`.
+    ZoneName,
+    "availability zone",
+    "a region and a letter, such as eu-west-1a",
+    "^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}[a-z]$",
+    |text| text.chars().last().is_some_and(|last| last.is_ascii_lowercase()) && is_region(&text[..text.len() - 1])
+);
+
+checked!(
+    /// Id of a VPC.
+    VpcId,
+    "VPC id",
+    "vpc- and 8 or 17 hexadecimal digits",
+    "^vpc-([0-9a-f]{8}|[0-9a-f]{17})$",
+    |text| is_id(text, "vpc-")
+);
+
+checked!(
+    /// Id of a subnet.
+    SubnetId,
+    "subnet id",
+    "subnet- and 8 or 17 hexadecimal digits",
+    "^subnet-([0-9a-f]{8}|[0-9a-f]{17})$",
+    |text| is_id(text, "subnet-")
+);
+
+checked!(
+    /// Id of an Amazon machine image.
+    AmiId,
+    "AMI id",
+    "ami- and 8 or 17 hexadecimal digits",
+    "^ami-([0-9a-f]{8}|[0-9a-f]{17})$",
+    |text| is_id(text, "ami-")
+);
+
+checked!(
+    /// A KMS key: its id, its alias or the ARN of either.
+    KmsKey,
+    "KMS key",
+    "a key id, alias/NAME, or the ARN of either",
+    "^(arn:aws[a-z-]*:kms:[^:]+:[0-9]{12}:(key|alias)/.+|alias/.+|mrk-[0-9a-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$",
+    is_kms_key
+);
+
+checked!(
+    /// An EC2 instance type, such as `m6i.large`.
+    InstanceType,
+    "instance type",
+    "a family, a dot and a size, such as m6i.large",
+    "^[a-z][a-z0-9-]*\\.[a-z0-9-]+$",
+    |text| text.split_once('.').is_some_and(|(family, size)| {
+        is_label(family) && family.starts_with(|first: char| first.is_ascii_lowercase()) && is_label(size)
+    })
+);
+
+checked!(
+    /// Name of an EC2 key pair.
+    KeyPairName,
+    "key pair name",
+    "1 to 255 ASCII characters without spaces at the ends",
+    "^[!-~]([ -~]{0,253}[!-~])?$",
+    |text| between(text, 1, 255)
+        && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        && text.trim() == text
+);
+
+checked!(
+    /// ARN of an IAM role.
+    RoleArn,
+    "role ARN",
+    "such as arn:aws:iam::123456789012:role/NAME",
+    "^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$",
+    |text| is_arn(text, "iam", "role/")
+);
+
+checked!(
+    /// ARN of an IAM policy.
+    PolicyArn,
+    "policy ARN",
+    "such as arn:aws:iam::123456789012:policy/NAME",
+    "^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$",
+    |text| is_arn(text, "iam", "policy/")
+);
+
+checked!(
+    /// ARN of an SNS topic.
+    TopicArn,
+    "topic ARN",
+    "such as arn:aws:sns:eu-west-1:123456789012:NAME",
+    "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:.+$",
+    |text| is_arn(text, "sns", "")
+);
+
+checked!(
+    /// Key of a tag that AWS accepts on every resource and in instance metadata.
+    TagKey,
+    "tag key",
+    "1 to 128 of A-Z a-z 0-9 + - = . , _ : @, not starting with aws: or mqaws:",
+    "^(?!aws:|mqaws:)[A-Za-z0-9+=.,_:@-]{1,128}$",
+    is_tag_key
+);
+
+checked!(
+    /// Value of a tag.
+    TagValue,
+    "tag value",
+    "up to 256 letters, digits, spaces and + - = . _ : / @",
+    "^[\\p{L}\\p{N}\\p{Z}+=._:/@-]{0,256}$",
+    |text| between(text, 0, 256)
+        && text.chars().all(|letter| letter.is_alphanumeric() || letter == ' ' || "+-=._:/@".contains(letter))
+);
+
+checked!(
+    /// Name of the application's user: an account of the operating system on the instance.
+    UserName,
+    "user name",
+    "a lower-case letter, then up to 11 lower-case letters, digits, _ and -, and neither mqm nor root",
+    "^(?!(mqm|root)$)[a-z][a-z0-9_-]{0,11}$",
+    // IBM MQ knows at most 12 characters of a user identifier.
+    |text| between(text, 1, 12)
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+        && !matches!(text, "mqm" | "root")
+);
+
+checked!(
+    /// Name of a profile in the user's AWS configuration.
+    ProfileName,
+    "profile name",
+    "1 to 128 characters without brackets and line breaks",
+    "^[^\\[\\]\\r\\n]{1,128}$",
+    |text| between(text, 1, 128) && !text.contains(['[', ']', '\r', '\n'])
+);
+
+impl QueueManagerName {
+    /// The stack's name when none is given: `mqaws-` and the name in lower case, other characters as hyphens.
+    pub fn default_stack(&self) -> StackName {
+        let name = self.0.chars().map(|letter| match letter {
+            letter if letter.is_ascii_alphanumeric() => letter.to_ascii_lowercase(),
+            _ => '-',
+        });
+        StackName(format!("mqaws-{}", name.collect::<String>()))
+    }
+}
+
+impl ZoneName {
+    /// The region that the zone belongs to.
+    pub fn region(&self) -> Region {
+        Region(self.0[..self.0.len() - 1].to_owned())
+    }
+}

@@ -1,0 +1,70 @@
+//! The file system, its mount targets, and the secret.
+
+use super::entry::{names, tags};
+use super::parameters::only_if;
+use crate::template::{DeletionPolicy, Resource, Template, get_att, list, object, reference, sub};
+
+/// Adds the file system with its policy, a mount target in each zone, and the application's user.
+pub(super) fn add(template: &mut Template) {
+    let clients = object! {
+        "Sid" => "InstanceThroughMountTarget",
+        "Effect" => "Allow",
+        "Principal" => object! { "AWS" => get_att("Role", "Arn") },
+        "Action" => list![
+            "elasticfilesystem:ClientMount",
+            "elasticfilesystem:ClientWrite",
+            "elasticfilesystem:ClientRootAccess",
+        ],
+        "Condition" => object! { "Bool" => object! { "elasticfilesystem:AccessedViaMountTarget" => "true" } },
+    };
+    let tls = object! {
+        "Sid" => "TlsOnly",
+        "Effect" => "Deny",
+        "Principal" => object! { "AWS" => "*" },
+        "Action" => "*",
+        "Condition" => object! { "Bool" => object! { "aws:SecureTransport" => "false" } },
+    };
+    let properties = object! {
+        "Encrypted" => true,
+        "KmsKeyId" => only_if("HasKmsKey", reference("KmsKey")),
+        "PerformanceMode" => reference("PerformanceMode"),
+        "ThroughputMode" => reference("ThroughputMode"),
+        "ProvisionedThroughputInMibps" => only_if("HasProvisionedThroughput", reference("ProvisionedThroughput")),
+        "BackupPolicy" => object! { "Status" => reference("Backup") },
+        "FileSystemPolicy" => object! { "Version" => "2012-10-17", "Statement" => list![clients, tls] },
+        "FileSystemTags" => tags(),
+    };
+    let mut file_system = Resource::new("AWS::EFS::FileSystem", properties);
+    // The data outlives the stack; an empty file system of a failed creation need not.
+    file_system.deletion_policy = Some(DeletionPolicy::RetainExceptOnCreate);
+    file_system.update_replace_policy = Some(DeletionPolicy::Retain);
+    template.resources.insert(names::FILE_SYSTEM.to_owned(), file_system);
+
+    for number in ["1", "2"] {
+        let target = object! {
+            "FileSystemId" => reference(names::FILE_SYSTEM),
+            "SubnetId" => reference(&format!("Subnet{number}")),
+            "SecurityGroups" => list![get_att("FileSystemSecurityGroup", "GroupId")],
+        };
+        template.resources.insert(
+            format!("MountTarget{number}"),
+            Resource::new("AWS::EFS::MountTarget", target),
+        );
+    }
+
+    let secret = object! {
+        "Description" => sub("Application user of queue manager ${QueueManagerName}"),
+        "GenerateSecretString" => object! {
+            "SecretStringTemplate" => sub("{\"username\":\"${UserName}\"}"),
+            "GenerateStringKey" => "password",
+            "PasswordLength" => 32,
+            // Letters and digits survive every shell, URL and MQSC string.
+            "ExcludePunctuation" => true,
+        },
+        "Tags" => tags(),
+    };
+    template.resources.insert(
+        names::CREDENTIALS.to_owned(),
+        Resource::new("AWS::SecretsManager::Secret", secret),
+    );
+}

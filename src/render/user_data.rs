@@ -1,0 +1,61 @@
+//! User data: cloud-init that writes the agent's configuration and starts its unit, and nothing else.
+
+use indexmap::IndexMap;
+
+use super::entry::names;
+use crate::model::agent::{AgentConfig, EngineConfig, StorageConfig};
+use crate::model::{Deployment, Topology};
+use crate::template::{Function, Value, if_, sub_with};
+
+/// The agent's configuration with the template's placeholders in it; CloudFormation fills them in.
+///
+/// `amqp_port` is left out here, because only the deployed stack knows whether AMQP is on.
+pub fn agent_config(deployment: &Deployment) -> AgentConfig {
+    AgentConfig {
+        schema: "mqaws.agent/1".to_owned(),
+        stack: "${AWS::StackName}".to_owned(),
+        region: "${AWS::Region}".to_owned(),
+        group: names::GROUP.to_owned(),
+        hook: names::TERMINATING_HOOK.to_owned(),
+        queue_manager: "${QueueManagerName}".to_owned(),
+        topology: match deployment.topology {
+            Topology::Single => "single".to_owned(),
+        },
+        engine: EngineConfig {
+            kind: "ibm-mq".to_owned(),
+            bin_dir: "/opt/mqm/bin".to_owned(),
+        },
+        storage: StorageConfig {
+            file_system: "${FileSystem}".to_owned(),
+            mount: "/mnt/mqaws".to_owned(),
+        },
+        credentials: "${Credentials}".to_owned(),
+        mq_port: 1414,
+        amqp_port: None,
+        metrics_namespace: "mqaws".to_owned(),
+    }
+}
+
+/// The user data as the launch template holds it.
+///
+/// Every value that is filled in consists of characters that JSON needs no escape for: names are checked by pattern, ids
+/// and ARNs are AWS's own.
+pub(super) fn user_data(deployment: &Deployment) -> Value {
+    let mut config = serde_json::to_value(agent_config(deployment)).expect("the configuration is plain data");
+    config["amqp_port"] = "${AmqpPort}".into();
+    let config = serde_json::to_string_pretty(&config).expect("the configuration is plain data");
+    // A number or null, so it stands without quotes.
+    let config = config.replace("\"${AmqpPort}\"", "${AmqpPort}");
+
+    let mut text = String::from(
+        "#cloud-config\nwrite_files:\n  - path: /etc/mqaws/agent.json\n    owner: root:root\n    permissions: \"0600\"\n    content: |\n",
+    );
+    for line in config.lines() {
+        text.push_str("      ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str("runcmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n");
+    let variables = IndexMap::from([("AmqpPort".to_owned(), if_("HasAmqp", "5672", "null"))]);
+    Value::call(Function::Base64, sub_with(text, variables))
+}
