@@ -18,6 +18,11 @@ pub fn uuid() -> String {
     )
 }
 
+/// A resource id such as `i-0c1f9a37b2e4d5f60`: prefix, dash, 17 hexadecimal digits.
+pub fn resource_id(prefix: &str) -> String {
+    format!("{prefix}-0{}", hex(16))
+}
+
 /// `count` random lower-case hexadecimal digits, as in `sg-0123456789abcdef0`.
 pub fn hex(count: usize) -> String {
     pick(count, b"0123456789abcdef")
