@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod ec2;
 pub mod edge;
 pub mod efs;
 pub mod ids;

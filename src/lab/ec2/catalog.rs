@@ -108,7 +108,10 @@ static ROUTE_TABLE: Facts = simple(
         ("vpc-id", "vpcId"),
         ("association.subnet-id", "associationSet.subnetId"),
         ("association.main", "associationSet.main"),
-        ("association.route-table-association-id", "associationSet.routeTableAssociationId"),
+        (
+            "association.route-table-association-id",
+            "associationSet.routeTableAssociationId",
+        ),
         ("route.gateway-id", "routeSet.gatewayId"),
         ("route.destination-cidr-block", "routeSet.destinationCidrBlock"),
     ],
@@ -208,7 +211,11 @@ static REGION: Facts = simple(
     "RegionName",
     "region",
     "InvalidParameterValue",
-    &[("region-name", "regionName"), ("endpoint", "regionEndpoint"), ("opt-in-status", "optInStatus")],
+    &[
+        ("region-name", "regionName"),
+        ("endpoint", "regionEndpoint"),
+        ("opt-in-status", "optInStatus"),
+    ],
     &["AllRegions"],
 );
 static INSTANCE_TYPE: Facts = simple(
@@ -253,7 +260,10 @@ static INSTANCE: Facts = simple(
         ("key-name", "keyName"),
         ("iam-instance-profile.arn", "iamInstanceProfile.arn"),
         ("instance.group-id", "groupSet.groupId"),
-        ("network-interface.network-interface-id", "networkInterfaceSet.networkInterfaceId"),
+        (
+            "network-interface.network-interface-id",
+            "networkInterfaceSet.networkInterfaceId",
+        ),
         ("reservation-id", "reservationId"),
         ("launch-time", "launchTime"),
         ("client-token", "clientToken"),
@@ -328,7 +338,10 @@ pub fn seed(region: &str) -> Objects {
         );
         let subnet = resource_id("subnet");
         let cidr = format!("172.31.{}.0/20", u16::from(index) * 16);
-        all.insert(&subnet, subnet_object(&subnet, &vpc, &cidr, &zone, zone_id(index), true));
+        all.insert(
+            &subnet,
+            subnet_object(&subnet, &vpc, &cidr, &zone, zone_id(index), true),
+        );
     }
     all
 }
@@ -410,9 +423,14 @@ pub fn is_instance_type(name: &str) -> bool {
         return false;
     };
     let sizes = ["nano", "micro", "small", "medium", "large", "metal"];
-    let is_size = sizes.contains(&size) || size.strip_suffix("xlarge").is_some_and(|n| n.is_empty() || n.parse::<u8>().is_ok());
+    let is_size = sizes.contains(&size)
+        || size
+            .strip_suffix("xlarge")
+            .is_some_and(|n| n.is_empty() || n.parse::<u8>().is_ok());
     let is_family = family.starts_with(|c: char| c.is_ascii_lowercase())
         && family.contains(|c: char| c.is_ascii_digit())
-        && family.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        && family
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     is_size && is_family
 }

@@ -125,11 +125,15 @@ mod tests {
     #[test]
     fn filters_are_anded_and_their_values_ored() {
         let known = [("vpc-id", "vpcId"), ("attachment.vpc-id", "attachmentSet.vpcId")];
-        let body = json!({"vpcId": "vpc-1", "attachmentSet": [{"vpcId": "vpc-2"}], "tagSet": [{"key": "k", "value": "v"}]});
+        let body =
+            json!({"vpcId": "vpc-1", "attachmentSet": [{"vpcId": "vpc-2"}], "tagSet": [{"key": "k", "value": "v"}]});
         let cases = [
             (json!([{"Name": "vpc-id", "Value": ["vpc-0", "vpc-1"]}]), true),
             (json!([{"Name": "attachment.vpc-id", "Value": ["vpc-2"]}]), true),
-            (json!([{"Name": "vpc-id", "Value": ["vpc-1"]}, {"Name": "tag:k", "Value": ["w"]}]), false),
+            (
+                json!([{"Name": "vpc-id", "Value": ["vpc-1"]}, {"Name": "tag:k", "Value": ["w"]}]),
+                false,
+            ),
             (json!([{"Name": "tag-key", "Value": ["k"]}]), true),
         ];
         for (given, expected) in cases {

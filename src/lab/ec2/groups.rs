@@ -60,7 +60,17 @@ pub fn add_default_group(all: &mut Objects, vpc: &str) {
 
 /// CreateSecurityGroup.
 pub fn create(all: &mut Objects, params: &Value) -> ApiResult {
-    only(params, &["GroupDescription", "Description", "GroupName", "VpcId", "TagSpecification", "DryRun"])?;
+    only(
+        params,
+        &[
+            "GroupDescription",
+            "Description",
+            "GroupName",
+            "VpcId",
+            "TagSpecification",
+            "DryRun",
+        ],
+    )?;
     let name = required(params, "GroupName")?;
     let description = match text(params, "GroupDescription") {
         Some(description) => description,
@@ -108,7 +118,11 @@ pub fn default_vpc(all: &Objects) -> Result<String, ApiError> {
 /// DescribeSecurityGroups; `GroupName` names groups of the default VPC, as in EC2.
 pub fn show(all: &Objects, params: &Value) -> ApiResult {
     let names = texts(params, "GroupName");
-    let default = if names.is_empty() { None } else { Some(default_vpc(all)?) };
+    let default = if names.is_empty() {
+        None
+    } else {
+        Some(default_vpc(all)?)
+    };
     let shown: Vec<Value> = all
         .of_kind(Kind::SecurityGroup)
         .filter(|(_, o)| {
@@ -134,16 +148,21 @@ pub fn delete(all: &mut Objects, params: &Value, in_use: impl Fn(&str) -> bool) 
     }
     let refers = |permissions: &Value| {
         permissions.as_array().is_some_and(|p| {
-            p.iter()
-                .any(|x| x["groups"].as_array().is_some_and(|g| g.iter().any(|y| y["groupId"] == *id)))
+            p.iter().any(|x| {
+                x["groups"]
+                    .as_array()
+                    .is_some_and(|g| g.iter().any(|y| y["groupId"] == *id))
+            })
         })
     };
     let referred = all
         .of_kind(Kind::SecurityGroup)
         .any(|(other, o)| *other != id && (refers(&o.body["ipPermissions"]) || refers(&o.body["ipPermissionsEgress"])));
-    let endpoint = all
-        .of_kind(Kind::VpcEndpoint)
-        .any(|(_, o)| o.body["groupSet"].as_array().is_some_and(|g| g.iter().any(|x| x["groupId"] == *id)));
+    let endpoint = all.of_kind(Kind::VpcEndpoint).any(|(_, o)| {
+        o.body["groupSet"]
+            .as_array()
+            .is_some_and(|g| g.iter().any(|x| x["groupId"] == *id))
+    });
     if referred || endpoint || in_use(&id) {
         return Err(ApiError::new(
             "DependencyViolation",
@@ -158,7 +177,17 @@ pub fn delete(all: &mut Objects, params: &Value, in_use: impl Fn(&str) -> bool) 
 pub fn change_rules(all: &mut Objects, params: &Value, direction: Direction, authorize: bool) -> ApiResult {
     only(
         params,
-        &["GroupId", "GroupName", "IpPermissions", "IpProtocol", "FromPort", "ToPort", "CidrIp", "TagSpecification", "DryRun"],
+        &[
+            "GroupId",
+            "GroupName",
+            "IpPermissions",
+            "IpProtocol",
+            "FromPort",
+            "ToPort",
+            "CidrIp",
+            "TagSpecification",
+            "DryRun",
+        ],
     )?;
     let id = required(params, "GroupId")?;
     all.get(Kind::SecurityGroup, &id)?;
@@ -170,7 +199,10 @@ pub fn change_rules(all: &mut Objects, params: &Value, direction: Direction, aut
         }));
     }
     if permissions.is_empty() {
-        return Err(ApiError::new("MissingParameter", "Either 'ipPermissions' or 'securityGroupRuleIds' should be provided."));
+        return Err(ApiError::new(
+            "MissingParameter",
+            "Either 'ipPermissions' or 'securityGroupRuleIds' should be provided.",
+        ));
     }
     let rules = permissions
         .iter()
@@ -224,7 +256,10 @@ fn port(rule: &Value, name: &str) -> Value {
 }
 
 fn describe_rule(rule: &Value) -> String {
-    format!("{}, {}, from port {}, to port {}, ALLOW", rule["ipRanges"], rule["ipProtocol"], rule["fromPort"], rule["toPort"])
+    format!(
+        "{}, {}, from port {}, to port {}, ALLOW",
+        rule["ipRanges"], rule["ipProtocol"], rule["fromPort"], rule["toPort"]
+    )
 }
 
 fn same_rule(a: &Value, b: &Value) -> bool {
@@ -234,7 +269,10 @@ fn same_rule(a: &Value, b: &Value) -> bool {
             items.iter().map(|i| i[id].clone()).collect::<Vec<_>>()
         })
     };
-    a["ipProtocol"] == b["ipProtocol"] && a["fromPort"] == b["fromPort"] && a["toPort"] == b["toPort"] && source(a) == source(b)
+    a["ipProtocol"] == b["ipProtocol"]
+        && a["fromPort"] == b["fromPort"]
+        && a["toPort"] == b["toPort"]
+        && source(a) == source(b)
 }
 
 /// One permission of a request as single rules of an answer, one for each source.
@@ -242,7 +280,16 @@ fn rule(all: &Objects, permission: &Value) -> Result<Vec<Value>, ApiError> {
     only_nested(
         permission,
         "IpPermissions",
-        &["IpProtocol", "FromPort", "ToPort", "IpRanges", "Ipv6Ranges", "Groups", "UserIdGroupPairs", "PrefixListIds"],
+        &[
+            "IpProtocol",
+            "FromPort",
+            "ToPort",
+            "IpRanges",
+            "Ipv6Ranges",
+            "Groups",
+            "UserIdGroupPairs",
+            "PrefixListIds",
+        ],
     )?;
     let protocol = required(permission, "IpProtocol")?;
     let mut base = Map::new();
@@ -302,7 +349,10 @@ fn port_number(permission: &Value, name: &str) -> Result<i64, ApiError> {
         .ok_or_else(|| {
             ApiError::new(
                 "InvalidParameterValue",
-                format!("Invalid value '{}' for {name}.", text(permission, name).unwrap_or_default()),
+                format!(
+                    "Invalid value '{}' for {name}.",
+                    text(permission, name).unwrap_or_default()
+                ),
             )
         })
 }
@@ -311,11 +361,23 @@ fn source(all: &Objects, item: &Value, name: &str, id: &str) -> Result<Value, Ap
     only_nested(
         item,
         name,
-        &["CidrIp", "CidrIpv6", "GroupId", "UserId", "PrefixListId", "Description", "VpcId"],
+        &[
+            "CidrIp",
+            "CidrIpv6",
+            "GroupId",
+            "UserId",
+            "PrefixListId",
+            "Description",
+            "VpcId",
+        ],
     )?;
     let key = {
         let mut letters = id.chars();
-        letters.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default() + letters.as_str()
+        letters
+            .next()
+            .map(|c| c.to_ascii_uppercase().to_string())
+            .unwrap_or_default()
+            + letters.as_str()
     };
     let value = required(item, &key)?;
     let mut shown = Map::new();
@@ -344,7 +406,12 @@ impl std::str::FromStr for IpBlock {
     fn from_str(text: &str) -> Result<Self, ()> {
         let (address, length) = text.split_once('/').ok_or(())?;
         address.parse::<std::net::Ipv4Addr>().map_err(|_| ())?;
-        length.parse::<u8>().ok().filter(|l| *l <= 32).map(|_| IpBlock).ok_or(())
+        length
+            .parse::<u8>()
+            .ok()
+            .filter(|l| *l <= 32)
+            .map(|_| IpBlock)
+            .ok_or(())
     }
 }
 
@@ -372,7 +439,10 @@ mod tests {
         let blocked = delete(&mut all, &json!({"GroupId": front}), |_| false).expect_err("back refers to it");
         assert_eq!(blocked.code, "DependencyViolation");
         let shown = show(&all, &json!({"GroupId": [back]})).expect("shown");
-        assert_eq!(shown["securityGroupInfo"][0]["ipPermissions"][0]["groups"][0]["groupId"], front);
+        assert_eq!(
+            shown["securityGroupInfo"][0]["ipPermissions"][0]["groups"][0]["groupId"],
+            front
+        );
         change_rules(&mut all, &rule, Direction::Ingress, false).expect("revoked");
         delete(&mut all, &json!({"GroupId": front}), |_| false).expect("deleted");
     }
@@ -382,10 +452,22 @@ mod tests {
         let mut all = catalog::seed("eu-west-1");
         let id = new_group(&mut all, "g");
         let cases = [
-            (json!({"IpProtocol": "tcp", "FromPort": "2", "ToPort": "1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}), "InvalidParameterValue"),
-            (json!({"IpProtocol": "tcp", "FromPort": "1", "ToPort": "1", "IpRanges": [{"CidrIp": "0.0.0.0"}]}), "InvalidParameterValue"),
-            (json!({"IpProtocol": "tcp", "FromPort": "1", "ToPort": "1"}), "MissingParameter"),
-            (json!({"IpProtocol": "tcp", "FromPort": "1", "ToPort": "1", "Groups": [{"GroupId": "sg-no"}]}), "InvalidGroup.NotFound"),
+            (
+                json!({"IpProtocol": "tcp", "FromPort": "2", "ToPort": "1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}),
+                "InvalidParameterValue",
+            ),
+            (
+                json!({"IpProtocol": "tcp", "FromPort": "1", "ToPort": "1", "IpRanges": [{"CidrIp": "0.0.0.0"}]}),
+                "InvalidParameterValue",
+            ),
+            (
+                json!({"IpProtocol": "tcp", "FromPort": "1", "ToPort": "1"}),
+                "MissingParameter",
+            ),
+            (
+                json!({"IpProtocol": "tcp", "FromPort": "1", "ToPort": "1", "Groups": [{"GroupId": "sg-no"}]}),
+                "InvalidGroup.NotFound",
+            ),
             (json!({"IpProtocol": "tcp", "Port": "1"}), "UnknownParameter"),
         ];
         for (permission, code) in cases {

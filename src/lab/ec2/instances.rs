@@ -199,7 +199,11 @@ pub fn next_address(state: &mut State, octet: u8, zone: usize) -> Result<Ipv4Add
         };
         state.last_number[zone] = number;
         let address = Ipv4Addr::new(127, octet, third, number);
-        if !state.instances.values().any(|i| !i.is_terminated() && i.address == address) {
+        if !state
+            .instances
+            .values()
+            .any(|i| !i.is_terminated() && i.address == address)
+        {
             return Ok(address);
         }
     }
@@ -258,7 +262,15 @@ pub fn reservations(instances: Vec<Value>) -> Value {
 pub fn describe_status(state: &State, params: &Value) -> ApiResult {
     only(
         params,
-        &["InstanceId", "IncludeAllInstances", "MaxResults", "NextToken", "Filter", "DryRun", "IncludeManagedResources"],
+        &[
+            "InstanceId",
+            "IncludeAllInstances",
+            "MaxResults",
+            "NextToken",
+            "Filter",
+            "DryRun",
+            "IncludeManagedResources",
+        ],
     )?;
     let ids = texts(params, "InstanceId");
     for id in &ids {
@@ -300,7 +312,12 @@ pub fn console_output(state: &State, params: &Value) -> ApiResult {
     use base64::Engine;
     only(params, &["InstanceId", "Latest", "DryRun"])?;
     let id = required(params, "InstanceId")?;
-    let text = state.instance(&id)?.host.as_ref().map(|h| h.console()).unwrap_or_default();
+    let text = state
+        .instance(&id)?
+        .host
+        .as_ref()
+        .map(|h| h.console())
+        .unwrap_or_default();
     Ok(json!({
         "instanceId": id, "timestamp": now(), "output": base64::engine::general_purpose::STANDARD.encode(text),
     }))
@@ -312,7 +329,9 @@ pub fn now() -> String {
 }
 
 fn user_initiated() -> String {
-    jiff::Timestamp::now().strftime("User initiated (%Y-%m-%d %H:%M:%S GMT)").to_string()
+    jiff::Timestamp::now()
+        .strftime("User initiated (%Y-%m-%d %H:%M:%S GMT)")
+        .to_string()
 }
 
 fn enter(cloud: &Cloud, instance: &mut Instance, state: InstanceState) {
@@ -339,19 +358,32 @@ pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
     };
     let metadata = match serve_metadata(&cloud, facts).await {
         Ok(metadata) => metadata,
-        Err(e) => return fail(&ec2, &cloud, &id, &format!("the metadata service cannot listen on {}: {e}", spec.address)),
+        Err(e) => {
+            return fail(
+                &ec2,
+                &cloud,
+                &id,
+                &format!("the metadata service cannot listen on {}: {e}", spec.address),
+            );
+        }
     };
     let host = match Host::create(&cloud.site, &spec) {
         Ok(host) => host,
         Err(e) => {
             metadata.abort();
-            let cause = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
+            let cause = std::error::Error::source(&e)
+                .map(|s| format!(": {s}"))
+                .unwrap_or_default();
             return fail(&ec2, &cloud, &id, &format!("{e}{cause}"));
         }
     };
     let user_data = {
         let mut state = ec2.state();
-        let Some(instance) = state.instances.get_mut(&id).filter(|i| i.state == InstanceState::Pending) else {
+        let Some(instance) = state
+            .instances
+            .get_mut(&id)
+            .filter(|i| i.state == InstanceState::Pending)
+        else {
             metadata.abort();
             host.remove();
             return;
@@ -371,7 +403,10 @@ pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
 fn fail(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, message: &str) {
     let mut state = ec2.state();
     if let Some(instance) = state.instances.get_mut(id) {
-        instance.reason = Some(("Server.InternalError".to_owned(), format!("Server.InternalError: {message}")));
+        instance.reason = Some((
+            "Server.InternalError".to_owned(),
+            format!("Server.InternalError: {message}"),
+        ));
         enter(cloud, instance, InstanceState::Terminated);
     }
 }
@@ -384,7 +419,9 @@ pub fn terminate(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult 
     if let Some(id) = ids.iter().find(|id| protected(id)) {
         return Err(ApiError::new(
             "OperationNotPermitted",
-            format!("The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."),
+            format!(
+                "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."
+            ),
         ));
     }
     let skip = flag(params, "SkipOsShutdown") == Some(true);
@@ -401,7 +438,10 @@ pub fn stop(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult {
     let ids = instance_ids(&ec2, params)?;
     for id in &ids {
         let state = ec2.state().instance(id)?.state;
-        if !matches!(state, InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped) {
+        if !matches!(
+            state,
+            InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped
+        ) {
             return Err(ApiError::new(
                 "IncorrectInstanceState",
                 format!("This instance '{id}' is not in a state from which it can be stopped."),
@@ -458,7 +498,14 @@ fn begin_end(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, through: InstanceStat
     json!({"instanceId": id, "currentState": instance.state.shown(), "previousState": before.shown()})
 }
 
-async fn end(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String, host: Option<Arc<Host>>, through: InstanceState, skip: bool) {
+async fn end(
+    ec2: Arc<Ec2>,
+    cloud: Arc<Cloud>,
+    id: String,
+    host: Option<Arc<Host>>,
+    through: InstanceState,
+    skip: bool,
+) {
     let timing = cloud.site.timing;
     if let Some(host) = &host {
         match skip {
@@ -478,7 +525,11 @@ async fn end(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String, host: Option<Arc<Host
         }
         // A termination that began while it was stopping has the last word.
         if instance.state == through {
-            let last = if terminated { InstanceState::Terminated } else { InstanceState::Stopped };
+            let last = if terminated {
+                InstanceState::Terminated
+            } else {
+                InstanceState::Stopped
+            };
             enter(&cloud, instance, last);
         }
     }

@@ -38,7 +38,10 @@ const PARAMETERS: [&str; 21] = [
 ];
 
 fn missing(name: &str) -> ApiError {
-    ApiError::new("MissingParameter", format!("The request must contain the parameter {name}"))
+    ApiError::new(
+        "MissingParameter",
+        format!("The request must contain the parameter {name}"),
+    )
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {
@@ -53,7 +56,11 @@ fn merged(state: &State, params: &Value) -> Result<Value, ApiError> {
     let mut merged = Map::new();
     let mut template_tags = Vec::new();
     if let Some(reference) = params.get("LaunchTemplate") {
-        only_nested(reference, "LaunchTemplate", &["LaunchTemplateId", "LaunchTemplateName", "Version"])?;
+        only_nested(
+            reference,
+            "LaunchTemplate",
+            &["LaunchTemplateId", "LaunchTemplateName", "Version"],
+        )?;
         let id = templates::find(state, reference)?;
         let wanted = text(reference, "Version").unwrap_or_default();
         let version = templates::version(state, &id, &wanted)?;
@@ -63,7 +70,10 @@ fn merged(state: &State, params: &Value) -> Result<Value, ApiError> {
         template_tags = list(&version.data, "TagSpecification");
         merged.insert(
             ".template".to_owned(),
-            json!([["aws:ec2launchtemplate:id", id], ["aws:ec2launchtemplate:version", version.number.to_string()]]),
+            json!([
+                ["aws:ec2launchtemplate:id", id],
+                ["aws:ec2launchtemplate:version", version.number.to_string()]
+            ]),
         );
     }
     for (name, value) in params.as_object().into_iter().flatten() {
@@ -78,7 +88,10 @@ fn merged(state: &State, params: &Value) -> Result<Value, ApiError> {
 
 /// Subnet and groups, which may be given flat or in the first network interface.
 fn placement(all: &Objects, wanted: &Value) -> Result<(String, Vec<String>), ApiError> {
-    let interface = list(wanted, "NetworkInterface").into_iter().next().unwrap_or(Value::Null);
+    let interface = list(wanted, "NetworkInterface")
+        .into_iter()
+        .next()
+        .unwrap_or(Value::Null);
     let subnet = match text(wanted, "SubnetId").or_else(|| text(&interface, "SubnetId")) {
         Some(subnet) => subnet,
         None => default_subnet(all, wanted)?,
@@ -144,7 +157,10 @@ async fn role(cloud: &Arc<Cloud>, wanted: &Value) -> Result<Option<(String, Stri
 fn check(all: &Objects, wanted: &Value) -> Result<(), ApiError> {
     let image = text(wanted, "ImageId").ok_or_else(|| missing("ImageId"))?;
     if !image.starts_with("ami-") {
-        return Err(ApiError::new("InvalidAMIID.Malformed", format!("Invalid id: \"{image}\" (expecting \"ami-...\")")));
+        return Err(ApiError::new(
+            "InvalidAMIID.Malformed",
+            format!("Invalid id: \"{image}\" (expecting \"ami-...\")"),
+        ));
     }
     if all.get(Kind::Image, &image).is_err() {
         return Err(ApiError::new(
@@ -157,8 +173,12 @@ fn check(all: &Objects, wanted: &Value) -> Result<(), ApiError> {
         return Err(invalid(format!("Invalid value '{instance_type}' for InstanceType.")));
     }
     if let Some(key) = text(wanted, "KeyName").filter(|k| !k.is_empty()) {
-        all.get(Kind::KeyPair, &key)
-            .map_err(|_| ApiError::new("InvalidKeyPair.NotFound", format!("The key pair '{key}' does not exist")))?;
+        all.get(Kind::KeyPair, &key).map_err(|_| {
+            ApiError::new(
+                "InvalidKeyPair.NotFound",
+                format!("The key pair '{key}' does not exist"),
+            )
+        })?;
     }
     Ok(())
 }
@@ -169,7 +189,9 @@ pub async fn run_instances(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> 
     let count = number(&wanted, "MaxCount").ok_or_else(|| missing("MaxCount"))?;
     let least = number(&wanted, "MinCount").ok_or_else(|| missing("MinCount"))?;
     if least < 1 || count < least || count > 20 {
-        return Err(invalid(format!("Invalid value for MinCount ({least}) or MaxCount ({count}).")));
+        return Err(invalid(format!(
+            "Invalid value for MinCount ({least}) or MaxCount ({count})."
+        )));
     }
     if let Some(token) = text(&wanted, "ClientToken")
         && let Some(answer) = launched_before(&ec2.state(), &token)
@@ -231,7 +253,10 @@ fn instance(
 ) -> Result<Instance, ApiError> {
     let (subnet, groups) = placement(&state.objects, wanted)?;
     let shown = state.objects.get(Kind::Subnet, &subnet)?;
-    let (zone, vpc) = (shown.text("availabilityZone").to_owned(), shown.text("vpcId").to_owned());
+    let (zone, vpc) = (
+        shown.text("availabilityZone").to_owned(),
+        shown.text("vpcId").to_owned(),
+    );
     let address = next_address(state, cloud.site.octet, zone_index(&zone))?;
     let id = resource_id("i");
     let [_, l, third, n] = address.octets();

@@ -57,11 +57,23 @@ fn insert_tagged(
 
 /// CreateVpc.
 pub fn create_vpc(all: &mut Objects, params: &Value) -> ApiResult {
-    only(params, &["CidrBlock", "InstanceTenancy", "TagSpecification", "AmazonProvidedIpv6CidrBlock", "DryRun"])?;
+    only(
+        params,
+        &[
+            "CidrBlock",
+            "InstanceTenancy",
+            "TagSpecification",
+            "AmazonProvidedIpv6CidrBlock",
+            "DryRun",
+        ],
+    )?;
     let block = required(params, "CidrBlock")?;
     let (_, length) = cidr(&block)?;
     if !(16..=28).contains(&length) {
-        return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{block}' is invalid.")));
+        return Err(ApiError::new(
+            "InvalidVpc.Range",
+            format!("The CIDR '{block}' is invalid."),
+        ));
     }
     let id = resource_id("vpc");
     let shown = insert_tagged(all, &id, vpc_object(&id, &block, false), params, "vpc")?;
@@ -95,12 +107,18 @@ pub fn delete_vpc(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["VpcId", "DryRun"])?;
     let id = required(params, "VpcId")?;
     all.get(Kind::Vpc, &id)?;
-    let is_main = |o: &Object| o.body["associationSet"].as_array().is_some_and(|a| a.iter().any(|x| x["main"] == true));
+    let is_main = |o: &Object| {
+        o.body["associationSet"]
+            .as_array()
+            .is_some_and(|a| a.iter().any(|x| x["main"] == true))
+    };
     let blocks = all.all().any(|(_, o)| match o.kind {
         Kind::Subnet | Kind::VpcEndpoint => o.text("vpcId") == id,
         Kind::SecurityGroup => o.text("vpcId") == id && o.text("groupName") != "default",
         Kind::RouteTable => o.text("vpcId") == id && !is_main(o),
-        Kind::InternetGateway => o.body["attachmentSet"].as_array().is_some_and(|a| a.iter().any(|x| x["vpcId"] == *id)),
+        Kind::InternetGateway => o.body["attachmentSet"]
+            .as_array()
+            .is_some_and(|a| a.iter().any(|x| x["vpcId"] == *id)),
         _ => false,
     });
     if blocks {
@@ -135,7 +153,10 @@ fn attribute(params: &Value, name: &str) -> Result<Option<bool>, ApiError> {
 pub fn modify_vpc_attribute(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["VpcId", "EnableDnsSupport", "EnableDnsHostnames"])?;
     let vpc = all.get_mut(Kind::Vpc, &required(params, "VpcId")?)?;
-    for (parameter, member) in [("EnableDnsSupport", "enableDnsSupport"), ("EnableDnsHostnames", "enableDnsHostnames")] {
+    for (parameter, member) in [
+        ("EnableDnsSupport", "enableDnsSupport"),
+        ("EnableDnsHostnames", "enableDnsHostnames"),
+    ] {
         if let Some(value) = attribute(params, parameter)? {
             vpc.body.insert(format!(".{member}"), Value::Bool(value));
         }
@@ -161,19 +182,36 @@ pub fn describe_vpc_attribute(all: &Objects, params: &Value) -> ApiResult {
             ));
         }
     };
-    let value = vpc.body.get(&format!(".{name}")).and_then(Value::as_bool).unwrap_or(initially);
+    let value = vpc
+        .body
+        .get(&format!(".{name}"))
+        .and_then(Value::as_bool)
+        .unwrap_or(initially);
     Ok(json!({"vpcId": id, name: {"value": value}}))
 }
 
 /// CreateSubnet.
 pub fn create_subnet(all: &mut Objects, region: &str, params: &Value) -> ApiResult {
-    only(params, &["VpcId", "CidrBlock", "AvailabilityZone", "AvailabilityZoneId", "TagSpecification", "DryRun"])?;
+    only(
+        params,
+        &[
+            "VpcId",
+            "CidrBlock",
+            "AvailabilityZone",
+            "AvailabilityZoneId",
+            "TagSpecification",
+            "DryRun",
+        ],
+    )?;
     let vpc = required(params, "VpcId")?;
     let block = required(params, "CidrBlock")?;
     let wanted = cidr(&block)?;
     let outer = cidr(all.get(Kind::Vpc, &vpc)?.text("cidrBlock"))?;
     if !(16..=28).contains(&wanted.1) || wanted.1 < outer.1 || !overlaps(wanted, outer) {
-        return Err(ApiError::new("InvalidSubnet.Range", format!("The CIDR '{block}' is invalid.")));
+        return Err(ApiError::new(
+            "InvalidSubnet.Range",
+            format!("The CIDR '{block}' is invalid."),
+        ));
     }
     for (_, other) in all.of_kind(Kind::Subnet).filter(|(_, o)| o.text("vpcId") == vpc) {
         if overlaps(wanted, cidr(other.text("cidrBlock"))?) {
@@ -184,16 +222,20 @@ pub fn create_subnet(all: &mut Objects, region: &str, params: &Value) -> ApiResu
         }
     }
     let by_id = text(params, "AvailabilityZoneId");
-    let zone = ZONES.iter().find(|(letter, index)| match (&by_id, text(params, "AvailabilityZone")) {
-        (Some(id), _) => *id == zone_id(*index),
-        (None, Some(name)) => name == format!("{region}{letter}"),
-        (None, None) => true,
-    });
+    let zone = ZONES
+        .iter()
+        .find(|(letter, index)| match (&by_id, text(params, "AvailabilityZone")) {
+            (Some(id), _) => *id == zone_id(*index),
+            (None, Some(name)) => name == format!("{region}{letter}"),
+            (None, None) => true,
+        });
     let Some((letter, index)) = zone else {
         let given = text(params, "AvailabilityZone").or(by_id).unwrap_or_default();
         return Err(ApiError::new(
             "InvalidParameterValue",
-            format!("Value ({given}) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: {region}a, {region}b, {region}c."),
+            format!(
+                "Value ({given}) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: {region}a, {region}b, {region}c."
+            ),
         ));
     };
     let id = resource_id("subnet");
@@ -216,9 +258,11 @@ pub fn delete_subnet(all: &mut Objects, params: &Value, in_use: impl Fn(&str) ->
     only(params, &["SubnetId", "DryRun"])?;
     let id = required(params, "SubnetId")?;
     all.get(Kind::Subnet, &id)?;
-    let endpoint = all
-        .of_kind(Kind::VpcEndpoint)
-        .any(|(_, o)| o.body["subnetIdSet"].as_array().is_some_and(|s| s.iter().any(|x| *x == *id)));
+    let endpoint = all.of_kind(Kind::VpcEndpoint).any(|(_, o)| {
+        o.body["subnetIdSet"]
+            .as_array()
+            .is_some_and(|s| s.iter().any(|x| *x == *id))
+    });
     if endpoint || in_use(&id) {
         return Err(ApiError::new(
             "DependencyViolation",
@@ -281,7 +325,9 @@ pub fn detach_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
     let vpc = required(params, "VpcId")?;
     let id = required(params, "InternetGatewayId")?;
     let gateway = all.get_mut(Kind::InternetGateway, &id)?;
-    let attached = gateway.body["attachmentSet"].as_array().is_some_and(|a| a.iter().any(|x| x["vpcId"] == *vpc));
+    let attached = gateway.body["attachmentSet"]
+        .as_array()
+        .is_some_and(|a| a.iter().any(|x| x["vpcId"] == *vpc));
     if !attached {
         return Err(ApiError::new(
             "Gateway.NotAttached",
@@ -296,7 +342,10 @@ pub fn detach_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
 pub fn delete_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["InternetGatewayId", "DryRun"])?;
     let id = required(params, "InternetGatewayId")?;
-    if all.get(Kind::InternetGateway, &id)?.body["attachmentSet"].as_array().is_some_and(|a| !a.is_empty()) {
+    if all.get(Kind::InternetGateway, &id)?.body["attachmentSet"]
+        .as_array()
+        .is_some_and(|a| !a.is_empty())
+    {
         return Err(dependency(&id));
     }
     all.remove(&id);
@@ -317,7 +366,10 @@ pub fn create_route_table(all: &mut Objects, params: &Value) -> ApiResult {
 pub fn delete_route_table(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["RouteTableId", "DryRun"])?;
     let id = required(params, "RouteTableId")?;
-    if all.get(Kind::RouteTable, &id)?.body["associationSet"].as_array().is_some_and(|a| !a.is_empty()) {
+    if all.get(Kind::RouteTable, &id)?.body["associationSet"]
+        .as_array()
+        .is_some_and(|a| !a.is_empty())
+    {
         return Err(ApiError::new(
             "DependencyViolation",
             format!("The routeTable '{id}' has dependencies and cannot be deleted."),
@@ -333,7 +385,10 @@ pub fn create_route(all: &mut Objects, params: &Value) -> ApiResult {
     let block = required(params, "DestinationCidrBlock")?;
     cidr(&block)?;
     let gateway = required(params, "GatewayId")?;
-    let vpc = all.get(Kind::RouteTable, &required(params, "RouteTableId")?)?.text("vpcId").to_owned();
+    let vpc = all
+        .get(Kind::RouteTable, &required(params, "RouteTableId")?)?
+        .text("vpcId")
+        .to_owned();
     let attached = all.get(Kind::InternetGateway, &gateway)?.body["attachmentSet"]
         .as_array()
         .is_some_and(|a| a.iter().any(|x| x["vpcId"] == *vpc));
@@ -344,7 +399,10 @@ pub fn create_route(all: &mut Objects, params: &Value) -> ApiResult {
         ));
     }
     let table = all.get_mut(Kind::RouteTable, &required(params, "RouteTableId")?)?;
-    if table.body["routeSet"].as_array().is_some_and(|r| r.iter().any(|x| x["destinationCidrBlock"] == *block)) {
+    if table.body["routeSet"]
+        .as_array()
+        .is_some_and(|r| r.iter().any(|x| x["destinationCidrBlock"] == *block))
+    {
         return Err(ApiError::new(
             "RouteAlreadyExists",
             format!("The route identified by {block} already exists."),
@@ -364,7 +422,10 @@ pub fn delete_route(all: &mut Objects, params: &Value) -> ApiResult {
     let block = required(params, "DestinationCidrBlock")?;
     let id = required(params, "RouteTableId")?;
     let table = all.get_mut(Kind::RouteTable, &id)?;
-    if !table.body["routeSet"].as_array().is_some_and(|r| r.iter().any(|x| x["destinationCidrBlock"] == *block)) {
+    if !table.body["routeSet"]
+        .as_array()
+        .is_some_and(|r| r.iter().any(|x| x["destinationCidrBlock"] == *block))
+    {
         return Err(ApiError::new(
             "InvalidRoute.NotFound",
             format!("no route with destination-cidr-block {block} in route table {id}"),
@@ -418,14 +479,19 @@ pub fn disassociate_route_table(all: &mut Objects, params: &Value) -> ApiResult 
             .as_array()
             .is_some_and(|a| a.iter().any(|x| x["routeTableAssociationId"] == *association))
     };
-    let table = all.of_kind(Kind::RouteTable).find(|(_, o)| holds(o)).map(|(id, _)| id.clone());
+    let table = all
+        .of_kind(Kind::RouteTable)
+        .find(|(_, o)| holds(o))
+        .map(|(id, _)| id.clone());
     let Some(table) = table.and_then(|id| all.any_mut(&id)) else {
         return Err(ApiError::new(
             "InvalidAssociationID.NotFound",
             format!("The association ID '{association}' does not exist"),
         ));
     };
-    retain(table, "associationSet", |a| a["routeTableAssociationId"] != *association);
+    retain(table, "associationSet", |a| {
+        a["routeTableAssociationId"] != *association
+    });
     done()
 }
 
@@ -434,8 +500,19 @@ pub fn create_vpc_endpoint(all: &mut Objects, region: &str, params: &Value) -> A
     only(
         params,
         &[
-            "VpcId", "ServiceName", "VpcEndpointType", "PolicyDocument", "RouteTableId", "SubnetId", "SecurityGroupId",
-            "PrivateDnsEnabled", "IpAddressType", "DnsOptions", "ClientToken", "TagSpecification", "DryRun",
+            "VpcId",
+            "ServiceName",
+            "VpcEndpointType",
+            "PolicyDocument",
+            "RouteTableId",
+            "SubnetId",
+            "SecurityGroupId",
+            "PrivateDnsEnabled",
+            "IpAddressType",
+            "DnsOptions",
+            "ClientToken",
+            "TagSpecification",
+            "DryRun",
         ],
     )?;
     let vpc = required(params, "VpcId")?;
@@ -443,7 +520,12 @@ pub fn create_vpc_endpoint(all: &mut Objects, region: &str, params: &Value) -> A
     let service = required(params, "ServiceName")?;
     let is_service = service
         .strip_prefix(&format!("com.amazonaws.{region}."))
-        .is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c)));
+        .is_some_and(|name| {
+            !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+        });
     if !is_service {
         return Err(ApiError::new(
             "InvalidServiceName",
@@ -464,7 +546,10 @@ pub fn create_vpc_endpoint(all: &mut Objects, region: &str, params: &Value) -> A
     ] {
         for id in texts(params, name) {
             if all.get(of, &id)?.text("vpcId") != vpc {
-                return Err(ApiError::new("InvalidParameter", format!("{id} does not belong to VPC {vpc}")));
+                return Err(ApiError::new(
+                    "InvalidParameter",
+                    format!("{id} does not belong to VPC {vpc}"),
+                ));
             }
         }
     }
@@ -527,12 +612,14 @@ mod tests {
         let subnet = made["subnet"]["subnetId"].as_str().expect("an id").to_owned();
         let table = create_route_table(&mut all, &json!({"VpcId": vpc})).expect("a table");
         let table = table["routeTable"]["routeTableId"].as_str().expect("an id").to_owned();
-        let association = associate_route_table(&mut all, &json!({"RouteTableId": table, "SubnetId": subnet})).expect("associated");
+        let association =
+            associate_route_table(&mut all, &json!({"RouteTableId": table, "SubnetId": subnet})).expect("associated");
         let blocked = delete_vpc(&mut all, &json!({"VpcId": vpc})).expect_err("it has a subnet");
         assert_eq!(blocked.code, "DependencyViolation");
         let used = delete_subnet(&mut all, &json!({"SubnetId": subnet}), |_| true).expect_err("an instance is in it");
         assert_eq!(used.code, "DependencyViolation");
-        disassociate_route_table(&mut all, &json!({"AssociationId": association["associationId"]})).expect("free again");
+        disassociate_route_table(&mut all, &json!({"AssociationId": association["associationId"]}))
+            .expect("free again");
         delete_route_table(&mut all, &json!({"RouteTableId": table})).expect("deleted");
         delete_subnet(&mut all, &json!({"SubnetId": subnet}), |_| false).expect("deleted");
         delete_vpc(&mut all, &json!({"VpcId": vpc})).expect("deleted");

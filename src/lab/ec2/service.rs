@@ -142,7 +142,11 @@ impl Ec2 {
         call.params = wire::canonical(call.params.take());
         let params = &call.params;
         if flag(params, "DryRun") == Some(true) {
-            return Err(ApiError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.").status(412));
+            return Err(ApiError::new(
+                "DryRunOperation",
+                "Request would have succeeded, but DryRun flag is set.",
+            )
+            .status(412));
         }
         match call.action.as_str() {
             "RunInstances" => launch::run_instances(self, cloud, params).await,
@@ -185,7 +189,9 @@ impl Ec2 {
             "CreateVpcEndpoint" => network::create_vpc_endpoint(all, &region, params),
             "DeleteVpcEndpoints" => network::delete_vpc_endpoints(all, params),
             "CreateSecurityGroup" => groups::create(all, params),
-            "DeleteSecurityGroup" => groups::delete(all, params, |id| interfaces.iter().any(|(_, g)| g.iter().any(|x| x == id))),
+            "DeleteSecurityGroup" => groups::delete(all, params, |id| {
+                interfaces.iter().any(|(_, g)| g.iter().any(|x| x == id))
+            }),
             "AuthorizeSecurityGroupIngress" => groups::change_rules(all, params, Direction::Ingress, true),
             "AuthorizeSecurityGroupEgress" => groups::change_rules(all, params, Direction::Egress, true),
             "RevokeSecurityGroupIngress" => groups::change_rules(all, params, Direction::Ingress, false),
@@ -255,8 +261,16 @@ fn describe_offerings(state: &State, params: &Value) -> ApiResult {
     let location_type = text(params, "LocationType").unwrap_or_else(|| "region".to_owned());
     let places: Vec<Value> = match location_type.as_str() {
         "region" => vec![json!(state.region)],
-        "availability-zone" => state.shown(Kind::AvailabilityZone).iter().map(|z| z["zoneName"].clone()).collect(),
-        "availability-zone-id" => state.shown(Kind::AvailabilityZone).iter().map(|z| z["zoneId"].clone()).collect(),
+        "availability-zone" => state
+            .shown(Kind::AvailabilityZone)
+            .iter()
+            .map(|z| z["zoneName"].clone())
+            .collect(),
+        "availability-zone-id" => state
+            .shown(Kind::AvailabilityZone)
+            .iter()
+            .map(|z| z["zoneId"].clone())
+            .collect(),
         _ => {
             return Err(ApiError::new(
                 "InvalidParameterValue",
@@ -292,11 +306,22 @@ mod tests {
             ("DescribeVpcs", json!({"Vpc": "x"}), "UnknownParameter"),
             ("DescribeVpcs", json!({"VpcId": ["vpc-0"]}), "InvalidVpcID.NotFound"),
             ("DescribeVpcs", json!({"DryRun": "true"}), "DryRunOperation"),
-            ("DescribeInstances", json!({"InstanceId": ["i-0"]}), "InvalidInstanceID.NotFound"),
-            ("CreateTags", json!({"ResourceId": ["vpc-0"], "Tag": [{"Key": "a", "Value": "b"}]}), "InvalidVpcID.NotFound"),
+            (
+                "DescribeInstances",
+                json!({"InstanceId": ["i-0"]}),
+                "InvalidInstanceID.NotFound",
+            ),
+            (
+                "CreateTags",
+                json!({"ResourceId": ["vpc-0"], "Tag": [{"Key": "a", "Value": "b"}]}),
+                "InvalidVpcID.NotFound",
+            ),
         ];
         for (action, params, code) in cases {
-            let error = cloud.call("ec2", action, params.clone(), Caller::Admin).await.expect_err(action);
+            let error = cloud
+                .call("ec2", action, params.clone(), Caller::Admin)
+                .await
+                .expect_err(action);
             assert_eq!(error.code, code, "{action} {params}");
         }
     }
@@ -306,14 +331,35 @@ mod tests {
         let cloud = Cloud::new("eu-west-1");
         cloud.add("ec2", Ec2::new("eu-west-1"));
         let call = |action: &'static str, params: Value| cloud.call("ec2", action, params, Caller::Admin);
-        let vpcs = call("DescribeVpcs", json!({"Filter": [{"Name": "is-default", "Value": ["true"]}]})).await.expect("shown");
+        let vpcs = call(
+            "DescribeVpcs",
+            json!({"Filter": [{"Name": "is-default", "Value": ["true"]}]}),
+        )
+        .await
+        .expect("shown");
         let vpc = vpcs["vpcSet"][0]["vpcId"].clone();
-        let subnets = call("DescribeSubnets", json!({"Filter": [{"Name": "vpc-id", "Value": [vpc.clone()]}]})).await.expect("shown");
-        let zones: Vec<_> = subnets["subnetSet"].as_array().expect("a list").iter().map(|s| s["availabilityZone"].clone()).collect();
+        let subnets = call(
+            "DescribeSubnets",
+            json!({"Filter": [{"Name": "vpc-id", "Value": [vpc.clone()]}]}),
+        )
+        .await
+        .expect("shown");
+        let zones: Vec<_> = subnets["subnetSet"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|s| s["availabilityZone"].clone())
+            .collect();
         assert_eq!(zones, ["eu-west-1a", "eu-west-1b", "eu-west-1c"]);
-        let dns = call("DescribeVpcAttribute", json!({"VpcId": vpc, "Attribute": "enableDnsHostnames"})).await.expect("shown");
+        let dns = call(
+            "DescribeVpcAttribute",
+            json!({"VpcId": vpc, "Attribute": "enableDnsHostnames"}),
+        )
+        .await
+        .expect("shown");
         assert_eq!(dns["enableDnsHostnames"]["value"], true);
-        let offered = json!({"LocationType": "availability-zone", "Filter": [{"Name": "instance-type", "Value": ["m6i.large"]}]});
+        let offered =
+            json!({"LocationType": "availability-zone", "Filter": [{"Name": "instance-type", "Value": ["m6i.large"]}]});
         let offered = call("DescribeInstanceTypeOfferings", offered).await.expect("shown");
         assert_eq!(offered["instanceTypeOfferingSet"].as_array().map(Vec::len), Some(3));
     }

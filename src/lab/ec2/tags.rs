@@ -21,7 +21,9 @@ pub fn create(state: &mut State, params: &Value) -> ApiResult {
     if let Some((key, _)) = tags.iter().find(|(key, _)| key.starts_with("aws:")) {
         return Err(ApiError::new(
             "InvalidParameterValue",
-            format!("Value ( {key} ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"),
+            format!(
+                "Value ( {key} ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"
+            ),
         ));
     }
     let ids = texts(params, "ResourceId");

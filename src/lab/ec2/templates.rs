@@ -61,19 +61,37 @@ const NESTED: [(&str, &[&str]); 9] = [
     ("MaintenanceOptions", &["AutoRecovery", "RebootMigration"]),
     (
         "MetadataOptions",
-        &["HttpTokens", "HttpPutResponseHopLimit", "HttpEndpoint", "HttpProtocolIpv6", "InstanceMetadataTags"],
+        &[
+            "HttpTokens",
+            "HttpPutResponseHopLimit",
+            "HttpEndpoint",
+            "HttpProtocolIpv6",
+            "InstanceMetadataTags",
+        ],
     ),
     ("Monitoring", &["Enabled"]),
     (
         "NetworkInterface",
         &[
-            "AssociatePublicIpAddress", "DeleteOnTermination", "Description", "DeviceIndex", "Groups", "SecurityGroupId",
-            "InterfaceType", "NetworkCardIndex", "SubnetId", "PrivateIpAddress",
+            "AssociatePublicIpAddress",
+            "DeleteOnTermination",
+            "Description",
+            "DeviceIndex",
+            "Groups",
+            "SecurityGroupId",
+            "InterfaceType",
+            "NetworkCardIndex",
+            "SubnetId",
+            "PrivateIpAddress",
         ],
     ),
     (
         "PrivateDnsNameOptions",
-        &["HostnameType", "EnableResourceNameDnsARecord", "EnableResourceNameDnsAAAARecord"],
+        &[
+            "HostnameType",
+            "EnableResourceNameDnsARecord",
+            "EnableResourceNameDnsAAAARecord",
+        ],
     ),
     ("TagSpecification", &["ResourceType", "Tag"]),
 ];
@@ -114,7 +132,9 @@ fn check(state: &State, data: &Value) -> Result<(), ApiError> {
         if let Some(value) = data[structure][name].as_str()
             && !known.contains(&value)
         {
-            return Err(invalid(format!("Value ({value}) for parameter {structure}.{name} is invalid.")));
+            return Err(invalid(format!(
+                "Value ({value}) for parameter {structure}.{name} is invalid."
+            )));
         }
     }
     for mapping in list(data, "BlockDeviceMapping") {
@@ -135,11 +155,11 @@ fn check(state: &State, data: &Value) -> Result<(), ApiError> {
             return Err(invalid("User data is limited to 16384 bytes"));
         }
     }
-    let groups = texts(data, "SecurityGroupId").into_iter().chain(
-        list(data, "NetworkInterface")
-            .iter()
-            .flat_map(|i| texts(i, "SecurityGroupId").into_iter().chain(texts(i, "Groups"))),
-    );
+    let mut groups = texts(data, "SecurityGroupId");
+    for interface in list(data, "NetworkInterface") {
+        groups.extend(texts(&interface, "SecurityGroupId"));
+        groups.extend(texts(&interface, "Groups"));
+    }
     for group in groups {
         state.objects.get(Kind::SecurityGroup, &group)?;
     }
@@ -154,7 +174,14 @@ fn now() -> String {
 pub fn create(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
-        &["LaunchTemplateName", "VersionDescription", "LaunchTemplateData", "TagSpecification", "ClientToken", "DryRun"],
+        &[
+            "LaunchTemplateName",
+            "VersionDescription",
+            "LaunchTemplateData",
+            "TagSpecification",
+            "ClientToken",
+            "DryRun",
+        ],
     )?;
     let name = required(params, "LaunchTemplateName")?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "().-/_".contains(c);
@@ -164,7 +191,11 @@ pub fn create(state: &mut State, params: &Value) -> ApiResult {
             "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the following characters: - ( ) . / _.",
         ));
     }
-    if state.objects.of_kind(Kind::LaunchTemplate).any(|(_, o)| o.text("launchTemplateName") == name) {
+    if state
+        .objects
+        .of_kind(Kind::LaunchTemplate)
+        .any(|(_, o)| o.text("launchTemplateName") == name)
+    {
         return Err(ApiError::new(
             "InvalidLaunchTemplateName.AlreadyExistsException",
             "Launch template name already in use.",
@@ -206,15 +237,23 @@ pub fn create(state: &mut State, params: &Value) -> ApiResult {
 /// AWS's own codes for unknown ids and names.
 pub fn find(state: &State, params: &Value) -> Result<String, ApiError> {
     if let Some(id) = text(params, "LaunchTemplateId") {
-        return state.objects.get(Kind::LaunchTemplate, &id).map(|_| id.clone()).map_err(|_| {
-            ApiError::new(
-                "InvalidLaunchTemplateId.NotFound",
-                format!("The specified launch template, with template ID {id}, does not exist."),
-            )
-        });
+        return state
+            .objects
+            .get(Kind::LaunchTemplate, &id)
+            .map(|_| id.clone())
+            .map_err(|_| {
+                ApiError::new(
+                    "InvalidLaunchTemplateId.NotFound",
+                    format!("The specified launch template, with template ID {id}, does not exist."),
+                )
+            });
     }
-    let name = text(params, "LaunchTemplateName")
-        .ok_or_else(|| ApiError::new("MissingParameter", "The request must contain LaunchTemplateId or LaunchTemplateName"))?;
+    let name = text(params, "LaunchTemplateName").ok_or_else(|| {
+        ApiError::new(
+            "MissingParameter",
+            "The request must contain LaunchTemplateId or LaunchTemplateName",
+        )
+    })?;
     state
         .objects
         .of_kind(Kind::LaunchTemplate)
@@ -253,8 +292,14 @@ pub fn create_version(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
         &[
-            "LaunchTemplateId", "LaunchTemplateName", "SourceVersion", "VersionDescription", "LaunchTemplateData", "ClientToken",
-            "ResolveAlias", "DryRun",
+            "LaunchTemplateId",
+            "LaunchTemplateName",
+            "SourceVersion",
+            "VersionDescription",
+            "LaunchTemplateData",
+            "ClientToken",
+            "ResolveAlias",
+            "DryRun",
         ],
     )?;
     let id = find(state, params)?;
@@ -301,7 +346,14 @@ fn show_version(template: &Object, state: &State, version: &Version) -> Value {
 pub fn modify(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
-        &["LaunchTemplateId", "LaunchTemplateName", "SetDefaultVersion", "DefaultVersion", "ClientToken", "DryRun"],
+        &[
+            "LaunchTemplateId",
+            "LaunchTemplateName",
+            "SetDefaultVersion",
+            "DefaultVersion",
+            "ClientToken",
+            "DryRun",
+        ],
     )?;
     let id = find(state, params)?;
     if let Some(wanted) = text(params, "SetDefaultVersion").or_else(|| text(params, "DefaultVersion")) {
@@ -345,8 +397,17 @@ pub fn show_versions(state: &State, params: &Value) -> ApiResult {
     only(
         params,
         &[
-            "LaunchTemplateId", "LaunchTemplateName", "LaunchTemplateVersion", "MinVersion", "MaxVersion", "MaxResults", "NextToken",
-            "Filter", "ResolveAlias", "IncludeManagedResources", "DryRun",
+            "LaunchTemplateId",
+            "LaunchTemplateName",
+            "LaunchTemplateVersion",
+            "MinVersion",
+            "MaxVersion",
+            "MaxResults",
+            "NextToken",
+            "Filter",
+            "ResolveAlias",
+            "IncludeManagedResources",
+            "DryRun",
         ],
     )?;
     filters::filters(params, &[])?;
@@ -354,7 +415,11 @@ pub fn show_versions(state: &State, params: &Value) -> ApiResult {
     let ids: Vec<String> = if params.get("LaunchTemplateId").is_some() || params.get("LaunchTemplateName").is_some() {
         vec![find(state, params)?]
     } else {
-        state.objects.of_kind(Kind::LaunchTemplate).map(|(id, _)| id.clone()).collect()
+        state
+            .objects
+            .of_kind(Kind::LaunchTemplate)
+            .map(|(id, _)| id.clone())
+            .collect()
     };
     let mut rows = Vec::new();
     for id in &ids {
@@ -387,7 +452,10 @@ mod tests {
             &json!({"LaunchTemplateName": "one", "LaunchTemplateData": {"ImageId": "ami-1", "InstanceType": "m6i.large"}}),
         )
         .expect("a template");
-        let id = made["launchTemplate"]["launchTemplateId"].as_str().expect("an id").to_owned();
+        let id = made["launchTemplate"]["launchTemplateId"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
         let second = json!({"LaunchTemplateId": id, "SourceVersion": "1", "LaunchTemplateData": {"ImageId": "ami-2"}});
         let made = create_version(&mut state, &second).expect("a version");
         assert_eq!(made["launchTemplateVersion"]["versionNumber"], 2);
@@ -404,8 +472,14 @@ mod tests {
         let mut state = State::new("eu-west-1");
         let cases = [
             (json!({"Images": "x"}), "UnknownParameter"),
-            (json!({"MetadataOptions": {"HttpTokens": "yes"}}), "InvalidParameterValue"),
-            (json!({"BlockDeviceMapping": [{"Ebs": {"Size": 1}}]}), "UnknownParameter"),
+            (
+                json!({"MetadataOptions": {"HttpTokens": "yes"}}),
+                "InvalidParameterValue",
+            ),
+            (
+                json!({"BlockDeviceMapping": [{"Ebs": {"Size": 1}}]}),
+                "UnknownParameter",
+            ),
             (json!({"UserData": "%"}), "InvalidUserData.Malformed"),
             (json!({"SecurityGroupId": ["sg-1"]}), "InvalidGroup.NotFound"),
         ];

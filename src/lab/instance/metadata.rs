@@ -139,7 +139,7 @@ impl Metadata {
         let Some(seconds) = seconds else {
             return StatusCode::BAD_REQUEST.into_response();
         };
-        let token = format!("{}==", ids::secret_text(54));
+        let token = format!("{}==", ids::alphanumeric(54));
         let now = Instant::now();
         let mut tokens = lock(&self.tokens);
         tokens.retain(|_, expires| *expires > now);
@@ -178,9 +178,9 @@ impl Metadata {
         }
         let current = slot.get_or_insert_with(|| {
             let made = Credentials {
-                access_key_id: format!("ASIA{}", ids::key_text(16)),
-                secret_access_key: ids::secret_text(40),
-                token: ids::secret_text(200),
+                access_key_id: format!("ASIA{}", ids::upper(16)),
+                secret_access_key: ids::alphanumeric(40),
+                token: ids::alphanumeric(200),
                 issued: Instant::now(),
                 issued_at: jiff::Timestamp::now(),
             };
