@@ -1,10 +1,11 @@
 //! A deployment as typed data; pure.
 //!
 //! [`Deployment`] is what the user wants. Every name in it obeys its AWS or IBM MQ rule, because it can only be made by
-//! a checking constructor. [`agent`] holds what the deploying side and the instance tell each other.
+//! a checking constructor. [`config`] reads it from `mqaws.yaml`, variables and flags; [`agent`] holds what the deploying side and the instance tell each other.
 
 pub mod agent;
 mod cidr;
+pub mod config;
 mod deployment;
 mod names;
 

@@ -1,0 +1,362 @@
+use super::*;
+use crate::model::{Deployment, Placement, json_schema};
+use crate::remedy::Remedy;
+
+fn load(text: &str) -> Result<Loaded, ConfigError> {
+    read(
+        Some(Source {
+            name: "mqaws.yaml",
+            text,
+        }),
+        &Overrides::none(),
+    )
+}
+
+fn refused(text: &str) -> Vec<(String, String)> {
+    let error = load(text).unwrap_err();
+    let tell = |violation: &Violation| (violation.place.short().unwrap_or_default(), violation.message.clone());
+    error.violations().iter().map(tell).collect()
+}
+
+#[test]
+fn nothing_is_the_documented_defaults() {
+    for text in ["", "# only a comment\n", "queue_manager:\ntags:\n", "---\n"] {
+        assert_eq!(load(text).unwrap().deployment, Deployment::default(), "{text:?}");
+    }
+    assert_eq!(
+        read(None, &Overrides::none()).unwrap().deployment,
+        Deployment::default()
+    );
+}
+
+#[test]
+fn every_mistake_is_told_at_once_each_with_its_place() {
+    let text = "\
+stack: 1st
+netwrok:
+  vpc: vpc-0123456789abcdef0
+queue_manager:
+  name: 'QM 1'
+  nmae: QM1
+network:
+  subnets: [subnet-0123456789abcdef0]
+endpoint:
+  internal: maybe
+instance:
+  root_volume_gib: 5
+storage:
+  throughput: elastic
+  performance_mode: maxIO
+tags:
+  aws:x: y
+  ok: 12:30:45
+";
+    let expected = [
+        (
+            "mqaws.yaml:1:8",
+            "`1st` is no stack name: a letter, then up to 127 letters, digits and hyphens",
+        ),
+        ("mqaws.yaml:2:1", "the file has no key `netwrok`"),
+        (
+            "mqaws.yaml:5:9",
+            "`QM 1` is no queue manager name: 1 to 48 of A-Z a-z 0-9 . / _ %",
+        ),
+        ("mqaws.yaml:6:3", "`queue_manager` has no key `nmae`"),
+        ("mqaws.yaml:8:12", "`network.subnets` must name two subnets, found 1"),
+        (
+            "mqaws.yaml:10:13",
+            "`endpoint.internal` must be true or false, found `maybe`",
+        ),
+        (
+            "mqaws.yaml:12:20",
+            "`instance.root_volume_gib` must be a whole number from 10 to 1024, found `5`",
+        ),
+        (
+            "mqaws.yaml:15:21",
+            "performance mode `maxIO` does not go with throughput `elastic`",
+        ),
+        (
+            "mqaws.yaml:17:3",
+            "`aws:x` is no tag key: 1 to 128 of A-Z a-z 0-9 + - = . , _ : @, not starting with aws: or mqaws:",
+        ),
+    ];
+    let expected: Vec<_> = expected
+        .map(|(place, words)| (place.to_owned(), words.to_owned()))
+        .into();
+    assert_eq!(refused(text), expected);
+    assert!(
+        load(text)
+            .unwrap_err()
+            .violations()
+            .iter()
+            .all(|violation| violation.hint.is_some())
+    );
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_known_one() {
+    for (text, hint) in [
+        ("netwrok: {}", "did you mean `network`?"),
+        ("vpc: vpc-1", "did you mean `network.vpc`?"),
+        ("network:\n  subnet: []", "did you mean `subnets`?"),
+        ("network:\n  ami: x", "did you mean `instance.ami`?"),
+        (
+            "storage:\n  mode: x",
+            "known keys: throughput, provisioned_mibps, performance_mode, backup, kms_key",
+        ),
+        (
+            "security:\n  boundary: x",
+            "known keys: permissions_boundary, cloudformation_role, allow_faults",
+        ),
+    ] {
+        let error = load(text).unwrap_err();
+        assert_eq!(error.hint().as_deref(), Some(hint), "{text}");
+    }
+}
+
+#[test]
+fn one_mistake_is_shown_with_its_line_underlined() {
+    let text = "network:\n  vpc: vpc-0123456789abcdef0\n  subnets: [subnet-0123456789abcdef0, subnet-0123456789abcdef0] # twice\n";
+    let error = load(text).unwrap_err();
+    assert_eq!(error.to_string(), "`network.subnets` names the same subnet twice");
+    assert_eq!(
+        error.place().unwrap(),
+        "   ╭─ mqaws.yaml:3:12
+ 3 │   subnets: [subnet-0123456789abcdef0, subnet-0123456789abcdef0] # twice
+   ·            ────────────────────────────────────────────────────"
+    );
+    assert_eq!(error.left().as_deref(), Some("nothing was changed"));
+}
+
+#[test]
+fn what_only_an_account_knows_points_at_the_same_place() {
+    let subnets = "[subnet-0123456789abcdef0, subnet-0123456789abcdef1]";
+    let loaded = load(&format!("region: eu-west-1\nnetwork:\n  subnets: {subnets}\n")).unwrap();
+    let error = ConfigError::from(
+        loaded
+            .violation("network.subnets", "both subnets are in one availability zone")
+            .label("both in eu-west-1a")
+            .hint("eu-west-1b has subnet-0123456789abcdef2"),
+    );
+    let place = error.place().unwrap();
+    assert!(place.starts_with("   ╭─ mqaws.yaml:3:12\n"), "{place}");
+    assert!(place.ends_with("──  both in eu-west-1a"), "{place}");
+    assert_eq!(loaded.place("stack"), Place::Default);
+}
+
+#[test]
+fn several_mistakes_are_numbered() {
+    let error = load("regoin: x\nstorage:\n  backup: 1\n").unwrap_err();
+    assert_eq!(error.to_string(), "2 mistakes in the configuration");
+    let place = error.place().unwrap();
+    for part in [
+        "1. the file has no key `regoin`",
+        "hint: did you mean `region`?",
+        "2. `storage.backup` must be true",
+    ] {
+        assert!(place.contains(part), "{place}");
+    }
+}
+
+#[test]
+fn text_that_is_no_yaml_has_a_place_too() {
+    for text in ["network: [", "a: b: c", "network:\n\tvpc: x", "- a\nb: c", "stack: \"x"] {
+        let refused = refused(text);
+        assert_eq!(refused.len(), 1, "{text:?}");
+        assert!(refused[0].0.starts_with("mqaws.yaml:"), "{text:?}: {refused:?}");
+    }
+    assert_eq!(refused("- a\n")[0].1, "`the file` must be a map of keys, found a list");
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused() {
+    let expected = ("mqaws.yaml:2:1".to_owned(), "`stack` stands twice".to_owned());
+    assert_eq!(refused("stack: a\nstack: b\n"), [expected]);
+    let expected = ("mqaws.yaml:3:3".to_owned(), "`tags.a` stands twice".to_owned());
+    assert_eq!(refused("tags:\n  a: b\n  a: c\n"), [expected]);
+}
+
+#[test]
+fn names_are_what_they_look_like() {
+    for name in [
+        "ON", "NO", "1E3", "0755", "1_000", "007", "0x1F", "null_", ".inf", "2010.09", "true",
+    ] {
+        let loaded = load(&format!("queue_manager:\n  name: {name}\n")).unwrap();
+        assert_eq!(loaded.deployment.queue_manager.name.as_str(), name);
+    }
+    let loaded = load("tags:\n  at: 12:30:45\n  on: 2010-09-09\n  off: yes\n").unwrap();
+    let tags: Vec<String> = loaded
+        .deployment
+        .tags
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    assert_eq!(tags, ["at=12:30:45", "on=2010-09-09", "off=yes"]);
+}
+
+#[test]
+fn variables_weigh_more_than_the_file_and_flags_more_than_variables() {
+    let text = "stack: from-file\nregion: eu-west-1\nqueue_manager: {name: FILE}\ntags: {a: file, b: file}\n";
+    let environment = [
+        ("MQAWS_REGION", "eu-west-2"),
+        ("MQAWS_QUEUE_MANAGER_NAME", "VAR"),
+        ("MQAWS_TAGS", "c=variable"),
+        ("MQAWS_STACK", ""),
+        ("MQAWS_CONFIG", "elsewhere.yaml"),
+        (
+            "MQAWS_NETWORK_SUBNETS",
+            "subnet-0123456789abcdef0, subnet-0123456789abcdef1",
+        ),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let overrides = Overrides::none()
+        .variables(environment)
+        .flag("queue_manager.name", "--queue-manager", "FLAG");
+    let loaded = read(
+        Some(Source {
+            name: "mqaws.yaml",
+            text,
+        }),
+        &overrides,
+    )
+    .unwrap();
+    assert_eq!(loaded.deployment.stack.as_str(), "from-file");
+    assert_eq!(loaded.deployment.region.as_ref().unwrap().as_str(), "eu-west-2");
+    assert_eq!(loaded.deployment.queue_manager.name.as_str(), "FLAG");
+    assert_eq!(loaded.deployment.tags.len(), 1);
+    assert!(matches!(
+        loaded.deployment.network.placement,
+        Placement::Existing { .. }
+    ));
+    assert_eq!(loaded.place("region"), Place::Variable("MQAWS_REGION".into()));
+    assert_eq!(
+        loaded.place("queue_manager.name"),
+        Place::Flag("--queue-manager".into())
+    );
+}
+
+#[test]
+fn mistakes_beside_the_file_name_their_variable_or_flag() {
+    let environment = [("MQAWS_INSTANCE_AMI".to_owned(), "ami".to_owned())];
+    let overrides = Overrides::none()
+        .variables(environment)
+        .flag("network.vpcs", "--set", "x")
+        .flag("tags", "--set", "a");
+    let error = read(None, &overrides).unwrap_err();
+    let told: Vec<_> = error
+        .violations()
+        .iter()
+        .map(|v| (v.place.short().unwrap(), v.message.clone()))
+        .collect();
+    let expected = [
+        ("flag --set", "`network` has no key `vpcs`"),
+        (
+            "flag --set",
+            "`tags` must be key=value pairs with commas between them, found a",
+        ),
+        (
+            "variable MQAWS_INSTANCE_AMI",
+            "`ami` is no AMI id: ami- and 8 or 17 hexadecimal digits",
+        ),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(place, words)| (place.to_owned(), words.to_owned()))
+    );
+}
+
+#[test]
+fn combinations_that_do_not_go_together_are_refused() {
+    for (text, message) in [
+        (
+            "network: {cidr: 10.20.0.0/16, vpc: vpc-0123456789abcdef0}",
+            "`network.vpc` does not go with `network.cidr`, which makes a new network",
+        ),
+        (
+            "network: {zones: [eu-west-1a, eu-west-1b]}",
+            "`network.zones` is only for a new network",
+        ),
+        (
+            "network: {cidr: 10.0.0.0/8}",
+            "a new network's range must have a prefix from 16 to 24, found 10.0.0.0/8",
+        ),
+        (
+            "region: eu-west-2\nnetwork: {cidr: 10.0.0.0/16, zones: [eu-west-1a, eu-west-2a]}",
+            "zone eu-west-1a is not in region eu-west-2",
+        ),
+        (
+            "region: cn-north-1\nnetwork: {cidr: 10.0.0.0/16}",
+            "a new network cannot be made in a region of China yet: its endpoints have other names",
+        ),
+        (
+            "endpoint: {internal: false}",
+            "an endpoint on the internet needs to know who may connect",
+        ),
+        (
+            "storage: {throughput: provisioned}",
+            "provisioned throughput needs to know how much",
+        ),
+        (
+            "storage: {provisioned_mibps: 5}",
+            "`storage.provisioned_mibps` does not go with throughput `elastic`",
+        ),
+        (
+            "network: {clients: []}",
+            "`network.clients` must list 1 to 20 ranges, found 0",
+        ),
+        ("topology: native-ha", "topology `native-ha` is not available yet"),
+        ("topology: double", "there is no topology `double`"),
+        (
+            "credentials: {username: mqm}",
+            "`mqm` is no user name: a lower-case letter, then up to 11 lower-case letters, digits, _ and -, and neither mqm nor root",
+        ),
+    ] {
+        let refused = refused(text);
+        assert_eq!(
+            refused.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>(),
+            [message],
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_open_door_is_a_warning() {
+    let loaded = load("endpoint: {internal: false}\nnetwork: {clients: [0.0.0.0/0]}").unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+}
+
+#[test]
+fn the_schema_has_exactly_the_keys_of_the_reader() {
+    let schema = json_schema();
+    let mut found = Vec::new();
+    paths(&schema, &schema, "", &mut found);
+    let mut known: Vec<String> = KEYS.iter().map(|key| key.path.to_owned()).collect();
+    (found.sort(), known.sort());
+    assert_eq!(found, known);
+}
+
+fn paths(root: &serde_json::Value, schema: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+    let schema = match schema["$ref"].as_str() {
+        Some(target) => &root["$defs"][target.rsplit('/').next().unwrap()],
+        None => schema,
+    };
+    match schema["properties"].as_object() {
+        Some(properties) => {
+            for (name, below) in properties {
+                paths(root, below, format!("{at}.{name}").trim_start_matches('.'), found);
+            }
+        }
+        None => found.push(at.to_owned()),
+    }
+}
+
+#[test]
+fn every_default_of_the_schema_is_the_readers_default() {
+    let default = serde_json::to_value(Deployment::default()).unwrap();
+    let schema = json_schema();
+    for (section, value) in default.as_object().unwrap() {
+        let told = &schema["properties"][section]["default"];
+        assert_eq!(told, value, "{section}");
+    }
+}
