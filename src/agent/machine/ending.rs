@@ -1,0 +1,186 @@
+//! Giving up, draining, stopping.
+
+use super::core::Machine;
+use super::event::{Action, DrainReason, SignalResult, State, Timer, Work};
+use crate::fence::RecordView;
+use crate::model::agent::mark;
+use std::time::Duration;
+
+impl Machine {
+    /// This instance gives up: the engine is killed, the data let go, a replacement asked for.
+    pub(super) fn condemn(&mut self, why: String) {
+        self.drop_work();
+        self.controller = None;
+        self.enter(State::Condemned);
+        self.mark(mark::CONDEMNED, why.clone());
+        self.last_error = Some(why.clone());
+        self.condemned = Some(why);
+        self.begin(Work::Kill);
+    }
+
+    pub(super) fn condemned_engine_gone(&mut self) {
+        if self.held && !self.released {
+            let condemned = !self.served;
+            self.begin(Work::Release { condemned });
+        } else {
+            self.ask_for_replacement();
+        }
+    }
+
+    fn ask_for_replacement(&mut self) {
+        if self.signalled {
+            self.report();
+        } else {
+            self.begin(Work::Signal { success: false });
+        }
+    }
+
+    /// Neither this nor another instance can start: say so to a stack that waits, and keep looking.
+    pub(super) fn refused(&mut self, why: String) {
+        self.last_error = Some(why.clone());
+        self.condemned = Some(why);
+        if !self.signalled {
+            self.begin(Work::Signal { success: false });
+        }
+    }
+
+    pub(super) fn signal_done(&mut self, result: Result<SignalResult, String>) {
+        self.signalled |= result.is_ok();
+        match (result, self.state) {
+            (Ok(taken), State::Condemned) => {
+                // A stack that waits rolls back by itself; replacing the instance meanwhile would only hide the cause.
+                if taken == SignalResult::NotWaiting {
+                    self.report();
+                }
+            }
+            (Err(why), State::Condemned) => {
+                self.last_error = Some(why);
+                self.report();
+            }
+            (Ok(_), _) => {}
+            (Err(why), State::Serving | State::Paused) => {
+                // The engine serves whatever the stack believes; the next health check's timer is not disturbed.
+                self.again(Work::Signal { success: true }, why);
+            }
+            (Err(why), _) => self.last_error = Some(why),
+        }
+    }
+
+    fn report(&mut self) {
+        let before = match &self.record {
+            Some(RecordView::Present(record)) => record.condemned,
+            _ => 0,
+        };
+        if !self.served && before >= self.policy.replacement_limit {
+            let why = self.condemned.clone().unwrap_or_default();
+            self.last_error = Some(format!(
+                "{before} instances before this one gave up as well, so no further replacement is asked for: {why}"
+            ));
+            return;
+        }
+        self.begin(Work::ReportUnhealthy);
+    }
+
+    pub(super) fn reported(&mut self, result: Result<(), String>) {
+        if let (Err(why), State::Condemned) = (result, self.state) {
+            self.again(Work::ReportUnhealthy, why);
+        }
+    }
+
+    pub(super) fn begin_drain(&mut self, reason: DrainReason) {
+        if reason == DrainReason::Signal && self.state == State::Stopped {
+            self.actions.push(Action::Exit);
+            return;
+        }
+        let under_way = self.drain.is_some();
+        if !under_way || reason == DrainReason::Signal {
+            self.drain = Some(reason);
+        }
+        if under_way || self.state == State::Stopped {
+            return;
+        }
+        let running = self.controller.is_some();
+        self.drop_work();
+        self.enter(State::Draining);
+        let detail = match reason {
+            DrainReason::Signal => "the service is being stopped",
+            DrainReason::Lifecycle => "the group terminates this instance",
+        };
+        self.mark(mark::DRAINING, detail);
+        self.actions.push(Action::Set(Timer::Drain, self.policy.drain));
+        if running {
+            self.begin(Work::End(self.policy.stop));
+        } else {
+            self.begin(Work::Kill);
+        }
+    }
+
+    pub(super) fn ended(&mut self, result: Result<(), String>) {
+        if self.state == State::Draining {
+            if let Err(why) = result {
+                self.last_error = Some(why);
+            }
+            // Also after an orderly end: only what is seen gone is gone.
+            self.begin(Work::Kill);
+        }
+    }
+
+    pub(super) fn stopped_engine(&mut self) {
+        self.controller = None;
+        if self.held && !self.released {
+            self.begin(Work::Release { condemned: false });
+        } else {
+            self.stopped();
+        }
+    }
+
+    pub(super) fn released(&mut self, result: Result<(), String>) {
+        if let Err(why) = result {
+            // The record stays as it is; the successor then needs another proof than `clean`.
+            self.last_error = Some(why);
+        }
+        self.released = true;
+        self.held = false;
+        self.epoch = None;
+        match self.state {
+            State::Draining => self.stopped(),
+            State::Condemned => self.ask_for_replacement(),
+            _ => {}
+        }
+    }
+
+    fn stopped(&mut self) {
+        self.mark(mark::STOPPED, "");
+        self.begin(Work::CompleteHook);
+    }
+
+    pub(super) fn hook_completed(&mut self, result: Result<(), String>) {
+        if self.state != State::Draining {
+            return;
+        }
+        match result {
+            Err(why) if self.drain == Some(DrainReason::Lifecycle) => self.again(Work::CompleteHook, why),
+            _ => self.stop(),
+        }
+    }
+
+    pub(super) fn drain_time_over(&mut self) {
+        if self.state == State::Draining {
+            // Something does not die or does not answer. Without a release the successor waits for EC2's word.
+            self.last_error = Some("the drain took too long and was given up".to_owned());
+            self.drop_work();
+            self.begin(Work::CompleteHook);
+            self.drain = Some(self.drain.unwrap_or(DrainReason::Lifecycle));
+            self.actions.push(Action::Set(Timer::Drain, Duration::from_secs(30)));
+        }
+    }
+
+    fn stop(&mut self) {
+        self.drop_work();
+        self.enter(State::Stopped);
+        self.actions.push(Action::Clear(Timer::Drain));
+        if self.drain == Some(DrainReason::Signal) {
+            self.actions.push(Action::Exit);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! From the first breath to the claim: identity, mount, lock, proof.
+
+use super::core::Machine;
+use super::event::{ClaimError, DrainReason, Identity, KeeperState, State, Work};
+use crate::fence::{Answer, CloudState, DataState, Epoch, Inquiry, Next, Proof, ProofKind, RecordView, Writer};
+use crate::model::agent::mark;
+use std::time::Duration;
+
+impl Machine {
+    pub(super) fn identified(&mut self, result: Result<Identity, String>) {
+        if self.state != State::Booting {
+            return;
+        }
+        match result {
+            Err(why) => self.again(Work::Identify, why),
+            Ok(identity) => match identity.lifecycle.as_deref() {
+                // A warm pool's instance touches neither mount nor engine.
+                Some(state) if state.starts_with("Warmed") => {
+                    self.again(
+                        Work::Identify,
+                        format!("waiting: the target lifecycle state is {state}"),
+                    );
+                }
+                Some("Terminated") => {
+                    self.identity = Some(identity);
+                    self.begin_drain(DrainReason::Lifecycle);
+                }
+                _ => {
+                    self.identity = Some(identity);
+                    self.last_error = None;
+                    self.begin(Work::Accounts);
+                    self.enter(State::Mounting);
+                    self.begin(Work::Mount);
+                }
+            },
+        }
+    }
+
+    pub(super) fn mounted(&mut self, result: Result<(), String>) {
+        match result {
+            Err(why) => self.again(Work::Mount, why),
+            Ok(()) => {
+                self.mark(mark::MOUNTED, "");
+                self.last_error = None;
+                self.fence();
+            }
+        }
+    }
+
+    /// Begins at the keeper.
+    pub(super) fn fence(&mut self) {
+        self.enter(State::Fencing);
+        self.open_keeper();
+    }
+
+    fn open_keeper(&mut self) {
+        self.held = false;
+        self.opened = false;
+        self.epoch = None;
+        self.begin(Work::OpenKeeper);
+    }
+
+    pub(super) fn keeper_open(&mut self, result: Result<KeeperState, String>) {
+        let keeper = match result {
+            Err(why) => return self.again(Work::OpenKeeper, why),
+            Ok(keeper) => keeper,
+        };
+        self.opened = true;
+        self.retry_wait = self.policy.retry;
+        match (&keeper.claimed, keeper.controller) {
+            (Some((epoch, proof)), Some(pid)) if keeper.held => {
+                // The agent was restarted; keeper and engine lived on, so there is nothing to prove.
+                self.held = true;
+                self.epoch = Some(*epoch);
+                self.proof = Some(proof.clone());
+                self.watch(pid);
+                self.enter(State::Adopting);
+                self.begin(Work::Attach);
+            }
+            _ if keeper.processes > 0 => {
+                // An engine without a claim of this keeper is an unfenced writer, whoever has the lock.
+                self.held = keeper.held;
+                self.last_error = Some("engine processes without a fence were found and are being killed".to_owned());
+                self.begin(Work::Kill);
+            }
+            _ if keeper.held => {
+                self.held = true;
+                self.mark(mark::LOCK_OBTAINED, "");
+                self.begin(Work::Inspect);
+            }
+            _ => {
+                if let Some(holder) = keeper.holder {
+                    self.last_error = Some(format!("waiting for the lock, held by {holder}"));
+                }
+            }
+        }
+    }
+
+    pub(super) fn inspected(&mut self, result: Result<(RecordView, DataState), String>) {
+        if self.state != State::Fencing {
+            return;
+        }
+        let (record, data) = match result {
+            Err(why) => return self.again(Work::Inspect, why),
+            Ok(found) => found,
+        };
+        let Some(identity) = &self.identity else { return };
+        let me = Writer {
+            instance: identity.instance.clone(),
+            boot: identity.boot.clone(),
+        };
+        let mut inquiry = Inquiry::new(self.policy.inquiry, &me, &record, data);
+        let next = inquiry.first();
+        self.inquiry = Some(inquiry);
+        self.record = Some(record);
+        self.data = data;
+        self.follow(next);
+    }
+
+    fn follow(&mut self, next: Next) {
+        if let Some(inquiry) = &self.inquiry {
+            self.last_error = Some(format!("waiting for {}", inquiry.waiting_for()));
+        }
+        match next {
+            Next::Start(proof) => {
+                self.last_error = None;
+                self.inquiry = None;
+                self.mark(mark::PROOF, proof.to_string());
+                self.claim(proof);
+            }
+            Next::CountLocal => self.begin(Work::CountLocal),
+            Next::KillLocal => self.begin(Work::Kill),
+            Next::AskCloud { instance, after } => self.after(after, Work::AskCloud(instance)),
+            Next::Terminate { instance } => self.begin(Work::Terminate(instance)),
+            Next::Refuse(why) => {
+                // Another instance would see the same data: replacing this one helps nobody.
+                self.inquiry = None;
+                self.refused(why.to_string());
+                self.after(Duration::from_secs(30), Work::Inspect);
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        let now = self.now;
+        if let Some(inquiry) = self.inquiry.as_mut() {
+            let next = inquiry.step(now, answer);
+            self.follow(next);
+        }
+    }
+
+    pub(super) fn previous(&mut self, result: Result<CloudState, String>) {
+        match result {
+            Ok(state) => self.answer(&Answer::Previous(state)),
+            Err(why) => {
+                self.answer(&Answer::Failed);
+                self.last_error = Some(why);
+            }
+        }
+    }
+
+    pub(super) fn termination_ordered(&mut self, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.answer(&Answer::TerminationOrdered),
+            Err(why) => {
+                self.answer(&Answer::Failed);
+                self.last_error = Some(why);
+            }
+        }
+    }
+
+    pub(super) fn local_processes(&mut self, result: Result<usize, String>) {
+        self.killing = false;
+        let left = match result {
+            Err(why) => return self.again(Work::Kill, why),
+            Ok(left) => left,
+        };
+        match self.state {
+            State::Fencing if self.inquiry.is_some() => self.answer(&Answer::LocalProcesses(left)),
+            _ if left > 0 => {
+                // A process in an uninterruptible wait on stalled storage survives SIGKILL; nothing starts beside it.
+                self.again(Work::Kill, format!("{left} engine processes do not die"));
+            }
+            State::Fencing if self.held => {
+                self.mark(mark::LOCK_OBTAINED, "");
+                self.begin(Work::Inspect);
+            }
+            State::Fencing if self.opened => {}
+            State::Fencing => self.open_keeper(),
+            State::Restarting => {
+                let previous = self.identity.as_ref().map(|i| i.instance.clone());
+                self.claim(Proof {
+                    kind: ProofKind::SameHost,
+                    previous,
+                });
+            }
+            State::Draining => self.stopped_engine(),
+            State::Condemned => self.condemned_engine_gone(),
+            _ => {}
+        }
+    }
+
+    fn claim(&mut self, proof: Proof) {
+        self.proof = Some(proof.clone());
+        self.begin(Work::Claim(proof));
+    }
+
+    pub(super) fn claimed(&mut self, result: Result<Epoch, ClaimError>) {
+        match result {
+            Ok(epoch) => {
+                self.epoch = Some(epoch);
+                if self.adopted {
+                    self.start();
+                } else {
+                    self.enter(State::Adopting);
+                    self.begin(Work::Adopt(self.data));
+                }
+            }
+            Err(ClaimError::Changed) => {
+                self.last_error = Some("the owner record changed under the lock".to_owned());
+                self.enter(State::Fencing);
+                self.epoch = None;
+                self.begin(Work::Inspect);
+            }
+            Err(ClaimError::Failed(why)) => match self.proof.clone() {
+                Some(proof) => self.again(Work::Claim(proof), why),
+                None => self.begin(Work::Inspect),
+            },
+        }
+    }
+
+    /// The lock is lost or its keeper is gone: nothing of the engine may live on.
+    pub(super) fn lost(&mut self, why: &str) {
+        self.held = false;
+        self.opened = false;
+        if self.released || matches!(self.state, State::Booting | State::Mounting | State::Stopped) {
+            return;
+        }
+        self.last_error = Some(why.to_owned());
+        self.drop_work();
+        self.controller = None;
+        self.epoch = None;
+        if !matches!(self.state, State::Draining | State::Condemned) {
+            self.enter(State::Fencing);
+        }
+        self.begin(Work::Kill);
+    }
+}

@@ -1,0 +1,56 @@
+//! Periods and limits of the agent. They are the agent's own: the lab's timing does not scale them.
+
+use crate::fence::InquiryPolicy;
+use std::time::Duration;
+
+/// Periods and limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// First wait before a failed step of the boot is repeated; doubles up to `slowest_retry`.
+    pub retry: Duration,
+    /// Longest wait before a failed step is repeated.
+    pub slowest_retry: Duration,
+    /// Waits before each attempt to restart in place; their number is the number of attempts.
+    pub attempts: Vec<Duration>,
+    /// More deaths than this within `breaker_window` condemn the instance. Deaths ordered by a fault do not count.
+    pub breaker_limit: usize,
+    /// See `breaker_limit`.
+    pub breaker_window: Duration,
+    /// Instances in a row that gave up without having served, after which no further replacement is asked for.
+    pub replacement_limit: u32,
+    /// Period of the health check while it succeeds.
+    pub health: Duration,
+    /// Wait after a health check that failed.
+    pub health_again: Duration,
+    /// Failed health checks in a row after which the engine counts as hung.
+    pub health_failures: u32,
+    /// How long the engine may say that it is active elsewhere before that counts as a failed start.
+    pub elsewhere: Duration,
+    /// Target time of an orderly stop.
+    pub stop: Duration,
+    /// How long processes that do not die may delay a drain.
+    pub drain: Duration,
+    /// See [`InquiryPolicy`].
+    pub inquiry: InquiryPolicy,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            retry: Duration::from_millis(500),
+            slowest_retry: Duration::from_secs(10),
+            attempts: vec![Duration::ZERO, Duration::from_secs(1), Duration::from_secs(5)],
+            breaker_limit: 5,
+            breaker_window: Duration::from_secs(600),
+            replacement_limit: 3,
+            health: Duration::from_secs(5),
+            health_again: Duration::from_millis(500),
+            health_failures: 3,
+            // The engine's own locks on the file system live as long as a lease of the server.
+            elsewhere: Duration::from_secs(180),
+            stop: Duration::from_secs(20),
+            drain: Duration::from_secs(60),
+            inquiry: InquiryPolicy::default(),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Adopting, starting, serving, restarting in place.
+
+use super::core::Machine;
+use super::event::{Action, EngineFailure, EngineInfo, FailureKind, Health, State, Timer, Work};
+use crate::model::agent::mark;
+
+impl Machine {
+    pub(super) fn accounts_set(&mut self, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                self.accounts = true;
+                if self.state == State::Starting && self.accepting {
+                    self.serve();
+                }
+            }
+            Err(why) => {
+                self.last_error = Some(why);
+                self.actions
+                    .push(Action::Set(Timer::Accounts, self.policy.slowest_retry));
+            }
+        }
+    }
+
+    pub(super) fn adopted(&mut self, result: Result<EngineInfo, EngineFailure>) {
+        if self.state != State::Adopting {
+            return;
+        }
+        match result {
+            Err(failure) => self.failed(failure),
+            Ok(info) => {
+                self.adopted = true;
+                self.mark(mark::ADOPTED, format!("{}, {}", info.how, info.version));
+                self.engine = Some(info);
+                if self.controller.is_some() {
+                    self.enter(State::Starting);
+                    self.defined = true;
+                    self.begin(Work::Accept);
+                } else {
+                    self.start();
+                }
+            }
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        let Some(epoch) = self.epoch else { return };
+        if self.state != State::Restarting {
+            self.enter(State::Starting);
+        }
+        self.accepting = false;
+        self.mark(mark::ENGINE_STARTING, format!("epoch {epoch}"));
+        self.begin(Work::Start(epoch));
+    }
+
+    pub(super) fn watch(&mut self, pid: i32) {
+        self.controller = Some(pid);
+        self.actions.push(Action::Watch(pid));
+    }
+
+    pub(super) fn started(&mut self, result: Result<i32, EngineFailure>) {
+        match result {
+            Err(failure) => self.failed(failure),
+            Ok(pid) => {
+                self.elsewhere_since = None;
+                self.watch(pid);
+                self.begin(if self.defined { Work::Accept } else { Work::Define });
+            }
+        }
+    }
+
+    pub(super) fn defined(&mut self, result: Result<(), EngineFailure>) {
+        match result {
+            Err(failure) => self.failed(failure),
+            Ok(()) => {
+                self.defined = true;
+                self.begin(Work::Accept);
+            }
+        }
+    }
+
+    pub(super) fn accepting(&mut self, result: Result<(), EngineFailure>) {
+        match result {
+            Err(failure) => self.failed(failure),
+            Ok(()) => {
+                self.mark(mark::ENGINE_STARTED, "");
+                self.enter(State::Starting);
+                self.accepting = true;
+                if self.accounts {
+                    self.serve();
+                } else {
+                    let why = self.last_error.take().unwrap_or_default();
+                    self.last_error = Some(format!("waiting for the application user's credentials: {why}"));
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self) {
+        self.enter(State::Serving);
+        self.accepting = false;
+        self.attempts = 0;
+        self.health_failures = 0;
+        self.last_error = None;
+        self.mark(mark::SERVING, "");
+        if !self.served {
+            self.served = true;
+            self.actions.push(Action::NoteServed);
+        }
+        if !self.signalled {
+            self.begin(Work::Signal { success: true });
+        }
+        if self.paused {
+            self.enter(State::Paused);
+        } else {
+            self.actions.push(Action::Set(Timer::Health, self.policy.health));
+        }
+    }
+
+    pub(super) fn checked(&mut self, health: Health) {
+        if self.state != State::Serving {
+            return;
+        }
+        let next = match health {
+            Health::Well => {
+                self.health_failures = 0;
+                self.last_error = None;
+                self.policy.health
+            }
+            Health::Unknown(why) => {
+                self.last_error = Some(why);
+                self.policy.health
+            }
+            // While the storage hangs, so does everything that writes to it: that is no fault of the engine.
+            Health::Bad(why) if self.stalled => {
+                self.last_error = Some(format!("{why}; writes to the shared file system hang"));
+                self.policy.health
+            }
+            Health::Bad(why) => {
+                self.health_failures += 1;
+                if self.health_failures >= self.policy.health_failures {
+                    self.mark(mark::HANG_NOTICED, why.clone());
+                    return self.restart(why, false);
+                }
+                self.last_error = Some(why);
+                self.policy.health_again
+            }
+        };
+        self.actions.push(Action::Set(Timer::Health, next));
+    }
+
+    pub(super) fn died(&mut self, pid: i32, ordered: bool) {
+        if self.controller != Some(pid) {
+            return;
+        }
+        self.controller = None;
+        match self.state {
+            State::Serving | State::Starting | State::Restarting | State::Adopting => {
+                self.mark(mark::DEATH_NOTICED, format!("process {pid}"));
+                self.restart(format!("the execution controller (process {pid}) ended"), ordered);
+            }
+            State::Paused => self.mark(mark::DEATH_NOTICED, format!("process {pid}, paused")),
+            _ => {}
+        }
+    }
+
+    /// Kills what is left of the engine and starts it again, unless that has happened too often.
+    pub(super) fn restart(&mut self, why: String, ordered: bool) {
+        self.drop_work();
+        self.controller = None;
+        self.health_failures = 0;
+        if !ordered {
+            let since = self.now.saturating_sub(self.policy.breaker_window);
+            self.deaths.retain(|at| *at >= since);
+            self.deaths.push(self.now);
+            if self.deaths.len() > self.policy.breaker_limit {
+                let times = self.deaths.len();
+                return self.condemn(format!(
+                    "the engine failed {times} times within the window of the breaker: {why}"
+                ));
+            }
+        }
+        self.last_error = Some(why);
+        self.attempt();
+    }
+
+    /// The next attempt of a start in place, or the end of attempts.
+    fn attempt(&mut self) {
+        let Some(wait) = self.policy.attempts.get(self.attempts).copied() else {
+            let why = self.last_error.take().unwrap_or_default();
+            return self.condemn(format!("{} attempts to start failed: {why}", self.attempts));
+        };
+        self.attempts += 1;
+        self.restarts += 1;
+        self.enter(State::Restarting);
+        let of = self.policy.attempts.len();
+        self.mark(mark::RESTARTING, format!("{} of {of}", self.attempts));
+        self.after(wait, Work::Kill);
+    }
+
+    /// A step between adopting and serving failed.
+    pub(super) fn failed(&mut self, failure: EngineFailure) {
+        self.drop_work();
+        self.controller = None;
+        let EngineFailure { kind, text } = failure;
+        match kind {
+            FailureKind::Final => self.condemn(text),
+            _ if self.stalled => {
+                // Not counted: the storage hangs, and a start needs it.
+                self.enter(State::Restarting);
+                self.again(Work::Kill, format!("{text}; writes to the shared file system hang"));
+            }
+            FailureKind::Elsewhere => {
+                let since = *self.elsewhere_since.get_or_insert(self.now);
+                if self.now.saturating_sub(since) < self.policy.elsewhere {
+                    self.enter(State::Restarting);
+                    self.again(Work::Kill, text);
+                } else {
+                    self.elsewhere_since = None;
+                    self.last_error = Some(text);
+                    self.attempt();
+                }
+            }
+            FailureKind::Transient => {
+                self.last_error = Some(text);
+                self.attempt();
+            }
+        }
+    }
+
+    pub(super) fn pause(&mut self, pause: bool) {
+        if pause == self.paused {
+            return;
+        }
+        self.paused = pause;
+        match (pause, self.state) {
+            (true, State::Serving) => {
+                self.actions.push(Action::Clear(Timer::Health));
+                self.enter(State::Paused);
+            }
+            // What happened in between is unknown: look first.
+            (false, State::Paused) => self.begin(Work::Find),
+            _ => {}
+        }
+    }
+
+    pub(super) fn found(&mut self, controller: Option<i32>) {
+        if self.state != State::Paused || self.paused {
+            return;
+        }
+        match controller {
+            Some(pid) => {
+                if self.controller != Some(pid) {
+                    self.watch(pid);
+                }
+                self.enter(State::Starting);
+                self.begin(Work::Accept);
+            }
+            None => self.restart("the engine was stopped while the agent was paused".to_owned(), true),
+        }
+    }
+}
