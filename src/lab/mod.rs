@@ -8,6 +8,7 @@ pub mod efs;
 pub mod ids;
 pub mod instance;
 pub mod lease;
+pub mod nlb;
 pub mod process;
 pub mod server;
 pub mod timing;

@@ -1,0 +1,22 @@
+//! The data plane of network load balancers: listeners are TCP proxies on real ports, targets are checked for real.
+//!
+//! Pure parts: [`health`] (when a target changes state), [`routing`] (which target a connection gets), the proxy
+//! protocol's header. Running parts: [`Pool`] (a target group with its checkers and flows) and [`Front`] (a listener).
+//!
+//! What differs from AWS: a proxy completes the client's handshake before it knows the target, so a connection that
+//! AWS would leave unanswered is reset here; targets see the proxy's address, not the client's.
+
+mod flow;
+mod front;
+pub mod health;
+mod pool;
+mod probe;
+mod proxy_header;
+pub mod routing;
+
+#[cfg(test)]
+mod tests;
+
+pub use front::{Front, FrontSettings};
+pub use pool::{Pool, PoolSettings, TargetKey, TargetReport, Usage};
+pub use probe::{CheckPort, CheckSettings, Probe, matcher};
