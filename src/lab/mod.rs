@@ -5,6 +5,7 @@ pub mod clock;
 pub mod ec2;
 pub mod edge;
 pub mod efs;
+pub mod elbv2;
 pub mod ids;
 pub mod instance;
 pub mod lease;

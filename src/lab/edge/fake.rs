@@ -71,6 +71,7 @@ impl FakeEc2 {
                     .collect();
                 Ok(json!({ "subnetSet": found }))
             }
+            "DescribeVpcs" => Ok(json!({ "vpcSet": [{ "vpcId": "vpc-1" }, { "vpcId": "vpc-2" }] })),
             "DescribeSecurityGroups" => Ok(json!({ "securityGroupInfo": [{ "groupId": "sg-1", "vpcId": "vpc-1" }] })),
             _ => Err(unknown_action(call)),
         }

@@ -6,6 +6,7 @@
 //! What differs from AWS: a proxy completes the client's handshake before it knows the target, so a connection that
 //! AWS would leave unanswered is reset here; targets see the proxy's address, not the client's.
 
+mod checker;
 mod flow;
 mod front;
 pub mod health;
@@ -13,10 +14,12 @@ mod pool;
 mod probe;
 mod proxy_header;
 pub mod routing;
+mod target;
 
 #[cfg(test)]
 mod tests;
 
 pub use front::{Front, FrontSettings};
-pub use pool::{Pool, PoolSettings, TargetKey, TargetReport, Usage};
+pub use pool::{ANY_ZONE, Pool, PoolSettings, Usage};
 pub use probe::{CheckPort, CheckSettings, Probe, matcher};
+pub use target::{TargetKey, TargetReport};

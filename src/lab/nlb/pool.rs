@@ -1,9 +1,11 @@
 //! A target group at work: registered targets, their checkers, their flows.
 
+use super::checker::keep_checking;
 use super::flow::Order;
 use super::health::{Health, Machine};
-use super::probe::{self, CheckPort, CheckSettings};
+use super::probe::{CheckPort, CheckSettings};
 use super::routing::{self, Candidate, MinimumHealthy};
+use super::target::{Phase, Target, TargetKey, TargetReport};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
@@ -11,10 +13,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
-/// A registration: target id and port.
-pub type TargetKey = (String, u16);
+/// Zone of targets that are in every zone.
+pub const ANY_ZONE: &str = "all";
 
 /// Settings of a target group. Durations are those that run, not those that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,45 +49,9 @@ pub struct Usage {
     pub zones: BTreeSet<String>,
 }
 
-/// A target's state in the words of DescribeTargetHealth.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetReport {
-    /// Target id and port.
-    pub key: TargetKey,
-    /// Port of the health check.
-    pub check_port: u16,
-    /// `initial healthy unhealthy unhealthy.draining unused draining`.
-    pub state: &'static str,
-    /// Reason code; none when healthy.
-    pub reason: Option<&'static str>,
-    /// Description; none when healthy.
-    pub description: Option<String>,
-}
-
-enum Phase {
-    Registering,
-    Checking,
-    Draining,
-    /// The instance is `stopped` or `terminated`.
-    Invalid(String),
-}
-
-struct Target {
-    address: Ipv4Addr,
-    zone: String,
-    phase: Phase,
-    machine: Machine,
-    changed: Instant,
-    flows: HashMap<u64, watch::Sender<Order>>,
-    task: Option<AbortHandle>,
-    generation: u64,
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+impl Usage {
+    pub(super) fn serves(&self, zone: &str) -> bool {
+        zone == ANY_ZONE || self.zones.contains(zone)
     }
 }
 
@@ -130,7 +95,7 @@ impl Inner {
         };
         self.targets
             .iter()
-            .filter(|(_, t)| matches!(t.phase, Phase::Checking) && usage.zones.contains(&t.zone))
+            .filter(|(_, t)| matches!(t.phase, Phase::Checking) && usage.serves(&t.zone))
             .map(|(key, t)| {
                 let zone = t.zone.clone();
                 (
@@ -157,26 +122,6 @@ impl Inner {
         }
     }
 }
-
-impl Target {
-    fn order(&self, order: Order) {
-        for flow in self.flows.values() {
-            flow.send_if_modified(|have| {
-                let stronger = order > *have;
-                if stronger {
-                    *have = order;
-                }
-                stronger
-            });
-        }
-    }
-
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        self.changed = Instant::now();
-    }
-}
-
 impl Pool {
     /// A group without targets that no load balancer uses.
     pub fn new(settings: PoolSettings) -> Arc<Self> {
@@ -197,6 +142,10 @@ impl Pool {
     /// Replaces the settings; checks use them from the next one on.
     pub fn configure(&self, settings: PoolSettings) {
         self.lock().settings = settings;
+    }
+
+    pub(super) fn settings(&self) -> PoolSettings {
+        self.lock().settings.clone()
     }
 
     /// Says which load balancer uses the group; targets are checked only while one does.
@@ -358,7 +307,7 @@ impl Pool {
     }
 
     /// Takes the result of a check; false when the target is no longer checked.
-    fn observe(&self, key: &TargetKey, passed: bool) -> bool {
+    pub(super) fn observe(&self, key: &TargetKey, passed: bool) -> bool {
         let usage = self.usage.borrow().clone();
         let mut inner = self.lock();
         let thresholds = inner.settings.check.thresholds;
@@ -377,7 +326,7 @@ impl Pool {
     }
 
     /// Moves a target on from `Registering`, or back to it.
-    fn enter(&self, key: &TargetKey, phase: Phase) -> bool {
+    pub(super) fn enter(&self, key: &TargetKey, phase: Phase) -> bool {
         match self.lock().targets.get_mut(key) {
             Some(target) if matches!(target.phase, Phase::Registering | Phase::Checking) => {
                 target.machine = Machine::default();
@@ -410,89 +359,5 @@ impl Pool {
                 }
             })
             .collect()
-    }
-}
-
-type Description = (&'static str, Option<&'static str>, Option<String>);
-
-impl Target {
-    fn describe(&self, usage: &Option<Usage>, settings: &PoolSettings) -> Description {
-        let unused = |reason, text: &str| ("unused", Some(reason), Some(text.to_owned()));
-        let text = |state, reason, text: &str| (state, Some(reason), Some(text.to_owned()));
-        match (&self.phase, usage) {
-            (Phase::Invalid(state), _) => unused("Target.InvalidState", &format!("Target is in the {state} state")),
-            (Phase::Draining, _) => text(
-                "draining",
-                "Target.DeregistrationInProgress",
-                "Target deregistration is in progress",
-            ),
-            (_, None) => unused(
-                "Target.NotInUse",
-                "Target group is not configured to receive traffic from the load balancer",
-            ),
-            (_, Some(usage)) if !usage.zones.contains(&self.zone) => unused(
-                "Target.NotInUse",
-                "Target is in an Availability Zone that is not enabled for the load balancer",
-            ),
-            (Phase::Registering, _) => text(
-                "initial",
-                "Elb.RegistrationInProgress",
-                "Target registration is in progress",
-            ),
-            (Phase::Checking, _) => match self.machine.state() {
-                Health::Initial => text(
-                    "initial",
-                    "Elb.InitialHealthChecking",
-                    "Initial health checks in progress",
-                ),
-                Health::Healthy => ("healthy", None, None),
-                Health::Unhealthy => {
-                    let draining = !settings.reset_unhealthy && self.changed.elapsed() < settings.unhealthy_draining;
-                    let state = if draining { "unhealthy.draining" } else { "unhealthy" };
-                    text(state, "Target.FailedHealthChecks", "Health checks failed")
-                }
-            },
-        }
-    }
-}
-
-/// Waits until the group is in use, then for the registration, then checks until the group is no longer in use.
-async fn keep_checking(
-    pool: Weak<Pool>,
-    mut usage: watch::Receiver<Option<Usage>>,
-    key: TargetKey,
-    target: SocketAddr,
-) {
-    loop {
-        if usage.wait_for(Option::is_some).await.is_err() {
-            return;
-        }
-        let Some(registration) = pool.upgrade().map(|p| p.lock().settings.registration) else {
-            return;
-        };
-        tokio::select! {
-            () = tokio::time::sleep(registration) => {}
-            _ = usage.wait_for(Option::is_none) => continue,
-        }
-        if !pool.upgrade().is_some_and(|p| p.enter(&key, Phase::Checking)) {
-            return;
-        }
-        loop {
-            let Some(check) = pool.upgrade().map(|p| p.lock().settings.check.clone()) else {
-                return;
-            };
-            let next = tokio::time::Instant::now() + check.interval;
-            let passed = probe::check(target, &check).await;
-            if !pool.upgrade().is_some_and(|p| p.observe(&key, passed)) {
-                return;
-            }
-            tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
-                _ = usage.wait_for(Option::is_none) => break,
-            }
-        }
-        if !pool.upgrade().is_some_and(|p| p.enter(&key, Phase::Registering)) {
-            return;
-        }
     }
 }

@@ -1,0 +1,118 @@
+//! A registered target: its phase, its flows, and its state in AWS's words.
+
+use super::flow::Order;
+use super::health::{Health, Machine};
+use super::pool::{PoolSettings, Usage};
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::time::Instant;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// A registration: target id and port.
+pub type TargetKey = (String, u16);
+
+/// A target's state in the words of DescribeTargetHealth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetReport {
+    /// Target id and port.
+    pub key: TargetKey,
+    /// Port of the health check.
+    pub check_port: u16,
+    /// `initial healthy unhealthy unhealthy.draining unused draining`.
+    pub state: &'static str,
+    /// Reason code; none when healthy.
+    pub reason: Option<&'static str>,
+    /// Description; none when healthy.
+    pub description: Option<String>,
+}
+
+pub(super) enum Phase {
+    Registering,
+    Checking,
+    Draining,
+    /// The instance is `stopped` or `terminated`.
+    Invalid(String),
+}
+
+pub(super) struct Target {
+    pub address: Ipv4Addr,
+    pub zone: String,
+    pub phase: Phase,
+    pub machine: Machine,
+    pub changed: Instant,
+    pub flows: HashMap<u64, watch::Sender<Order>>,
+    pub task: Option<AbortHandle>,
+    pub generation: u64,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Target {
+    pub fn order(&self, order: Order) {
+        for flow in self.flows.values() {
+            flow.send_if_modified(|have| {
+                let stronger = order > *have;
+                if stronger {
+                    *have = order;
+                }
+                stronger
+            });
+        }
+    }
+
+    pub fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.changed = Instant::now();
+    }
+}
+
+/// State, reason and description.
+pub(super) type Description = (&'static str, Option<&'static str>, Option<String>);
+
+impl Target {
+    pub fn describe(&self, usage: &Option<Usage>, settings: &PoolSettings) -> Description {
+        let unused = |reason, text: &str| ("unused", Some(reason), Some(text.to_owned()));
+        let text = |state, reason, text: &str| (state, Some(reason), Some(text.to_owned()));
+        match (&self.phase, usage) {
+            (Phase::Invalid(state), _) => unused("Target.InvalidState", &format!("Target is in the {state} state")),
+            (Phase::Draining, _) => text(
+                "draining",
+                "Target.DeregistrationInProgress",
+                "Target deregistration is in progress",
+            ),
+            (_, None) => unused(
+                "Target.NotInUse",
+                "Target group is not configured to receive traffic from the load balancer",
+            ),
+            (_, Some(usage)) if !usage.serves(&self.zone) => unused(
+                "Target.NotInUse",
+                "Target is in an Availability Zone that is not enabled for the load balancer",
+            ),
+            (Phase::Registering, _) => text(
+                "initial",
+                "Elb.RegistrationInProgress",
+                "Target registration is in progress",
+            ),
+            (Phase::Checking, _) => match self.machine.state() {
+                Health::Initial => text(
+                    "initial",
+                    "Elb.InitialHealthChecking",
+                    "Initial health checks in progress",
+                ),
+                Health::Healthy => ("healthy", None, None),
+                Health::Unhealthy => {
+                    let draining = !settings.reset_unhealthy && self.changed.elapsed() < settings.unhealthy_draining;
+                    let state = if draining { "unhealthy.draining" } else { "unhealthy" };
+                    text(state, "Target.FailedHealthChecks", "Health checks failed")
+                }
+            },
+        }
+    }
+}
