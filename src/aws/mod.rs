@@ -15,6 +15,8 @@ mod error;
 #[cfg(feature = "cli")]
 mod http;
 #[cfg(feature = "cli")]
+mod networks;
+#[cfg(feature = "cli")]
 mod readings;
 #[cfg(feature = "cli")]
 mod stacks;
@@ -25,6 +27,8 @@ mod surroundings;
 pub use clients::{Choice, Clients, Identity, LocalCloud};
 #[cfg(feature = "cli")]
 pub use error::{AwsError, Problem};
+#[cfg(feature = "cli")]
+pub use networks::{Vpc, VpcSubnet};
 
 /// An instant as AWS writes it; `None` outside the years that a clock shows.
 #[cfg(feature = "cli")]

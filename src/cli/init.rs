@@ -1,20 +1,130 @@
-//! The verb `init`.
+//! The verb `init`: an annotated configuration file, filled from the account when it can be read.
 
+use super::annotated::{Account, annotated};
+use super::settings::{Settings, judge_beside};
 use super::{CliError, Context, Outcome};
+use crate::aws::{AwsError, Choice, Clients};
+use crate::remedy::ExitKind;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mqaws init")]
-pub struct Args {}
+#[command(
+    after_help = "Examples:\n  mqaws init                                  write mqaws.yaml\n  mqaws init --region eu-west-1 --queue-manager ORDERS\n  mqaws init --offline -                      print it, without reading an account"
+)]
+pub struct Args {
+    /// File to write, - for standard output [default: --config, else mqaws.yaml]
+    pub file: Option<PathBuf>,
+    /// Replace the file when there is one
+    #[arg(long)]
+    pub force: bool,
+    /// Read no account
+    #[arg(long)]
+    pub offline: bool,
+    /// Configuration to write down.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// An account is only an offer: after this long, defaults are written without it.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Runs the verb.
 ///
 /// # Errors
-/// Always, until the verb exists.
-pub fn run(_context: &Context, _args: Args) -> Outcome {
-    Err(CliError::Precondition {
-        message: "`init` is not in this build".into(),
-        hint: None,
+/// Flags that break a rule; a file that exists or cannot be written.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    let deployment = judge_beside(context, &args.settings)??.deployment;
+    let file = args
+        .file
+        .clone()
+        .or_else(|| context.global().config.clone())
+        .unwrap_or_else(|| "mqaws.yaml".into());
+    let to_stdout = file == Path::new("-");
+    if !to_stdout && !args.force && file.exists() {
+        return Err(CliError::Precondition {
+            message: format!("`{}` exists", file.display()),
+            hint: Some("name another file, or replace this one with --force".into()),
+        }
+        .into());
     }
-    .into())
+    let account = match args.offline || context.global().local {
+        true => Err("no account was read".to_owned()),
+        false => read_account(context, deployment.region.as_ref().map(ToString::to_string)),
+    };
+    let text = annotated(&deployment, account.as_ref().ok());
+    if to_stdout {
+        context.output().raw(&text);
+    } else {
+        write(&file, &text, args.force)?;
+    }
+    let (read, why) = match &account {
+        Ok(account) => (true, format!("networks of {} are listed in it", account.region)),
+        Err(why) => (false, format!("{why}; it holds the defaults")),
+    };
+    if context.output().is_json() && !to_stdout {
+        context.output().document(&json!({
+            "schema": "mqaws.init/1",
+            "file": file.display().to_string(),
+            "account_read": read,
+            "detail": why,
+        }));
+    } else if !to_stdout {
+        context.output().data(format!(
+            "written: {}\n  {why}\nnext: edit it, then `mqaws validate` and `mqaws plan`\n",
+            file.display()
+        ));
+    }
+    Ok(ExitKind::Success)
+}
+
+fn write(file: &Path, text: &str, force: bool) -> Result<(), CliError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    // Without --force, a file that appeared meanwhile is kept as well.
+    if force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
+    options
+        .open(file)
+        .and_then(|mut open| open.write_all(text.as_bytes()))
+        .map_err(|source| CliError::File {
+            action: "cannot write",
+            path: file.to_owned(),
+            source,
+        })
+}
+
+/// Reads the account, or says why not, in words that follow "because".
+fn read_account(context: &Context, region: Option<String>) -> Result<Account, String> {
+    let global = context.global();
+    let choice = Choice {
+        region: global.region.clone().or(region),
+        profile: global.profile.clone(),
+        endpoint_url: global.endpoint_url.clone(),
+    };
+    let wait = context.progress().wait("reading the account");
+    let outcome = context.block_on(async {
+        let reading = async {
+            let clients = Clients::load(&choice).await?;
+            let vpcs = clients.vpcs().await?;
+            Ok::<_, AwsError>(Account {
+                region: clients.region().to_owned(),
+                vpcs,
+            })
+        };
+        Ok(tokio::time::timeout(PATIENCE, reading).await)
+    });
+    drop(wait);
+    match outcome {
+        Ok(Ok(Ok(account))) => Ok(account),
+        Ok(Ok(Err(error))) => Err(format!("the account could not be read ({error})")),
+        Ok(Err(_)) => Err(format!("the account did not answer within {} s", PATIENCE.as_secs())),
+        Err(failure) => Err(format!("the account could not be read ({})", failure.error())),
+    }
 }

@@ -5,6 +5,7 @@
 //! runtime, each made when first asked for, so that `render`, `validate` and `--help` start in milliseconds.
 //! Errors go up as [`Failure`] and are printed once, by [`main`].
 
+mod annotated;
 mod app;
 mod args;
 mod context;
@@ -20,8 +21,10 @@ pub mod init;
 pub mod lab;
 pub mod man;
 pub mod render;
+pub mod settings;
 pub mod validate;
 
+pub use annotated::{Account, annotated};
 pub use app::{command, main};
 pub use args::{Cli, Color, Command, Format, Global};
 pub use context::Context;

@@ -348,6 +348,14 @@ pub fn parameters(deployment: &Deployment, resolved: &Resolved) -> Result<IndexM
         .collect()
 }
 
+/// The parameters that have a value by now, in the template's order.
+pub fn known_parameters(deployment: &Deployment, resolved: &Resolved) -> IndexMap<String, String> {
+    all(deployment, resolved)
+        .into_iter()
+        .filter_map(|(name, _, value)| Some((name, value?)))
+        .collect()
+}
+
 /// A value that is there only when `condition` holds.
 pub(super) fn only_if(condition: &str, value: impl Into<Value>) -> Value {
     crate::template::if_(condition, value, Value::no_value())

@@ -1,0 +1,137 @@
+//! The configuration of verbs that have one: file, variables, flags.
+
+use super::{CliError, Context, Failure};
+use crate::model::config::{self, ConfigError, Loaded, Overrides, Source};
+use std::path::Path;
+
+/// Flags that outweigh the configuration file; any other key can be given with `--set`.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct Settings {
+    /// Name of the stack [default: mqaws- and the queue manager's name]
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+    /// Name of the queue manager [default: QM1]
+    #[arg(long, value_name = "NAME")]
+    pub queue_manager: Option<String>,
+    /// VPC to deploy into [default: that of the subnets, or the account's default VPC]
+    #[arg(long, value_name = "ID")]
+    pub vpc: Option<String>,
+    /// Two subnets in different availability zones [default: chosen]
+    #[arg(long, value_name = "ID,ID")]
+    pub subnets: Option<String>,
+    /// Ranges from which clients may connect [default: the private ranges]
+    #[arg(long, value_name = "CIDR,…")]
+    pub clients: Option<String>,
+    /// Image with IBM MQ and the agent [default: the one that was built]
+    #[arg(long, value_name = "ID")]
+    pub ami: Option<String>,
+    /// EC2 instance type [default: m6i.large]
+    #[arg(long, value_name = "TYPE")]
+    pub instance_type: Option<String>,
+    /// EC2 key pair for ssh [default: none]
+    #[arg(long, value_name = "NAME")]
+    pub key_name: Option<String>,
+    /// Let failover tests inject faults
+    #[arg(long)]
+    pub allow_faults: bool,
+    /// Any key of the configuration file, such as storage.backup=false
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl Settings {
+    /// Variables and flags as overrides of the file.
+    fn overrides(&self, context: &Context) -> Result<Overrides, CliError> {
+        let global = context.global();
+        let variables: Vec<(String, String)> = std::env::vars()
+            .filter(|(name, _)| name.starts_with("MQAWS_"))
+            .collect();
+        // clap has already merged these two with their variables; only what differs was given as a flag.
+        let beside = |name: &str, value: &Option<String>| {
+            value
+                .clone()
+                .filter(|value| !variables.iter().any(|(known, given)| known == name && given == value))
+        };
+        let (region, profile) = (
+            beside("MQAWS_REGION", &global.region),
+            beside("MQAWS_PROFILE", &global.profile),
+        );
+        let mut overrides = Overrides::none()
+            .variables(variables)
+            .optional_flag("region", "--region", region)
+            .optional_flag("profile", "--profile", profile)
+            .optional_flag("stack", "--stack", self.stack.as_ref())
+            .optional_flag("queue_manager.name", "--queue-manager", self.queue_manager.as_ref())
+            .optional_flag("network.vpc", "--vpc", self.vpc.as_ref())
+            .optional_flag("network.subnets", "--subnets", self.subnets.as_ref())
+            .optional_flag("network.clients", "--clients", self.clients.as_ref())
+            .optional_flag("instance.ami", "--ami", self.ami.as_ref())
+            .optional_flag("instance.type", "--instance-type", self.instance_type.as_ref())
+            .optional_flag("instance.key_name", "--key-name", self.key_name.as_ref())
+            .optional_flag(
+                "security.allow_faults",
+                "--allow-faults",
+                self.allow_faults.then_some("true"),
+            );
+        for entry in &self.set {
+            let (key, value) = entry.split_once('=').ok_or_else(|| CliError::Usage {
+                message: format!("--set wants KEY=VALUE, found `{entry}`"),
+                hint: Some("such as --set storage.backup=false".into()),
+            })?;
+            overrides = overrides.flag(key.trim(), &format!("--set {key}"), value);
+        }
+        Ok(overrides)
+    }
+}
+
+/// Reads the configuration: `--config` or `mqaws.yaml`, when there is one, then variables, then flags.
+///
+/// # Errors
+/// [`CliError::File`] for a file that cannot be read, [`ConfigError`] with every violation.
+pub fn load(context: &Context, settings: &Settings) -> Result<Loaded, Failure> {
+    let loaded = judge(context, settings)??;
+    for warning in &loaded.warnings {
+        let place = warning
+            .place
+            .short()
+            .map(|place| format!("{place}: "))
+            .unwrap_or_default();
+        context.output().note(format!("warning: {place}{}", warning.message));
+        if let Some(hint) = &warning.hint {
+            context.output().note(format!("hint:    {hint}"));
+        }
+    }
+    Ok(loaded)
+}
+
+/// As [`load`], with the violations apart from what hindered reading, and without printing warnings.
+///
+/// # Errors
+/// [`CliError::File`] for a file that cannot be read, [`CliError::Usage`] for `--set` without a value.
+pub fn judge(context: &Context, settings: &Settings) -> Result<Result<Loaded, ConfigError>, CliError> {
+    let path = context.config_path();
+    let text = path.as_deref().map(read).transpose()?;
+    let name = path
+        .as_deref()
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    let source = text.as_deref().map(|text| Source { name: &name, text });
+    Ok(config::read(source, &settings.overrides(context)?))
+}
+
+/// As [`judge`], without any file: only variables and flags.
+///
+/// # Errors
+/// [`CliError::Usage`] for `--set` without a value.
+pub fn judge_beside(context: &Context, settings: &Settings) -> Result<Result<Loaded, ConfigError>, CliError> {
+    Ok(config::read(None, &settings.overrides(context)?))
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|source| CliError::File {
+        action: "cannot read",
+        path: path.to_owned(),
+        source,
+    })
+}
