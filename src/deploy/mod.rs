@@ -5,9 +5,23 @@
 //! found by [`cause::root_cause`]. These are pure; the calls are behind [`ports`].
 
 pub mod cause;
+mod destroy;
+mod error;
+mod execute;
+mod plan;
 pub mod ports;
 pub mod progress;
+mod resolve;
 pub mod review;
+mod service;
+mod watch;
 
+pub use destroy::{Removal, destroy, find};
+pub use error::DeployError;
+pub use execute::execute;
+pub use plan::{MOST_BYTES, Plan, STACK_TAG, abandon, plan};
 pub use progress::{News, Tracker, Verb};
+pub use resolve::{IMAGE_PARAMETER, Site, Wanted, resolve};
 pub use review::{Effect, Review};
+pub use service::{Dial, Evidence, REBALANCE, Service, Tcp, await_service, endpoint_port, suspend_rebalance};
+pub use watch::{Observer, Pace, Step, Stop};

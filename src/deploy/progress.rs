@@ -94,6 +94,14 @@ impl Tracker {
         news
     }
 
+    /// Forgets what was done so far, but not which events were seen: a new operation begins.
+    pub fn begin(&mut self) {
+        self.began.clear();
+        self.done.clear();
+        self.waiting.clear();
+        self.rolling_back = false;
+    }
+
     /// All events seen so far, in the order of their batches.
     pub fn events(&self) -> &[Event] {
         &self.events
@@ -109,6 +117,12 @@ impl Tracker {
         self.waiting
             .iter()
             .map(|(logical, kind)| (logical.as_str(), kind.as_str()))
+    }
+
+    /// The last status that the stack's own events told.
+    pub fn last_of_stack(&self) -> Option<&str> {
+        let own = self.events.iter().filter(|e| e.is_of_stack(&self.stack_id));
+        own.max_by_key(|e| e.at).map(|e| e.status.as_str())
     }
 
     /// Whether the stack undoes what was done.

@@ -23,11 +23,11 @@ impl StackStatus {
         self.0 == "REVIEW_IN_PROGRESS"
     }
 
-    /// Whether the last operation did what it was asked to; clean-up after it may still go on.
+    /// Whether the last operation did what it was asked to.
     pub fn is_good(&self) -> bool {
         matches!(
             self.0.as_str(),
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE"
         )
     }
 

@@ -1,0 +1,304 @@
+//! What can go wrong with a deployment, what it leaves, and what to do.
+
+use crate::aws::AwsError;
+use crate::remedy::{ExitKind, Remedy};
+
+/// A deployment or a removal that did not succeed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// A call did not succeed before anything was changed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A call did not succeed while something was going on.
+    #[error("lost sight of stack {stack}")]
+    LostSight {
+        /// Name of the stack.
+        stack: String,
+        /// Why.
+        #[source]
+        source: AwsError,
+    },
+    /// There is no default VPC, or it has too few zones.
+    #[error("no network to deploy into: {why}")]
+    NoNetwork {
+        /// What is missing.
+        why: String,
+    },
+    /// Both subnets are in one zone.
+    #[error("both subnets are in one availability zone, {zone}")]
+    OneZone {
+        /// The zone.
+        zone: String,
+        /// A subnet of the same VPC in another zone, with its zone.
+        other: Option<(String, String)>,
+    },
+    /// No image is named and none was built.
+    #[error("no image for the instance")]
+    NoImage,
+    /// The template is larger than CloudFormation takes in a call.
+    #[error("the template has {bytes} bytes, CloudFormation takes {most}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// Another operation is going on.
+    #[error("stack {stack} is busy: {status}")]
+    Busy {
+        /// Name of the stack.
+        stack: String,
+        /// Its status.
+        status: String,
+    },
+    /// The stack's state allows no deployment.
+    #[error("stack {stack} is in {status} and cannot be deployed to")]
+    Stuck {
+        /// Name of the stack.
+        stack: String,
+        /// Its status.
+        status: String,
+        /// Why, in CloudFormation's words.
+        reason: Option<String>,
+        /// Whether mqaws made it.
+        ours: bool,
+    },
+    /// The stack was made by something else.
+    #[error("stack {stack} was not made by mqaws")]
+    Foreign {
+        /// Name of the stack.
+        stack: String,
+    },
+    /// CloudFormation refused the change set.
+    #[error("CloudFormation refused the change set for {stack}: {reason}")]
+    Refused {
+        /// Name of the stack.
+        stack: String,
+        /// Why, in CloudFormation's words.
+        reason: String,
+    },
+    /// The change would replace or delete a file system.
+    #[error("this change would {} `{}`", if *.replaced { "replace" } else { "remove" }, logical.join("`, `"))]
+    DataAtStake {
+        /// Logical ids.
+        logical: Vec<String>,
+        /// Replaced, or removed.
+        replaced: bool,
+    },
+    /// The operation failed and was undone.
+    #[error("stack {stack} {}", if *.undone { "was rolled back" } else { "failed and is not rolled back" })]
+    RolledBack {
+        /// Name of the stack.
+        stack: String,
+        /// Its status now.
+        status: String,
+        /// The root cause: resource, time, AWS's words.
+        cause: Option<String>,
+        /// The agent's last words, with instance and time.
+        agent: Option<String>,
+        /// Whether the undoing succeeded.
+        undone: bool,
+        /// What exists.
+        left: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The stack is there, the service was not shown in time.
+    #[error("stack {stack} is deployed, but service was not shown within {waited}")]
+    NotServing {
+        /// Name of the stack.
+        stack: String,
+        /// How long was waited.
+        waited: String,
+        /// What is missing.
+        missing: Vec<String>,
+        /// The agent's last words.
+        agent: Option<String>,
+    },
+    /// AZRebalance runs again after it was suspended.
+    #[error("AZRebalance of group {group} is not suspended")]
+    NotSuspended {
+        /// Name of the group.
+        group: String,
+    },
+    /// Termination protection is on.
+    #[error("stack {stack} is protected against deletion")]
+    Protected {
+        /// Name of the stack.
+        stack: String,
+    },
+    /// The deletion failed.
+    #[error("stack {stack} was not deleted")]
+    NotDeleted {
+        /// Name of the stack.
+        stack: String,
+        /// The root cause: resource, time, AWS's words.
+        cause: Option<String>,
+        /// What exists.
+        left: String,
+    },
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted {
+        /// What exists.
+        left: Option<String>,
+    },
+}
+
+impl Remedy for DeployError {
+    fn exit(&self) -> ExitKind {
+        match self {
+            Self::Aws(error) | Self::LostSight { source: error, .. } => error.exit(),
+            Self::NoNetwork { .. }
+            | Self::OneZone { .. }
+            | Self::NoImage
+            | Self::TooLarge { .. }
+            | Self::Busy { .. }
+            | Self::Stuck { .. }
+            | Self::Foreign { .. }
+            | Self::DataAtStake { .. }
+            | Self::Protected { .. } => ExitKind::Precondition,
+            Self::Refused { .. }
+            | Self::RolledBack { .. }
+            | Self::NotServing { .. }
+            | Self::NotSuspended { .. }
+            | Self::NotDeleted { .. } => ExitKind::Remote,
+            Self::Interrupted { .. } => ExitKind::Interrupted,
+        }
+    }
+
+    fn details(&self) -> Vec<(String, String)> {
+        let mut details = Vec::new();
+        let mut add = |label: &str, text: &Option<String>| {
+            details.extend(text.iter().map(|text| (label.to_owned(), text.clone())));
+        };
+        match self {
+            Self::RolledBack { cause, agent, .. } => {
+                add("cause", cause);
+                add("agent", agent);
+            }
+            Self::NotServing { missing, agent, .. } => {
+                add("lacks", &(!missing.is_empty()).then(|| missing.join("\n")));
+                add("agent", agent);
+            }
+            Self::NotDeleted { cause, .. } => add("cause", cause),
+            Self::Stuck { reason, .. } => add("cause", reason),
+            _ => {}
+        }
+        details
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Aws(error) => return error.hint(),
+            Self::LostSight { stack, source } => {
+                let then =
+                    format!("the operation goes on without us: `mqaws status --stack {stack}` shows how it ends");
+                source.hint().map_or(then.clone(), |hint| format!("{hint}; {then}"))
+            }
+            Self::NoNetwork { .. } => {
+                "name two subnets in different zones under `network.subnets`, or let mqaws make a network with \
+                 `network.cidr`"
+                    .into()
+            }
+            Self::OneZone { other, .. } => {
+                let other = other.as_ref().map(|(subnet, zone)| format!("; {zone} has {subnet}"));
+                format!(
+                    "EFS needs a mount target in each of two zones{}",
+                    other.unwrap_or_default()
+                )
+            }
+            Self::NoImage => {
+                "name an AMI that holds IBM MQ and mqaws-agent under `instance.ami`, or see it work without one: \
+                 `mqaws deploy --local`"
+                    .into()
+            }
+            Self::TooLarge { .. } => "this is a bug: please report it with the output of `mqaws render`".into(),
+            Self::Busy { stack, .. } => {
+                format!("wait until it is done (`mqaws status --stack {stack}`), then try again")
+            }
+            Self::Stuck {
+                stack, status, ours, ..
+            } => match (status.as_str(), ours) {
+                ("UPDATE_ROLLBACK_FAILED", _) => format!(
+                    "solve the cause, then `aws cloudformation continue-update-rollback --stack-name {stack}`, then \
+                     deploy again"
+                ),
+                (_, true) => format!(
+                    "remove it with `mqaws destroy --stack {stack}` (the file system is kept), then deploy again"
+                ),
+                (_, false) => {
+                    "choose another name with --stack, or remove that stack with the tool that made it".into()
+                }
+            },
+            Self::Foreign { .. } => "choose another name with --stack or `stack:`".into(),
+            Self::Refused { .. } => "check the ids in the configuration against the account and region".into(),
+            Self::DataAtStake {
+                logical,
+                replaced: true,
+            } => format!(
+                "take back the storage setting that the review shows, or name it: --allow-replace {} (the old one is \
+                 kept, and no message moves)",
+                logical.join(" --allow-replace ")
+            ),
+            Self::DataAtStake { logical, .. } => {
+                format!(
+                    "name it: --allow-replace {} (back it up before)",
+                    logical.join(" --allow-replace ")
+                )
+            }
+            Self::RolledBack { hint, .. } => hint.clone(),
+            Self::NotServing { stack, .. } => {
+                format!("`mqaws status --stack {stack}` shows every part; a first start on AWS can take some minutes")
+            }
+            Self::NotSuspended { group } => format!(
+                "something switches it on again; without it a healthy instance may be replaced: `aws autoscaling \
+                 suspend-processes --auto-scaling-group-name {group} --scaling-processes AZRebalance`"
+            ),
+            Self::Protected { stack } => format!("if you mean it: `mqaws destroy --stack {stack} --unprotect`"),
+            Self::NotDeleted { stack, .. } => {
+                format!("remove what the cause names, then `mqaws destroy --stack {stack}` again")
+            }
+            Self::Interrupted { .. } => return None,
+        })
+    }
+
+    fn left(&self) -> Option<String> {
+        match self {
+            Self::RolledBack { left, .. } | Self::NotDeleted { left, .. } => Some(left.clone()),
+            Self::LostSight { stack, .. } => Some(format!("stack {stack}, in whatever state it reaches")),
+            Self::NotServing { stack, .. } => Some(format!("stack {stack} with its instance and its data")),
+            Self::NotSuspended { .. } => Some("the stack, which serves".into()),
+            Self::Interrupted { left } => left.clone().or_else(|| Some("nothing was changed".into())),
+            _ => Some("nothing was changed".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_read_well() {
+        let replaced = DeployError::DataAtStake {
+            logical: vec!["FileSystem".into()],
+            replaced: true,
+        };
+        assert_eq!(replaced.to_string(), "this change would replace `FileSystem`");
+        assert!(
+            replaced
+                .hint()
+                .is_some_and(|h| h.contains("--allow-replace FileSystem"))
+        );
+        let zone = DeployError::OneZone {
+            zone: "eu-west-1a".into(),
+            other: Some(("subnet-0cc3".into(), "eu-west-1b".into())),
+        };
+        assert_eq!(
+            zone.hint().as_deref(),
+            Some("EFS needs a mount target in each of two zones; eu-west-1b has subnet-0cc3")
+        );
+    }
+}

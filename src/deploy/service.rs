@@ -1,0 +1,285 @@
+//! After the stack: what CloudFormation cannot express, and whether service is given.
+
+use super::error::DeployError;
+use super::ports::Stacks;
+use super::watch::{Observer, Pace, Patience, Step, Stop};
+use crate::aws::AwsError;
+use crate::model::agent::AgentStatus;
+use crate::observe::ports::{Group, ReadError, Readings, Stack};
+use serde::Serialize;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// The process that would move a healthy instance to another zone.
+pub const REBALANCE: &str = "AZRebalance";
+
+/// Opens a connection, to show that an endpoint can be reached from here.
+pub trait Dial: Sync {
+    /// Connects and closes.
+    fn dial(&self, host: &str, port: u16) -> impl Future<Output = std::io::Result<()>> + Send;
+}
+
+/// Connects with TCP, for at most three seconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tcp;
+
+impl Dial for Tcp {
+    async fn dial(&self, host: &str, port: u16) -> std::io::Result<()> {
+        let connecting = tokio::net::TcpStream::connect((host, port));
+        match tokio::time::timeout(Duration::from_secs(3), connecting).await {
+            Ok(connected) => connected.map(drop),
+            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+/// One piece of evidence that service is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// `signal`, `targets`, `agent`, `endpoint`.
+    pub of: &'static str,
+    /// Whether it was shown.
+    pub shown: bool,
+    /// What was seen, or why nothing was.
+    pub text: String,
+}
+
+/// What was shown of the service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Service {
+    /// Name of the queue manager.
+    pub queue_manager: String,
+    /// DNS name of the load balancer.
+    pub endpoint: String,
+    /// Port of the queue manager.
+    pub mq_port: u16,
+    /// Port of the AMQP service, when it is on.
+    pub amqp_port: Option<u16>,
+    /// The pieces of evidence.
+    pub evidence: Vec<Evidence>,
+    /// What the agent says of itself, when it could be read.
+    pub agent: Option<AgentStatus>,
+}
+
+/// Suspends AZRebalance, which no template can express, and reads back that it is suspended.
+///
+/// # Errors
+/// [`DeployError::Aws`], [`DeployError::NotSuspended`].
+pub async fn suspend_rebalance<C: Readings + Stacks>(cloud: &C, stack: &Stack, pace: Pace) -> Result<(), DeployError> {
+    let Some(name) = stack.outputs.get("GroupName") else {
+        return Ok(());
+    };
+    let suspended = |group: &Group| group.suspended.iter().any(|p| p == REBALANCE);
+    let mut patience = Patience::new(pace.patience);
+    // The second look may be ahead of the change.
+    for _ in 0..5 {
+        if let Some(group) = patience.bear(cloud.group(name).await)? {
+            if group.as_ref().is_some_and(suspended) {
+                return Ok(());
+            }
+            patience.bear(cloud.suspend(name, &[REBALANCE]).await)?;
+        }
+        tokio::time::sleep(pace.poll).await;
+    }
+    Err(DeployError::NotSuspended { group: name.clone() })
+}
+
+/// Waits until service is shown: targets healthy, agent serving, and the endpoint when it can be reached from here.
+///
+/// An agent that cannot be asked for lack of a permission is reported as not shown and does not fail the deployment; the
+/// health of the targets must be shown.
+///
+/// # Errors
+/// [`DeployError::NotServing`], [`DeployError::LostSight`], [`DeployError::Interrupted`].
+pub async fn await_service<C: Readings + Stacks, D: Dial>(
+    cloud: &C,
+    dial: &D,
+    stack: &Stack,
+    pace: Pace,
+    stop: &Stop,
+    observer: &mut impl Observer,
+) -> Result<Service, DeployError> {
+    let began = Instant::now();
+    let mut patience = Patience::new(pace.patience);
+    let mut settled_at = None;
+    let lost = |source| DeployError::LostSight {
+        stack: stack.name.clone(),
+        source,
+    };
+    loop {
+        let look = Look::new(cloud, dial, stack, &mut patience).await.map_err(lost)?;
+        if look.is_given() {
+            // From outside the VPC an internal load balancer never answers; it gets a moment, not the whole wait.
+            let since = *settled_at.get_or_insert_with(Instant::now);
+            if look.reached() || since.elapsed() > pace.poll * 3 {
+                return Ok(look.service);
+            }
+        }
+        observer.tell(Step::Waiting(look.waits_for()));
+        if stop.requested() {
+            return Err(DeployError::Interrupted {
+                left: Some(format!("stack {}", stack.name)),
+            });
+        }
+        if began.elapsed() > pace.service {
+            let missing = look.service.evidence.iter().filter(|e| !e.shown);
+            return Err(DeployError::NotServing {
+                stack: stack.name.clone(),
+                waited: format!("{} s", pace.service.as_secs()),
+                missing: missing.map(|e| format!("{}: {}", e.of, e.text)).collect(),
+                agent: look.service.agent.and_then(|a| a.last_error),
+            });
+        }
+        stop.pause(pace.poll).await;
+    }
+}
+
+/// One look at everything.
+struct Look {
+    service: Service,
+    agent_given: bool,
+}
+
+impl Look {
+    async fn new<C: Readings + Stacks, D: Dial>(
+        cloud: &C,
+        dial: &D,
+        stack: &Stack,
+        patience: &mut Patience,
+    ) -> Result<Self, AwsError> {
+        let output = |name: &str| stack.outputs.get(name).map(String::as_str);
+        let port = |name: &str| output(name).and_then(endpoint_port);
+        let (mq_port, amqp_port) = (port("MqEndpoint").unwrap_or(1414), port("AmqpEndpoint"));
+        let endpoint = output("Endpoint").unwrap_or_default().to_owned();
+        let mut evidence = vec![Evidence {
+            of: "signal",
+            shown: true,
+            text: format!("CloudFormation waited for the agent: {}", stack.status),
+        }];
+
+        let mut targets = Vec::new();
+        for name in ["TargetGroupArn", "AmqpTargetGroupArn"] {
+            if let Some(arn) = output(name) {
+                targets.push((name, patience.bear(cloud.targets(arn).await)?));
+            }
+        }
+        let healthy = |t: &Option<Vec<_>>| t.iter().flatten().any(crate::observe::ports::Target::is_healthy);
+        let shown = !targets.is_empty() && targets.iter().all(|(_, t)| healthy(t));
+        let states = targets.iter().flat_map(|(_, t)| t.iter().flatten());
+        let states: Vec<String> = states
+            .map(|t| match &t.reason {
+                Some(reason) if !t.is_healthy() => format!("{}:{} {} ({reason})", t.id, t.port, t.state),
+                _ => format!("{}:{} {}", t.id, t.port, t.state),
+            })
+            .collect();
+        let text = if states.is_empty() {
+            "no target registered yet".to_owned()
+        } else {
+            states.join(", ")
+        };
+        evidence.push(Evidence {
+            of: "targets",
+            shown,
+            text,
+        });
+
+        let group = match output("GroupName") {
+            Some(name) => patience.bear(cloud.group(name).await)?.flatten(),
+            None => None,
+        };
+        let (agent, word, agent_given) = agent(cloud, group.as_ref()).await;
+        evidence.push(Evidence {
+            of: "agent",
+            shown: agent.as_ref().is_some_and(is_serving),
+            text: word,
+        });
+
+        let mut unreached = Vec::new();
+        for port in [Some(mq_port), amqp_port].into_iter().flatten() {
+            if let Err(error) = dial.dial(&endpoint, port).await {
+                unreached.push(format!("{endpoint} port {port} cannot be reached from here: {error}"));
+            }
+        }
+        let shown = unreached.is_empty();
+        let text = if shown {
+            format!("{endpoint} accepts connections")
+        } else {
+            unreached.join(", ")
+        };
+        evidence.push(Evidence {
+            of: "endpoint",
+            shown,
+            text,
+        });
+
+        let queue_manager = output("QueueManagerName").unwrap_or_default().to_owned();
+        Ok(Self {
+            service: Service {
+                queue_manager,
+                endpoint,
+                mq_port,
+                amqp_port,
+                evidence,
+                agent,
+            },
+            agent_given,
+        })
+    }
+
+    fn shown(&self, of: &str) -> bool {
+        self.service.evidence.iter().any(|e| e.of == of && e.shown)
+    }
+
+    fn is_given(&self) -> bool {
+        self.shown("targets") && self.agent_given
+    }
+
+    fn reached(&self) -> bool {
+        self.shown("endpoint")
+    }
+
+    fn waits_for(&self) -> String {
+        let missing = self.service.evidence.iter().find(|e| !e.shown);
+        missing.map_or_else(String::new, |e| format!("{}: {}", e.of, e.text))
+    }
+}
+
+/// The port of an output, `host(1414)` or `host:5672`.
+pub fn endpoint_port(text: &str) -> Option<u16> {
+    let after = text.rsplit(['(', ':']).next()?;
+    after.trim_end_matches(')').parse().ok()
+}
+
+fn is_serving(status: &AgentStatus) -> bool {
+    status.state == "serving"
+}
+
+/// The agent of the instance in service, what to say of it, and whether it stands in the way no longer.
+async fn agent<C: Readings>(cloud: &C, group: Option<&Group>) -> (Option<AgentStatus>, String, bool) {
+    let Some(member) = group.and_then(|g| g.members.iter().find(|m| m.is_in_service())) else {
+        return (None, "no instance in service yet".into(), false);
+    };
+    match cloud.agent_status(&member.instance).await {
+        Ok(status) => {
+            let text = format!("{} is {} in {}", status.instance, status.state, status.zone);
+            let serving = is_serving(&status);
+            (Some(status), text, serving)
+        }
+        Err(error) => {
+            let denied = matches!(&error, ReadError::Aws(e) if matches!(e.problem, crate::aws::Problem::Denied(_)));
+            (None, format!("not read: {error}"), denied)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_read_from_both_notations() {
+        assert_eq!(endpoint_port("lb.example(1414)"), Some(1414));
+        assert_eq!(endpoint_port("lb.example:5672"), Some(5672));
+        assert_eq!(endpoint_port("lb.example"), None);
+    }
+}
