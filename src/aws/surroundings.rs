@@ -48,6 +48,16 @@ impl Surroundings for Clients {
         Ok(zones)
     }
 
+    async fn root_device(&self, image: &str) -> Result<Option<String>, AwsError> {
+        let call = ec2::Client::new(self.config()).describe_images().image_ids(image);
+        let answer = wrap("ec2:DescribeImages", call.send().await)?;
+        Ok(answer
+            .images()
+            .first()
+            .and_then(|i| i.root_device_name())
+            .map(str::to_owned))
+    }
+
     async fn parameter(&self, name: &str) -> Result<Option<String>, AwsError> {
         let call = ssm::Client::new(self.config()).get_parameter().name(name);
         match wrap("ssm:GetParameter", call.send().await) {

@@ -2,14 +2,18 @@
 
 use crate::aws::AwsError;
 use crate::remedy::{ExitKind, Remedy};
+use crate::render::RenderError;
 
 /// A deployment or a removal that did not succeed.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeployError {
     /// A call did not succeed before anything was changed.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// The deployment could not be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
     /// A call did not succeed while something was going on.
     #[error("lost sight of stack {stack}")]
     LostSight {
@@ -150,6 +154,7 @@ impl Remedy for DeployError {
     fn exit(&self) -> ExitKind {
         match self {
             Self::Aws(error) | Self::LostSight { source: error, .. } => error.exit(),
+            Self::Render(error) => error.exit(),
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
             | Self::NoImage
@@ -192,6 +197,7 @@ impl Remedy for DeployError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Aws(error) => return error.hint(),
+            Self::Render(error) => return error.hint(),
             Self::LostSight { stack, source } => {
                 let then =
                     format!("the operation goes on without us: `mqaws status --stack {stack}` shows how it ends");

@@ -4,6 +4,7 @@
 //! parameter. What a change set would do is a [`Review`]; what it does is followed by a [`Tracker`]; why it failed is
 //! found by [`cause::root_cause`]. These are pure; the calls are behind [`ports`].
 
+mod blueprint;
 pub mod cause;
 mod destroy;
 mod error;
@@ -16,6 +17,7 @@ pub mod review;
 mod service;
 mod watch;
 
+pub use blueprint::blueprint;
 pub use destroy::{Removal, destroy, find};
 pub use error::DeployError;
 pub use execute::execute;

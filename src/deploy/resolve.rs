@@ -171,6 +171,9 @@ mod tests {
         async fn zones(&self) -> Result<Vec<String>, AwsError> {
             Ok(vec!["z-a".into(), "z-b".into()])
         }
+        async fn root_device(&self, _image: &str) -> Result<Option<String>, AwsError> {
+            Ok(None)
+        }
         async fn parameter(&self, name: &str) -> Result<Option<String>, AwsError> {
             assert_eq!(name, IMAGE_PARAMETER);
             Ok(self.image.clone())
