@@ -2,7 +2,7 @@
 
 use super::args::{Cli, Color, Command, Format};
 use super::{CliError, Context, Failure, Outcome, Output, Progress};
-use super::{completions, failover_test, init, lab, man, render, validate};
+use super::{completions, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use crate::remedy::ExitKind;
 use clap::{CommandFactory, FromArgMatches};
 use serde_json::json;
@@ -38,6 +38,10 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Init(args) => init::run(context, args),
         Command::Render(args) => render::run(context, args),
         Command::Validate(args) => validate::run(context, args),
+        Command::Plan(args) => plan::run(context, args),
+        Command::Deploy(args) => deploy::run(context, args),
+        Command::Status(args) => status::run(context, args),
+        Command::Destroy(args) => destroy::run(context, args),
         Command::FailoverTest(args) => failover_test::run(context, args),
         Command::Lab(args) => lab::run(context, args),
         Command::Completions(args) => completions::run(context, args),

@@ -1,6 +1,6 @@
 //! The command line as clap sees it.
 
-use super::{completions, failover_test, init, lab, man, render, validate};
+use super::{completions, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use std::path::PathBuf;
 
@@ -117,8 +117,16 @@ pub enum Command {
     Render(render::Args),
     /// Check the configuration, offline
     Validate(validate::Args),
+    /// Show what a deployment would change
+    Plan(plan::Args),
+    /// Deploy a queue manager, or change what is deployed
+    Deploy(deploy::Args),
+    /// Show what is there and how it is
+    Status(status::Args),
     /// Fail a queue manager over under load and measure RPO and RTO
     FailoverTest(failover_test::Args),
+    /// Delete a stack and keep its data
+    Destroy(destroy::Args),
     /// Start, stop and look at the local cloud
     Lab(lab::Args),
     /// Print a completion script for a shell

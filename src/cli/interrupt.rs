@@ -53,6 +53,11 @@ impl Interrupt {
         *self.requested.borrow()
     }
 
+    /// The wish as a channel, for parts that know nothing of the command line.
+    pub fn receiver(&self) -> watch::Receiver<bool> {
+        self.requested.clone()
+    }
+
     /// Waits until the user asks to stop.
     pub async fn wait(&self) {
         let mut requested = self.requested.clone();

@@ -8,28 +8,37 @@
 mod annotated;
 mod app;
 mod args;
+mod choose;
 mod context;
 mod failure;
 mod interrupt;
 mod output;
 mod progress;
+mod view;
 mod words;
 
 pub mod completions;
+pub mod deploy;
+pub mod destroy;
 pub mod failover_test;
 pub mod init;
 pub mod lab;
+pub mod local;
 pub mod man;
+pub mod plan;
 pub mod render;
 pub mod settings;
+pub mod status;
 pub mod validate;
 
 pub use annotated::{Account, annotated};
 pub use app::{command, main};
 pub use args::{Cli, Color, Command, Format, Global};
+pub use choose::pace;
 pub use context::Context;
 pub use failure::{CliError, Failure, Outcome};
 pub use interrupt::Interrupt;
 pub use output::Output;
 pub use progress::{Progress, Wait};
+pub use view::{View, timed};
 pub use words::{duration, megabytes, row};

@@ -61,6 +61,14 @@ pub struct Service {
     pub agent: Option<AgentStatus>,
 }
 
+/// Switches termination protection on.
+///
+/// # Errors
+/// [`DeployError::Aws`].
+pub async fn protect<C: Stacks>(cloud: &C, stack: &Stack) -> Result<(), DeployError> {
+    Ok(cloud.protect(&stack.id, true).await?)
+}
+
 /// Suspends AZRebalance, which no template can express, and reads back that it is suspended.
 ///
 /// # Errors

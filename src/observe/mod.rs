@@ -4,6 +4,7 @@
 //! part is either a fact or the reason why it could not be read.
 
 pub mod ports;
+pub mod status;
 
 pub use ports::{
     Alarm, FileSystem, Group, LoadBalancer, Member, ReadError, Readings, Resource, Stack, StackStatus, Target,

@@ -1,0 +1,38 @@
+//! From options and configuration to the clients of an account.
+
+use super::local::{self, Start};
+use super::{Context, Failure};
+use crate::aws::{Choice, Clients};
+use crate::deploy::Pace;
+use crate::model::Deployment;
+
+impl Context {
+    /// The clients that the options choose: a local cloud, or region, profile and endpoint; flags and variables weigh
+    /// more than the file, the file more than the AWS configuration.
+    ///
+    /// # Errors
+    /// No local cloud runs and `start` does not start one; no region.
+    pub async fn clients(&self, deployment: &Deployment, start: Start) -> Result<Clients, Failure> {
+        let global = self.global();
+        if global.local {
+            return Ok(Clients::local(&local::cloud(self, start).await?));
+        }
+        let choice = Choice {
+            region: global
+                .region
+                .clone()
+                .or(deployment.region.as_ref().map(ToString::to_string)),
+            profile: global
+                .profile
+                .clone()
+                .or(deployment.profile.as_ref().map(ToString::to_string)),
+            endpoint_url: global.endpoint_url.clone(),
+        };
+        Ok(Clients::load(&choice).await?)
+    }
+}
+
+/// How often to look, by where the cloud is.
+pub fn pace(clients: &Clients) -> Pace {
+    if clients.is_local() { Pace::LOCAL } else { Pace::AWS }
+}

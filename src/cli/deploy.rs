@@ -1,0 +1,285 @@
+//! The verb `deploy`.
+
+use super::choose::pace;
+use super::local::Start;
+use super::plan::{self, Made};
+use super::settings::{self, Settings};
+use super::view::{View, timed};
+use super::words::row;
+use super::{CliError, Context, Failure, Outcome};
+use crate::aws::Clients;
+use crate::deploy::{self, Service, Stop, Tcp};
+use crate::observe::Stack;
+use crate::remedy::ExitKind;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// Arguments of `deploy`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mqaws deploy --region eu-west-1\n  mqaws deploy --local --yes\n  mqaws deploy --config orders.yaml --allow-faults --until stack"
+)]
+pub struct Args {
+    /// Values that outweigh the file
+    #[command(flatten)]
+    pub settings: Settings,
+    /// A file system that may be replaced or removed, by its logical id
+    #[arg(long, value_name = "LOGICAL_ID")]
+    pub allow_replace: Vec<String>,
+    /// Where to end: when service is shown, or when the stack is there
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub until: Until,
+    /// Protect the stack against deletion
+    #[arg(long)]
+    pub protect: bool,
+    /// Only show what would change, as `plan` does
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Where a deployment ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Until {
+    /// When service is shown
+    #[default]
+    Service,
+    /// When the stack is there
+    Stack,
+}
+
+/// Deploys, and shows that service is given.
+///
+/// # Errors
+/// Those of [`deploy`].
+pub fn run(context: &Context, args: Args) -> Outcome {
+    if args.dry_run {
+        return plan::run(
+            context,
+            plan::Args {
+                settings: args.settings,
+                allow_replace: args.allow_replace,
+            },
+        );
+    }
+    let loaded = settings::load(context, &args.settings)?;
+    let interrupt = context.interrupt()?;
+    let stop = Stop::new(interrupt.receiver());
+    context.block_on(async {
+        let began = Instant::now();
+        let clients = context.clients(&loaded.deployment, Start::IfNeeded).await?;
+        let made = plan::make(context, &clients, &loaded.deployment, args.protect, &stop).await?;
+        if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
+            deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
+            return Err(error);
+        }
+        interrupt.remains(format!(
+            "stack {} in {}, account {}",
+            made.plan.stack,
+            clients.region(),
+            made.identity.account
+        ));
+        let deployed = carry_out(context, &clients, &made, args.until, &stop).await?;
+        let document = Document::new(&made, &clients, &deployed, began);
+        if context.output().is_json() {
+            context.output().document(&document);
+        }
+        context.output().data(deployed.text(&clients, began));
+        if stop.requested() {
+            return Err(CliError::Interrupted {
+                left: Some(format!("stack {}, deployed", made.plan.stack)),
+            }
+            .into());
+        }
+        Ok(ExitKind::Success)
+    })
+}
+
+/// What a deployment came to.
+pub(super) struct Deployed {
+    pub changed: bool,
+    pub stack: Stack,
+    pub service: Option<Service>,
+}
+
+/// Shows the review and asks, unless the answer is known.
+fn review(context: &Context, clients: &Clients, made: &Made, allow_replace: &[String]) -> Result<(), Failure> {
+    let output = context.output();
+    let plan = &made.plan;
+    output.say(format!(
+        "mqaws deploy: {}, {}\n",
+        plan.stack,
+        plan::place(clients, &made.identity)
+    ));
+    for chosen in &made.chosen {
+        output.say(row("chosen", chosen));
+    }
+    if plan.is_empty() {
+        output.say(row("plan", "no change"));
+        return Ok(());
+    }
+    output.say(row("plan", plan.review.summary()));
+    if !plan.fresh {
+        output.say(plan::lines(&plan.review).trim_end());
+    }
+    plan.check(allow_replace)?;
+    if clients.is_local() {
+        // Nothing here costs anything, and everything is thrown away.
+        return Ok(());
+    }
+    context.confirm("Go on?")
+}
+
+/// Executes a plan, suspends what CloudFormation cannot, and waits for service.
+pub(super) async fn carry_out(
+    context: &Context,
+    clients: &Clients,
+    made: &Made,
+    until: Until,
+    stop: &Stop,
+) -> Result<Deployed, Failure> {
+    let pace = pace(clients);
+    let changed = !made.plan.is_empty();
+    let began = Instant::now();
+    let mut view = View::new(context.progress(), "stack", &made.plan.stack);
+    let stack = deploy::execute(clients, &made.plan, pace, stop, &mut view).await?;
+    view.rest();
+    if changed {
+        context.progress().line(timed(
+            &row("stack", format!("{} {}", stack.name, stack.status)),
+            began.elapsed(),
+        ));
+    }
+    if made.blueprint.protect && !stack.protected {
+        deploy::protect(clients, &stack).await?;
+    }
+    deploy::suspend_rebalance(clients, &stack, pace).await?;
+    let service = match until {
+        Until::Stack => None,
+        Until::Service => {
+            let mut view = View::new(context.progress(), "service", "");
+            Some(deploy::await_service(clients, &Tcp, &stack, pace, stop, &mut view).await?)
+        }
+    };
+    Ok(Deployed {
+        changed,
+        stack,
+        service,
+    })
+}
+
+impl Deployed {
+    /// What now exists, what was shown of it, and the next sensible command.
+    fn text(&self, clients: &Clients, began: Instant) -> String {
+        let mut lines = vec![match &self.service {
+            None => row(
+                "stack",
+                format!("{} is there; service was not looked at", self.stack.name),
+            ),
+            Some(service) => timed(&service_line(service), began.elapsed()),
+        }];
+        if let Some(service) = &self.service {
+            lines.extend(writer_line(service));
+            let of = |shown| {
+                let found = service.evidence.iter().filter(|e| e.shown == shown).map(|e| e.of);
+                found.collect::<Vec<_>>().join(", ")
+            };
+            lines.push(row("", format!("shown: {}", of(true))));
+            lines.extend(
+                service
+                    .evidence
+                    .iter()
+                    .filter(|e| !e.shown)
+                    .map(|e| row("", format!("not shown: {}", e.text))),
+            );
+        }
+        let local = if clients.is_local() { " --local" } else { "" };
+        lines.push(format!(
+            "\nNext: mqaws status{local} · mqaws failover-test{local} · mqaws destroy{local}"
+        ));
+        lines.join("\n")
+    }
+}
+
+/// `service  QM1 answers on 127.77.1.1, MQ 1414, AMQP 5672`
+pub(super) fn service_line(service: &Service) -> String {
+    let amqp = service
+        .amqp_port
+        .map(|port| format!(", AMQP {port}"))
+        .unwrap_or_default();
+    let name = &service.queue_manager;
+    row(
+        "service",
+        format!("{name} answers on {}, MQ {}{amqp}", service.endpoint, service.mq_port),
+    )
+}
+
+/// `written by i-… in eu-west-1a, epoch 1, proof: clean`
+pub(super) fn writer_line(service: &Service) -> Option<String> {
+    let agent = service.agent.as_ref()?;
+    let proof = agent.proof.as_ref().map_or("none", |p| p.kind.as_str());
+    let epoch = agent.epoch.map_or_else(|| "none".to_owned(), |e| e.to_string());
+    Some(row(
+        "",
+        format!(
+            "written by {} in {}, epoch {epoch}, proof: {proof}",
+            agent.instance, agent.zone
+        ),
+    ))
+}
+
+/// The result as JSON.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    stack: &'a str,
+    stack_id: &'a str,
+    status: &'a str,
+    region: &'a str,
+    account: &'a str,
+    local: bool,
+    changed: bool,
+    changes: serde_json::Value,
+    chosen: &'a [String],
+    outputs: &'a BTreeMap<String, String>,
+    service: &'a Option<Service>,
+    seconds: f64,
+}
+
+impl<'a> Document<'a> {
+    fn new(made: &'a Made, clients: &'a Clients, deployed: &'a Deployed, began: Instant) -> Self {
+        let review = &made.plan.review;
+        Self {
+            schema: "mqaws.deploy/1",
+            stack: &deployed.stack.name,
+            stack_id: &deployed.stack.id,
+            status: &deployed.stack.status.0,
+            region: clients.region(),
+            account: &made.identity.account,
+            local: clients.is_local(),
+            changed: deployed.changed,
+            changes: json!({
+                "add": review.count(deploy::Effect::Add),
+                "change": review.count(deploy::Effect::Change),
+                "replace": review.count(deploy::Effect::Replace),
+                "remove": review.count(deploy::Effect::Remove),
+            }),
+            chosen: &made.chosen,
+            outputs: &deployed.stack.outputs,
+            service: &deployed.service,
+            seconds: (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        }
+    }
+}
+
+/// The error for a stack that is not there.
+pub(super) fn no_stack(stack: &str, clients: &Clients) -> CliError {
+    let local = if clients.is_local() { " --local" } else { "" };
+    CliError::Precondition {
+        message: format!("no stack {stack} in {}", clients.region()),
+        hint: Some(format!(
+            "deploy it with `mqaws deploy{local}`, or name another with --stack, --region or --profile"
+        )),
+    }
+}

@@ -1,0 +1,86 @@
+//! The verb `destroy`.
+
+use super::choose::pace;
+use super::local::Start;
+use super::plan::place;
+use super::settings::{self, Settings};
+use super::view::{View, timed};
+use super::words::row;
+use super::{Context, Outcome};
+use crate::deploy::{self, Stop};
+use crate::remedy::ExitKind;
+use serde_json::json;
+use std::time::Instant;
+
+/// Arguments of `destroy`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mqaws destroy --region eu-west-1\n  mqaws destroy --local --yes\n  mqaws destroy --stack mqaws-orders --unprotect"
+)]
+pub struct Args {
+    /// Name of the stack [default: as configured, `mqaws-qm1`]
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+    /// Also delete a stack that is protected against deletion
+    #[arg(long)]
+    pub unprotect: bool,
+}
+
+/// Deletes a stack; its file system is kept and named.
+///
+/// # Errors
+/// Those of [`deploy::find`] and [`deploy::destroy`]; not confirmed.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    let loaded = settings::load(
+        context,
+        &Settings {
+            stack: args.stack,
+            ..Settings::default()
+        },
+    )?;
+    let name = loaded.deployment.stack.to_string();
+    let stop = Stop::new(context.interrupt()?.receiver());
+    let output = context.output();
+    context.block_on(async {
+        let clients = context.clients(&loaded.deployment, Start::Never).await?;
+        let identity = clients.identity().await?;
+        let Some(removal) = deploy::find(&clients, &name, args.unprotect).await? else {
+            let text = format!("no stack {name} in {}; nothing to do", place(&clients, &identity));
+            output.data(text);
+            output.is_json().then(|| output.document(&json!({
+                "schema": "mqaws.destroy/1", "stack": name, "region": clients.region(), "existed": false, "kept": [],
+            })));
+            return Ok(ExitKind::Success);
+        };
+        output.say(format!("mqaws destroy: {name}, {}\n", place(&clients, &identity)));
+        output.say(row("removes", format!("{} resources and the instance", removal.resources)));
+        let data = removal.stack.outputs.get("FileSystemId").cloned();
+        if let Some(data) = &data {
+            output.say(row("keeps", format!("file system {data}, with all messages")));
+        }
+        context.confirm_name("This deletes the stack", &name)?;
+        let began = Instant::now();
+        let mut view = View::new(context.progress(), "stack", &name);
+        let role = loaded.deployment.security.cloudformation_role.as_ref().map(ToString::to_string);
+        let kept = deploy::destroy(&clients, &removal, role.as_deref(), pace(&clients), &stop, &mut view).await?;
+        view.rest();
+        if output.is_json() {
+            output.document(&json!({
+                "schema": "mqaws.destroy/1", "stack": name, "region": clients.region(), "account": identity.account,
+                "local": clients.is_local(), "existed": true, "kept": kept,
+                "seconds": (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+            }));
+        }
+        output.data(timed(&row("removed", format!("stack {name}")), began.elapsed()));
+        match kept.is_empty() {
+            true => output.data(row("kept", "nothing")),
+            false => output.data(row("kept", kept.join(", "))),
+        }
+        if let Some(data) = data.filter(|_| !clients.is_local() && !kept.is_empty()) {
+            output.say(format!(
+                "\nThe file system is still paid for. To delete it for good: aws efs delete-file-system --file-system-id {data}"
+            ));
+        }
+        Ok(ExitKind::Success)
+    })
+}

@@ -1,0 +1,149 @@
+//! The verb `plan`: what a deployment would change, without changing it.
+
+use super::choose::pace;
+use super::local::Start;
+use super::settings::{self, Settings};
+use super::view::View;
+use super::{Context, Failure, Outcome};
+use crate::aws::{Clients, Identity};
+use crate::deploy::{self, Blueprint, Effect, Plan, Review, Stop};
+use crate::model::Deployment;
+use crate::remedy::ExitKind;
+use anstyle::AnsiColor;
+use serde::Serialize;
+
+/// Arguments of `plan`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mqaws plan --region eu-west-1\n  mqaws plan --local --output json\n  mqaws plan --set storage.performance_mode=maxIO"
+)]
+pub struct Args {
+    /// Values that outweigh the file
+    #[command(flatten)]
+    pub settings: Settings,
+    /// A file system that may be replaced or removed, by its logical id
+    #[arg(long, value_name = "LOGICAL_ID")]
+    pub allow_replace: Vec<String>,
+}
+
+/// Shows what a deployment would change; leaves no change set behind.
+///
+/// # Errors
+/// Those of [`deploy::plan`], and [`deploy::DeployError::DataAtStake`].
+pub fn run(context: &Context, args: Args) -> Outcome {
+    let loaded = settings::load(context, &args.settings)?;
+    let stop = Stop::new(context.interrupt()?.receiver());
+    context.block_on(async {
+        let clients = context.clients(&loaded.deployment, Start::IfNeeded).await?;
+        let made = make(context, &clients, &loaded.deployment, false, &stop).await?;
+        deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
+        let at_stake = made.plan.check(&args.allow_replace);
+        let output = context.output();
+        if output.is_json() && at_stake.is_ok() {
+            output.document(&made.document(&clients));
+        }
+        output.data(made.text(&clients));
+        at_stake?;
+        output.say("nothing was changed");
+        Ok(ExitKind::Success)
+    })
+}
+
+/// A plan with what it was made from.
+pub(super) struct Made {
+    pub blueprint: Blueprint,
+    pub plan: Plan,
+    pub identity: Identity,
+    pub chosen: Vec<String>,
+}
+
+/// The plan as JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct Document<'a> {
+    schema: &'static str,
+    stack: &'a str,
+    region: &'a str,
+    account: &'a str,
+    local: bool,
+    fresh: bool,
+    summary: String,
+    changes: &'a Review,
+    chosen: &'a [String],
+}
+
+/// Makes a change set for a deployment and reads it.
+pub(super) async fn make(
+    context: &Context,
+    clients: &Clients,
+    deployment: &Deployment,
+    protect: bool,
+    stop: &Stop,
+) -> Result<Made, Failure> {
+    // Missing or expired credentials and an endpoint that is not there are found here, at once.
+    let identity = clients.identity().await?;
+    let (blueprint, chosen) = deploy::blueprint(clients, deployment, protect).await?;
+    let mut view = View::new(context.progress(), "plan", &blueprint.stack);
+    let plan = deploy::plan(clients, &blueprint, pace(clients), stop, &mut view).await?;
+    view.rest();
+    Ok(Made {
+        blueprint,
+        plan,
+        identity,
+        chosen,
+    })
+}
+
+impl Made {
+    pub fn document<'a>(&'a self, clients: &'a Clients) -> Document<'a> {
+        Document {
+            schema: "mqaws.plan/1",
+            stack: &self.plan.stack,
+            region: clients.region(),
+            account: &self.identity.account,
+            local: clients.is_local(),
+            fresh: self.plan.fresh,
+            summary: self.plan.review.summary(),
+            changes: &self.plan.review,
+            chosen: &self.chosen,
+        }
+    }
+
+    /// The review for people, every line of it.
+    pub fn text(&self, clients: &Clients) -> String {
+        let place = place(clients, &self.identity);
+        let mut text = format!("mqaws plan: {}, {place}\n\n", self.plan.stack);
+        for chosen in &self.chosen {
+            text += &format!("  chosen   {chosen}\n");
+        }
+        if !self.chosen.is_empty() {
+            text.push('\n');
+        }
+        text + &lines(&self.plan.review) + &format!("\n  {}\n", self.plan.review.summary())
+    }
+}
+
+/// Where a stack is, in words: `eu-west-1, account 000000000000 (local cloud)`.
+pub(super) fn place(clients: &Clients, identity: &Identity) -> String {
+    let local = if clients.is_local() { " (local cloud)" } else { "" };
+    format!("{}, account {}{local}", clients.region(), identity.account)
+}
+
+/// One line for each resource.
+pub(super) fn lines(review: &Review) -> String {
+    let line = |line: &crate::deploy::review::Line| {
+        let (symbol, word, color) = match line.effect {
+            Effect::Add => ("+", "add", AnsiColor::Green),
+            Effect::Change => ("~", "change", AnsiColor::Yellow),
+            Effect::Replace => ("!", "replace", AnsiColor::Red),
+            Effect::Remove => ("-", "remove", AnsiColor::Red),
+        };
+        let style = color.on_default();
+        let text = if line.text.is_empty() || line.effect == Effect::Add {
+            &line.kind
+        } else {
+            &line.text
+        };
+        format!("  {style}{symbol} {word:<8}{style:#} {:<21} {text}\n", line.logical)
+    };
+    review.lines.iter().map(line).collect()
+}

@@ -1,0 +1,209 @@
+//! The verb `status`.
+
+use super::deploy::no_stack;
+use super::local::Start;
+use super::settings::{self, Settings};
+use super::words::{duration, megabytes, row};
+use super::{Context, Outcome};
+use crate::observe::status::{Report, gather};
+use crate::remedy::ExitKind;
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mqaws status --region eu-west-1\n  mqaws status --local --output json\n  mqaws status --stack mqaws-orders"
+)]
+pub struct Args {
+    /// Name of the stack [default: as configured, `mqaws-qm1`]
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+}
+
+/// Shows what is there.
+///
+/// # Errors
+/// No such stack; the stack cannot be read. Parts that cannot be read are named in the output and are no error.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    let loaded = settings::load(
+        context,
+        &Settings {
+            stack: args.stack,
+            ..Settings::default()
+        },
+    )?;
+    let name = loaded.deployment.stack.to_string();
+    context.block_on(async {
+        let clients = context.clients(&loaded.deployment, Start::Never).await?;
+        clients.identity().await?;
+        let wait = context.progress().wait(row("", format!("reading {name}")));
+        let found = gather(&clients, &name, clients.region(), clients.is_local()).await?;
+        drop(wait);
+        let report = found.ok_or_else(|| no_stack(&name, &clients))?;
+        if context.output().is_json() {
+            context.output().document(&report);
+        }
+        context.output().data(text(&report, Timestamp::now()));
+        Ok(ExitKind::Success)
+    })
+}
+
+/// The report for people.
+fn text(report: &Report, now: Timestamp) -> String {
+    let mut lines = vec![headline(report, now)];
+    let mut add = |label: &str, text: String| lines.push(row_wide(label, &text));
+    match &report.instances {
+        Some(members) if members.is_empty() => add("instance", "none".into()),
+        Some(members) => {
+            for member in members {
+                let agent = report.agent.as_ref().filter(|a| a.instance == member.instance);
+                let agent = agent
+                    .map(|a| format!("  agent {}", a.agent_version))
+                    .unwrap_or_default();
+                add(
+                    "instance",
+                    format!("{} {}  {}{agent}", member.instance, member.zone, member.lifecycle),
+                );
+            }
+        }
+        None => {}
+    }
+    if let Some(writer) = &report.writer {
+        let proof = writer.proof.as_ref().map(|proof| {
+            let previous = proof.previous.as_ref().map(|p| format!(" ({p})")).unwrap_or_default();
+            format!(", proof: {}{previous}, {}", proof.kind, readable(&proof.at))
+        });
+        add(
+            "writer",
+            format!(
+                "{} epoch {}{}",
+                writer.instance,
+                writer.epoch,
+                proof.unwrap_or_default()
+            ),
+        );
+    }
+    if let Some(storage) = &report.storage {
+        let fsync = report
+            .fsync_millis
+            .map(|ms| format!(", fsync p99 {ms:.1} ms"))
+            .unwrap_or_default();
+        let encrypted = if storage.encrypted {
+            "encrypted"
+        } else {
+            "NOT encrypted"
+        };
+        let state = if storage.state == "available" {
+            String::new()
+        } else {
+            format!(", {}", storage.state)
+        };
+        let size = megabytes(storage.bytes);
+        add(
+            "storage",
+            format!(
+                "{} {}, {size}{fsync}, {encrypted}{state}",
+                storage.id, storage.throughput
+            ),
+        );
+    }
+    if let Some(line) = endpoint(report) {
+        add("endpoint", line);
+    }
+    if report.rebalance_suspended == Some(false) {
+        add(
+            "warning",
+            "AZRebalance runs: a healthy instance may be replaced; `mqaws deploy` suspends it".into(),
+        );
+    }
+    if let Some(alarms) = &report.alarms {
+        let firing: Vec<String> = report.firing().map(|a| format!("{}: {}", a.name, a.reason)).collect();
+        let none = if alarms.is_empty() { "none defined" } else { "none" };
+        add(
+            "alarms",
+            if firing.is_empty() {
+                none.into()
+            } else {
+                firing.join("; ")
+            },
+        );
+    }
+    if let Some(error) = &report.last_error {
+        add("error", error.clone());
+    }
+    if let Some(clients) = &report.clients {
+        add("clients", format!("CONNAME('{}')", clients.conname));
+        add("", "reconnect: MQCNO_RECONNECT, ReconDelay=(200,100)(500,200)".into());
+        if let Some(amqp) = &clients.amqp {
+            add("", format!("amqp://{amqp}"));
+        }
+    }
+    for (part, why) in &report.unread {
+        add("unread", format!("{part}: {why}"));
+    }
+    lines.join("\n")
+}
+
+fn headline(report: &Report, now: Timestamp) -> String {
+    let style = match report.state.as_str() {
+        "serving" => AnsiColor::Green.on_default(),
+        "unknown" | "condemned" => AnsiColor::Red.on_default(),
+        _ => AnsiColor::Yellow.on_default(),
+    };
+    let bold = Style::new().bold();
+    let place = if report.local {
+        format!("{} (local cloud)", report.region)
+    } else {
+        report.region.clone()
+    };
+    let engine = report.engine.as_ref().map(|e| format!(" · {e}")).unwrap_or_default();
+    let since = report.since.as_deref().and_then(|s| s.parse::<Timestamp>().ok());
+    let since = since
+        .map(|s| format!("   since {}", duration(now.duration_since(s).unsigned_abs())))
+        .unwrap_or_default();
+    let name = if report.queue_manager.is_empty() {
+        &report.stack
+    } else {
+        &report.queue_manager
+    };
+    format!(
+        "{bold}{name}{bold:#}  {style}{}{style:#}   {} · single · {place}{engine}{since}",
+        report.state, report.stack
+    )
+}
+
+fn endpoint(report: &Report) -> Option<String> {
+    let balancer = report.load_balancer.as_ref()?;
+    let health = report
+        .healthy()
+        .map(|(healthy, all)| format!(", {healthy} of {all} target{} healthy", if all == 1 { "" } else { "s" }));
+    let ports = report.clients.as_ref().map(|clients| {
+        let amqp = clients.amqp.as_deref().and_then(crate::deploy::endpoint_port);
+        let mq = crate::deploy::endpoint_port(&clients.conname).unwrap_or(1414);
+        format!(", MQ {mq}{}", amqp.map(|p| format!(", AMQP {p}")).unwrap_or_default())
+    });
+    let state = if balancer.state == "active" {
+        String::new()
+    } else {
+        format!(", {}", balancer.state)
+    };
+    let scheme = &balancer.scheme;
+    Some(format!(
+        "{scheme} NLB{}{}{state}",
+        health.unwrap_or_default(),
+        ports.unwrap_or_default()
+    ))
+}
+
+/// An instant as people read it: to the second, in UTC.
+fn readable(time: &str) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(time) => time.strftime("%F %T UTC").to_string(),
+        Err(_) => time.to_owned(),
+    }
+}
+
+fn row_wide(label: &str, text: &str) -> String {
+    format!("  {label:<10} {text}").trim_end().to_owned()
+}

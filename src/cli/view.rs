@@ -1,0 +1,140 @@
+//! How a deployment looks while it goes on.
+
+use super::progress::{Progress, Wait};
+use super::words::{duration, row};
+use crate::deploy::{News, Observer, Step, Verb};
+use anstyle::AnsiColor;
+use std::time::Duration;
+
+/// Lines are this wide, so that they fit 80 columns.
+const WIDTH: usize = 78;
+
+/// Shows the steps of a deployment or a removal as lines.
+#[derive(Debug)]
+pub struct View {
+    progress: Progress,
+    label: &'static str,
+    subject: String,
+    titled: bool,
+    wait: Option<Wait>,
+}
+
+impl View {
+    /// A view whose first line says `label  subject`, before any step.
+    pub fn new(progress: &Progress, label: &'static str, subject: impl Into<String>) -> Self {
+        Self {
+            progress: progress.clone(),
+            label,
+            subject: subject.into(),
+            titled: false,
+            wait: None,
+        }
+    }
+
+    /// Takes the moving line away.
+    pub fn rest(&mut self) {
+        self.wait = None;
+    }
+
+    fn title(&mut self) {
+        if !self.titled {
+            self.titled = true;
+            self.line(row(self.label, &self.subject));
+        }
+    }
+
+    fn line(&mut self, text: String) {
+        self.progress.line(text);
+    }
+
+    fn waits(&mut self, text: String) {
+        match &self.wait {
+            Some(wait) => wait.update(text),
+            None => self.wait = Some(self.progress.wait(text)),
+        }
+    }
+
+    fn news(&mut self, news: News) {
+        self.title();
+        let ok = AnsiColor::Green.on_default();
+        let bad = AnsiColor::Red.on_default();
+        match news {
+            News::Began { .. } => {}
+            News::Ended {
+                logical,
+                kind,
+                took,
+                verb,
+            } => {
+                let what = match verb {
+                    Verb::Create => kind,
+                    Verb::Update => format!("{kind} updated"),
+                    Verb::Delete => format!("{kind} deleted"),
+                    Verb::Keep => format!("{kind} kept"),
+                };
+                self.line(timed(&format!("           {ok}✔{ok:#} {logical:<21} {what}"), took));
+            }
+            News::Failed { logical, kind, reason } => {
+                self.line(format!(
+                    "           {bad}✘{bad:#} {logical:<21} {kind} failed: {reason}"
+                ));
+            }
+            News::RollingBack { reason } => {
+                self.line(row("", format!("rolling back: {reason}").trim_end_matches([':', ' '])));
+            }
+        }
+    }
+}
+
+impl Observer for View {
+    fn tell(&mut self, step: Step) {
+        match step {
+            Step::Waiting(what) => self.waits(row("", format!("waiting for {what}"))),
+            Step::Note(text) => {
+                self.rest();
+                self.line(row("", text));
+            }
+            Step::News { news, .. } => self.news(news),
+            Step::Working { on, done, total } => {
+                let Some((first, kind)) = on.first() else {
+                    return self.rest();
+                };
+                let more = match on.len() {
+                    1 => String::new(),
+                    n => format!(" and {} more", n - 1),
+                };
+                let what = match kind.as_str() {
+                    "AWS::AutoScaling::AutoScalingGroup" => "waiting for the agent's signal",
+                    other => other,
+                };
+                self.waits(row("", format!("{first:<21} {what}{more}   {done}/{total}")));
+            }
+        }
+    }
+}
+
+/// A line with a time at its right end.
+pub fn timed(line: &str, time: Duration) -> String {
+    let time = duration(time);
+    let visible = anstream::adapter::strip_str(line).to_string().chars().count();
+    let gap = WIDTH.saturating_sub(visible + time.chars().count()).max(2);
+    format!("{line}{}{time}", " ".repeat(gap))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_stand_in_one_column() {
+        let plain = timed("  stack    mqaws-qm1", Duration::from_millis(300));
+        assert_eq!(plain.chars().count(), WIDTH);
+        let green = AnsiColor::Green.on_default();
+        let coloured = timed(&format!("  {green}✔{green:#} x"), Duration::from_secs(67));
+        assert_eq!(
+            anstream::adapter::strip_str(&coloured).to_string().chars().count(),
+            WIDTH
+        );
+        assert!(timed(&"x".repeat(100), Duration::ZERO).ends_with("x  0.00 s"));
+    }
+}

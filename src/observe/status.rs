@@ -1,0 +1,233 @@
+//! Everything about one deployment, read at once.
+
+use super::ports::{Alarm, FileSystem, LoadBalancer, Member, Readings, Stack, Target};
+use crate::aws::AwsError;
+use crate::model::agent::{AgentStatus, ProofReport};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// What `mqaws status` knows. A part that could not be read is absent, and `unread` says why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// `mqaws.status/1`.
+    pub schema: &'static str,
+    /// Queue manager.
+    pub queue_manager: String,
+    /// In the agent's words when it could be read, else `unknown`; the stack's status while that is not a good one.
+    pub state: String,
+    /// Name of the stack.
+    pub stack: String,
+    /// Status of the stack.
+    pub stack_status: String,
+    /// Region.
+    pub region: String,
+    /// Whether this is a local cloud of mqaws.
+    pub local: bool,
+    /// When the agent entered its state, RFC 3339 UTC.
+    pub since: Option<String>,
+    /// Engine and version.
+    pub engine: Option<String>,
+    /// Whether the engine is a stand-in.
+    pub stand_in: bool,
+    /// Instances of the group.
+    pub instances: Option<Vec<Member>>,
+    /// Who writes, and why that is safe.
+    pub writer: Option<Writer>,
+    /// The file system.
+    pub storage: Option<FileSystem>,
+    /// 99th percentile of write and fsync on the file system, in milliseconds.
+    pub fsync_millis: Option<f64>,
+    /// The load balancer.
+    pub load_balancer: Option<LoadBalancer>,
+    /// Targets by output of the stack.
+    pub targets: Option<BTreeMap<String, Vec<Target>>>,
+    /// Whether AZRebalance is suspended, as it must be.
+    pub rebalance_suspended: Option<bool>,
+    /// Alarms of the stack.
+    pub alarms: Option<Vec<Alarm>>,
+    /// How clients connect.
+    pub clients: Option<Clients>,
+    /// What the agent said last about something that went wrong.
+    pub last_error: Option<String>,
+    /// The agent in full.
+    pub agent: Option<AgentStatus>,
+    /// Why parts are absent.
+    pub unread: BTreeMap<String, String>,
+}
+
+/// Who writes, and why that is safe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Writer {
+    /// Instance.
+    pub instance: String,
+    /// Epoch of the owner record.
+    pub epoch: u64,
+    /// The proof.
+    pub proof: Option<ProofReport>,
+}
+
+/// How clients connect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Clients {
+    /// For IBM MQ clients.
+    pub conname: String,
+    /// For AMQP clients, when the service is on.
+    pub amqp: Option<String>,
+    /// Secret with user and password.
+    pub secret: Option<String>,
+}
+
+impl Report {
+    /// The targets of the queue manager's own protocol: healthy ones, and all.
+    pub fn healthy(&self) -> Option<(usize, usize)> {
+        let targets = self.targets.as_ref()?.get("TargetGroupArn")?;
+        Some((targets.iter().filter(|t| t.is_healthy()).count(), targets.len()))
+    }
+
+    /// Alarms that fire.
+    pub fn firing(&self) -> impl Iterator<Item = &Alarm> {
+        self.alarms.iter().flatten().filter(|a| a.state == "ALARM")
+    }
+}
+
+/// Reads everything about a stack; `None` when there is none. Only the stack itself must be readable.
+///
+/// # Errors
+/// An [`AwsError`] of reading the stack.
+pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: bool) -> Result<Option<Report>, AwsError> {
+    let Some(stack) = cloud.stack(name).await?.filter(|s| !s.status.is_deleted()) else {
+        return Ok(None);
+    };
+    let output = |name: &str| stack.outputs.get(name).cloned();
+    let mut unread = BTreeMap::new();
+
+    let (group, storage, load_balancer, mq, amqp, alarms) = tokio::join!(
+        maybe(output("GroupName"), async |n: String| cloud.group(&n).await),
+        maybe(output("FileSystemId"), async |n: String| cloud.file_system(&n).await),
+        maybe(output("LoadBalancerArn"), async |n: String| cloud
+            .load_balancer(&n)
+            .await),
+        maybe(output("TargetGroupArn"), async |n: String| cloud
+            .targets(&n)
+            .await
+            .map(Some)),
+        maybe(output("AmqpTargetGroupArn"), async |n: String| cloud
+            .targets(&n)
+            .await
+            .map(Some)),
+        alarms(cloud, &stack),
+    );
+    let group = keep("instances", group, &mut unread).flatten();
+    let storage = keep("storage", storage, &mut unread).flatten();
+    let load_balancer = keep("load_balancer", load_balancer, &mut unread).flatten();
+    let alarms = keep("alarms", alarms, &mut unread);
+    let mut targets = BTreeMap::new();
+    for (name, found) in [("TargetGroupArn", mq), ("AmqpTargetGroupArn", amqp)] {
+        if let Some(found) = keep("targets", found, &mut unread).flatten() {
+            targets.insert(name.to_owned(), found);
+        }
+    }
+
+    let in_service = group
+        .as_ref()
+        .and_then(|g| g.members.iter().find(|m| m.is_in_service()));
+    let agent = match in_service {
+        Some(member) => keep("agent", cloud.agent_status(&member.instance).await, &mut unread),
+        None if group.is_some() => {
+            unread.insert("agent".into(), "no instance is in service".into());
+            None
+        }
+        None => None,
+    };
+
+    Ok(Some(Report {
+        schema: "mqaws.status/1",
+        queue_manager: output("QueueManagerName").unwrap_or_default(),
+        state: state(&stack, agent.as_ref()),
+        stack: stack.name.clone(),
+        stack_status: stack.status.0.clone(),
+        region: region.to_owned(),
+        local,
+        since: agent.as_ref().map(|a| a.since.clone()),
+        engine: agent.as_ref().and_then(|a| a.engine_version.clone()),
+        stand_in: agent.as_ref().is_some_and(|a| a.stand_in),
+        writer: agent.as_ref().and_then(writer),
+        fsync_millis: agent.as_ref().and_then(|a| a.fsync_millis),
+        rebalance_suspended: group
+            .as_ref()
+            .map(|g| g.suspended.iter().any(|p| p == crate::deploy::REBALANCE)),
+        instances: group.map(|g| g.members),
+        storage,
+        load_balancer,
+        targets: (!targets.is_empty()).then_some(targets),
+        alarms,
+        clients: output("MqEndpoint").map(|conname| Clients {
+            conname,
+            amqp: output("AmqpEndpoint"),
+            secret: output("CredentialsSecret"),
+        }),
+        last_error: agent.as_ref().and_then(|a| a.last_error.clone()),
+        agent,
+        unread,
+    }))
+}
+
+fn state(stack: &Stack, agent: Option<&AgentStatus>) -> String {
+    match agent {
+        Some(agent) => agent.state.clone(),
+        None if !stack.status.is_good() => stack.status.0.to_lowercase().replace('_', "-"),
+        None => "unknown".to_owned(),
+    }
+}
+
+fn writer(agent: &AgentStatus) -> Option<Writer> {
+    Some(Writer {
+        instance: agent.instance.clone(),
+        epoch: agent.epoch?,
+        proof: agent.proof.clone(),
+    })
+}
+
+async fn alarms<C: Readings>(cloud: &C, stack: &Stack) -> Result<Vec<Alarm>, AwsError> {
+    let resources = cloud.resources(&stack.id).await?;
+    let names = resources
+        .into_iter()
+        .filter(|r| r.kind == "AWS::CloudWatch::Alarm")
+        .filter_map(|r| r.physical);
+    cloud.alarms(&names.collect::<Vec<_>>()).await
+}
+
+/// Reads a thing whose name the stack may not tell.
+async fn maybe<T>(
+    name: Option<String>,
+    read: impl AsyncFnOnce(String) -> Result<Option<T>, AwsError>,
+) -> Result<Option<T>, AwsError> {
+    match name {
+        Some(name) => read(name).await,
+        None => Ok(None),
+    }
+}
+
+/// A part, or the reason why it is absent.
+fn keep<T, E: Display>(part: &str, result: Result<T, E>, unread: &mut BTreeMap<String, String>) -> Option<T>
+where
+    E: std::error::Error,
+{
+    result
+        .map_err(|error| unread.insert(part.to_owned(), chain(&error)))
+        .ok()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
+}
