@@ -7,7 +7,7 @@ use super::ledger::Outcome;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// A future in a box, so that traits with such methods can be objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -65,12 +65,7 @@ pub enum PutEvent {
         at: Instant,
     },
     /// The connection is gone; nothing comes after this.
-    Lost {
-        /// Why, as the client library words it.
-        cause: String,
-        /// When it was noticed.
-        at: Instant,
-    },
+    Lost(Lost),
 }
 
 /// A producer's link. Dropping it closes the connection.
@@ -95,27 +90,24 @@ pub struct Delivery {
     pub durable: bool,
 }
 
-/// What a consumer's link tells.
-#[derive(Debug)]
-pub enum GetEvent {
-    /// A message; it is not accepted yet.
-    Delivery(Delivery),
-    /// The connection is gone; nothing comes after this.
-    Lost {
-        /// Why, as the client library words it.
-        cause: String,
-        /// When it was noticed.
-        at: Instant,
-    },
-}
-
-/// A consumer's link. Dropping it closes the connection; what was not accepted goes back to the queue.
+/// A consumer's link. Dropping it closes the connection once all tokens are accepted; other messages go back to the queue.
 #[derive(Debug)]
 pub struct GetLink {
-    /// Messages and the end; holds few, so that a slow reader holds the broker back.
-    pub events: mpsc::Receiver<GetEvent>,
+    /// Messages; holds few, so that a slow reader holds the broker back. Closed when the connection is gone.
+    pub deliveries: mpsc::Receiver<Delivery>,
     /// Tokens of messages to accept.
     pub accepts: mpsc::UnboundedSender<u64>,
+    /// Resolves when the connection is gone, whatever still waits in `deliveries`.
+    pub lost: oneshot::Receiver<Lost>,
+}
+
+/// The end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Why, as the client library words it.
+    pub cause: String,
+    /// When it was noticed.
+    pub at: Instant,
 }
 
 /// A way to speak to a broker.

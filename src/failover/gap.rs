@@ -1,7 +1,10 @@
 //! From the times of successes to outages: how long each worker went without one around the fault.
 
+use super::ledger::Ledger;
+use super::pack::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// No gap shorter than this is an outage, whatever the rate.
@@ -123,6 +126,36 @@ fn usual_gap(successes: &[u64]) -> u64 {
 pub fn percentile(sorted: &[u64], share: f64) -> Option<u64> {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
+}
+
+/// The outages of all workers of a round: producers by their acknowledgements, consumers by their first receipts.
+#[must_use]
+pub fn outages(ledger: &Ledger, producers: u32, consumers: u32, fault_ns: u64, end_ns: u64) -> Vec<Outage> {
+    let mut successes: BTreeMap<Worker, Vec<u64>> = (0..producers)
+        .map(Worker::Producer)
+        .chain((0..consumers).map(Worker::Consumer))
+        .map(|worker| (worker, Vec::new()))
+        .collect();
+    let acks = ledger
+        .puts()
+        .filter(|put| put.state == State::Acked)
+        .map(|put| (Worker::Producer(put.id.producer), put.done_ns));
+    let firsts = ledger
+        .receipts()
+        .filter(|receipt| receipt.first)
+        .map(|receipt| (Worker::Consumer(receipt.consumer), receipt.at_ns));
+    for (worker, at) in acks.chain(firsts) {
+        if let Some(times) = successes.get_mut(&worker) {
+            times.push(at);
+        }
+    }
+    successes
+        .into_iter()
+        .map(|(worker, mut times)| {
+            times.sort_unstable();
+            outage(worker, &times, fault_ns, end_ns)
+        })
+        .collect()
 }
 
 /// The outage of the service: the worst worker's, one that never came back before one that did.

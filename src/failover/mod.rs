@@ -6,18 +6,36 @@
 //! [`client`] and [`port`] are what the test needs of a broker and of the cloud.
 
 pub mod account;
+pub mod amqp;
+mod assemble;
 pub mod client;
+mod drain;
 mod error;
 pub mod gap;
 pub mod id;
+mod inject;
+mod journal;
 pub mod ledger;
+pub mod load;
 pub mod pack;
 pub mod phases;
 pub mod port;
+mod preflight;
+mod recovery;
 pub mod report;
+pub mod round;
+mod run;
 mod scenario;
+pub mod text;
 pub mod verdict;
 
+#[cfg(test)]
+mod calibration;
+#[cfg(test)]
+pub(crate) mod toy;
+
 pub use error::FailoverError;
+pub use journal::Journal;
 pub use report::Report;
+pub use run::{Stop, Watch, never, run};
 pub use scenario::{Consent, Duplicates, Fault, Limits, Load, Pace, Scenario, UnknownFault};

@@ -1,0 +1,191 @@
+//! Tests of clients and load against the toy broker on a real socket.
+
+use super::account::{Account, Drain};
+use super::amqp::{Amqp10, AmqpTimes};
+use super::client::{ClientError, Driver};
+use super::gap::{self, Outage, Worker};
+use super::id::RunId;
+use super::load::{Consumer, Producer, watch_self};
+use super::round::{Noticed, Round, Stage};
+use super::toy::{Defect, Toy};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+const QUEUE: &str = "MQAWS.PROBE.TEST";
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn client(toy: &Toy, password: &str) -> Arc<dyn Driver> {
+    let address = toy.address();
+    Arc::new(Amqp10::new(
+        address.ip().to_string(),
+        address.port(),
+        "app",
+        password.to_owned().into(),
+        AmqpTimes::default(),
+    ))
+}
+
+fn producer(number: u32) -> Producer {
+    Producer {
+        number,
+        queue: QUEUE.into(),
+        durable: true,
+        rate: 200,
+        size: 256,
+        window: 100,
+    }
+}
+
+async fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+struct Crew {
+    round: Arc<Round>,
+    workers: JoinSet<()>,
+}
+
+/// Two producers and one consumer, with some messages waiting.
+async fn crew(toy: &Toy, backlog: u64) -> Crew {
+    let round = Arc::new(Round::new(RunId(77), &[true, true], Duration::from_secs(30)));
+    let driver = client(toy, "secret");
+    let mut workers = JoinSet::new();
+    for number in 0..2 {
+        workers.spawn(producer(number).work(round.clone(), driver.clone()));
+    }
+    let consumer = Consumer {
+        number: 0,
+        queue: QUEUE.into(),
+        backlog,
+    };
+    workers.spawn(consumer.work(round.clone(), driver));
+    workers.spawn(watch_self(round.clone()));
+    wait_for("traffic before the fault", || round.ledger().received() > 200).await;
+    Crew { round, workers }
+}
+
+impl Crew {
+    async fn finish(mut self, toy: &Toy) -> (Account, Arc<Round>) {
+        self.round.advance(Stage::Recovered);
+        self.round.advance(Stage::Drain);
+        let idle = Instant::now() + Duration::from_millis(600);
+        wait_for("empty queue", || {
+            toy.depth(QUEUE) == 0 && (self.round.waiting() == 0 || Instant::now() > idle)
+        })
+        .await;
+        self.round.advance(Stage::End);
+        while self.workers.join_next().await.is_some() {}
+        let account = Account::of(&self.round.ledger(), Drain::IdleOut);
+        (account, self.round)
+    }
+
+    fn outages(&self, fault_ns: u64) -> Vec<Outage> {
+        let (end, ledger) = (self.round.now_ns(), self.round.ledger());
+        gap::outages(&ledger, 2, 1, fault_ns, end)
+    }
+}
+
+/// The one test that looks at times: the yardstick itself. Down for exactly a second must read as a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_one_second_reads_as_one_second() {
+    let toy = Toy::start(Defect::None);
+    let crew = crew(&toy, 50).await;
+    let fault = crew.round.now_ns();
+    crew.round.ledger().fault_at(fault);
+    crew.round.advance(Stage::Fault);
+    let began = Instant::now();
+    toy.kill();
+    tokio::time::sleep(Duration::from_secs(1).saturating_sub(began.elapsed())).await;
+    toy.boot();
+    let seen = crew.round.ledger().received() + 300;
+    wait_for("traffic after the fault", || crew.round.ledger().received() > seen).await;
+
+    let outages = crew.outages(fault);
+    assert_eq!(outages.len(), 3);
+    for outage in &outages {
+        assert!(outage.recovered() && outage.counts(), "{outage:?}");
+        let seconds = outage.gap_ns as f64 / 1e9;
+        assert!((0.95..=1.4).contains(&seconds), "{}: {seconds:.3} s", outage.worker);
+    }
+    let rto = gap::worst(&outages).unwrap().gap_ns as f64 / 1e9;
+    assert!((1.0..=1.4).contains(&rto), "{rto:.3} s");
+
+    let (account, round) = crew.finish(&toy).await;
+    assert_eq!(account.lost, Some(0), "{account:?}");
+    assert!(
+        account.persistent.not_sent > 100,
+        "slots of the outage are written down: {account:?}"
+    );
+    assert!(account.persistent.recovered + account.persistent.vanished == account.persistent.unknown);
+    let lost = |worker| {
+        round
+            .notes()
+            .iter()
+            .any(|note| note.worker == worker && matches!(note.what, Noticed::Lost(_)))
+    };
+    assert!(lost(Worker::Producer(0)) && lost(Worker::Producer(1)) && lost(Worker::Consumer(0)));
+}
+
+/// Each defect of a broker must show as what it is, every time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_defect_is_found() {
+    for defect in [
+        Defect::None,
+        Defect::AckEarly,
+        Defect::Lose,
+        Defect::Duplicate,
+        Defect::Reorder,
+    ] {
+        let toy = Toy::start(defect);
+        let crew = crew(&toy, 150).await;
+        crew.round.advance(Stage::Fault);
+        toy.kill();
+        toy.boot();
+        let seen = crew.round.ledger().acked() + 300;
+        wait_for("traffic after the fault", || crew.round.ledger().acked() > seen).await;
+        let (account, _) = crew.finish(&toy).await;
+        let (lost, tally) = (account.lost.unwrap(), &account.tally);
+        let extra_before_reconnect = tally.extra_unexplained;
+        let found = (lost > 0, extra_before_reconnect > 0, tally.reordered > 0);
+        let expected = match defect {
+            Defect::None => (false, false, false),
+            Defect::AckEarly | Defect::Lose => (true, false, false),
+            Defect::Duplicate => (false, true, false),
+            Defect::Reorder => (false, false, true),
+        };
+        assert_eq!(found, expected, "{defect:?}: {account:?}");
+        assert_eq!(tally.not_durable, 0);
+    }
+}
+
+#[tokio::test]
+async fn refusals_say_what_is_wrong() {
+    let toy = Toy::start(Defect::None);
+    let wrong = client(&toy, "guess")
+        .producer("a".into(), QUEUE.into())
+        .await
+        .unwrap_err();
+    assert!(matches!(wrong, ClientError::Refused { .. }), "{wrong}");
+    assert!(!format!("{wrong:?}").contains("guess"));
+    toy.kill();
+    let gone = client(&toy, "secret")
+        .consumer("b".into(), QUEUE.into())
+        .await
+        .unwrap_err();
+    assert!(matches!(gone, ClientError::Unreachable { .. }), "{gone}");
+}
+
+/// The backlog is put without a beat, and what is not acknowledged is not counted.
+#[tokio::test]
+async fn the_backlog_is_filled() {
+    let toy = Toy::start(Defect::None);
+    let round = Arc::new(Round::new(RunId(78), &[true], Duration::from_secs(1)));
+    let driver = client(&toy, "secret");
+    let got = producer(0).fill(500, &round, driver.as_ref(), DEADLINE).await.unwrap();
+    assert_eq!((got, toy.depth(QUEUE), round.waiting()), (500, 500, 500));
+}

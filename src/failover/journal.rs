@@ -1,0 +1,148 @@
+//! What a test is about to change is written down first, so that a later run can undo it.
+
+use super::error::FailoverError;
+use super::port::{Cloud, Probe, Target};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What a test changed and has not yet undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// `mqaws.failover-journal/1`.
+    pub schema: String,
+    /// Stack under test.
+    pub stack: String,
+    /// Name under which the stack is marked as under test.
+    pub holder: String,
+    /// Whether the test's queues were defined.
+    pub probe_queues: bool,
+    /// Faults that were injected, `fault on instance`; the stack itself heals them.
+    pub faults: Vec<String>,
+    #[serde(skip)]
+    path: Option<PathBuf>,
+}
+
+impl Journal {
+    /// A journal of a test that begins; written to `path` when there is one.
+    ///
+    /// # Errors
+    /// [`FailoverError::Journal`] when the file cannot be written: then nothing may be changed.
+    pub fn begin(path: Option<&Path>, stack: &str, holder: &str) -> Result<Self, FailoverError> {
+        let journal = Self {
+            schema: "mqaws.failover-journal/1".into(),
+            stack: stack.into(),
+            holder: holder.into(),
+            probe_queues: false,
+            faults: Vec::new(),
+            path: path.map(Path::to_owned),
+        };
+        journal.write()?;
+        Ok(journal)
+    }
+
+    /// Reads the journal that a broken-off test left; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`FailoverError::Journal`] when the file is there and cannot be read.
+    pub fn read(path: &Path) -> Result<Option<Self>, FailoverError> {
+        let failed = |cause| FailoverError::Journal {
+            path: path.display().to_string(),
+            cause,
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut journal: Self = serde_json::from_str(&text).map_err(|error| failed(error.into()))?;
+        journal.path = Some(path.to_owned());
+        Ok(Some(journal))
+    }
+
+    /// Writes down that the test's queues are about to be defined.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub fn defining_queues(&mut self) -> Result<(), FailoverError> {
+        self.probe_queues = true;
+        self.write()
+    }
+
+    /// Writes down that a fault is about to be injected.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub fn injecting(&mut self, fault: &str, instance: &str) -> Result<(), FailoverError> {
+        self.faults.push(format!("{fault} on {instance}"));
+        self.write()
+    }
+
+    /// Undoes what was changed: queues deleted, mark taken away, journal removed. Returns what could not be undone.
+    ///
+    /// Tries everything, whatever fails. `instance` is where the queue manager runs now.
+    pub async fn undo(&mut self, cloud: &dyn Cloud, target: &Target, instance: Option<&str>) -> Vec<String> {
+        let mut left = Vec::new();
+        if self.probe_queues {
+            let deleted = match instance {
+                Some(instance) => cloud
+                    .probe(instance, Probe::Delete)
+                    .await
+                    .map(|_| ())
+                    .map_err(|error| explain(&error)),
+                None => Err("no instance serves".into()),
+            };
+            match deleted {
+                Ok(()) => self.probe_queues = false,
+                Err(cause) => left.push(format!("queues MQAWS.PROBE.* on {} ({cause})", target.queue_manager)),
+            }
+        }
+        if let Err(error) = cloud.end_turn(target, &self.holder).await {
+            left.push(format!(
+                "the mark of a test on stack {} ({})",
+                target.stack,
+                explain(&error)
+            ));
+        }
+        let kept = if left.is_empty() { self.remove() } else { self.write() };
+        if let (Err(_), Some(path)) = (kept, &self.path) {
+            left.push(format!("file {}", path.display()));
+        }
+        left
+    }
+
+    fn write(&self) -> Result<(), FailoverError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let failed = |cause| FailoverError::Journal {
+            path: path.display().to_string(),
+            cause,
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
+        // A half-written journal would be worse than the one before.
+        let fresh = path.with_extension("new");
+        std::fs::write(&fresh, text)
+            .and_then(|()| std::fs::rename(&fresh, path))
+            .map_err(failed)
+    }
+
+    fn remove(&self) -> Result<(), FailoverError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        std::fs::remove_file(path).map_err(|cause| FailoverError::Journal {
+            path: path.display().to_string(),
+            cause,
+        })
+    }
+}
+
+/// An error with its causes in one line.
+pub(super) fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

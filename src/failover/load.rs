@@ -1,0 +1,310 @@
+//! The workers: producers on a fixed beat, consumers that write down before they accept, and a ticker that watches this process itself.
+
+use super::client::{ClientError, Delivery, Driver, GetLink, Lost, Put, PutEvent, PutLink};
+use super::gap::Worker;
+use super::id::MessageId;
+use super::ledger::Outcome;
+use super::round::{Noticed, Round, Stage};
+use rand::RngExt as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::time::{sleep, sleep_until, timeout};
+
+/// Between two attempts to connect, plus or minus a fifth.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A slot that could not be used for this long is given up: nothing is caught up, since that would be another load.
+const LATE: Duration = Duration::from_millis(50);
+
+/// How long a producer that stops waits for the answers that are on their way.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// Beat of the ticker, and the gap from which on this process is said to have stood still.
+const TICK: Duration = Duration::from_millis(10);
+const STALL: Duration = Duration::from_millis(100);
+
+/// A producer of a round.
+#[derive(Debug, Clone)]
+pub struct Producer {
+    /// Number, from 0; its book in the ledger.
+    pub number: u32,
+    /// Queue to put to.
+    pub queue: String,
+    /// Whether its messages are persistent.
+    pub durable: bool,
+    /// Messages per second.
+    pub rate: u32,
+    /// Bytes of a body.
+    pub size: usize,
+    /// Attempts without an answer at a time.
+    pub window: usize,
+}
+
+/// A consumer of a round.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    /// Number, from 0.
+    pub number: u32,
+    /// Queue to get from.
+    pub queue: String,
+    /// Messages left waiting as long as nothing happened.
+    pub backlog: u64,
+}
+
+impl Producer {
+    /// Puts on the beat until the stage is [`Stage::Drain`]; then waits for the last answers.
+    pub async fn work(self, round: Arc<Round>, driver: Arc<dyn Driver>) {
+        let worker = Worker::Producer(self.number);
+        let mut stages = round.stages();
+        let mut beat = Beat::new(Instant::now(), self.rate);
+        let mut connection = 0;
+        while *stages.borrow_and_update() < Stage::Drain {
+            let client = client_name(&round, "p", self.number, connection + 1);
+            match driver.producer(client, self.queue.clone()).await {
+                Ok(link) => {
+                    connection += 1;
+                    round.note(worker, round.now_ns(), Noticed::Connected);
+                    let lost = self.put_on(link, connection, &round, &mut stages, &mut beat).await;
+                    round.abandon(self.number);
+                    if let Some(lost) = lost {
+                        round.note(worker, round.ns(lost.at), Noticed::Lost(lost.cause));
+                    }
+                }
+                Err(error) => {
+                    pause(&round, worker, &error, &mut stages).await;
+                    self.give_up_slots(&round, &mut beat, Duration::ZERO);
+                }
+            }
+        }
+    }
+
+    async fn put_on(
+        &self,
+        mut link: PutLink,
+        connection: u32,
+        round: &Arc<Round>,
+        stages: &mut watch::Receiver<Stage>,
+        beat: &mut Beat,
+    ) -> Option<Lost> {
+        let mut open = 0usize;
+        let mut stop_at = None;
+        loop {
+            let stopping = stop_at.is_some();
+            if stopping && open == 0 {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                event = link.events.recv() => match event {
+                    Some(PutEvent::Outcome { id, outcome, at }) => {
+                        open = open.saturating_sub(1);
+                        round.outcome(id, outcome, at);
+                    }
+                    Some(PutEvent::Lost(lost)) => return Some(lost),
+                    None => return Some(Lost { cause: "the driver ended".into(), at: Instant::now() }),
+                },
+                () = until(stop_at), if stopping => return None,
+                _ = stages.changed(), if !stopping => {
+                    if *stages.borrow() >= Stage::Drain {
+                        stop_at = Some(Instant::now() + LAST_ANSWERS);
+                    }
+                }
+                () = sleep_until(beat.due().into()), if !stopping && open < self.window => {
+                    self.give_up_slots(round, beat, LATE);
+                    while open < self.window && beat.due() <= Instant::now() {
+                        let (seq, due) = beat.take();
+                        let id = MessageId { producer: self.number, seq };
+                        let body = round.attempt(id, connection, round.ns(due), self.size);
+                        let put = Put { id, body, durable: self.durable };
+                        if link.puts.send(put).await.is_err() {
+                            // It has not left; the reason for the end comes by the other channel.
+                            round.outcome(id, Outcome::NotSent, Instant::now());
+                            break;
+                        }
+                        open += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Slots that were due more than `late` ago are gone.
+    fn give_up_slots(&self, round: &Round, beat: &mut Beat, late: Duration) {
+        let now = Instant::now();
+        while beat.due() + late < now {
+            let (seq, _) = beat.take();
+            round.ledger().missed(MessageId {
+                producer: self.number,
+                seq,
+            });
+        }
+    }
+
+    /// Puts `count` messages as fast as the window lets it, without a beat: the backlog. Returns how many were acknowledged in time.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn fill(
+        &self,
+        count: u64,
+        round: &Arc<Round>,
+        driver: &dyn Driver,
+        limit: Duration,
+    ) -> Result<u64, ClientError> {
+        let mut link = driver
+            .producer(client_name(round, "b", self.number, 1), self.queue.clone())
+            .await?;
+        let (mut next, mut open, mut acked) = (0u64, 0usize, 0u64);
+        let work = async {
+            while acked < count && (next < count || open > 0) {
+                tokio::select! {
+                    biased;
+                    event = link.events.recv() => match event {
+                        Some(PutEvent::Outcome { id, outcome, at }) => {
+                            open = open.saturating_sub(1);
+                            acked += u64::from(outcome == Outcome::Acked);
+                            round.outcome(id, outcome, at);
+                        }
+                        Some(PutEvent::Lost(_)) | None => break,
+                    },
+                    room = link.puts.reserve(), if next < count && open < self.window => {
+                        let Ok(room) = room else { break };
+                        let id = MessageId { producer: self.number, seq: next };
+                        let body = round.attempt(id, 1, round.now_ns(), self.size);
+                        room.send(Put { id, body, durable: self.durable });
+                        next += 1;
+                        open += 1;
+                    }
+                }
+            }
+        };
+        // Over the limit: what was acknowledged so far is what there is.
+        let _ = timeout(limit, work).await;
+        round.abandon(self.number);
+        Ok(acked)
+    }
+}
+
+impl Consumer {
+    /// Gets, writes down and accepts until the stage is [`Stage::End`].
+    pub async fn work(self, round: Arc<Round>, driver: Arc<dyn Driver>) {
+        let worker = Worker::Consumer(self.number);
+        let mut stages = round.stages();
+        let mut connection = 0;
+        let mut freed = false;
+        while *stages.borrow_and_update() < Stage::End {
+            let client = client_name(&round, "c", self.number, connection + 1);
+            match driver.consumer(client, self.queue.clone()).await {
+                Ok(link) => {
+                    connection += 1;
+                    round.note(worker, round.now_ns(), Noticed::Connected);
+                    if let Some(lost) = self.get_on(link, connection, &round, &mut stages, freed).await {
+                        // From here on the backlog is to be had: what waits is what a fault can lose.
+                        freed |= round.stage() >= Stage::Fault;
+                        round.note(worker, round.ns(lost.at), Noticed::Lost(lost.cause));
+                    }
+                }
+                Err(error) => pause(&round, worker, &error, &mut stages).await,
+            }
+        }
+    }
+
+    async fn get_on(
+        &self,
+        mut link: GetLink,
+        connection: u32,
+        round: &Arc<Round>,
+        stages: &mut watch::Receiver<Stage>,
+        freed: bool,
+    ) -> Option<Lost> {
+        let mut ready: Option<Delivery> = None;
+        loop {
+            let stage = *stages.borrow_and_update();
+            if stage == Stage::End {
+                return None;
+            }
+            let held = !freed && stage < Stage::Recovered && round.waiting() <= self.backlog;
+            if !held && let Some(delivery) = ready.take() {
+                // Written down first: a message that was accepted and not written down would look lost.
+                round.received(self.number, connection, &delivery);
+                let _ = link.accepts.send(delivery.token);
+                continue;
+            }
+            tokio::select! {
+                biased;
+                lost = &mut link.lost => return Some(lost.unwrap_or_else(|_| Lost { cause: "the driver ended".into(), at: Instant::now() })),
+                _ = stages.changed() => {}
+                () = sleep(Duration::from_millis(1)), if ready.is_some() => {}
+                delivery = link.deliveries.recv(), if ready.is_none() => match delivery {
+                    Some(delivery) => ready = Some(delivery),
+                    // The reason follows by the other channel.
+                    None => sleep(Duration::from_millis(1)).await,
+                },
+            }
+        }
+    }
+}
+
+/// Watches this very process: when a tick comes late, nothing here was measured meanwhile.
+pub async fn watch_self(round: Arc<Round>) {
+    let mut last = Instant::now();
+    while round.stage() < Stage::End {
+        sleep(TICK).await;
+        let now = Instant::now();
+        if now - last > STALL {
+            round.stalled(round.ns(last + TICK), round.ns(now));
+        }
+        last = now;
+    }
+}
+
+/// The slots of one producer.
+struct Beat {
+    start: Instant,
+    rate: u32,
+    next: u64,
+}
+
+impl Beat {
+    fn new(start: Instant, rate: u32) -> Self {
+        Self {
+            start,
+            rate: rate.max(1),
+            next: 0,
+        }
+    }
+
+    fn due(&self) -> Instant {
+        let ns = u128::from(self.next) * 1_000_000_000 / u128::from(self.rate);
+        self.start + Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+    }
+
+    fn take(&mut self) -> (u64, Instant) {
+        let slot = (self.next, self.due());
+        self.next += 1;
+        slot
+    }
+}
+
+/// A name that no other connection has: a second one of the same name would take over the first.
+fn client_name(round: &Round, role: &str, number: u32, attempt: u32) -> String {
+    let salt: u16 = rand::rng().random();
+    format!("mqaws-{}-{role}{number}-{attempt}-{salt:04x}", round.ledger().run())
+}
+
+async fn pause(round: &Round, worker: Worker, error: &ClientError, stages: &mut watch::Receiver<Stage>) {
+    round.note(worker, round.now_ns(), Noticed::Refused(error.to_string()));
+    let jitter = rand::rng().random_range(0.8..1.2);
+    tokio::select! {
+        () = sleep(RETRY.mul_f64(jitter)) => {}
+        _ = stages.wait_for(|stage| *stage == Stage::End) => {}
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
