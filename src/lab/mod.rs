@@ -1,6 +1,7 @@
 //! The local cloud: an AWS-compatible endpoint with a real data plane.
 
 pub mod api;
+pub mod autoscaling;
 pub mod clock;
 pub mod ec2;
 pub mod edge;

@@ -110,6 +110,11 @@ impl Ec2 {
         found.is_running().then(|| found.host.clone()).flatten()
     }
 
+    /// State of an instance in AWS's words; none when there is no such instance.
+    pub fn instance_state(&self, instance: &str) -> Option<&'static str> {
+        self.state().instances.get(instance).map(|i| i.state.name())
+    }
+
     /// Ids of instances that exist and are not terminated.
     pub fn living(&self) -> Vec<String> {
         let state = self.state();

@@ -1,0 +1,235 @@
+//! What a group is made of.
+
+use super::decide::{Member, Phase, View};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Processes that can be suspended.
+pub const PROCESSES: [&str; 9] = [
+    "Launch",
+    "Terminate",
+    "AddToLoadBalancer",
+    "AlarmNotification",
+    "AZRebalance",
+    "HealthCheck",
+    "InstanceRefresh",
+    "ReplaceUnhealthy",
+    "ScheduledActions",
+];
+
+/// One activity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Activity {
+    /// Id.
+    pub id: String,
+    /// What is done.
+    pub description: String,
+    /// Why, in AWS's words.
+    pub cause: String,
+    /// When it began.
+    pub started: String,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// Status code.
+    pub status: &'static str,
+    /// What went wrong.
+    pub message: Option<String>,
+    /// Progress in percent.
+    pub progress: u8,
+    /// Zone and subnet as AWS writes them, JSON in text.
+    pub details: String,
+}
+
+/// One lifecycle hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Name.
+    pub name: String,
+    /// True for the terminating transition.
+    pub terminating: bool,
+    /// HeartbeatTimeout as documented, before scaling.
+    pub heartbeat: Duration,
+    /// True for CONTINUE.
+    pub default_continue: bool,
+    /// The rest of what was given.
+    pub rest: Map<String, Value>,
+}
+
+/// A hook that an instance waits for.
+#[derive(Debug)]
+pub struct HookWait {
+    /// Name of the hook.
+    pub hook: String,
+    /// Token of this action.
+    pub token: String,
+    /// When the heartbeat runs out.
+    pub deadline: Instant,
+    /// After which no heartbeat helps.
+    pub last: Instant,
+    /// Length of one heartbeat.
+    pub heartbeat: Duration,
+    /// True for CONTINUE, once told.
+    pub result: Option<bool>,
+    /// Woken when the deadline or the result changes.
+    pub changed: Arc<Notify>,
+}
+
+/// One instance of the group.
+#[derive(Debug)]
+pub struct GroupMember {
+    /// What the decision sees.
+    pub member: Member,
+    /// Instance type.
+    pub instance_type: String,
+    /// Image.
+    pub image: String,
+    /// Launch template id, name and version.
+    pub template: (String, String, String),
+    /// When it came into service.
+    pub in_service: Option<Instant>,
+    /// Why it is unhealthy, in AWS's words.
+    pub unhealthy_cause: Option<String>,
+    /// Hook it waits for.
+    pub waiting: Option<HookWait>,
+}
+
+/// A group.
+pub struct Group {
+    /// Name.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// When it was created.
+    pub created: String,
+    /// MinSize.
+    pub min: u32,
+    /// MaxSize.
+    pub max: u32,
+    /// DesiredCapacity.
+    pub desired: u32,
+    /// Subnets with their zones, in the order given.
+    pub subnets: Vec<(String, String)>,
+    /// Launch template as given: id, name, version.
+    pub template: (String, String, String),
+    /// Hooks.
+    pub hooks: Vec<Hook>,
+    /// Target group ARNs.
+    pub target_groups: Vec<String>,
+    /// Tags: key, value, propagate at launch.
+    pub tags: IndexMap<String, (String, bool)>,
+    /// Suspended processes.
+    pub suspended: Vec<String>,
+    /// Instances by id.
+    pub members: IndexMap<String, GroupMember>,
+    /// Launches that have no instance yet.
+    pub launching: Vec<Member>,
+    /// Activities, newest first.
+    pub activities: VecDeque<Activity>,
+    /// Names of collected metrics.
+    pub metrics: Vec<String>,
+    /// HealthCheckType.
+    pub health_check: String,
+    /// HealthCheckGracePeriod as documented, before scaling.
+    pub grace: Duration,
+    /// Everything else that was given and is only shown.
+    pub shown_only: Map<String, Value>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether hooks are skipped, by a forced deletion.
+    pub skip_hooks: bool,
+    /// Count of launches.
+    pub launches: u64,
+    /// Zone of the instance that was lost last.
+    pub lost_zone: Option<String>,
+    /// Zones in which a launch failed, and until when they are avoided.
+    pub failing: IndexMap<String, Instant>,
+    /// No launch before this moment.
+    pub hold_launches: Option<Instant>,
+    /// What changed the desired capacity last, in AWS's words.
+    pub request: Option<String>,
+    /// Wakes the control loop.
+    pub wake: Arc<Notify>,
+}
+
+impl Group {
+    /// What the decision sees.
+    pub fn view(&self, now: Instant) -> View {
+        // A deletion does not ask what was suspended.
+        let mut suspended = if self.deleting {
+            Vec::new()
+        } else {
+            self.suspended.clone()
+        };
+        if self.hold_launches.is_some_and(|until| until > now) {
+            suspended.push("Launch".to_owned());
+        }
+        let mut zones: Vec<String> = Vec::new();
+        for (_, zone) in &self.subnets {
+            if !zones.contains(zone) {
+                zones.push(zone.clone());
+            }
+        }
+        View {
+            min: if self.deleting { 0 } else { self.min },
+            max: self.max,
+            desired: if self.deleting { 0 } else { self.desired },
+            zones,
+            members: self
+                .members
+                .values()
+                .map(|m| m.member.clone())
+                .chain(self.launching.iter().cloned())
+                .collect(),
+            suspended,
+            lost_zone: self.lost_zone.clone(),
+            failing_zones: self
+                .failing
+                .iter()
+                .filter(|(_, until)| **until > now)
+                .map(|(zone, _)| zone.clone())
+                .collect(),
+        }
+    }
+
+    /// Whether a process is suspended.
+    pub fn is_suspended(&self, process: &str) -> bool {
+        self.suspended.iter().any(|p| p == process)
+    }
+
+    /// How many instances count towards the capacity.
+    pub fn active(&self) -> usize {
+        self.members.values().filter(|m| m.member.phase.is_active()).count() + self.launching.len()
+    }
+
+    /// The activity with this id.
+    pub fn activity_mut(&mut self, id: &str) -> Option<&mut Activity> {
+        self.activities.iter_mut().find(|a| a.id == id)
+    }
+
+    /// Values of the group metrics now, by AWS's names.
+    pub fn metric_values(&self) -> Vec<(&'static str, usize)> {
+        let count = |wanted: &[Phase]| {
+            self.members
+                .values()
+                .filter(|m| wanted.contains(&m.member.phase))
+                .count()
+        };
+        let pending = count(&[Phase::Pending, Phase::PendingWait, Phase::PendingProceed]);
+        let in_service = count(&[Phase::InService]);
+        let terminating = count(&[Phase::Terminating, Phase::TerminatingWait, Phase::TerminatingProceed]);
+        vec![
+            ("GroupMinSize", self.min as usize),
+            ("GroupMaxSize", self.max as usize),
+            ("GroupDesiredCapacity", self.desired as usize),
+            ("GroupInServiceInstances", in_service),
+            ("GroupPendingInstances", pending),
+            ("GroupStandbyInstances", 0),
+            ("GroupTerminatingInstances", terminating),
+            ("GroupTotalInstances", pending + in_service + terminating),
+        ]
+    }
+}

@@ -1,0 +1,21 @@
+//! Auto Scaling: groups, their control loop, lifecycle hooks and activities.
+//!
+//! [`decide`] is the pure heart: what is, in; what to launch and to terminate, out. As in AWS a replacement is launched
+//! while the instance that it replaces terminates: a maximum of one does not mean one running instance.
+//! Not here: rebalancing between zones, scaling policies, warm pools, instance refresh, mixed instances.
+
+pub mod decide;
+
+mod activities;
+mod control;
+mod describe;
+mod group;
+mod groups;
+mod health;
+mod hooks;
+mod service;
+
+#[cfg(test)]
+mod tests;
+
+pub use service::Autoscaling;
