@@ -10,8 +10,7 @@ use serde::Serialize;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// The process that would move a healthy instance to another zone.
-pub const REBALANCE: &str = "AZRebalance";
+pub use crate::observe::ports::REBALANCE;
 
 /// Opens a connection, to show that an endpoint can be reached from here.
 pub trait Dial: Sync {

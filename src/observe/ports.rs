@@ -8,6 +8,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::future::Future;
 
+/// The Auto Scaling process that would move a healthy instance to another zone.
+pub const REBALANCE: &str = "AZRebalance";
+
 /// Status of a stack in CloudFormation's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StackStatus(pub String);

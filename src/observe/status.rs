@@ -156,7 +156,7 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         fsync_millis: agent.as_ref().and_then(|a| a.fsync_millis),
         rebalance_suspended: group
             .as_ref()
-            .map(|g| g.suspended.iter().any(|p| p == crate::deploy::REBALANCE)),
+            .map(|g| g.suspended.iter().any(|p| p == super::ports::REBALANCE)),
         instances: group.map(|g| g.members),
         storage,
         load_balancer,
