@@ -22,3 +22,6 @@ pub use value::{Function, Value, get_att, if_, reference, sub, sub_with};
 pub use yaml::{value_from_yaml, value_to_yaml};
 
 pub(crate) use value::{list, object};
+
+#[cfg(test)]
+mod tests;

@@ -102,6 +102,14 @@ pub(super) fn nearest(section: &str, name: &str) -> Option<String> {
     {
         return Some((*best).to_owned());
     }
+    let whole = KEYS
+        .iter()
+        .map(|key| key.path)
+        .filter(|path| close(path).is_some())
+        .min_by_key(|path| close(path));
+    if let (true, Some(path)) = (section.is_empty(), whole) {
+        return Some(path.to_owned());
+    }
     let last = |key: &Key| key.path.rsplit('.').next().unwrap_or(key.path);
     let elsewhere = KEYS.iter().find(|key| last(key) == name || key.path == name);
     let below_itself = KEYS

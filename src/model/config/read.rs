@@ -194,7 +194,7 @@ impl Reader {
 
     fn shape(&mut self, path: &str, expected: &str, found: &str, place: Place) {
         let message = format!("`{path}` must be {expected}, found {found}");
-        self.refuse(Violation::new(path, message, place).hint(format!("write {expected} there")));
+        self.refuse(Violation::new(path, message, place).hint(format!("write {expected}")));
     }
 
     /// Takes what variables and flags give; lists and maps replace the file's, they are not joined.

@@ -98,6 +98,7 @@ fn unknown_keys_name_the_nearest_known_one() {
     for (text, hint) in [
         ("netwrok: {}", "did you mean `network`?"),
         ("vpc: vpc-1", "did you mean `network.vpc`?"),
+        ("queue_manger: {}", "did you mean `queue_manager`?"),
         ("network:\n  subnet: []", "did you mean `subnets`?"),
         ("network:\n  ami: x", "did you mean `instance.ami`?"),
         (
