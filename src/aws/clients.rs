@@ -3,8 +3,8 @@
 use super::error::{AwsError, wrap};
 use super::http;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
@@ -80,7 +80,14 @@ impl Clients {
         let client = http::client(endpoint);
         let region = match &choice.region {
             Some(region) => Some(Region::new(region.clone())),
-            None => region(choice, loopback).await,
+            None => {
+                region(
+                    choice,
+                    loopback,
+                    &ProviderConfig::default().with_http_client(client.clone()),
+                )
+                .await
+            }
         };
         let region = region.ok_or_else(AwsError::no_region)?;
         let provider_config = ProviderConfig::default()
@@ -201,20 +208,18 @@ impl Clients {
 }
 
 /// The region of variables, profile and, away from loopback, the instance metadata service.
-async fn region(choice: &Choice, loopback: bool) -> Option<Region> {
-    if !loopback {
-        let mut chain = DefaultRegionChain::builder();
-        if let Some(profile) = &choice.profile {
-            chain = chain.profile_name(profile);
-        }
-        return chain.build().region().await;
-    }
+async fn region(choice: &Choice, loopback: bool, with: &ProviderConfig) -> Option<Region> {
     let mut profile = ProfileFileRegionProvider::builder();
     if let Some(name) = &choice.profile {
         profile = profile.profile_name(name);
     }
-    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-        .or_else(profile.build())
+    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build());
+    if loopback {
+        return chain.region().await;
+    }
+    // The default chain would build this one without an HTTP client, and panic.
+    chain
+        .or_else(ImdsRegionProvider::builder().configure(with).build())
         .region()
         .await
 }
