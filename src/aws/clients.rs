@@ -182,13 +182,11 @@ impl Clients {
     /// # Errors
     /// Any [`AwsError`].
     pub async fn identity(&self) -> Result<Identity, AwsError> {
-        let few = aws_sdk_sts::config::Config::builder().retry_config(RetryConfig::standard().with_max_attempts(
-            if self.endpoint().is_some_and(http::is_loopback) {
-                ATTEMPTS
-            } else {
-                3
-            },
-        ));
+        let retries = match self.endpoint().is_some_and(http::is_loopback) {
+            true => retries(true),
+            false => RetryConfig::standard().with_max_attempts(3),
+        };
+        let few = aws_sdk_sts::config::Config::builder().retry_config(retries);
         let call = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
         let answer = wrap(
             "sts:GetCallerIdentity",

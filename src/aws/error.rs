@@ -108,7 +108,7 @@ impl AwsError {
 
     /// No region was given anywhere.
     pub(super) fn no_region() -> Self {
-        Self::local("the AWS configuration", Problem::NoRegion, None)
+        Self::local("AWS configuration", Problem::NoRegion, None)
     }
 
     /// The endpoint is not a URL.

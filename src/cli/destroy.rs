@@ -39,12 +39,13 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         },
     )?;
     let name = loaded.deployment.stack.to_string();
-    let stop = Stop::new(context.interrupt()?.receiver());
+    let interrupt = context.interrupt()?;
+    let stop = Stop::new(interrupt.receiver());
     let output = context.output();
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
-        let identity = clients.identity().await?;
-        let Some(removal) = deploy::find(&clients, &name, args.unprotect).await? else {
+        let identity = interrupt.or(clients.identity()).await?;
+        let Some(removal) = interrupt.or(deploy::find(&clients, &name, args.unprotect)).await? else {
             let text = format!("no stack {name} in {}; nothing to do", place(&clients, &identity));
             output.data(text);
             output.is_json().then(|| output.document(&json!({

@@ -1,5 +1,6 @@
 //! Ctrl-C: the first asks for an orderly end, the second leaves at once and says what remains.
 
+use super::failure::{CliError, Failure};
 use crate::remedy::ExitKind;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -56,6 +57,17 @@ impl Interrupt {
     /// The wish as a channel, for parts that know nothing of the command line.
     pub fn receiver(&self) -> watch::Receiver<bool> {
         self.requested.clone()
+    }
+
+    /// Does something that changes nothing, unless the user asks to stop first.
+    ///
+    /// # Errors
+    /// [`CliError::Interrupted`], and those of the work.
+    pub async fn or<T, E: Into<Failure>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => done.map_err(Into::into),
+            () = self.wait() => Err(CliError::Interrupted { left: None }.into()),
+        }
     }
 
     /// Waits until the user asks to stop.

@@ -4,7 +4,7 @@ use super::choose::pace;
 use super::local::Start;
 use super::settings::{self, Settings};
 use super::view::View;
-use super::{Context, Failure, Outcome};
+use super::{Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::{self, Blueprint, Effect, Plan, Review, Stop};
 use crate::model::Deployment;
@@ -32,10 +32,10 @@ pub struct Args {
 /// Those of [`deploy::plan`], and [`deploy::DeployError::DataAtStake`].
 pub fn run(context: &Context, args: Args) -> Outcome {
     let loaded = settings::load(context, &args.settings)?;
-    let stop = Stop::new(context.interrupt()?.receiver());
+    let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::IfNeeded).await?;
-        let made = make(context, &clients, &loaded.deployment, false, &stop).await?;
+        let made = make(context, &clients, &loaded.deployment, false, &interrupt).await?;
         deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
         let at_stake = made.plan.check(&args.allow_replace);
         let output = context.output();
@@ -77,13 +77,14 @@ pub(super) async fn make(
     clients: &Clients,
     deployment: &Deployment,
     protect: bool,
-    stop: &Stop,
+    interrupt: &Interrupt,
 ) -> Result<Made, Failure> {
     // Missing or expired credentials and an endpoint that is not there are found here, at once.
-    let identity = clients.identity().await?;
-    let (blueprint, chosen) = deploy::blueprint(clients, deployment, protect).await?;
+    let identity = interrupt.or(clients.identity()).await?;
+    let (blueprint, chosen) = interrupt.or(deploy::blueprint(clients, deployment, protect)).await?;
     let mut view = View::new(context.progress(), "plan", &blueprint.stack);
-    let plan = deploy::plan(clients, &blueprint, pace(clients), stop, &mut view).await?;
+    let stop = Stop::new(interrupt.receiver());
+    let plan = deploy::plan(clients, &blueprint, pace(clients), &stop, &mut view).await?;
     view.rest();
     Ok(Made {
         blueprint,
@@ -143,7 +144,7 @@ pub(super) fn lines(review: &Review) -> String {
         } else {
             &line.text
         };
-        format!("  {style}{symbol} {word:<8}{style:#} {:<21} {text}\n", line.logical)
+        format!("  {style}{symbol} {word:<8}{style:#} {:<25} {text}\n", line.logical)
     };
     review.lines.iter().map(line).collect()
 }

@@ -58,6 +58,7 @@ impl View {
         self.title();
         let ok = AnsiColor::Green.on_default();
         let bad = AnsiColor::Red.on_default();
+        let short = |kind: String| kind.trim_start_matches("AWS::").to_owned();
         match news {
             News::Began { .. } => {}
             News::Ended {
@@ -67,10 +68,10 @@ impl View {
                 verb,
             } => {
                 let what = match verb {
-                    Verb::Create => kind,
-                    Verb::Update => format!("{kind} updated"),
-                    Verb::Delete => format!("{kind} deleted"),
-                    Verb::Keep => format!("{kind} kept"),
+                    Verb::Create => short(kind),
+                    Verb::Update => format!("{} updated", short(kind)),
+                    Verb::Delete => format!("{} deleted", short(kind)),
+                    Verb::Keep => format!("{} kept", short(kind)),
                 };
                 self.line(timed(&format!("           {ok}✔{ok:#} {logical:<21} {what}"), took));
             }

@@ -11,6 +11,26 @@ pub enum DeployError {
     /// A call did not succeed before anything was changed.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// The stack is there, but something that CloudFormation cannot express was not done.
+    #[error("stack {stack} is deployed, but {what} did not succeed")]
+    Unfinished {
+        /// Name of the stack.
+        stack: String,
+        /// What was attempted.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: AwsError,
+    },
+    /// A change set that is not used was not removed.
+    #[error("the change set of stack {stack}, which is not used, was not removed")]
+    NotAbandoned {
+        /// Name of the stack.
+        stack: String,
+        /// Why not.
+        #[source]
+        source: AwsError,
+    },
     /// The deployment could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -153,7 +173,10 @@ pub enum DeployError {
 impl Remedy for DeployError {
     fn exit(&self) -> ExitKind {
         match self {
-            Self::Aws(error) | Self::LostSight { source: error, .. } => error.exit(),
+            Self::Aws(error)
+            | Self::LostSight { source: error, .. }
+            | Self::Unfinished { source: error, .. }
+            | Self::NotAbandoned { source: error, .. } => error.exit(),
             Self::Render(error) => error.exit(),
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
@@ -198,6 +221,17 @@ impl Remedy for DeployError {
         Some(match self {
             Self::Aws(error) => return error.hint(),
             Self::Render(error) => return error.hint(),
+            Self::Unfinished { source, .. } => {
+                let again = "run `mqaws deploy` again: it does only what is missing";
+                source
+                    .hint()
+                    .map_or(again.to_owned(), |hint| format!("{hint}; {again}"))
+            }
+            Self::NotAbandoned { stack, .. } => {
+                format!(
+                    "`mqaws destroy --stack {stack}` removes it while the stack is empty; else the next deploy does"
+                )
+            }
             Self::LostSight { stack, source } => {
                 let then =
                     format!("the operation goes on without us: `mqaws status --stack {stack}` shows how it ends");
@@ -275,6 +309,8 @@ impl Remedy for DeployError {
             Self::RolledBack { left, .. } | Self::NotDeleted { left, .. } => Some(left.clone()),
             Self::LostSight { stack, .. } => Some(format!("stack {stack}, in whatever state it reaches")),
             Self::NotServing { stack, .. } => Some(format!("stack {stack} with its instance and its data")),
+            Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may well serve")),
+            Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resource")),
             Self::NotSuspended { .. } => Some("the stack, which serves".into()),
             Self::Interrupted { left } => left.clone().or_else(|| Some("nothing was changed".into())),
             _ => Some("nothing was changed".into()),

@@ -2,7 +2,7 @@
 
 use super::cause;
 use super::error::DeployError;
-use super::plan::Plan;
+use super::plan::{Plan, abandon};
 use super::ports::{Event, Stacks};
 use super::progress::{Tracker, Verb};
 use super::watch::{Observer, Pace, Patience, Step, Stop};
@@ -34,7 +34,17 @@ pub async fn execute<C: Readings + Stacks>(
             status: "deleted meanwhile".into(),
         });
     };
-    cloud.execute(&ids.change_set, &token("execute")).await?;
+    if let Err(source) = cloud.execute(&ids.change_set, &token("execute")).await {
+        // An answer that got lost says nothing; a refusal says that nothing began.
+        if source.is_transient() {
+            return Err(DeployError::LostSight {
+                stack: plan.stack.clone(),
+                source,
+            });
+        }
+        abandon(cloud, plan, pace).await?;
+        return Err(source.into());
+    }
     let words = AgentWords::default();
     let tracker = Tracker::new(&ids.stack, plan.review.lines.len());
     let mut follow = Follow {

@@ -123,12 +123,17 @@ pub async fn plan<C: Readings + Stacks>(
 /// Removes the change set, and the stack when it held nothing else.
 ///
 /// # Errors
-/// [`DeployError::Aws`].
+/// [`DeployError::NotAbandoned`].
 pub async fn abandon<C: Readings + Stacks>(cloud: &C, plan: &Plan, pace: Pace) -> Result<(), DeployError> {
     let Some(ids) = &plan.ids else { return Ok(()) };
-    cloud.delete_change_set(&ids.change_set).await?;
+    let kept = |source| DeployError::NotAbandoned {
+        stack: plan.stack.clone(),
+        source,
+    };
+    cloud.delete_change_set(&ids.change_set).await.map_err(kept)?;
     // Look again: somebody may have executed a change set of the stack meanwhile.
-    if plan.fresh && cloud.stack(&ids.stack).await?.is_some_and(|s| s.status.is_review()) {
+    let found = cloud.stack(&ids.stack).await.map_err(kept)?;
+    if plan.fresh && found.is_some_and(|s| s.status.is_review()) {
         remove(cloud, &ids.stack, plan.role.as_deref(), pace).await?;
     }
     Ok(())

@@ -63,15 +63,16 @@ pub struct Service {
 /// Switches termination protection on.
 ///
 /// # Errors
-/// [`DeployError::Aws`].
+/// [`DeployError::Unfinished`].
 pub async fn protect<C: Stacks>(cloud: &C, stack: &Stack) -> Result<(), DeployError> {
-    Ok(cloud.protect(&stack.id, true).await?)
+    let unfinished = unfinished(stack, "switching termination protection on");
+    cloud.protect(&stack.id, true).await.map_err(unfinished)
 }
 
 /// Suspends AZRebalance, which no template can express, and reads back that it is suspended.
 ///
 /// # Errors
-/// [`DeployError::Aws`], [`DeployError::NotSuspended`].
+/// [`DeployError::Unfinished`], [`DeployError::NotSuspended`].
 pub async fn suspend_rebalance<C: Readings + Stacks>(cloud: &C, stack: &Stack, pace: Pace) -> Result<(), DeployError> {
     let Some(name) = stack.outputs.get("GroupName") else {
         return Ok(());
@@ -80,15 +81,27 @@ pub async fn suspend_rebalance<C: Readings + Stacks>(cloud: &C, stack: &Stack, p
     let mut patience = Patience::new(pace.patience);
     // The second look may be ahead of the change.
     for _ in 0..5 {
-        if let Some(group) = patience.bear(cloud.group(name).await)? {
+        let unfinished = || unfinished(stack, "suspending AZRebalance");
+        if let Some(group) = patience.bear(cloud.group(name).await).map_err(unfinished())? {
             if group.as_ref().is_some_and(suspended) {
                 return Ok(());
             }
-            patience.bear(cloud.suspend(name, &[REBALANCE]).await)?;
+            patience
+                .bear(cloud.suspend(name, &[REBALANCE]).await)
+                .map_err(unfinished())?;
         }
         tokio::time::sleep(pace.poll).await;
     }
     Err(DeployError::NotSuspended { group: name.clone() })
+}
+
+fn unfinished(stack: &Stack, what: &'static str) -> impl Fn(AwsError) -> DeployError {
+    let stack = stack.name.clone();
+    move |source| DeployError::Unfinished {
+        stack: stack.clone(),
+        what,
+        source,
+    }
 }
 
 /// Waits until service is shown: targets healthy, agent serving, and the endpoint when it can be reached from here.
