@@ -6,6 +6,7 @@ use super::inject::{Injected, Seen};
 use super::ledger::Ledger;
 use super::pack::State;
 use super::phases::{Clock, phases};
+use super::recovery::is_connected;
 use super::report::{Entry, FaultRecord, Host, Latency, Rto, Run, Stall};
 use super::round::{Noticed, Round, nanos};
 use super::scenario::{Fault, Limits, Load};
@@ -68,7 +69,25 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
         at_ns,
     };
     let producers = load.producers + load.non_persistent_producers;
-    let outages = gap::outages(&ledger, producers, load.consumers, asked_ns, remains.load_end_ns);
+    let mut outages = gap::outages(&ledger, producers, load.consumers, asked_ns, remains.load_end_ns);
+    // A consumer that is connected and gets nothing because others take everything is not out of service.
+    let others = outages
+        .iter()
+        .any(|outage| matches!(outage.worker, Worker::Consumer(_)) && outage.recovered());
+    let starved = |outage: &Outage| {
+        others
+            && matches!(outage.worker, Worker::Consumer(_))
+            && !outage.recovered()
+            && is_connected(round, outage.worker)
+    };
+    let idle = outages.iter().filter(|outage| starved(outage)).map(|outage| {
+        format!(
+            "{} is not counted: it was connected, and others took every message",
+            outage.worker
+        )
+    });
+    let warnings: Vec<String> = remains.warnings.iter().cloned().chain(idle).collect();
+    outages.retain(|outage| !starved(outage));
     let worst = gap::worst(&outages).copied();
     let first_loss = round
         .notes()
@@ -137,7 +156,7 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
         fault,
         served_before: remains.before,
         served_after: remains.after,
-        warnings: remains.warnings,
+        warnings,
         thresholds: judgement.checks,
         verdict: judgement.verdict,
         exit_code: judgement.exit as u8,

@@ -224,7 +224,10 @@ impl Consumer {
             if stage == Stage::End {
                 return None;
             }
-            let held = !freed && stage < Stage::Recovered && round.waiting() <= self.backlog;
+            // Once the fault was felt, half of what waited shows at once that service is back; the other half stays, so that no
+            // consumer goes without because another one took everything.
+            let leave = if freed { self.backlog / 2 } else { self.backlog };
+            let held = stage < Stage::Recovered && round.waiting() <= leave;
             if !held && let Some(delivery) = ready.take() {
                 // Written down first: a message that was accepted and not written down would look lost.
                 round.received(self.number, connection, &delivery);

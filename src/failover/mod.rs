@@ -33,6 +33,8 @@ pub mod verdict;
 mod calibration;
 #[cfg(test)]
 pub(crate) mod toy;
+#[cfg(test)]
+mod trial;
 
 pub use error::FailoverError;
 pub use journal::Journal;

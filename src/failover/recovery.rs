@@ -3,7 +3,7 @@
 use super::gap::Worker;
 use super::inject::Seen;
 use super::port::{Cloud, Target};
-use super::round::{Noticed, Round};
+use super::round::{Note, Noticed, Round};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -39,7 +39,7 @@ pub(super) async fn recovery(
     let mut back_at: Option<u64> = None;
     loop {
         let noticed = disturbed(round, asked_ns);
-        let served = !noticed.is_empty() && workers.iter().all(|worker| is_served(round, *worker, asked_ns));
+        let served = !noticed.is_empty() && all_served(round, workers, asked_ns);
         match (served, back_at) {
             (true, None) => back_at = Some(round.now_ns()),
             (true, Some(at)) if since(at) >= settle => return Recovery::Back,
@@ -75,12 +75,30 @@ pub(super) fn disturbed(round: &Round, asked_ns: u64) -> Vec<Worker> {
     workers
 }
 
-fn is_served(round: &Round, worker: Worker, asked_ns: u64) -> bool {
+/// Every producer succeeded on its present connection; every consumer has one, and succeeded unless others took all there was.
+fn all_served(round: &Round, workers: &[Worker], asked_ns: u64) -> bool {
     let notes = round.notes();
-    let last = notes.iter().rfind(|note| note.worker == worker);
-    let since = last.map_or(asked_ns, |note| note.at_ns.max(asked_ns));
-    matches!(last.map(|note| &note.what), Some(Noticed::Connected))
-        && round.last_ok_ns(worker).is_some_and(|at| at > since)
+    let present = |worker: Worker| {
+        let last = notes.iter().rfind(|note| note.worker == worker)?;
+        (last.what == Noticed::Connected).then_some(last.at_ns.max(asked_ns))
+    };
+    let succeeded =
+        |worker: &Worker| present(*worker).is_some_and(|since| round.last_ok_ns(*worker).is_some_and(|at| at > since));
+    let consumer = |worker: &&Worker| matches!(worker, Worker::Consumer(_));
+    workers.iter().filter(|worker| !consumer(worker)).all(succeeded)
+        && workers.iter().filter(consumer).all(|worker| present(*worker).is_some())
+        && workers.iter().filter(consumer).any(succeeded)
+}
+
+/// Whether a worker has a connection now.
+pub(super) fn is_connected(round: &Round, worker: Worker) -> bool {
+    matches!(
+        round.notes().iter().rfind(|note| note.worker == worker),
+        Some(Note {
+            what: Noticed::Connected,
+            ..
+        })
+    )
 }
 
 /// How many targets were healthy, and from when on: only changes are kept.

@@ -313,23 +313,20 @@ impl Session<'_> {
         self.watch.doing(&format!("{fault}: emptying the queue"));
         round.advance(Stage::Drain);
         while crew.producers.join_next().await.is_some() {}
-        let after = match back {
-            Recovery::Down => None,
-            _ => preflight::serving(cloud, &self.target, pace.recovery_timeout)
-                .await
-                .ok(),
+        // When somebody was not served, the queue manager may serve others all the same, and then the queue can be emptied.
+        let limit = if back == Recovery::Down {
+            Duration::ZERO
+        } else {
+            pace.recovery_timeout
         };
-        let at = after
-            .as_ref()
-            .map_or(instance.id.as_str(), |(instance, _)| instance.id.as_str());
-        let drained = match back {
-            // With nobody to drain from, the count can only say what is missing.
-            Recovery::Down => super::drain::Drained {
+        let after = preflight::serving(cloud, &self.target, limit).await.ok();
+        let drained = match &after {
+            Some((instance, _)) => drain(cloud, &round, &instance.id, queue, pace, every).await,
+            None => super::drain::Drained {
                 drain: super::account::Drain::Incomplete,
                 depth: None,
                 trouble: None,
             },
-            _ => drain(cloud, &round, at, queue, pace, every).await,
         };
         if let Some(trouble) = &drained.trouble {
             warnings.push(format!("the depth of {queue} could not be read: {trouble}"));
