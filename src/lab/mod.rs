@@ -3,6 +3,7 @@
 pub mod api;
 pub mod autoscaling;
 pub mod clock;
+pub mod cloudformation;
 pub mod ec2;
 pub mod edge;
 pub mod efs;

@@ -42,7 +42,10 @@ struct Endpoint {
 
 /// Enters the services of this part of the lab: CloudFormation, IAM, STS, Secrets Manager, CloudWatch.
 pub fn add_services(cloud: &Arc<Cloud>) {
-    let _ = cloud;
+    cloud.add(
+        "cloudformation",
+        Arc::new(crate::lab::cloudformation::CloudFormation::new()),
+    );
 }
 
 /// Serves the cloud on `listener` until it is asked to end; requests under way are finished, at most two seconds long.

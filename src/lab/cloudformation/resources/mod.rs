@@ -1,0 +1,14 @@
+//! Resource types: how each is created, updated and deleted through the actions of its service.
+
+mod autoscaling;
+mod ec2;
+mod efs;
+mod elbv2;
+mod iam;
+mod launch_template;
+mod network;
+mod others;
+mod security_group;
+mod table;
+
+pub use table::{create, custom_name, delete, replaces, takes_tags, update};

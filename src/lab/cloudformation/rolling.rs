@@ -1,0 +1,186 @@
+//! Rolling update of an Auto Scaling group: obsolete instances are replaced in batches, each waited for.
+
+use super::context::{Context, Failure};
+use super::service::CloudFormation;
+use super::signals::{self, Wanted, duration};
+use crate::lab::api::{flag, number, text, texts};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const ASG: &str = "autoscaling";
+
+/// Suspends the processes that the policy names; returns those that were not suspended before.
+///
+/// # Errors
+/// Whatever Auto Scaling answers.
+pub async fn suspend(context: &Context, group: &str, policy: &Value) -> Result<Vec<String>, Failure> {
+    let wanted = texts(policy, "SuspendProcesses");
+    if wanted.is_empty() {
+        return Ok(wanted);
+    }
+    let before = describe(context, group).await?;
+    let already: Vec<String> = before["SuspendedProcesses"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|p| p["ProcessName"].as_str().map(str::to_owned))
+        .collect();
+    let new: Vec<String> = wanted.into_iter().filter(|p| !already.contains(p)).collect();
+    if !new.is_empty() {
+        let params = json!({"AutoScalingGroupName": group, "ScalingProcesses": new});
+        context.call(ASG, "SuspendProcesses", params).await?;
+    }
+    Ok(new)
+}
+
+/// Resumes processes.
+///
+/// # Errors
+/// Whatever Auto Scaling answers.
+pub async fn resume(context: &Context, group: &str, processes: &[String]) -> Result<(), Failure> {
+    if processes.is_empty() {
+        return Ok(());
+    }
+    let params = json!({"AutoScalingGroupName": group, "ScalingProcesses": processes});
+    context.call(ASG, "ResumeProcesses", params).await.map(drop)
+}
+
+async fn describe(context: &Context, group: &str) -> Result<Value, Failure> {
+    let seen = context
+        .call(
+            ASG,
+            "DescribeAutoScalingGroups",
+            json!({"AutoScalingGroupNames": [group]}),
+        )
+        .await?;
+    seen.pointer("/AutoScalingGroups/0")
+        .cloned()
+        .ok_or_else(|| Failure::new(format!("AutoScalingGroup {group} does not exist")))
+}
+
+fn instances(group: &Value) -> Vec<(String, String)> {
+    group["Instances"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|i| {
+            Some((
+                i["InstanceId"].as_str()?.to_owned(),
+                i["LifecycleState"].as_str()?.to_owned(),
+            ))
+        })
+        .collect()
+}
+
+/// Replaces all instances of a group, `MaxBatchSize` at a time, keeping `MinInstancesInService` of them.
+///
+/// # Errors
+/// Too few signals in `PauseTime`, a cancellation, or whatever Auto Scaling answers.
+pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(), Failure> {
+    let seen = describe(context, group).await?;
+    let old: Vec<String> = instances(&seen).into_iter().map(|(id, _)| id).collect();
+    if old.is_empty() {
+        return Ok(());
+    }
+    let keep = number(policy, "MinInstancesInService").unwrap_or_default();
+    let on_signals = flag(policy, "WaitOnResourceSignals").unwrap_or_default();
+    let pause_text =
+        text(policy, "PauseTime").unwrap_or_else(|| if on_signals { "PT5M".into() } else { "PT0S".into() });
+    let pause = duration(&pause_text);
+    let max = number(&seen, "MaxSize").unwrap_or(1);
+    if keep >= max {
+        return Err(Failure::new(format!(
+            "MinInstancesInService must be less than the autoscaling group's MaxSize ({max})"
+        )));
+    }
+    let room = (old.len() as i64 - keep).max(1);
+    let batch = number(policy, "MaxBatchSize")
+        .unwrap_or(1)
+        .clamp(1, room)
+        .unsigned_abs() as usize;
+    context.note(format!(
+        "Rolling update initiated. Terminating {} obsolete instance(s) in batches of {batch}, while keeping at least {keep} instance(s) in \
+         service.{}",
+        old.len(),
+        match on_signals {
+            true => format!(
+                " Waiting on resource signals with a timeout of {pause_text} when new instances are added to the autoscaling group."
+            ),
+            false => String::new(),
+        }
+    ));
+    let mut known: Vec<String> = old.clone();
+    let mut replaced = 0;
+    for part in old.chunks(batch) {
+        let shown = part.join(",");
+        context.note(format!(
+            "Terminating instance(s) [{shown}]; replacing with {} new instance(s).",
+            part.len()
+        ));
+        context.service.forget_signals(&context.stack_id, &context.logical);
+        for instance in part {
+            let params = json!({"InstanceId": instance, "ShouldDecrementDesiredCapacity": false});
+            match context.call(ASG, "TerminateInstanceInAutoScalingGroup", params).await {
+                // Gone already, by whatever hand: what counts is that it leaves the group.
+                Err(failure) if !describes_gone(context, group, instance).await? => return Err(failure),
+                _ => {}
+            }
+        }
+        wait_for_exit(context, group, part).await?;
+        replaced += part.len();
+        context.note(format!(
+            "Successfully terminated instance(s) [{shown}] (Progress {}%).",
+            replaced * 100 / old.len()
+        ));
+        wait_for_new(context, group, part.len(), &mut known).await?;
+        if on_signals {
+            context.note(format!(
+                "New instance(s) added to autoscaling group - Waiting on {} resource signal(s) with a timeout of {pause_text}.",
+                part.len()
+            ));
+            let percent = number(policy, "MinSuccessfulInstancesPercent")
+                .unwrap_or(100)
+                .unsigned_abs();
+            let wanted = Wanted {
+                count: part.len() as u64,
+                percent,
+                timeout: pause,
+            };
+            signals::wait(context, wanted).await?;
+        } else {
+            tokio::time::sleep(context.cloud.site.timing.period(pause)).await;
+        }
+    }
+    Ok(())
+}
+
+async fn describes_gone(context: &Context, group: &str, instance: &str) -> Result<bool, Failure> {
+    let seen = describe(context, group).await?;
+    Ok(!instances(&seen).iter().any(|(id, _)| id == instance))
+}
+
+async fn wait_for_exit(context: &Context, group: &str, gone: &[String]) -> Result<(), Failure> {
+    context
+        .settle(async || {
+            let seen = describe(context, group).await?;
+            Ok((!instances(&seen).iter().any(|(id, _)| gone.contains(id))).then_some(()))
+        })
+        .await
+}
+
+async fn wait_for_new(context: &Context, group: &str, count: usize, known: &mut Vec<String>) -> Result<(), Failure> {
+    loop {
+        let seen = describe(context, group).await?;
+        let new: Vec<String> = instances(&seen)
+            .into_iter()
+            .map(|(id, _)| id)
+            .filter(|id| !known.contains(id))
+            .collect();
+        if new.len() >= count {
+            known.extend(new);
+            return Ok(());
+        }
+        context.check_cancelled()?;
+        tokio::time::sleep(CloudFormation::poll(&context.cloud).max(Duration::from_millis(10))).await;
+    }
+}

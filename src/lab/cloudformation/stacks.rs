@@ -1,0 +1,474 @@
+//! CreateStack, UpdateStack, DeleteStack, and what they have in common with change sets.
+
+use super::diff;
+use super::events;
+use super::intrinsics::{Facts, conditions};
+use super::operations::Operation;
+use super::parameters::{self, Parameters};
+use super::service::CloudFormation;
+use super::signals::missing;
+use super::state::{Desired, OnFailure, Stack};
+use super::template::{Template, invalid};
+use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Caller, Cloud, flag, list, only, text, texts};
+use crate::lab::{clock, ids};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Parameters of requests that the lab knows but cannot honour.
+const UNSUPPORTED: &[&str] = &[
+    "StackPolicyBody",
+    "StackPolicyURL",
+    "StackPolicyDuringUpdateBody",
+    "StackPolicyDuringUpdateURL",
+    "TemplateURL",
+    "TimeoutInMinutes",
+    "ResourcesToImport",
+    "DeploymentMode",
+    "DeploymentConfig",
+];
+
+const COMMON: &[&str] = &[
+    "StackName",
+    "TemplateBody",
+    "UsePreviousTemplate",
+    "Parameters",
+    "Capabilities",
+    "Tags",
+    "RoleARN",
+    "NotificationARNs",
+    "ResourceTypes",
+    "RollbackConfiguration",
+];
+
+/// Refuses parameters that no version of the action has, and those that the lab cannot honour.
+pub(super) fn check_params(params: &Value, own: &[&str]) -> Result<(), ApiError> {
+    if let Some(name) = UNSUPPORTED.iter().find(|n| params.get(**n).is_some()) {
+        return Err(invalid(format!("{name} is not supported by the local cloud")));
+    }
+    let known: Vec<&str> = COMMON.iter().chain(own).copied().collect();
+    only(params, &known)
+}
+
+/// Checks a stack's name.
+pub(super) fn check_name(name: &str) -> Result<(), ApiError> {
+    let good = name.len() <= 128
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if good {
+        Ok(())
+    } else {
+        Err(invalid(format!(
+            "1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: Member must satisfy regular \
+             expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+        )))
+    }
+}
+
+/// A new stack's ARN.
+pub(super) fn stack_arn(region: &str, name: &str) -> String {
+    let partition = super::intrinsics::partition(region);
+    format!(
+        "arn:{partition}:cloudformation:{region}:{ACCOUNT}:stack/{name}/{}",
+        ids::uuid()
+    )
+}
+
+/// What a request says about failures.
+pub(super) fn on_failure(params: &Value, name: &str) -> Result<Option<OnFailure>, ApiError> {
+    let disabled = flag(params, "DisableRollback");
+    let chosen = match text(params, name).as_deref() {
+        None => None,
+        Some("ROLLBACK") => Some(OnFailure::Rollback),
+        Some("DO_NOTHING") => Some(OnFailure::DoNothing),
+        Some("DELETE") => Some(OnFailure::Delete),
+        Some(other) => {
+            return Err(invalid(format!(
+                "1 validation error detected: Value '{other}' at '{}' failed to satisfy constraint: Member must satisfy enum value set: \
+                 [DELETE, DO_NOTHING, ROLLBACK]",
+                if name == "OnFailure" {
+                    "onFailure"
+                } else {
+                    "onStackFailure"
+                }
+            )));
+        }
+    };
+    match (disabled, chosen) {
+        (Some(_), Some(_)) => Err(invalid("You may not specify both DisableRollback and OnFailure")),
+        (Some(true), None) => Ok(Some(OnFailure::DoNothing)),
+        (_, chosen) => Ok(chosen),
+    }
+}
+
+impl CloudFormation {
+    /// Settles what a request asks for: template, parameters, rules, conditions, capabilities, tags.
+    pub(super) async fn desired(
+        &self,
+        cloud: &Arc<Cloud>,
+        caller: &Caller,
+        params: &Value,
+        name: &str,
+        id: &str,
+        previous: Option<&Desired>,
+    ) -> Result<Desired, ApiError> {
+        let use_previous = flag(params, "UsePreviousTemplate").unwrap_or_default();
+        let template = match (text(params, "TemplateBody"), use_previous, previous) {
+            (Some(_), true, _) => {
+                return Err(invalid(
+                    "You cannot specify both usePreviousTemplate and Template Body/URL.",
+                ));
+            }
+            (Some(body), false, _) => Arc::new(Template::read(&body)?),
+            (None, true, Some(previous)) => previous.template.clone(),
+            _ => return Err(invalid("Either Template URL or Template Body must be specified.")),
+        };
+        let capabilities = texts(params, "Capabilities");
+        capable(&template, &capabilities)?;
+        let before = previous.map_or_else(Parameters::new, |p| p.parameters.clone());
+        let given = list(params, "Parameters");
+        let given: Vec<Value> = given.into_iter().filter(Value::is_object).collect();
+        let settled = parameters::settle(cloud, caller, &template, &given, &before).await?;
+        let mut facts = Facts {
+            parameters: settled.iter().map(|(k, p)| (k.clone(), p.value())).collect(),
+            region: cloud.region.clone(),
+            account: ACCOUNT.to_owned(),
+            stack_id: id.to_owned(),
+            stack_name: name.to_owned(),
+            zones: zones(cloud, caller).await?,
+            exports: self.lock().exports(id),
+            ..Facts::default()
+        };
+        parameters::rules(&template, &facts)?;
+        facts.conditions = conditions(&template, &facts)?;
+        let role = text(params, "RoleARN").or_else(|| previous.and_then(|p| p.role.clone()));
+        if let Some(role) = &role {
+            assumable(cloud, caller, role).await?;
+        }
+        let tags = match (params.get("Tags"), previous) {
+            (None, Some(previous)) => previous.tags.clone(),
+            _ => tags(params)?,
+        };
+        Ok(Desired {
+            template,
+            parameters: settled,
+            facts,
+            tags,
+            capabilities,
+            role,
+        })
+    }
+
+    pub(super) async fn create_stack(
+        self: Arc<Self>,
+        cloud: &Arc<Cloud>,
+        params: &Value,
+        caller: &Caller,
+    ) -> ApiResult {
+        check_params(
+            params,
+            &[
+                "DisableRollback",
+                "OnFailure",
+                "ClientRequestToken",
+                "EnableTerminationProtection",
+                "RetainExceptOnCreate",
+            ],
+        )?;
+        let name = text(params, "StackName").ok_or_else(|| missing("StackName"))?;
+        check_name(&name)?;
+        let token = text(params, "ClientRequestToken");
+        let failure = on_failure(params, "OnFailure")?.unwrap_or_default();
+        if let Some(existing) = self.lock().stack(&name) {
+            if token.is_some() && existing.token == token {
+                return Ok(json!({"StackId": existing.id}));
+            }
+            return Err(ApiError::new(
+                "AlreadyExistsException",
+                format!("Stack [{name}] already exists"),
+            ));
+        }
+        let id = stack_arn(&cloud.region, &name);
+        let desired = self.desired(cloud, caller, params, &name, &id, None).await?;
+        {
+            let mut state = self.lock();
+            // Somebody may have been faster while the parameters were looked up.
+            if state.stack(&name).is_some() {
+                return Err(ApiError::new(
+                    "AlreadyExistsException",
+                    format!("Stack [{name}] already exists"),
+                ));
+            }
+            let stack = Stack {
+                id: id.clone(),
+                name: name.clone(),
+                created: clock::now_iso(),
+                desired: desired.clone(),
+                protected: flag(params, "EnableTerminationProtection").unwrap_or_default(),
+                on_failure: failure,
+                operation: ids::uuid(),
+                token,
+                ..Stack::default()
+            };
+            state.stacks.insert(id.clone(), stack);
+            events::set_stack(&mut state, &id, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
+        }
+        let operation = self.operation(cloud, caller, &id);
+        tokio::spawn(operation.create(desired, failure));
+        Ok(json!({"StackId": id}))
+    }
+
+    /// An operation on a stack as the caller.
+    pub(super) fn operation(self: &Arc<Self>, cloud: &Arc<Cloud>, caller: &Caller, stack_id: &str) -> Operation {
+        Operation {
+            service: self.clone(),
+            cloud: cloud.clone(),
+            caller: caller.clone(),
+            stack_id: stack_id.to_owned(),
+        }
+    }
+
+    pub(super) async fn update_stack(
+        self: Arc<Self>,
+        cloud: &Arc<Cloud>,
+        params: &Value,
+        caller: &Caller,
+    ) -> ApiResult {
+        check_params(
+            params,
+            &["DisableRollback", "ClientRequestToken", "RetainExceptOnCreate"],
+        )?;
+        let name = text(params, "StackName").ok_or_else(|| missing("StackName"))?;
+        let token = text(params, "ClientRequestToken");
+        let failure = on_failure(params, "OnFailure")?.unwrap_or_default();
+        let stack = self.updatable(&name)?;
+        let desired = self
+            .desired(cloud, caller, params, &stack.name, &stack.id, Some(&stack.desired))
+            .await?;
+        if diff::changes(&stack, &desired)?.is_empty() && !diff::outputs_differ(&stack, &desired) {
+            return Err(invalid("No updates are to be performed."));
+        }
+        self.start_update(cloud, caller, &stack.id, desired, failure, token)?;
+        Ok(json!({"StackId": stack.id}))
+    }
+
+    /// A stack that can be updated now.
+    pub(super) fn updatable(&self, name: &str) -> Result<Stack, ApiError> {
+        let state = self.lock();
+        let Some(stack) = state.stack(name).filter(|s| s.deleted.is_none()) else {
+            return Err(invalid(format!("Stack [{name}] does not exist")));
+        };
+        let ready = matches!(
+            stack.status.as_str(),
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" | "IMPORT_COMPLETE"
+        );
+        if ready {
+            Ok(stack.clone())
+        } else {
+            Err(invalid(format!(
+                "Stack:{} is in {} state and can not be updated.",
+                stack.id, stack.status
+            )))
+        }
+    }
+
+    /// Begins an update in the background.
+    pub(super) fn start_update(
+        self: &Arc<Self>,
+        cloud: &Arc<Cloud>,
+        caller: &Caller,
+        id: &str,
+        desired: Desired,
+        failure: OnFailure,
+        token: Option<String>,
+    ) -> Result<(), ApiError> {
+        self.updatable(id)?;
+        let before = {
+            let mut state = self.lock();
+            let Some(stack) = state.stacks.get_mut(id) else {
+                return Err(invalid(format!("Stack [{id}] does not exist")));
+            };
+            let before = std::mem::replace(&mut stack.desired, desired.clone());
+            stack.updated = Some(clock::now_iso());
+            stack.on_failure = failure;
+            stack.operation = ids::uuid();
+            stack.token = token;
+            events::set_stack(&mut state, id, "UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()));
+            before
+        };
+        let operation = self.operation(cloud, caller, id);
+        tokio::spawn(operation.update(before, desired, failure));
+        Ok(())
+    }
+
+    pub(super) fn delete_stack(self: Arc<Self>, cloud: &Arc<Cloud>, params: &Value, caller: &Caller) -> ApiResult {
+        only(
+            params,
+            &[
+                "StackName",
+                "RetainResources",
+                "RoleARN",
+                "ClientRequestToken",
+                "DeletionMode",
+            ],
+        )?;
+        let name = text(params, "StackName").ok_or_else(|| missing("StackName"))?;
+        let retain: Vec<String> = texts(params, "RetainResources")
+            .into_iter()
+            .filter(|r| !r.is_empty())
+            .collect();
+        let forced = text(params, "DeletionMode").as_deref() == Some("FORCE_DELETE_STACK");
+        let (id, retain) = {
+            let mut state = self.lock();
+            let Some(stack) = state.stack(&name).filter(|s| s.deleted.is_none()) else {
+                return Ok(Value::Null);
+            };
+            let (id, status) = (stack.id.clone(), stack.status.clone());
+            if stack.protected {
+                return Err(invalid(format!(
+                    "Stack [{}] cannot be deleted while TerminationProtection is enabled",
+                    stack.name
+                )));
+            }
+            if status == "DELETE_IN_PROGRESS" {
+                return Ok(Value::Null);
+            }
+            if status.ends_with("_IN_PROGRESS") && status != "REVIEW_IN_PROGRESS" {
+                return Err(invalid(format!(
+                    "Stack [{}] cannot be deleted while in status {status}",
+                    stack.name
+                )));
+            }
+            if (!retain.is_empty() || forced) && status != "DELETE_FAILED" {
+                return Err(invalid(format!(
+                    "Invalid operation on stack [{id}]. Specify a list of resources to retain only if the stack is in the DELETE_FAILED \
+                     state."
+                )));
+            }
+            if let Some(unknown) = retain.iter().find(|r| !stack.resources.contains_key(*r)) {
+                return Err(invalid(format!(
+                    "Resource [{unknown}] does not exist in stack [{}]",
+                    stack.name
+                )));
+            }
+            let failed = stack
+                .resources
+                .values()
+                .filter(|r| forced && r.status == "DELETE_FAILED");
+            let retain: Vec<String> = failed
+                .map(|r| r.logical.clone())
+                .chain(retain.iter().cloned())
+                .collect();
+            let review = status == "REVIEW_IN_PROGRESS";
+            if let Some(stack) = state.stacks.get_mut(&id) {
+                stack.operation = ids::uuid();
+                stack.token = text(params, "ClientRequestToken");
+            }
+            for set in state.change_sets.values_mut().filter(|c| c.stack == id) {
+                set.execution = "OBSOLETE".to_owned();
+            }
+            if review {
+                events::set_stack(&mut state, &id, "DELETE_COMPLETE", None);
+                if let Some(stack) = state.stacks.get_mut(&id) {
+                    stack.deleted = Some(clock::now_iso());
+                }
+                return Ok(Value::Null);
+            }
+            events::set_stack(&mut state, &id, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
+            (id, retain)
+        };
+        let operation = self.operation(cloud, caller, &id);
+        tokio::spawn(operation.delete(retain));
+        Ok(Value::Null)
+    }
+
+    pub(super) fn update_termination_protection(&self, params: &Value) -> ApiResult {
+        only(params, &["StackName", "EnableTerminationProtection"])?;
+        let name = text(params, "StackName").ok_or_else(|| missing("StackName"))?;
+        let wanted =
+            flag(params, "EnableTerminationProtection").ok_or_else(|| missing("EnableTerminationProtection"))?;
+        let mut state = self.lock();
+        let Some(id) = state.stack(&name).filter(|s| s.deleted.is_none()).map(|s| s.id.clone()) else {
+            return Err(invalid(format!("Stack [{name}] does not exist")));
+        };
+        if let Some(stack) = state.stacks.get_mut(&id) {
+            stack.protected = wanted;
+        }
+        Ok(json!({"StackId": id}))
+    }
+}
+
+fn capable(template: &Template, given: &[String]) -> Result<(), ApiError> {
+    if let Some(bad) = given
+        .iter()
+        .find(|c| !["", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"].contains(&c.as_str()))
+    {
+        return Err(invalid(format!(
+            "1 validation error detected: Value '[{bad}]' at 'capabilities' failed to satisfy constraint: Member must satisfy constraint: \
+             [Member must satisfy enum value set: [CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND]]"
+        )));
+    }
+    let (needed, _) = template.capabilities();
+    let named = given.iter().any(|c| c == "CAPABILITY_NAMED_IAM");
+    let lacking: Vec<&str> = needed
+        .into_iter()
+        .filter(|n| !named && !given.iter().any(|g| g == n))
+        .collect();
+    if lacking.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::new(
+            "InsufficientCapabilitiesException",
+            format!("Requires capabilities : [{}]", lacking.join(", ")),
+        ))
+    }
+}
+
+fn tags(params: &Value) -> Result<Vec<(String, String)>, ApiError> {
+    let mut out: Vec<(String, String)> = Vec::new();
+    for tag in list(params, "Tags").iter().filter(|t| t.is_object()) {
+        let key = text(tag, "Key").unwrap_or_default();
+        let value = text(tag, "Value").unwrap_or_default();
+        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
+            return Err(invalid(format!("Tag key or value of '{key}' is too short or too long")));
+        }
+        if key.to_ascii_lowercase().starts_with("aws:") {
+            return Err(invalid("aws: prefixed tag key names are not allowed for external use."));
+        }
+        if out.iter().any(|(k, _)| *k == key) {
+            return Err(invalid(format!("Duplicate tag keys found: {key}")));
+        }
+        out.push((key, value));
+    }
+    if out.len() > 50 {
+        return Err(invalid("The number of tags exceeds 50"));
+    }
+    Ok(out)
+}
+
+async fn zones(cloud: &Arc<Cloud>, caller: &Caller) -> Result<Vec<String>, ApiError> {
+    match cloud
+        .call("ec2", "DescribeAvailabilityZones", json!({}), caller.clone())
+        .await
+    {
+        Ok(answer) => Ok(list(&answer, "availabilityZoneInfo")
+            .iter()
+            .filter_map(|z| text(z, "zoneName"))
+            .collect()),
+        Err(error) if error.status >= 500 => Err(error),
+        // Templates that ask for no zones deploy all the same.
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+async fn assumable(cloud: &Arc<Cloud>, caller: &Caller, role: &str) -> Result<(), ApiError> {
+    let name = role.rsplit('/').next().unwrap_or_default();
+    let known = role.starts_with("arn:") && role.contains(":role/");
+    let found = cloud
+        .call("iam", "GetRole", json!({"RoleName": name}), caller.clone())
+        .await;
+    if known && found.is_ok() {
+        Ok(())
+    } else {
+        Err(invalid(format!("Role {role} is invalid or cannot be assumed")))
+    }
+}

@@ -1,0 +1,265 @@
+//! What CloudFormation remembers.
+
+use super::intrinsics::{Facts, Lookup};
+use super::parameters::Parameters;
+use super::template::{Resource, Template};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Everything about all stacks.
+#[derive(Default)]
+pub struct State {
+    /// Stacks by ARN, in order of creation; deleted ones stay.
+    pub stacks: IndexMap<String, Stack>,
+    /// Events by stack ARN, oldest first.
+    pub events: HashMap<String, Vec<Event>>,
+    /// Change sets by ARN, in order of creation.
+    pub change_sets: IndexMap<String, ChangeSet>,
+    /// Signals that came in, by stack ARN and logical id, as unique id and whether it was a success.
+    pub signals: HashMap<(String, String), Vec<(String, bool)>>,
+}
+
+/// What is settled about a stack before resources are touched.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    /// Template.
+    pub template: Arc<Template>,
+    /// Parameters.
+    pub parameters: Parameters,
+    /// What intrinsics are evaluated against.
+    pub facts: Facts,
+    /// Stack tags.
+    pub tags: Vec<(String, String)>,
+    /// Acknowledged capabilities.
+    pub capabilities: Vec<String>,
+    /// Role that was given for the stack's calls.
+    pub role: Option<String>,
+}
+
+impl Desired {
+    /// Whether a resource is part of the stack: its condition holds or it has none.
+    pub fn active(&self, logical: &str) -> bool {
+        self.template
+            .resources
+            .get(logical)
+            .is_some_and(|r| match &r.condition {
+                None => true,
+                Some(condition) => self.facts.conditions.get(condition).copied().unwrap_or_default(),
+            })
+    }
+}
+
+/// What happens when a creation fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// What was created is deleted, the stack stays.
+    #[default]
+    Rollback,
+    /// Everything stays.
+    DoNothing,
+    /// What was created is deleted, and the stack with it.
+    Delete,
+}
+
+/// One stack.
+#[derive(Debug, Clone, Default)]
+pub struct Stack {
+    /// ARN.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Status, `CREATE_COMPLETE`.
+    pub status: String,
+    /// Why it has this status.
+    pub reason: Option<String>,
+    /// When it was created.
+    pub created: String,
+    /// When it was last updated.
+    pub updated: Option<String>,
+    /// When it was deleted.
+    pub deleted: Option<String>,
+    /// What it is made from.
+    pub desired: Desired,
+    /// Termination protection.
+    pub protected: bool,
+    /// What happens when an operation fails.
+    pub on_failure: OnFailure,
+    /// Outputs.
+    pub outputs: Vec<StackOutput>,
+    /// Resources by logical id.
+    pub resources: IndexMap<String, Record>,
+    /// The change set that was executed last.
+    pub change_set: Option<String>,
+    /// Id of the operation that runs or ran last.
+    pub operation: String,
+    /// Client token of that operation.
+    pub token: Option<String>,
+}
+
+/// One output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StackOutput {
+    /// Name.
+    pub key: String,
+    /// Value.
+    pub value: String,
+    /// Description.
+    pub description: Option<String>,
+    /// Name under which it is exported.
+    pub export: Option<String>,
+}
+
+/// One resource of a stack.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// Logical id.
+    pub logical: String,
+    /// Type.
+    pub kind: String,
+    /// Physical id, once there is one.
+    pub physical: Option<String>,
+    /// Status, `CREATE_COMPLETE`.
+    pub status: String,
+    /// Why it has this status.
+    pub reason: Option<String>,
+    /// When the status was entered.
+    pub at: String,
+    /// Properties as they were last applied.
+    pub properties: Value,
+    /// Tags of the stack as they were last applied.
+    pub tags: Vec<(String, String)>,
+    /// Values of `Fn::GetAtt`.
+    pub attributes: Map<String, Value>,
+    /// The template's definition that was last applied.
+    pub resource: Resource,
+    /// Logical ids that it needs.
+    pub needs: BTreeSet<String>,
+    /// Whether the operation that created it is not over.
+    pub fresh: bool,
+}
+
+impl Record {
+    /// Value of an attribute: what the service answered, else the property of that name.
+    pub fn attribute(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.attributes.get(name) {
+            return Some(value.clone());
+        }
+        let mut value = &self.properties;
+        for part in name.split('.') {
+            value = value.get(part)?;
+        }
+        Some(value.clone())
+    }
+}
+
+/// One event of a stack.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Unique id.
+    pub id: String,
+    /// Operation that it belongs to.
+    pub operation: String,
+    /// Logical id; the stack's name for the stack itself.
+    pub logical: String,
+    /// Physical id.
+    pub physical: Option<String>,
+    /// Type.
+    pub kind: String,
+    /// Status.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: String,
+    /// Properties, for resources.
+    pub properties: Option<String>,
+    /// Client token of the operation.
+    pub token: Option<String>,
+}
+
+/// One change set.
+#[derive(Debug, Clone)]
+pub struct ChangeSet {
+    /// ARN.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// ARN of the stack.
+    pub stack: String,
+    /// `CREATE_PENDING`, `CREATE_COMPLETE`, `FAILED`.
+    pub status: String,
+    /// `UNAVAILABLE`, `AVAILABLE`, `EXECUTE_COMPLETE`, `OBSOLETE`.
+    pub execution: String,
+    /// Why the status is so.
+    pub reason: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created: String,
+    /// Whether it creates the stack.
+    pub creates: bool,
+    /// What the stack will be made from.
+    pub desired: Desired,
+    /// Changes as DescribeChangeSet shows them.
+    pub changes: Vec<Value>,
+    /// What happens when the execution fails.
+    pub on_failure: Option<OnFailure>,
+    /// Client token.
+    pub token: Option<String>,
+    /// Violations that were found before anything was made, as DescribeEvents shows them.
+    pub findings: Vec<Value>,
+}
+
+impl State {
+    /// The stack by ARN, or the living one of this name.
+    pub fn stack(&self, name_or_id: &str) -> Option<&Stack> {
+        if name_or_id.starts_with("arn:") {
+            return self.stacks.get(name_or_id);
+        }
+        self.stacks
+            .values()
+            .rev()
+            .find(|s| s.name == name_or_id && s.deleted.is_none())
+    }
+
+    /// The change set by ARN, or by name within a stack.
+    pub fn change_set(&self, name_or_id: &str, stack: Option<&str>) -> Option<&ChangeSet> {
+        if name_or_id.starts_with("arn:") {
+            return self.change_sets.get(name_or_id);
+        }
+        let stack = self.stack(stack?)?.id.clone();
+        self.change_sets
+            .values()
+            .rev()
+            .find(|c| c.name == name_or_id && c.stack == stack)
+    }
+
+    /// Exports of all living stacks but one.
+    pub fn exports(&self, but: &str) -> HashMap<String, String> {
+        self.stacks
+            .values()
+            .filter(|s| s.deleted.is_none() && s.id != but)
+            .flat_map(|s| s.outputs.iter())
+            .filter_map(|o| o.export.clone().map(|name| (name, o.value.clone())))
+            .collect()
+    }
+}
+
+/// The resources of a stack as intrinsics see them at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Records by logical id.
+    pub records: IndexMap<String, Record>,
+}
+
+impl Lookup for Snapshot {
+    fn reference(&self, logical: &str) -> Option<Value> {
+        self.records.get(logical)?.physical.clone().map(Value::String)
+    }
+
+    fn attribute(&self, logical: &str, attribute: &str) -> Option<Value> {
+        self.records.get(logical)?.attribute(attribute)
+    }
+}
