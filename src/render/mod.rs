@@ -16,3 +16,6 @@ mod user_data;
 pub use entry::{RenderError, TEMPLATE_BODY_LIMIT, body, names, stack_tags, template};
 pub use parameters::{Resolved, known_parameters, parameters};
 pub use user_data::agent_config;
+
+#[cfg(test)]
+mod tests;

@@ -31,9 +31,9 @@ pub(super) fn client_parameter(index: usize) -> String {
     }
 }
 
-/// Ranges of the two subnets of a new network: its first two sixteenths, which leaves room for more.
+/// Ranges of the two subnets of a new network: its first two quarters, which leaves room for as much again.
 pub(super) fn subnet_ranges(cidr: Cidr) -> [Option<Cidr>; 2] {
-    [0, 1].map(|index| cidr.part(cidr.prefix() + 4, index))
+    [0, 1].map(|index| cidr.part(cidr.prefix() + 2, index))
 }
 
 fn switch(value: bool) -> &'static str {

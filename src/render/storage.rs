@@ -63,8 +63,9 @@ pub(super) fn add(template: &mut Template) {
         },
         "Tags" => tags(),
     };
-    template.resources.insert(
-        names::CREDENTIALS.to_owned(),
-        Resource::new("AWS::SecretsManager::Secret", secret),
-    );
+    let mut secret = Resource::new("AWS::SecretsManager::Secret", secret);
+    // A password without its queue manager is worth nothing; a new stack on the kept data makes a new one.
+    secret.deletion_policy = Some(DeletionPolicy::Delete);
+    secret.update_replace_policy = Some(DeletionPolicy::Delete);
+    template.resources.insert(names::CREDENTIALS.to_owned(), secret);
 }

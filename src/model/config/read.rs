@@ -467,7 +467,7 @@ impl Reader {
 
     fn new_network(&mut self, cidr: Cidr, region: Option<&Region>) {
         let place = self.place("network.cidr");
-        // The subnets are sixteenths of it, and AWS allows VPCs and subnets from /16 to /28.
+        // AWS allows VPCs from /16; its quarters must hold a load balancer and nine endpoints.
         if !(16..=24).contains(&cidr.prefix()) {
             let message = format!("a new network's range must have a prefix from 16 to 24, found {cidr}");
             let hint = "choose a range such as 10.20.0.0/16";

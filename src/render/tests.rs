@@ -1,0 +1,437 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::agent::AgentConfig;
+use crate::model::*;
+use crate::template::{Function, Template, Value};
+
+fn resolved() -> Resolved {
+    Resolved {
+        vpc: Some(VpcId::new("vpc-0123456789abcdef0").unwrap()),
+        subnets: Some(["subnet-00000001", "subnet-00000002"].map(|id| SubnetId::new(id).unwrap())),
+        zones: Some(["eu-west-1a", "eu-west-1b"].map(|zone| ZoneName::new(zone).unwrap())),
+        ami: Some(AmiId::new("ami-0123456789abcdef0").unwrap()),
+        root_device: Some("/dev/sda1".into()),
+    }
+}
+
+fn new_network(internal: bool) -> Deployment {
+    let mut deployment = Deployment::default();
+    deployment.network.placement = Placement::New {
+        cidr: Cidr::new("10.20.0.0/16").unwrap(),
+        zones: None,
+    };
+    deployment.endpoint.internal = internal;
+    deployment
+}
+
+#[test]
+fn logical_ids_are_those_that_other_parts_speak_of() {
+    let template = template(&Deployment::default()).unwrap();
+    let ids: Vec<&str> = template.resources.keys().map(String::as_str).collect();
+    let expected = "LoadBalancerSecurityGroup InstanceSecurityGroup FileSystemSecurityGroup FileSystem MountTarget1 MountTarget2 \
+         Credentials Role InstanceProfile LoadBalancer TargetGroup Listener AmqpTargetGroup AmqpListener LaunchTemplate Group \
+         OutageAlarm OverlapAlarm TwoEnginesAlarm";
+    assert_eq!(ids, expected.split_whitespace().collect::<Vec<_>>());
+    for name in [
+        names::FILE_SYSTEM,
+        names::GROUP,
+        names::LOAD_BALANCER,
+        names::TARGET_GROUP,
+        names::CREDENTIALS,
+    ] {
+        assert!(template.resources.contains_key(name), "{name}");
+    }
+    let outputs: Vec<&str> = template.outputs.keys().map(String::as_str).collect();
+    let expected = "Endpoint MqEndpoint AmqpEndpoint FileSystemId GroupName LoadBalancerArn TargetGroupArn AmqpTargetGroupArn \
+         CredentialsSecret QueueManagerName";
+    assert_eq!(outputs, expected.split_whitespace().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_command_of_the_proof_of_concept_gives_every_parameter_that_must_be_given() {
+    let template = template(&Deployment::default()).unwrap();
+    let command = "KeyName VPC Subnet1 Subnet2 QueueManagerName AMI AvailabilityZone1 AvailabilityZone2";
+    let given: Vec<&str> = command.split(' ').collect();
+    for name in &given {
+        assert!(template.parameters.contains_key(*name), "{name}");
+    }
+    for (name, parameter) in &template.parameters {
+        assert!(
+            parameter.default.is_some() || given.contains(&name.as_str()),
+            "{name} must be given"
+        );
+    }
+    assert_eq!(template.parameters["KeyName"].default, Some("".into()));
+}
+
+#[test]
+fn nothing_has_a_name_that_needs_a_stronger_capability_or_collides() {
+    let template = template(&Deployment::default()).unwrap();
+    for (name, resource) in &template.resources {
+        for key in [
+            "RoleName",
+            "InstanceProfileName",
+            "AutoScalingGroupName",
+            "Name",
+            "GroupName",
+            "LaunchTemplateName",
+            "AlarmName",
+        ] {
+            assert!(!resource.properties.contains_key(key), "{name}.{key}");
+        }
+    }
+}
+
+#[test]
+fn data_outlives_the_stack_but_not_a_failed_creation() {
+    for (name, resource) in template(&Deployment::default()).unwrap().resources {
+        let policies = (resource.deletion_policy, resource.update_replace_policy);
+        let policies = (
+            policies.0.as_ref().map(|p| p.as_str().to_owned()),
+            policies.1.as_ref().map(|p| p.as_str().to_owned()),
+        );
+        let expected = match name.as_str() {
+            "FileSystem" => (Some("RetainExceptOnCreate".to_owned()), Some("Retain".to_owned())),
+            "Credentials" => (Some("Delete".to_owned()), Some("Delete".to_owned())),
+            _ => (None, None),
+        };
+        assert_eq!(policies, expected, "{name}");
+    }
+}
+
+#[test]
+fn each_security_group_admits_only_its_neighbour() {
+    let template = template(&Deployment::default()).unwrap();
+    let sources = |group: &str| {
+        let mut found = Vec::new();
+        walk(
+            &template.resources[group].properties["SecurityGroupIngress"],
+            &mut |value| {
+                for key in ["CidrIp", "SourceSecurityGroupId"] {
+                    found.extend(value.get(key).map(|source| format!("{key} {source:?}")));
+                }
+            },
+        );
+        found.sort();
+        found.dedup();
+        found
+    };
+    let group = |name: &str| {
+        [format!(
+            "SourceSecurityGroupId {:?}",
+            crate::template::get_att(name, "GroupId")
+        )]
+    };
+    assert_eq!(sources("InstanceSecurityGroup"), group("LoadBalancerSecurityGroup"));
+    assert_eq!(sources("FileSystemSecurityGroup"), group("InstanceSecurityGroup"));
+    assert_eq!(sources("LoadBalancerSecurityGroup").len(), 3, "the private ranges");
+    let kinds: Vec<&str> = template
+        .resources
+        .values()
+        .map(|resource| resource.kind.as_str())
+        .collect();
+    assert!(
+        !kinds.contains(&"AWS::EC2::SecurityGroupIngress"),
+        "rules stand inside their groups"
+    );
+}
+
+fn walk(value: &Value, look: &mut impl FnMut(&Value)) {
+    look(value);
+    match value {
+        Value::List(entries) => entries.iter().for_each(|entry| walk(entry, look)),
+        Value::Map(entries) => entries.values().for_each(|entry| walk(entry, look)),
+        Value::Call(_, argument) => walk(argument, look),
+        _ => {}
+    }
+}
+
+#[test]
+fn only_actions_that_know_no_resource_are_allowed_on_all() {
+    let template = template(&Deployment::default()).unwrap();
+    let mut open: Vec<String> = Vec::new();
+    let mut unscoped: Vec<String> = Vec::new();
+    walk(&template.resources["Role"].properties["Policies"], &mut |value| {
+        let Some(resource) = value.get("Resource") else { return };
+        let actions = value.get("Action").and_then(Value::as_list).unwrap();
+        let actions = actions.iter().map(|action| action.as_str().unwrap().to_owned());
+        match (
+            resource.as_str(),
+            value.get("Condition").is_some(),
+            format!("{resource:?}").contains('*'),
+        ) {
+            (Some("*"), false, _) => open.extend(actions),
+            (None, false, true) => unscoped.extend(actions),
+            _ => {}
+        }
+    });
+    assert!(open.iter().all(|action| !action.contains('*')), "{open:?}");
+    open.retain(|action| !action.starts_with("ssmmessages:") && !action.starts_with("ec2messages:"));
+    open.sort();
+    let known = [
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeAutoScalingInstances",
+        "ec2:DescribeInstances",
+        "ssm:UpdateInstanceInformation",
+    ];
+    assert_eq!(open, known);
+    // Its star is the unknown id behind the stack's name.
+    assert_eq!(unscoped, ["cloudformation:SignalResource"]);
+    let text = template.to_json().unwrap();
+    for absent in [
+        "ssm:GetParameter",
+        "AmazonSSMManagedInstanceCore",
+        "iam:",
+        "s3:",
+        "NotAction",
+        "NotResource",
+    ] {
+        assert!(!text.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn the_instance_is_hardened_and_its_group_ends_before_it_launches() {
+    let template = template(&Deployment::default()).unwrap();
+    let data = &template.resources["LaunchTemplate"].properties["LaunchTemplateData"];
+    let metadata = data.get("MetadataOptions").unwrap();
+    assert_eq!(metadata.get("HttpTokens").unwrap().as_str(), Some("required"));
+    assert_eq!(metadata.get("HttpPutResponseHopLimit"), Some(&Value::Int(1)));
+    let volume = &data.get("BlockDeviceMappings").unwrap().as_list().unwrap()[0];
+    assert_eq!(volume.get("Ebs").unwrap().get("Encrypted"), Some(&Value::Bool(true)));
+    assert!(matches!(data.get("KeyName"), Some(Value::Call(Function::If, _))));
+    let group = &template.resources["Group"];
+    assert_eq!(group.properties["MaxSize"].as_str(), Some("1"));
+    assert_eq!(group.properties["MinSize"].as_str(), Some("0"));
+    assert_eq!(group.properties["HealthCheckType"].as_str(), Some("EC2"));
+    assert_eq!(
+        group.properties["InstanceMaintenancePolicy"].get("MaxHealthyPercentage"),
+        Some(&Value::Int(100))
+    );
+    let rolling = group
+        .update_policy
+        .as_ref()
+        .unwrap()
+        .get("AutoScalingRollingUpdate")
+        .unwrap();
+    assert_eq!(rolling.get("MinInstancesInService"), Some(&Value::Int(0)));
+    assert_eq!(rolling.get("WaitOnResourceSignals"), Some(&Value::Bool(true)));
+}
+
+/// What CloudFormation makes of the user data.
+fn filled(template: &Template, amqp: bool) -> String {
+    let data = &template.resources["LaunchTemplate"].properties["LaunchTemplateData"];
+    let Some(Value::Call(Function::Base64, inner)) = data.get("UserData") else {
+        panic!("no Base64")
+    };
+    let Value::Call(Function::Sub, argument) = &**inner else {
+        panic!("no Sub")
+    };
+    let text = argument.as_list().unwrap()[0].as_str().unwrap();
+    let values = [
+        ("AWS::StackName", "mqaws-qm1"),
+        ("AWS::Region", "eu-west-1"),
+        ("QueueManagerName", "A./_%z"),
+        ("FileSystem", "fs-0123456789abcdef0"),
+        (
+            "Credentials",
+            "arn:aws:secretsmanager:eu-west-1:000000000000:secret:Credentials-AbCdEf",
+        ),
+        ("AmqpPort", if amqp { "5672" } else { "null" }),
+    ];
+    let text = values.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("${{{name}}}"), value)
+    });
+    assert!(!text.contains("${"), "{text}");
+    text
+}
+
+#[test]
+fn user_data_writes_the_agents_configuration_and_starts_its_unit() {
+    let template = template(&Deployment::default()).unwrap();
+    for amqp in [true, false] {
+        let text = filled(&template, amqp);
+        assert!(text.starts_with("#cloud-config\n"));
+        let document: BTreeMap<String, serde_json::Value> = serde_saphyr::from_str(&text).unwrap();
+        let keys: Vec<&str> = document.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["runcmd", "write_files"]);
+        assert_eq!(
+            document["runcmd"],
+            serde_json::json!([["systemctl", "enable", "--now", "mqaws-agent.service"]])
+        );
+        let files = document["write_files"].as_array().unwrap();
+        assert_eq!(files.len(), 1);
+        assert_eq!(files[0]["path"], "/etc/mqaws/agent.json");
+        assert_eq!(files[0]["permissions"], "0600");
+        let config: AgentConfig = serde_json::from_str(files[0]["content"].as_str().unwrap()).unwrap();
+        assert_eq!(config.queue_manager, "A./_%z");
+        assert_eq!(config.storage.file_system, "fs-0123456789abcdef0");
+        assert_eq!(config.amqp_port, amqp.then_some(5672));
+        assert_eq!(config.group, names::GROUP);
+        assert_eq!(config.hook, names::TERMINATING_HOOK);
+    }
+}
+
+#[test]
+fn no_secret_stands_in_template_or_user_data() {
+    let text = body(&Deployment::default()).unwrap();
+    // The word stands where the secret is generated, and nowhere else.
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.to_lowercase().contains("password"))
+        .map(str::trim)
+        .collect();
+    assert_eq!(lines, ["GenerateStringKey: password", "PasswordLength: 32"]);
+}
+
+#[test]
+fn a_new_network_has_every_endpoint_that_the_instance_calls() {
+    for internal in [true, false] {
+        let template = template(&new_network(internal)).unwrap();
+        let text = template.to_yaml().unwrap();
+        for service in
+            "ec2 autoscaling cloudformation monitoring secretsmanager ssm ssmmessages elasticfilesystem logs s3"
+                .split(' ')
+        {
+            assert!(
+                text.contains(&format!("com.amazonaws.${{AWS::Region}}.{service}\n")),
+                "{service}"
+            );
+        }
+        assert_eq!(template.resources.contains_key("InternetGateway"), !internal);
+        assert!(!template.parameters.contains_key("VPC"));
+        let waits = &template.resources["Group"].depends_on;
+        for (name, resource) in &template.resources {
+            let needed = matches!(resource.kind.as_str(), "AWS::EC2::VPCEndpoint" | "AWS::EC2::Route");
+            assert!(!needed || waits.contains(name), "{name}");
+        }
+        assert!(text.len() < TEMPLATE_BODY_LIMIT);
+    }
+}
+
+#[test]
+fn what_is_not_known_yet_is_named() {
+    let deployment = Deployment::default();
+    let error = parameters(&deployment, &Resolved::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the parameter `VPC` has no value yet");
+    let error = parameters(
+        &deployment,
+        &Resolved {
+            ami: None,
+            ..resolved()
+        },
+    )
+    .unwrap_err();
+    assert_eq!(error.to_string(), "the parameter `AMI` has no value yet");
+    assert!(crate::remedy::Remedy::hint(&error).unwrap().contains("instance.ami"));
+    assert!(!known_parameters(&deployment, &Resolved::default()).contains_key("VPC"));
+}
+
+#[test]
+fn tags_of_the_stack_carry_its_name_and_the_users() {
+    let mut deployment = Deployment::default();
+    deployment
+        .tags
+        .insert(TagKey::new("cost-centre").unwrap(), TagValue::new("12:30:45").unwrap());
+    let tags = |deployment: &Deployment| {
+        stack_tags(deployment)
+            .into_iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(tags(&deployment), ["mqaws:stack=mqaws-qm1", "cost-centre=12:30:45"]);
+    deployment.security.allow_faults = true;
+    assert_eq!(
+        tags(&deployment),
+        [
+            "mqaws:stack=mqaws-qm1",
+            "mqaws:allow-faults=true",
+            "cost-centre=12:30:45"
+        ]
+    );
+}
+
+fn deployments() -> impl Strategy<Value = Deployment> {
+    let placement = prop_oneof![
+        Just(Placement::Choose { vpc: None }),
+        Just(Placement::Choose { vpc: resolved().vpc }),
+        Just(Placement::Existing {
+            vpc: None,
+            subnets: resolved().subnets.unwrap()
+        }),
+        (16..=24_u8, any::<bool>()).prop_map(|(prefix, named)| Placement::New {
+            cidr: Cidr::new(&format!("10.0.0.0/{prefix}")).unwrap(),
+            zones: named.then(|| resolved().zones.unwrap()),
+        }),
+    ];
+    let name = prop_oneof![
+        "[A-Za-z0-9./_%]{1,48}",
+        prop::sample::select(vec!["ON", "NO", "1E3", "null", "0755", "~", "."]).prop_map(String::from),
+    ]
+    .prop_filter_map("a name", |name| QueueManagerName::new(name).ok());
+    let switches = prop::array::uniform5(any::<bool>());
+    let clients = 1..20_usize;
+    (placement, name, switches, clients, 60..6000_u32, 1..3414_u32).prop_map(
+        |(placement, name, [internal, amqp, backup, faults, extras], clients, idle, mibps)| {
+            let mut deployment = Deployment {
+                stack: name.default_stack(),
+                ..Deployment::default()
+            };
+            deployment.queue_manager.name = name;
+            let all = Cidr::new("10.0.0.0/8").unwrap();
+            deployment.network = Network {
+                placement,
+                clients: (0..u32::try_from(clients).unwrap())
+                    .filter_map(|index| all.part(16, index))
+                    .collect(),
+            };
+            deployment.endpoint = Endpoint {
+                internal,
+                amqp,
+                idle_timeout_seconds: idle,
+            };
+            deployment.storage.backup = backup;
+            deployment.security.allow_faults = faults;
+            if extras {
+                deployment.storage.throughput = Throughput::Provisioned;
+                deployment.storage.provisioned_mibps = Some(mibps);
+                deployment.storage.performance_mode = PerformanceMode::MaxIo;
+                deployment.storage.kms_key = Some(KmsKey::new("alias/mq").unwrap());
+                deployment.instance.key_name = Some(KeyPairName::new("a key").unwrap());
+                let boundary = "arn:aws:iam::123456789012:policy/boundary";
+                deployment.security.permissions_boundary = Some(PolicyArn::new(boundary).unwrap());
+                deployment.alarms.topic = Some(TopicArn::new("arn:aws:sns:eu-west-1:123456789012:ops").unwrap());
+            }
+            deployment
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(32),
+    })]
+
+    #[test]
+    fn every_deployment_renders_without_a_dangling_reference(deployment in deployments()) {
+        let rendered = template(&deployment).unwrap();
+        let text = body(&deployment).unwrap();
+        prop_assert_eq!(&text, &body(&deployment).unwrap(), "rendering is deterministic");
+        prop_assert_eq!(&Template::from_yaml(&text).unwrap(), &rendered);
+
+        let values = parameters(&deployment, &resolved()).unwrap();
+        let declared: Vec<&String> = rendered.parameters.keys().collect();
+        prop_assert_eq!(values.keys().collect::<Vec<_>>(), declared);
+        for (name, value) in &values {
+            let parameter = &rendered.parameters[name];
+            prop_assert!(
+                parameter.allowed_values.is_empty() || parameter.allowed_values.contains(&Value::Str(value.clone())),
+                "{} {}", name, value
+            );
+        }
+    }
+}
