@@ -17,6 +17,9 @@ pub mod review;
 mod service;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use blueprint::blueprint;
 pub use destroy::{Removal, destroy, find};
 pub use error::DeployError;
