@@ -1,1 +1,23 @@
-fn main() {}
+//! The shipped agent: runs on the instance. The only program that can reset the machine it runs on.
+
+use mqaws::agent::ports::HostReset;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Resets this machine at once, without writing anything back.
+struct Reboot;
+
+impl HostReset for Reboot {
+    fn reset(&self, why: &str) {
+        eprintln!("resetting this host: {why}");
+        // It returns only when it failed.
+        let Err(error) = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
+        // Without the right to reset, ending this process is what is left: the unit then kills the engine with it.
+        eprintln!("the host was not reset: {error}");
+        std::process::abort();
+    }
+}
+
+fn main() -> ExitCode {
+    mqaws::agent::host_main(std::env::args_os().skip(1).collect(), Arc::new(Reboot))
+}

@@ -26,11 +26,18 @@ fn main() -> ExitCode {
 type Program = Box<dyn FnOnce(Vec<OsString>) -> ExitCode>;
 
 /// Programs that go by the name of the executable: symlinks in an instance's `opt/mqm/bin`.
-fn by_name(_name: &str) -> Option<Program> {
-    None
+fn by_name(name: &str) -> Option<Program> {
+    match name {
+        "mqaws-agent" => Some(Box::new(mqaws::agent::lab_main)),
+        _ => None,
+    }
 }
 
 /// Programs that go by a hidden first argument.
-fn by_verb(_verb: &str) -> Option<Program> {
-    None
+fn by_verb(verb: &str) -> Option<Program> {
+    match verb {
+        "__agent" => Some(Box::new(mqaws::agent::lab_main)),
+        "__keeper" => Some(Box::new(mqaws::agent::lab_keeper_main)),
+        _ => None,
+    }
 }

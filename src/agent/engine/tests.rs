@@ -1,0 +1,170 @@
+use super::*;
+use crate::model::agent::{EngineConfig, StorageConfig};
+use std::net::TcpListener;
+use std::sync::Mutex;
+
+/// Answers by the name of the command and keeps the command lines.
+#[derive(Default)]
+struct Script {
+    answers: Mutex<Vec<(&'static str, i32, &'static str)>>,
+    lines: Mutex<Vec<String>>,
+}
+
+impl Runner for Script {
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        let name = command.name();
+        self.lines.lock().expect("lines").push(command.to_string());
+        let mut answers = self.answers.lock().expect("answers");
+        let Some(at) = answers.iter().position(|(n, ..)| *n == name) else {
+            return Err(RunError::TimedOut {
+                command: name,
+                after: CHECK,
+                text: String::new(),
+                reaped: true,
+            });
+        };
+        let (_, code, text) = answers.remove(at);
+        Ok(Output {
+            code,
+            text: text.to_owned(),
+            elapsed: Duration::ZERO,
+        })
+    }
+}
+
+fn config(port: u16) -> AgentConfig {
+    AgentConfig {
+        schema: "mqaws.agent/1".into(),
+        stack: "mqaws-qm1".into(),
+        region: "eu-west-1".into(),
+        group: "Group".into(),
+        hook: "stop".into(),
+        queue_manager: "QM1".into(),
+        topology: "single".into(),
+        engine: EngineConfig {
+            kind: "ibm-mq".into(),
+            bin_dir: "/opt/mqm/bin".into(),
+        },
+        storage: StorageConfig {
+            file_system: "fs-1".into(),
+            mount: "/mnt/mqaws".into(),
+        },
+        credentials: "arn".into(),
+        mq_port: port,
+        amqp_port: None,
+        metrics_namespace: "mqaws".into(),
+    }
+}
+
+fn engine(answers: &[(&'static str, i32, &'static str)], port: u16) -> (IbmMq, Arc<Script>) {
+    let script = Arc::new(Script {
+        answers: Mutex::new(answers.to_vec()),
+        lines: Mutex::default(),
+    });
+    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config(port), &Layout::new("/lab/i/i-1"), script.clone(), processes);
+    (mq, script)
+}
+
+const VERSION: &str = "Name:        IBM MQ stand-in\nVersion:     1.0.0.0\n";
+
+#[test]
+fn data_decides_between_creating_and_making_known() {
+    let cases = [
+        (DataState::Absent, 72, "crtmqm", "created"),
+        (DataState::Present, 72, "addmqinf", "made known"),
+        (DataState::Present, 0, "dspmqinf", "known"),
+    ];
+    for (data, known, last, how) in cases {
+        let answers = [
+            ("dspmqver", 0, VERSION),
+            ("crtmqdir", 10, ""),
+            ("dspmqinf", known, ""),
+            ("crtmqm", 0, ""),
+            ("addmqinf", 0, ""),
+        ];
+        let (mq, script) = engine(&answers, 1);
+        let info = mq.adopt(data).expect("adopted");
+        assert_eq!((info.how.as_str(), info.stand_in), (how, true));
+        let lines = script.lines.lock().expect("lines");
+        assert!(lines.last().expect("a command").starts_with(last), "{lines:?}");
+    }
+    let (mq, script) = engine(&[], 1);
+    let failure = mq.adopt(DataState::HalfCreated).expect_err("half");
+    assert_eq!(failure.kind, FailureKind::Final);
+    assert!(script.lines.lock().expect("lines").is_empty(), "nothing is touched");
+}
+
+#[test]
+fn what_a_failed_start_means() {
+    use FailureKind::{Elsewhere, Final, Transient};
+    let cases = [
+        (3, "", Final, "half way"),
+        (
+            71,
+            "AMQ7128E: No license installed for this copy of IBM MQ.\n",
+            Final,
+            "AMQ7128E",
+        ),
+        (71, "AMQ6109S: An internal error has occurred.\n", Transient, "exit 71"),
+        (31, "", Elsewhere, "exit 31"),
+        (43, "", Elsewhere, "exit 43"),
+        (16, "", Final, "exit 16"),
+        (24, "", Transient, "exit 24"),
+        (69, "", Transient, "exit 69"),
+        (201, "", Transient, "exit 201"),
+        (0, "", Transient, "no execution controller"),
+    ];
+    for (code, text, kind, words) in cases {
+        let (mq, _) = engine(&[("strmqm", code, text)], 1);
+        let failure = mq.start(7).expect_err("no success");
+        assert_eq!(failure.kind, kind, "{code}: {}", failure.text);
+        assert!(failure.text.contains(words), "{code}: {}", failure.text);
+    }
+    let (mq, _) = engine(&[], 1);
+    assert_eq!(mq.start(7).expect_err("no answer").kind, Transient);
+}
+
+#[test]
+fn health_is_an_answer_on_both_ways_and_a_failed_check_is_no_verdict() {
+    let pong = "     1 : PING QMGR\nAMQ8415I: Ping IBM MQ Queue Manager command complete.\nOne MQSC command read.\n\
+                No commands have a syntax error.\nAll valid MQSC commands were processed.\n";
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let port = listener.local_addr().expect("address").port();
+    let address = [127, 0, 0, 1].into();
+    let (mq, _) = engine(&[("runmqsc", 0, pong)], port);
+    assert_eq!(mq.check(address), Health::Well);
+    let (mq, _) = engine(&[], port);
+    assert!(matches!(mq.check(address), Health::Bad(why) if why.contains("did not end within")));
+    let (mq, _) = engine(
+        &[("runmqsc", 20, "AMQ8146E: IBM MQ queue manager not available.\n")],
+        port,
+    );
+    assert!(matches!(mq.check(address), Health::Bad(why) if why.contains("AMQ8146E")));
+    drop(listener);
+    let (mq, _) = engine(&[("runmqsc", 0, pong)], port);
+    assert!(matches!(mq.check(address), Health::Bad(why) if why.contains("does not accept")));
+    struct Broken;
+    impl Runner for Broken {
+        fn run(&self, command: &Command) -> Result<Output, RunError> {
+            Err(RunError::CouldNotStart {
+                command: command.name(),
+                source: io::ErrorKind::OutOfMemory.into(),
+            })
+        }
+    }
+    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config(port), &Layout::new("/"), Arc::new(Broken), processes);
+    assert!(matches!(mq.check(address), Health::Unknown(_)));
+}
+
+#[test]
+fn waiting_for_a_listener_ends_when_it_no_longer_matters() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("free")
+        .port();
+    let (mq, _) = engine(&[], port);
+    let failure = mq.accept([127, 0, 0, 1].into(), &|| true).expect_err("stale");
+    assert!(failure.text.contains("nothing accepts"));
+}

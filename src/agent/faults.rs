@@ -1,0 +1,152 @@
+//! Faults on this instance: each is injected, and then looked for.
+
+use super::engine::{IbmMq, chain};
+use super::layout::Layout;
+use super::marks::{Marks, unix_nanos};
+use super::processes::{self, Process, Processes, signal, state, wait_for_end};
+use super::status;
+use crate::model::agent::{FaultReport, Mark, mark};
+use rustix::process::Signal;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// How long a fault may take to be seen.
+const SEEN: Duration = Duration::from_secs(30);
+
+/// A fault that this instance can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// An orderly stop behind the agent's back.
+    Stop,
+    /// SIGKILL to all processes of the queue manager, the execution controller first.
+    Kill,
+    /// SIGSTOP to all of them.
+    Hang,
+}
+
+impl Fault {
+    /// Reads `stop-queue-manager`, `kill-queue-manager` or `hang-queue-manager`.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        match name {
+            "stop-queue-manager" => Ok(Self::Stop),
+            "kill-queue-manager" => Ok(Self::Kill),
+            "hang-queue-manager" => Ok(Self::Hang),
+            _ => Err(format!(
+                "`{name}` is no fault of an instance; these are: stop-queue-manager, kill-queue-manager, hang-queue-manager"
+            )),
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop-queue-manager",
+            Self::Kill => "kill-queue-manager",
+            Self::Hang => "hang-queue-manager",
+        }
+    }
+}
+
+/// Injects a fault and looks whether it happened.
+///
+/// # Errors
+/// When there is nothing to injure, or the engine refused. What was injected but not seen is a report, not an error.
+pub fn inject(fault: Fault, layout: &Layout, engine: &IbmMq, host: &Processes) -> Result<FaultReport, String> {
+    let victims = host
+        .list()
+        .map_err(|e| format!("list the engine's processes: {}", chain(&e)))?;
+    let Some(controller) = victims.iter().find(|p| p.controller).map(|p| p.pid) else {
+        return Err("the queue manager does not run here: there is no execution controller".to_owned());
+    };
+    announce(layout, controller)?;
+    let t_unix_ns = unix_nanos();
+    write_mark(layout, fault, t_unix_ns);
+    let (verified, evidence) = match fault {
+        Fault::Stop => {
+            engine.end_immediately()?;
+            let gone = ended(controller, SEEN);
+            (
+                gone,
+                format!(
+                    "endmqm -i; the execution controller (process {controller}) {}",
+                    gone_or_not(gone)
+                ),
+            )
+        }
+        Fault::Kill => {
+            for victim in &victims {
+                signal(victim.pid, Signal::KILL);
+            }
+            let gone = victims.iter().all(|v| ended(v.pid, SEEN));
+            (gone, format!("SIGKILL to {}; {}", named(&victims), gone_or_not(gone)))
+        }
+        Fault::Hang => {
+            for victim in &victims {
+                signal(victim.pid, Signal::STOP);
+            }
+            let stopped = victims.iter().all(|v| is_stopped(v.pid));
+            let seen = if stopped {
+                "all in state T"
+            } else {
+                "not all in state T"
+            };
+            (stopped, format!("SIGSTOP to {}; {seen}", named(&victims)))
+        }
+    };
+    Ok(FaultReport {
+        fault: fault.name().to_owned(),
+        verified,
+        evidence,
+        t_unix_ns,
+    })
+}
+
+/// Tells the agent that this death is ordered, so that it does not count as an instability of the engine.
+fn announce(layout: &Layout, controller: i32) -> Result<(), String> {
+    let path = layout.ordered_deaths();
+    fs::create_dir_all(layout.run())
+        .and_then(|()| fs::write(&path, format!("{controller}\n")))
+        .map_err(|e| format!("write {}: {e}", path.display()))
+}
+
+fn write_mark(layout: &Layout, fault: Fault, t_unix_ns: i64) {
+    let status = status::read(&layout.status()).ok().map(|f| f.status);
+    let mark = Mark {
+        t_unix_ns,
+        instance: status.as_ref().map(|s| s.instance.clone()).unwrap_or_default(),
+        epoch: status.and_then(|s| s.epoch).unwrap_or_default(),
+        mark: mark::FAULT.to_owned(),
+        detail: fault.name().to_owned(),
+    };
+    if let Err(error) = Marks::new(layout.marks()).append(&mark) {
+        eprintln!("warning: the fault's mark was not written: {error}");
+    }
+}
+
+fn ended(pid: i32, within: Duration) -> bool {
+    wait_for_end(pid, Some(within)).unwrap_or(false) || matches!(processes::state(pid), None | Some('Z'))
+}
+
+fn is_stopped(pid: i32) -> bool {
+    let deadline = Instant::now() + SEEN;
+    loop {
+        match state(pid) {
+            Some('T') => return true,
+            None | Some('Z') => return false,
+            _ if Instant::now() > deadline => return false,
+            _ => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+fn gone_or_not(gone: bool) -> &'static str {
+    if gone { "is gone" } else { "is still there" }
+}
+
+fn named(victims: &[Process]) -> String {
+    let names: Vec<String> = victims.iter().map(|v| format!("{} ({})", v.name, v.pid)).collect();
+    names.join(", ")
+}

@@ -1,0 +1,14 @@
+//! The lock keeper: a process of its own that holds the lock and does all the agent's I/O on the shared file system.
+//!
+//! It outlives the agent, so that the lock lasts as long as anything that can write; the agent talks to it over a unix
+//! socket ([`protocol`]) and finds it again after its own restart ([`client`]). It writes the owner record and the sign of
+//! life in it; the time that takes is the measurement of the file system. When the lock is lost it resets the host through
+//! the port [`super::ports::HostReset`]: nothing else may be trusted to stop an engine that writes.
+
+pub mod client;
+pub mod protocol;
+mod record;
+mod server;
+
+pub use client::{Keeper, Watch};
+pub use server::{KeeperPorts, run};

@@ -1,0 +1,173 @@
+//! What agent and keeper say to each other: one JSON object a line.
+
+use crate::agent::ports::LockPlace;
+use crate::fence::{DataState, Epoch, OwnerRecord, Proof, RecordView};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a keeper is started with, one line on its standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeeperConfig {
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Mount point of the shared file system.
+    pub mount: PathBuf,
+    /// Queue manager.
+    pub queue_manager: String,
+    /// File system id.
+    pub file_system: String,
+    /// EC2 instance id of this host.
+    pub instance: String,
+    /// The kernel's boot id.
+    pub boot: String,
+    /// Where the lock is.
+    pub lock: LockPlace,
+}
+
+/// A request; each is answered by one [`Reply`], [`Request::Watch`] also by [`Notice`]s for as long as the connection lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum Request {
+    /// How things are.
+    Status,
+    /// How things are, and from then on what happens.
+    Watch,
+    /// Read record and data state. Only while the lock is held.
+    Inspect,
+    /// Write the record for the next epoch, if it is still the one that was last inspected or claimed.
+    Claim {
+        /// Why it is safe.
+        proof: Proof,
+    },
+    /// Note something in the record with the next sign of life.
+    Note {
+        /// Engine that writes the data.
+        engine_version: Option<String>,
+        /// The instance has served: the count of instances that gave up begins anew.
+        served: bool,
+    },
+    /// Write that the data is let go, release the lock, end.
+    Release {
+        /// This instance gave up without having served.
+        condemned: bool,
+    },
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Whether it was done.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// A claim found another record than the one that the proof is about.
+    #[serde(default)]
+    pub changed: bool,
+    /// How things are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<KeeperStatus>,
+    /// What an inspection found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
+    /// The claimed epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+}
+
+impl Reply {
+    /// Done.
+    pub fn done() -> Self {
+        Self {
+            ok: true,
+            ..Self::default()
+        }
+    }
+
+    /// Not done.
+    pub fn failed(error: impl Into<String>) -> Self {
+        Self {
+            error: Some(error.into()),
+            ..Self::default()
+        }
+    }
+}
+
+/// How things are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeeperStatus {
+    /// The keeper's own token.
+    pub token: String,
+    /// Its process id.
+    pub pid: u32,
+    /// For which boot of which instance it was started.
+    pub instance: String,
+    /// See `instance`.
+    pub boot: String,
+    /// Whether the lock is held.
+    pub held: bool,
+    /// Who holds it, when that is another.
+    pub holder: Option<String>,
+    /// What this keeper has claimed.
+    pub claimed: Option<(Epoch, Proof)>,
+    /// 99th percentile of the last writes to the file system, milliseconds.
+    pub fsync_millis: Option<f64>,
+    /// Whether a write hangs.
+    pub stalled: bool,
+}
+
+/// What an inspection found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// The record, when there is a readable one.
+    pub record: Option<OwnerRecord>,
+    /// Why the record that is there cannot be read.
+    pub unreadable: Option<String>,
+    /// `absent`, `present`, `half-created`.
+    pub data: String,
+}
+
+impl Found {
+    /// As the decision takes it.
+    pub fn view(self) -> (RecordView, DataState) {
+        let data = match self.data.as_str() {
+            "absent" => DataState::Absent,
+            "half-created" => DataState::HalfCreated,
+            _ => DataState::Present,
+        };
+        let record = match (self.unreadable, self.record) {
+            (Some(why), _) => RecordView::Unreadable(why),
+            (None, Some(record)) => RecordView::Present(Box::new(record)),
+            (None, None) => RecordView::Absent,
+        };
+        (record, data)
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Notice {
+    /// The lock was obtained.
+    Held,
+    /// Another holds it.
+    Busy {
+        /// Its instance id.
+        holder: String,
+    },
+    /// The lock is lost; the host is being reset.
+    Lost {
+        /// Why.
+        why: String,
+    },
+    /// Writes hang, or no longer hang.
+    Storage {
+        /// Whether they hang.
+        stalled: bool,
+    },
+    /// A sign of life was written.
+    Beat {
+        /// See [`KeeperStatus::fsync_millis`].
+        fsync_millis: Option<f64>,
+    },
+}

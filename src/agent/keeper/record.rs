@@ -1,0 +1,343 @@
+//! The keeper's work on the file system: inspect, claim, sign of life, release. All on one thread, which may hang.
+
+use super::protocol::{Found, KeeperConfig, Reply};
+use crate::agent::layout::DataDirs;
+use crate::engine::ibm_mq::data_path;
+use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// How many writes the percentile is taken over.
+const SAMPLES: usize = 128;
+
+/// What a claim or a beat must find in place of what it replaces.
+#[derive(Debug, Clone, PartialEq)]
+enum Basis {
+    /// Nothing was looked at yet.
+    Unknown,
+    Absent,
+    Record(OwnerRecord),
+}
+
+/// The record as this keeper knows it.
+pub(super) struct Desk {
+    config: KeeperConfig,
+    token: String,
+    store: RecordStore,
+    basis: Basis,
+    own: Option<OwnerRecord>,
+    samples: VecDeque<Duration>,
+}
+
+/// What became of a sign of life.
+#[derive(Debug)]
+pub(super) enum Beat {
+    /// It was written.
+    Written,
+    /// There is nothing to sign yet.
+    Nothing,
+    /// The record is another's now.
+    Foreign(String),
+    /// The file system refused.
+    Failed(String),
+}
+
+impl Desk {
+    pub fn new(config: KeeperConfig, token: String) -> Self {
+        let store = RecordStore::new(&config.mount, &config.queue_manager);
+        Self {
+            config,
+            token,
+            store,
+            basis: Basis::Unknown,
+            own: None,
+            samples: VecDeque::with_capacity(SAMPLES),
+        }
+    }
+
+    pub fn inspect(&mut self) -> Reply {
+        if let Err(error) = self.store.prepare() {
+            return Reply::failed(chain(&error));
+        }
+        let (record, unreadable) = match self.store.read() {
+            Ok(record) => (record, None),
+            Err(error @ StoreError::Record { .. }) => (None, Some(chain(&error))),
+            Err(error) => return Reply::failed(chain(&error)),
+        };
+        self.basis = match (&record, &unreadable) {
+            (Some(record), _) => Basis::Record(record.clone()),
+            (None, None) => Basis::Absent,
+            (None, Some(_)) => Basis::Unknown,
+        };
+        let data = match self.data() {
+            Ok(data) => data.to_owned(),
+            Err(error) => return Reply::failed(format!("look at the data directory: {error}")),
+        };
+        Reply {
+            found: Some(Found {
+                record,
+                unreadable,
+                data,
+            }),
+            ..Reply::done()
+        }
+    }
+
+    /// A queue manager's directory without its `qm.ini` is what a creation leaves that was cut off.
+    fn data(&self) -> std::io::Result<&'static str> {
+        let dirs = DataDirs::new(&self.config.mount, &self.config.queue_manager);
+        let own = data_path(&dirs.data, &self.config.queue_manager);
+        Ok(match (own.try_exists()?, own.join("qm.ini").try_exists()?) {
+            (false, _) => "absent",
+            (true, true) => "present",
+            (true, false) => "half-created",
+        })
+    }
+
+    pub fn claim(&mut self, proof: Proof) -> Reply {
+        let current = match self.store.read() {
+            Ok(current) => current,
+            Err(error) => return Reply::failed(chain(&error)),
+        };
+        let same = match (&self.basis, &current) {
+            (Basis::Absent, None) => true,
+            (Basis::Record(basis), Some(current)) => basis.same_claim(current) && basis.released == current.released,
+            _ => false,
+        };
+        if !same {
+            return Reply {
+                changed: true,
+                ..Reply::failed("the owner record is not the one that the proof is about")
+            };
+        }
+        let dirs = DataDirs::new(&self.config.mount, &self.config.queue_manager);
+        for dir in [&dirs.data, &dirs.log] {
+            if let Err(error) = fs::create_dir_all(dir) {
+                return Reply::failed(format!("create {}: {error}", dir.display()));
+            }
+        }
+        let before = current.as_ref();
+        let record = OwnerRecord {
+            schema: SCHEMA.to_owned(),
+            queue_manager: self.config.queue_manager.clone(),
+            epoch: before.map_or(Epoch(0), |r| r.epoch).next(),
+            owner: Writer {
+                instance: self.config.instance.clone(),
+                boot: self.config.boot.clone(),
+            },
+            keeper: self.token.clone(),
+            alive: 0,
+            released: false,
+            proof,
+            at: jiff::Timestamp::now().to_string(),
+            engine_version: before.and_then(|r| r.engine_version.clone()),
+            condemned: before.map_or(0, |r| r.condemned),
+        };
+        match self.write(&record) {
+            Err(error) => Reply::failed(chain(&error)),
+            Ok(()) => {
+                let epoch = record.epoch;
+                self.basis = Basis::Record(record.clone());
+                self.own = Some(record);
+                Reply {
+                    epoch: Some(epoch),
+                    ..Reply::done()
+                }
+            }
+        }
+    }
+
+    pub fn note(&mut self, engine_version: Option<String>, served: bool) -> Reply {
+        let Some(own) = self.own.as_mut() else {
+            return Reply::failed("nothing was claimed");
+        };
+        if engine_version.is_some() {
+            own.engine_version = engine_version;
+        }
+        if served {
+            own.condemned = 0;
+        }
+        Reply::done()
+    }
+
+    /// Writes the sign of life, after a look that nobody else has claimed meanwhile.
+    pub fn beat(&mut self) -> Beat {
+        let Some(mut record) = self.own.clone() else {
+            return Beat::Nothing;
+        };
+        match self.store.read() {
+            Err(error) => return Beat::Failed(chain(&error)),
+            Ok(Some(current)) if current.same_claim(&record) => {}
+            Ok(Some(current)) => {
+                return Beat::Foreign(format!("{} claimed epoch {}", current.owner.instance, current.epoch));
+            }
+            Ok(None) => return Beat::Foreign("the owner record is gone".to_owned()),
+        }
+        record.alive += 1;
+        match self.write(&record) {
+            Err(error) => Beat::Failed(chain(&error)),
+            Ok(()) => {
+                self.own = Some(record);
+                Beat::Written
+            }
+        }
+    }
+
+    pub fn release(&mut self, condemned: bool) -> Reply {
+        let Some(mut record) = self.own.clone() else {
+            return Reply::done();
+        };
+        record.released = true;
+        if condemned {
+            record.condemned = record.condemned.saturating_add(1);
+        }
+        match self.write(&record) {
+            Err(error) => Reply::failed(chain(&error)),
+            Ok(()) => {
+                self.own = None;
+                Reply::done()
+            }
+        }
+    }
+
+    pub fn claimed(&self) -> Option<(Epoch, Proof)> {
+        self.own.as_ref().map(|r| (r.epoch, r.proof.clone()))
+    }
+
+    /// 99th percentile of the last writes, by nearest rank.
+    pub fn fsync_millis(&self) -> Option<f64> {
+        let mut sorted: Vec<Duration> = self.samples.iter().copied().collect();
+        sorted.sort();
+        let rank = (sorted.len() * 99).div_ceil(100);
+        let value = sorted.get(rank.checked_sub(1)?)?;
+        Some((value.as_secs_f64() * 1e6).round() / 1e3)
+    }
+
+    fn write(&mut self, record: &OwnerRecord) -> Result<(), StoreError> {
+        let begin = Instant::now();
+        self.store.write(record)?;
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(begin.elapsed());
+        Ok(())
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::ports::LockPlace;
+    use crate::fence::{DataState, ProofKind, RecordView};
+    use std::path::Path;
+
+    fn desk(mount: &Path, instance: &str) -> Desk {
+        let config = KeeperConfig {
+            socket: mount.join("sock"),
+            mount: mount.to_owned(),
+            queue_manager: "QM1".into(),
+            file_system: "fs-1".into(),
+            instance: instance.into(),
+            boot: "boot".into(),
+            lock: LockPlace::Lease {
+                address: ([127, 0, 0, 1], 1).into(),
+                lease_ms: 1000,
+            },
+        };
+        Desk::new(config, format!("keeper-of-{instance}"))
+    }
+
+    fn proof(kind: ProofKind) -> Proof {
+        Proof { kind, previous: None }
+    }
+
+    #[test]
+    fn epochs_rise_from_owner_to_owner_and_a_claim_needs_the_record_that_was_seen() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (mut first, mut second) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
+        assert!(first.claim(proof(ProofKind::New)).changed, "nothing was inspected yet");
+        let (record, data) = first.inspect().found.expect("found").view();
+        assert_eq!((record, data), (RecordView::Absent, DataState::Absent));
+        second.inspect();
+        assert_eq!(first.claim(proof(ProofKind::New)).epoch, Some(Epoch(1)));
+        assert!(second.claim(proof(ProofKind::New)).changed, "somebody else was quicker");
+        assert_eq!(
+            first.claim(proof(ProofKind::SameHost)).epoch,
+            Some(Epoch(2)),
+            "a restart in place"
+        );
+        second.inspect();
+        assert!(matches!(first.beat(), Beat::Written));
+        assert!(first.note(Some("MQ".into()), true).ok);
+        assert!(first.release(false).ok);
+        assert!(
+            second.claim(proof(ProofKind::Terminated)).changed,
+            "the release was not seen"
+        );
+        second.inspect();
+        assert_eq!(second.claim(proof(ProofKind::Clean)).epoch, Some(Epoch(3)));
+        assert!(first.fsync_millis().is_some_and(|ms| ms >= 0.0));
+    }
+
+    #[test]
+    fn a_zombie_finds_the_record_foreign_and_writes_nothing() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (mut old, mut new) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
+        old.inspect();
+        old.claim(proof(ProofKind::New));
+        new.inspect();
+        new.claim(proof(ProofKind::Terminated));
+        assert!(matches!(old.beat(), Beat::Foreign(_)));
+        let left = new.store.read().expect("read").expect("record");
+        assert_eq!((left.owner.instance.as_str(), left.epoch), ("i-2", Epoch(2)));
+    }
+
+    #[test]
+    fn instances_that_gave_up_are_counted_until_one_serves() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        for n in 1..=3 {
+            let mut desk = desk(dir.path(), &format!("i-{n}"));
+            let before = desk.inspect().found.expect("found").record.map_or(0, |r| r.condemned);
+            assert_eq!(before, n - 1);
+            desk.claim(proof(ProofKind::Clean));
+            desk.release(true);
+        }
+        let mut desk = desk(dir.path(), "i-9");
+        desk.inspect();
+        desk.claim(proof(ProofKind::Clean));
+        desk.note(None, true);
+        desk.beat();
+        assert_eq!(desk.store.read().expect("read").expect("record").condemned, 0);
+    }
+
+    #[test]
+    fn data_states_and_damage() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let mut desk = desk(dir.path(), "i-1");
+        let own = dir.path().join("QM1/data/QM1");
+        fs::create_dir_all(&own).expect("dir");
+        assert_eq!(desk.inspect().found.expect("found").view().1, DataState::HalfCreated);
+        fs::write(own.join("qm.ini"), "").expect("qm.ini");
+        assert_eq!(desk.inspect().found.expect("found").view().1, DataState::Present);
+        fs::write(desk.store.path(), "garbage").expect("damage");
+        assert!(matches!(
+            desk.inspect().found.expect("found").view().0,
+            RecordView::Unreadable(_)
+        ));
+        assert!(desk.claim(proof(ProofKind::New)).error.is_some());
+    }
+}

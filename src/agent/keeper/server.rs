@@ -1,0 +1,467 @@
+//! The keeper's process.
+
+use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
+use super::record::{Beat, Desk};
+use crate::agent::ports::HostReset;
+use crate::agent::processes::Processes;
+use crate::fence::{Lock, LockError};
+use rustix::time::{ClockId, clock_gettime};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Period of the sign of life.
+const BEAT: Duration = Duration::from_secs(2);
+/// A write that takes longer counts as hanging.
+const STALL: Duration = Duration::from_secs(5);
+/// A keeper that nobody talks to and that guards no engine ends after this.
+const ALONE: Duration = Duration::from_secs(60);
+/// Wait between two attempts to obtain a lock that another holds.
+const BUSY: Duration = Duration::from_millis(100);
+/// Longest wait between two renewals.
+const RENEW: Duration = Duration::from_secs(5);
+/// A connection that does not take what it is sent is dropped after this.
+const SEND: Duration = Duration::from_secs(1);
+
+/// What the keeper needs of the world.
+pub struct KeeperPorts {
+    /// The lock.
+    pub lock: Box<dyn Lock>,
+    /// What ends everything that can write.
+    pub reset: Arc<dyn HostReset>,
+    /// The engine's processes on this host.
+    pub engine: Processes,
+}
+
+enum LockOrder {
+    /// Renew now and say whether the lock is held.
+    Verify(Sender<bool>),
+    /// Release and say when it is done.
+    Release(Sender<()>),
+}
+
+struct Job {
+    request: Request,
+    reply: Sender<Reply>,
+}
+
+struct Shared {
+    status: Mutex<KeeperStatus>,
+    watchers: Mutex<Vec<(u64, UnixStream)>>,
+    watcher_ids: AtomicU64,
+    watching: AtomicUsize,
+    alone_since: Mutex<Instant>,
+    /// When the lock was last proved to be held, and its lease; milliseconds of a clock that counts suspended time.
+    proved_at: AtomicU64,
+    lease: AtomicU64,
+    busy_since: Mutex<Option<Instant>>,
+    jobs: Sender<Job>,
+    orders: Sender<LockOrder>,
+    reset: Arc<dyn HostReset>,
+    ended: AtomicBool,
+    config: KeeperConfig,
+}
+
+/// Milliseconds since boot, suspended time included: a host that was frozen must not believe in an old lease.
+fn boot_millis() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or_default() / 1_000_000
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(128 * 1024)
+        .spawn(body)
+        .map(|_| ())
+}
+
+/// Runs the keeper until it released the lock or lost it. Returns false when another keeper runs on this host already.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Result<bool> {
+    let Some(_only) = only_one(&config)? else {
+        return Ok(false);
+    };
+    // Under the file lock, a socket that is there is a dead keeper's.
+    let _ = fs::remove_file(&config.socket);
+    let listener = UnixListener::bind(&config.socket)?;
+    fs::set_permissions(&config.socket, Permissions::from_mode(0o600))?;
+
+    let (jobs, job_queue) = mpsc::channel();
+    let (orders, order_queue) = mpsc::channel();
+    let shared = Arc::new(Shared {
+        status: Mutex::new(KeeperStatus {
+            token: token.clone(),
+            pid: std::process::id(),
+            instance: config.instance.clone(),
+            boot: config.boot.clone(),
+            ..KeeperStatus::default()
+        }),
+        watchers: Mutex::default(),
+        watcher_ids: AtomicU64::new(0),
+        watching: AtomicUsize::new(0),
+        alone_since: Mutex::new(Instant::now()),
+        proved_at: AtomicU64::new(0),
+        lease: AtomicU64::new(0),
+        busy_since: Mutex::new(None),
+        jobs,
+        orders,
+        reset: ports.reset,
+        ended: AtomicBool::new(false),
+        config: config.clone(),
+    });
+    let desk = Desk::new(config.clone(), token);
+    let io = shared.clone();
+    spawn("record", move || io.record_loop(desk, &job_queue))?;
+    let lock = shared.clone();
+    spawn("lock", move || lock.lock_loop(ports.lock, &order_queue))?;
+    let accept = shared.clone();
+    spawn("accept", move || accept.accept_loop(&listener))?;
+    shared.supervise(&ports.engine)?;
+    let _ = fs::remove_file(&config.socket);
+    Ok(true)
+}
+
+fn only_one(config: &KeeperConfig) -> io::Result<Option<File>> {
+    if let Some(dir) = config.socket.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    let path = config.socket.with_extension("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Shared {
+    fn tell(&self, notice: &Notice) {
+        let Ok(mut line) = serde_json::to_vec(notice) else {
+            return;
+        };
+        line.push(b'\n');
+        locked(&self.watchers).retain_mut(|(_, stream)| stream.write_all(&line).is_ok());
+    }
+
+    fn held(&self) -> bool {
+        locked(&self.status).held
+    }
+
+    /// Whether the lock was proved so lately that a write begun now ends before anybody else may have it.
+    fn fresh(&self) -> bool {
+        let age = boot_millis().saturating_sub(self.proved_at.load(Ordering::Acquire));
+        self.held() && age < self.lease.load(Ordering::Acquire) / 2
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    // --- lock ---
+
+    fn lock_loop(&self, mut lock: Box<dyn Lock>, orders: &Receiver<LockOrder>) {
+        let mut wait = Duration::ZERO;
+        loop {
+            let verify = match orders.recv_timeout(wait) {
+                Ok(LockOrder::Release(done)) => {
+                    if let Err(error) = lock.release() {
+                        tracing::warn!(%error, "the lock was not released in order; its lease ends by itself");
+                    }
+                    locked(&self.status).held = false;
+                    let _ = done.send(());
+                    return;
+                }
+                Ok(LockOrder::Verify(answer)) => Some(answer),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            wait = if self.held() {
+                self.renew(&mut *lock)
+            } else {
+                self.obtain(&mut *lock)
+            };
+            if let Some(answer) = verify {
+                let _ = answer.send(self.fresh());
+            }
+            if self.ended.load(Ordering::Acquire) {
+                return;
+            }
+        }
+    }
+
+    fn proved(&self, lock: &dyn Lock, at: u64) -> Duration {
+        self.proved_at.store(at, Ordering::Release);
+        let lease = lock.lease();
+        let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        self.lease.store(millis, Ordering::Release);
+        (lease / 4).min(RENEW)
+    }
+
+    fn obtain(&self, lock: &mut dyn Lock) -> Duration {
+        let asked = boot_millis();
+        match lock.acquire() {
+            Ok(()) => {
+                let wait = self.proved(lock, asked);
+                let mut status = locked(&self.status);
+                status.held = true;
+                status.holder = None;
+                drop(status);
+                tracing::info!("lock obtained");
+                self.tell(&Notice::Held);
+                wait
+            }
+            Err(LockError::Busy { holder }) => {
+                let before = locked(&self.status).holder.replace(holder.clone());
+                if before.as_deref() != Some(&holder) {
+                    tracing::info!(holder, "lock busy");
+                    self.tell(&Notice::Busy { holder });
+                }
+                BUSY
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "lock not obtained");
+                BUSY * 5
+            }
+        }
+    }
+
+    fn renew(&self, lock: &mut dyn Lock) -> Duration {
+        let asked = boot_millis();
+        match lock.renew() {
+            Ok(()) => self.proved(lock, asked),
+            Err(LockError::Lost(why)) => {
+                self.lose(&why);
+                Duration::ZERO
+            }
+            Err(error) => {
+                let silent = boot_millis().saturating_sub(self.proved_at.load(Ordering::Acquire));
+                tracing::warn!(error = &error as &dyn std::error::Error, silent, "lock not renewed");
+                if silent >= self.lease.load(Ordering::Acquire) {
+                    self.lose(&format!("not renewed for {silent} ms: {error}"));
+                }
+                BUSY
+            }
+        }
+    }
+
+    /// The lock is lost: whatever can write must end now, whatever else happens.
+    fn lose(&self, why: &str) {
+        tracing::error!(why, "lock lost, resetting");
+        locked(&self.status).held = false;
+        self.reset.reset(why);
+        self.tell(&Notice::Lost { why: why.to_owned() });
+        self.end();
+    }
+
+    // --- record ---
+
+    fn record_loop(&self, mut desk: Desk, jobs: &Receiver<Job>) {
+        let mut next = Instant::now() + BEAT;
+        loop {
+            let job = jobs.recv_timeout(next.saturating_duration_since(Instant::now()));
+            *locked(&self.busy_since) = Some(Instant::now());
+            match job {
+                Ok(Job { request, reply }) => {
+                    let answer = self.work(&mut desk, request);
+                    let _ = reply.send(answer);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.beat(&mut desk);
+                    next = Instant::now() + BEAT;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            *locked(&self.busy_since) = None;
+            let mut status = locked(&self.status);
+            status.claimed = desk.claimed();
+            status.fsync_millis = desk.fsync_millis();
+        }
+    }
+
+    fn work(&self, desk: &mut Desk, request: Request) -> Reply {
+        match request {
+            _ if !self.held() => Reply::failed("the lock is not held"),
+            Request::Inspect => desk.inspect(),
+            Request::Claim { .. } | Request::Release { .. } if !self.fresh() && !self.verify() => {
+                Reply::failed("the lock could not be proved just now")
+            }
+            Request::Claim { proof } => {
+                let reply = desk.claim(proof);
+                // Known at once, for an agent that asks before the loop comes round.
+                locked(&self.status).claimed = desk.claimed();
+                reply
+            }
+            Request::Note { engine_version, served } => desk.note(engine_version, served),
+            Request::Release { condemned } => desk.release(condemned),
+            Request::Status | Request::Watch => Reply::failed("not for this thread"),
+        }
+    }
+
+    fn verify(&self) -> bool {
+        let (answer, verified) = mpsc::channel();
+        self.orders.send(LockOrder::Verify(answer)).is_ok() && verified.recv_timeout(STALL).unwrap_or(false)
+    }
+
+    fn beat(&self, desk: &mut Desk) {
+        if !self.fresh() {
+            return;
+        }
+        match desk.beat() {
+            Beat::Written => self.tell(&Notice::Beat {
+                fsync_millis: desk.fsync_millis(),
+            }),
+            Beat::Nothing => {}
+            // Either the lock is lost, or somebody writes without it; the lock server knows which.
+            Beat::Foreign(why) => {
+                tracing::error!(why, "the owner record is another's");
+                if !self.verify() {
+                    self.lose(&format!("the owner record is another's: {why}"));
+                }
+            }
+            Beat::Failed(why) => tracing::warn!(why, "no sign of life written"),
+        }
+    }
+
+    // --- connections ---
+
+    fn accept_loop(self: &Arc<Self>, listener: &UnixListener) {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { continue };
+            let shared = self.clone();
+            // Without a thread the connection closes, and the agent tries again.
+            let _ = spawn("connection", move || {
+                if let Err(error) = shared.serve(stream) {
+                    tracing::debug!(%error, "connection ended");
+                }
+            });
+        }
+    }
+
+    fn serve(&self, mut stream: UnixStream) -> io::Result<()> {
+        stream.set_write_timeout(Some(SEND))?;
+        let mut lines = BufReader::new(stream.try_clone()?).lines();
+        while let Some(line) = lines.next().transpose()? {
+            let request: Request = match serde_json::from_str(&line) {
+                Ok(request) => request,
+                Err(error) => {
+                    send(&mut stream, &Reply::failed(format!("unknown request: {error}")))?;
+                    continue;
+                }
+            };
+            match request {
+                Request::Status => send(&mut stream, &self.status())?,
+                Request::Watch => return self.watch(stream, &mut lines),
+                Request::Release { .. } => {
+                    let reply = self.release(request);
+                    send(&mut stream, &reply)?;
+                    self.end();
+                }
+                other => {
+                    let reply = self.ask(other);
+                    send(&mut stream, &reply)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> Reply {
+        Reply {
+            status: Some(locked(&self.status).clone()),
+            ..Reply::done()
+        }
+    }
+
+    fn ask(&self, request: Request) -> Reply {
+        let (reply, answer) = mpsc::channel();
+        if self.jobs.send(Job { request, reply }).is_err() {
+            return Reply::failed("the keeper is ending");
+        }
+        answer.recv().unwrap_or_else(|_| Reply::failed("the keeper is ending"))
+    }
+
+    /// The record says so first, then the lock goes: a successor must never find a free lock and an unreleased record
+    /// because of an orderly end.
+    fn release(&self, request: Request) -> Reply {
+        let reply = if self.held() { self.ask(request) } else { Reply::done() };
+        let (done, released) = mpsc::channel();
+        if self.orders.send(LockOrder::Release(done)).is_ok() {
+            let _ = released.recv_timeout(STALL);
+        }
+        reply
+    }
+
+    fn watch(&self, mut stream: UnixStream, lines: &mut impl Iterator<Item = io::Result<String>>) -> io::Result<()> {
+        let id = self.watcher_ids.fetch_add(1, Ordering::Relaxed);
+        // The status goes out under the lock of the list, so that no notice overtakes it or falls between.
+        let mut watchers = locked(&self.watchers);
+        send(&mut stream, &self.status())?;
+        watchers.push((id, stream));
+        drop(watchers);
+        self.watching.fetch_add(1, Ordering::AcqRel);
+        // Nothing more is asked on this connection; its end is the agent's.
+        while let Some(Ok(_)) = lines.next() {}
+        locked(&self.watchers).retain(|(other, _)| *other != id);
+        *locked(&self.alone_since) = Instant::now();
+        self.watching.fetch_sub(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    // --- supervision ---
+
+    fn supervise(&self, engine: &Processes) -> io::Result<()> {
+        let terminate = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+            signal_hook::flag::register(signal, terminate.clone())?;
+        }
+        let mut ticks = 0_u32;
+        while !self.ended.load(Ordering::Acquire) {
+            thread::sleep(Duration::from_millis(100));
+            ticks = ticks.wrapping_add(1);
+            if !ticks.is_multiple_of(10) {
+                continue;
+            }
+            self.look_for_stall();
+            let alone = self.watching.load(Ordering::Acquire) == 0 && locked(&self.alone_since).elapsed() > ALONE;
+            // While an engine lives the keeper does, whoever asks it to end.
+            if (alone || terminate.load(Ordering::Acquire)) && engine.list().is_ok_and(|p| p.is_empty()) {
+                tracing::info!(alone, "no engine and nobody who needs the lock: ending");
+                self.release(Request::Release { condemned: false });
+                return Ok(());
+            }
+        }
+        // The last reply or notice is on its way.
+        thread::sleep(Duration::from_millis(20));
+        tracing::info!(socket = %self.config.socket.display(), "keeper ends");
+        Ok(())
+    }
+
+    fn look_for_stall(&self) {
+        let stalled = locked(&self.busy_since).is_some_and(|since| since.elapsed() > STALL);
+        let before = std::mem::replace(&mut locked(&self.status).stalled, stalled);
+        if before != stalled {
+            tracing::warn!(stalled, "writes to the shared file system");
+            self.tell(&Notice::Storage { stalled });
+        }
+    }
+}
+
+fn send(stream: &mut UnixStream, reply: &Reply) -> io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    stream.write_all(&line)
+}

@@ -1,0 +1,280 @@
+//! The agent's main loop: events to the machine, its actions to the world.
+
+use super::keeper::protocol::Notice;
+use super::layout::Layout;
+use super::machine::{Action, DrainReason, Event, KeeperEvent, Machine, Policy, State, Timer};
+use super::marks::{Marks, unix_nanos};
+use super::metrics;
+use super::ports::Metadata;
+use super::processes;
+use super::status::{self, Extra};
+use super::work::{Message, Ports, Worker, spawn};
+use crate::model::agent::{AgentConfig, AgentStatus, Mark, mark};
+use std::collections::HashMap;
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Period of everything that looks at something: the pause flag, the metadata service.
+const TICK: Duration = Duration::from_secs(1);
+/// The status file is written at least this often, so that a reader sees whether the agent lives.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The running agent.
+struct Agent {
+    machine: Machine,
+    worker: Worker,
+    layout: Layout,
+    marks: Marks,
+    begin: Instant,
+    timers: HashMap<Timer, Instant>,
+    /// The keeper's connection whose notices count.
+    connection: u64,
+    extra: Extra,
+    state: Option<State>,
+    written: Option<(AgentStatus, Instant)>,
+    snapshot: Arc<Mutex<Option<AgentStatus>>>,
+    measure: Sender<()>,
+    paused: bool,
+    exit: bool,
+}
+
+/// Runs the agent until it was stopped.
+///
+/// # Errors
+/// When the system gives no threads or signals at the start.
+pub fn run(config: AgentConfig, layout: Layout, ports: Ports, policy: Policy) -> std::io::Result<()> {
+    let (out, inbox) = mpsc::channel();
+    let snapshot = Arc::default();
+    let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;
+    listen_for_signals(out.clone())?;
+    watch_lifecycle(ports.metadata.clone(), out.clone())?;
+    fs::create_dir_all(layout.run())?;
+    let mut agent = Agent {
+        machine: Machine::new(policy),
+        marks: Marks::new(layout.marks()),
+        worker: Worker::new(config, layout.clone(), ports, out),
+        layout,
+        begin: Instant::now(),
+        timers: HashMap::new(),
+        connection: 0,
+        extra: Extra::default(),
+        state: None,
+        written: None,
+        snapshot,
+        measure,
+        paused: false,
+        exit: false,
+    };
+    agent.event(Event::Begin);
+    agent.main_loop(&inbox);
+    Ok(())
+}
+
+fn listen_for_signals(out: Sender<Message>) -> std::io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
+    spawn("signals", move || {
+        for _ in signals.forever() {
+            if out.send(Message::Event(Event::Drain(DrainReason::Signal))).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// The group's wish to terminate this instance is told by the metadata service alone; an error there tells nothing.
+fn watch_lifecycle(metadata: Arc<dyn Metadata>, out: Sender<Message>) -> std::io::Result<()> {
+    spawn("lifecycle", move || {
+        loop {
+            std::thread::sleep(TICK);
+            match metadata.lifecycle() {
+                Ok(Some(state)) if state == "Terminated" => {
+                    let _ = out.send(Message::Event(Event::Drain(DrainReason::Lifecycle)));
+                    return;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(error, "target lifecycle state"),
+            }
+        }
+    })
+}
+
+impl Agent {
+    fn main_loop(&mut self, inbox: &Receiver<Message>) {
+        let mut looked = Instant::now();
+        while !self.exit {
+            let due = self.timers.values().min().copied();
+            let wait = due.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
+            match inbox.recv_timeout(wait) {
+                Ok(message) => self.message(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let now = Instant::now();
+            let over: Vec<Timer> = self
+                .timers
+                .iter()
+                .filter(|(_, at)| **at <= now)
+                .map(|(t, _)| *t)
+                .collect();
+            for timer in over {
+                self.timers.remove(&timer);
+                self.event(Event::Timer(timer));
+            }
+            if looked.elapsed() >= TICK {
+                looked = now;
+                let pause = self.layout.pause().exists();
+                if pause != self.paused {
+                    self.paused = pause;
+                    self.event(Event::Pause(pause));
+                }
+            }
+            self.publish();
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Event(event) => self.event(event),
+            Message::Opened {
+                connection,
+                generation,
+                result,
+            } => {
+                // A late answer of dropped work must not shift the ear.
+                if generation == self.machine.generation() {
+                    self.connection = connection;
+                }
+                let outcome = super::machine::Outcome::KeeperOpen(result);
+                self.event(Event::Done { generation, outcome });
+            }
+            Message::Notice { connection, notice } if connection == self.connection => self.notice(notice),
+            Message::Notice { .. } => {}
+            Message::Measured(measures) => self.extra.measures = measures,
+        }
+    }
+
+    fn notice(&mut self, notice: Option<Notice>) {
+        let event = match notice {
+            Some(Notice::Beat { fsync_millis }) => {
+                self.extra.fsync_millis = fsync_millis;
+                return;
+            }
+            Some(Notice::Held) => KeeperEvent::LockHeld,
+            Some(Notice::Busy { holder }) => KeeperEvent::LockBusy(holder),
+            Some(Notice::Lost { why }) => KeeperEvent::LockLost(why),
+            Some(Notice::Storage { stalled }) => KeeperEvent::Storage { stalled },
+            None => KeeperEvent::Gone,
+        };
+        self.event(Event::Keeper(event));
+    }
+
+    fn event(&mut self, event: Event) {
+        tracing::debug!(?event, "event");
+        let actions = self.machine.handle(self.begin.elapsed(), event);
+        // Before any new work begins: what is stale must know it.
+        self.worker
+            .generation
+            .store(self.machine.generation(), Ordering::Release);
+        for action in actions {
+            self.action(action);
+        }
+        let state = self.machine.view().state;
+        if self.state != Some(state) {
+            tracing::info!(state = state.as_str(), why = self.machine.view().last_error, "state");
+            self.state = Some(state);
+            self.extra.since = jiff::Timestamp::now().to_string();
+            if state == State::Serving {
+                // The measuring thread is gone only when the process ends.
+                let _ = self.measure.send(());
+            }
+        }
+    }
+
+    fn action(&mut self, action: Action) {
+        match action {
+            Action::Do { generation, work } => self.worker.begin(generation, work),
+            Action::Mark { name, detail } => self.mark(name, detail),
+            Action::Set(timer, after) => {
+                self.timers.insert(timer, Instant::now() + after);
+            }
+            Action::Clear(timer) => {
+                self.timers.remove(&timer);
+            }
+            Action::Watch(pid) => self.watch(pid),
+            Action::NoteServed => self.note_served(),
+            Action::Exit => self.exit = true,
+        }
+    }
+
+    fn mark(&mut self, name: &'static str, detail: String) {
+        let view = self.machine.view();
+        let mark = Mark {
+            t_unix_ns: unix_nanos(),
+            instance: view.identity.map(|i| i.instance.clone()).unwrap_or_default(),
+            epoch: view.epoch.map_or(0, |e| e.0),
+            mark: name.to_owned(),
+            detail,
+        };
+        if name == mark::PROOF {
+            self.extra.proof_at = jiff::Timestamp::now().to_string();
+        }
+        tracing::info!(mark = name, epoch = mark.epoch, detail = mark.detail, "mark");
+        if let Err(error) = self.marks.append(&mark) {
+            tracing::warn!(%error, "mark not written");
+        }
+    }
+
+    fn watch(&self, pid: i32) {
+        let out = self.worker.out.clone();
+        let ordered_deaths = self.layout.ordered_deaths();
+        let begun = spawn("death", move || {
+            while let Err(error) = processes::wait_for_end(pid, None) {
+                // Without the kernel's word: look often.
+                tracing::warn!(%error, pid, "cannot watch the process");
+                std::thread::sleep(Duration::from_millis(200));
+                if matches!(processes::state(pid), None | Some('Z')) {
+                    break;
+                }
+            }
+            let list = fs::read_to_string(ordered_deaths).unwrap_or_default();
+            let ordered = list.lines().any(|line| line.trim() == pid.to_string());
+            let _ = out.send(Message::Event(Event::EngineDied { pid, ordered }));
+        });
+        if let Err(error) = begun {
+            tracing::error!(%error, "no thread to watch the engine; the health check remains");
+        }
+    }
+
+    fn note_served(&self) {
+        let keeper = self.worker.keeper();
+        let version = self.machine.view().engine.map(|e| e.version.clone());
+        let begun = spawn("note", move || {
+            if let Err(error) = keeper.note(version, true) {
+                tracing::warn!(error, "not noted in the owner record");
+            }
+        });
+        if let Err(error) = begun {
+            tracing::warn!(%error, "not noted in the owner record");
+        }
+    }
+
+    fn publish(&mut self) {
+        let status = status::assemble(&self.worker.config, &self.machine.view(), &self.extra);
+        let fresh = self
+            .written
+            .as_ref()
+            .is_some_and(|(old, at)| *old == status && at.elapsed() < HEARTBEAT);
+        if fresh {
+            return;
+        }
+        if let Err(error) = status::write(&self.layout, &status) {
+            tracing::warn!(%error, "status not written");
+        }
+        *self.snapshot.lock().unwrap_or_else(|e| e.into_inner()) = Some(status.clone());
+        self.written = Some((status, Instant::now()));
+    }
+}

@@ -1,0 +1,92 @@
+//! The agent's status: assembled from the machine and its measurements, kept in a file for the command that prints it.
+
+use super::layout::Layout;
+use super::machine::{State, View};
+use super::marks::unix_nanos;
+use super::ports::Measures;
+use crate::model::agent::{AgentConfig, AgentStatus, ProofReport};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Schema of what is printed.
+pub const SCHEMA: &str = "mqaws.agent-status/1";
+
+/// What the file holds: the status, and whose it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusFile {
+    /// The agent's process.
+    pub pid: i32,
+    /// When it was written, wall clock in nanoseconds since 1970.
+    pub written_unix_ns: i64,
+    /// The status.
+    pub status: AgentStatus,
+}
+
+/// What a status tells beside the machine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extra {
+    /// When the state was entered.
+    pub since: String,
+    /// When the proof was obtained.
+    pub proof_at: String,
+    /// What was measured of the engine.
+    pub measures: Measures,
+    /// What the keeper measured of the file system.
+    pub fsync_millis: Option<f64>,
+}
+
+/// The status of a machine.
+pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentStatus {
+    let alive = matches!(view.state, State::Serving | State::Paused) && view.controller.is_some();
+    AgentStatus {
+        schema: SCHEMA.to_owned(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: view.identity.map(|i| i.instance.clone()).unwrap_or_default(),
+        zone: view.identity.map(|i| i.zone.clone()).unwrap_or_default(),
+        queue_manager: config.queue_manager.clone(),
+        state: view.state.as_str().to_owned(),
+        since: extra.since.clone(),
+        epoch: view.epoch.map(|e| e.0),
+        proof: view.proof.map(|proof| ProofReport {
+            kind: proof.kind.to_string(),
+            previous: proof.previous.clone(),
+            at: extra.proof_at.clone(),
+        }),
+        engine_version: view.engine.map(|e| e.version.clone()),
+        stand_in: view.engine.is_some_and(|e| e.stand_in),
+        queue_manager_status: extra.measures.status.clone().filter(|_| alive),
+        lock_held: view.held,
+        fsync_millis: extra.fsync_millis,
+        restarts: view.restarts,
+        connections: extra.measures.connections.filter(|_| alive),
+        last_error: view.last_error.clone(),
+    }
+}
+
+/// Writes the file whole.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(layout: &Layout, status: &AgentStatus) -> io::Result<()> {
+    let path = layout.status();
+    fs::create_dir_all(layout.run())?;
+    let file = StatusFile {
+        pid: i32::try_from(std::process::id()).unwrap_or_default(),
+        written_unix_ns: unix_nanos(),
+        status: status.clone(),
+    };
+    let new = path.with_extension("json.new");
+    let mut out = fs::File::create(&new)?;
+    out.write_all(&serde_json::to_vec(&file)?)?;
+    fs::rename(new, path)
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// When there is none or it cannot be read.
+pub fn read(path: &Path) -> io::Result<StatusFile> {
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}

@@ -1,0 +1,154 @@
+//! What the agent is wired to: the lab's doubles, or a real host.
+//!
+//! The two differ in their ports and in nothing else. The lab's wiring needs `MQAWS_LAB_ROOT` and knows no way to reset a
+//! machine; the real reset is not in this library at all but in the `main` of the shipped agent.
+
+pub mod host;
+pub mod lab;
+
+use super::cloud::{Aws, InstanceMetadata};
+use super::commands::{self, Guard};
+use super::engine::IbmMq;
+use super::keeper::protocol::KeeperConfig;
+use super::keeper::{self, KeeperPorts};
+use super::layout::Layout;
+use super::ports::{Accounts, HostReset, KeeperSpawner, LockPlace, Mounter};
+use super::processes::Processes;
+use super::work::Ports;
+use crate::aws::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials, Transport};
+use crate::engine::Runner;
+use crate::fence::{LeaseLock, Lock};
+use crate::model::agent::AgentConfig;
+use std::io::{self, Read};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What differs between a lab and a real host.
+struct Wiring {
+    layout: Layout,
+    /// A variable that the engine's processes carry.
+    mark: Option<(String, String)>,
+    guard: Guard,
+}
+
+impl Wiring {
+    fn processes(&self, queue_manager: &str) -> Processes {
+        let mark = self.mark.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+        Processes::new(queue_manager, mark)
+    }
+
+    fn engine(&self, config: &AgentConfig) -> IbmMq {
+        let runner: Arc<dyn Runner> = Arc::new(crate::engine::runner::Processes);
+        IbmMq::new(config, &self.layout, runner, self.processes(&config.queue_manager))
+    }
+
+    fn ports(
+        &self,
+        config: &AgentConfig,
+        mounter: Arc<dyn Mounter>,
+        accounts: Arc<dyn Accounts>,
+        spawner: Arc<dyn KeeperSpawner>,
+    ) -> Ports {
+        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new());
+        let imds = imds();
+        let credentials = Arc::new(ImdsCredentials::new(imds.clone()));
+        let client = Client::new(Endpoints::from_env(&config.region), credentials, transport);
+        Ports {
+            engine: Arc::new(self.engine(config)),
+            cloud: Arc::new(Aws::new(client, config.clone())),
+            metadata: Arc::new(InstanceMetadata::new(imds)),
+            mounter,
+            accounts,
+            spawner,
+        }
+    }
+}
+
+/// The metadata service answers from the host itself: what takes longer than this will not come.
+fn imds() -> Imds {
+    Imds::from_env(Arc::new(HttpTransport::with_deadline(Duration::from_secs(3))))
+}
+
+/// Runs a keeper on the configuration that its standard input holds.
+fn run_keeper(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn HostReset>) -> ExitCode {
+    super::logs::start();
+    match keeper_from_stdin(wiring, reset) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            tracing::info!("another keeper runs on this host");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(%error, "the lock keeper cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn keeper_from_stdin(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn HostReset>) -> io::Result<bool> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    let config: KeeperConfig = serde_json::from_str(&text)?;
+    let token = token(&config.instance)?;
+    let LockPlace::Lease { address, lease_ms } = config.lock;
+    let path = format!(".mqaws/{}/lock", config.queue_manager);
+    let lease = Duration::from_millis(lease_ms);
+    let lock: Box<dyn Lock> = Box::new(LeaseLock::new(
+        address,
+        &config.file_system,
+        &path,
+        &config.instance,
+        &token,
+        lease,
+    ));
+    let engine = wiring.processes(&config.queue_manager);
+    let ports = KeeperPorts {
+        lock,
+        reset: reset(engine.clone()),
+        engine,
+    };
+    keeper::run(config, token, ports)
+}
+
+/// A word that no other keeper has: instance, process and the kernel's randomness.
+fn token(instance: &str) -> io::Result<String> {
+    let random = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    Ok(format!("{instance}-{}", random.trim()))
+}
+
+/// Runs the agent's command line, or the agent itself.
+fn run_command(
+    wiring: &Wiring,
+    args: &[std::ffi::OsString],
+    agent: impl FnOnce(AgentConfig) -> Result<(), String>,
+) -> ExitCode {
+    let words: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["run"] => {
+            super::logs::start();
+            let config = match commands::config(&wiring.layout) {
+                Ok(config) => config,
+                Err(why) => {
+                    tracing::error!(why, "no configuration");
+                    return ExitCode::from(3);
+                }
+            };
+            match agent(config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    tracing::error!(why, "the agent cannot run");
+                    ExitCode::from(3)
+                }
+            }
+        }
+        words => commands::run(
+            words,
+            &wiring.layout,
+            &wiring.guard,
+            |config| wiring.engine(config),
+            |name| wiring.processes(name),
+        ),
+    }
+}

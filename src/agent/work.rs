@@ -1,0 +1,322 @@
+//! Carries out the machine's work: each piece on a thread of its own, since each may take long or hang.
+
+use super::engine::DEFAULT_USER;
+use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
+use super::keeper::{Keeper, Watch};
+use super::layout::Layout;
+use super::machine::{EngineFailure, Event, FailureKind, Identity, KeeperState, Outcome, Work};
+use super::ports::{Accounts, Cloud, Engine, KeeperSpawner, LockPlace, Metadata, Mounter};
+use crate::model::agent::AgentConfig;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a fresh keeper may take to answer.
+const KEEPER_START: Duration = Duration::from_secs(5);
+/// How long a kill may wait for the engine command that it killed to be noticed.
+const KILL: Duration = Duration::from_secs(10);
+
+/// The world, as the agent was wired to it.
+#[derive(Clone)]
+pub struct Ports {
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+    /// AWS.
+    pub cloud: Arc<dyn Cloud>,
+    /// The metadata service.
+    pub metadata: Arc<dyn Metadata>,
+    /// The shared file system.
+    pub mounter: Arc<dyn Mounter>,
+    /// Accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// The keeper's process.
+    pub spawner: Arc<dyn KeeperSpawner>,
+}
+
+/// What comes back to the main loop.
+#[derive(Debug)]
+pub enum Message {
+    /// For the machine.
+    Event(Event),
+    /// A keeper was opened; from now on only this connection's notices count.
+    Opened {
+        /// Number of the connection.
+        connection: u64,
+        /// The generation of the work.
+        generation: u64,
+        /// What was found.
+        result: Result<KeeperState, String>,
+    },
+    /// A keeper's notice, or its end.
+    Notice {
+        /// Number of the connection.
+        connection: u64,
+        /// What happened; `None` is its end.
+        notice: Option<Notice>,
+    },
+    /// What was measured of the engine.
+    Measured(super::ports::Measures),
+}
+
+/// Carries out work.
+#[derive(Clone)]
+pub struct Worker {
+    /// The configuration.
+    pub config: AgentConfig,
+    /// Paths.
+    pub layout: Layout,
+    /// The world.
+    pub ports: Ports,
+    /// Where results go.
+    pub out: Sender<Message>,
+    /// The generation whose work is not stale.
+    pub generation: Arc<AtomicU64>,
+    identity: Arc<Mutex<Option<Identity>>>,
+    lock: Arc<Mutex<Option<LockPlace>>>,
+    /// Held by whoever runs a command of the engine that changes it. A kill takes it before it says that nothing is left,
+    /// so that no command of a dropped generation begins afterwards.
+    engine_busy: Arc<Mutex<()>>,
+    connections: Arc<AtomicU64>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+fn text(error: io::Error) -> String {
+    error.to_string()
+}
+
+/// Starts a named thread with a small stack.
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // Enough for a TLS handshake; only touched pages count.
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(512 * 1024)
+        .spawn(body)
+        .map(|_| ())
+}
+
+impl Worker {
+    /// A worker that sends its results to `out`.
+    pub fn new(config: AgentConfig, layout: Layout, ports: Ports, out: Sender<Message>) -> Self {
+        Self {
+            config,
+            layout,
+            ports,
+            out,
+            generation: Arc::default(),
+            identity: Arc::default(),
+            lock: Arc::default(),
+            engine_busy: Arc::default(),
+            connections: Arc::default(),
+        }
+    }
+
+    /// The keeper on this host.
+    pub fn keeper(&self) -> Keeper {
+        Keeper::new(&self.layout.keeper_socket())
+    }
+
+    /// Begins a piece of work.
+    pub fn begin(&self, generation: u64, work: Work) {
+        let worker = self.clone();
+        let begun = spawn("work", move || worker.run(generation, work));
+        if let Err(error) = begun {
+            // Nothing comes back: the machine's other timers and events go on, and a status shows where it waits.
+            tracing::error!(%error, "no thread for work");
+        }
+    }
+
+    fn stale(&self, generation: u64) -> bool {
+        self.generation.load(Ordering::Acquire) != generation
+    }
+
+    fn me(&self) -> String {
+        locked(&self.identity)
+            .as_ref()
+            .map(|i| i.instance.clone())
+            .unwrap_or_default()
+    }
+
+    fn address(&self) -> IpAddr {
+        let identity = locked(&self.identity);
+        identity.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |i| i.address)
+    }
+
+    fn run(&self, generation: u64, work: Work) {
+        tracing::debug!(?work, generation, "work");
+        let Ports { cloud, metadata, .. } = &self.ports;
+        let outcome = match work {
+            Work::OpenKeeper => return self.open_keeper(generation),
+            Work::Identify => Outcome::Identified(metadata.identity().inspect(|identity| {
+                *locked(&self.identity) = Some(identity.clone());
+            })),
+            Work::Mount => Outcome::Mounted(self.ports.mounter.mount().map(|place| {
+                *locked(&self.lock) = Some(place);
+            })),
+            Work::Inspect => Outcome::Inspected(self.keeper().inspect()),
+            Work::CountLocal => Outcome::LocalProcesses(self.ports.engine.processes().map_err(text)),
+            Work::Kill => Outcome::LocalProcesses(self.kill()),
+            Work::AskCloud(instance) => Outcome::Previous(cloud.state_of(&instance, &self.me())),
+            Work::Terminate(instance) => Outcome::TerminationOrdered(cloud.terminate(&instance)),
+            Work::Claim(proof) => Outcome::Claimed(self.keeper().claim(proof)),
+            Work::Accounts => Outcome::AccountsSet(self.set_account()),
+            Work::Check => Outcome::Checked(self.ports.engine.check(self.address())),
+            Work::Find => Outcome::Found(self.ports.engine.controller().unwrap_or_default()),
+            Work::Release { condemned } => Outcome::Released(self.keeper().release(condemned)),
+            Work::Signal { success } => Outcome::Signalled(cloud.signal(&self.me(), success)),
+            Work::ReportUnhealthy => Outcome::Reported(cloud.report_unhealthy(&self.me())),
+            Work::CompleteHook => Outcome::HookCompleted(self.complete_hook()),
+            Work::Adopt(_) | Work::Attach | Work::Start(_) | Work::Define | Work::Accept | Work::End(_) => {
+                let busy = locked(&self.engine_busy);
+                if self.stale(generation) {
+                    return;
+                }
+                let outcome = self.run_engine(generation, work);
+                drop(busy);
+                outcome
+            }
+        };
+        self.done(generation, outcome);
+    }
+
+    fn done(&self, generation: u64, outcome: Outcome) {
+        // The main loop is gone only when the process ends.
+        let _ = self.out.send(Message::Event(Event::Done { generation, outcome }));
+    }
+
+    fn run_engine(&self, generation: u64, work: Work) -> Outcome {
+        let engine = &self.ports.engine;
+        match work {
+            Work::Adopt(data) => Outcome::Adopted(engine.adopt(data)),
+            Work::Attach => Outcome::Adopted(engine.info()),
+            Work::Start(epoch) => Outcome::Started(engine.start(epoch.0)),
+            Work::Define => Outcome::Defined(engine.define(self.address())),
+            Work::Accept => Outcome::Accepting(engine.accept(self.address(), &|| self.stale(generation))),
+            Work::End(target) => Outcome::Ended(engine.end(target)),
+            other => Outcome::Accepting(Err(EngineFailure {
+                kind: FailureKind::Transient,
+                text: format!("{other:?} is no work of the engine"),
+            })),
+        }
+    }
+
+    fn kill(&self) -> Result<usize, String> {
+        let deadline = Instant::now() + KILL;
+        loop {
+            let left = self.ports.engine.kill().map_err(text)?;
+            if left > 0 {
+                return Ok(left);
+            }
+            match self.engine_busy.try_lock() {
+                // Whoever ran a command has seen it end; after this only current work begins another.
+                Ok(_busy) => return self.ports.engine.processes().map_err(text),
+                Err(TryLockError::Poisoned(_)) => return self.ports.engine.processes().map_err(text),
+                Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
+                    return Err("a command of the engine does not end".to_owned());
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    fn set_account(&self) -> Result<(), String> {
+        let (user, password) = self.ports.cloud.credentials()?;
+        if user != DEFAULT_USER {
+            return Err(format!(
+                "the secret's username is `{user}`; the definitions know only `{DEFAULT_USER}`"
+            ));
+        }
+        self.ports.accounts.set(&user, &password)
+    }
+
+    /// Only an instance that the group is terminating has a hook to complete.
+    fn complete_hook(&self) -> Result<(), String> {
+        match self.ports.metadata.lifecycle()?.as_deref() {
+            Some("Terminated") => self.ports.cloud.complete_hook(&self.me()),
+            _ => Ok(()),
+        }
+    }
+
+    // --- keeper ---
+
+    fn open_keeper(&self, generation: u64) {
+        let connection = self.connections.fetch_add(1, Ordering::AcqRel) + 1;
+        let opened = self.connect_keeper();
+        let (result, watch) = match opened {
+            Ok((status, watch)) => (self.keeper_state(status), Some(watch)),
+            Err(why) => (Err(why), None),
+        };
+        let opened = Message::Opened {
+            connection,
+            generation,
+            result,
+        };
+        if self.out.send(opened).is_err() {
+            return;
+        }
+        // From here this thread is the ear at the keeper.
+        let Some(mut watch) = watch else { return };
+        loop {
+            let notice = watch.next_notice();
+            let last = notice.is_none();
+            if self.out.send(Message::Notice { connection, notice }).is_err() || last {
+                return;
+            }
+        }
+    }
+
+    fn connect_keeper(&self) -> Result<(KeeperStatus, Watch), String> {
+        let identity = locked(&self.identity).clone().ok_or("this host is not known yet")?;
+        let lock = locked(&self.lock)
+            .clone()
+            .ok_or("the shared file system is not mounted")?;
+        let keeper = self.keeper();
+        if let Ok((status, watch)) = keeper.watch() {
+            return Ok((status, watch));
+        }
+        let config = KeeperConfig {
+            socket: self.layout.keeper_socket(),
+            mount: self.layout.mount(&self.config),
+            queue_manager: self.config.queue_manager.clone(),
+            file_system: self.config.storage.file_system.clone(),
+            instance: identity.instance,
+            boot: identity.boot,
+            lock,
+        };
+        let config = serde_json::to_string(&config).map_err(|e| e.to_string())?;
+        self.ports
+            .spawner
+            .spawn(&config)
+            .map_err(|e| format!("start the lock keeper: {e}"))?;
+        let deadline = Instant::now() + KEEPER_START;
+        loop {
+            match keeper.watch() {
+                Ok(opened) => return Ok(opened),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(format!("the lock keeper does not answer: {error}"));
+                }
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    fn keeper_state(&self, status: KeeperStatus) -> Result<KeeperState, String> {
+        let engine = &self.ports.engine;
+        Ok(KeeperState {
+            held: status.held,
+            holder: status.holder,
+            claimed: status.claimed,
+            controller: engine.controller().map_err(text)?,
+            processes: engine.processes().map_err(text)?,
+        })
+    }
+}
