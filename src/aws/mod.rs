@@ -13,6 +13,8 @@ mod command;
 #[cfg(feature = "cli")]
 mod error;
 #[cfg(feature = "cli")]
+mod failover;
+#[cfg(feature = "cli")]
 mod http;
 #[cfg(feature = "cli")]
 mod networks;

@@ -1,20 +1,351 @@
 //! The verb `failover-test`.
 
-use super::{CliError, Context, Outcome};
+use super::local::Start;
+use super::settings::{self, Settings};
+use super::words::row;
+use super::{CliError, Context, Failure, Outcome, Wait};
+use crate::failover::report::Run;
+use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Report, Scenario, Times, text};
+use crate::remedy::ExitKind;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Arguments of `failover-test`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mqaws failover-test")]
-pub struct Args {}
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  mqaws failover-test --local\n  mqaws failover-test --region eu-west-1 --fault terminate-instance --max-rto 3m\n  mqaws failover-test --rounds 60 --fault kill-queue-manager\n  mqaws failover-test heal --stack mqaws-qm1"
+)]
+pub struct Args {
+    /// What else to do
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    /// The test.
+    #[command(flatten)]
+    pub test: Test,
+}
 
-/// Runs the verb.
+/// What else to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Action {
+    /// Undo what a broken-off test left: its queues and its mark on the stack
+    #[command(after_help = "Examples:\n  mqaws failover-test heal --stack mqaws-qm1")]
+    Heal {
+        /// Name of the stack [default: as configured, `mqaws-qm1`]
+        #[arg(long, value_name = "NAME")]
+        stack: Option<String>,
+    },
+}
+
+/// A test.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// Name of the stack [default: as configured, `mqaws-qm1`]
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+    /// Fault, may be given several times: stop-queue-manager, kill-queue-manager, hang-queue-manager, terminate-instance, mark-unhealthy
+    #[arg(long, value_name = "FAULT", default_value = "kill-queue-manager")]
+    pub fault: Vec<Fault>,
+    /// Rounds of each fault
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Producers of persistent messages
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Load")]
+    pub producers: u32,
+    /// Producers of non-persistent messages beside them, accounted apart
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100), help_heading = "Load")]
+    pub non_persistent: u32,
+    /// Messages per second of each producer
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    pub rate: u32,
+    /// Consumers
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Load")]
+    pub consumers: u32,
+    /// Bytes of a message
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(40..=1_000_000), help_heading = "Load")]
+    pub size: u32,
+    /// Messages without an answer that a producer may have
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    pub window: u32,
+    /// Messages that wait in the queue when the fault comes
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
+    pub backlog: u64,
+    /// Longest outage that passes, such as 30s [default: any that ends in time]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
+    pub max_rto: Option<Duration>,
+    /// Most acknowledged messages that may be lost
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Limits")]
+    pub max_rpo: u64,
+    /// Which duplicates pass: allow, explained (flagged, or after a lost connection), none
+    #[arg(long, value_name = "POLICY", default_value = "explained", help_heading = "Limits")]
+    pub duplicates: Duplicates,
+    /// Messages of one producer may overtake each other
+    #[arg(long, help_heading = "Limits")]
+    pub allow_reordering: bool,
+    /// Load before the fault [default: 10s; 2s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    pub baseline: Option<Duration>,
+    /// Load after service is back [default: 10s; 2s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    pub settle: Option<Duration>,
+    /// Service must be back within this time [default: 10m; 60s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    pub recovery_timeout: Option<Duration>,
+    /// The queue must be empty within this time [default: 5m; 60s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    pub drain_timeout: Option<Duration>,
+    /// With an empty queue, what did not come within this time is lost [default: 30s; 5s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    pub drain_idle: Option<Duration>,
+    /// Where the AMQP service answers, instead of the stack's own endpoint
+    #[arg(long, value_name = "URL")]
+    pub amqp_url: Option<String>,
+    /// Account id that --yes is meant for; needed off a terminal
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Go on although others are connected to the queue manager
+    #[arg(long)]
+    pub allow_foreign_connections: bool,
+    /// Folder for report.json; nothing there is overwritten
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub out: PathBuf,
+}
+
+/// Runs a test, or undoes one that was broken off.
 ///
 /// # Errors
-/// Always, until the verb exists.
-pub fn run(_context: &Context, _args: Args) -> Outcome {
-    Err(CliError::Precondition {
-        message: "`failover-test` is not in this build".into(),
-        hint: None,
+/// Those of [`failover::run`] and [`failover::heal`]; a report that cannot be written.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    match args.action {
+        Some(Action::Heal { stack }) => heal(context, stack),
+        None => test(context, args.test),
     }
-    .into())
+}
+
+fn test(context: &Context, args: Test) -> Outcome {
+    let output = context.output();
+    let (loaded, name) = stack(context, args.stack.clone())?;
+    let interrupt = context.interrupt()?;
+    context.block_on(async {
+        let clients = context.clients(&loaded.deployment, Start::Never).await?;
+        let mut scenario = scenario(&args, &name)?;
+        if !clients.is_local() {
+            if context.global().yes {
+                scenario.consent.account = args.account.clone();
+            } else {
+                let faults: Vec<&str> = args.fault.iter().map(|fault| fault.name()).collect();
+                context.confirm_name(&format!("This injects {} into a real stack", faults.join(", ")), &name)?;
+                scenario.consent.typed = Some(name.clone());
+            }
+            scenario.journal = journal(&name);
+        }
+        output.say(format!("mqaws failover-test: {name}\n"));
+        let show = Show {
+            context,
+            wait: context.progress().wait(row("", "reading the stack")),
+        };
+        let cloud = Arc::new(clients);
+        let report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
+        drop(show);
+        let path = report.write(&args.out).map_err(|source| CliError::File {
+            action: "cannot write a report into",
+            path: args.out.clone(),
+            source,
+        })?;
+        output.data(text::summary(&report));
+        output.data(row("report", path.display().to_string()));
+        if output.is_json() {
+            output.document(&report);
+        }
+        Ok(report.exit())
+    })
+}
+
+fn heal(context: &Context, stack_name: Option<String>) -> Outcome {
+    let (loaded, name) = stack(context, stack_name)?;
+    context.block_on(async {
+        let clients = context.clients(&loaded.deployment, Start::Never).await?;
+        if !clients.is_local() {
+            context.confirm_name("This deletes the queues of a test and takes its mark away", &name)?;
+        }
+        let left = failover::heal(&clients, &name, journal(&name).as_deref()).await?;
+        let output = context.output();
+        if output.is_json() {
+            output.document(&json!({ "schema": "mqaws.heal/1", "stack": name, "left": left }));
+        }
+        if left.is_empty() {
+            output.data(row("healed", format!("{name}: no queue and no mark of a test is left")));
+            return Ok(ExitKind::Success);
+        }
+        output.data(row("left", left.join("; ")));
+        Ok(ExitKind::Remote)
+    })
+}
+
+fn stack(context: &Context, stack: Option<String>) -> Result<(crate::model::config::Loaded, String), Failure> {
+    let loaded = settings::load(
+        context,
+        &Settings {
+            stack,
+            ..Settings::default()
+        },
+    )?;
+    let name = loaded.deployment.stack.to_string();
+    Ok((loaded, name))
+}
+
+fn scenario(args: &Test, stack: &str) -> Result<Scenario, CliError> {
+    let amqp = args.amqp_url.as_deref().map(endpoint).transpose()?;
+    Ok(Scenario {
+        faults: args.fault.clone(),
+        rounds: args.rounds,
+        load: Load {
+            producers: args.producers,
+            non_persistent_producers: args.non_persistent,
+            rate: args.rate,
+            consumers: args.consumers,
+            size: args.size as usize,
+            window: args.window as usize,
+            backlog: args.backlog,
+        },
+        limits: Limits {
+            max_rto_ns: args
+                .max_rto
+                .map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+            max_rpo: args.max_rpo,
+            duplicates: args.duplicates,
+            allow_reordering: args.allow_reordering,
+        },
+        times: Times {
+            baseline: args.baseline,
+            settle: args.settle,
+            recovery_timeout: args.recovery_timeout,
+            drain_timeout: args.drain_timeout,
+            drain_idle: args.drain_idle,
+        },
+        amqp,
+        consent: Consent {
+            foreign_connections: args.allow_foreign_connections,
+            ..Consent::default()
+        },
+        ..Scenario::new(stack, Fault::KillQueueManager)
+    })
+}
+
+/// `amqp://host:port`, `host:port` or `host` as `host:port`.
+fn endpoint(url: &str) -> Result<String, CliError> {
+    let wrong = |hint: &str| CliError::Usage {
+        message: format!("--amqp-url wants amqp://host:port, found `{url}`"),
+        hint: Some(hint.into()),
+    };
+    if url.starts_with("amqps://") {
+        return Err(wrong(
+            "TLS to the AMQP service is not there yet: forward the port, or name a plain listener",
+        ));
+    }
+    let plain = url.strip_prefix("amqp://").unwrap_or(url).trim_end_matches('/');
+    if plain.contains('@') {
+        return Err(wrong("leave the user out: it comes from the stack's secret"));
+    }
+    if plain.is_empty() || plain.contains("://") || plain.contains('/') {
+        return Err(wrong("such as amqp://127.0.0.1:5672"));
+    }
+    let has_port = plain
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    Ok(if has_port {
+        plain.to_owned()
+    } else {
+        format!("{plain}:5672")
+    })
+}
+
+/// `30s`, `1.5m`, `200ms`, `2h`, or a number of seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("`{unit}` is no unit: write ms, s, m or h")),
+    };
+    let number: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| "write a time such as 30s or 2m".to_owned())?;
+    Duration::try_from_secs_f64(number * scale).map_err(|_| "write a time such as 30s or 2m".to_owned())
+}
+
+/// Where the changes of a test are written down, so that `heal` finds them.
+fn journal(stack: &str) -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
+    let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
+    Some(state.join("mqaws").join(format!("failover-{stack}.json")))
+}
+
+/// Shows a test as it goes.
+struct Show<'a> {
+    context: &'a Context,
+    wait: Wait,
+}
+
+impl failover::Watch for Show<'_> {
+    fn doing(&self, what: &str) {
+        self.wait.update(row("", what));
+    }
+
+    fn began(&self, report: &Report) {
+        self.context.output().data(text::load(&report.load));
+    }
+
+    fn round(&self, run: &Run) {
+        self.context.output().data(text::run(run));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        for (text, millis) in [
+            ("30s", 30_000),
+            ("1.5m", 90_000),
+            ("200ms", 200),
+            ("2h", 7_200_000),
+            ("7", 7000),
+        ] {
+            assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "s", "3 days", "-1s", "1e400"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_read() {
+        for (url, expected) in [
+            ("amqp://10.0.0.1:5672", "10.0.0.1:5672"),
+            ("amqp://broker/", "broker:5672"),
+            ("127.0.0.1:15672", "127.0.0.1:15672"),
+        ] {
+            assert_eq!(endpoint(url).unwrap(), expected);
+        }
+        for url in [
+            "amqps://broker",
+            "amqp://user:word@broker",
+            "http://broker",
+            "amqp://",
+            "amqp://a/b",
+        ] {
+            assert!(endpoint(url).is_err(), "{url}");
+        }
+    }
 }

@@ -132,7 +132,7 @@ impl Remedy for FailoverError {
                 format!("type the stack's name when asked, or say --yes --account {account} --stack {stack} off a terminal")
             }
             Self::Alarm { .. } => "wait until it is over: a test on top of an outage proves nothing".into(),
-            Self::Busy { .. } => "wait for it; if it is long gone, `mqaws failover-test --heal` takes its mark away".into(),
+            Self::Busy { .. } => "wait for it; if it is long gone, `mqaws failover-test heal` takes its mark away".into(),
             Self::ForeignConnections { .. } => "they would be cut off too; --allow-foreign-connections goes on all the same".into(),
             Self::NotServing { .. } => "see `mqaws status`".into(),
             Self::NotDurable { .. } => "a queue that forgets cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),

@@ -39,5 +39,5 @@ mod trial;
 pub use error::FailoverError;
 pub use journal::Journal;
 pub use report::Report;
-pub use run::{Stop, Watch, never, run};
-pub use scenario::{Consent, Duplicates, Fault, Limits, Load, Pace, Scenario, UnknownFault};
+pub use run::{Stop, Watch, heal, never, run};
+pub use scenario::{Consent, Duplicates, Fault, Limits, Load, Pace, Scenario, Times, UnknownFault};

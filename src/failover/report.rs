@@ -405,3 +405,96 @@ impl FaultRecord {
         clock.round_ns(unix_ns) - i64::try_from(self.at_ns).unwrap_or(i64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `MQAWS_BLESS=1` writes the file anew.
+    #[test]
+    fn the_schema_is_the_one_checked_in() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/report.schema.json");
+        if std::env::var_os("MQAWS_BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, schema()).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            there == schema(),
+            "{} differs from the types: MQAWS_BLESS=1 cargo test schema",
+            path.display()
+        );
+        assert!(there.contains("mqaws.failover") || there.contains("\"schema\""));
+    }
+
+    #[test]
+    fn bounds_of_the_chance_of_loss() {
+        for (rounds, below) in [(1, 0.95), (10, 0.26), (59, 0.05)] {
+            let bound = loss_chance_bound(rounds);
+            assert!(bound <= below && bound > below * 0.9, "{rounds}: {bound}");
+        }
+    }
+
+    #[test]
+    fn reports_never_overwrite() {
+        let dir = tempfile::tempdir().unwrap();
+        let report = empty();
+        let names: Vec<String> = (0..3)
+            .map(|_| {
+                report
+                    .write(dir.path())
+                    .unwrap()
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        assert_eq!(names, ["report.json", "report-2.json", "report-3.json"]);
+        assert!(report.write(&dir.path().join("not-there")).is_err());
+    }
+
+    #[test]
+    fn a_test_without_rounds_is_inconclusive() {
+        let mut report = empty();
+        report.conclude();
+        assert_eq!(
+            (report.verdict, report.exit()),
+            (Verdict::Inconclusive, ExitKind::Inconclusive)
+        );
+    }
+
+    fn empty() -> Report {
+        Report {
+            schema: SCHEMA.into(),
+            mqaws_version: "0".into(),
+            started_at: String::new(),
+            place: Place {
+                kind: "lab".into(),
+                timing: None,
+                region: String::new(),
+                account: String::new(),
+                stack: String::new(),
+                endpoint: String::new(),
+            },
+            engine: Engine {
+                queue_manager: String::new(),
+                version: None,
+                stand_in: true,
+                agent_version: String::new(),
+            },
+            driver: DriverInfo {
+                name: String::new(),
+                caveat: String::new(),
+            },
+            load: Load::default(),
+            limits: Limits::default(),
+            runs: Vec::new(),
+            summary: Summary::default(),
+            assumptions: Vec::new(),
+            not_shown: Vec::new(),
+            verdict: Verdict::Pass,
+            exit_code: 0,
+        }
+    }
+}

@@ -19,6 +19,7 @@ use super::round::{Round, Stage};
 use super::scenario::{Fault, Pace, Scenario};
 use super::verdict::Verdict;
 use crate::model::agent::AgentStatus;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
@@ -95,10 +96,11 @@ pub(super) async fn run_with(
         .ok_or_else(|| FailoverError::NoAmqp {
             stack: target.stack.clone(),
         })?;
-    let pace = scenario.pace.clone().unwrap_or_else(|| match &target.lab {
+    let pace = match &target.lab {
         Some(lab) if lab.timing == "fast" => Pace::lab_fast(),
         _ => Pace::default(),
-    });
+    }
+    .with(&scenario.times);
     let (instance, status) = preflight::serving(cloud.as_ref(), &target, Duration::ZERO).await?;
     preflight::foreign(&target, &status, &scenario.consent)?;
     let credentials = cloud.credentials(&target).await?;
@@ -139,6 +141,35 @@ pub(super) async fn run_with(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Undoes what a broken-off test left on a stack: its queues, its mark, its journal. Returns what could not be undone.
+///
+/// Works without the journal too; then whoever marked the stack loses the mark, so ask the user first.
+///
+/// # Errors
+/// [`FailoverError::Cloud`] when the stack cannot be read, [`FailoverError::Journal`] when the journal cannot.
+pub async fn heal(cloud: &dyn Cloud, stack: &str, journal: Option<&Path>) -> Result<Vec<String>, FailoverError> {
+    let found = journal
+        .map(Journal::read)
+        .transpose()?
+        .flatten()
+        .filter(|journal| journal.stack == stack);
+    let target = cloud.target(stack).await?;
+    let mut journal = match found {
+        Some(journal) => journal,
+        // An empty name is the beginning of every name.
+        None => Journal::begin(None, stack, "")?,
+    };
+    journal.probe_queues = true;
+    let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
+    Ok(journal
+        .undo(
+            cloud,
+            &target,
+            serving.as_ref().map(|(instance, _)| instance.id.as_str()),
+        )
+        .await)
 }
 
 struct Session<'a> {
@@ -521,5 +552,5 @@ fn whoami() -> String {
     let user = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
         .unwrap_or_else(|_| "somebody".into());
-    format!("{user} (process {})", std::process::id())
+    format!("{user} process {}", std::process::id())
 }

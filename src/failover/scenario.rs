@@ -139,7 +139,35 @@ impl Default for Pace {
     }
 }
 
+/// Times that the user gave; the others follow the place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    /// Instead of [`Pace::baseline`].
+    pub baseline: Option<Duration>,
+    /// Instead of [`Pace::settle`].
+    pub settle: Option<Duration>,
+    /// Instead of [`Pace::recovery_timeout`].
+    pub recovery_timeout: Option<Duration>,
+    /// Instead of [`Pace::drain_timeout`].
+    pub drain_timeout: Option<Duration>,
+    /// Instead of [`Pace::drain_idle`].
+    pub drain_idle: Option<Duration>,
+}
+
 impl Pace {
+    /// This pace, but for what was given.
+    #[must_use]
+    pub fn with(self, times: &Times) -> Self {
+        Self {
+            baseline: times.baseline.unwrap_or(self.baseline),
+            settle: times.settle.unwrap_or(self.settle),
+            recovery_timeout: times.recovery_timeout.unwrap_or(self.recovery_timeout),
+            drain_timeout: times.drain_timeout.unwrap_or(self.drain_timeout),
+            drain_idle: times.drain_idle.unwrap_or(self.drain_idle),
+            keep: self.keep,
+        }
+    }
+
     /// The pace for a local cloud with fast timing: its leases last 3 s, and nobody waits for EC2.
     #[must_use]
     pub fn lab_fast() -> Self {
@@ -215,8 +243,8 @@ pub struct Scenario {
     pub rounds: u32,
     /// The load.
     pub load: Load,
-    /// How long things take; `None` for the pace that fits the place.
-    pub pace: Option<Pace>,
+    /// How long things take, where it is not to be as fits the place.
+    pub times: Times,
     /// The limits.
     pub limits: Limits,
     /// `host:port` of the AMQP service instead of the stack's own.
@@ -236,7 +264,7 @@ impl Scenario {
             faults: vec![fault],
             rounds: 1,
             load: Load::default(),
-            pace: None,
+            times: Times::default(),
             limits: Limits::default(),
             amqp: None,
             consent: Consent::default(),

@@ -6,7 +6,7 @@ use super::report::Report;
 use super::run::{Watch, never, run};
 use super::toy::{Defect, Toy};
 use super::verdict::Verdict;
-use super::{Consent, FailoverError, Fault, Load, Pace, Scenario};
+use super::{Consent, FailoverError, Fault, Load, Scenario, Times};
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::remedy::{ExitKind, Remedy};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -260,14 +260,13 @@ fn scenario(faults: &[Fault]) -> Scenario {
             backlog: 100,
             ..Load::default()
         },
-        pace: Some(Pace {
-            baseline: Duration::from_millis(1200),
-            settle: Duration::from_millis(300),
-            recovery_timeout: Duration::from_secs(8),
-            drain_timeout: Duration::from_secs(8),
-            drain_idle: Duration::from_secs(1),
-            keep: Duration::from_secs(30),
-        }),
+        times: Times {
+            baseline: Some(Duration::from_millis(1200)),
+            settle: Some(Duration::from_millis(300)),
+            recovery_timeout: Some(Duration::from_secs(8)),
+            drain_timeout: Some(Duration::from_secs(8)),
+            drain_idle: Some(Duration::from_secs(1)),
+        },
         ..Scenario::new("mqaws-qm1", faults[0])
     }
 }
@@ -302,7 +301,7 @@ async fn a_good_service_passes_every_fault() {
         assert_eq!(run.ledger.lost, Some(0));
         assert!(run.backlog_at_fault >= 90, "{}", run.backlog_at_fault);
         let rto = run.rto.as_ref().unwrap();
-        assert!(rto.counts && rto.ns >= 300_000_000, "{rto:?}");
+        assert!(rto.ns >= 300_000_000, "{rto:?}");
         assert_eq!(rto.phases.iter().map(|phase| phase.ns).sum::<u64>(), rto.ns);
         assert!(
             rto.phases
@@ -366,8 +365,8 @@ async fn nothing_bad_passes() {
             let sky = Arc::new(Sky::new(defect, twist));
             let mut scenario = scenario(&[Fault::KillQueueManager]);
             if twist != Twist::None {
-                scenario.pace.as_mut().unwrap().drain_timeout = Duration::from_secs(3);
-                scenario.pace.as_mut().unwrap().recovery_timeout = Duration::from_secs(4);
+                scenario.times.drain_timeout = Some(Duration::from_secs(3));
+                scenario.times.recovery_timeout = Some(Duration::from_secs(4));
             }
             let report = test(&sky, &scenario)
                 .await

@@ -1,0 +1,389 @@
+//! The failover test's cloud over the SDK.
+
+use super::clients::Clients;
+use super::command;
+use super::error::{AwsError, wrap};
+use crate::failover::Fault;
+use crate::failover::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target};
+use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
+use crate::observe::ports::Readings;
+use crate::remedy::Remedy;
+use aws_sdk_autoscaling as autoscaling;
+use aws_sdk_ec2 as ec2;
+use aws_sdk_secretsmanager as secretsmanager;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Tag on the group while a test is going on; its value names who and until when.
+const TURN: &str = "mqaws:under-test";
+
+/// A mark that is older is of a test that was broken off.
+const TURN_LASTS: Duration = Duration::from_secs(4 * 3600);
+
+/// Between the two parts of the value of [`TURN`].
+const UNTIL: &str = " until ";
+
+/// Alarms of a stack by their logical ids.
+const ALARMS: [&str; 3] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm"];
+
+impl Clients {
+    async fn line(&self, instance: &str, line: &str) -> Result<String, CloudError> {
+        let attempted = || format!("run `{line}` on {instance}");
+        let output = command::run(self, instance, line)
+            .await
+            .map_err(|error| failed(attempted(), error))?;
+        if output.status == "Success" {
+            return Ok(output.stdout);
+        }
+        let words = [output.stderr.trim(), output.stdout.trim()]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .unwrap_or("it said nothing");
+        Err(CloudError::remote(attempted(), format!("{}: {words}", output.status)))
+    }
+
+    async fn json<T: DeserializeOwned>(&self, instance: &str, line: &str) -> Result<T, CloudError> {
+        let text = self.line(instance, line).await?;
+        serde_json::from_str(text.trim())
+            .map_err(|error| CloudError::remote(format!("read the answer of `{line}` on {instance}"), error))
+    }
+
+    /// Timing model of the local cloud; `None` when this is none, or when it does not say.
+    async fn timing(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Health {
+            timing: Option<String>,
+        }
+        let url = format!("{}/_mqaws/health", self.endpoint()?);
+        let asked = tokio::task::spawn_blocking(move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder()
+                .timeout_global(Some(Duration::from_secs(5)))
+                .proxy(None)
+                .build()
+                .into();
+            let text = agent.get(&url).call().ok()?.body_mut().read_to_string().ok()?;
+            serde_json::from_str::<Health>(&text).ok()?.timing
+        });
+        asked.await.ok().flatten()
+    }
+
+    async fn turn(&self, group: &str) -> Result<Option<String>, AwsError> {
+        let call = autoscaling::Client::new(self.config())
+            .describe_auto_scaling_groups()
+            .auto_scaling_group_names(group);
+        let answer = wrap("autoscaling:DescribeAutoScalingGroups", call.send().await)?;
+        let tags = answer
+            .auto_scaling_groups()
+            .first()
+            .map(|group| group.tags())
+            .unwrap_or_default();
+        let value = tags
+            .iter()
+            .find(|tag| tag.key() == Some(TURN))
+            .and_then(|tag| tag.value());
+        Ok(value.map(str::to_owned))
+    }
+
+    async fn set_turn(&self, group: &str, value: Option<&str>) -> Result<(), AwsError> {
+        let client = autoscaling::Client::new(self.config());
+        let tag = autoscaling::types::Tag::builder()
+            .key(TURN)
+            .resource_id(group)
+            .resource_type("auto-scaling-group")
+            .propagate_at_launch(false);
+        match value {
+            Some(value) => {
+                let call = client.create_or_update_tags().tags(tag.value(value).build());
+                wrap("autoscaling:CreateOrUpdateTags", call.send().await).map(|_| ())
+            }
+            None => wrap(
+                "autoscaling:DeleteTags",
+                client.delete_tags().tags(tag.build()).send().await,
+            )
+            .map(|_| ()),
+        }
+    }
+}
+
+fn failed(attempted: String, error: AwsError) -> CloudError {
+    let (hint, exit) = (error.hint(), error.exit());
+    CloudError {
+        attempted,
+        cause: error.into(),
+        hint,
+        exit,
+    }
+}
+
+/// Who holds the turn, when the mark is not one of a broken-off test.
+fn holder(value: &str, now: jiff::Timestamp) -> Option<String> {
+    let (holder, until) = value.rsplit_once(UNTIL).unwrap_or((value, ""));
+    let over = until.parse::<jiff::Timestamp>().is_ok_and(|until| until < now);
+    (!over).then(|| holder.to_owned())
+}
+
+impl Cloud for Clients {
+    fn target<'a>(&'a self, stack: &'a str) -> Answer<'a, Target> {
+        Box::pin(async move {
+            let attempted = || format!("read stack {stack}");
+            let found = Readings::stack(self, stack)
+                .await
+                .map_err(|error| failed(attempted(), error))?;
+            let found = found.ok_or_else(|| {
+                let place = if self.is_local() {
+                    "the local cloud"
+                } else {
+                    self.region()
+                };
+                CloudError::precondition(
+                    attempted(),
+                    format!("there is none in {place}"),
+                    "deploy it (`mqaws deploy`), or name another with --stack",
+                )
+            })?;
+            let output = |name: &str| {
+                found
+                    .outputs
+                    .get(name)
+                    .filter(|value| !value.is_empty())
+                    .cloned()
+                    .ok_or_else(|| {
+                        CloudError::precondition(
+                            attempted(),
+                            format!("it has no output {name}; its status is {}", found.status),
+                            "is it a stack of mqaws, and complete? See `mqaws status`",
+                        )
+                    })
+            };
+            let identity = self
+                .identity()
+                .await
+                .map_err(|error| failed("ask who we are".into(), error))?;
+            let lab = match self.is_local() {
+                true => Some(Lab {
+                    timing: self.timing().await.unwrap_or_else(|| "unknown".into()),
+                }),
+                false => None,
+            };
+            Ok(Target {
+                stack: found.name.clone(),
+                region: self.region().to_owned(),
+                account: identity.account,
+                queue_manager: output("QueueManagerName")?,
+                amqp: output("AmqpEndpoint").ok(),
+                group: output("GroupName")?,
+                target_group: output("AmqpTargetGroupArn").ok(),
+                secret: output("CredentialsSecret")?,
+                allow_faults: found
+                    .tags
+                    .get("mqaws:allow-faults")
+                    .is_some_and(|value| value == "true"),
+                lab,
+            })
+        })
+    }
+
+    fn instances<'a>(&'a self, target: &'a Target) -> Answer<'a, Vec<Instance>> {
+        Box::pin(async move {
+            let attempted = format!("read group {}", target.group);
+            let group = Readings::group(self, &target.group)
+                .await
+                .map_err(|error| failed(attempted, error))?;
+            let members = group.map(|group| group.members).unwrap_or_default();
+            let instance = |member: crate::observe::Member| Instance {
+                id: member.instance,
+                zone: member.zone,
+                lifecycle: member.lifecycle,
+                health: member.health,
+            };
+            Ok(members.into_iter().map(instance).collect())
+        })
+    }
+
+    fn credentials<'a>(&'a self, target: &'a Target) -> Answer<'a, Credentials> {
+        #[derive(Deserialize)]
+        struct User {
+            username: String,
+            password: String,
+        }
+        Box::pin(async move {
+            let attempted = || format!("read secret {}", target.secret);
+            let call = secretsmanager::Client::new(self.config())
+                .get_secret_value()
+                .secret_id(&target.secret);
+            let answer =
+                wrap("secretsmanager:GetSecretValue", call.send().await).map_err(|error| failed(attempted(), error))?;
+            // A parser's complaint could quote the secret.
+            let user: User = serde_json::from_str(answer.secret_string().unwrap_or_default())
+                .map_err(|_| CloudError::remote(attempted(), "it is not {\"username\", \"password\"} as JSON"))?;
+            Ok(Credentials {
+                username: user.username,
+                password: user.password.into(),
+            })
+        })
+    }
+
+    fn alarms<'a>(&'a self, target: &'a Target) -> Answer<'a, Vec<String>> {
+        Box::pin(async move {
+            let attempted = || format!("read the alarms of stack {}", target.stack);
+            let resources = Readings::resources(self, &target.stack)
+                .await
+                .map_err(|error| failed(attempted(), error))?;
+            let names: Vec<String> = resources
+                .into_iter()
+                .filter(|resource| ALARMS.contains(&resource.logical.as_str()))
+                .filter_map(|resource| resource.physical)
+                .collect();
+            let alarms = Readings::alarms(self, &names)
+                .await
+                .map_err(|error| failed(attempted(), error))?;
+            Ok(alarms
+                .into_iter()
+                .filter(|alarm| alarm.state == "ALARM")
+                .map(|alarm| alarm.name)
+                .collect())
+        })
+    }
+
+    fn healthy_targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<usize>> {
+        Box::pin(async move {
+            let Some(group) = &target.target_group else {
+                return Ok(None);
+            };
+            let attempted = format!("read the health of {group}");
+            let targets = Readings::targets(self, group)
+                .await
+                .map_err(|error| failed(attempted, error))?;
+            Ok(Some(targets.iter().filter(|target| target.is_healthy()).count()))
+        })
+    }
+
+    fn agent_status<'a>(&'a self, instance: &'a str) -> Answer<'a, AgentStatus> {
+        Box::pin(self.json(instance, "mqaws-agent status --json"))
+    }
+
+    fn marks<'a>(&'a self, instance: &'a str, since_unix_ns: i64) -> Answer<'a, Vec<Mark>> {
+        Box::pin(async move {
+            let line = format!("mqaws-agent marks --since {since_unix_ns}");
+            let text = self.line(instance, &line).await?;
+            // Systems Manager cuts long output off in the middle of a line.
+            Ok(text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect())
+        })
+    }
+
+    fn inject<'a>(&'a self, instance: &'a str, fault: Fault) -> Answer<'a, FaultReport> {
+        Box::pin(async move { self.json(instance, &format!("mqaws-agent fault {fault}")).await })
+    }
+
+    fn probe<'a>(&'a self, instance: &'a str, probe: Probe) -> Answer<'a, ProbeReport> {
+        Box::pin(async move {
+            self.json(instance, &format!("mqaws-agent probe {}", probe.word()))
+                .await
+        })
+    }
+
+    fn terminate<'a>(&'a self, instance: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let call = ec2::Client::new(self.config())
+                .terminate_instances()
+                .instance_ids(instance);
+            wrap("ec2:TerminateInstances", call.send().await)
+                .map_err(|error| failed(format!("terminate {instance}"), error))?;
+            Ok(())
+        })
+    }
+
+    fn mark_unhealthy<'a>(&'a self, instance: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let call = autoscaling::Client::new(self.config())
+                .set_instance_health()
+                .instance_id(instance)
+                .health_status("Unhealthy")
+                .should_respect_grace_period(false);
+            wrap("autoscaling:SetInstanceHealth", call.send().await)
+                .map_err(|error| failed(format!("mark {instance} unhealthy"), error))?;
+            Ok(())
+        })
+    }
+
+    fn instance_state<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(async move {
+            let call = ec2::Client::new(self.config())
+                .describe_instances()
+                .instance_ids(instance);
+            let answer = match wrap("ec2:DescribeInstances", call.send().await) {
+                Err(error) if error.is_not_found() => return Ok(None),
+                other => other.map_err(|error| failed(format!("read instance {instance}"), error))?,
+            };
+            let found = answer.reservations().iter().flat_map(|one| one.instances()).next();
+            Ok(found
+                .and_then(|one| one.state())
+                .and_then(|state| state.name())
+                .map(|name| name.as_str().to_owned()))
+        })
+    }
+
+    fn take_turn<'a>(&'a self, target: &'a Target, holder_name: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(async move {
+            let attempted = || format!("mark group {} as under test", target.group);
+            let turn = || async {
+                self.turn(&target.group)
+                    .await
+                    .map_err(|error| failed(attempted(), error))
+            };
+            let now = jiff::Timestamp::now();
+            if let Some(other) = turn().await?.and_then(|value| holder(&value, now)) {
+                return Ok(Some(other));
+            }
+            let value = format!("{holder_name}{UNTIL}{}", now + TURN_LASTS);
+            self.set_turn(&target.group, Some(&value))
+                .await
+                .map_err(|error| failed(attempted(), error))?;
+            // Tags know no compare-and-set; whoever wrote last has the turn.
+            let now_there = turn().await?;
+            Ok(now_there
+                .filter(|there| *there != value)
+                .and_then(|there| holder(&there, now)))
+        })
+    }
+
+    fn end_turn<'a>(&'a self, target: &'a Target, holder_name: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let attempted = || format!("take the mark of the test from group {}", target.group);
+            let there = self
+                .turn(&target.group)
+                .await
+                .map_err(|error| failed(attempted(), error))?;
+            // Another's turn is not ours to end.
+            if there.is_some_and(|value| value.starts_with(holder_name)) {
+                self.set_turn(&target.group, None)
+                    .await
+                    .map_err(|error| failed(attempted(), error))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_ends_by_itself() {
+        let now: jiff::Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        for (value, expected) in [
+            ("ann process 1 until 2026-01-01T13:00:00Z", Some("ann process 1")),
+            ("ann process 1 until 2026-01-01T11:00:00Z", None),
+            // What cannot be read is somebody's.
+            ("ann", Some("ann")),
+            ("ann until noon", Some("ann")),
+        ] {
+            assert_eq!(holder(value, now).as_deref(), expected, "{value}");
+        }
+    }
+}
