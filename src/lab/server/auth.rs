@@ -1,6 +1,7 @@
 //! Signature Version 4, checked as AWS checks it.
 
 use crate::lab::api::{ApiError, Caller, Cloud, Identity};
+use crate::lab::wire::percent::escape;
 use crate::lab::wire::protocol::{Protocol, Raw};
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use jiff::Timestamp;
@@ -159,18 +160,6 @@ fn same(a: &str, b: &str) -> bool {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn escape(text: &str, keep_slash: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            b'/' if keep_slash => out.push('/'),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 fn canonical_query(raw: &Raw) -> String {

@@ -1,5 +1,6 @@
 //! EFS speaks rest-json: the action is in the method and the path.
 
+use super::percent::unescape;
 use crate::lab::api::ApiError;
 use serde_json::{Map, Value};
 
@@ -155,30 +156,6 @@ fn matches(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, Strin
         }
         _ => None,
     }
-}
-
-/// Undoes percent encoding; `+` stays.
-pub fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten()
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match code {
-            Some(code) => {
-                out.push(code);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

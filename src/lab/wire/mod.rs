@@ -5,6 +5,7 @@
 
 pub mod cbor;
 pub mod efs;
+pub mod percent;
 pub mod protocol;
 pub mod query;
 pub mod reply;

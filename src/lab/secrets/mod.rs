@@ -1,0 +1,6 @@
+//! Secrets Manager.
+
+mod password;
+mod service;
+
+pub use service::SecretsManager;
