@@ -27,6 +27,10 @@ type Program = Box<dyn FnOnce(Vec<OsString>) -> ExitCode>;
 
 /// Programs that go by the name of the executable: symlinks in an instance's `opt/mqm/bin`.
 fn by_name(name: &str) -> Option<Program> {
+    if mqaws::standin::commands::NAMES.contains(&name) {
+        let name = name.to_owned();
+        return Some(Box::new(move |args| mqaws::standin::commands::main(&name, args)));
+    }
     match name {
         "mqaws-agent" => Some(Box::new(mqaws::agent::lab_main)),
         _ => None,
@@ -38,6 +42,7 @@ fn by_verb(verb: &str) -> Option<Program> {
     match verb {
         "__agent" => Some(Box::new(mqaws::agent::lab_main)),
         "__keeper" => Some(Box::new(mqaws::agent::lab_keeper_main)),
+        "__qmgr" => Some(Box::new(mqaws::standin::controller_main)),
         _ => None,
     }
 }

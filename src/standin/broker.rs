@@ -1,0 +1,206 @@
+//! What all parts of a running queue manager share.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+use super::{
+    log::Replayed,
+    mqsc,
+    network::{Endpoint, Network, Service},
+    objects::{Attributes, Kind, Objects},
+    queue::{Message, Queue},
+    writer::{Job, Writer},
+};
+
+/// How far the end of the queue manager has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It serves.
+    Running,
+    /// Work under way may end.
+    Quiescing,
+    /// Only puts under way may end.
+    Immediate,
+}
+
+/// A running queue manager.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    pub name: String,
+    /// Root of the host, for its accounts.
+    pub root: PathBuf,
+    /// The only address to listen on, when the host has one of its own.
+    pub own_address: Option<IpAddr>,
+    pub writer: Writer,
+    pub network: Network,
+    pub phase: watch::Sender<Phase>,
+    objects: Mutex<Objects>,
+    queues: Mutex<HashMap<String, Arc<Queue>>>,
+    /// Messages of the log whose queue is not open yet.
+    replayed: Mutex<BTreeMap<String, BTreeMap<u64, Arc<[u8]>>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Broker {
+    pub fn new(
+        name: &str,
+        root: &Path,
+        own_address: Option<IpAddr>,
+        objects: Objects,
+        replayed: Replayed,
+        writer: Writer,
+        runtime: tokio::runtime::Handle,
+    ) -> Arc<Self> {
+        let broker = Arc::new(Self {
+            name: name.to_owned(),
+            root: root.to_owned(),
+            own_address,
+            writer,
+            network: Network::new(runtime),
+            phase: watch::Sender::new(Phase::Running),
+            objects: Mutex::new(objects),
+            queues: Mutex::new(HashMap::new()),
+            replayed: Mutex::new(replayed.live),
+        });
+        broker.network.belongs_to(&broker);
+        mqsc::open_queues(&broker);
+        broker
+    }
+
+    pub fn objects(&self) -> MutexGuard<'_, Objects> {
+        locked(&self.objects)
+    }
+
+    pub fn queue(&self, name: &str) -> Option<Arc<Queue>> {
+        locked(&self.queues).get(name).cloned()
+    }
+
+    /// Opens a queue with these attributes; one that is open keeps its messages.
+    pub fn open_queue(&self, name: &str, attributes: &Attributes) -> Arc<Queue> {
+        let depth = attributes.get("MAXDEPTH").and_then(|d| d.parse().ok()).unwrap_or(5000);
+        let mut queues = locked(&self.queues);
+        if let Some(queue) = queues.get(name) {
+            queue.set_max_depth(depth);
+            return queue.clone();
+        }
+        let queue = Arc::new(Queue::new(name, depth));
+        for (sequence, body) in locked(&self.replayed).remove(name).unwrap_or_default() {
+            queue.put(Message {
+                sequence,
+                body,
+                persistent: true,
+                delivery_count: 1,
+            });
+        }
+        queues.insert(name.to_owned(), queue.clone());
+        queue
+    }
+
+    /// Deletes a queue with its messages.
+    pub fn delete_queue(&self, queue: &Arc<Queue>) {
+        locked(&self.queues).remove(&queue.name);
+        self.forget(queue, queue.clear_and_delete());
+    }
+
+    /// Takes messages out of the log that left a queue without being delivered.
+    pub fn forget(&self, queue: &Arc<Queue>, messages: Vec<Message>) {
+        for message in messages.into_iter().filter(|m| m.persistent) {
+            self.writer.send(Job::Taken {
+                queue: queue.clone(),
+                sequence: message.sequence,
+            });
+        }
+    }
+
+    /// A message was delivered: it is gone.
+    pub fn delivered(&self, queue: &Arc<Queue>, message: &Message) {
+        if message.persistent {
+            self.writer.send(Job::Taken {
+                queue: queue.clone(),
+                sequence: message.sequence,
+            });
+        }
+        queue.taken();
+    }
+
+    /// How long a message of that queue may be.
+    pub fn longest_message(&self, queue: &str) -> u64 {
+        self.objects()
+            .value(Kind::Queue, queue, "MAXMSGL")
+            .and_then(|l| l.parse().ok())
+            .unwrap_or(4_194_304)
+    }
+
+    /// The dead-letter queue, when there is one.
+    pub fn dead_letter_queue(&self) -> Option<Arc<Queue>> {
+        let name = self.objects().queue_manager().1.get("DEADQ").cloned()?;
+        self.queue(&name)
+    }
+
+    /// Whether the service that owns the AMQP channels was started.
+    pub fn amqp_service_runs(&self) -> bool {
+        self.objects()
+            .value(Kind::Service, "SYSTEM.AMQP.SERVICE", mqsc::STARTED)
+            == Some("YES")
+    }
+
+    /// Starts every AMQP channel that was started before its service.
+    pub fn start_amqp_channels(&self) -> io::Result<()> {
+        self.start_all(Kind::Channel, Service::Channel, |a| {
+            a.get("CHLTYPE").is_some_and(|t| t == "AMQP") && a.get(mqsc::STARTED).is_some_and(|s| s == "YES")
+        })
+    }
+
+    /// Starts what starts with the queue manager; what cannot be bound is reported and does not keep it from running.
+    pub fn start_services(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        let listeners = self.start_all(Kind::Listener, Service::Listener, |a| {
+            a.get("CONTROL").is_some_and(|c| c != "MANUAL")
+        });
+        complaints.extend(
+            listeners
+                .err()
+                .map(|e| format!("AMQ9218E: a listener did not start: {e}")),
+        );
+        let mut objects = self.objects();
+        let service = objects.get(Kind::Service, "SYSTEM.AMQP.SERVICE").cloned();
+        if let Some(mut service) = service {
+            let starts = service.get("CONTROL").is_some_and(|c| c != "MANUAL");
+            service.insert(mqsc::STARTED.to_owned(), if starts { "YES" } else { "NO" }.to_owned());
+            objects.set(Kind::Service, "SYSTEM.AMQP.SERVICE", service);
+            drop(objects);
+            if starts {
+                complaints.extend(
+                    self.start_amqp_channels()
+                        .err()
+                        .map(|e| format!("AMQ9218E: a channel did not start: {e}")),
+                );
+            }
+        }
+        complaints
+    }
+
+    fn start_all(&self, kind: Kind, service: Service, wanted: impl Fn(&Attributes) -> bool) -> io::Result<()> {
+        let found: Vec<(String, Attributes)> = self
+            .objects()
+            .of(kind)
+            .filter(|(_, attributes)| wanted(attributes))
+            .map(|(name, attributes)| (name.to_owned(), attributes.clone()))
+            .collect();
+        for (name, attributes) in found {
+            let endpoint = Endpoint::of(service, &name, &attributes, self.own_address).map_err(io::Error::other)?;
+            self.network.start(self, &endpoint)?;
+        }
+        Ok(())
+    }
+}

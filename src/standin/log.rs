@@ -1,0 +1,425 @@
+//! The log of a queue manager: an append-only file in segments, `log/NNNNNNNNNN.log` in its data directory.
+//!
+//! A new owner goes on in the last segment, and never begins a new one: should an earlier owner still write, both are seen
+//! side by side in one file, which is what the audit looks for. A torn tail is cut off before the first write. The oldest
+//! segment is deleted when nothing in it is live; before that, one line in `epochs.log` says whose records it held.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    audit,
+    record::{self, Kind, Next, Record},
+};
+
+/// Size after which a segment is closed.
+const SEGMENT: u64 = 8 << 20;
+/// Size of the whole log above which live messages of the oldest segment are copied to its end.
+const COMPACT: u64 = 64 << 20;
+
+/// An open log.
+#[derive(Debug)]
+pub(crate) struct Log {
+    directory: PathBuf,
+    epoch: u64,
+    file: File,
+    number: u64,
+    size: u64,
+    segment_size: u64,
+    compact_size: u64,
+    /// Every segment with the live messages that it holds.
+    segments: BTreeMap<u64, Segment>,
+    /// Where each live message is.
+    places: BTreeMap<u64, u64>,
+    next_sequence: u64,
+}
+
+#[derive(Debug, Default)]
+struct Segment {
+    live: BTreeSet<u64>,
+    size: u64,
+}
+
+/// What was in the log when it was opened.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Replayed {
+    /// Live messages by queue and sequence.
+    pub live: BTreeMap<String, BTreeMap<u64, Arc<[u8]>>>,
+    /// Records read.
+    pub records: u64,
+    /// Bytes cut off the end.
+    pub torn: u64,
+}
+
+/// The numbers of all segments, in order.
+pub(crate) fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let number = path
+            .file_name()
+            .and_then(|n| n.to_str()?.strip_suffix(".log")?.parse().ok());
+        if let Some(number) = number {
+            found.push((number, path));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn segment_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:010}.log"))
+}
+
+impl Log {
+    /// Opens or creates the log in that directory and replays it.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or when a record other than the last ones is damaged.
+    pub fn open(directory: &Path, epoch: u64) -> io::Result<(Self, Replayed)> {
+        Self::open_sized(directory, epoch, SEGMENT, COMPACT)
+    }
+
+    fn open_sized(directory: &Path, epoch: u64, segment_size: u64, compact_size: u64) -> io::Result<(Self, Replayed)> {
+        fs::create_dir_all(directory)?;
+        let found = segments(directory)?;
+        let mut replayed = Replayed::default();
+        let mut all = BTreeMap::new();
+        let mut places = BTreeMap::new();
+        let mut next_sequence = 1;
+        for (index, (number, path)) in found.iter().enumerate() {
+            let mut bytes = Vec::new();
+            File::open(path)?.read_to_end(&mut bytes)?;
+            let mut at = 0;
+            loop {
+                match record::next(&bytes[at..]) {
+                    Next::Record(record, length) => {
+                        at += length;
+                        replayed.records += 1;
+                        apply(&record, *number, &mut replayed, &mut places, &mut next_sequence);
+                    }
+                    Next::End => break,
+                    Next::Torn if index + 1 == found.len() => {
+                        replayed.torn = (bytes.len() - at) as u64;
+                        let file = OpenOptions::new().write(true).open(path)?;
+                        file.set_len(at as u64)?;
+                        file.sync_all()?;
+                        break;
+                    }
+                    Next::Torn => {
+                        return Err(io::Error::new(
+                            io::ErrorKind::InvalidData,
+                            format!("{} is damaged at byte {at}", path.display()),
+                        ));
+                    }
+                }
+            }
+            all.insert(
+                *number,
+                Segment {
+                    live: BTreeSet::new(),
+                    size: at as u64,
+                },
+            );
+        }
+        for (sequence, number) in &places {
+            if let Some(segment) = all.get_mut(number) {
+                segment.live.insert(*sequence);
+            }
+        }
+        let number = found.last().map_or(1, |(number, _)| *number);
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(segment_path(directory, number))?;
+        let size = all.entry(number).or_default().size;
+        let mut log = Self {
+            directory: directory.to_owned(),
+            epoch,
+            file,
+            number,
+            size,
+            segment_size,
+            compact_size,
+            segments: all,
+            places,
+            next_sequence,
+        };
+        log.begin()?;
+        Ok((log, replayed))
+    }
+
+    /// Marks the beginning of an owner or of a segment, and makes the file itself safe.
+    fn begin(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let (epoch, sequence) = (self.epoch, self.next_sequence);
+        Record {
+            kind: Kind::Start,
+            epoch,
+            sequence,
+            queue: "",
+            body: &[],
+        }
+        .encode(&mut bytes);
+        self.append(&bytes)?;
+        self.file.sync_all()?;
+        File::open(&self.directory)?.sync_all()
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.size += bytes.len() as u64;
+        self.segments.entry(self.number).or_default().size = self.size;
+        Ok(())
+    }
+
+    /// A sequence number that was never used.
+    pub fn next_sequence(&mut self) -> u64 {
+        self.next_sequence += 1;
+        self.next_sequence - 1
+    }
+
+    /// Encodes a put; [`Self::write`] must follow.
+    pub fn put(&mut self, sequence: u64, queue: &str, body: &[u8], buffer: &mut Vec<u8>) {
+        Record {
+            kind: Kind::Put,
+            epoch: self.epoch,
+            sequence,
+            queue,
+            body,
+        }
+        .encode(buffer);
+        self.segments.entry(self.number).or_default().live.insert(sequence);
+        self.places.insert(sequence, self.number);
+    }
+
+    /// Encodes that a message was taken; [`Self::write`] must follow.
+    pub fn taken(&mut self, sequence: u64, queue: &str, buffer: &mut Vec<u8>) {
+        Record {
+            kind: Kind::Taken,
+            epoch: self.epoch,
+            sequence,
+            queue,
+            body: &[],
+        }
+        .encode(buffer);
+        if let Some(number) = self.places.remove(&sequence)
+            && let Some(segment) = self.segments.get_mut(&number)
+        {
+            segment.live.remove(&sequence);
+        }
+    }
+
+    /// Writes encoded records, and with `sync` makes them safe before it returns.
+    pub fn write(&mut self, bytes: &[u8], sync: bool) -> io::Result<()> {
+        self.append(bytes)?;
+        if sync {
+            self.file.sync_data()?;
+        }
+        if self.size >= self.segment_size {
+            self.roll()?;
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self) -> io::Result<()> {
+        // What says that messages were taken must be safe before the segments that held them go.
+        self.file.sync_data()?;
+        self.number += 1;
+        self.size = 0;
+        self.file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(segment_path(&self.directory, self.number))?;
+        self.begin()?;
+        if self.segments.values().map(|s| s.size).sum::<u64>() > self.compact_size {
+            self.move_oldest()?;
+        }
+        while let Some((&number, segment)) = self.segments.iter().next() {
+            if number == self.number || !segment.live.is_empty() {
+                break;
+            }
+            let path = segment_path(&self.directory, number);
+            audit::summarise(&self.directory, &path)?;
+            fs::remove_file(&path)?;
+            self.segments.remove(&number);
+        }
+        Ok(())
+    }
+
+    /// Copies the live messages of the oldest segment to the end, under their old sequence numbers.
+    fn move_oldest(&mut self) -> io::Result<()> {
+        let Some((&number, segment)) = self.segments.iter().next() else {
+            return Ok(());
+        };
+        if number == self.number || segment.live.is_empty() {
+            return Ok(());
+        }
+        let bytes = fs::read(segment_path(&self.directory, number))?;
+        let mut at = 0;
+        let mut copy = Vec::new();
+        while let Next::Record(record, length) = record::next(&bytes[at..]) {
+            at += length;
+            if record.kind == Kind::Put && self.places.get(&record.sequence) == Some(&number) {
+                self.put(record.sequence, record.queue, record.body, &mut copy);
+            }
+        }
+        self.append(&copy)?;
+        self.file.sync_data()?;
+        if let Some(segment) = self.segments.get_mut(&number) {
+            segment.live.clear();
+        }
+        Ok(())
+    }
+}
+
+fn apply(
+    record: &Record<'_>,
+    number: u64,
+    replayed: &mut Replayed,
+    places: &mut BTreeMap<u64, u64>,
+    next_sequence: &mut u64,
+) {
+    match record.kind {
+        Kind::Start => *next_sequence = (*next_sequence).max(record.sequence),
+        Kind::Put => {
+            *next_sequence = (*next_sequence).max(record.sequence + 1);
+            places.insert(record.sequence, number);
+            let queue = match replayed.live.get_mut(record.queue) {
+                Some(queue) => queue,
+                None => replayed.live.entry(record.queue.to_owned()).or_default(),
+            };
+            queue.insert(record.sequence, Arc::from(record.body));
+        }
+        Kind::Taken => {
+            places.remove(&record.sequence);
+            if let Some(queue) = replayed.live.get_mut(record.queue) {
+                queue.remove(&record.sequence);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn live(replayed: &Replayed) -> Vec<u64> {
+        replayed.live.values().flat_map(|q| q.keys().copied()).collect()
+    }
+
+    fn put(log: &mut Log, queue: &str, body: &[u8]) -> u64 {
+        let mut buffer = Vec::new();
+        let sequence = log.next_sequence();
+        log.put(sequence, queue, body, &mut buffer);
+        log.write(&buffer, true).unwrap();
+        sequence
+    }
+
+    fn take(log: &mut Log, queue: &str, sequence: u64) {
+        let mut buffer = Vec::new();
+        log.taken(sequence, queue, &mut buffer);
+        log.write(&buffer, false).unwrap();
+    }
+
+    #[test]
+    fn what_was_put_and_not_taken_is_there_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut log, empty) = Log::open(directory.path(), 1).unwrap();
+        assert_eq!(empty, Replayed::default());
+        let numbers: Vec<u64> = (0..5).map(|n| put(&mut log, "Q", &[n])).collect();
+        take(&mut log, "Q", numbers[1]);
+        drop(log);
+        let (mut log, replayed) = Log::open(directory.path(), 2).unwrap();
+        assert_eq!(live(&replayed), [numbers[0], numbers[2], numbers[3], numbers[4]]);
+        assert_eq!(&*replayed.live["Q"][&numbers[2]], [2]);
+        assert!(put(&mut log, "Q", &[9]) > numbers[4], "a sequence number is used once");
+    }
+
+    #[test]
+    fn segments_go_when_nothing_in_them_is_live_and_the_rest_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut log, _) = Log::open_sized(directory.path(), 1, 2000, 8000).unwrap();
+        let kept = put(&mut log, "Q", b"kept");
+        for round in 0..400_u32 {
+            let sequence = put(&mut log, "Q", &[b'x'; 100]);
+            take(&mut log, "Q", sequence);
+            if round == 30 {
+                assert!(
+                    segments(directory.path()).unwrap().len() > 2,
+                    "the oldest holds a live message"
+                );
+            }
+        }
+        assert!(
+            segments(directory.path()).unwrap().len() <= 6,
+            "live messages are copied on, so the oldest can go"
+        );
+        drop(log);
+        let (mut log, replayed) = Log::open_sized(directory.path(), 2, 2000, 8000).unwrap();
+        assert_eq!(live(&replayed), [kept]);
+        assert_eq!(&*replayed.live["Q"][&kept], b"kept");
+        assert!(put(&mut log, "Q", b"new") > 400);
+        assert!(!audit::audit_log(directory.path()).unwrap().interleaved);
+    }
+
+    #[test]
+    fn damage_before_the_last_segment_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut log, _) = Log::open_sized(directory.path(), 1, 500, 1 << 30).unwrap();
+        for _ in 0..20 {
+            put(&mut log, "Q", &[b'x'; 100]);
+        }
+        drop(log);
+        let (_, first) = segments(directory.path()).unwrap().remove(0);
+        let mut bytes = fs::read(&first).unwrap();
+        bytes[60] ^= 1;
+        fs::write(&first, bytes).unwrap();
+        let error = Log::open(directory.path(), 2).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// Cut at any byte, the log gives what a prefix of the writes would have given, and goes on from there.
+        #[test]
+        fn a_log_cut_anywhere_is_a_prefix(steps in proptest::collection::vec(prop::option::of(any::<prop::sample::Index>()), 1..25), cut: prop::sample::Index) {
+            let directory = tempfile::tempdir().unwrap();
+            let (mut log, _) = Log::open(directory.path(), 1).unwrap();
+            let path = segments(directory.path()).unwrap().remove(0).1;
+            let mut now: Vec<u64> = Vec::new();
+            // The state and the length of the file after each write.
+            let mut states = vec![(fs::metadata(&path).unwrap().len(), now.clone())];
+            for step in &steps {
+                match step {
+                    Some(index) if !now.is_empty() => {
+                        let sequence = now.remove(index.index(now.len()));
+                        take(&mut log, "Q", sequence);
+                    }
+                    _ => now.push(put(&mut log, "Q", b"some body")),
+                }
+                states.push((fs::metadata(&path).unwrap().len(), now.clone()));
+            }
+            drop(log);
+            let bytes = fs::read(&path).unwrap();
+            let cut = cut.index(bytes.len() + 1);
+            fs::write(&path, &bytes[..cut]).unwrap();
+            let (mut log, replayed) = Log::open(directory.path(), 2).unwrap();
+            let expected = states.iter().rev().find(|(length, _)| *length <= cut as u64).map_or(&[][..], |(_, s)| s);
+            prop_assert_eq!(live(&replayed), expected);
+            let new = put(&mut log, "Q", b"after");
+            drop(log);
+            let (_, again) = Log::open(directory.path(), 3).unwrap();
+            prop_assert_eq!(again.torn, 0);
+            let mut expected = expected.to_vec();
+            expected.push(new);
+            prop_assert_eq!(live(&again), expected);
+        }
+    }
+}
