@@ -95,6 +95,12 @@ impl AwsError {
         self.problem == Problem::NotFound
     }
 
+    /// Whether the endpoint has no such action, as endpoints other than AWS may.
+    pub fn is_unknown_action(&self) -> bool {
+        let codes = ["InvalidAction", "UnknownOperation", "UnknownOperationException"];
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+
     /// What AWS said, empty when nothing.
     pub fn message(&self) -> &str {
         self.said.as_ref().map(|s| s.0.as_str()).unwrap_or_default()
