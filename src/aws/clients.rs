@@ -89,6 +89,8 @@ impl Clients {
                 .await
             }
         };
+        // An empty variable counts as absent, as with the other AWS tools.
+        let region = region.filter(|r| !r.as_ref().trim().is_empty());
         let region = region.ok_or_else(AwsError::no_region)?;
         let provider_config = ProviderConfig::default()
             .with_http_client(client.clone())

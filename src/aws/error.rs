@@ -163,6 +163,11 @@ impl Remedy for AwsError {
         }
     }
 
+    fn left(&self) -> Option<String> {
+        // Errors of calls that change something are wrapped by those who make them.
+        Some("nothing was changed".into())
+    }
+
     fn hint(&self) -> Option<String> {
         let place = self.place.as_deref().unwrap_or("the region");
         Some(match &self.problem {

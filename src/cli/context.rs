@@ -22,7 +22,11 @@ pub struct Context {
 
 impl Context {
     /// The context of one run of the program.
-    pub(super) fn new(global: Global) -> Self {
+    pub(super) fn new(mut global: Global) -> Self {
+        // An empty variable counts as absent, as with the AWS tools.
+        for value in [&mut global.region, &mut global.profile, &mut global.endpoint_url] {
+            value.take_if(|v| v.trim().is_empty());
+        }
         let progress = Progress::new(!global.no_progress && !global.quiet);
         let output = Output::new(global.output, global.color, global.quiet, progress.clone());
         Self {

@@ -163,9 +163,9 @@ pub enum CliError {
         left: Option<String>,
     },
     /// A file could not be read or written.
-    #[error("cannot {action} `{path}`")]
+    #[error("{action} `{path}`")]
     File {
-        /// What was attempted, e.g. `write`.
+        /// What was attempted, e.g. `cannot write`.
         action: &'static str,
         /// The file.
         path: std::path::PathBuf,
