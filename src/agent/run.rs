@@ -47,9 +47,21 @@ struct Agent {
 /// When the system gives no threads or signals at the start.
 pub fn run(config: AgentConfig, layout: Layout, ports: Ports, policy: Policy) -> std::io::Result<()> {
     let (out, inbox) = mpsc::channel();
+    listen_for_signals(out.clone())?;
+    run_with(config, layout, ports, policy, out, &inbox)
+}
+
+/// [`run`] without the signals: what `out` sends arrives at `inbox`.
+fn run_with(
+    config: AgentConfig,
+    layout: Layout,
+    ports: Ports,
+    policy: Policy,
+    out: Sender<Message>,
+    inbox: &Receiver<Message>,
+) -> std::io::Result<()> {
     let snapshot = Arc::default();
     let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;
-    listen_for_signals(out.clone())?;
     watch_lifecycle(ports.metadata.clone(), out.clone())?;
     fs::create_dir_all(layout.run())?;
     let mut agent = Agent {
@@ -69,7 +81,7 @@ pub fn run(config: AgentConfig, layout: Layout, ports: Ports, policy: Policy) ->
         exit: false,
     };
     agent.event(Event::Begin);
-    agent.main_loop(&inbox);
+    agent.main_loop(inbox);
     Ok(())
 }
 
@@ -278,3 +290,6 @@ impl Agent {
         self.written = Some((status, Instant::now()));
     }
 }
+
+#[cfg(test)]
+mod tests;

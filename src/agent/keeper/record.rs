@@ -118,7 +118,8 @@ impl Desk {
                 return Reply::failed(format!("create {}: {error}", dir.display()));
             }
         }
-        let before = current.as_ref();
+        // Notes that no sign of life has carried to the file yet are in our own copy.
+        let before = self.own.as_ref().or(current.as_ref());
         let record = OwnerRecord {
             schema: SCHEMA.to_owned(),
             queue_manager: self.config.queue_manager.clone(),

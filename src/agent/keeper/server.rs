@@ -37,6 +37,8 @@ pub struct KeeperPorts {
     pub reset: Arc<dyn HostReset>,
     /// The engine's processes on this host.
     pub engine: Processes,
+    /// Set when the keeper is asked to end; it obeys once no engine lives.
+    pub terminate: Arc<AtomicBool>,
 }
 
 enum LockOrder {
@@ -130,7 +132,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
     spawn("lock", move || lock.lock_loop(ports.lock, &order_queue))?;
     let accept = shared.clone();
     spawn("accept", move || accept.accept_loop(&listener))?;
-    shared.supervise(&ports.engine)?;
+    shared.supervise(&ports.engine, &ports.terminate);
     let _ = fs::remove_file(&config.socket);
     Ok(true)
 }
@@ -423,11 +425,7 @@ impl Shared {
 
     // --- supervision ---
 
-    fn supervise(&self, engine: &Processes) -> io::Result<()> {
-        let terminate = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-            signal_hook::flag::register(signal, terminate.clone())?;
-        }
+    fn supervise(&self, engine: &Processes, terminate: &AtomicBool) {
         let mut ticks = 0_u32;
         while !self.ended.load(Ordering::Acquire) {
             thread::sleep(Duration::from_millis(100));
@@ -441,13 +439,12 @@ impl Shared {
             if (alone || terminate.load(Ordering::Acquire)) && engine.list().is_ok_and(|p| p.is_empty()) {
                 tracing::info!(alone, "no engine and nobody who needs the lock: ending");
                 self.release(Request::Release { condemned: false });
-                return Ok(());
+                return;
             }
         }
         // The last reply or notice is on its way.
         thread::sleep(Duration::from_millis(20));
         tracing::info!(socket = %self.config.socket.display(), "keeper ends");
-        Ok(())
     }
 
     fn look_for_stall(&self) {

@@ -22,6 +22,7 @@ use crate::model::agent::AgentConfig;
 use std::io::{self, Read};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// What differs between a lab and a real host.
@@ -103,10 +104,15 @@ fn keeper_from_stdin(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn H
         lease,
     ));
     let engine = wiring.processes(&config.queue_manager);
+    let terminate = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, terminate.clone())?;
+    }
     let ports = KeeperPorts {
         lock,
         reset: reset(engine.clone()),
         engine,
+        terminate,
     };
     keeper::run(config, token, ports)
 }

@@ -1,0 +1,591 @@
+//! Whole agents on doubles of the world: real keepers on threads, real files, real processes whose death the kernel tells.
+
+use super::*;
+use crate::agent::keeper::protocol::KeeperConfig;
+use crate::agent::keeper::{self, KeeperPorts};
+use crate::agent::machine::{EngineFailure, EngineInfo, Health, Identity, SignalResult};
+use crate::agent::ports::{Accounts, Cloud, Engine, HostReset, KeeperSpawner, LockPlace, Measures, Mounter};
+use crate::agent::processes::Processes;
+use crate::aws::signed::Datum;
+use crate::fence::{CloudState, DataState, Lock, LockError, RecordStore};
+use crate::model::agent::{EngineConfig, StorageConfig};
+use secrecy::SecretString;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A lock server in memory: the token of the holder and its instance.
+type Server = Arc<Mutex<Option<(String, String)>>>;
+
+struct MemoryLock {
+    server: Server,
+    token: String,
+    instance: String,
+}
+
+impl Lock for MemoryLock {
+    fn acquire(&mut self) -> Result<(), LockError> {
+        let mut holder = self.server.lock().expect("server");
+        match holder.as_ref() {
+            Some((token, instance)) if *token != self.token => Err(LockError::Busy {
+                holder: instance.clone(),
+            }),
+            _ => {
+                *holder = Some((self.token.clone(), self.instance.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    fn renew(&mut self) -> Result<(), LockError> {
+        match self.server.lock().expect("server").as_ref() {
+            Some((token, _)) if *token == self.token => Ok(()),
+            _ => Err(LockError::Lost("expired".into())),
+        }
+    }
+
+    fn release(&mut self) -> Result<(), LockError> {
+        let mut holder = self.server.lock().expect("server");
+        if holder.as_ref().is_some_and(|(token, _)| *token == self.token) {
+            *holder = None;
+        }
+        Ok(())
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+}
+
+/// An engine that is one sleeping process.
+#[derive(Default)]
+struct Sleeper {
+    child: Mutex<Option<Child>>,
+    /// Starts that fail before one succeeds.
+    failures: AtomicUsize,
+}
+
+impl Sleeper {
+    fn pid(&self) -> Option<i32> {
+        let mut child = self.child.lock().expect("child");
+        let child = child.as_mut()?;
+        matches!(child.try_wait(), Ok(None)).then(|| child.id() as i32)
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+impl Engine for Sleeper {
+    fn adopt(&self, data: DataState) -> Result<EngineInfo, EngineFailure> {
+        Ok(EngineInfo {
+            version: "sleeper 1".into(),
+            stand_in: true,
+            how: format!("{data:?}"),
+        })
+    }
+    fn info(&self) -> Result<EngineInfo, EngineFailure> {
+        self.adopt(DataState::Present)
+    }
+    fn start(&self, _epoch: u64) -> Result<i32, EngineFailure> {
+        if self.failures.load(Ordering::SeqCst) > 0 {
+            self.failures.fetch_sub(1, Ordering::SeqCst);
+            return Err(EngineFailure {
+                kind: crate::agent::machine::FailureKind::Transient,
+                text: "not yet".into(),
+            });
+        }
+        let child = Command::new("sleep")
+            .arg("600")
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("sleep");
+        let pid = child.id() as i32;
+        *self.child.lock().expect("child") = Some(child);
+        Ok(pid)
+    }
+    fn define(&self, _address: IpAddr) -> Result<(), EngineFailure> {
+        Ok(())
+    }
+    fn accept(&self, _address: IpAddr, _stale: &dyn Fn() -> bool) -> Result<(), EngineFailure> {
+        Ok(())
+    }
+    fn check(&self, _address: IpAddr) -> Health {
+        Health::Well
+    }
+    fn end(&self, _target: Duration) -> Result<(), String> {
+        self.kill().map(|_| ()).map_err(|e| e.to_string())
+    }
+    fn controller(&self) -> std::io::Result<Option<i32>> {
+        Ok(self.pid())
+    }
+    fn processes(&self) -> std::io::Result<usize> {
+        Ok(usize::from(self.pid().is_some()))
+    }
+    fn kill(&self) -> std::io::Result<usize> {
+        if let Some(mut child) = self.child.lock().expect("child").take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(0)
+    }
+    fn measure(&self) -> Measures {
+        Measures::default()
+    }
+}
+
+impl HostReset for Sleeper {
+    fn reset(&self, _why: &str) {
+        self.kill().expect("kill");
+    }
+}
+
+/// AWS, metadata, mount and accounts of one host; keeps what it was told.
+struct World {
+    instance: String,
+    lifecycle: Mutex<String>,
+    previous: Mutex<CloudState>,
+    calls: Mutex<Vec<String>>,
+}
+
+impl World {
+    fn note(&self, call: &str) {
+        self.calls.lock().expect("calls").push(call.to_owned());
+    }
+}
+
+impl Cloud for World {
+    fn state_of(&self, instance: &str, _me: &str) -> Result<CloudState, String> {
+        self.note(&format!("describe {instance}"));
+        Ok(self.previous.lock().expect("previous").clone())
+    }
+    fn terminate(&self, instance: &str) -> Result<(), String> {
+        self.note(&format!("terminate {instance}"));
+        *self.previous.lock().expect("previous") = CloudState::Terminated;
+        Ok(())
+    }
+    fn signal(&self, _me: &str, success: bool) -> Result<SignalResult, String> {
+        self.note(&format!("signal {success}"));
+        Ok(SignalResult::NotWaiting)
+    }
+    fn report_unhealthy(&self, _me: &str) -> Result<(), String> {
+        self.note("unhealthy");
+        Ok(())
+    }
+    fn complete_hook(&self, _me: &str) -> Result<(), String> {
+        self.note("hook");
+        Ok(())
+    }
+    fn credentials(&self) -> Result<(String, SecretString), String> {
+        Ok(("mqapp".into(), SecretString::from("secret")))
+    }
+    fn put_metrics(&self, _data: &[Datum]) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Metadata for World {
+    fn identity(&self) -> Result<Identity, String> {
+        Ok(Identity {
+            instance: self.instance.clone(),
+            zone: "eu-west-1a".into(),
+            address: [127, 0, 0, 1].into(),
+            boot: "boot".into(),
+            lifecycle: self.lifecycle()?,
+        })
+    }
+    fn lifecycle(&self) -> Result<Option<String>, String> {
+        Ok(Some(self.lifecycle.lock().expect("lifecycle").clone()))
+    }
+    fn tag(&self, _name: &str) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+}
+
+impl Mounter for World {
+    fn mount(&self) -> Result<LockPlace, String> {
+        Ok(LockPlace::Lease {
+            address: ([127, 0, 0, 1], 9).into(),
+            lease_ms: 2000,
+        })
+    }
+}
+
+impl Accounts for World {
+    fn set(&self, user: &str, _password: &SecretString) -> Result<(), String> {
+        self.note(&format!("account {user}"));
+        Ok(())
+    }
+}
+
+/// Starts keepers as threads of the test.
+struct Keepers {
+    server: Server,
+    engine: Arc<Sleeper>,
+    started: AtomicUsize,
+    terminate: Arc<AtomicBool>,
+}
+
+impl KeeperSpawner for Keepers {
+    fn spawn(&self, config: &str) -> std::io::Result<()> {
+        let config: KeeperConfig = serde_json::from_str(config)?;
+        let number = self.started.fetch_add(1, Ordering::SeqCst);
+        let token = format!("{}-{number}", config.instance);
+        let ports = KeeperPorts {
+            lock: Box::new(MemoryLock {
+                server: self.server.clone(),
+                token: token.clone(),
+                instance: config.instance.clone(),
+            }),
+            reset: self.engine.clone(),
+            engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+            terminate: self.terminate.clone(),
+        };
+        spawn("test-keeper", move || {
+            keeper::run(config, token, ports).expect("keeper");
+        })
+    }
+}
+
+/// One host with its agent.
+struct Host {
+    layout: Layout,
+    engine: Arc<Sleeper>,
+    world: Arc<World>,
+    keepers: Arc<Keepers>,
+    out: Sender<Message>,
+    ended: Arc<AtomicBool>,
+}
+
+fn config() -> AgentConfig {
+    AgentConfig {
+        schema: "mqaws.agent/1".into(),
+        stack: "mqaws-qm1".into(),
+        region: "eu-west-1".into(),
+        group: "Group".into(),
+        hook: "stop".into(),
+        queue_manager: "QM1".into(),
+        topology: "single".into(),
+        engine: EngineConfig {
+            kind: "ibm-mq".into(),
+            bin_dir: "/opt/mqm/bin".into(),
+        },
+        storage: StorageConfig {
+            file_system: "fs-1".into(),
+            mount: "/mnt/mqaws".into(),
+        },
+        credentials: "arn".into(),
+        mq_port: 1414,
+        amqp_port: None,
+        metrics_namespace: "mqaws".into(),
+    }
+}
+
+impl Host {
+    /// Boots a host below `dir` whose mount is `shared`.
+    fn boot(dir: &Path, shared: &Path, server: &Server, instance: &str) -> Self {
+        Self::boot_with(dir, shared, server, instance, Arc::new(Sleeper::default()))
+    }
+
+    fn boot_with(dir: &Path, shared: &Path, server: &Server, instance: &str, engine: Arc<Sleeper>) -> Self {
+        let layout = Layout::new(dir.join(instance));
+        fs::create_dir_all(layout.host("mnt")).expect("mnt");
+        let _ = std::os::unix::fs::symlink(shared, layout.mount(&config()));
+        let world = Arc::new(World {
+            instance: instance.into(),
+            lifecycle: Mutex::new("InService".into()),
+            previous: Mutex::new(CloudState::MayRun("running".into())),
+            calls: Mutex::default(),
+        });
+        let keepers = Arc::new(Keepers {
+            server: server.clone(),
+            engine: engine.clone(),
+            started: AtomicUsize::new(0),
+            terminate: Arc::default(),
+        });
+        let (out, inbox) = mpsc::channel();
+        let host = Self {
+            layout,
+            engine,
+            world,
+            keepers,
+            out,
+            ended: Arc::default(),
+        };
+        host.start_agent(inbox);
+        host
+    }
+
+    fn start_agent(&self, inbox: Receiver<Message>) {
+        let ports = Ports {
+            engine: self.engine.clone(),
+            cloud: self.world.clone(),
+            metadata: self.world.clone(),
+            mounter: self.world.clone(),
+            accounts: self.world.clone(),
+            spawner: self.keepers.clone(),
+        };
+        let (layout, out, ended) = (self.layout.clone(), self.out.clone(), self.ended.clone());
+        spawn("test-agent", move || {
+            run_with(config(), layout, ports, Policy::default(), out, &inbox).expect("agent");
+            ended.store(true, Ordering::SeqCst);
+        })
+        .expect("thread");
+    }
+
+    fn until(&self, what: &str, wanted: impl Fn(&AgentStatus) -> bool) -> AgentStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = status::read(&self.layout.status()).map(|f| f.status);
+            match status {
+                Ok(status) if wanted(&status) => return status,
+                other => assert!(Instant::now() < deadline, "{what}: {other:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn serves(&self, epoch: u64) -> AgentStatus {
+        self.until("serving", |s| s.state == "serving" && s.epoch == Some(epoch))
+    }
+
+    fn marks(&self) -> Vec<String> {
+        let marks = Marks::new(self.layout.marks()).since(0).expect("marks");
+        marks.into_iter().map(|m| m.mark).collect()
+    }
+
+    fn calls(&self) -> Vec<String> {
+        self.world.calls.lock().expect("calls").clone()
+    }
+
+    fn stop(&self) {
+        let _ = self.out.send(Message::Event(Event::Drain(DrainReason::Signal)));
+        let deadline = Instant::now() + PATIENCE;
+        while !self.ended.load(Ordering::SeqCst) {
+            assert!(Instant::now() < deadline, "the agent does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+struct Site {
+    dir: tempfile::TempDir,
+    shared: PathBuf,
+    server: Server,
+}
+
+fn site() -> Site {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let shared = dir.path().join("shared");
+    fs::create_dir_all(&shared).expect("shared");
+    Site {
+        dir,
+        shared,
+        server: Server::default(),
+    }
+}
+
+impl Site {
+    fn boot(&self, instance: &str) -> Host {
+        Host::boot(self.dir.path(), &self.shared, &self.server, instance)
+    }
+}
+
+#[test]
+fn a_death_is_noticed_and_answered_and_everything_ends_in_order() {
+    let site = site();
+    let host = site.boot("i-1");
+    let status = host.serves(1);
+    assert_eq!(status.proof.map(|p| p.kind).as_deref(), Some("new"));
+    assert!(status.lock_held);
+    let first = host.engine.pid().expect("runs");
+    processes::signal(first, rustix::process::Signal::KILL);
+    let status = host.serves(2);
+    assert_eq!(
+        (status.restarts, status.proof.map(|p| p.kind).as_deref()),
+        (1, Some("same-host"))
+    );
+    assert_ne!(host.engine.pid(), Some(first));
+    let marks = host.marks();
+    let at = |name: &str| {
+        marks
+            .iter()
+            .position(|m| m == name)
+            .unwrap_or_else(|| panic!("{name} in {marks:?}"))
+    };
+    assert!(at(mark::SERVING) < at(mark::DEATH_NOTICED) && at(mark::DEATH_NOTICED) < at(mark::RESTARTING));
+    let record = || {
+        RecordStore::new(&site.shared, "QM1")
+            .read()
+            .expect("read")
+            .expect("record")
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while record().engine_version.is_none() {
+        assert!(Instant::now() < deadline, "the engine's version is not noted");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    host.stop();
+    assert_eq!(host.engine.pid(), None);
+    assert!(site.server.lock().expect("server").is_none(), "the lock is free");
+    let record = RecordStore::new(&site.shared, "QM1")
+        .read()
+        .expect("read")
+        .expect("record");
+    assert!(record.released);
+    assert_eq!(record.engine_version.as_deref(), Some("sleeper 1"));
+    assert_eq!(host.calls(), ["account mqapp", "signal true"]);
+    assert_eq!(host.marks().last().map(String::as_str), Some(mark::STOPPED));
+}
+
+#[test]
+fn a_replacement_waits_for_the_drain_and_starts_on_a_clean_release() {
+    let site = site();
+    let old = site.boot("i-old");
+    old.serves(1);
+    fs::create_dir_all(site.shared.join("QM1/data/QM1")).expect("data");
+    fs::write(site.shared.join("QM1/data/QM1/qm.ini"), "").expect("qm.ini");
+    let new = site.boot("i-new");
+    let waiting = new.until("waiting", |s| {
+        s.last_error.as_deref().is_some_and(|e| e.contains("held by i-old"))
+    });
+    assert_eq!((waiting.state.as_str(), waiting.lock_held), ("fencing", false));
+    assert!(new.engine.pid().is_none());
+    *old.world.lifecycle.lock().expect("lifecycle") = "Terminated".into();
+    let status = new.serves(2);
+    let proof = status.proof.expect("proof");
+    assert_eq!(
+        (proof.kind.as_str(), proof.previous.as_deref()),
+        ("clean", Some("i-old"))
+    );
+    old.until("stopped", |s| s.state == "stopped");
+    assert!(old.engine.pid().is_none());
+    assert_eq!(old.calls().last().map(String::as_str), Some("hook"));
+    assert!(
+        !new.calls().iter().any(|c| c.starts_with("describe")),
+        "nobody had to be asked"
+    );
+    new.stop();
+    old.stop();
+}
+
+#[test]
+fn a_lost_lock_kills_the_engine_and_the_successor_fences_the_previous_owner() {
+    let site = site();
+    let old = site.boot("i-old");
+    old.serves(1);
+    let pid = old.engine.pid().expect("runs");
+    // The server gives the lock to a stranger, as after a lease that ran out.
+    *site.server.lock().expect("server") = Some(("stranger".into(), "i-stranger".into()));
+    old.until("lost", |s| s.state == "fencing" && !s.lock_held);
+    assert!(
+        processes::wait_for_end(pid, Some(PATIENCE)).expect("watch"),
+        "the engine is dead"
+    );
+    let new = site.boot("i-new");
+    new.until("waiting", |s| {
+        s.last_error.as_deref().is_some_and(|e| e.contains("i-stranger"))
+    });
+    // Whoever gets the lock now must prove something about i-old, or be it.
+    *site.server.lock().expect("server") = None;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let states = [&old, &new].map(|h| status::read(&h.layout.status()).expect("status").status);
+        let serving: Vec<_> = states.iter().filter(|s| s.state == "serving").collect();
+        assert!(serving.len() < 2, "two writers");
+        if let Some(status) = serving.first() {
+            let proof = status.proof.clone().expect("proof");
+            let expected = if status.instance == "i-old" {
+                "same-host"
+            } else {
+                "terminated"
+            };
+            assert_eq!(
+                (proof.kind.as_str(), proof.previous.as_deref()),
+                (expected, Some("i-old"))
+            );
+            if status.instance == "i-new" {
+                let fenced = new.calls().iter().position(|c| c == "terminate i-old");
+                assert!(fenced.is_some(), "{:?}", new.calls());
+            }
+            assert_eq!(status.epoch, Some(2));
+            break;
+        }
+        assert!(Instant::now() < deadline, "nobody serves: {states:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    old.stop();
+    new.stop();
+}
+
+#[test]
+fn an_agent_that_is_started_again_finds_its_keeper_and_leaves_the_engine_alone() {
+    let site = site();
+    let host = site.boot("i-1");
+    host.serves(1);
+    let pid = host.engine.pid();
+    // The first agent's thread hears nothing any more, as if it were killed: its inbox is gone with the second's start.
+    let (out, inbox) = mpsc::channel();
+    let second = Host {
+        layout: host.layout.clone(),
+        engine: host.engine.clone(),
+        world: host.world.clone(),
+        keepers: host.keepers.clone(),
+        out,
+        ended: Arc::default(),
+    };
+    let before = host.marks().iter().filter(|m| *m == mark::SERVING).count();
+    second.start_agent(inbox);
+    let deadline = Instant::now() + PATIENCE;
+    while host.marks().iter().filter(|m| *m == mark::SERVING).count() == before {
+        assert!(Instant::now() < deadline, "{:?}", host.marks());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(host.engine.pid(), pid, "the same process");
+    assert_eq!(host.keepers.started.load(Ordering::SeqCst), 1, "the same keeper");
+    assert_eq!(second.serves(1).restarts, 0);
+    second.stop();
+    host.stop();
+}
+
+#[test]
+fn a_start_that_fails_at_first_is_tried_again_in_place() {
+    let site = site();
+    let engine = Arc::new(Sleeper::default());
+    engine.failures.store(2, Ordering::SeqCst);
+    let host = Host::boot_with(site.dir.path(), &site.shared, &site.server, "i-1", engine);
+    let status = host.until("serving", |s| s.state == "serving");
+    assert_eq!(status.restarts, 2);
+    assert!(!host.calls().contains(&"unhealthy".to_owned()));
+    host.stop();
+}
+
+#[test]
+fn a_start_that_never_succeeds_lets_go_and_asks_for_a_replacement() {
+    let site = site();
+    let engine = Arc::new(Sleeper::default());
+    engine.failures.store(99, Ordering::SeqCst);
+    let host = Host::boot_with(site.dir.path(), &site.shared, &site.server, "i-1", engine);
+    host.until("condemned", |s| s.state == "condemned");
+    let deadline = Instant::now() + PATIENCE;
+    while !host.calls().contains(&"unhealthy".to_owned()) {
+        assert!(Instant::now() < deadline, "{:?}", host.calls());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(
+        site.server.lock().expect("server").is_none(),
+        "the successor finds the lock free"
+    );
+    let record = RecordStore::new(&site.shared, "QM1")
+        .read()
+        .expect("read")
+        .expect("record");
+    assert_eq!((record.released, record.condemned), (true, 1));
+    host.stop();
+}
