@@ -3,6 +3,7 @@
 //! [`read`] is the entry point. It reports every violation at once, each with its place: file, line and column with an
 //! excerpt, or the name of the variable or flag. It reads no file and no environment itself.
 
+mod build;
 mod error;
 mod keys;
 mod overrides;

@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::error::Violation;
+use super::error::{ConfigError, Violation};
 use super::place::{Source, Spot};
 
 /// A value and its spot.
@@ -34,7 +34,7 @@ impl Content {
 }
 
 /// Reads the whole text.
-pub(super) fn parse(source: Source<'_>) -> Result<Node, Violation> {
+pub(super) fn parse(source: Source<'_>) -> Result<Node, ConfigError> {
     if source
         .text
         .lines()
@@ -65,6 +65,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Node, Violation> {
             Violation::new("", format!("{} is not valid YAML", source.name), source.place(spot))
                 .label(message.split(" at line ").next().unwrap_or(message))
                 .hint("correct the line; `mqaws init` writes a file that can be compared")
+                .into()
         })
 }
 
