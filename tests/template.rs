@@ -3,6 +3,8 @@
 //! Foreign judges are Python tools of the environment that `MQAWS_TEST_VENV` names. Without it their tests say that they
 //! were skipped; with `MQAWS_REQUIRE_TOOLS=1` they fail instead. `MQAWS_UPDATE=1` writes the checked-in files anew.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
