@@ -94,7 +94,7 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), CliError> {
         .open(file)
         .and_then(|mut open| open.write_all(text.as_bytes()))
         .map_err(|source| CliError::File {
-            action: "cannot write",
+            action: "write",
             path: file.to_owned(),
             source,
         })

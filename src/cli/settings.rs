@@ -130,7 +130,7 @@ pub fn judge_beside(context: &Context, settings: &Settings) -> Result<Result<Loa
 
 fn read(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|source| CliError::File {
-        action: "cannot read",
+        action: "read",
         path: path.to_owned(),
         source,
     })
