@@ -353,12 +353,28 @@ pub fn find_in(dir: &Path) -> Option<LabRecord> {
     home::read_record(dir)
 }
 
-/// What the lab says of itself.
+/// What the lab says of itself: id, region, timing, uptime.
 ///
 /// # Errors
 /// [`ClientError::NoAnswer`].
 pub fn health(record: &LabRecord) -> Result<Value, ClientError> {
-    let url = format!("{}/_mqaws/health", record.endpoint);
+    let health = own_call(record, "health")?;
+    // Another lab may have got the address since.
+    match health["id"] == *record.id {
+        true => Ok(health),
+        false => Err(no_answer(
+            record,
+            format!("another lab answers: {}", health["id"]).into(),
+        )),
+    }
+}
+
+/// One of the lab's own readings under `/_mqaws/`: `health`, `timing`, `instances`.
+///
+/// # Errors
+/// [`ClientError::NoAnswer`].
+pub fn own_call(record: &LabRecord, name: &str) -> Result<Value, ClientError> {
+    let url = format!("{}/_mqaws/{name}", record.endpoint);
     let answer = ureq::get(&url)
         .config()
         .timeout_global(Some(Duration::from_secs(2)))
@@ -366,18 +382,10 @@ pub fn health(record: &LabRecord) -> Result<Value, ClientError> {
         .build()
         .call()
         .and_then(|mut a| a.body_mut().read_to_string());
-    let parsed = answer
+    answer
         .map_err(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>)
-        .and_then(|text| serde_json::from_str::<Value>(&text).map_err(Into::into));
-    match parsed {
-        // Another lab may have got the address since.
-        Ok(health) if health["id"] == *record.id => Ok(health),
-        Ok(health) => Err(no_answer(
-            record,
-            format!("another lab answers: {}", health["id"]).into(),
-        )),
-        Err(source) => Err(no_answer(record, source)),
-    }
+        .and_then(|text| serde_json::from_str::<Value>(&text).map_err(Into::into))
+        .map_err(|source| no_answer(record, source))
 }
 
 fn no_answer(record: &LabRecord, source: Box<dyn std::error::Error + Send + Sync>) -> ClientError {

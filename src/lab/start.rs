@@ -258,6 +258,11 @@ async fn assemble(cloud: &Arc<Cloud>, ec2: &Arc<Ec2>) -> Result<Routes, StartErr
     routes.on("GET", "/_mqaws/timing", |cloud, _| async move {
         Ok(timing::report(cloud.site.timing))
     });
+    let of = ec2.clone();
+    routes.on("GET", "/_mqaws/instances", move |_, _| {
+        let instances = of.overview();
+        async move { Ok(serde_json::json!({"instances": instances})) }
+    });
     Ok(routes)
 }
 
@@ -268,6 +273,7 @@ async fn inject(endpoint: String, rate: f64) -> Result<(), StartError> {
             let rule = serde_json::json!({"error": error, "rate": rate / 2.0}).to_string();
             ureq::post(format!("{endpoint}/_mqaws/inject"))
                 .config()
+                .proxy(None)
                 .timeout_global(Some(Duration::from_secs(5)))
                 .build()
                 .send(rule)
