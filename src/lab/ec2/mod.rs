@@ -14,5 +14,4 @@ mod tags;
 mod templates;
 mod wire;
 
-pub use catalog::SEEDED_IMAGE;
 pub use service::Ec2;

@@ -8,6 +8,7 @@ mod attributes;
 mod balancers;
 mod groups;
 mod listeners;
+mod metrics;
 mod service;
 mod state;
 mod targets;

@@ -87,6 +87,7 @@ impl Elb {
         });
         let events = cloud.instance_events();
         tokio::spawn(follow_instances(Arc::downgrade(&elb), Arc::downgrade(cloud), events));
+        tokio::spawn(super::metrics::send(Arc::downgrade(&elb), Arc::downgrade(cloud)));
         elb
     }
 

@@ -431,3 +431,39 @@ async fn a_zone_that_is_taken_from_the_load_balancer_gets_no_traffic() {
         .unwrap();
     bench.wait("healthy").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn healthy_targets_are_counted_in_cloudwatch() {
+    let bench = Bench::new().await;
+    bench
+        .cloud
+        .add("monitoring", Arc::new(crate::lab::cloudwatch::CloudWatch::new()));
+    bench.listen().await;
+    bench.register().await;
+    let tail = |arn: &str, from: &str| {
+        arn[arn.find(from).unwrap()..]
+            .trim_start_matches("loadbalancer/")
+            .to_owned()
+    };
+    let dimensions = json!([
+        { "Name": "LoadBalancer", "Value": tail(&bench.balancer, "loadbalancer/") },
+        { "Name": "TargetGroup", "Value": tail(&bench.group, "targetgroup/") },
+    ]);
+    let asked = json!({
+        "Namespace": "AWS/NetworkELB", "MetricName": "HealthyHostCount", "Dimensions": dimensions, "Period": "60",
+        "StartTime": "2020-01-01T00:00:00Z", "EndTime": "2100-01-01T00:00:00Z", "Statistics": ["Maximum"],
+    });
+    let start = Instant::now();
+    loop {
+        let got = bench
+            .cloud
+            .call("monitoring", "GetMetricStatistics", asked.clone(), Caller::Admin)
+            .await
+            .unwrap();
+        if got["Datapoints"][0]["Maximum"].as_f64() == Some(1.0) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{got}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,143 @@
+"""EFS, Secrets Manager, CloudWatch, IAM, STS: every action."""
+
+import json
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:Describe*", "Resource": "*"}]}
+
+
+def run(lab, stack):
+    efs(lab, stack)
+    secrets(lab, stack)
+    metrics(lab)
+    iam(lab, stack)
+
+
+def efs(lab, stack):
+    service, mine = "efs", {"FileSystemId": stack["FileSystemId"]}
+    for action in ("DescribeFileSystems", "DescribeMountTargets", "DescribeFileSystemPolicy", "DescribeBackupPolicy",
+                   "DescribeLifecycleConfiguration"):  # fmt: skip
+        lab.read(service, action, **mine)
+    made = lab.call(service, "CreateFileSystem", CreationToken="judge", Encrypted=True, Tags=[{"Key": "Name", "Value": "judge"}])
+    lab.refused("FileSystemAlreadyExists", service, "CreateFileSystem", CreationToken="judge")
+    own = {"FileSystemId": made["FileSystemId"]}
+
+    def state(wanted):
+        found = lab.call(service, "DescribeFileSystems", **own)["FileSystems"][0]
+        return found if found["LifeCycleState"] == wanted else None
+
+    lab.wait("file system", lambda: state("available"))
+    lab.call(service, "UpdateFileSystem", ThroughputMode="elastic", **own)
+    policy = lab.read(service, "DescribeFileSystemPolicy", **mine)["Policy"]
+    lab.call(service, "PutFileSystemPolicy", Policy=policy, **own)
+    lab.call(service, "DeleteFileSystemPolicy", **own)
+    lab.refused("PolicyNotFound", service, "DescribeFileSystemPolicy", **own)
+    lab.call(service, "PutBackupPolicy", BackupPolicy={"Status": "ENABLED"}, **own)
+    lab.call(service, "PutLifecycleConfiguration", LifecyclePolicies=[{"TransitionToIA": "AFTER_30_DAYS"}], **own)
+    lab.call(service, "UpdateFileSystemProtection", ReplicationOverwriteProtection="DISABLED", **own)
+    target = lab.call(service, "CreateMountTarget", SubnetId=stack["subnets"][0], **own)
+    target = {"MountTargetId": target["MountTargetId"]}
+    lab.refused("MountTargetConflict", service, "CreateMountTarget", SubnetId=stack["subnets"][0], **own)
+    lab.refused("FileSystemInUse", service, "DeleteFileSystem", **own)
+
+    def mount_target():
+        return lab.read(service, "DescribeMountTargets", **target)["MountTargets"][0]["LifeCycleState"] == "available"
+
+    lab.wait("mount target", mount_target)
+    groups = lab.read(service, "DescribeMountTargetSecurityGroups", **target)["SecurityGroups"]
+    lab.call(service, "ModifyMountTargetSecurityGroups", SecurityGroups=groups, **target)
+    lab.call(service, "TagResource", ResourceId=own["FileSystemId"], Tags=[{"Key": "a", "Value": "b"}])
+    lab.read(service, "ListTagsForResource", ResourceId=own["FileSystemId"])
+    lab.call(service, "UntagResource", ResourceId=own["FileSystemId"], TagKeys=["a"])
+    lab.call(service, "CreateTags", Tags=[{"Key": "c", "Value": "d"}], **own)
+    lab.read(service, "DescribeTags", **own)
+    lab.call(service, "DeleteTags", TagKeys=["c"], **own)
+    lab.call(service, "DeleteMountTarget", **target)
+    lab.wait("no mount target", lambda: not lab.call(service, "DescribeMountTargets", **own)["MountTargets"])
+    lab.call(service, "DeleteFileSystem", **own)
+    lab.refused("FileSystemNotFound", service, "DescribeFileSystems", FileSystemId="fs-0123456789abcdef0")
+
+
+def secrets(lab, stack):
+    service, mine = "secretsmanager", {"SecretId": stack["CredentialsSecret"]}
+    value = json.loads(lab.read(service, "GetSecretValue", **mine)["SecretString"])
+    assert sorted(value) == ["password", "username"], sorted(value)
+    lab.read(service, "DescribeSecret", **mine)
+    lab.read(service, "ListSecrets")
+    lab.read(service, "GetRandomPassword", PasswordLength=20)
+    made = lab.call(service, "CreateSecret", Name="judge", SecretString="x", Tags=[{"Key": "a", "Value": "b"}])
+    lab.refused("ResourceExistsException", service, "CreateSecret", Name="judge", SecretString="x")
+    own = {"SecretId": made["ARN"]}
+    lab.call(service, "PutSecretValue", SecretString="y", **own)
+    lab.call(service, "UpdateSecret", Description="judged", **own)
+    lab.call(service, "TagResource", Tags=[{"Key": "c", "Value": "d"}], **own)
+    lab.call(service, "UntagResource", TagKeys=["c"], **own)
+    lab.call(service, "DeleteSecret", RecoveryWindowInDays=7, **own)
+    lab.call(service, "RestoreSecret", **own)
+    lab.call(service, "DeleteSecret", ForceDeleteWithoutRecovery=True, **own)
+    lab.refused("ResourceNotFoundException", service, "GetSecretValue", SecretId="none")
+
+
+def metrics(lab):
+    service = "cloudwatch"
+    dimensions = [{"Name": "Stack", "Value": "judge"}]
+    datum = {"MetricName": "QmgrUp", "Dimensions": dimensions, "Value": 1.0, "Unit": "Count"}
+    lab.call(service, "PutMetricData", Namespace="judge", MetricData=[datum])
+    lab.read(service, "ListMetrics", Namespace="judge")
+    window = {"StartTime": "2020-01-01T00:00:00Z", "EndTime": "2100-01-01T00:00:00Z"}
+    metric = {"Namespace": "judge", "MetricName": "QmgrUp", "Dimensions": dimensions}
+    lab.read(service, "GetMetricStatistics", Period=60, Statistics=["Maximum"], **metric, **window)
+    query = {"Id": "m1", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}
+    lab.read(service, "GetMetricData", MetricDataQueries=[query], **window)
+    lab.call(service, "PutMetricAlarm", AlarmName="judge", ComparisonOperator="LessThanThreshold", EvaluationPeriods=1,
+             Period=60, Statistic="Maximum", Threshold=1, **metric)  # fmt: skip
+    lab.read(service, "DescribeAlarms", AlarmNames=["judge"])
+    lab.read(service, "DescribeAlarms")
+    lab.read(service, "DescribeAlarmsForMetric", MetricName="QmgrUp", Namespace="judge", Dimensions=dimensions)
+    lab.call(service, "DeleteAlarms", AlarmNames=["judge"])
+
+
+def iam(lab, stack):
+    service, mine = "iam", {"RoleName": stack["resources"]["Role"]}
+    profile = {"InstanceProfileName": stack["resources"]["InstanceProfile"]}
+    lab.read(service, "GetRole", **mine)
+    lab.read(service, "ListRoles")
+    policies = lab.read(service, "ListRolePolicies", **mine)["PolicyNames"]
+    lab.read(service, "GetRolePolicy", PolicyName=policies[0], **mine)
+    lab.read(service, "ListAttachedRolePolicies", **mine)
+    lab.read(service, "ListRoleTags", **mine)
+    lab.read(service, "GetInstanceProfile", **profile)
+    lab.read(service, "ListInstanceProfiles")
+    lab.read(service, "ListInstanceProfilesForRole", **mine)
+
+    own = {"RoleName": "judge"}
+    lab.call(service, "CreateRole", AssumeRolePolicyDocument=json.dumps(TRUST), **own)
+    lab.refused("EntityAlreadyExists", service, "CreateRole", AssumeRolePolicyDocument=json.dumps(TRUST), **own)
+    lab.call(service, "PutRolePolicy", PolicyName="p", PolicyDocument=json.dumps(ALLOW), **own)
+    managed = {"PolicyArn": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"}
+    lab.call(service, "AttachRolePolicy", **managed, **own)
+    lab.call(service, "DetachRolePolicy", **managed, **own)
+    lab.call(service, "UpdateAssumeRolePolicy", PolicyDocument=json.dumps(TRUST), **own)
+    lab.call(service, "UpdateRole", Description="judged", **own)
+    lab.call(service, "TagRole", Tags=[{"Key": "a", "Value": "b"}], **own)
+    lab.call(service, "UntagRole", TagKeys=["a"], **own)
+    lab.call(service, "PutRolePermissionsBoundary", PermissionsBoundary=managed["PolicyArn"], **own)
+    lab.call(service, "DeleteRolePermissionsBoundary", **own)
+    profile = {"InstanceProfileName": "judge"}
+    lab.call(service, "CreateInstanceProfile", **profile)
+    lab.call(service, "AddRoleToInstanceProfile", **profile, **own)
+    lab.refused("DeleteConflict", service, "DeleteRole", **own)
+    lab.call(service, "RemoveRoleFromInstanceProfile", **profile, **own)
+    lab.call(service, "DeleteInstanceProfile", **profile)
+    account = lab.read("sts", "GetCallerIdentity")["Account"]
+    role = f"arn:aws:iam::{account}:role/judge"
+    anyone = json.loads(json.dumps(TRUST))
+    anyone["Statement"][0]["Principal"] = {"AWS": f"arn:aws:iam::{account}:root"}
+    lab.call(service, "UpdateAssumeRolePolicy", PolicyDocument=json.dumps(anyone), **own)
+    lab.call("sts", "AssumeRole", RoleArn=role, RoleSessionName="judge")
+    lab.call(service, "DeleteRolePolicy", PolicyName="p", **own)
+    lab.call(service, "DeleteRole", **own)
+    lab.refused("NoSuchEntity", service, "GetRole", **own)
