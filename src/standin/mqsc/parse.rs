@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn lines_comments_and_continuations() {
         let parsed = lines("* comment\n\nDEFINE QL(A) +\n  REPLACE\nPING QMGR;\nend\nPING QMGR\n");
-        let statements: Vec<_> = parsed.iter().filter_map(|l| match l {
+        let statements = parsed.iter().filter_map(|l| match l {
             Line::Statement(s) => Some(s.as_str()),
             _ => None,
         });
