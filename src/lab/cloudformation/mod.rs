@@ -26,5 +26,7 @@ pub mod state;
 pub mod template;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use service::CloudFormation;
