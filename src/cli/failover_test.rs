@@ -4,11 +4,12 @@ use super::local::Start;
 use super::settings::{self, Settings};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome, Wait};
+use crate::failover::archive::recount;
 use crate::failover::report::Run;
 use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Report, Scenario, Times, text};
 use crate::remedy::ExitKind;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,13 @@ pub enum Action {
         /// Name of the stack [default: as configured, `mqaws-qm1`]
         #[arg(long, value_name = "NAME")]
         stack: Option<String>,
+    },
+    /// Count a ledger file again, from nothing but its bits
+    #[command(after_help = "Examples:\n  mqaws failover-test verify ledger.bin")]
+    Verify {
+        /// The file that a test wrote beside its report
+        #[arg(value_name = "FILE", default_value = "ledger.bin")]
+        file: PathBuf,
     },
 }
 
@@ -120,6 +128,7 @@ pub struct Test {
 pub fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
         Some(Action::Heal { stack }) => heal(context, stack),
+        Some(Action::Verify { file }) => verify(context, &file),
         None => test(context, args.test),
     }
 }
@@ -181,6 +190,47 @@ fn heal(context: &Context, stack_name: Option<String>) -> Outcome {
         }
         output.data(row("left", left.join("; ")));
         Ok(ExitKind::Remote)
+    })
+}
+
+fn verify(context: &Context, file: &Path) -> Outcome {
+    let rounds = recount(file).map_err(|error| CliError::Precondition {
+        message: format!("cannot count `{}`: {error}", file.display()),
+        hint: Some("name a ledger.bin that a failover test wrote".into()),
+    })?;
+    let output = context.output();
+    let mut exit = ExitKind::Success;
+    for round in &rounds {
+        let counts = &round.account.persistent;
+        let lost = round
+            .account
+            .lost
+            .map_or_else(|| "the drain was not complete".into(), |lost| format!("{lost} lost"));
+        output.data(row(
+            "round",
+            format!(
+                "{}: {} acknowledged, {lost}, {} missing",
+                round.run_id, counts.acked, counts.missing
+            ),
+        ));
+        let this = match round.account.lost {
+            Some(0) => ExitKind::Success,
+            Some(_) => ExitKind::Lost,
+            None => ExitKind::Inconclusive,
+        };
+        exit = failover::verdict::worse(exit, this);
+    }
+    if output.is_json() {
+        let rounds: Vec<_> = rounds
+            .iter()
+            .map(|round| json!({ "run_id": round.run_id, "ledger": round.account }))
+            .collect();
+        output.document(&json!({ "schema": "mqaws.recount/1", "rounds": rounds }));
+    }
+    Ok(if rounds.is_empty() {
+        ExitKind::Inconclusive
+    } else {
+        exit
     })
 }
 

@@ -1,20 +1,322 @@
-//! The verb `lab`.
+//! The verb `lab`: start, end and look at the local cloud of this user.
 
+use super::words::{duration, row};
 use super::{CliError, Context, Outcome};
+use crate::lab::client::{self, ClientError, Options, Stopped};
+use crate::lab::home::{self, LabRecord};
+use crate::lab::timing::Timing;
+use crate::remedy::ExitKind;
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use std::fs;
+use std::time::{Duration, Instant};
 
 /// Arguments of `lab`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mqaws lab")]
-pub struct Args {}
+#[command(
+    after_help = "Examples:\n  mqaws lab up                        start it; `--local` on any verb then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  mqaws lab down                      end it; its file systems go with it"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: LabVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum LabVerb {
+    /// Start the local cloud, unless it runs
+    Up(Up),
+    /// End the local cloud, or what is left of one that was killed; deletes its file systems
+    Down,
+    /// Show the local cloud
+    Status,
+    /// Print the log of the local cloud, or the console of an instance
+    Logs(Logs),
+}
+
+#[derive(Debug, clap::Args)]
+struct Up {
+    /// Speed of the cloud's control loops
+    #[arg(long, value_enum, default_value_t = Speed::Fast, value_name = "TIMING")]
+    timing: Speed,
+    /// What an instance is made of
+    #[arg(long, value_enum, default_value_t = Hosts::Process, value_name = "KIND")]
+    hosts: Hosts,
+    /// Port of the API [default: 4566]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Make the stand-in queue managers misbehave, to see that the failover test notices
+    #[arg(long, value_enum, value_name = "DEFECT")]
+    standin_defect: Option<Defect>,
+    /// Share of API calls that fail on purpose, such as 0.3
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    api_faults: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Speed {
+    /// As quick as the machine
+    Fast,
+    /// Documented AWS delays; guesses are marked in reports
+    Aws,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Hosts {
+    /// Plain processes with a loopback address each
+    Process,
+    /// Network namespaces (not yet)
+    Namespace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Defect {
+    /// Acknowledge messages that are still in memory
+    AckEarly,
+    /// Lose messages
+    Lose,
+    /// Deliver messages twice
+    Duplicate,
+    /// Deliver messages out of order
+    Reorder,
+}
+
+#[derive(Debug, clap::Args)]
+struct Logs {
+    /// Instance id; the log of the cloud itself when absent
+    #[arg(value_name = "INSTANCE")]
+    instance: Option<String>,
+    /// How many lines from the end
+    #[arg(long, short = 'n', default_value_t = 200, value_name = "COUNT")]
+    lines: usize,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let refused = || "a share from 0 to below 1".to_owned();
+    text.parse::<f64>()
+        .ok()
+        .filter(|r| (0.0..1.0).contains(r))
+        .ok_or_else(refused)
+}
 
 /// Runs the verb.
 ///
 /// # Errors
-/// Always, until the verb exists.
-pub fn run(_context: &Context, _args: Args) -> Outcome {
-    Err(CliError::Precondition {
-        message: "`lab` is not in this build".into(),
-        hint: None,
+/// Those of [`client::start`] and [`client::stop`]; [`CliError::Precondition`] when no local cloud runs.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    match args.verb {
+        LabVerb::Up(up) => start(context, &up),
+        LabVerb::Down => down(context),
+        LabVerb::Status => status(context),
+        LabVerb::Logs(logs) => print_logs(context, &logs),
     }
-    .into())
+}
+
+fn start(context: &Context, up: &Up) -> Outcome {
+    if up.hosts == Hosts::Namespace {
+        return Err(CliError::Precondition {
+            message: "hosts as network namespaces are not there yet".into(),
+            hint: Some("leave `--hosts` out: plain processes need no root".into()),
+        }
+        .into());
+    }
+    let began = Instant::now();
+    let before = client::find();
+    let options = Options {
+        timing: match up.timing {
+            Speed::Fast => Timing::Fast,
+            Speed::Aws => Timing::Aws,
+        },
+        port: up.port,
+        standin_defect: up
+            .standin_defect
+            .and_then(|d| d.to_possible_value())
+            .map(|d| d.get_name().to_owned()),
+        api_faults: up.api_faults,
+        ..Options::default()
+    };
+    if let Some(record) = &before
+        && (record.timing != options.timing || up.standin_defect.is_some() || up.api_faults > 0.0 || up.port.is_some())
+    {
+        return Err(CliError::Precondition {
+            message: format!(
+                "a local cloud runs already, with {} timing and its own options",
+                record.timing.name()
+            ),
+            hint: Some("`mqaws lab down` ends it; then start it as you want it".into()),
+        }
+        .into());
+    }
+    let lab = client::start(&options)?;
+    let output = context.output();
+    if let Some(cleared) = lab
+        .cleared
+        .as_ref()
+        .filter(|c| c.killed > 0 || !c.file_systems.is_empty())
+    {
+        output.say(row("cleared", what_is_gone("an earlier local cloud", cleared)));
+    }
+    let record = &lab.record;
+    let mut document = shown(record);
+    document["schema"] = json!("mqaws.lab-up/1");
+    document["started"] = json!(before.is_none());
+    if output.is_json() {
+        output.document(&document);
+    }
+    let verb = if before.is_some() { "runs already" } else { "started" };
+    output.data(row(
+        "cloud",
+        format!("{}, {verb} in {}", record.endpoint, duration(began.elapsed())),
+    ));
+    output.data(row("timing", record.timing.name()));
+    output.data(row("keys", format!("in {}/lab.json", record.dir.display())));
+    output.say("\nNext: mqaws deploy --local · mqaws lab status · mqaws lab down");
+    Ok(ExitKind::Success)
+}
+
+fn shown(record: &LabRecord) -> Value {
+    json!({
+        "endpoint": record.endpoint, "id": record.id, "region": record.region, "account": record.account, "pid": record.pid,
+        "timing": record.timing.name(), "dir": record.dir,
+    })
+}
+
+fn what_is_gone(what: &str, stopped: &Stopped) -> String {
+    let mut text = what.to_owned();
+    if !stopped.file_systems.is_empty() {
+        text.push_str(&format!(", its file systems {}", stopped.file_systems.join(", ")));
+    }
+    if stopped.killed > 0 {
+        text.push_str(&format!(", {} processes that were left", stopped.killed));
+    }
+    text
+}
+
+fn down(context: &Context) -> Outcome {
+    let dir = home::shared_dir();
+    let existed = home::read_mark(&dir).is_some();
+    let wait = context.progress().wait("ending the local cloud");
+    let stopped = client::stop(&dir)?;
+    let orphans = client::stop_orphans()?;
+    drop(wait);
+    let output = context.output();
+    if output.is_json() {
+        let one = |s: &Stopped| json!({"dir": s.dir, "file_systems": s.file_systems, "killed": s.killed});
+        output.document(&json!({
+            "schema": "mqaws.lab-down/1", "existed": existed, "removed": existed.then(|| one(&stopped)),
+            "orphans": orphans.iter().map(one).collect::<Vec<_>>(),
+        }));
+    }
+    if existed {
+        output.data(row("removed", what_is_gone("local cloud", &stopped)));
+    }
+    for orphan in &orphans {
+        output.data(row(
+            "removed",
+            what_is_gone(&format!("what was left in {}", orphan.dir.display()), orphan),
+        ));
+    }
+    if !existed && orphans.is_empty() {
+        output.data("no local cloud; nothing to do");
+    }
+    Ok(ExitKind::Success)
+}
+
+fn running() -> Result<LabRecord, CliError> {
+    client::find().ok_or_else(|| {
+        let left = home::read_mark(&home::shared_dir()).is_some();
+        CliError::Precondition {
+            message: match left {
+                true => "the local cloud was killed and has left something".into(),
+                false => "no local cloud is running".into(),
+            },
+            hint: Some(match left {
+                true => "`mqaws lab down` removes what is left".into(),
+                false => "start one with `mqaws lab up`, or let `mqaws deploy --local` start it".into(),
+            }),
+        }
+    })
+}
+
+fn status(context: &Context) -> Outcome {
+    let record = running()?;
+    let health = client::health(&record)?;
+    let uptime = Duration::from_millis(health["uptime_ms"].as_u64().unwrap_or_default());
+    let file_systems = home::file_systems(&record.dir);
+    let instances = instances(&record)?;
+    let output = context.output();
+    if output.is_json() {
+        let mut document = shown(&record);
+        document["schema"] = json!("mqaws.lab-status/1");
+        document["uptime_ms"] = health["uptime_ms"].clone();
+        document["file_systems"] = json!(file_systems);
+        document["instances"] = json!(instances);
+        output.document(&document);
+        return Ok(ExitKind::Success);
+    }
+    let timing = record.timing.name();
+    output.data(row(
+        "cloud",
+        format!("{}, {timing} timing, up {}", record.endpoint, duration(uptime)),
+    ));
+    output.data(row("region", format!("{}, account {}", record.region, record.account)));
+    output.data(row(
+        "hosts",
+        "processes: they never lose unsynced pages and free nothing late",
+    ));
+    for (n, instance) in instances.iter().enumerate() {
+        let word = |name: &str| instance[name].as_str().unwrap_or_default().to_owned();
+        let label = if n == 0 { "instances" } else { "" };
+        let text = format!("{} {} {} {}", word("id"), word("state"), word("zone"), word("address"));
+        output.data(row(label, text.trim_end()));
+    }
+    output.data(row(
+        "storage",
+        if file_systems.is_empty() {
+            "no file system".to_owned()
+        } else {
+            file_systems.join(", ")
+        },
+    ));
+    output.data(row("files", record.dir.display().to_string()));
+    Ok(ExitKind::Success)
+}
+
+fn instances(record: &LabRecord) -> Result<Vec<Value>, ClientError> {
+    let answer = client::own_call(record, "instances")?;
+    Ok(answer["instances"].as_array().cloned().unwrap_or_default())
+}
+
+fn print_logs(context: &Context, logs: &Logs) -> Outcome {
+    let dir = home::shared_dir();
+    if home::read_mark(&dir).is_none() {
+        running()?;
+    }
+    let text = match &logs.instance {
+        None => client::log_tail(&dir, 4 * 1024 * 1024),
+        Some(wanted) => {
+            let consoles = client::consoles(&dir);
+            let found = consoles.iter().find(|(id, _)| id.starts_with(wanted.as_str()));
+            let Some((_, path)) = found else {
+                let known: Vec<&str> = consoles.iter().map(|(id, _)| id.as_str()).collect();
+                return Err(CliError::Precondition {
+                    message: format!("the local cloud has no instance `{wanted}`"),
+                    hint: Some(match known.is_empty() {
+                        true => "it has none yet: `mqaws deploy --local`".into(),
+                        false => format!("it has {}", known.join(", ")),
+                    }),
+                }
+                .into());
+            };
+            fs::read_to_string(path).unwrap_or_default()
+        }
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let last = &lines[lines.len().saturating_sub(logs.lines)..];
+    let output = context.output();
+    if output.is_json() {
+        output.document(&json!({"schema": "mqaws.lab-logs/1", "instance": logs.instance, "lines": last}));
+    } else if !last.is_empty() {
+        output.data(last.join("\n"));
+    }
+    Ok(ExitKind::Success)
 }

@@ -1,7 +1,7 @@
 //! From a ledger to counts by class, by the rule of sets: lost is what was acknowledged and never came.
 
 use super::id::MessageId;
-use super::ledger::{Ledger, Tally};
+use super::ledger::{Book, Ledger, Tally};
 use super::pack::{Packed, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -94,15 +94,21 @@ impl Account {
     /// Counts a ledger.
     #[must_use]
     pub fn of(ledger: &Ledger, drain: Drain) -> Self {
+        Self::count(ledger.books(), ledger.tally().clone(), drain)
+    }
+
+    /// Counts books, wherever they come from.
+    #[must_use]
+    pub fn count(books: &[Book], tally: Tally, drain: Drain) -> Self {
         let mut account = Self {
             drain,
             persistent: Counts::default(),
             non_persistent: Counts::default(),
             lost: None,
-            tally: ledger.tally().clone(),
+            tally,
             samples: Samples::default(),
         };
-        for (producer, book) in ledger.books().iter().enumerate() {
+        for (producer, book) in books.iter().enumerate() {
             if book.persistent {
                 count(producer, &book.ids, &mut account.persistent, Some(&mut account.samples));
             } else {

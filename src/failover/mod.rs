@@ -1,15 +1,18 @@
 //! The failover test: load, faults, ledger, verdict, report.
 //!
-//! Reading order: [`Scenario`] says what is done; [`run`] does it; [`Report`] says what came of it; [`text`] shows it to people.
+//! Reading order: [`Scenario`] says what is done; [`run()`] does it; [`Report`] says what came of it; [`text`] shows it to people.
 //! Underneath, [`ledger`] writes down every message, [`account`] counts them by class, [`gap`] finds the outage of each worker,
 //! [`phases`] says where its seconds went, [`verdict`] judges. These know no clock and no network and are tested against oracles.
 //! [`client`] and [`port`] are what the test needs of a broker and of the cloud.
 
 pub mod account;
 pub mod amqp;
+pub mod archive;
 mod assemble;
 pub mod client;
+mod conclude;
 mod drain;
+mod entry;
 mod error;
 pub mod gap;
 pub mod id;
@@ -20,22 +23,27 @@ pub mod load;
 pub mod pack;
 pub mod phases;
 pub mod port;
+mod preface;
 mod preflight;
 mod recovery;
 pub mod report;
 pub mod round;
 mod run;
 mod scenario;
+mod session;
 pub mod text;
 pub mod verdict;
 
 #[cfg(test)]
 mod calibration;
 #[cfg(test)]
+mod sky;
+#[cfg(test)]
 pub(crate) mod toy;
 #[cfg(test)]
 mod trial;
 
+pub use conclude::schema;
 pub use error::FailoverError;
 pub use journal::Journal;
 pub use report::Report;

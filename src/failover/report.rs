@@ -4,12 +4,9 @@ use super::account::{Account, Counts};
 use super::gap::Outage;
 use super::phases::{Clock, Phase};
 use super::scenario::{Fault, Limits, Load};
-use super::verdict::{Check, Verdict, verdict_of, worse};
-use crate::remedy::ExitKind;
+use super::verdict::{Check, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 /// Version of the report's shape; within it, fields are only added.
 pub const SCHEMA: &str = "mqaws.failover/1";
@@ -45,6 +42,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// The worst exit code of all rounds.
     pub exit_code: u8,
+    /// The rounds' ledgers, for the file beside the report.
+    #[serde(skip)]
+    pub ledgers: Vec<Vec<u8>>,
 }
 
 /// Where a test ran.
@@ -249,149 +249,6 @@ pub struct RtoSummary {
     pub min_median_max_ns: (u64, u64, u64),
 }
 
-impl Report {
-    /// Adds up the rounds and sets the verdict.
-    pub fn conclude(&mut self) {
-        self.summary = summarize(&self.runs);
-        let exit = self
-            .runs
-            .iter()
-            .map(|run| exit_kind(run.exit_code))
-            .fold(ExitKind::Success, worse);
-        let exit = if self.runs.is_empty() {
-            ExitKind::Inconclusive
-        } else {
-            exit
-        };
-        self.verdict = verdict_of(exit);
-        self.exit_code = exit as u8;
-    }
-
-    /// The exit code of the whole.
-    #[must_use]
-    pub fn exit(&self) -> ExitKind {
-        exit_kind(self.exit_code)
-    }
-
-    /// Writes `report.json` into `dir`, or `report-2.json` and so on when there is one; returns where.
-    ///
-    /// # Errors
-    /// When no file can be made there.
-    pub fn write(&self, dir: &Path) -> std::io::Result<PathBuf> {
-        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
-        for number in 1..10_000 {
-            let name = if number == 1 {
-                "report.json".to_owned()
-            } else {
-                format!("report-{number}.json")
-            };
-            let path = dir.join(name);
-            match std::fs::File::create_new(&path) {
-                Ok(mut file) => {
-                    file.write_all(text.as_bytes())?;
-                    file.write_all(b"\n")?;
-                    return Ok(path);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(std::io::Error::other("there are 9999 reports already"))
-    }
-}
-
-/// The JSON Schema of a report, as checked in.
-#[must_use]
-pub fn schema() -> String {
-    let schema = schemars::schema_for!(Report);
-    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
-    text.push('\n');
-    text
-}
-
-pub(super) fn exit_kind(code: u8) -> ExitKind {
-    [
-        ExitKind::Success,
-        ExitKind::Internal,
-        ExitKind::Usage,
-        ExitKind::Precondition,
-        ExitKind::Remote,
-        ExitKind::Lost,
-        ExitKind::NoRecovery,
-        ExitKind::RtoExceeded,
-        ExitKind::Duplicates,
-        ExitKind::SloExceeded,
-        ExitKind::Inconclusive,
-        ExitKind::Interrupted,
-    ]
-    .into_iter()
-    .find(|kind| *kind as u8 == code)
-    .unwrap_or(ExitKind::Internal)
-}
-
-fn summarize(runs: &[Run]) -> Summary {
-    let mut summary = Summary {
-        rounds: runs.len() as u32,
-        ..Summary::default()
-    };
-    for run in runs {
-        match run.verdict {
-            Verdict::Pass => summary.passed += 1,
-            Verdict::Fail => summary.failed += 1,
-            Verdict::Inconclusive => summary.inconclusive += 1,
-        }
-        let lost = run.ledger.lost.unwrap_or(0);
-        summary.lost += lost;
-        summary.losing_rounds += u32::from(lost > 0);
-        summary.messages.add(&run.ledger.persistent);
-        if let Some(rto) = &run.rto {
-            match summary.rto.iter_mut().find(|entry| entry.fault == run.fault.name) {
-                Some(entry) => entry.outages_ns.push(rto.ns),
-                None => summary.rto.push(RtoSummary {
-                    fault: run.fault.name,
-                    outages_ns: vec![rto.ns],
-                    min_median_max_ns: (0, 0, 0),
-                }),
-            }
-        }
-    }
-    for entry in &mut summary.rto {
-        let mut sorted = entry.outages_ns.clone();
-        sorted.sort_unstable();
-        entry.min_median_max_ns = (sorted[0], sorted[(sorted.len() - 1) / 2], sorted[sorted.len() - 1]);
-    }
-    // Only rounds with a complete drain can say that nothing was lost.
-    let proved = runs
-        .iter()
-        .filter(|run| run.ledger.lost == Some(0) && run.verdict != Verdict::Inconclusive)
-        .count();
-    summary.loss_chance_below = (proved > 0 && summary.losing_rounds == 0).then(|| loss_chance_bound(proved));
-    summary
-}
-
-/// With `rounds` rounds and no loss, the chance of a losing round is below this, with 95 % confidence.
-#[must_use]
-pub fn loss_chance_bound(rounds: usize) -> f64 {
-    1.0 - 0.05_f64.powf(1.0 / rounds as f64)
-}
-
-impl Counts {
-    fn add(&mut self, other: &Self) {
-        self.slots += other.slots;
-        self.not_sent += other.not_sent;
-        self.acked += other.acked;
-        self.failed += other.failed;
-        self.unknown += other.unknown;
-        self.received += other.received;
-        self.missing += other.missing;
-        self.recovered += other.recovered;
-        self.vanished += other.vanished;
-        self.duplicated_acked += other.duplicated_acked;
-        self.duplicated_unknown += other.duplicated_unknown;
-        self.resurrected += other.resurrected;
-    }
-}
-
 impl FaultRecord {
     /// A time of the round relative to the fault.
     #[must_use]
@@ -403,98 +260,5 @@ impl FaultRecord {
     #[must_use]
     pub fn relative_wall(&self, clock: Clock, unix_ns: i64) -> i64 {
         clock.round_ns(unix_ns) - i64::try_from(self.at_ns).unwrap_or(i64::MAX)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `MQAWS_BLESS=1` writes the file anew.
-    #[test]
-    fn the_schema_is_the_one_checked_in() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/report.schema.json");
-        if std::env::var_os("MQAWS_BLESS").is_some() {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, schema()).unwrap();
-        }
-        let there = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            there == schema(),
-            "{} differs from the types: MQAWS_BLESS=1 cargo test schema",
-            path.display()
-        );
-        assert!(there.contains("mqaws.failover") || there.contains("\"schema\""));
-    }
-
-    #[test]
-    fn bounds_of_the_chance_of_loss() {
-        for (rounds, below) in [(1, 0.95), (10, 0.26), (59, 0.05)] {
-            let bound = loss_chance_bound(rounds);
-            assert!(bound <= below && bound > below * 0.9, "{rounds}: {bound}");
-        }
-    }
-
-    #[test]
-    fn reports_never_overwrite() {
-        let dir = tempfile::tempdir().unwrap();
-        let report = empty();
-        let names: Vec<String> = (0..3)
-            .map(|_| {
-                report
-                    .write(dir.path())
-                    .unwrap()
-                    .file_name()
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned()
-            })
-            .collect();
-        assert_eq!(names, ["report.json", "report-2.json", "report-3.json"]);
-        assert!(report.write(&dir.path().join("not-there")).is_err());
-    }
-
-    #[test]
-    fn a_test_without_rounds_is_inconclusive() {
-        let mut report = empty();
-        report.conclude();
-        assert_eq!(
-            (report.verdict, report.exit()),
-            (Verdict::Inconclusive, ExitKind::Inconclusive)
-        );
-    }
-
-    fn empty() -> Report {
-        Report {
-            schema: SCHEMA.into(),
-            mqaws_version: "0".into(),
-            started_at: String::new(),
-            place: Place {
-                kind: "lab".into(),
-                timing: None,
-                region: String::new(),
-                account: String::new(),
-                stack: String::new(),
-                endpoint: String::new(),
-            },
-            engine: Engine {
-                queue_manager: String::new(),
-                version: None,
-                stand_in: true,
-                agent_version: String::new(),
-            },
-            driver: DriverInfo {
-                name: String::new(),
-                caveat: String::new(),
-            },
-            load: Load::default(),
-            limits: Limits::default(),
-            runs: Vec::new(),
-            summary: Summary::default(),
-            assumptions: Vec::new(),
-            not_shown: Vec::new(),
-            verdict: Verdict::Pass,
-            exit_code: 0,
-        }
     }
 }

@@ -1,253 +1,16 @@
 //! Tests of whole rounds: a cloud in memory, the toy broker on a real socket, and every way in which a round may prove nothing.
 
 use super::account::Drain;
-use super::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target};
 use super::report::Report;
 use super::run::{Watch, never, run};
-use super::toy::{Defect, Toy};
+use super::sky::{Sky, Twist};
+use super::toy::Defect;
 use super::verdict::Verdict;
 use super::{Consent, FailoverError, Fault, Load, Scenario, Times};
-use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::remedy::{ExitKind, Remedy};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
-
-const QUEUE: &str = "MQAWS.PROBE.1";
-
-/// What the cloud in memory does otherwise than a good one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Twist {
-    None,
-    /// The fault is reported as not seen, and nothing happens.
-    FaultWithoutEffect,
-    /// The fault happens, and nobody can tell.
-    FaultUnseen,
-    /// The queue manager does not come back.
-    NoRestart,
-    /// The depth of the queue cannot be read.
-    NoDepth,
-    /// The agent's commands fail.
-    FaultRefused,
-    /// Every third call fails.
-    Throttled,
-}
-
-struct Sky {
-    toy: Arc<Toy>,
-    target: Target,
-    twist: Twist,
-    marks: Arc<Mutex<Vec<Mark>>>,
-    serving: Arc<AtomicBool>,
-    instance: Arc<Mutex<(String, bool)>>,
-    turn: Mutex<Option<String>>,
-    alarms: Vec<String>,
-    connections: Option<u64>,
-    deleted: AtomicBool,
-    calls: Mutex<u64>,
-}
-
-fn unix_ns() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_nanos() as i64
-}
-
-impl Sky {
-    fn new(defect: Defect, twist: Twist) -> Self {
-        let toy = Toy::start(defect);
-        let target = Target {
-            stack: "mqaws-qm1".into(),
-            region: "eu-west-1".into(),
-            account: "000000000000".into(),
-            queue_manager: "QM1".into(),
-            amqp: Some(toy.address().to_string()),
-            group: "g".into(),
-            target_group: None,
-            secret: "s".into(),
-            allow_faults: false,
-            lab: Some(Lab { timing: "fast".into() }),
-        };
-        Self {
-            toy,
-            target,
-            twist,
-            marks: Arc::default(),
-            serving: Arc::new(AtomicBool::new(true)),
-            instance: Arc::new(Mutex::new(("i-1".into(), true))),
-            turn: Mutex::new(None),
-            alarms: vec![],
-            connections: None,
-            deleted: AtomicBool::new(false),
-            calls: Mutex::new(0),
-        }
-    }
-
-    fn answer<T: Send + 'static>(&self, answer: impl FnOnce() -> T) -> Answer<'_, T> {
-        let answer = answer();
-        Box::pin(async move { Ok(answer) })
-    }
-
-    /// Kills the broker, and has it back 400 ms later as `successor`, with the marks of an agent.
-    fn kill(&self, successor: &str) {
-        let say = |marks: &Mutex<Vec<Mark>>, instance: &str, name: &str, detail: &str| {
-            let mark = Mark {
-                t_unix_ns: unix_ns(),
-                instance: instance.into(),
-                epoch: 1,
-                mark: name.into(),
-                detail: detail.into(),
-            };
-            marks.lock().unwrap().push(mark);
-        };
-        self.toy.kill();
-        self.serving.store(false, Ordering::SeqCst);
-        say(&self.marks, "i-1", mark::DEATH_NOTICED, "");
-        if self.twist == Twist::NoRestart {
-            return;
-        }
-        let (toy, marks, serving) = (self.toy.clone(), self.marks.clone(), self.serving.clone());
-        let (instance, successor) = (self.instance.clone(), successor.to_owned());
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(200));
-            *instance.lock().unwrap() = (successor.clone(), true);
-            say(&marks, &successor, mark::PROOF, "same-host");
-            std::thread::sleep(Duration::from_millis(200));
-            toy.boot();
-            say(&marks, &successor, mark::ENGINE_STARTED, "");
-            serving.store(true, Ordering::SeqCst);
-        });
-    }
-}
-
-impl Cloud for Sky {
-    fn target<'a>(&'a self, _: &'a str) -> Answer<'a, Target> {
-        self.answer(|| self.target.clone())
-    }
-
-    fn instances<'a>(&'a self, _: &'a Target) -> Answer<'a, Vec<Instance>> {
-        let mut calls = self.calls.lock().unwrap();
-        *calls += 1;
-        if self.twist == Twist::Throttled && calls.is_multiple_of(3) {
-            return Box::pin(async { Err(CloudError::remote("describe the group", "Rate exceeded")) });
-        }
-        let (id, healthy) = self.instance.lock().unwrap().clone();
-        let health = if healthy { "Healthy" } else { "Unhealthy" };
-        self.answer(|| {
-            vec![Instance {
-                id,
-                zone: "eu-west-1a".into(),
-                lifecycle: "InService".into(),
-                health: health.into(),
-            }]
-        })
-    }
-
-    fn credentials<'a>(&'a self, _: &'a Target) -> Answer<'a, Credentials> {
-        self.answer(|| Credentials {
-            username: "app".into(),
-            password: "secret".to_owned().into(),
-        })
-    }
-
-    fn alarms<'a>(&'a self, _: &'a Target) -> Answer<'a, Vec<String>> {
-        self.answer(|| self.alarms.clone())
-    }
-
-    fn healthy_targets<'a>(&'a self, _: &'a Target) -> Answer<'a, Option<usize>> {
-        self.answer(|| Some(usize::from(self.serving.load(Ordering::SeqCst))))
-    }
-
-    fn agent_status<'a>(&'a self, instance: &'a str) -> Answer<'a, AgentStatus> {
-        let state = if self.serving.load(Ordering::SeqCst) {
-            "serving"
-        } else {
-            "restarting"
-        };
-        let status = serde_json::json!({
-            "schema": "mqaws.agent-status/1", "agent_version": "0.1.0", "instance": instance, "zone": "eu-west-1a",
-            "queue_manager": "QM1", "state": state, "since": "2026-01-01T00:00:00Z", "stand_in": true,
-            "connections": self.connections, "engine_version": "toy",
-        });
-        self.answer(|| serde_json::from_value(status).unwrap())
-    }
-
-    fn marks<'a>(&'a self, instance: &'a str, since: i64) -> Answer<'a, Vec<Mark>> {
-        let marks = self.marks.lock().unwrap();
-        let own = marks
-            .iter()
-            .filter(|mark| mark.instance == instance && mark.t_unix_ns >= since)
-            .cloned()
-            .collect();
-        self.answer(|| own)
-    }
-
-    fn inject<'a>(&'a self, _: &'a str, fault: Fault) -> Answer<'a, FaultReport> {
-        if self.twist == Twist::FaultRefused {
-            return Box::pin(async { Err(CloudError::remote("inject the fault", "the command timed out")) });
-        }
-        let verified = !matches!(self.twist, Twist::FaultWithoutEffect | Twist::FaultUnseen);
-        let t_unix_ns = unix_ns();
-        if self.twist != Twist::FaultWithoutEffect {
-            self.kill("i-1");
-        }
-        self.answer(|| FaultReport {
-            fault: fault.name().into(),
-            verified,
-            evidence: "process gone".into(),
-            t_unix_ns,
-        })
-    }
-
-    fn probe<'a>(&'a self, _: &'a str, probe: Probe) -> Answer<'a, ProbeReport> {
-        if probe == Probe::Depth && self.twist == Twist::NoDepth {
-            return Box::pin(async { Err(CloudError::remote("read the depth", "no answer")) });
-        }
-        self.deleted.store(probe == Probe::Delete, Ordering::SeqCst);
-        let depth = if probe == Probe::Define {
-            0
-        } else {
-            self.toy.depth(QUEUE)
-        };
-        self.answer(|| ProbeReport {
-            queues: vec![ProbeQueue {
-                name: QUEUE.into(),
-                depth,
-            }],
-        })
-    }
-
-    fn terminate<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
-        self.kill("i-2");
-        self.answer(|| ())
-    }
-
-    fn mark_unhealthy<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
-        self.instance.lock().unwrap().1 = false;
-        self.kill("i-2");
-        self.answer(|| ())
-    }
-
-    fn instance_state<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<String>> {
-        let current = self.instance.lock().unwrap().0 == instance;
-        self.answer(|| Some(if current { "running" } else { "terminated" }.into()))
-    }
-
-    fn take_turn<'a>(&'a self, _: &'a Target, holder: &'a str) -> Answer<'a, Option<String>> {
-        let mut turn = self.turn.lock().unwrap();
-        let other = turn.clone();
-        if other.is_none() {
-            *turn = Some(holder.to_owned());
-        }
-        self.answer(|| other)
-    }
-
-    fn end_turn<'a>(&'a self, _: &'a Target, _: &'a str) -> Answer<'a, ()> {
-        *self.turn.lock().unwrap() = None;
-        self.answer(|| ())
-    }
-}
+use std::time::Duration;
 
 fn scenario(faults: &[Fault]) -> Scenario {
     Scenario {
@@ -334,7 +97,22 @@ async fn a_good_service_passes_every_fault() {
     );
     let json = serde_json::to_string(&report).unwrap();
     assert!(!json.contains("secret"));
-    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+    let read: Report = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        Report {
+            ledgers: report.ledgers.clone(),
+            ..read
+        },
+        report
+    );
+    report.write(journal.path()).unwrap();
+    let again = super::archive::recount(&journal.path().join("ledger.bin")).unwrap();
+    assert!(
+        again
+            .iter()
+            .map(|round| &round.account)
+            .eq(report.runs.iter().map(|run| &run.ledger))
+    );
 }
 
 /// Negative controls: each must be found, and nothing of it may pass.

@@ -1,7 +1,12 @@
 //! The local cloud: an AWS-compatible endpoint with a real data plane.
+//!
+//! [`server_main`] is the server process; [`client`] starts, finds and ends labs from outside. Services answer calls of
+//! the form that [`api`] describes; how long things take is in [`timing`]. Only the command line starts a lab, and nothing
+//! else in the crate calls into this module: it is a server on the other side of HTTP.
 
 pub mod api;
 pub mod autoscaling;
+pub mod client;
 pub mod clock;
 pub mod cloudformation;
 pub mod cloudwatch;
@@ -9,6 +14,7 @@ pub mod ec2;
 pub mod edge;
 pub mod efs;
 pub mod elbv2;
+pub mod home;
 pub mod iam;
 pub mod ids;
 pub mod instance;
@@ -17,6 +23,10 @@ pub mod nlb;
 pub mod process;
 pub mod secrets;
 pub mod server;
+pub mod ssm;
+mod start;
 pub mod sts;
 pub mod timing;
 pub mod wire;
+
+pub use start::{PORT, REGION, server_main};

@@ -14,4 +14,5 @@ mod tags;
 mod templates;
 mod wire;
 
+pub use catalog::SEEDED_IMAGE;
 pub use service::Ec2;

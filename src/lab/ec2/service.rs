@@ -126,6 +126,13 @@ impl Ec2 {
             .collect()
     }
 
+    /// Id, state, zone and address of every instance, for people.
+    pub fn overview(&self) -> Vec<Value> {
+        let state = self.state();
+        let row = |i: &Instance| json!({"id": i.id, "state": i.state.name(), "zone": i.zone, "address": i.address.to_string()});
+        state.instances.values().map(row).collect()
+    }
+
     /// Tells an instance, through its metadata, which state Auto Scaling moves it to.
     pub fn set_target_lifecycle_state(&self, instance: &str, target: &str) {
         if let Some(instance) = self.state().instances.get(instance) {

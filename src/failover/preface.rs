@@ -1,0 +1,83 @@
+//! What a report says before the first round: where, what, with which load, resting on what, not showing what.
+
+use super::assemble::rfc3339;
+use super::report::{DriverInfo, Engine, Place, Report, SCHEMA, Summary};
+use super::run::unix_ns;
+use super::session::Session;
+use super::verdict::Verdict;
+use crate::model::agent::AgentStatus;
+use std::time::SystemTime;
+
+impl Session<'_> {
+    /// A report without rounds.
+    pub(super) fn report(&self, status: &AgentStatus, warnings: &[String]) -> Report {
+        let lab = self.target.lab.as_ref();
+        Report {
+            schema: SCHEMA.into(),
+            mqaws_version: env!("CARGO_PKG_VERSION").into(),
+            started_at: rfc3339(unix_ns(SystemTime::now())),
+            place: Place {
+                kind: if lab.is_some() { "lab" } else { "aws" }.into(),
+                timing: lab.map(|lab| lab.timing.clone()),
+                region: self.target.region.clone(),
+                account: self.target.account.clone(),
+                stack: self.target.stack.clone(),
+                endpoint: self.endpoint.clone(),
+            },
+            engine: Engine {
+                queue_manager: self.target.queue_manager.clone(),
+                version: status.engine_version.clone(),
+                stand_in: status.stand_in,
+                agent_version: status.agent_version.clone(),
+            },
+            driver: DriverInfo {
+                name: self.driver.name().into(),
+                caveat: self.driver.caveat().into(),
+            },
+            load: self.scenario.load.clone(),
+            limits: self.scenario.limits.clone(),
+            runs: Vec::new(),
+            summary: Summary::default(),
+            assumptions: self.assumptions(warnings),
+            not_shown: self.not_shown(status),
+            verdict: Verdict::Inconclusive,
+            exit_code: 20,
+            ledgers: Vec::new(),
+        }
+    }
+
+    fn assumptions(&self, warnings: &[String]) -> Vec<String> {
+        let mut list = vec![
+            format!(
+                "what did not come within {} s of an empty queue is lost",
+                self.pace.drain_idle.as_secs()
+            ),
+            "the test's queues have no backout queue, so nothing of it is in one".to_owned(),
+        ];
+        if self.target.lab.is_none() {
+            list.push(
+                "the instances' clocks and this one follow the time to 100 ms; only the parts of the RTO depend on it"
+                    .into(),
+            );
+        }
+        list.extend(warnings.iter().cloned());
+        list
+    }
+
+    fn not_shown(&self, status: &AgentStatus) -> Vec<String> {
+        let mut list = vec![
+            "one round shows that it can work, not how often".to_owned(),
+            "loss of a zone, of the storage or of the region; faults that were not injected".into(),
+        ];
+        if !self.driver.caveat().is_empty() {
+            list.push(self.driver.caveat().into());
+        }
+        if self.target.lab.is_some() {
+            list.push("AWS: no EC2 launch, no load balancer's registration delay; processes on one machine, which lose no unsynced page when killed".into());
+        }
+        if status.stand_in {
+            list.push("IBM MQ: a stand-in served in its place".into());
+        }
+        list
+    }
+}

@@ -1,0 +1,325 @@
+//! The rounds of a test: load, fault, recovery, drain, marks.
+
+use super::account::Drain;
+use super::archive;
+use super::assemble::{Remains, assemble, host};
+use super::client::Driver;
+use super::drain::{Drained, drain};
+use super::error::FailoverError;
+use super::gap::Worker;
+use super::id::RunId;
+use super::inject::{Injected, inject, verify};
+use super::journal::{Journal, explain};
+use super::load::{Consumer, Producer, watch_self};
+use super::phases::Clock;
+use super::port::{Cloud, Instance, Target};
+use super::preflight;
+use super::recovery::{Health, Recovery, recovery, watch_targets};
+use super::report::{Report, Run};
+use super::round::{Round, Stage};
+use super::run::{Watch, unix_ns};
+use super::scenario::{Fault, Pace, Scenario};
+use crate::model::agent::AgentStatus;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// A test whose checks are done.
+pub(super) struct Session<'a> {
+    pub(super) cloud: Arc<dyn Cloud>,
+    pub(super) target: Target,
+    pub(super) endpoint: String,
+    pub(super) pace: Pace,
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) scenario: &'a Scenario,
+    pub(super) watch: &'a dyn Watch,
+}
+
+impl Session<'_> {
+    /// All rounds.
+    ///
+    /// # Errors
+    /// [`FailoverError`], when the test cannot go on.
+    pub(super) async fn work(
+        &self,
+        mut instance: Instance,
+        mut status: AgentStatus,
+        journal: &mut Journal,
+    ) -> Result<Report, FailoverError> {
+        let cloud = self.cloud.as_ref();
+        self.watch.doing("checking the endpoint");
+        journal.defining_queues()?;
+        let mut queue = preflight::queue(cloud, &instance.id).await?;
+        let warnings = preflight::check(
+            self.driver.as_ref(),
+            &self.endpoint,
+            &queue,
+            self.scenario,
+            &self.pace,
+            status.fsync_millis,
+        )
+        .await?;
+        let mut report = self.report(&status, &warnings);
+        self.watch.began(&report);
+        let mut number = 0;
+        for &fault in &self.scenario.faults {
+            for _ in 0..self.scenario.rounds.max(1) {
+                number += 1;
+                if number > 1 {
+                    self.watch.doing("waiting for the stack to settle");
+                    (instance, status) = preflight::serving(cloud, &self.target, self.pace.recovery_timeout).await?;
+                    queue = preflight::queue(cloud, &instance.id).await?;
+                }
+                let (run, ledger) = self
+                    .round(number, fault, &instance, &status, &queue, warnings.clone(), journal)
+                    .await?;
+                self.watch.round(&run);
+                let down = run.served_after.is_none();
+                report.runs.push(run);
+                report.ledgers.push(ledger);
+                if down {
+                    report.conclude();
+                    return Ok(report);
+                }
+            }
+        }
+        report.conclude();
+        Ok(report)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a round, each used once")]
+    async fn round(
+        &self,
+        number: u32,
+        fault: Fault,
+        instance: &Instance,
+        status: &AgentStatus,
+        queue: &str,
+        mut warnings: Vec<String>,
+        journal: &mut Journal,
+    ) -> Result<(Run, Vec<u8>), FailoverError> {
+        let (cloud, load, pace) = (self.cloud.as_ref(), &self.scenario.load, &self.pace);
+        let producers = load.producers + load.non_persistent_producers;
+        // The books: persistent producers, the others, then the backlog's own.
+        let persistent: Vec<bool> = (0..=producers)
+            .map(|number| number < load.producers || number == producers)
+            .collect();
+        let round = Arc::new(Round::new(RunId(rand::random()), &persistent, pace.keep));
+        // Whatever way this function is left, the workers end with it.
+        let mut crew = Crew {
+            round: round.clone(),
+            producers: JoinSet::new(),
+            others: JoinSet::new(),
+        };
+        crew.others.spawn(watch_self(round.clone()));
+
+        self.watch
+            .doing(&format!("{fault}: {} messages of backlog", load.backlog));
+        let producer = |number: u32| Producer {
+            number,
+            queue: queue.to_owned(),
+            durable: persistent[number as usize],
+            rate: load.rate,
+            size: load.size,
+            window: load.window,
+        };
+        let filled = producer(producers)
+            .fill(load.backlog, &round, self.driver.as_ref(), pace.drain_timeout)
+            .await;
+        let waiting = filled.map_err(|cause| FailoverError::Endpoint {
+            endpoint: self.endpoint.clone(),
+            cause,
+        })?;
+        if waiting < load.backlog {
+            return Err(FailoverError::NoBacklog {
+                waiting,
+                wanted: load.backlog,
+            });
+        }
+        for number in 0..load.consumers {
+            let consumer = Consumer {
+                number,
+                queue: queue.to_owned(),
+                backlog: load.backlog,
+            };
+            crew.others.spawn(consumer.work(round.clone(), self.driver.clone()));
+        }
+        for number in 0..producers {
+            crew.producers
+                .spawn(producer(number).work(round.clone(), self.driver.clone()));
+        }
+        self.watch.doing(&format!("{fault}: load before the fault"));
+        sleep(pace.baseline).await;
+
+        let every = if self.target.lab.is_some() {
+            Duration::from_millis(100)
+        } else {
+            Duration::from_secs(1)
+        };
+        let health = Health::default();
+        let watched = watch_targets(
+            self.cloud.clone(),
+            self.target.clone(),
+            round.clone(),
+            every,
+            health.clone(),
+        );
+        crew.others.spawn(watched);
+        self.watch.doing(&format!("{fault}: injecting"));
+        journal.injecting(fault.name(), &instance.id)?;
+        round.advance(Stage::Fault);
+        let injected = inject(cloud, &round, fault, instance).await?;
+        let (seen, seeing) = watch::channel(injected.seen.clone());
+        let workers: Vec<Worker> = (0..producers)
+            .map(Worker::Producer)
+            .chain((0..load.consumers).map(Worker::Consumer))
+            .collect();
+        self.watch.doing(&format!("{fault}: waiting for service"));
+        crew.others.spawn(verify(
+            self.cloud.clone(),
+            self.target.clone(),
+            fault,
+            instance.clone(),
+            every,
+            seen,
+        ));
+        let back = recovery(
+            &round,
+            &workers,
+            injected.asked_ns,
+            seeing.clone(),
+            pace.recovery_timeout,
+            pace.settle,
+        )
+        .await;
+        // What is not seen soon after service is back will not be seen; an ended search ends the wait too.
+        let mut late = seeing.clone();
+        let _ = timeout(Duration::from_secs(10), late.wait_for(|seen| seen.verified)).await;
+        round.ledger().recovered_at(round.now_ns());
+        let load_end_ns = round.now_ns();
+        round.advance(Stage::Recovered);
+
+        self.watch.doing(&format!("{fault}: emptying the queue"));
+        round.advance(Stage::Drain);
+        while crew.producers.join_next().await.is_some() {}
+        // When somebody was not served, the queue manager may serve others all the same, and then the queue can be emptied.
+        let limit = if back == Recovery::Down {
+            Duration::ZERO
+        } else {
+            pace.recovery_timeout
+        };
+        let after = preflight::serving(cloud, &self.target, limit).await.ok();
+        let drained = match &after {
+            Some((instance, _)) => drain(cloud, &round, &instance.id, queue, pace, every).await,
+            None => Drained {
+                drain: Drain::Incomplete,
+                depth: None,
+                trouble: None,
+            },
+        };
+        if let Some(trouble) = &drained.trouble {
+            warnings.push(format!("the depth of {queue} could not be read: {trouble}"));
+        }
+        round.advance(Stage::End);
+        while crew.others.try_join_next().is_some() {}
+
+        self.watch.doing(&format!("{fault}: collecting marks"));
+        let clock = self.clock(&round, &injected);
+        let since = clock.unix_ns(injected.asked_ns).saturating_sub(60_000_000_000);
+        let mut marks = Vec::new();
+        let mut hosts = vec![instance.id.as_str()];
+        hosts.extend(
+            after
+                .as_ref()
+                .map(|(instance, _)| instance.id.as_str())
+                .filter(|id| *id != instance.id),
+        );
+        for host in hosts {
+            match cloud.marks(host, since).await {
+                Ok(more) => marks.extend(more),
+                // A terminated instance takes its marks with it.
+                Err(_) if host == instance.id && !fault.by_agent() => {}
+                Err(error) => warnings.push(format!("no marks of {host}: {}", explain(&error))),
+            }
+        }
+        let health = health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let seen = seeing.borrow().clone();
+        let ledger = archive::entry(&round.ledger(), drained.drain);
+        let run = assemble(
+            &round,
+            Remains {
+                number,
+                fault,
+                injected,
+                seen,
+                before: host(status),
+                after: after.as_ref().map(|(_, status)| host(status)),
+                drain: drained.drain,
+                marks,
+                clock,
+                health,
+                load_end_ns,
+                load,
+                limits: &self.scenario.limits,
+                warnings,
+            },
+        );
+        Ok((run, ledger))
+    }
+
+    /// In a lab all hosts share this machine's clock. Elsewhere both are taken to follow the time; when the fault's own mark does not fit
+    /// between question and answer, the difference is what is known.
+    fn clock(&self, round: &Round, injected: &Injected) -> Clock {
+        let origin_unix_ns = unix_ns(round.started_at());
+        if self.target.lab.is_some() {
+            return Clock {
+                origin_unix_ns,
+                uncertainty_ns: 1_000_000,
+            };
+        }
+        let assumed = Clock {
+            origin_unix_ns,
+            uncertainty_ns: 100_000_000,
+        };
+        let Some(unix) = injected.unix_ns else { return assumed };
+        let at = assumed.round_ns(unix);
+        let (asked, answered) = (injected.asked_ns as i64, injected.answered_ns as i64);
+        if (asked..=answered).contains(&at) {
+            return assumed;
+        }
+        let middle = asked + (answered - asked) / 2;
+        Clock {
+            origin_unix_ns: origin_unix_ns + (at - middle),
+            uncertainty_ns: (answered - asked).unsigned_abs() / 2,
+        }
+    }
+
+    /// Undoes what was changed, within a bounded time; returns what is left.
+    pub(super) async fn clean_up(&self, journal: &mut Journal) -> Vec<String> {
+        let work = async {
+            let serving = preflight::serving(self.cloud.as_ref(), &self.target, Duration::from_secs(30))
+                .await
+                .ok();
+            let instance = serving.as_ref().map(|(instance, _)| instance.id.as_str());
+            journal.undo(self.cloud.as_ref(), &self.target, instance).await
+        };
+        timeout(Duration::from_secs(120), work)
+            .await
+            .unwrap_or_else(|_| vec!["queues MQAWS.PROBE.*: no answer within 120 s".into()])
+    }
+}
+
+/// The workers of a round; they end when this is dropped.
+struct Crew {
+    round: Arc<Round>,
+    producers: JoinSet<()>,
+    others: JoinSet<()>,
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.round.advance(Stage::End);
+    }
+}

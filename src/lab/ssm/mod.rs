@@ -1,0 +1,11 @@
+//! Systems Manager: commands that really run on an instance, and parameters.
+//!
+//! `AWS-RunShellScript` is the only document. A command runs as `/bin/sh -c` in the instance's own environment, so it can
+//! do no more to the machine than the user who started the lab.
+
+mod commands;
+mod parameters;
+mod service;
+
+pub use parameters::AMI_PARAMETER;
+pub use service::Ssm;
