@@ -8,12 +8,6 @@ use crate::lab::{clock, ids};
 pub const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
 impl CloudFormation {
-    /// Sets the status of a stack and tells it.
-    pub(super) fn stack_status(&self, stack_id: &str, status: &str, reason: Option<String>) {
-        let mut state = self.lock();
-        set_stack(&mut state, stack_id, status, reason);
-    }
-
     /// Sets the status of a resource and tells it; a record that does not exist is not made.
     pub(super) fn resource_status(&self, stack_id: &str, logical: &str, status: &str, reason: Option<String>) {
         let mut state = self.lock();
@@ -35,7 +29,7 @@ impl CloudFormation {
     }
 }
 
-/// [`CloudFormation::stack_status`] under a lock that is held already.
+/// Sets the status of a stack and tells it, under a lock that is held already.
 pub(super) fn set_stack(state: &mut State, stack_id: &str, status: &str, reason: Option<String>) {
     let Some(stack) = state.stacks.get_mut(stack_id) else {
         return;

@@ -20,11 +20,33 @@ pub(super) struct Operation {
     pub(super) cloud: Arc<Cloud>,
     pub(super) caller: Caller,
     pub(super) stack_id: String,
+    /// Id of this operation; a deletion takes the stack over by giving it another.
+    pub(super) id: String,
 }
 
 impl Operation {
     fn status(&self, status: &str, reason: Option<String>) {
-        self.service.stack_status(&self.stack_id, status, reason);
+        let mut state = self.service.lock();
+        if state.stacks.get(&self.stack_id).is_some_and(|s| s.operation == self.id) {
+            events::set_stack(&mut state, &self.stack_id, status, reason);
+        }
+    }
+
+    fn superseded(&self) -> bool {
+        let state = self.service.lock();
+        state.stacks.get(&self.stack_id).is_none_or(|s| s.operation != self.id)
+    }
+
+    /// Waits until no other operation works on this stack.
+    async fn turn(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self
+            .service
+            .lock()
+            .turns
+            .entry(self.stack_id.clone())
+            .or_default()
+            .clone();
+        turn.lock_owned().await
     }
 
     fn plan(&self, desired: Desired) -> Arc<Plan> {
@@ -48,8 +70,17 @@ impl Operation {
 
     /// Creates the stack's resources; the stack is in `CREATE_IN_PROGRESS` already.
     pub(super) async fn create(self, desired: Desired, on_failure: OnFailure) {
+        let _turn = self.turn().await;
         let plan = self.plan(desired.clone());
+        self.service
+            .lock()
+            .cancels
+            .insert(self.stack_id.clone(), plan.cancelled.clone());
         let mut failed = plan.run().await;
+        self.service.lock().cancels.remove(&self.stack_id);
+        if self.superseded() {
+            return;
+        }
         if failed.is_empty() {
             match self.outputs(&desired) {
                 Ok(outputs) => {
@@ -88,6 +119,7 @@ impl Operation {
 
     /// Updates the stack from `before` to `desired`; the stack is in `UPDATE_IN_PROGRESS` already.
     pub(super) async fn update(self, before: Desired, desired: Desired, on_failure: OnFailure) {
+        let _turn = self.turn().await;
         let plan = self.plan(desired.clone());
         let mut failed = plan.run().await;
         let replaced = std::mem::take(&mut *plan.replaced.lock().unwrap_or_else(|e| e.into_inner()));
@@ -172,6 +204,7 @@ impl Operation {
 
     /// Deletes the stack; it is in `DELETE_IN_PROGRESS` already.
     pub(super) async fn delete(self, retain: Vec<String>) {
+        let _turn = self.turn().await;
         let keep = |record: &Record| retain.contains(&record.logical) || retained(record);
         let left = self.delete_records(self.records(), keep, false).await;
         self.end_delete(&left);

@@ -153,7 +153,7 @@ impl Plan {
         let mut running: JoinSet<(String, Result<(), Failed>)> = JoinSet::new();
         let mut failed = Vec::new();
         loop {
-            if failed.is_empty() {
+            if failed.is_empty() && !self.cancelled.load(Ordering::SeqCst) {
                 let (ready, rest): (Vec<_>, Vec<_>) =
                     waiting.into_iter().partition(|(_, needs)| needs.is_subset(&done));
                 waiting = rest;

@@ -224,6 +224,12 @@ impl CloudFormation {
             cloud: cloud.clone(),
             caller: caller.clone(),
             stack_id: stack_id.to_owned(),
+            id: self
+                .lock()
+                .stacks
+                .get(stack_id)
+                .map(|s| s.operation.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -332,7 +338,11 @@ impl CloudFormation {
             if status == "DELETE_IN_PROGRESS" {
                 return Ok(Value::Null);
             }
-            if status.ends_with("_IN_PROGRESS") && status != "REVIEW_IN_PROGRESS" {
+            let takes_over = matches!(
+                status.as_str(),
+                "REVIEW_IN_PROGRESS" | "CREATE_IN_PROGRESS" | "ROLLBACK_IN_PROGRESS"
+            );
+            if status.ends_with("_IN_PROGRESS") && !takes_over {
                 return Err(invalid(format!(
                     "Stack [{}] cannot be deleted while in status {status}",
                     stack.name
@@ -374,8 +384,12 @@ impl CloudFormation {
                 return Ok(Value::Null);
             }
             events::set_stack(&mut state, &id, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
+            if let Some(cancel) = state.cancels.get(&id) {
+                cancel.store(true, std::sync::atomic::Ordering::SeqCst);
+            }
             (id, retain)
         };
+        self.news.notify_waiters();
         let operation = self.operation(cloud, caller, &id);
         tokio::spawn(operation.delete(retain));
         Ok(Value::Null)

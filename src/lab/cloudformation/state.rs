@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Everything about all stacks.
 #[derive(Default)]
@@ -19,6 +20,10 @@ pub struct State {
     pub change_sets: IndexMap<String, ChangeSet>,
     /// Signals that came in, by stack ARN and logical id, as unique id and whether it was a success.
     pub signals: HashMap<(String, String), Vec<(String, bool)>>,
+    /// Turns of operations by stack ARN: one at a time.
+    pub turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
+    /// How a creation that runs is told to stop, by stack ARN.
+    pub cancels: HashMap<String, Arc<AtomicBool>>,
 }
 
 /// What is settled about a stack before resources are touched.

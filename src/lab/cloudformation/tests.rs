@@ -519,7 +519,6 @@ fn a_group_waits_for_signals_and_rolls() {
         let (cloud, group) = cloud();
         let id = create(&cloud, "asg", GROUP).await;
         signal(&cloud, &id, "i-1", "SUCCESS").await;
-        signal(&cloud, "asg", "i-1", "SUCCESS").await;
         assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
         let late = json!({"StackName": "asg", "LogicalResourceId": "Group", "UniqueId": "i-1", "Status": "SUCCESS"});
         let refused = cfn(&cloud, "SignalResource", late).await.unwrap_err();
@@ -795,5 +794,30 @@ fn events_come_in_pages_newest_first() {
             .map(|e| e["EventId"].as_str().unwrap().to_owned())
             .collect();
         assert_eq!((all.len(), second["NextToken"].clone()), (60 * 3 + 2, Value::Null));
+    });
+}
+
+#[test]
+fn a_creation_under_way_can_be_deleted() {
+    block_on(async {
+        let (cloud, group) = cloud();
+        let id = create(&cloud, "asg", GROUP).await;
+        let begun = async {
+            while !group.lock().unwrap().exists {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), begun)
+            .await
+            .unwrap();
+        cfn(&cloud, "DeleteStack", json!({"StackName": "asg"})).await.unwrap();
+        assert_eq!(settled(&cloud, &id).await, "DELETE_COMPLETE");
+        let told = events(&cloud, &id).await;
+        assert!(
+            told.contains(&"Group CREATE_FAILED Resource creation cancelled".to_owned()),
+            "{told:#?}"
+        );
+        assert!(!told.iter().any(|t| t.contains("ROLLBACK")), "{told:#?}");
+        assert!(!group.lock().unwrap().exists);
     });
 }
