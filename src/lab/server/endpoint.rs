@@ -4,7 +4,12 @@ use super::auth;
 use super::inject::{Injector, Rule};
 use super::routes::{OwnRequest, Routes};
 use crate::lab::api::{ACCOUNT, ApiError, Caller, Cloud};
+use crate::lab::cloudformation::CloudFormation;
+use crate::lab::cloudwatch::CloudWatch;
+use crate::lab::iam::Iam;
 use crate::lab::ids;
+use crate::lab::secrets::SecretsManager;
+use crate::lab::sts::Sts;
 use crate::lab::wire::protocol::{self, Raw};
 use crate::lab::wire::reply::{self, Reply};
 use axum::Router;
@@ -42,10 +47,11 @@ struct Endpoint {
 
 /// Enters the services of this part of the lab: CloudFormation, IAM, STS, Secrets Manager, CloudWatch.
 pub fn add_services(cloud: &Arc<Cloud>) {
-    cloud.add(
-        "cloudformation",
-        Arc::new(crate::lab::cloudformation::CloudFormation::new()),
-    );
+    cloud.add("cloudformation", Arc::new(CloudFormation::new()));
+    cloud.add("iam", Arc::new(Iam::new()));
+    cloud.add("sts", Arc::new(Sts));
+    cloud.add("secretsmanager", Arc::new(SecretsManager::new()));
+    cloud.add("monitoring", Arc::new(CloudWatch::new()));
 }
 
 /// Serves the cloud on `listener` until it is asked to end; requests under way are finished, at most two seconds long.
