@@ -7,7 +7,8 @@ const FILTER: &str = "MQAWS_LOG";
 
 /// Starts logging for this process. A second call does nothing.
 pub fn start() {
-    let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = std::env::var(FILTER).ok().filter(|f| !f.is_empty());
+    let filter = EnvFilter::try_new(asked.as_deref().unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -110,7 +110,7 @@ impl Default for InquiryPolicy {
         Self {
             patience: Duration::from_secs(2),
             quickest: Duration::from_millis(200),
-            slowest: Duration::from_secs(2),
+            slowest: Duration::from_secs(1),
             // EC2 is eventually consistent; a written owner record is older than that, so this is a second margin.
             unknown_for: Duration::from_secs(10),
             unknown_times: 3,

@@ -141,12 +141,13 @@ impl Machine {
         }
         self.released = true;
         self.held = false;
-        self.epoch = None;
         match self.state {
             State::Draining => self.stopped(),
             State::Condemned => self.ask_for_replacement(),
             _ => {}
         }
+        // Only now: the mark of the stop still belongs to the epoch that ends with it.
+        self.epoch = None;
     }
 
     fn stopped(&mut self) {
