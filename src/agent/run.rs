@@ -209,7 +209,7 @@ impl Agent {
     fn action(&mut self, action: Action) {
         match action {
             Action::Do { generation, work } => self.worker.begin(generation, work),
-            Action::Mark { name, detail } => self.mark(name, detail),
+            Action::Mark { name, epoch, detail } => self.mark(name, epoch, detail),
             Action::Set(timer, after) => {
                 self.timers.insert(timer, Instant::now() + after);
             }
@@ -222,19 +222,19 @@ impl Agent {
         }
     }
 
-    fn mark(&mut self, name: &'static str, detail: String) {
+    fn mark(&mut self, name: &'static str, epoch: u64, detail: String) {
         let view = self.machine.view();
         let mark = Mark {
             t_unix_ns: unix_nanos(),
             instance: view.identity.map(|i| i.instance.clone()).unwrap_or_default(),
-            epoch: view.epoch.map_or(0, |e| e.0),
+            epoch,
             mark: name.to_owned(),
             detail,
         };
         if name == mark::PROOF {
             self.extra.proof_at = jiff::Timestamp::now().to_string();
         }
-        tracing::info!(mark = name, epoch = mark.epoch, detail = mark.detail, "mark");
+        tracing::info!(mark = name, epoch, detail = mark.detail, "mark");
         if let Err(error) = self.marks.append(&mark) {
             tracing::warn!(%error, "mark not written");
         }

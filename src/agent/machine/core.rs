@@ -258,6 +258,7 @@ impl Machine {
     pub(super) fn mark(&mut self, name: &'static str, detail: impl Into<String>) {
         self.actions.push(Action::Mark {
             name,
+            epoch: self.epoch.map_or(0, |e| e.0),
             detail: detail.into(),
         });
     }

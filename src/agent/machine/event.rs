@@ -304,6 +304,8 @@ pub enum Action {
     Mark {
         /// One of [`crate::model::agent::mark`].
         name: &'static str,
+        /// The epoch at that moment, 0 when there is none.
+        epoch: u64,
         /// A few words more.
         detail: String,
     },
