@@ -47,9 +47,13 @@ pub fn start(
                 continue;
             }
             let running = engine.controller().ok().map(|c| c.is_some());
-            let data = data(&status, &measures, running, failovers.since_last(&status));
+            failovers.count(&status);
+            let data = data(&status, &measures, running, failovers.unsent);
             match cloud.put_metrics(&data) {
-                Ok(()) => sent = Some(Instant::now()),
+                Ok(()) => {
+                    sent = Some(Instant::now());
+                    failovers.unsent = 0;
+                }
                 Err(error) => tracing::warn!(error, "metrics not sent"),
             }
         }
@@ -61,20 +65,18 @@ pub fn start(
 #[derive(Debug, Default)]
 struct Failovers {
     restarts: u32,
-    taken_over: Option<String>,
+    taken_over: bool,
+    unsent: u32,
 }
 
 impl Failovers {
-    fn since_last(&mut self, status: &AgentStatus) -> u32 {
-        let mut count = status.restarts.saturating_sub(self.restarts);
+    fn count(&mut self, status: &AgentStatus) {
+        self.unsent += status.restarts.saturating_sub(self.restarts);
         self.restarts = status.restarts;
-        let taken_over = status.proof.as_ref().and_then(|p| p.previous.clone());
-        let taken_over = taken_over.filter(|previous| *previous != status.instance && status.state == "serving");
-        if taken_over.is_some() && self.taken_over.is_none() {
-            count += 1;
-            self.taken_over = taken_over;
-        }
-        count
+        let previous = status.proof.as_ref().and_then(|p| p.previous.as_deref());
+        let taken_over = status.state == "serving" && previous.is_some_and(|p| p != status.instance);
+        self.unsent += u32::from(taken_over && !self.taken_over);
+        self.taken_over |= taken_over;
     }
 }
 
@@ -92,4 +94,73 @@ fn data(status: &AgentStatus, measures: &Measures, running: Option<bool>, failov
     data.extend(measures.connections.map(|n| datum("Connections", n as f64, "Count")));
     data.extend(measures.depth.map(|n| datum("QueueDepth", n as f64, "Count")));
     data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::agent::ProofReport;
+
+    fn status(state: &str, restarts: u32, previous: Option<&str>) -> AgentStatus {
+        AgentStatus {
+            schema: String::new(),
+            agent_version: String::new(),
+            instance: "i-me".into(),
+            zone: String::new(),
+            queue_manager: "QM1".into(),
+            state: state.into(),
+            since: String::new(),
+            epoch: Some(1),
+            proof: Some(ProofReport {
+                kind: "terminated".into(),
+                previous: previous.map(str::to_owned),
+                at: String::new(),
+            }),
+            engine_version: None,
+            stand_in: true,
+            queue_manager_status: None,
+            lock_held: true,
+            fsync_millis: None,
+            restarts,
+            connections: None,
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn each_failover_is_counted_once_and_kept_until_it_was_sent() {
+        let mut failovers = Failovers::default();
+        let steps = [
+            (status("fencing", 0, Some("i-old")), 0),
+            (status("serving", 0, Some("i-old")), 1),
+            (status("serving", 0, Some("i-old")), 1),
+            (status("serving", 2, Some("i-me")), 3),
+        ];
+        for (status, unsent) in steps {
+            failovers.count(&status);
+            assert_eq!(failovers.unsent, unsent);
+        }
+        failovers.unsent = 0;
+        failovers.count(&status("serving", 2, Some("i-me")));
+        assert_eq!(failovers.unsent, 0);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_sent() {
+        let names = |data: Vec<Datum>| data.iter().map(|d| d.name).collect::<Vec<_>>();
+        let bare = data(&status("fencing", 0, None), &Measures::default(), None, 0);
+        assert_eq!(names(bare), ["QmgrUp", "LockHeld", "Failovers"]);
+        let measures = Measures {
+            status: None,
+            connections: Some(3),
+            depth: Some(7),
+        };
+        let full = AgentStatus {
+            fsync_millis: Some(4.5),
+            ..status("serving", 0, None)
+        };
+        let full = data(&full, &measures, Some(true), 1);
+        assert_eq!(full[0].value, 1.0);
+        assert_eq!(full.len(), 7);
+    }
 }

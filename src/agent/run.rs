@@ -2,13 +2,13 @@
 
 use super::keeper::protocol::Notice;
 use super::layout::Layout;
-use super::machine::{Action, DrainReason, Event, KeeperEvent, Machine, Policy, State, Timer};
+use super::machine::{Action, DrainReason, Event, KeeperEvent, Machine, Ordered, Policy, State, Timer};
 use super::marks::{Marks, unix_nanos};
 use super::metrics;
 use super::ports::Metadata;
 use super::processes;
 use super::status::{self, Extra};
-use super::work::{Message, Ports, Worker, spawn};
+use super::work::{Message, Ports, Worker, spawn, was_ordered};
 use crate::model::agent::{AgentConfig, AgentStatus, Mark, mark};
 use std::collections::HashMap;
 use std::fs;
@@ -242,7 +242,7 @@ impl Agent {
 
     fn watch(&self, pid: i32) {
         let out = self.worker.out.clone();
-        let ordered_deaths = self.layout.ordered_deaths();
+        let layout = self.layout.clone();
         let begun = spawn("death", move || {
             while let Err(error) = processes::wait_for_end(pid, None) {
                 // Without the kernel's word: look often.
@@ -252,8 +252,7 @@ impl Agent {
                     break;
                 }
             }
-            let list = fs::read_to_string(ordered_deaths).unwrap_or_default();
-            let ordered = list.lines().any(|line| line.trim() == pid.to_string());
+            let ordered = Ordered(was_ordered(&layout, pid));
             let _ = out.send(Message::Event(Event::EngineDied { pid, ordered }));
         });
         if let Err(error) = begun {

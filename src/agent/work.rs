@@ -4,7 +4,7 @@ use super::engine::DEFAULT_USER;
 use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
 use super::keeper::{Keeper, Watch};
 use super::layout::Layout;
-use super::machine::{EngineFailure, Event, FailureKind, Identity, KeeperState, Outcome, Work};
+use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, KeeperState, Ordered, Outcome, Work};
 use super::ports::{Accounts, Cloud, Engine, KeeperSpawner, LockPlace, Metadata, Mounter};
 use crate::model::agent::AgentConfig;
 use std::io;
@@ -85,6 +85,12 @@ pub struct Worker {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Whether a fault has announced that it would injure this process.
+pub fn was_ordered(layout: &Layout, pid: i32) -> bool {
+    let list = std::fs::read_to_string(layout.ordered_deaths()).unwrap_or_default();
+    list.lines().any(|line| line.trim() == pid.to_string())
 }
 
 fn text(error: io::Error) -> String {
@@ -169,7 +175,7 @@ impl Worker {
             Work::Terminate(instance) => Outcome::TerminationOrdered(cloud.terminate(&instance)),
             Work::Claim(proof) => Outcome::Claimed(self.keeper().claim(proof)),
             Work::Accounts => Outcome::AccountsSet(self.set_account()),
-            Work::Check => Outcome::Checked(self.ports.engine.check(self.address())),
+            Work::Check => self.check(),
             Work::Find => Outcome::Found(self.ports.engine.controller().unwrap_or_default()),
             Work::Release { condemned } => Outcome::Released(self.keeper().release(condemned)),
             Work::Signal { success } => Outcome::Signalled(cloud.signal(&self.me(), success)),
@@ -226,6 +232,16 @@ impl Worker {
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
             }
         }
+    }
+
+    fn check(&self) -> Outcome {
+        let health = self.ports.engine.check(self.address());
+        let controller = match health {
+            Health::Bad(_) => self.ports.engine.controller().ok().flatten(),
+            _ => None,
+        };
+        let ordered = controller.is_some_and(|pid| was_ordered(&self.layout, pid));
+        Outcome::Checked(health, Ordered(ordered))
     }
 
     fn set_account(&self) -> Result<(), String> {

@@ -6,6 +6,7 @@
 //! the port [`super::ports::HostReset`]: nothing else may be trusted to stop an engine that writes.
 
 pub mod client;
+mod hold;
 pub mod protocol;
 mod record;
 mod server;

@@ -4,7 +4,7 @@ use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
 use crate::agent::ports::HostReset;
 use crate::agent::processes::Processes;
-use crate::fence::{Lock, LockError};
+use crate::fence::Lock;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,8 @@ const BEAT: Duration = Duration::from_secs(2);
 const STALL: Duration = Duration::from_secs(5);
 /// A keeper that nobody talks to and that guards no engine ends after this.
 const ALONE: Duration = Duration::from_secs(60);
-/// Wait between two attempts to obtain a lock that another holds.
-const BUSY: Duration = Duration::from_millis(100);
-/// Longest wait between two renewals.
-const RENEW: Duration = Duration::from_secs(5);
+/// Period of the keeper's look at itself.
+const TICK: Duration = Duration::from_secs(1);
 /// A connection that does not take what it is sent is dropped after this.
 const SEND: Duration = Duration::from_secs(1);
 
@@ -41,7 +39,7 @@ pub struct KeeperPorts {
     pub terminate: Arc<AtomicBool>,
 }
 
-enum LockOrder {
+pub(super) enum LockOrder {
     /// Renew now and say whether the lock is held.
     Verify(Sender<bool>),
     /// Release and say when it is done.
@@ -53,31 +51,32 @@ struct Job {
     reply: Sender<Reply>,
 }
 
-struct Shared {
-    status: Mutex<KeeperStatus>,
+pub(super) struct Shared {
+    pub(super) status: Mutex<KeeperStatus>,
     watchers: Mutex<Vec<(u64, UnixStream)>>,
     watcher_ids: AtomicU64,
     watching: AtomicUsize,
     alone_since: Mutex<Instant>,
     /// When the lock was last proved to be held, and its lease; milliseconds of a clock that counts suspended time.
-    proved_at: AtomicU64,
-    lease: AtomicU64,
+    pub(super) proved_at: AtomicU64,
+    pub(super) lease: AtomicU64,
     busy_since: Mutex<Option<Instant>>,
     jobs: Sender<Job>,
     orders: Sender<LockOrder>,
-    reset: Arc<dyn HostReset>,
-    ended: AtomicBool,
+    pub(super) reset: Arc<dyn HostReset>,
+    ended: Mutex<bool>,
+    end: Condvar,
     config: KeeperConfig,
 }
 
 /// Milliseconds since boot, suspended time included: a host that was frozen must not believe in an old lease.
-fn boot_millis() -> u64 {
+pub(super) fn boot_millis() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or_default() / 1_000_000
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
@@ -122,7 +121,8 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         jobs,
         orders,
         reset: ports.reset,
-        ended: AtomicBool::new(false),
+        ended: Mutex::new(false),
+        end: Condvar::new(),
         config: config.clone(),
     });
     let desk = Desk::new(config.clone(), token);
@@ -151,7 +151,7 @@ fn only_one(config: &KeeperConfig) -> io::Result<Option<File>> {
 }
 
 impl Shared {
-    fn tell(&self, notice: &Notice) {
+    pub(super) fn tell(&self, notice: &Notice) {
         let Ok(mut line) = serde_json::to_vec(notice) else {
             return;
         };
@@ -159,114 +159,30 @@ impl Shared {
         locked(&self.watchers).retain_mut(|(_, stream)| stream.write_all(&line).is_ok());
     }
 
-    fn held(&self) -> bool {
+    pub(super) fn held(&self) -> bool {
         locked(&self.status).held
     }
 
     /// Whether the lock was proved so lately that a write begun now ends before anybody else may have it.
-    fn fresh(&self) -> bool {
+    pub(super) fn fresh(&self) -> bool {
         let age = boot_millis().saturating_sub(self.proved_at.load(Ordering::Acquire));
         self.held() && age < self.lease.load(Ordering::Acquire) / 2
     }
 
-    fn end(&self) {
-        self.ended.store(true, Ordering::Release);
+    pub(super) fn end(&self) {
+        *locked(&self.ended) = true;
+        self.end.notify_all();
     }
 
-    // --- lock ---
-
-    fn lock_loop(&self, mut lock: Box<dyn Lock>, orders: &Receiver<LockOrder>) {
-        let mut wait = Duration::ZERO;
-        loop {
-            let verify = match orders.recv_timeout(wait) {
-                Ok(LockOrder::Release(done)) => {
-                    if let Err(error) = lock.release() {
-                        tracing::warn!(%error, "the lock was not released in order; its lease ends by itself");
-                    }
-                    locked(&self.status).held = false;
-                    let _ = done.send(());
-                    return;
-                }
-                Ok(LockOrder::Verify(answer)) => Some(answer),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            wait = if self.held() {
-                self.renew(&mut *lock)
-            } else {
-                self.obtain(&mut *lock)
-            };
-            if let Some(answer) = verify {
-                let _ = answer.send(self.fresh());
-            }
-            if self.ended.load(Ordering::Acquire) {
-                return;
-            }
-        }
+    pub(super) fn has_ended(&self) -> bool {
+        *locked(&self.ended)
     }
 
-    fn proved(&self, lock: &dyn Lock, at: u64) -> Duration {
-        self.proved_at.store(at, Ordering::Release);
-        let lease = lock.lease();
-        let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        self.lease.store(millis, Ordering::Release);
-        (lease / 4).min(RENEW)
-    }
-
-    fn obtain(&self, lock: &mut dyn Lock) -> Duration {
-        let asked = boot_millis();
-        match lock.acquire() {
-            Ok(()) => {
-                let wait = self.proved(lock, asked);
-                let mut status = locked(&self.status);
-                status.held = true;
-                status.holder = None;
-                drop(status);
-                tracing::info!("lock obtained");
-                self.tell(&Notice::Held);
-                wait
-            }
-            Err(LockError::Busy { holder }) => {
-                let before = locked(&self.status).holder.replace(holder.clone());
-                if before.as_deref() != Some(&holder) {
-                    tracing::info!(holder, "lock busy");
-                    self.tell(&Notice::Busy { holder });
-                }
-                BUSY
-            }
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "lock not obtained");
-                BUSY * 5
-            }
-        }
-    }
-
-    fn renew(&self, lock: &mut dyn Lock) -> Duration {
-        let asked = boot_millis();
-        match lock.renew() {
-            Ok(()) => self.proved(lock, asked),
-            Err(LockError::Lost(why)) => {
-                self.lose(&why);
-                Duration::ZERO
-            }
-            Err(error) => {
-                let silent = boot_millis().saturating_sub(self.proved_at.load(Ordering::Acquire));
-                tracing::warn!(error = &error as &dyn std::error::Error, silent, "lock not renewed");
-                if silent >= self.lease.load(Ordering::Acquire) {
-                    self.lose(&format!("not renewed for {silent} ms: {error}"));
-                }
-                BUSY
-            }
-        }
-    }
-
-    /// The lock is lost: whatever can write must end now, whatever else happens.
-    fn lose(&self, why: &str) {
-        tracing::error!(why, "lock lost, resetting");
-        locked(&self.status).held = false;
-        self.reset.reset(why);
-        self.tell(&Notice::Lost { why: why.to_owned() });
-        self.end();
+    /// Waits a while; true when the keeper has ended.
+    fn ends_within(&self, wait: Duration) -> bool {
+        let ended = locked(&self.ended);
+        let waited = self.end.wait_timeout_while(ended, wait, |ended| !*ended);
+        *waited.unwrap_or_else(|e| e.into_inner()).0
     }
 
     // --- record ---
@@ -426,13 +342,7 @@ impl Shared {
     // --- supervision ---
 
     fn supervise(&self, engine: &Processes, terminate: &AtomicBool) {
-        let mut ticks = 0_u32;
-        while !self.ended.load(Ordering::Acquire) {
-            thread::sleep(Duration::from_millis(100));
-            ticks = ticks.wrapping_add(1);
-            if !ticks.is_multiple_of(10) {
-                continue;
-            }
+        while !self.ends_within(TICK) {
             self.look_for_stall();
             let alone = self.watching.load(Ordering::Acquire) == 0 && locked(&self.alone_since).elapsed() > ALONE;
             // While an engine lives the keeper does, whoever asks it to end.

@@ -185,7 +185,7 @@ impl Machine {
             Outcome::Started(result) => self.started(result),
             Outcome::Defined(result) => self.defined(result),
             Outcome::Accepting(result) => self.accepting(result),
-            Outcome::Checked(health) => self.checked(health),
+            Outcome::Checked(health, ordered) => self.checked(health, ordered),
             Outcome::Found(controller) => self.found(controller),
             Outcome::Ended(result) => self.ended(result),
             Outcome::Released(result) => self.released(result),

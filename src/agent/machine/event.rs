@@ -204,6 +204,10 @@ pub enum Work {
     CompleteHook,
 }
 
+/// Whether a fault ordered what is reported: then it says nothing about how stable the engine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ordered(pub bool);
+
 /// Result of a piece of [`Work`]. Errors are text for people; they decide nothing but the time of the next attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is explained at its work")]
@@ -221,7 +225,7 @@ pub enum Outcome {
     Started(Result<i32, EngineFailure>),
     Defined(Result<(), EngineFailure>),
     Accepting(Result<(), EngineFailure>),
-    Checked(Health),
+    Checked(Health, Ordered),
     Found(Option<i32>),
     Ended(Result<(), String>),
     Released(Result<(), String>),
@@ -280,7 +284,7 @@ pub enum Event {
         /// Process id.
         pid: i32,
         /// Whether a fault ordered it.
-        ordered: bool,
+        ordered: Ordered,
     },
     /// A drain is asked for.
     Drain(DrainReason),

@@ -17,6 +17,6 @@ mod tests;
 pub use core::{Machine, View};
 pub use event::{
     Action, ClaimError, DrainReason, EngineFailure, EngineInfo, Event, FailureKind, Health, Identity, KeeperEvent,
-    KeeperState, Outcome, SignalResult, State, Timer, Work,
+    KeeperState, Ordered, Outcome, SignalResult, State, Timer, Work,
 };
 pub use policy::Policy;

@@ -1,7 +1,7 @@
 //! Adopting, starting, serving, restarting in place.
 
 use super::core::Machine;
-use super::event::{Action, EngineFailure, EngineInfo, FailureKind, Health, State, Timer, Work};
+use super::event::{Action, EngineFailure, EngineInfo, FailureKind, Health, Ordered, State, Timer, Work};
 use crate::model::agent::mark;
 
 impl Machine {
@@ -116,7 +116,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn checked(&mut self, health: Health) {
+    pub(super) fn checked(&mut self, health: Health, ordered: Ordered) {
         if self.state != State::Serving {
             return;
         }
@@ -139,7 +139,7 @@ impl Machine {
                 self.health_failures += 1;
                 if self.health_failures >= self.policy.health_failures {
                     self.mark(mark::HANG_NOTICED, why.clone());
-                    return self.restart(why, false);
+                    return self.restart(why, ordered);
                 }
                 self.last_error = Some(why);
                 self.policy.health_again
@@ -148,7 +148,7 @@ impl Machine {
         self.actions.push(Action::Set(Timer::Health, next));
     }
 
-    pub(super) fn died(&mut self, pid: i32, ordered: bool) {
+    pub(super) fn died(&mut self, pid: i32, ordered: Ordered) {
         if self.controller != Some(pid) {
             return;
         }
@@ -164,11 +164,11 @@ impl Machine {
     }
 
     /// Kills what is left of the engine and starts it again, unless that has happened too often.
-    pub(super) fn restart(&mut self, why: String, ordered: bool) {
+    pub(super) fn restart(&mut self, why: String, ordered: Ordered) {
         self.drop_work();
         self.controller = None;
         self.health_failures = 0;
-        if !ordered {
+        if ordered == Ordered(false) {
             let since = self.now.saturating_sub(self.policy.breaker_window);
             self.deaths.retain(|at| *at >= since);
             self.deaths.push(self.now);
@@ -255,7 +255,10 @@ impl Machine {
                 self.enter(State::Starting);
                 self.begin(Work::Accept);
             }
-            None => self.restart("the engine was stopped while the agent was paused".to_owned(), true),
+            None => self.restart(
+                "the engine was stopped while the agent was paused".to_owned(),
+                Ordered(true),
+            ),
         }
     }
 }

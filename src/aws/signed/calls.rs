@@ -138,20 +138,6 @@ impl Client {
             .map(|_| ())
     }
 
-    /// Asks the group for another heartbeat's time.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub fn record_lifecycle_heartbeat(&self, group: &str, hook: &str, id: &str) -> Result<(), CallError> {
-        let params = [
-            pair("AutoScalingGroupName", group),
-            pair("LifecycleHookName", hook),
-            pair("InstanceId", id),
-        ];
-        self.query(Service::AutoScaling, "RecordLifecycleActionHeartbeat", &params)
-            .map(|_| ())
-    }
-
     /// Tells the stack how the start went; a repetition with the same id does nothing.
     ///
     /// # Errors

@@ -1,0 +1,109 @@
+//! Obtaining, renewing and losing the lock: one thread of the keeper.
+
+use super::protocol::Notice;
+use super::server::{LockOrder, Shared, boot_millis, locked};
+use crate::fence::{Lock, LockError};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// Wait between two attempts to obtain a lock that another holds.
+const BUSY: Duration = Duration::from_millis(100);
+/// Longest wait between two renewals.
+const RENEW: Duration = Duration::from_secs(5);
+
+impl Shared {
+    pub(super) fn lock_loop(&self, mut lock: Box<dyn Lock>, orders: &Receiver<LockOrder>) {
+        let mut wait = Duration::ZERO;
+        loop {
+            let verify = match orders.recv_timeout(wait) {
+                Ok(LockOrder::Release(done)) => {
+                    if let Err(error) = lock.release() {
+                        tracing::warn!(%error, "the lock was not released in order; its lease ends by itself");
+                    }
+                    locked(&self.status).held = false;
+                    let _ = done.send(());
+                    return;
+                }
+                Ok(LockOrder::Verify(answer)) => Some(answer),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            wait = if self.held() {
+                self.renew(&mut *lock)
+            } else {
+                self.obtain(&mut *lock)
+            };
+            if let Some(answer) = verify {
+                let _ = answer.send(self.fresh());
+            }
+            if self.has_ended() {
+                return;
+            }
+        }
+    }
+
+    fn proved(&self, lock: &dyn Lock, at: u64) -> Duration {
+        self.proved_at.store(at, Ordering::Release);
+        let lease = lock.lease();
+        let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        self.lease.store(millis, Ordering::Release);
+        (lease / 4).min(RENEW)
+    }
+
+    fn obtain(&self, lock: &mut dyn Lock) -> Duration {
+        let asked = boot_millis();
+        match lock.acquire() {
+            Ok(()) => {
+                let wait = self.proved(lock, asked);
+                let mut status = locked(&self.status);
+                status.held = true;
+                status.holder = None;
+                drop(status);
+                tracing::info!("lock obtained");
+                self.tell(&Notice::Held);
+                wait
+            }
+            Err(LockError::Busy { holder }) => {
+                let before = locked(&self.status).holder.replace(holder.clone());
+                if before.as_deref() != Some(&holder) {
+                    tracing::info!(holder, "lock busy");
+                    self.tell(&Notice::Busy { holder });
+                }
+                BUSY
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "lock not obtained");
+                BUSY * 5
+            }
+        }
+    }
+
+    fn renew(&self, lock: &mut dyn Lock) -> Duration {
+        let asked = boot_millis();
+        match lock.renew() {
+            Ok(()) => self.proved(lock, asked),
+            Err(LockError::Lost(why)) => {
+                self.lose(&why);
+                Duration::ZERO
+            }
+            Err(error) => {
+                let silent = boot_millis().saturating_sub(self.proved_at.load(Ordering::Acquire));
+                tracing::warn!(error = &error as &dyn std::error::Error, silent, "lock not renewed");
+                if silent >= self.lease.load(Ordering::Acquire) {
+                    self.lose(&format!("not renewed for {silent} ms: {error}"));
+                }
+                BUSY
+            }
+        }
+    }
+
+    /// The lock is lost: whatever can write must end now, whatever else happens.
+    pub(super) fn lose(&self, why: &str) {
+        tracing::error!(why, "lock lost, resetting");
+        locked(&self.status).held = false;
+        self.reset.reset(why);
+        self.tell(&Notice::Lost { why: why.to_owned() });
+        self.end();
+    }
+}

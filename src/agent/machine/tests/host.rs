@@ -1,0 +1,191 @@
+//! A host on which everything works; tests bend single answers.
+
+use super::super::*;
+use crate::fence::{CloudState, DataState, Epoch, OwnerRecord, Proof, ProofKind, RecordView, SCHEMA, Writer};
+use std::time::Duration;
+
+pub(super) const PID: i32 = 4711;
+
+pub(super) fn identity() -> Identity {
+    Identity {
+        instance: "i-me".into(),
+        zone: "eu-west-1a".into(),
+        address: [127, 0, 0, 1].into(),
+        boot: "boot".into(),
+        lifecycle: Some("InService".into()),
+    }
+}
+
+pub(super) fn record(instance: &str, released: bool, condemned: u32) -> RecordView {
+    RecordView::Present(Box::new(OwnerRecord {
+        schema: SCHEMA.into(),
+        queue_manager: "QM1".into(),
+        epoch: Epoch(1),
+        owner: Writer {
+            instance: instance.into(),
+            boot: "boot".into(),
+        },
+        keeper: "k".into(),
+        alive: 0,
+        released,
+        proof: Proof {
+            kind: ProofKind::New,
+            previous: None,
+        },
+        at: String::new(),
+        engine_version: None,
+        condemned,
+    }))
+}
+
+pub(super) fn failure(kind: FailureKind, text: &str) -> EngineFailure {
+    EngineFailure {
+        kind,
+        text: text.into(),
+    }
+}
+
+pub(super) struct Host {
+    pub machine: Machine,
+    pub now: Duration,
+    pub log: Vec<Action>,
+    /// Work ordered and not yet answered.
+    pub open: Vec<(u64, Work)>,
+    pub timers: Vec<(Timer, Duration)>,
+    pub epoch: u64,
+    pub record: RecordView,
+    pub data: DataState,
+    pub start: Result<i32, EngineFailure>,
+    pub health: Health,
+    pub signal: Result<SignalResult, String>,
+    pub left: usize,
+}
+
+impl Host {
+    pub fn new() -> Self {
+        Self {
+            machine: Machine::new(Policy::default()),
+            now: Duration::ZERO,
+            log: Vec::new(),
+            open: Vec::new(),
+            timers: Vec::new(),
+            epoch: 0,
+            record: RecordView::Absent,
+            data: DataState::Absent,
+            start: Ok(PID),
+            health: Health::Well,
+            signal: Ok(SignalResult::Taken),
+            left: 0,
+        }
+    }
+
+    pub fn serving() -> Self {
+        let mut host = Self::new();
+        host.send(Event::Begin);
+        host.settle();
+        assert_eq!(host.state(), State::Serving);
+        host
+    }
+
+    pub fn state(&self) -> State {
+        self.machine.view().state
+    }
+
+    pub fn send(&mut self, event: Event) {
+        for action in self.machine.handle(self.now, event) {
+            match &action {
+                Action::Do { generation, work } => self.open.push((*generation, work.clone())),
+                Action::Set(timer, after) => {
+                    self.timers.retain(|(t, _)| t != timer);
+                    self.timers.push((*timer, self.now + *after));
+                }
+                Action::Clear(timer) => self.timers.retain(|(t, _)| t != timer),
+                _ => {}
+            }
+            self.log.push(action);
+        }
+    }
+
+    pub fn answer(&mut self, work: &Work) -> Option<Outcome> {
+        Some(match work {
+            Work::Identify => Outcome::Identified(Ok(identity())),
+            Work::Mount => Outcome::Mounted(Ok(())),
+            Work::OpenKeeper => Outcome::KeeperOpen(Ok(KeeperState {
+                held: true,
+                ..KeeperState::default()
+            })),
+            Work::Inspect => Outcome::Inspected(Ok((self.record.clone(), self.data))),
+            Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Ok(self.left)),
+            Work::AskCloud(_) => Outcome::Previous(Ok(CloudState::Terminated)),
+            Work::Terminate(_) => Outcome::TerminationOrdered(Ok(())),
+            Work::Claim(_) => {
+                self.epoch += 1;
+                Outcome::Claimed(Ok(Epoch(self.epoch)))
+            }
+            Work::Accounts => Outcome::AccountsSet(Ok(())),
+            Work::Adopt(_) | Work::Attach => Outcome::Adopted(Ok(EngineInfo {
+                version: "stand-in".into(),
+                stand_in: true,
+                how: "created".into(),
+            })),
+            Work::Start(_) => Outcome::Started(self.start.clone()),
+            Work::Define => Outcome::Defined(Ok(())),
+            Work::Accept => Outcome::Accepting(Ok(())),
+            Work::Check => Outcome::Checked(self.health.clone(), Ordered(false)),
+            Work::Find => Outcome::Found(None),
+            Work::End(_) => Outcome::Ended(Ok(())),
+            Work::Release { .. } => Outcome::Released(Ok(())),
+            Work::Signal { .. } => Outcome::Signalled(self.signal.clone()),
+            Work::ReportUnhealthy => Outcome::Reported(Ok(())),
+            Work::CompleteHook => Outcome::HookCompleted(Ok(())),
+        })
+    }
+
+    /// Answers all open work, without letting time pass.
+    pub fn settle(&mut self) {
+        for _ in 0..200 {
+            if self.open.is_empty() {
+                return;
+            }
+            let (generation, work) = self.open.remove(0);
+            if let Some(outcome) = self.answer(&work) {
+                self.send(Event::Done { generation, outcome });
+            }
+        }
+        panic!("work without end: {:?}", self.open);
+    }
+
+    /// Lets the next timer end, then settles.
+    pub fn tick(&mut self) {
+        self.timers.sort_by_key(|(_, at)| *at);
+        if !self.timers.is_empty() {
+            let (timer, at) = self.timers.remove(0);
+            self.now = self.now.max(at);
+            self.send(Event::Timer(timer));
+            self.settle();
+        }
+    }
+
+    pub fn marks(&self) -> Vec<&'static str> {
+        let marks = self.log.iter().filter_map(|a| match a {
+            Action::Mark { name, .. } => Some(*name),
+            _ => None,
+        });
+        marks.collect()
+    }
+
+    pub fn ordered(&self, wanted: impl Fn(&Work) -> bool) -> usize {
+        let works = self
+            .log
+            .iter()
+            .filter(|a| matches!(a, Action::Do { work, .. } if wanted(work)));
+        works.count()
+    }
+
+    pub fn died(&mut self, ordered: bool) {
+        self.send(Event::EngineDied {
+            pid: PID,
+            ordered: Ordered(ordered),
+        });
+    }
+}

@@ -1,0 +1,269 @@
+//! What holds after any sequence of events.
+
+use super::super::*;
+use super::host::{Host, PID, identity, record};
+use crate::fence::{CloudState, DataState, Epoch, Proof, ProofKind, RecordView};
+use proptest::prelude::*;
+use std::collections::HashSet;
+use std::time::Duration;
+
+fn word() -> impl Strategy<Value = String> {
+    Just("an error".to_owned())
+}
+
+/// Any outcome at all, whatever was asked.
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    let kind = prop_oneof![
+        Just(FailureKind::Transient),
+        Just(FailureKind::Final),
+        Just(FailureKind::Elsewhere)
+    ];
+    let broken = (kind, word())
+        .prop_map(|(kind, text)| EngineFailure { kind, text })
+        .boxed();
+    let records = prop_oneof![
+        Just(RecordView::Absent),
+        Just(record("i-me", false, 0)),
+        Just(record("i-old", false, 0)),
+        Just(record("i-old", true, 9)),
+        Just(RecordView::Unreadable("damaged".into())),
+    ];
+    let keeper = (any::<bool>(), any::<bool>(), 0usize..2).prop_map(|(held, claimed, processes)| KeeperState {
+        held,
+        claimed: claimed.then_some((
+            Epoch(1),
+            Proof {
+                kind: ProofKind::New,
+                previous: None,
+            },
+        )),
+        controller: (processes > 0).then_some(PID),
+        processes,
+        ..KeeperState::default()
+    });
+    let data = prop_oneof![
+        Just(DataState::Absent),
+        Just(DataState::Present),
+        Just(DataState::HalfCreated)
+    ];
+    prop_oneof![
+        Just(Outcome::Identified(Ok(identity()))),
+        Just(Outcome::Mounted(Ok(()))),
+        keeper.prop_map(|k| Outcome::KeeperOpen(Ok(k))),
+        word().prop_map(|w| Outcome::KeeperOpen(Err(w))),
+        (records, data).prop_map(|r| Outcome::Inspected(Ok(r))),
+        (0usize..2).prop_map(|n| Outcome::LocalProcesses(Ok(n))),
+        Just(Outcome::Previous(Ok(CloudState::MayRun("running".into())))),
+        Just(Outcome::Previous(Ok(CloudState::Terminated))),
+        word().prop_map(|w| Outcome::Previous(Err(w))),
+        Just(Outcome::TerminationOrdered(Ok(()))),
+        (2u64..9).prop_map(|e| Outcome::Claimed(Ok(Epoch(e)))),
+        Just(Outcome::Claimed(Err(ClaimError::Changed))),
+        word().prop_map(|w| Outcome::Claimed(Err(ClaimError::Failed(w)))),
+        Just(Outcome::AccountsSet(Ok(()))),
+        broken.clone().prop_map(|f| Outcome::Adopted(Err(f))),
+        Just(Outcome::Started(Ok(PID))),
+        broken.clone().prop_map(|f| Outcome::Started(Err(f))),
+        broken.prop_map(|f| Outcome::Accepting(Err(f))),
+        Just(Outcome::Defined(Ok(()))),
+        Just(Outcome::Checked(Health::Bad("silent".into()), Ordered(false))),
+        Just(Outcome::Found(None)),
+        Just(Outcome::Released(Ok(()))),
+        Just(Outcome::Signalled(Ok(SignalResult::NotWaiting))),
+        word().prop_map(|w| Outcome::Reported(Err(w))),
+        word().prop_map(|w| Outcome::HookCompleted(Err(w))),
+    ]
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Answer the n-th open work as a healthy host would.
+    Right(usize),
+    /// Answer it with an error, where there is one.
+    Error(usize),
+    Any(Outcome),
+    Tick,
+    Happen(Event),
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let events = prop_oneof![
+        Just(Event::Keeper(KeeperEvent::LockHeld)),
+        Just(Event::Keeper(KeeperEvent::LockLost("expired".into()))),
+        Just(Event::Keeper(KeeperEvent::Gone)),
+        Just(Event::Keeper(KeeperEvent::LockBusy("i-old".into()))),
+        any::<bool>().prop_map(|stalled| Event::Keeper(KeeperEvent::Storage { stalled })),
+        any::<bool>().prop_map(|ordered| Event::EngineDied {
+            pid: PID,
+            ordered: Ordered(ordered),
+        }),
+        any::<bool>().prop_map(Event::Pause),
+        Just(Event::Drain(DrainReason::Lifecycle)),
+    ];
+    prop_oneof![
+        8 => (0usize..4).prop_map(Step::Right),
+        1 => outcomes().prop_map(Step::Any),
+        2 => Just(Step::Tick),
+        2 => events.prop_map(Step::Happen),
+        1 => (0usize..4).prop_map(Step::Error),
+    ]
+}
+
+fn error_for(work: &Work) -> Option<Outcome> {
+    let e = || "an error".to_owned();
+    Some(match work {
+        Work::Identify => Outcome::Identified(Err(e())),
+        Work::Mount => Outcome::Mounted(Err(e())),
+        Work::OpenKeeper => Outcome::KeeperOpen(Err(e())),
+        Work::Inspect => Outcome::Inspected(Err(e())),
+        Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Err(e())),
+        Work::AskCloud(_) => Outcome::Previous(Err(e())),
+        Work::Terminate(_) => Outcome::TerminationOrdered(Err(e())),
+        Work::Claim(_) => Outcome::Claimed(Err(ClaimError::Failed(e()))),
+        Work::Accounts => Outcome::AccountsSet(Err(e())),
+        Work::Check => Outcome::Checked(Health::Unknown(e()), Ordered(false)),
+        Work::Signal { .. } => Outcome::Signalled(Err(e())),
+        Work::Release { .. } => Outcome::Released(Err(e())),
+        Work::ReportUnhealthy => Outcome::Reported(Err(e())),
+        Work::CompleteHook => Outcome::HookCompleted(Err(e())),
+        _ => return None,
+    })
+}
+
+/// What a machine did wrong, if anything: read off its actions alone.
+#[derive(Default)]
+struct Judge {
+    /// Epochs that were claimed, by generation.
+    claimed: HashSet<(u64, Epoch)>,
+    started: HashSet<Epoch>,
+    proved: bool,
+}
+
+impl Judge {
+    fn event(&mut self, event: &Event) {
+        if let Event::Done {
+            generation,
+            outcome: Outcome::Claimed(Ok(epoch)),
+        } = event
+        {
+            self.claimed.insert((*generation, *epoch));
+        }
+    }
+
+    fn action(&mut self, action: &Action) {
+        match action {
+            Action::Do {
+                work: Work::Claim(_), ..
+            } => self.proved = true,
+            Action::Do {
+                generation,
+                work: Work::Start(epoch),
+            } => {
+                assert!(self.proved, "a start without a proof");
+                assert!(self.started.insert(*epoch), "an epoch was started twice");
+                assert!(
+                    self.claimed.contains(&(*generation, *epoch)),
+                    "a start without a claim of its own generation"
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn never_a_start_without_proof_and_claim(script in proptest::collection::vec(steps(), 1..120)) {
+        let mut host = Host::new();
+        host.record = record("i-old", false, 0);
+        host.data = DataState::Present;
+        let mut judge = Judge::default();
+        let send = |host: &mut Host, judge: &mut Judge, event: Event| {
+            judge.event(&event);
+            let before = host.log.len();
+            host.send(event);
+            for action in &host.log[before..] {
+                judge.action(action);
+            }
+        };
+        send(&mut host, &mut judge, Event::Begin);
+        for step in script {
+            host.now += Duration::from_millis(50);
+            let event = match step {
+                Step::Right(n) if !host.open.is_empty() => {
+                    let (generation, work) = host.open.remove(n % host.open.len());
+                    host.answer(&work).map(|outcome| Event::Done { generation, outcome })
+                }
+                Step::Error(n) if !host.open.is_empty() => {
+                    let (generation, work) = host.open.remove(n % host.open.len());
+                    error_for(&work).map(|outcome| Event::Done { generation, outcome })
+                }
+                // Results of dropped generations, at any time.
+                Step::Any(outcome) => Some(Event::Done { generation: host.machine.generation().wrapping_sub(1), outcome }),
+                Step::Tick if !host.timers.is_empty() => {
+                    host.timers.sort_by_key(|(_, at)| *at);
+                    let (timer, at) = host.timers.remove(0);
+                    host.now = host.now.max(at);
+                    Some(Event::Timer(timer))
+                }
+                Step::Happen(event) => Some(event),
+                _ => None,
+            };
+            if let Some(event) = event {
+                send(&mut host, &mut judge, event);
+            }
+            let starts = host.open.iter().filter(|(g, w)| *g == host.machine.generation() && matches!(w, Work::Start(_)));
+            prop_assert!(starts.count() <= 1, "two starts at once");
+        }
+    }
+
+    #[test]
+    fn errors_never_condemn(script in proptest::collection::vec((any::<bool>(), 0usize..4), 1..200)) {
+        let mut host = Host::new();
+        host.record = record("i-old", false, 0);
+        host.data = DataState::Present;
+        host.send(Event::Begin);
+        for (error, n) in script {
+            if host.open.is_empty() {
+                host.timers.sort_by_key(|(_, at)| *at);
+                if !host.timers.is_empty() {
+                    let (timer, at) = host.timers.remove(0);
+                    host.now = host.now.max(at);
+                    host.send(Event::Timer(timer));
+                }
+                continue;
+            }
+            let (generation, work) = host.open.remove(n % host.open.len());
+            let outcome = if error { error_for(&work).or_else(|| host.answer(&work)) } else { host.answer(&work) };
+            if let Some(outcome) = outcome {
+                host.send(Event::Done { generation, outcome });
+            }
+            prop_assert_ne!(host.state(), State::Condemned);
+            prop_assert_eq!(host.ordered(|w| *w == Work::ReportUnhealthy), 0);
+        }
+    }
+
+    #[test]
+    fn whatever_happened_a_drain_by_signal_ends(script in proptest::collection::vec(steps(), 0..60)) {
+        let mut host = Host::new();
+        host.send(Event::Begin);
+        for step in script {
+            match step {
+                Step::Right(_) => host.settle(),
+                Step::Tick => host.tick(),
+                Step::Happen(event) => host.send(event),
+                Step::Error(_) | Step::Any(_) => {}
+            }
+        }
+        host.left = 0;
+        host.send(Event::Drain(DrainReason::Signal));
+        for _ in 0..40 {
+            host.settle();
+            host.tick();
+        }
+        prop_assert!(host.log.contains(&Action::Exit), "{:?}", host.machine);
+        prop_assert_eq!(host.state(), State::Stopped);
+    }
+}
