@@ -51,6 +51,8 @@ pub struct Facts {
     pub zones: Vec<String>,
     /// Exports of other stacks, for `Fn::ImportValue`.
     pub exports: HashMap<String, String>,
+    /// Parameters of AWS types, for the functions of rules: type, and what EC2 says about the values.
+    pub objects: IndexMap<String, (String, Vec<Value>)>,
 }
 
 /// An evaluation of one template.
@@ -253,6 +255,32 @@ impl Scope<'_> {
                         .ok_or_else(|| invalid(format!("No export named {name} found. Rollback requested by user.")))?,
                 )
             }
+            "Fn::RefAll" if !self.facts.objects.is_empty() => {
+                let kind = self.text(inner)?;
+                let of_kind = self.facts.objects.iter().filter(|(_, (k, _))| *k == kind);
+                let values = of_kind.filter_map(|(name, _)| self.facts.parameters.get(name));
+                let values = values.flat_map(|v| v.as_array().cloned().unwrap_or_else(|| vec![v.clone()]));
+                values.collect::<Vec<_>>().into()
+            }
+            "Fn::ValueOf" | "Fn::ValueOfAll" if !self.facts.objects.is_empty() => {
+                let (of, attribute) = self.pair(key, inner)?;
+                let (Some(of), Some(attribute)) = (of.as_str(), attribute.as_str()) else {
+                    return Err(error(format!("every {key} object requires two strings")));
+                };
+                let matching = self.facts.objects.iter().filter(|(name, (kind, _))| match key {
+                    "Fn::ValueOf" => name.as_str() == of,
+                    _ => kind == of,
+                });
+                let values: Vec<Value> = matching
+                    .flat_map(|(_, (_, objects))| objects)
+                    .map(|object| attribute_value(object, attribute))
+                    .collect();
+                match (key, self.facts.parameters.get(of)) {
+                    // A parameter that is no list has one value.
+                    ("Fn::ValueOf", Some(Value::String(_))) => values.into_iter().next().unwrap_or_default(),
+                    _ => values.into(),
+                }
+            }
             "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => {
                 return Err(error(format!("{key} cannot be used outside of the Conditions block")));
             }
@@ -446,6 +474,20 @@ impl Scope<'_> {
             other => Err(error(format!("unsupported condition function {other}"))),
         }
     }
+}
+
+/// An attribute that rules can ask for, from EC2's description: `VpcId`, `AvailabilityZone`, `Tags.Name`.
+fn attribute_value(object: &Value, attribute: &str) -> Value {
+    if let Some(key) = attribute.strip_prefix("Tags.") {
+        let tags = object["tagSet"].as_array().into_iter().flatten();
+        let found = tags.filter(|t| t["key"] == key).map(|t| t["value"].clone());
+        return found.last().unwrap_or_else(|| "".into());
+    }
+    let mut name = attribute.to_owned();
+    if let Some(first) = name.get_mut(0..1) {
+        first.make_ascii_lowercase();
+    }
+    object.get(&name).cloned().unwrap_or_default()
 }
 
 fn plain(value: &Value) -> Value {

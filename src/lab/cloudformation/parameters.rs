@@ -19,6 +19,10 @@ pub struct Parameter {
     pub no_echo: bool,
     /// Whether it is a list.
     pub list: bool,
+    /// AWS type of the value or of its elements, `AWS::EC2::Subnet::Id`; absent for plain types.
+    pub kind: Option<String>,
+    /// What EC2 says about the values of an AWS type, in their order.
+    pub described: Vec<Value>,
 }
 
 impl Parameter {
@@ -157,6 +161,8 @@ pub async fn settle(
                     resolved: None,
                     no_echo: declared.get("NoEcho").and_then(scalar).as_deref() == Some("true"),
                     list: is_list(kind),
+                    kind: None,
+                    described: Vec::new(),
                 };
                 out.insert(name.clone(), parameter);
             }
@@ -259,12 +265,13 @@ async fn exists(
     caller: &Caller,
     name: &str,
     kind: &str,
-    parameter: &Parameter,
+    parameter: &mut Parameter,
 ) -> Result<(), ApiError> {
     let single = inner_type(kind).unwrap_or(kind);
     let Some((_, action, key, set)) = EXISTING.iter().find(|e| e.0 == single && !e.1.is_empty()) else {
         return Ok(());
     };
+    parameter.kind = Some(single.to_owned());
     let values = match parameter.value() {
         Value::Array(items) => items,
         one => vec![one],
@@ -273,11 +280,13 @@ async fn exists(
         let asked = value.as_str().unwrap_or_default().to_owned();
         let answer = cloud.call("ec2", action, json!({*key: [asked]}), caller.clone()).await;
         let found = match answer {
-            Ok(answer) => !list(&answer, set).is_empty(),
+            Ok(answer) => list(&answer, set).into_iter().next(),
             Err(error) if error.status >= 500 => return Err(error),
-            Err(_) => false,
+            Err(_) => None,
         };
-        if !found {
+        if let Some(object) = found {
+            parameter.described.push(object);
+        } else {
             return Err(invalid(format!(
                 "Parameter validation failed: parameter value {asked} for parameter name {name} does not exist. Rollback requested by \
                  user."
@@ -291,8 +300,13 @@ async fn exists(
 ///
 /// # Errors
 /// `ValidationError` with the descriptions of all assertions that do not hold. AWS documents no exact words for this.
-pub fn rules(template: &Template, facts: &Facts) -> Result<(), ApiError> {
+pub fn rules(template: &Template, settled: &Parameters, facts: &Facts) -> Result<(), ApiError> {
+    let objects = settled
+        .iter()
+        .filter_map(|(name, p)| Some((name.clone(), (p.kind.clone()?, p.described.clone()))))
+        .collect();
     let facts = Facts {
+        objects,
         conditions: conditions(template, facts)?,
         ..facts.clone()
     };
@@ -350,6 +364,11 @@ Rules:
     RuleCondition: !Equals [!Ref Mode, a]
     Assertions:
       - {Assert: {'Fn::Contains': [[abc, abd], !Ref Name]}, AssertDescription: name must be known}
+  Network:
+    Assertions:
+      - Assert: {'Fn::EachMemberEquals': [{'Fn::ValueOfAll': ['AWS::EC2::Subnet::Id', VpcId]}, vpc-1]}
+        AssertDescription: subnets must be in the VPC
+      - Assert: {'Fn::EachMemberIn': [{'Fn::ValueOf': [Subnets, AvailabilityZone]}, [a, b]]}
 Resources: {V: {Type: 'AWS::EC2::VPC'}}
 ";
 
@@ -357,7 +376,12 @@ Resources: {V: {Type: 'AWS::EC2::VPC'}}
         let cloud = cloud_with(|service, action, params| match (service, action) {
             ("ssm", "GetParameter") if params["Name"] == "/ami" => Ok(answer(r#"{"Parameter":{"Value":"ami-1"}}"#)),
             ("ec2", "DescribeImages") => Ok(answer(r#"{"imagesSet":[{}]}"#)),
-            ("ec2", "DescribeSubnets") if params["SubnetId"][0] != "subnet-9" => Ok(answer(r#"{"subnetSet":[{}]}"#)),
+            ("ec2", "DescribeSubnets") if params["SubnetId"][0] == "subnet-8" => {
+                Ok(answer(r#"{"subnetSet":[{"vpcId":"vpc-2","availabilityZone":"a"}]}"#))
+            }
+            ("ec2", "DescribeSubnets") if params["SubnetId"][0] != "subnet-9" => {
+                Ok(answer(r#"{"subnetSet":[{"vpcId":"vpc-1","availabilityZone":"a"}]}"#))
+            }
             _ => Err(ApiError::new("NotFound", "none")),
         });
         let template = Template::read(TEMPLATE).unwrap();
@@ -373,7 +397,7 @@ Resources: {V: {Type: 'AWS::EC2::VPC'}}
             parameters: settled.iter().map(|(k, p)| (k.clone(), p.value())).collect(),
             ..Facts::default()
         };
-        rules(&template, &facts).map_err(|e| e.message)?;
+        rules(&template, &settled, &facts).map_err(|e| e.message)?;
         Ok(settled)
     }
 
@@ -429,6 +453,10 @@ Resources: {V: {Type: 'AWS::EC2::VPC'}}
             (
                 json!({"Secret": "s", "Name": "zzz"}),
                 "Template rules validation failed: Zones: name must be known",
+            ),
+            (
+                json!({"Secret": "s", "Subnets": "subnet-1,subnet-8"}),
+                "Template rules validation failed: Network: subnets must be in the VPC",
             ),
         ];
         for (given, message) in cases {

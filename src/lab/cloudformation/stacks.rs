@@ -138,7 +138,7 @@ impl CloudFormation {
             exports: self.lock().exports(id),
             ..Facts::default()
         };
-        parameters::rules(&template, &facts)?;
+        parameters::rules(&template, &settled, &facts)?;
         facts.conditions = conditions(&template, &facts)?;
         let role = text(params, "RoleARN").or_else(|| previous.and_then(|p| p.role.clone()));
         if let Some(role) = &role {
