@@ -2,7 +2,7 @@
 
 use super::args::{Cli, Color, Command, Format};
 use super::{CliError, Context, Failure, Outcome, Output, Progress};
-use super::{completions, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
+use super::{completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use crate::remedy::ExitKind;
 use clap::{CommandFactory, FromArgMatches};
 use serde_json::json;
@@ -35,6 +35,7 @@ pub fn command() -> clap::Command {
 
 fn run(context: &Context, command: Command) -> Outcome {
     match command {
+        Command::Demo(args) => demo::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Render(args) => render::run(context, args),
         Command::Validate(args) => validate::run(context, args),

@@ -1,6 +1,6 @@
 //! The command line as clap sees it.
 
-use super::{completions, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
+use super::{completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use std::path::PathBuf;
 
@@ -111,6 +111,8 @@ pub enum Color {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// See it work: deploy and fail over in a local cloud of its own
+    Demo(demo::Args),
     /// Write an annotated configuration file
     Init(init::Args),
     /// Write the CloudFormation template

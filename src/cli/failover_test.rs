@@ -151,10 +151,7 @@ fn test(context: &Context, args: Test) -> Outcome {
             scenario.journal = journal(&name);
         }
         output.say(format!("mqaws failover-test: {name}\n"));
-        let show = Show {
-            context,
-            wait: context.progress().wait(row("", "reading the stack")),
-        };
+        let show = Show::new(context);
         let cloud = Arc::new(clients);
         let report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
         drop(show);
@@ -340,9 +337,17 @@ fn journal(stack: &str) -> Option<PathBuf> {
 }
 
 /// Shows a test as it goes.
-struct Show<'a> {
+pub(super) struct Show<'a> {
     context: &'a Context,
     wait: Wait,
+}
+
+impl<'a> Show<'a> {
+    /// Begins with a moving line.
+    pub(super) fn new(context: &'a Context) -> Self {
+        let wait = context.progress().wait(row("", "reading the stack"));
+        Self { context, wait }
+    }
 }
 
 impl failover::Watch for Show<'_> {

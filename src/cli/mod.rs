@@ -18,6 +18,7 @@ mod view;
 mod words;
 
 pub mod completions;
+pub mod demo;
 pub mod deploy;
 pub mod destroy;
 pub mod failover_test;

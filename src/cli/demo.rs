@@ -1,0 +1,182 @@
+//! The verb `demo`: the whole of it on this machine, from nothing to a report and back to nothing.
+
+use super::deploy::{Until, carry_out, service_line, writer_line};
+use super::failover_test::Show;
+use super::local::{access, blocking};
+use super::words::row;
+use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
+use crate::aws::Clients;
+use crate::deploy::Stop;
+use crate::failover::report::Run;
+use crate::failover::{self, Fault, Report, Scenario, text};
+use crate::lab::client::{self, Lab, Options, Stopped};
+use crate::model::config::{self, Overrides, Source};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What the demo deploys: the first of the examples, as checked in.
+const EXAMPLE: Source<'static> = Source {
+    name: "examples/single.yaml",
+    text: include_str!("../../examples/single.yaml"),
+};
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mqaws demo\n  mqaws demo --out reports --output json\n\nNeeds no account, no root and no container. Leaves nothing behind but the report."
+)]
+pub struct Args {
+    /// Folder for report.json; nothing there is overwritten
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub out: PathBuf,
+}
+
+/// Deploys into a private local cloud, fails it over twice under load, writes a report, removes everything.
+///
+/// # Errors
+/// Those of the parts; whatever happens, the local cloud is ended.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    refuse_places(context)?;
+    let began = Instant::now();
+    let output = context.output();
+    output.data("mqaws demo: local cloud (process hosts, fast timing), stand-in queue manager\n");
+    let interrupt = context.interrupt()?;
+    context.block_on(async {
+        interrupt.remains("the demo's local cloud, if it was started; `mqaws lab down` removes it".to_owned());
+        let options = Options {
+            private: true,
+            ..Options::default()
+        };
+        let lab = blocking(move || client::start(&options)).await?;
+        context
+            .progress()
+            .line(timed(&row("cloud", &lab.record.endpoint), began.elapsed()));
+
+        let shown = match interrupt.requested() {
+            true => Err(CliError::Interrupted { left: None }.into()),
+            false => interrupt.or(show(context, &lab, &args.out, &interrupt)).await,
+        };
+        let stopped = blocking(move || lab.stop()).await;
+        interrupt.remains(None);
+        let (report, path) = match (shown, &stopped) {
+            (Ok(shown), _) => shown,
+            (Err(failure), Ok(_)) => {
+                output.say(row("removed", "local cloud with everything in it"));
+                return Err(failure);
+            }
+            (Err(failure), Err(_)) => return Err(failure),
+        };
+        let stopped = stopped?;
+        if output.is_json() {
+            output.document(&json!({
+                "schema": "mqaws.demo/1",
+                "report_file": path,
+                "removed": { "file_systems": stopped.file_systems },
+                "seconds": began.elapsed().as_secs_f64(),
+                "report": report,
+            }));
+        }
+        output.data(ending(&report, &path, &stopped, began));
+        Ok(report.exit())
+    })
+}
+
+/// The demo is always local.
+fn refuse_places(context: &Context) -> Result<(), Failure> {
+    let global = context.global();
+    let given = [
+        ("--profile", global.profile.is_some()),
+        ("--endpoint-url", global.endpoint_url.is_some()),
+        ("--config", global.config.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(CliError::Usage {
+            message: format!("the demo takes no {flag}"),
+            hint: Some("it runs examples/single.yaml in a local cloud of its own; for yours: `mqaws deploy`".into()),
+        }
+        .into()),
+    }
+}
+
+/// Deploys and fails over.
+async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -> Result<(Report, PathBuf), Failure> {
+    let output = context.output();
+    let clients = Clients::local(&access(&lab.record));
+    let deployment = config::read(Some(EXAMPLE), &Overrides::none())?.deployment;
+    let began = Instant::now();
+    let made = plan::make(context, &clients, &deployment, false, interrupt).await?;
+    output.data(row("plan", made.plan.review.summary()));
+    // Ctrl-C drops this whole work and ends the cloud under it; nothing has to be rolled back.
+    let deployed = carry_out(context, &clients, &made, Until::Service, &Stop::never()).await?;
+    if let Some(service) = &deployed.service {
+        output.data(timed(&service_line(service), began.elapsed()));
+        output.data(writer_line(service).unwrap_or_default());
+    }
+
+    let cloud = Arc::new(clients);
+    let name = deployment.stack.to_string();
+    let scenario = Scenario {
+        faults: vec![Fault::KillQueueManager, Fault::TerminateInstance],
+        ..Scenario::new(name, Fault::KillQueueManager)
+    };
+    let show = DemoShow {
+        show: Show::new(context),
+        context,
+    };
+    let report = failover::run(cloud, &scenario, &show, failover::never()).await?;
+    drop(show);
+    let path = report.write(out).map_err(|source| CliError::File {
+        action: "cannot write a report into",
+        path: out.to_owned(),
+        source,
+    })?;
+    output.data(text::summary(&report));
+    Ok((report, path))
+}
+
+/// A test as `failover-test` shows it, with what its checks have just proved.
+struct DemoShow<'a> {
+    show: Show<'a>,
+    context: &'a Context,
+}
+
+impl failover::Watch for DemoShow<'_> {
+    fn doing(&self, what: &str) {
+        self.show.doing(what);
+    }
+
+    fn began(&self, report: &Report) {
+        // The test begins by putting and getting messages, and refuses to go on when they do not come back.
+        self.context
+            .output()
+            .data(row("", "messages put through the load balancer were got again\n"));
+        self.show.began(report);
+    }
+
+    fn round(&self, run: &Run) {
+        self.show.round(run);
+    }
+}
+
+fn ending(report: &Report, path: &Path, stopped: &Stopped, began: Instant) -> String {
+    let systems = match stopped.file_systems.as_slice() {
+        [] => String::new(),
+        ids => format!(", file system {} (lab)", ids.join(", ")),
+    };
+    let removed = format!("stack mqaws-qm1{systems}, local cloud");
+    let rounds = report.runs.len();
+    [
+        row("report", path.display().to_string()),
+        timed(&row("removed", removed), began.elapsed()),
+        String::new(),
+        "These are lab times: no EC2 launch, no NLB registration delay, a stand-in instead\nof IBM MQ.".to_owned(),
+        format!(
+            "{rounds} rounds show that it can work, not how often: mqaws failover-test --rounds 60\nbounds the chance of loss to 5 %."
+        ),
+        "Next: mqaws init · mqaws deploy --region eu-west-1 · docs/tour.md".to_owned(),
+    ]
+    .join("\n")
+}
