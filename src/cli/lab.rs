@@ -265,7 +265,7 @@ fn status(context: &Context) -> Outcome {
     ));
     for (n, instance) in instances.iter().enumerate() {
         let word = |name: &str| instance[name].as_str().unwrap_or_default().to_owned();
-        let label = if n == 0 { "instances" } else { "" };
+        let label = if n == 0 { "instance" } else { "" };
         let text = format!("{} {} {} {}", word("id"), word("state"), word("zone"), word("address"));
         output.data(row(label, text.trim_end()));
     }
