@@ -336,3 +336,141 @@ fn environment(site: &Site, spec: &HostSpec, root: &Path) -> Vec<(String, String
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::timing::Timing;
+    use base64::Engine;
+
+    /// A host whose agent is a shell script.
+    struct Bench {
+        host: Arc<Host>,
+        _dir: tempfile::TempDir,
+    }
+
+    fn bench(agent: &str, limit: Duration) -> Bench {
+        let dir = tempfile::tempdir().expect("a directory");
+        let executable = dir.path().join("agent.sh");
+        fs::write(&executable, format!("#!/bin/sh\n{agent}\n")).expect("a script");
+        fs::set_permissions(&executable, fs::Permissions::from_mode(0o755)).expect("executable");
+        let site = Site {
+            id: crate::lab::ids::uuid(),
+            octet: 76,
+            port: 4566,
+            dir: dir.path().to_owned(),
+            timing: Timing::Fast,
+            executable,
+            standin_defect: Some("lose".to_owned()),
+        };
+        let spec = HostSpec {
+            instance: "i-0123456789abcdef0".to_owned(),
+            address: Ipv4Addr::new(127, 76, 10, 4),
+            metadata_port: 8169,
+        };
+        let mut host = Host::create(&site, &spec).expect("a host");
+        Arc::get_mut(&mut host).expect("nobody else has it").shutdown_limit = limit;
+        Bench { host, _dir: dir }
+    }
+
+    fn user_data() -> String {
+        let text = "#cloud-config\nwrite_files:\n- {path: /etc/mqaws/agent.json, content: hello, permissions: '0600'}\nruncmd:\n- [systemctl, enable, --now, mqaws-agent.service]\n";
+        base64::engine::general_purpose::STANDARD.encode(text)
+    }
+
+    async fn until(what: &str, host: &Host, wanted: impl Fn(&Host) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !wanted(host) {
+            assert!(Instant::now() < deadline, "never: {what}; console:\n{}", host.console());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn boot(host: &Arc<Host>) -> tokio::task::JoinHandle<Result<(), HostError>> {
+        let host = host.clone();
+        tokio::spawn(async move { host.boot(Some(&user_data())).await })
+    }
+
+    #[tokio::test]
+    async fn the_agent_gets_its_files_and_the_labs_environment_and_nothing_else() {
+        let bench = bench(
+            "env > env.txt; cp etc/mqaws/agent.json seen; touch ready; exec sleep 600",
+            Duration::from_secs(5),
+        );
+        let life = boot(&bench.host);
+        until("the agent ran", &bench.host, |h| h.root.join("ready").exists()).await;
+        assert_eq!(
+            fs::read_to_string(bench.host.root.join("seen")).expect("copied"),
+            "hello"
+        );
+        let environment = fs::read_to_string(bench.host.root.join("env.txt")).expect("written");
+        let mut names: Vec<&str> = environment.lines().filter_map(|l| Some(l.split_once('=')?.0)).collect();
+        names.retain(|n| !["PWD", "OLDPWD", "SHLVL", "_", "RUST_BACKTRACE", "MQAWS_LOG"].contains(n));
+        names.sort_unstable();
+        let expected = [
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+            "AWS_ENDPOINT_URL",
+            "HOME",
+            "MQAWS_LAB",
+            "MQAWS_LAB_ROOT",
+            "MQAWS_STANDIN_DEFECT",
+            "PATH",
+        ];
+        assert_eq!(names, expected);
+        bench.host.cut().await;
+        life.await.expect("no panic").expect("booted");
+        assert_eq!(bench.host.processes(), Vec::new());
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_ends_is_started_again_until_the_host_stops() {
+        let bench = bench("echo x >> starts; exit 3", Duration::from_secs(5));
+        let life = boot(&bench.host);
+        let starts = |h: &Host| fs::read_to_string(h.root.join("starts")).map_or(0, |t| t.lines().count());
+        until("three starts", &bench.host, |h| starts(h) >= 3).await;
+        bench.host.shut_down().await;
+        life.await.expect("no panic").expect("booted");
+        let console = bench.host.console();
+        assert!(
+            console.contains("exit status: 3; restart in 100ms") && console.contains("restart in 200ms"),
+            "{console}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_lets_the_agent_drain() {
+        let bench = bench(
+            "trap 'touch drained; exit 0' TERM; touch ready; while :; do sleep 0.01; done",
+            Duration::from_secs(30),
+        );
+        let life = boot(&bench.host);
+        until("the agent is ready", &bench.host, |h| h.root.join("ready").exists()).await;
+        bench.host.shut_down().await;
+        life.await.expect("no panic").expect("booted");
+        assert!(bench.host.root.join("drained").exists());
+        assert_eq!(bench.host.processes(), Vec::new());
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_does_not_drain_is_killed_after_the_limit() {
+        let bench = bench(
+            "trap '' TERM; touch ready; while :; do sleep 0.01; done",
+            Duration::from_millis(200),
+        );
+        let life = boot(&bench.host);
+        until("the agent is ready", &bench.host, |h| h.root.join("ready").exists()).await;
+        bench.host.shut_down().await;
+        life.await.expect("no panic").expect("booted");
+        assert_eq!(bench.host.processes(), Vec::new());
+    }
+
+    #[tokio::test]
+    async fn user_data_that_a_process_host_does_not_run_stops_the_boot_with_a_clear_console() {
+        let bench = bench("touch ready", Duration::from_secs(5));
+        let script = base64::engine::general_purpose::STANDARD.encode("#!/bin/sh\nreboot -f\n");
+        assert!(bench.host.boot(Some(&script)).await.is_err());
+        let console = bench.host.console();
+        assert!(console.contains("does not begin with `#cloud-config`"), "{console}");
+        assert!(!bench.host.root.join("ready").exists());
+    }
+}

@@ -396,4 +396,43 @@ mod tests {
         assert_eq!(cloud.instance_of_token(&token).as_deref(), Some("i-0abc"));
         assert!(!metadata.token_is_valid("another"));
     }
+
+    #[tokio::test]
+    async fn over_http_a_token_comes_first() {
+        let cloud = Cloud::new("eu-west-1");
+        let mut facts = facts();
+        facts.address = Some(Ipv4Addr::new(127, 206, 10, 4));
+        let server = serve(&cloud, Arc::new(Mutex::new(facts)))
+            .await
+            .expect("a free address");
+        let asked = tokio::task::spawn_blocking(|| {
+            let base = format!("http://127.206.10.4:{PORT}/latest");
+            let agent: ureq::Agent = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .proxy(None)
+                .build()
+                .into();
+            let get = |path: &str, token: &str| {
+                let answer = agent.get(format!("{base}/{path}")).header(TOKEN_HEADER, token).call();
+                let mut answer = answer.expect("an answer");
+                (
+                    answer.status().as_u16(),
+                    answer.body_mut().read_to_string().expect("text"),
+                )
+            };
+            let without = get("meta-data/instance-id", "none").0;
+            let mut token = agent
+                .put(format!("{base}/api/token"))
+                .header(TTL_HEADER, "60")
+                .send_empty()
+                .expect("a token");
+            let token = token.body_mut().read_to_string().expect("text");
+            let found = get("meta-data/instance-id", &token);
+            let gone = get("meta-data/spot/instance-action", &token).0;
+            (without, found, gone)
+        });
+        let asked = asked.await.expect("no panic");
+        assert_eq!(asked, (401, (200, "i-0abc".to_owned()), 404));
+        server.abort();
+    }
 }

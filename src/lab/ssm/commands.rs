@@ -9,7 +9,7 @@ use crate::lab::timing::SSM_DELIVERY;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -273,8 +273,8 @@ async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
     let group = child
         .id()
         .and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
-    let output = tokio::spawn(read_bounded(child.stdout.take(), OUTPUT_LIMIT));
-    let errors = tokio::spawn(read_bounded(child.stderr.take(), ERROR_LIMIT));
+    let output = Pipe::read(child.stdout.take(), OUTPUT_LIMIT);
+    let errors = Pipe::read(child.stderr.take(), ERROR_LIMIT);
     let ended = tokio::time::timeout(limit, child.wait()).await;
     let end = match ended {
         Ok(Ok(status)) => match (status.code(), host.is_stopping()) {
@@ -295,35 +295,51 @@ async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
             End::TimedOut
         }
     };
-    // A daemon that the script left behind may hold the pipes open for ever.
-    let patience = Duration::from_millis(500);
-    let output = tokio::time::timeout(patience, output).await;
-    let errors = tokio::time::timeout(patience, errors).await;
     Outcome {
         end,
-        output: output.ok().and_then(Result::ok).unwrap_or_default(),
-        error: errors.ok().and_then(Result::ok).unwrap_or_default(),
+        output: output.text().await,
+        error: errors.text().await,
     }
 }
 
-/// Reads to the end and keeps the first `limit` characters.
-async fn read_bounded(pipe: Option<impl AsyncRead + Unpin>, limit: usize) -> String {
-    let Some(mut pipe) = pipe else {
-        return String::new();
-    };
-    let mut kept: Vec<u8> = Vec::new();
-    let mut cut = false;
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-        let room = limit.saturating_sub(kept.len());
-        kept.extend_from_slice(&buffer[..count.min(room)]);
-        cut |= count > room;
+/// What comes out of a pipe, up to a limit.
+struct Pipe {
+    kept: Arc<Mutex<(Vec<u8>, bool)>>,
+    reader: tokio::task::JoinHandle<()>,
+}
+
+impl Pipe {
+    /// Begins to read; what is beyond the limit is read and dropped.
+    fn read(pipe: Option<impl AsyncRead + Unpin + Send + 'static>, limit: usize) -> Self {
+        let kept: Arc<Mutex<(Vec<u8>, bool)>> = Arc::default();
+        let into = kept.clone();
+        let reader = tokio::spawn(async move {
+            let Some(mut pipe) = pipe else {
+                return;
+            };
+            let mut buffer = vec![0; 16 * 1024];
+            while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+                let mut kept = into.lock().unwrap_or_else(|e| e.into_inner());
+                let room = limit.saturating_sub(kept.0.len());
+                kept.0.extend_from_slice(&buffer[..count.min(room)]);
+                kept.1 |= count > room;
+            }
+        });
+        Self { kept, reader }
     }
-    let mut text = String::from_utf8_lossy(&kept).into_owned();
-    if cut {
-        text.push_str(CUT);
+
+    /// The text so far, at the pipe's end or shortly after: a daemon that the script left behind may hold it open for ever.
+    async fn text(self) -> String {
+        let stop = self.reader.abort_handle();
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.reader).await;
+        stop.abort();
+        let kept = self.kept.lock().unwrap_or_else(|e| e.into_inner());
+        let mut text = String::from_utf8_lossy(&kept.0).into_owned();
+        if kept.1 {
+            text.push_str(CUT);
+        }
+        text
     }
-    text
 }
 
 fn find<'a>(state: &'a State, command: &str, instance: &str) -> Option<(&'a Command, &'a Invocation)> {

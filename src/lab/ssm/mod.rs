@@ -7,5 +7,8 @@ mod commands;
 mod parameters;
 mod service;
 
+#[cfg(test)]
+mod tests;
+
 pub use parameters::AMI_PARAMETER;
 pub use service::Ssm;
