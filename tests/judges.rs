@@ -122,6 +122,64 @@ fn the_judge_catches_planted_mistakes() {
     run(clean(venv.join("bin/python"), home.path()).arg(judges().join("selftest.py")));
 }
 
+/// A private lab; ends with the test.
+struct Lab {
+    dir: tempfile::TempDir,
+}
+
+impl Lab {
+    fn mqaws(&self, args: &[&str]) -> Command {
+        let mut command = clean(env!("CARGO_BIN_EXE_mqaws"), self.dir.path());
+        command.env("MQAWS_LAB_DIR", self.dir.path().join("l")).args(args);
+        command
+    }
+
+    fn up() -> Self {
+        // short, since it holds sockets
+        let dir = tempfile::Builder::new()
+            .prefix("mj")
+            .tempdir_in("/tmp")
+            .expect("a directory");
+        let lab = Self { dir };
+        run(&mut lab.mqaws(&["lab", "up"]));
+        lab
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.mqaws(&["lab", "down"]).output();
+    }
+}
+
+#[test]
+fn boto3_and_the_aws_cli_read_every_answer_of_the_lab() {
+    let Some(venv) = venv("boto3_and_the_aws_cli_read_every_answer_of_the_lab") else {
+        return;
+    };
+    let lab = Lab::up();
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/single.yaml");
+    let mut judge = clean(venv.join("bin/python"), lab.dir.path());
+    judge
+        .arg(judges().join("lab.py"))
+        .arg(lab.dir.path().join("l/lab.json"))
+        .arg(template);
+    let output = judge.output().expect("Python starts");
+    if !output.status.success() {
+        let logs = lab
+            .mqaws(&["lab", "logs"])
+            .output()
+            .map(|o| text(&o))
+            .unwrap_or_default();
+        let tail: Vec<&str> = logs.lines().rev().take(40).collect();
+        panic!(
+            "{}\nthe lab's last words, newest first:\n{}",
+            text(&output),
+            tail.join("\n")
+        );
+    }
+}
+
 #[test]
 fn ministack_creates_updates_rolls_back_and_deletes_what_we_send() {
     let Some(venv) = venv("ministack_creates_updates_rolls_back_and_deletes_what_we_send") else {
