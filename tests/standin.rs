@@ -15,7 +15,7 @@ use mqaws::{
     },
     standin::audit,
 };
-use standin_host::{Client, Host, Put, QUEUE, run};
+use standin_host::{Client, Host, Put, QUEUE, run, rustix_signal};
 
 #[test]
 fn the_driver_runs_a_whole_life_of_a_queue_manager() {
@@ -335,4 +335,40 @@ fn a_stopped_process_answers_nothing_and_serves_again() {
     Driver::processed(&run(&driver.ping(host.name()).deadline(Duration::from_secs(20)))).unwrap();
 }
 
-use standin_host::rustix_signal;
+/// The Python that has Qpid Proton, or why the judgement is skipped.
+fn proton() -> Result<std::path::PathBuf, String> {
+    let venv = std::env::var_os("MQAWS_TEST_VENV").map(|v| std::path::PathBuf::from(v).join("bin/python"));
+    for python in venv.into_iter().chain(["python3".into()]) {
+        let found = std::process::Command::new(&python)
+            .args(["-c", "import proton"])
+            .output();
+        if found.is_ok_and(|o| o.status.success()) {
+            return Ok(python);
+        }
+    }
+    Err("no Python with python-qpid-proton; scripts/test installs it".to_owned())
+}
+
+#[test]
+fn another_implementation_of_amqp_agrees() {
+    let python = match proton() {
+        Ok(python) => python,
+        Err(why) if std::env::var_os("MQAWS_REQUIRE_TOOLS").is_some_and(|v| v == "1") => panic!("{why}"),
+        Err(why) => return eprintln!("SKIPPED another_implementation_of_amqp_agrees: {why}"),
+    };
+    let host = Host::serving();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judges/proton_standin.py");
+    let command = mqaws::engine::Command::new(python)
+        .args([script, &host.address().to_string(), "5672", "mqapp", QUEUE])
+        .env("MQAWS_TEST_PASSWORD", host.password())
+        .deadline(Duration::from_secs(120));
+    let judgement = run(&command);
+    assert_eq!(judgement.code, 0, "{}", judgement.text);
+    assert_eq!(
+        judgement.text.lines().filter(|l| l.starts_with("ok ")).count(),
+        10,
+        "{}",
+        judgement.text
+    );
+    host.wait_for_depth(QUEUE, 0);
+}

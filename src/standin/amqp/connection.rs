@@ -12,7 +12,7 @@ use fe2o3_amqp::acceptor::{
     ConnectionAcceptor, LinkAcceptor, LinkEndpoint, ListenerConnectionHandle, ListenerSessionHandle, SessionAcceptor,
 };
 use fe2o3_amqp_types::{
-    definitions::{self, AmqpError, ConnectionError, ErrorCondition, Role},
+    definitions::{self, AmqpError, ConnectionError, ErrorCondition, Role, SessionError},
     messaging::{DistributionMode, TargetArchetype},
     performatives::Attach,
     primitives::{Array, Symbol},
@@ -38,6 +38,9 @@ const QUIESCE: Duration = Duration::from_secs(1);
 const IMMEDIATE: Duration = Duration::from_millis(300);
 /// How long a client may take to answer that the connection closes.
 const CLOSE: Duration = Duration::from_millis(300);
+
+/// How long a session may take to read what came before the connection's end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the links of a connection share.
 #[derive(Debug)]
@@ -104,7 +107,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, channel: String, mca_user: Option
         gone: watch::Sender::new(false),
     });
     let mut phase = broker.phase.subscribe();
-    let mut sessions = 0;
+    let mut session_task = None;
     let farewell = loop {
         tokio::select! {
             session = connection.next_incoming_session() => {
@@ -112,12 +115,11 @@ pub(crate) async fn serve(broker: Arc<Broker>, channel: String, mca_user: Option
                 let Ok(mut session) = SessionAcceptor::new().accept_incoming_session(incoming, &mut connection).await else {
                     break None;
                 };
-                sessions += 1;
-                if sessions > 1 {
+                if session_task.is_some() {
                     let refusal = error(AmqpError::NotImplemented, "one session a connection");
                     tokio::spawn(async move { timeout(CLOSE, session.end_with_error(refusal)).await });
                 } else {
-                    tokio::spawn(links(client.clone(), session));
+                    session_task = Some(tokio::spawn(links(client.clone(), session)));
                 }
             }
             () = taken_over.notified() => {
@@ -133,6 +135,11 @@ pub(crate) async fn serve(broker: Arc<Broker>, channel: String, mca_user: Option
     }
     if let Some(farewell) = farewell {
         close(&mut connection, farewell).await;
+    }
+    // A client may accept messages and close at once: its session still has those words to read. Only then what it did not
+    // speak of goes back.
+    if let Some(task) = session_task {
+        let _ = timeout(LAST_WORDS, task).await;
     }
     client.gone.send_replace(true);
     broker.network.leave(&container, id);
@@ -176,7 +183,13 @@ async fn links(client: Arc<Client>, mut session: ListenerSessionHandle) {
     while let Some(attach) = session.next_incoming_attach().await {
         let found = find_queue(&client, &attach);
         let Ok(link) = acceptor.accept_incoming_attach(attach, &mut session).await else {
-            continue;
+            // Two links of one name in different directions are right in AMQP; the library knows each name once a session.
+            let refusal = error(
+                SessionError::HandleInUse,
+                "the link could not be attached; is its name in use?",
+            );
+            let _ = timeout(CLOSE, session.end_with_error(refusal)).await;
+            return;
         };
         match (link, found) {
             (LinkEndpoint::Receiver(receiver), Ok(queue)) => {

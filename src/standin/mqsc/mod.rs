@@ -13,5 +13,8 @@ mod parse;
 mod run;
 mod show;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use execute::{STARTED, open_queues};
 pub(crate) use run::run;
