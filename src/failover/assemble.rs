@@ -114,6 +114,7 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
             disturbed: first_loss.is_some(),
             backlog_at_fault,
             acked_last_second,
+            consumers: load.consumers,
             stalled_ns,
         },
         remains.limits,

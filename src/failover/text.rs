@@ -232,7 +232,6 @@ fn rpo(run: &Run) -> String {
     }
     for (count, name) in [
         (counts.failed, "refused"),
-        (tally.reordered, "out of order"),
         (tally.foreign, "foreign"),
         (tally.corrupt, "damaged"),
         (tally.unexpected, "never sent"),
