@@ -318,7 +318,8 @@ mod tests {
         let mut buffer = Vec::new();
         let sequence = log.next_sequence();
         log.put(sequence, queue, body, &mut buffer);
-        log.write(&buffer, true).unwrap();
+        // Without a sync: these tests look at the order of bytes, and run on busy disks.
+        log.write(&buffer, false).unwrap();
         sequence
     }
 
@@ -386,7 +387,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
         /// Cut at any byte, the log gives what a prefix of the writes would have given, and goes on from there.
         #[test]
         fn a_log_cut_anywhere_is_a_prefix(steps in proptest::collection::vec(prop::option::of(any::<prop::sample::Index>()), 1..25), cut: prop::sample::Index) {
