@@ -1,26 +1,12 @@
 //! What load balancers and file systems share: tags and the questions they ask of EC2.
 
 use crate::lab::api::{self, ApiError, Caller, Cloud};
-use crate::lab::efs::{self, Efs};
-use crate::lab::elbv2::Elb;
-use crate::lab::server::Routes;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 #[cfg(test)]
 pub(crate) mod fake;
-
-/// Starts load balancing and file systems and enters them in the cloud, and the lab's own calls in `routes`.
-///
-/// # Errors
-/// When the file systems' directory cannot be made or the lease server's address cannot be bound.
-pub async fn add_services(cloud: &Arc<Cloud>, routes: &mut Routes) -> std::io::Result<()> {
-    cloud.add("elasticloadbalancing", Elb::start(cloud));
-    cloud.add("elasticfilesystem", Efs::start(cloud).await?);
-    efs::add_routes(routes);
-    Ok(())
-}
 
 /// What EC2 says about an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
