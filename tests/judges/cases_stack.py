@@ -100,7 +100,10 @@ def run(lab, stack):
         if on:
             lab.refused("ValidationError", service, "DeleteStack", StackName="small")
 
-    for name in ("small", STACK):
+    lab.call(service, "CreateStack", StackName="tiny", TemplateBody=SMALL.replace("judged", "tiny"))
+    assert settled(lab, "tiny")["StackStatus"] == "CREATE_COMPLETE"
+    lab.refused("AlreadyExistsException", service, "CreateStack", StackName="tiny", TemplateBody=SMALL)
+    for name in ("small", "tiny", STACK):
         stack_id = lab.call(service, "DescribeStacks", StackName=name)["Stacks"][0]["StackId"]
         lab.call(service, "DeleteStack", StackName=name)
         status = settled(lab, stack_id)["StackStatus"]

@@ -25,6 +25,14 @@ import cases_storage
 import wire
 
 UNKNOWN = {"InvalidAction", "UnknownOperation", "UnknownOperationException"}
+# botocore itself needs the parameters of the first; the others are not signed, so the lab refuses them before it looks
+BEYOND = {"CopySnapshot", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
+# where AWS, by its own examples, sends what its model does not list
+AWS_SAYS = {
+    "ec2: CreateVpcEndpoint.VpcEndpoint.State: 'available'",
+    "ec2: DescribeVpcEndpoints.VpcEndpoints[].State: 'available'",
+    "ec2: DescribeInternetGateways.InternetGateways[].Attachments[].State: 'available'",
+}
 SERVICES = (
     "autoscaling cloudformation cloudwatch ec2 efs elbv2 iam secretsmanager ssm sts".split()
 )
@@ -110,7 +118,7 @@ class Lab:
             judged = self.judge.judged.get(service, set()) | {o for s, o in self.errors if s == service}
             for name in client.meta.service_model.operation_names:
                 shape = client.meta.service_model.operation_model(name).input_shape
-                if name in judged:
+                if name in judged | BEYOND:
                     continue
                 params = {}
                 for member, its in (shape.members.items() if shape else ()):
@@ -134,6 +142,7 @@ def main(lab_json, template):
     cases_stack.run(lab, stack)
     lab.nothing_else_is_known()
     wrong = sorted({re.sub(r"\[\d+\]", "[]", w) for w in lab.judge.wrong})
+    wrong = [w for w in wrong if w.split(" is none of")[0] not in AWS_SAYS]
     count = sum(len(found) for found in lab.judge.judged.values())
     print(f"{count} actions of {len(lab.judge.judged)} services judged")
     if wrong:
