@@ -135,11 +135,8 @@ impl Lab {
     }
 
     fn up() -> Self {
-        // short, since it holds sockets
-        let dir = tempfile::Builder::new()
-            .prefix("mj")
-            .tempdir_in("/tmp")
-            .expect("a directory");
+        // a short name, since it holds sockets
+        let dir = tempfile::Builder::new().prefix("mj").tempdir().expect("a directory");
         let lab = Self { dir };
         run(&mut lab.mqaws(&["lab", "up"]));
         lab
