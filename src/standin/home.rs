@@ -45,6 +45,21 @@ impl Home {
         &self.root
     }
 
+    /// A path as the host itself sees it. What lands on the shared file system is read by other hosts, whose roots differ.
+    pub fn seen_inside(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.root)
+            .map_or_else(|_| path.to_owned(), |rest| Path::new("/").join(rest))
+    }
+
+    /// Where a path that the host itself sees really is; one that was never under a root is taken as it is.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        path.strip_prefix("/")
+            .map(|rest| self.root.join(rest))
+            .ok()
+            .filter(|inside| inside.exists())
+            .unwrap_or_else(|| path.to_owned())
+    }
+
     pub fn var(&self) -> PathBuf {
         self.root.join("var/mqm")
     }
@@ -150,6 +165,17 @@ fn address_of(endpoint: &OsStr) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_on_shared_storage_is_found_from_another_root() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (first, second) = (Home::at(dir.path().join("a")), Home::at(dir.path().join("b")));
+        std::fs::create_dir_all(second.root().join("mnt/mqaws/log")).expect("made");
+        let written = first.seen_inside(&first.root().join("mnt/mqaws/log"));
+        assert_eq!(written, Path::new("/mnt/mqaws/log"));
+        assert_eq!(second.resolve(&written), second.root().join("mnt/mqaws/log"));
+        assert_eq!(second.resolve(dir.path()), dir.path(), "never under a root");
+    }
 
     #[test]
     fn mqs_ini_is_changed_and_read() {

@@ -87,7 +87,7 @@ fn create_files(home: &Home, name: &str, flags: &Flags) -> io::Result<Outcome> {
             .with("LogSecondaryFiles", number("-ls", "2"))
             .with("LogFilePages", number("-lf", "4096"))
             .with("LogType", if flags.has("-ll") { "LINEAR" } else { "CIRCULAR" })
-            .with("LogPath", log.display().to_string()),
+            .with("LogPath", home.seen_inside(&log).display().to_string()),
         Stanza::new("Service")
             .with("Name", "AuthorizationService")
             .with("SecurityPolicy", number("-oa", "group")),
@@ -163,7 +163,7 @@ fn delete_files(home: &Home, name: &str) -> io::Result<Outcome> {
     let log = ini
         .iter()
         .find(|s| s.title == "Log")
-        .and_then(|s| s.get("LogPath").map(PathBuf::from));
+        .and_then(|s| s.get("LogPath").map(|path| home.resolve(Path::new(path))));
     for directory in [Some(known.data_path), log, Some(home.local(name))]
         .into_iter()
         .flatten()

@@ -52,7 +52,7 @@ fn start_controller(home: &Home, name: &str, flags: &Flags) -> io::Result<Outcom
             "IBM MQ queue manager being created.",
         ));
     }
-    if !log_is_there(&known.data_path)? {
+    if !log_is_there(home, &known.data_path)? {
         return Ok(Outcome::new(
             code(StartExit::LogNotAvailable),
             "AMQ7017E: Log not available.",
@@ -110,10 +110,10 @@ fn start_controller(home: &Home, name: &str, flags: &Flags) -> io::Result<Outcom
     ))
 }
 
-fn log_is_there(data_path: &Path) -> io::Result<bool> {
+fn log_is_there(home: &Home, data_path: &Path) -> io::Result<bool> {
     let ini = stanza::parse(&std::fs::read_to_string(data_path.join("qm.ini"))?);
     let log = ini.iter().find(|s| s.title == "Log").and_then(|s| s.get("LogPath"));
-    Ok(log.is_some_and(|l| Path::new(l).is_dir()))
+    Ok(log.is_some_and(|path| home.resolve(Path::new(path)).is_dir()))
 }
 
 /// Where a controller that panics leaves its words.
