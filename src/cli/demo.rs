@@ -107,7 +107,7 @@ async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -
     let clients = Clients::local(&access(&lab.record));
     let deployment = config::read(Some(EXAMPLE), &Overrides::none())?.deployment;
     let began = Instant::now();
-    let made = plan::make(context, &clients, &deployment, false, interrupt).await?;
+    let made = plan::make(context, &clients, &deployment.clone().into(), false, interrupt).await?;
     output.data(row("plan", made.plan.review.summary()));
     // Ctrl-C drops this whole work and ends the cloud under it; nothing has to be rolled back.
     let deployed = carry_out(context, &clients, &made, Until::Service, &Stop::never()).await?;

@@ -69,7 +69,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     context.block_on(async {
         let began = Instant::now();
         let clients = context.clients(&loaded.deployment, Start::IfNeeded).await?;
-        let made = plan::make(context, &clients, &loaded.deployment, args.protect, &interrupt).await?;
+        let made = plan::make(context, &clients, &loaded, args.protect, &interrupt).await?;
         if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
             deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
             return Err(error);

@@ -2,12 +2,12 @@
 
 use super::choose::pace;
 use super::local::Start;
-use super::settings::{self, Settings};
+use super::settings::{self, Placed, Settings};
 use super::view::View;
 use super::{Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::{self, Blueprint, Effect, Plan, Review, Stop};
-use crate::model::Deployment;
+use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
 use anstyle::AnsiColor;
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::IfNeeded).await?;
-        let made = make(context, &clients, &loaded.deployment, false, &interrupt).await?;
+        let made = make(context, &clients, &loaded, false, &interrupt).await?;
         deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
         let at_stake = made.plan.check(&args.allow_replace);
         let output = context.output();
@@ -75,13 +75,17 @@ pub(super) struct Document<'a> {
 pub(super) async fn make(
     context: &Context,
     clients: &Clients,
-    deployment: &Deployment,
+    loaded: &Loaded,
     protect: bool,
     interrupt: &Interrupt,
 ) -> Result<Made, Failure> {
     // Missing or expired credentials and an endpoint that is not there are found here, at once.
     let identity = interrupt.or(clients.identity()).await?;
-    let (blueprint, chosen) = interrupt.or(deploy::blueprint(clients, deployment, protect)).await?;
+    let blueprint = async {
+        let made = deploy::blueprint(clients, &loaded.deployment, protect).await;
+        made.map_err(|error| Placed::new(loaded, error))
+    };
+    let (blueprint, chosen) = interrupt.or(blueprint).await?;
     let mut view = View::new(context.progress(), "plan", &blueprint.stack);
     let stop = Stop::new(interrupt.receiver());
     let plan = deploy::plan(clients, &blueprint, pace(clients), &stop, &mut view).await?;

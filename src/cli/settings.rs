@@ -1,7 +1,9 @@
 //! The configuration of verbs that have one: file, variables, flags.
 
 use super::{CliError, Context, Failure};
+use crate::deploy::DeployError;
 use crate::model::config::{self, ConfigError, Loaded, Overrides, Source};
+use crate::remedy::{ExitKind, Remedy};
 use std::path::Path;
 
 /// Flags that outweigh the configuration file; any other key can be given with `--set`.
@@ -134,4 +136,87 @@ fn read(path: &Path) -> Result<String, CliError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// An error of a deployment, shown at the place in the file that it is about.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Placed {
+    #[source]
+    error: DeployError,
+    place: Option<String>,
+}
+
+impl Placed {
+    /// Finds the place, when the file has one for this error.
+    pub fn new(loaded: &Loaded, error: DeployError) -> Self {
+        let (key, label) = match &error {
+            DeployError::OneZone { zone, .. } => ("network.subnets", format!("both in {zone}")),
+            _ => ("", String::new()),
+        };
+        Self {
+            place: loaded.place(key).long(&label),
+            error,
+        }
+    }
+}
+
+impl Remedy for Placed {
+    fn exit(&self) -> ExitKind {
+        self.error.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.error.hint()
+    }
+
+    fn left(&self) -> Option<String> {
+        self.error.left()
+    }
+
+    fn details(&self) -> Vec<(String, String)> {
+        self.error.details()
+    }
+
+    fn place(&self) -> Option<String> {
+        self.place.clone().or_else(|| self.error.place())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_subnets_in_one_zone_are_shown_where_they_stand() {
+        let text = "region: eu-west-1\nnetwork:\n  subnets: [subnet-0000aaaa, subnet-0000bbbb]\n";
+        let loaded = config::read(
+            Some(Source {
+                name: "mqaws.yaml",
+                text,
+            }),
+            &Overrides::none(),
+        )
+        .unwrap();
+        let other = Some(("subnet-0000cccc".to_owned(), "eu-west-1b".to_owned()));
+        let failure = Failure::from(Placed::new(
+            &loaded,
+            DeployError::OneZone {
+                zone: "eu-west-1a".into(),
+                other,
+            },
+        ));
+        assert_eq!(
+            anstream::adapter::strip_str(&failure.text()).to_string(),
+            "error: both subnets are in one availability zone, eu-west-1a
+   ╭─ mqaws.yaml:3:12
+ 3 │   subnets: [subnet-0000aaaa, subnet-0000bbbb]
+   ·            ──────────────────────────────────  both in eu-west-1a
+hint:  EFS needs a mount target in each of two zones; eu-west-1b has subnet-0000cccc
+nothing was changed
+"
+        );
+        let placed = Placed::new(&loaded, DeployError::NoImage);
+        assert_eq!(placed.place(), None);
+    }
 }

@@ -19,6 +19,17 @@ pub struct Loaded {
     places: IndexMap<String, Place>,
 }
 
+impl From<Deployment> for Loaded {
+    /// A deployment that nobody wrote down: no value has a place.
+    fn from(deployment: Deployment) -> Self {
+        Self {
+            deployment,
+            warnings: Vec::new(),
+            places: IndexMap::new(),
+        }
+    }
+}
+
 impl Loaded {
     /// Where the value of a key came from; [`Place::Default`] when nobody gave one.
     pub fn place(&self, key: &str) -> Place {
