@@ -186,10 +186,24 @@ impl Operation {
                 stack.resources.retain(|_, r| !(r.fresh && r.physical.is_none()));
             }
         }
+        self.go_back(before, gone).await;
+    }
+
+    /// Goes on with the way back of an update that got stuck; the stack is in `UPDATE_ROLLBACK_IN_PROGRESS` already.
+    pub(super) async fn continue_back(self, before: Desired, gone: Vec<Record>) {
+        let _turn = self.turn().await;
+        self.go_back(before, gone).await;
+    }
+
+    /// Brings the resources back to what they were, then deletes what the update had made.
+    async fn go_back(&self, before: Desired, mut gone: Vec<Record>) {
         let plan = self.plan(before.clone());
         let failed = plan.run().await;
         gone.extend(plan.replaced.lock().unwrap_or_else(|e| e.into_inner()).drain(..));
         if !failed.is_empty() {
+            if let Some(stack) = self.service.lock().stacks.get_mut(&self.stack_id) {
+                stack.leftover = gone;
+            }
             self.status("UPDATE_ROLLBACK_FAILED", Some(failed_to("update", &failed)));
             return;
         }

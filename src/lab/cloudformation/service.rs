@@ -42,6 +42,7 @@ impl CloudFormation {
             "CreateStack" => self.create_stack(&cloud, params, &call.caller).await,
             "UpdateStack" => self.update_stack(&cloud, params, &call.caller).await,
             "DeleteStack" => self.delete_stack(&cloud, params, &call.caller),
+            "ContinueUpdateRollback" => self.continue_update_rollback(&cloud, params, &call.caller),
             "CreateChangeSet" => self.create_change_set(&cloud, params, &call.caller).await,
             "DescribeChangeSet" => self.describe_change_set(params),
             "ExecuteChangeSet" => self.execute_change_set(&cloud, params, &call.caller),

@@ -395,6 +395,65 @@ impl CloudFormation {
         Ok(Value::Null)
     }
 
+    pub(super) fn continue_update_rollback(
+        self: Arc<Self>,
+        cloud: &Arc<Cloud>,
+        params: &Value,
+        caller: &Caller,
+    ) -> ApiResult {
+        only(
+            params,
+            &["StackName", "RoleARN", "ResourcesToSkip", "ClientRequestToken"],
+        )?;
+        let name = text(params, "StackName").ok_or_else(|| missing("StackName"))?;
+        let skip: Vec<String> = texts(params, "ResourcesToSkip")
+            .into_iter()
+            .filter(|r| !r.is_empty())
+            .collect();
+        let (id, before, gone) = {
+            let mut state = self.lock();
+            let Some(stack) = state.stack(&name).filter(|s| s.deleted.is_none()) else {
+                return Err(invalid(format!("Stack [{name}] does not exist")));
+            };
+            let id = stack.id.clone();
+            if stack.status != "UPDATE_ROLLBACK_FAILED" {
+                return Err(invalid(format!(
+                    "Stack:{id} is in {} state and can not continue update rollback.",
+                    stack.status
+                )));
+            }
+            let failed = |logical: &String| {
+                stack
+                    .resources
+                    .get(logical)
+                    .is_some_and(|r| r.status == "UPDATE_FAILED")
+            };
+            if let Some(wrong) = skip.iter().find(|r| !failed(r)) {
+                return Err(invalid(format!(
+                    "Resource [{wrong}] is not in UPDATE_FAILED state and cannot be skipped."
+                )));
+            }
+            let (before, gone) = (stack.desired.clone(), stack.leftover.clone());
+            if let Some(stack) = state.stacks.get_mut(&id) {
+                stack.leftover.clear();
+                stack.operation = ids::uuid();
+                stack.token = text(params, "ClientRequestToken");
+            }
+            events::set_stack(
+                &mut state,
+                &id,
+                "UPDATE_ROLLBACK_IN_PROGRESS",
+                Some("User Initiated".to_owned()),
+            );
+            for logical in &skip {
+                events::set_resource(&mut state, &id, logical, "UPDATE_COMPLETE", None);
+            }
+            (id, before, gone)
+        };
+        tokio::spawn(self.operation(cloud, caller, &id).continue_back(before, gone));
+        Ok(json!({}))
+    }
+
     pub(super) fn update_termination_protection(&self, params: &Value) -> ApiResult {
         only(params, &["StackName", "EnableTerminationProtection"])?;
         let name = text(params, "StackName").ok_or_else(|| missing("StackName"))?;

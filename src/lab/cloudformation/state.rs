@@ -101,6 +101,8 @@ pub struct Stack {
     pub operation: String,
     /// Client token of that operation.
     pub token: Option<String>,
+    /// What a rollback that got stuck has still to delete.
+    pub leftover: Vec<Record>,
 }
 
 /// One output.

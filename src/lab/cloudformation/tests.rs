@@ -821,3 +821,51 @@ fn a_creation_under_way_can_be_deleted() {
         assert!(!group.lock().unwrap().exists);
     });
 }
+
+#[test]
+fn a_way_back_that_got_stuck_can_go_on() {
+    block_on(async {
+        let (cloud, _) = cloud();
+        let id = create(&cloud, "asg", GROUP).await;
+        signal(&cloud, &id, "i-1", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
+        let parameters = json!([{"ParameterKey": "Type", "ParameterValue": "m7i.xlarge"}]);
+        let params = json!({"StackName": "asg", "UsePreviousTemplate": true, "Parameters": parameters});
+        cfn(&cloud, "UpdateStack", params).await.unwrap();
+        signal(&cloud, "asg", "i-2", "FAILURE").await;
+        let back = async {
+            while status(&cloud, "asg").await != "UPDATE_ROLLBACK_IN_PROGRESS" {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), back)
+            .await
+            .unwrap();
+        signal(&cloud, "asg", "i-3", "FAILURE").await;
+        assert_eq!(settled(&cloud, "asg").await, "UPDATE_ROLLBACK_FAILED");
+
+        let skip = |name: &'static str| json!({"StackName": "asg", "ResourcesToSkip": [name]});
+        let refused = cfn(&cloud, "ContinueUpdateRollback", skip("Template"))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            refused.message,
+            "Resource [Template] is not in UPDATE_FAILED state and cannot be skipped."
+        );
+        cfn(&cloud, "ContinueUpdateRollback", json!({"StackName": "asg"}))
+            .await
+            .unwrap();
+        signal(&cloud, "asg", "i-4", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "UPDATE_ROLLBACK_COMPLETE");
+        assert!(
+            cfn(&cloud, "ContinueUpdateRollback", json!({"StackName": "asg"}))
+                .await
+                .is_err()
+        );
+    });
+}
+
+async fn status(cloud: &Arc<Cloud>, stack: &str) -> String {
+    let answer = cfn(cloud, "DescribeStacks", json!({"StackName": stack})).await.unwrap();
+    answer["Stacks"][0]["StackStatus"].as_str().unwrap().to_owned()
+}
