@@ -209,7 +209,7 @@ impl FromStr for Duplicates {
 }
 
 /// What the measured values are held against.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Longest outage of any worker, in nanoseconds; absent when any outage that ends in time will do.
     pub max_rto_ns: Option<u64>,
@@ -219,17 +219,6 @@ pub struct Limits {
     pub duplicates: Duplicates,
     /// Whether first receipts may come out of order within one producer and consumer connection.
     pub allow_reordering: bool,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_rto_ns: None,
-            max_rpo: 0,
-            duplicates: Duplicates::default(),
-            allow_reordering: false,
-        }
-    }
 }
 
 /// A whole test.

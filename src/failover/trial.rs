@@ -38,7 +38,7 @@ async fn test(sky: &Arc<Sky>, scenario: &Scenario) -> Result<Report, FailoverErr
     run(sky.clone(), scenario, &(), never()).await
 }
 
-fn failing<'a>(report: &'a Report) -> Vec<&'a str> {
+fn failing(report: &Report) -> Vec<&str> {
     let checks = report.runs.iter().flat_map(|run| &run.thresholds);
     checks
         .filter(|check| check.verdict != Verdict::Pass)

@@ -5,7 +5,6 @@ use crate::aws::AwsError;
 use crate::model::agent::{AgentStatus, ProofReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 /// What `mqaws status` knows. A part that could not be read is absent, and `unread` says why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -210,10 +209,7 @@ async fn maybe<T>(
 }
 
 /// A part, or the reason why it is absent.
-fn keep<T, E: Display>(part: &str, result: Result<T, E>, unread: &mut BTreeMap<String, String>) -> Option<T>
-where
-    E: std::error::Error,
-{
+fn keep<T, E: std::error::Error>(part: &str, result: Result<T, E>, unread: &mut BTreeMap<String, String>) -> Option<T> {
     result
         .map_err(|error| unread.insert(part.to_owned(), chain(&error)))
         .ok()

@@ -18,7 +18,7 @@ enum Basis {
     /// Nothing was looked at yet.
     Unknown,
     Absent,
-    Record(OwnerRecord),
+    Record(Box<OwnerRecord>),
 }
 
 /// The record as this keeper knows it.
@@ -67,7 +67,7 @@ impl Desk {
             Err(error) => return Reply::failed(chain(&error)),
         };
         self.basis = match (&record, &unreadable) {
-            (Some(record), _) => Basis::Record(record.clone()),
+            (Some(record), _) => Basis::Record(Box::new(record.clone())),
             (None, None) => Basis::Absent,
             (None, Some(_)) => Basis::Unknown,
         };
@@ -140,7 +140,7 @@ impl Desk {
             Err(error) => Reply::failed(chain(&error)),
             Ok(()) => {
                 let epoch = record.epoch;
-                self.basis = Basis::Record(record.clone());
+                self.basis = Basis::Record(Box::new(record.clone()));
                 self.own = Some(record);
                 Reply {
                     epoch: Some(epoch),

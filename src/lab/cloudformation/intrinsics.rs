@@ -480,8 +480,8 @@ impl Scope<'_> {
 fn attribute_value(object: &Value, attribute: &str) -> Value {
     if let Some(key) = attribute.strip_prefix("Tags.") {
         let tags = object["tagSet"].as_array().into_iter().flatten();
-        let found = tags.filter(|t| t["key"] == key).map(|t| t["value"].clone());
-        return found.last().unwrap_or_else(|| "".into());
+        let mut found = tags.filter(|t| t["key"] == key).map(|t| t["value"].clone());
+        return found.next_back().unwrap_or_else(|| "".into());
     }
     let mut name = attribute.to_owned();
     if let Some(first) = name.get_mut(0..1) {
