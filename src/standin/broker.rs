@@ -1,7 +1,7 @@
 //! What all parts of a running queue manager share.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    log::Replayed,
+    log::{Live, Replayed},
     mqsc,
     network::{Endpoint, Network, Service},
     objects::{Attributes, Kind, Objects},
@@ -44,7 +44,7 @@ pub(crate) struct Broker {
     objects: Mutex<Objects>,
     queues: Mutex<HashMap<String, Arc<Queue>>>,
     /// Messages of the log whose queue is not open yet.
-    replayed: Mutex<BTreeMap<String, BTreeMap<u64, Arc<[u8]>>>>,
+    replayed: Mutex<Live>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -35,6 +35,9 @@ pub(crate) struct Objects {
     changed: bool,
 }
 
+/// An object of a new queue manager: kind, name, attributes.
+type Default<'a> = (Kind, &'a str, &'a [(&'a str, &'a str)]);
+
 #[derive(Serialize, Deserialize)]
 struct Entry {
     kind: Kind,
@@ -51,7 +54,7 @@ impl Objects {
             changed: true,
         };
         let dead_letters = dead_letter_queue.unwrap_or_default();
-        let entries: [(Kind, &str, &[(&str, &str)]); 8] = [
+        let entries: [Default; 8] = [
             (
                 Kind::QueueManager,
                 name,

@@ -39,17 +39,18 @@ pub(super) async fn receive(client: Arc<Client>, queue: Arc<Queue>, mut receiver
             },
             () = told(&mut gone, |g| *g) => return,
         };
-        let accepted = admit(&client, &queue, delivery.message());
+        let (info, message) = delivery.into_parts();
+        let persistent = message.header.as_ref().is_some_and(|h| h.durable);
+        let accepted = admit(&client, &queue, message);
         let body = match accepted {
             Ok(body) => body,
             Err(refusal) => {
-                if receiver.reject(&delivery, refusal).await.is_err() {
+                if receiver.reject(info, refusal).await.is_err() {
                     return;
                 }
                 continue;
             }
         };
-        let persistent = delivery.message().header.as_ref().is_some_and(|h| h.durable);
         let (done, safe) = oneshot::channel();
         client.puts.fetch_add(1, Ordering::SeqCst);
         let job = Job::Put {
@@ -58,14 +59,14 @@ pub(super) async fn receive(client: Arc<Client>, queue: Arc<Queue>, mut receiver
             persistent,
             done,
         };
-        if !client.broker.writer.send(job) || pending.send((safe, (&delivery).into())).is_err() {
+        if !client.broker.writer.send(job) || pending.send((safe, info)).is_err() {
             return;
         }
     }
 }
 
 /// Checks a message, holds its place on the queue and encodes it, or says why not.
-fn admit(client: &Client, queue: &Queue, message: &Message<Content>) -> Result<Vec<u8>, definitions::Error> {
+fn admit(client: &Client, queue: &Queue, message: Message<Content>) -> Result<Vec<u8>, definitions::Error> {
     if message.message_annotations.as_ref().is_some_and(|a| !a.0.is_empty()) {
         return Err(error(
             AmqpError::NotImplemented,
@@ -84,8 +85,7 @@ fn admit(client: &Client, queue: &Queue, message: &Message<Content>) -> Result<V
     if queue.is_deleted() {
         return Err(error(AmqpError::ResourceDeleted, "the queue was deleted"));
     }
-    let body = serde_amqp::to_vec(&Serializable(message.clone()))
-        .map_err(|e| error(AmqpError::DecodeError, &e.to_string()))?;
+    let body = serde_amqp::to_vec(&Serializable(message)).map_err(|e| error(AmqpError::DecodeError, &e.to_string()))?;
     let longest = client.broker.longest_message(&queue.name);
     if body.len() as u64 > longest {
         return Err(error(

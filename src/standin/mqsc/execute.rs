@@ -1,9 +1,15 @@
 //! What statements do.
 
-use super::{answer::Answer, parse::Statement, show};
+use super::{
+    answer::Answer,
+    parse::Statement,
+    rules::{authority, channel_rule},
+    services::{STARTED, endpoint, service},
+    show,
+};
 use crate::standin::{
     broker::Broker,
-    network::{Endpoint, Service},
+    network::Service,
     objects::{Attributes, Kind},
 };
 
@@ -121,7 +127,7 @@ pub(crate) fn execute(broker: &Broker, statement: &Statement, text: &str) -> Ans
     answer.unwrap_or_else(|| Answer::Syntax(text.trim().to_owned()))
 }
 
-fn known(s: &Statement, attributes: &[&str], words: &[&str]) -> bool {
+pub(super) fn known(s: &Statement, attributes: &[&str], words: &[&str]) -> bool {
     s.pairs.iter().all(|(k, _)| attributes.contains(&k.as_str())) && s.words.iter().all(|w| words.contains(&w.as_str()))
 }
 
@@ -146,7 +152,7 @@ fn plausible(s: &Statement) -> bool {
         && s.name.as_deref().is_none_or(|n| !n.is_empty() && n.len() <= 48)
 }
 
-fn merged(before: Option<&Attributes>, s: &Statement) -> Attributes {
+pub(super) fn merged(before: Option<&Attributes>, s: &Statement) -> Attributes {
     let mut attributes = before.cloned().unwrap_or_default();
     attributes.extend(s.pairs.iter().cloned());
     if s.has("SHARE") || s.has("NOSHARE") {
@@ -269,169 +275,6 @@ fn alter(
     let attributes = merged(Some(before), s);
     objects.set(kind, name, attributes);
     Some(Answer::done(done))
-}
-
-/// Marks a channel or service that was started, so that it starts again with the queue manager.
-pub(crate) const STARTED: &str = "-STARTED";
-
-fn remember(broker: &Broker, kind: Kind, name: &str, started: bool) {
-    let mut objects = broker.objects();
-    if let Some(mut attributes) = objects.get(kind, name).cloned() {
-        attributes.insert(STARTED.to_owned(), if started { "YES" } else { "NO" }.to_owned());
-        objects.set(kind, name, attributes);
-    }
-}
-
-fn endpoint(broker: &Broker, s: &Statement, verb: &str, service: Service, name: &str) -> Answer {
-    let kind = if service == Service::Listener {
-        Kind::Listener
-    } else {
-        Kind::Channel
-    };
-    let Some(attributes) = broker.objects().get(kind, name).cloned() else {
-        return Answer::not_found(name);
-    };
-    let amqp = attributes.get("CHLTYPE").is_some_and(|t| t == "AMQP");
-    let (what, starts, stops) = match service {
-        Service::Listener => (
-            "listener",
-            "AMQ8021I: Request to start IBM MQ listener accepted.",
-            "AMQ8706I: Request to stop IBM MQ Listener accepted.",
-        ),
-        Service::Channel => (
-            "channel",
-            "AMQ8018I: Start IBM MQ channel accepted.",
-            "AMQ8019I: Stop IBM MQ channel accepted.",
-        ),
-    };
-    if service == Service::Channel && !amqp {
-        // Server-connection channels have no listener of their own.
-        return Answer::done(if verb == "START" { starts } else { stops });
-    }
-    let ignore = s.get("IGNSTATE") == Some("YES");
-    if verb == "STOP" {
-        remember(broker, kind, name, false);
-        let stopped = broker.network.stop(service, name);
-        return if stopped || ignore {
-            Answer::done(stops)
-        } else {
-            Answer::failed(format!("AMQ8729E: The {what} is not active."))
-        };
-    }
-    let endpoint = match Endpoint::of(service, name, &attributes, broker.own_address) {
-        Ok(endpoint) => endpoint,
-        Err(why) => return Answer::failed(format!("AMQ9218E: The TCP/IP listener program could not bind: {why}.")),
-    };
-    remember(broker, kind, name, true);
-    if service == Service::Channel && !broker.amqp_service_runs() {
-        return Answer::failed("AMQ9557E: the AMQP service is not running; the channel starts with it.");
-    }
-    match broker.network.start(broker, &endpoint) {
-        Ok(true) => Answer::done(starts),
-        Ok(false) if ignore => Answer::done(starts),
-        Ok(false) if service == Service::Channel => Answer::failed(format!("AMQ9514E: Channel '{name}' is in use.")),
-        Ok(false) => Answer::failed("AMQ8730E: Listener already active."),
-        Err(error) => Answer::failed(format!(
-            "AMQ9218E: The TCP/IP listener program could not bind to {}: {error}.",
-            endpoint.address
-        )),
-    }
-}
-
-fn service(broker: &Broker, s: &Statement, verb: &str, name: &str) -> Answer {
-    if broker.objects().get(Kind::Service, name).is_none() {
-        return Answer::not_found(name);
-    }
-    let ignore = s.get("IGNSTATE") == Some("YES");
-    let running = broker.objects().value(Kind::Service, name, STARTED) == Some("YES");
-    match (verb, running) {
-        ("START", true) if !ignore => Answer::failed("AMQ8731E: Service already active."),
-        ("STOP", false) if !ignore => Answer::failed("AMQ8735E: The service is not active."),
-        ("START", _) => {
-            remember(broker, Kind::Service, name, true);
-            match broker.start_amqp_channels() {
-                Ok(()) => Answer::done("AMQ8733I: Request to start Service accepted."),
-                Err(error) => Answer::failed(format!(
-                    "AMQ9218E: The TCP/IP listener program could not bind: {error}."
-                )),
-            }
-        }
-        _ => {
-            remember(broker, Kind::Service, name, false);
-            broker.network.stop_all(Service::Channel);
-            Answer::done("AMQ8732I: Request to stop Service accepted.")
-        }
-    }
-}
-
-fn channel_rule(broker: &Broker, s: &Statement, name: &str) -> Option<Answer> {
-    const RULE: &[&str] = &[
-        "TYPE", "ADDRESS", "CLNTUSER", "USERLIST", "USERSRC", "MCAUSER", "CHCKCLNT", "DESCR", "ACTION", "WARN",
-    ];
-    let kind = s.get("TYPE")?;
-    if !known(s, RULE, &[]) || !["ADDRESSMAP", "BLOCKUSER", "USERMAP"].contains(&kind) {
-        return None;
-    }
-    let who = s.get("ADDRESS").or_else(|| s.get("CLNTUSER")).unwrap_or_default();
-    let key = format!("{name}|{kind}|{who}");
-    let mut objects = broker.objects();
-    match s.get("ACTION").unwrap_or("ADD") {
-        "REMOVE" => {
-            objects.remove(Kind::ChannelRule, &key);
-        }
-        "ADD" if objects.get(Kind::ChannelRule, &key).is_some() => return Some(Answer::exists()),
-        "ADD" | "REPLACE" => {
-            let mut attributes = merged(None, s);
-            attributes.remove("ACTION");
-            attributes.insert("CHLAUTH".to_owned(), name.to_owned());
-            objects.set(Kind::ChannelRule, &key, attributes);
-        }
-        _ => return None,
-    }
-    Some(Answer::done("AMQ8877I: IBM MQ channel authentication record set."))
-}
-
-fn authority(broker: &Broker, s: &Statement) -> Option<Answer> {
-    const RECORD: &[&str] = &["OBJTYPE", "PROFILE", "PRINCIPAL", "GROUP", "AUTHADD", "AUTHRMV"];
-    let kind = s.get("OBJTYPE")?;
-    if !known(s, RECORD, &[]) || !["QMGR", "QUEUE", "TOPIC", "CHANNEL"].contains(&kind) {
-        return None;
-    }
-    let profile = match kind {
-        "QMGR" => broker.name.as_str(),
-        _ => s.get("PROFILE")?,
-    };
-    let who = s.get("PRINCIPAL").or_else(|| s.get("GROUP"))?;
-    let key = format!("{kind}|{profile}|{who}");
-    let mut objects = broker.objects();
-    let mut attributes = objects.get(Kind::Authority, &key).cloned().unwrap_or_default();
-    let mut held: Vec<String> = attributes
-        .get("AUTHLIST")
-        .map(|a| a.split(',').map(str::to_owned).collect())
-        .unwrap_or_default();
-    for authority in s
-        .get("AUTHADD")
-        .unwrap_or_default()
-        .split(',')
-        .filter(|a| !a.is_empty())
-    {
-        if !held.iter().any(|a| a == authority) {
-            held.push(authority.to_owned());
-        }
-    }
-    let removed: Vec<&str> = s.get("AUTHRMV").unwrap_or_default().split(',').collect();
-    held.retain(|a| !removed.contains(&a.as_str()));
-    attributes.insert("AUTHLIST".to_owned(), held.join(","));
-    attributes.insert("OBJTYPE".to_owned(), kind.to_owned());
-    attributes.insert("PROFILE".to_owned(), profile.to_owned());
-    let holder = if s.get("PRINCIPAL").is_some() {
-        "PRINCIPAL"
-    } else {
-        "GROUP"
-    };
-    attributes.insert(holder.to_owned(), who.to_owned());
-    objects.set(Kind::Authority, &key, attributes);
-    Some(Answer::done("AMQ8862I: IBM MQ authority record set."))
 }
 
 /// Opens a queue for every definition, with what the log has kept for it.

@@ -10,11 +10,14 @@
 mod answer;
 mod execute;
 mod parse;
+mod rules;
 mod run;
+mod services;
 mod show;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use execute::{STARTED, open_queues};
+pub(crate) use execute::open_queues;
 pub(crate) use run::run;
+pub(crate) use services::STARTED;

@@ -2,8 +2,8 @@
 
 use super::{
     answer::{Answer, columns, pairs},
-    execute::STARTED,
     parse::Statement,
+    services::STARTED,
 };
 use crate::standin::{
     broker::Broker,
