@@ -263,7 +263,9 @@ fn status(context: &Context) -> Outcome {
         "hosts",
         "processes: they never lose unsynced pages and free nothing late",
     ));
-    for (n, instance) in instances.iter().enumerate() {
+    // Those that are gone are in the JSON document and in the logs.
+    let living = instances.iter().filter(|i| i["state"] != "terminated");
+    for (n, instance) in living.enumerate() {
         let word = |name: &str| instance[name].as_str().unwrap_or_default().to_owned();
         let label = if n == 0 { "instance" } else { "" };
         let text = format!("{} {} {} {}", word("id"), word("state"), word("zone"), word("address"));

@@ -269,8 +269,9 @@ async fn assemble(cloud: &Arc<Cloud>, ec2: &Arc<Ec2>) -> Result<Routes, StartErr
 /// Turns the documented fault switch on: throttling and internal errors, half each.
 async fn inject(endpoint: String, rate: f64) -> Result<(), StartError> {
     let set = tokio::task::spawn_blocking(move || {
-        for error in ["Throttling", "InternalError"] {
-            let rule = serde_json::json!({"error": error, "rate": rate / 2.0}).to_string();
+        // Seeds of their own: the same draws would let both rules hit the same calls.
+        for (error, seed) in [("Throttling", 1), ("InternalError", 2)] {
+            let rule = serde_json::json!({"error": error, "rate": rate / 2.0, "seed": seed}).to_string();
             ureq::post(format!("{endpoint}/_mqaws/inject"))
                 .config()
                 .proxy(None)
