@@ -136,6 +136,12 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 fn test(context: &Context, args: Test) -> Outcome {
     let output = context.output();
     let (loaded, name) = stack(context, args.stack.clone())?;
+    // Found out now, not after an hour of rounds.
+    let probe = args.out.join(".mqaws-write");
+    std::fs::create_dir_all(&args.out)
+        .and_then(|()| std::fs::write(&probe, ""))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|source| unwritable(&args.out, source))?;
     let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
@@ -151,15 +157,17 @@ fn test(context: &Context, args: Test) -> Outcome {
             scenario.journal = journal(&name);
         }
         output.say(format!("mqaws failover-test: {name}\n"));
-        let show = Show::new(context);
+        interrupt.remains(format!(
+            "perhaps queues MQAWS.PROBE.* and the mark of a test on {name}: `mqaws failover-test heal` takes them away"
+        ));
+        let show = Show::writing_into(context, &args.out);
         let cloud = Arc::new(clients);
         let report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
         drop(show);
-        let path = report.write(&args.out).map_err(|source| CliError::File {
-            action: "cannot write a report into",
-            path: args.out.clone(),
-            source,
-        })?;
+        interrupt.remains(None);
+        let path = report
+            .write(&args.out)
+            .map_err(|source| unwritable(&args.out, source))?;
         output.data(text::summary(&report));
         output.data(row("report", path.display().to_string()));
         if output.is_json() {
@@ -167,6 +175,14 @@ fn test(context: &Context, args: Test) -> Outcome {
         }
         Ok(report.exit())
     })
+}
+
+fn unwritable(folder: &Path, source: std::io::Error) -> CliError {
+    CliError::File {
+        action: "cannot write a report into",
+        path: folder.to_owned(),
+        source,
+    }
 }
 
 fn heal(context: &Context, stack_name: Option<String>) -> Outcome {
@@ -339,14 +355,27 @@ fn journal(stack: &str) -> Option<PathBuf> {
 /// Shows a test as it goes.
 pub(super) struct Show<'a> {
     context: &'a Context,
+    out: Option<&'a Path>,
     wait: Wait,
 }
 
 impl<'a> Show<'a> {
-    /// Begins with a moving line.
+    /// Begins with a moving line; a report of a broken-off test is written nowhere.
     pub(super) fn new(context: &'a Context) -> Self {
         let wait = context.progress().wait(row("", "reading the stack"));
-        Self { context, wait }
+        Self {
+            context,
+            out: None,
+            wait,
+        }
+    }
+
+    /// As [`Show::new`], and the rounds of a broken-off test are written into `out`.
+    fn writing_into(context: &'a Context, out: &'a Path) -> Self {
+        Self {
+            out: Some(out),
+            ..Self::new(context)
+        }
     }
 }
 
@@ -361,6 +390,19 @@ impl failover::Watch for Show<'_> {
 
     fn round(&self, run: &Run) {
         self.context.output().data(text::run(run));
+    }
+
+    fn broken_off(&self, report: &Report) {
+        let (output, Some(out)) = (self.context.output(), self.out) else {
+            return;
+        };
+        match report.write(out) {
+            Ok(path) => output.note(row(
+                "report",
+                format!("{}, with the rounds that were done", path.display()),
+            )),
+            Err(error) => output.note(format!("the rounds that were done could not be written: {error}")),
+        }
     }
 }
 

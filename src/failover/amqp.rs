@@ -226,7 +226,7 @@ async fn produce(
             biased;
             ended = connection.on_close() => break ending("connection", ended),
             ended = session.on_end() => break ending("session", ended),
-            detached = sender.on_detach() => break detached.to_string(),
+            detached = sender.on_detach() => break words(&detached.to_string()),
             put = puts.recv() => put,
         };
         let Some(put) = put else {
@@ -242,7 +242,7 @@ async fn produce(
         };
         let settlement = match sent {
             Ok(Ok(settlement)) => settlement,
-            Ok(Err(error)) => break error.to_string(),
+            Ok(Err(error)) => break words(&error.to_string()),
             Err(_) => break format!("no credit within {} s", operation.as_secs()),
         };
         let events = events.clone();
@@ -304,7 +304,7 @@ async fn consume(
                 if let Some(info) = open.remove(&token)
                     && let Err(error) = disposer.accept(info).await
                 {
-                    return Some(error.to_string());
+                    return Some(words(&error.to_string()));
                 }
             }
             room = deliveries.reserve(), if ready.is_some() => {
@@ -316,7 +316,7 @@ async fn consume(
             got = receiver.recv::<Body<Value>>(), if ready.is_none() => {
                 let got = match got {
                     Ok(got) => got,
-                    Err(error) => return Some(error.to_string()),
+                    Err(error) => return Some(words(&error.to_string())),
                 };
                 let (info, message) = got.into_parts();
                 let header = message.header.unwrap_or_default();
@@ -337,6 +337,51 @@ async fn consume(
 fn ending<E: std::fmt::Display>(what: &str, ended: Result<(), E>) -> String {
     match ended {
         Ok(()) => format!("{what} closed by the broker"),
-        Err(error) => error.to_string(),
+        Err(error) => words(&error.to_string()),
+    }
+}
+
+/// The library's words for the ends that everybody knows, in those of everybody.
+fn words(error: &str) -> String {
+    let known = [
+        (
+            &["ConnectionReset", "BrokenPipe", "Broken pipe", "reset by peer"][..],
+            "connection reset",
+        ),
+        (
+            &["UnexpectedEof", "Expecting remote close", "unexpected end of file"],
+            "connection closed",
+        ),
+        (&["Idle timeout", "IdleTimeout", "idle timeout"], "no sign of life"),
+    ];
+    let found = known
+        .iter()
+        .find(|(signs, _)| signs.iter().any(|sign| error.contains(sign)));
+    found.map_or_else(|| error.to_owned(), |(_, words)| (*words).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn known_ends_have_plain_words() {
+        for (error, expected) in [
+            (
+                "IO Error Os { code: 104, kind: ConnectionReset, message: \"Connection reset by peer\" }",
+                "connection reset",
+            ),
+            (
+                "IO Error Os { code: 32, kind: BrokenPipe, message: \"Broken pipe\" }",
+                "connection reset",
+            ),
+            (
+                "IO Error Custom { kind: UnexpectedEof, error: \"Expecting remote close\" }",
+                "connection closed",
+            ),
+            ("something else", "something else"),
+        ] {
+            assert_eq!(words(error), expected);
+        }
     }
 }

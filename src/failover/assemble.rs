@@ -1,7 +1,7 @@
 //! From what a round wrote down to its part of the report.
 
 use super::account::{Account, Drain};
-use super::gap::{self, Outage, Worker, percentile};
+use super::gap::{self, End, Outage, Worker, percentile};
 use super::inject::{Injected, Seen};
 use super::ledger::Ledger;
 use super::pack::State;
@@ -28,6 +28,8 @@ pub(super) struct Remains<'a> {
     pub before: Host,
     pub after: Option<Host>,
     pub drain: Drain,
+    /// Whether everybody was served again in time.
+    pub served: bool,
     pub marks: Vec<Mark>,
     pub clock: Clock,
     pub health: Vec<(u64, usize)>,
@@ -69,7 +71,16 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
         at_ns,
     };
     let producers = load.producers + load.non_persistent_producers;
-    let mut outages = gap::outages(&ledger, producers, load.consumers, asked_ns, remains.load_end_ns);
+    let mut outages = gap::outages(
+        &ledger,
+        producers,
+        load.consumers,
+        asked_ns,
+        End {
+            ns: remains.load_end_ns,
+            served: remains.served,
+        },
+    );
     // A consumer that is connected and gets nothing because others take everything is not out of service.
     let others = outages
         .iter()
@@ -112,6 +123,7 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
             outages: &outages,
             fault_verified: fault.verified,
             disturbed: first_loss.is_some(),
+            served: remains.served,
             backlog_at_fault,
             acked_last_second,
             consumers: load.consumers,
@@ -169,7 +181,8 @@ fn healthy_again(health: &[(u64, usize)], worst: &Outage) -> Option<u64> {
     let end = worst.first_ok_ns?;
     let down = health.iter().rposition(|&(at, count)| count == 0 && at <= end)?;
     let (at, _) = *health.get(down + 1)?;
-    (at > worst.last_ok_ns).then_some(at.min(end))
+    // Healthy only after service was back: the load balancer had not been in the way.
+    (worst.last_ok_ns..=end).contains(&at).then_some(at)
 }
 
 fn oldest_lost(ledger: &Ledger, account: &Account, fault_ns: u64) -> Option<u64> {

@@ -69,11 +69,21 @@ impl Outage {
     }
 }
 
-/// The outage of one worker: the longest gap between successes that reaches into `[fault_ns, end_ns]`.
+/// Where and how the observation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub ns: u64,
+    /// Whether everybody was served by then. If so, the pause from the last success to the end is none; if not, it is a gap like any other.
+    pub served: bool,
+}
+
+/// The outage of one worker: the longest gap between successes that reaches into the time from the fault to the end.
 ///
 /// `successes` are sorted. An empty list is one gap from the fault to the end.
 #[must_use]
-pub fn outage(worker: Worker, successes: &[u64], fault_ns: u64, end_ns: u64) -> Outage {
+pub fn outage(worker: Worker, successes: &[u64], fault_ns: u64, end: End) -> Outage {
+    let end_ns = end.ns;
     let before = successes.partition_point(|&at| at < fault_ns);
     let threshold_ns = MIN_OUTAGE_NS.max(TIMES_USUAL.saturating_mul(usual_gap(&successes[..before])));
     let start = before.checked_sub(1).map_or(fault_ns, |last| successes[last]);
@@ -87,8 +97,7 @@ pub fn outage(worker: Worker, successes: &[u64], fault_ns: u64, end_ns: u64) -> 
         .map(|to| (std::mem::replace(&mut last, to.unwrap_or(end_ns)), to))
     {
         let gap = to.unwrap_or(end_ns).saturating_sub(from);
-        // The stretch from the last success to the end is only a gap when it is no usual pause.
-        if to.is_none() && gap <= threshold_ns {
+        if to.is_none() && (gap <= threshold_ns || end.served && longest.1.is_some()) {
             continue;
         }
         if gap > threshold_ns {
@@ -130,7 +139,7 @@ pub fn percentile(sorted: &[u64], share: f64) -> Option<u64> {
 
 /// The outages of all workers of a round: producers by their acknowledgements, consumers by their first receipts.
 #[must_use]
-pub fn outages(ledger: &Ledger, producers: u32, consumers: u32, fault_ns: u64, end_ns: u64) -> Vec<Outage> {
+pub fn outages(ledger: &Ledger, producers: u32, consumers: u32, fault_ns: u64, end: End) -> Vec<Outage> {
     let mut successes: BTreeMap<Worker, Vec<u64>> = (0..producers)
         .map(Worker::Producer)
         .chain((0..consumers).map(Worker::Consumer))
@@ -153,7 +162,7 @@ pub fn outages(ledger: &Ledger, producers: u32, consumers: u32, fault_ns: u64, e
         .into_iter()
         .map(|(worker, mut times)| {
             times.sort_unstable();
-            outage(worker, &times, fault_ns, end_ns)
+            outage(worker, &times, fault_ns, end)
         })
         .collect()
 }
@@ -200,6 +209,10 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    fn until(ns: u64) -> End {
+        End { ns, served: false }
+    }
+
     fn every(step: u64, from: u64, to: u64) -> Vec<u64> {
         (0..).map(|k| from + k * step).take_while(|at| *at < to).collect()
     }
@@ -208,7 +221,7 @@ mod tests {
     fn one_gap_around_the_fault() {
         let mut times = every(5 * MS, 0, 1000 * MS);
         times.extend(every(5 * MS, 2000 * MS, 3000 * MS));
-        let got = outage(Worker::Producer(0), &times, 1000 * MS, 3000 * MS);
+        let got = outage(Worker::Producer(0), &times, 1000 * MS, until(3000 * MS));
         assert_eq!((got.last_ok_ns, got.first_ok_ns), (995 * MS, Some(2000 * MS)));
         assert_eq!(
             (got.gap_ns, got.from_fault_ns, got.gaps),
@@ -234,13 +247,34 @@ mod tests {
             ("never back", &dead, 1000, 5000, (4005, false, true, 1)),
             ("never there", &Vec::new(), 1000, 5000, (4000, false, true, 1)),
         ] {
-            let got = outage(Worker::Consumer(1), times, fault * MS, end * MS);
+            let got = outage(Worker::Consumer(1), times, fault * MS, until(end * MS));
             assert_eq!(
                 (got.gap_ns / MS, got.recovered(), got.counts(), got.gaps),
                 expected,
                 "{name}"
             );
         }
+    }
+
+    /// Everybody was served, and then the load was stopped: a hiccup at the very end is no outage without an end.
+    #[test]
+    fn the_last_pause_counts_only_while_somebody_waits() {
+        let mut times = every(5 * MS, 0, 1000 * MS);
+        times.push(2000 * MS);
+        let at = |served| outage(Worker::Producer(0), &times, 1500 * MS, End { ns: 4000 * MS, served });
+        assert_eq!((at(true).gap_ns, at(true).recovered()), (1005 * MS, true));
+        assert_eq!((at(false).gap_ns, at(false).recovered()), (2000 * MS, false));
+        // Without a success there is nothing but the pause.
+        let none = outage(
+            Worker::Producer(0),
+            &[0],
+            1500 * MS,
+            End {
+                ns: 4000 * MS,
+                served: true,
+            },
+        );
+        assert_eq!((none.gap_ns, none.recovered()), (4000 * MS, false));
     }
 
     proptest! {
@@ -251,7 +285,7 @@ mod tests {
             times.extend(every(5 * MS, (500 + early) * MS, (1500 + early) * MS));
             let fault = (1500 + early) * MS;
             times.extend(every(5 * MS, fault + late * MS, fault + (late + 500) * MS));
-            let got = outage(Worker::Producer(0), &times, fault, fault + (late + 500) * MS);
+            let got = outage(Worker::Producer(0), &times, fault, until(fault + (late + 500) * MS));
             prop_assert_eq!(got.from_fault_ns, Some(late * MS));
         }
 
@@ -261,7 +295,7 @@ mod tests {
             for at in &mut times { *at *= MS; }
             times.sort_unstable();
             let (fault, end) = (fault * MS, 10_000 * MS);
-            let got = outage(Worker::Producer(0), &times, fault, end);
+            let got = outage(Worker::Producer(0), &times, fault, until(end));
             let longest = times.windows(2).filter(|pair| pair[1] >= fault).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
             prop_assert!(got.gap_ns >= longest);
             if got.counts() { prop_assert!(got.total_ns >= got.gap_ns); }
@@ -284,8 +318,8 @@ mod tests {
 
     #[test]
     fn the_worst_is_the_one_that_never_came_back() {
-        let short = outage(Worker::Producer(0), &[0, 10, 3000 * MS], 10, 3000 * MS);
-        let dead = outage(Worker::Producer(1), &[0, 2000 * MS], 2000 * MS, 3000 * MS);
+        let short = outage(Worker::Producer(0), &[0, 10, 3000 * MS], 10, until(3000 * MS));
+        let dead = outage(Worker::Producer(1), &[0, 2000 * MS], 2000 * MS, until(3000 * MS));
         assert_eq!(
             worst(&[short, dead]).map(|outage| outage.worker),
             Some(Worker::Producer(1))

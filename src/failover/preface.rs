@@ -46,7 +46,7 @@ impl Session<'_> {
         }
     }
 
-    fn assumptions(&self, warnings: &[String]) -> Vec<String> {
+    pub(super) fn assumptions(&self, warnings: &[String]) -> Vec<String> {
         let mut list = vec![
             format!(
                 "what did not come within {} s of an empty queue is lost",
@@ -65,10 +65,11 @@ impl Session<'_> {
     }
 
     fn not_shown(&self, status: &AgentStatus) -> Vec<String> {
-        let mut list = vec![
-            "one round shows that it can work, not how often".to_owned(),
-            "loss of a zone, of the storage or of the region; faults that were not injected".into(),
-        ];
+        let mut list =
+            vec!["loss of a zone, of the storage or of the region; faults that were not injected".to_owned()];
+        if self.scenario.rounds <= 1 {
+            list.push("how often: one round shows that it can work".into());
+        }
         if !self.driver.caveat().is_empty() {
             list.push(self.driver.caveat().into());
         }

@@ -25,6 +25,9 @@ pub trait Watch: Send + Sync {
 
     /// A round is done.
     fn round(&self, _run: &Run) {}
+
+    /// The test ends with an error, but these rounds were done before it.
+    fn broken_off(&self, _report: &Report) {}
 }
 
 /// Follows nothing.
@@ -44,8 +47,8 @@ pub(super) type Dial = dyn Fn(&str, &Credentials) -> Arc<dyn Driver> + Send + Sy
 
 /// Runs a test: all faults, all rounds, one after the other, and cleans up whatever happens.
 ///
-/// The report holds the verdict; an error means that the test did not run to its end. When an error comes after whole rounds, they
-/// are lost with it.
+/// The report holds the verdict; an error means that the test did not run to its end. Rounds that were done by then go to
+/// [`Watch::broken_off`].
 ///
 /// # Errors
 /// [`FailoverError`]: guards, endpoint, calls that failed, [`FailoverError::Interrupted`] when `stop` turned true.
@@ -112,17 +115,22 @@ pub(super) async fn run_with(
         watch,
     };
     let mut stopped = stop.clone();
+    let mut report = session.report(&status, &[]);
     let result = tokio::select! {
-        result = session.work(instance, status, &mut journal) => result,
+        result = session.work(instance, status, &mut report, &mut journal) => result,
         Ok(_) = stopped.wait_for(|stop| *stop) => Err(FailoverError::Interrupted { left: None }),
     };
+    report.conclude();
+    if result.is_err() && !report.runs.is_empty() {
+        watch.broken_off(&report);
+    }
     watch.doing("cleaning up");
     let left = session.clean_up(&mut journal).await;
     match result {
         Err(FailoverError::Interrupted { .. }) => Err(FailoverError::Interrupted {
             left: (!left.is_empty()).then(|| left.join("; ")),
         }),
-        Ok(mut report) => {
+        Ok(()) => {
             if !left.is_empty() {
                 report.assumptions.push(format!("not cleaned up: {}", left.join("; ")));
             }

@@ -46,8 +46,9 @@ impl Session<'_> {
         &self,
         mut instance: Instance,
         mut status: AgentStatus,
+        report: &mut Report,
         journal: &mut Journal,
-    ) -> Result<Report, FailoverError> {
+    ) -> Result<(), FailoverError> {
         let cloud = self.cloud.as_ref();
         self.watch.doing("checking the endpoint");
         journal.defining_queues()?;
@@ -61,8 +62,8 @@ impl Session<'_> {
             status.fsync_millis,
         )
         .await?;
-        let mut report = self.report(&status, &warnings);
-        self.watch.began(&report);
+        report.assumptions = self.assumptions(&warnings);
+        self.watch.began(report);
         let mut number = 0;
         for &fault in &self.scenario.faults {
             for _ in 0..self.scenario.rounds.max(1) {
@@ -80,13 +81,11 @@ impl Session<'_> {
                 report.runs.push(run);
                 report.ledgers.push(ledger);
                 if down {
-                    report.conclude();
-                    return Ok(report);
+                    return Ok(());
                 }
             }
         }
-        report.conclude();
-        Ok(report)
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a round, each used once")]
@@ -257,6 +256,7 @@ impl Session<'_> {
                 before: host(status),
                 after: after.as_ref().map(|(_, status)| host(status)),
                 drain: drained.drain,
+                served: back == Recovery::Back,
                 marks,
                 clock,
                 health,

@@ -85,7 +85,7 @@ impl Sky {
     }
 
     /// Kills the broker, and has it back 400 ms later as `successor`, with the marks of an agent.
-    fn kill(&self, successor: &str) {
+    async fn kill(&self, successor: &str) {
         let say = |marks: &Mutex<Vec<Mark>>, instance: &str, name: &str, detail: &str| {
             let mark = Mark {
                 t_unix_ns: unix_ns(),
@@ -96,7 +96,9 @@ impl Sky {
             };
             marks.lock().unwrap().push(mark);
         };
-        self.toy.kill();
+        // Waits for threads of the broker's own, so not on one of the test's.
+        let toy = self.toy.clone();
+        let _ = tokio::task::spawn_blocking(move || toy.kill()).await;
         self.serving.store(false, Ordering::SeqCst);
         say(&self.marks, "i-1", mark::DEATH_NOTICED, "");
         if self.twist == Twist::NoRestart {
@@ -184,14 +186,16 @@ impl Cloud for Sky {
         }
         let verified = !matches!(self.twist, Twist::FaultWithoutEffect | Twist::FaultUnseen);
         let t_unix_ns = unix_ns();
-        if self.twist != Twist::FaultWithoutEffect {
-            self.kill("i-1");
-        }
-        self.answer(|| FaultReport {
-            fault: fault.name().into(),
-            verified,
-            evidence: "process gone".into(),
-            t_unix_ns,
+        Box::pin(async move {
+            if self.twist != Twist::FaultWithoutEffect {
+                self.kill("i-1").await;
+            }
+            Ok(FaultReport {
+                fault: fault.name().into(),
+                verified,
+                evidence: "process gone".into(),
+                t_unix_ns,
+            })
         })
     }
 
@@ -214,14 +218,18 @@ impl Cloud for Sky {
     }
 
     fn terminate<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
-        self.kill("i-2");
-        self.answer(|| ())
+        Box::pin(async {
+            self.kill("i-2").await;
+            Ok(())
+        })
     }
 
     fn mark_unhealthy<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
         self.instance.lock().unwrap().1 = false;
-        self.kill("i-2");
-        self.answer(|| ())
+        Box::pin(async {
+            self.kill("i-2").await;
+            Ok(())
+        })
     }
 
     fn instance_state<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<String>> {

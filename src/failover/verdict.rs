@@ -48,6 +48,8 @@ pub struct Evidence<'a> {
     pub fault_verified: bool,
     /// Whether any worker noticed anything.
     pub disturbed: bool,
+    /// Whether everybody was served again in time, and stayed so.
+    pub served: bool,
     /// Messages acknowledged and not received when the fault took hold.
     pub backlog_at_fault: u64,
     /// Messages acknowledged within the second before the fault.
@@ -228,8 +230,11 @@ fn rto(evidence: &Evidence<'_>, limits: &Limits) -> Vec<Check> {
     let limit = limits
         .max_rto_ns
         .map_or_else(String::new, |limit| format!("{:.3} s", limit as f64 / 1e9));
-    if !worst.recovered() {
-        let reason = format!("{} was not served again", worst.worker);
+    if evidence.disturbed && !(evidence.served && worst.recovered()) {
+        let reason = match worst.recovered() {
+            true => "not everybody was served again in time".to_owned(),
+            false => format!("{} was not served again", worst.worker),
+        };
         return vec![check("rto.max", limit, None, Some((ExitKind::NoRecovery, reason)))];
     }
     let over = limits.max_rto_ns.is_some_and(|limit| worst.gap_ns > limit);
@@ -306,7 +311,7 @@ fn strangers(evidence: &Evidence<'_>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::super::account::{Counts, Drain, Samples};
-    use super::super::gap::{Worker, outage};
+    use super::super::gap::{End, Worker, outage};
     use super::super::ledger::Tally;
     use super::*;
     use ExitKind::*;
@@ -334,7 +339,10 @@ mod tests {
             Worker::Producer(0),
             &[SECOND, 3 * SECOND],
             SECOND + 1,
-            4 * SECOND,
+            End {
+                ns: 4 * SECOND,
+                served: true,
+            },
         )];
         let (mut bent, shown) = (account(), account());
         let mut evidence = Evidence {
@@ -342,6 +350,7 @@ mod tests {
             outages: &[],
             fault_verified: true,
             disturbed: true,
+            served: true,
             backlog_at_fault: 10,
             acked_last_second: 10,
             consumers: 1,
@@ -373,6 +382,7 @@ mod tests {
         assert_eq!(exit(|_, _| {}, none), Success);
         assert_eq!(exit(|_, e| e.fault_verified = false, none), Inconclusive);
         assert_eq!(exit(|_, e| e.disturbed = false, none), Inconclusive);
+        assert_eq!(exit(|_, e| e.served = false, none), NoRecovery);
         assert_eq!(exit(|_, e| e.backlog_at_fault = 0, none), Inconclusive);
         assert_eq!(exit(|_, e| e.acked_last_second = 0, none), Inconclusive);
         assert_eq!(exit(|_, e| e.stalled_ns = 3 * SECOND / 2, none), Inconclusive);

@@ -1,0 +1,303 @@
+//! Failover tests from the command line to the verdict, in private labs: every fault, every negative control, every way to prove nothing.
+#![cfg(feature = "cli")]
+
+use serde_json::Value;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// No command of these tests takes longer on a busy machine.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// A lab of its own with a stack in it; both end with it.
+struct Lab {
+    dir: tempfile::TempDir,
+}
+
+impl Lab {
+    /// Starts a lab and deploys the example.
+    fn deployed(options: &[&str]) -> Self {
+        let lab = Self {
+            dir: tempfile::Builder::new().prefix("mq").tempdir().unwrap(),
+        };
+        let up: Vec<&str> = ["lab", "up"].iter().chain(options).copied().collect();
+        lab.run(&up, 0);
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/single.yaml");
+        lab.run(
+            &["deploy", "--local", "--yes", "--config", example.to_str().unwrap()],
+            0,
+        );
+        lab
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mqaws"));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.dir.path())
+            .env("MQAWS_LAB_DIR", self.dir.path().join("l"))
+            .env("MQAWS_NO_PROGRESS", "1")
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts a command whose output goes to files, so that no pipe can fill up.
+    fn spawn(&self, args: &[&str]) -> Running {
+        let path = |end: &str| self.dir.path().join(format!("{:x}.{end}", rand_name()));
+        let (out, err) = (path("out"), path("err"));
+        let child = self
+            .command(args)
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, out, err }
+    }
+
+    /// Runs a command and wants this exit code.
+    #[track_caller]
+    fn run(&self, args: &[&str], code: i32) -> Output {
+        let output = self.spawn(args).wait();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "mqaws {}\nstdout: {}\nstderr: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output
+    }
+
+    /// Runs a failover test and wants this exit code; returns its report.
+    #[track_caller]
+    fn failover(&self, args: &[&str], code: i32) -> Value {
+        let all: Vec<&str> = ["failover-test", "--local", "--output", "json"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        let output = self.run(&all, code);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let ended = self.spawn(&["lab", "down"]).wait();
+        if !std::thread::panicking() {
+            assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        }
+    }
+}
+
+struct Running {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Running {
+    fn wait(mut self) -> Output {
+        let deadline = Instant::now() + LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                panic!(
+                    "not done within {LIMIT:?}: {}",
+                    std::fs::read_to_string(&self.err).unwrap()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let read = |path: &Path| std::fs::read(path).unwrap();
+        Output {
+            status,
+            stdout: read(&self.out),
+            stderr: read(&self.err),
+        }
+    }
+}
+
+fn rand_name() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+fn runs(report: &Value) -> &Vec<Value> {
+    report["runs"].as_array().unwrap()
+}
+
+/// Names of the checks that did not pass, of all rounds.
+fn failing(report: &Value) -> Vec<String> {
+    runs(report)
+        .iter()
+        .flat_map(|run| run["thresholds"].as_array().unwrap())
+        .filter(|check| check["verdict"] != "pass")
+        .map(|check| check["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+const FAULTS: [&str; 5] = [
+    "stop-queue-manager",
+    "kill-queue-manager",
+    "hang-queue-manager",
+    "terminate-instance",
+    "mark-unhealthy",
+];
+
+/// `MQAWS_ROUNDS=10` makes it ten rounds of each fault.
+#[test]
+fn every_fault_passes_and_is_explained() {
+    let lab = Lab::deployed(&[]);
+    let rounds = std::env::var("MQAWS_ROUNDS").unwrap_or_else(|_| "1".into());
+    for fault in FAULTS {
+        let report = lab.failover(&["--fault", fault, "--rounds", &rounds], 0);
+        assert_eq!(report["schema"], "mqaws.failover/1");
+        assert_eq!(
+            (&report["verdict"], &report["engine"]["stand_in"]),
+            (&"pass".into(), &true.into())
+        );
+        assert_eq!(
+            (&report["place"]["kind"], &report["place"]["timing"]),
+            (&"lab".into(), &"fast".into())
+        );
+        assert_eq!(runs(&report).len().to_string(), rounds);
+        for run in runs(&report) {
+            assert_eq!(
+                (&run["fault"]["verified"], &run["ledger"]["lost"]),
+                (&true.into(), &0.into()),
+                "{fault}"
+            );
+            assert!(
+                run["backlog_at_fault"].as_u64().unwrap() > 1000,
+                "{fault}: {}",
+                run["backlog_at_fault"]
+            );
+            let rto = &run["rto"];
+            let phases = rto["phases"].as_array().unwrap();
+            let sum: u64 = phases.iter().map(|phase| phase["ns"].as_u64().unwrap()).sum();
+            assert_eq!(sum, rto["ns"].as_u64().unwrap(), "{fault}: the parts are the whole");
+            assert!(
+                phases.iter().any(|phase| phase["name"] == "engine"),
+                "{fault}: {phases:?}"
+            );
+            let (before, after) = (&run["served_before"], &run["served_after"]);
+            let replaced = before["instance"] != after["instance"];
+            assert_eq!(
+                replaced,
+                ["terminate-instance", "mark-unhealthy"].contains(&fault),
+                "{fault}"
+            );
+            assert!(
+                after["epoch"].as_u64() > before["epoch"].as_u64(),
+                "{fault}: {before} {after}"
+            );
+        }
+    }
+    // Five reports, none overwritten, each with its ledger, which counts the same again.
+    for name in ["report.json", "report-5.json", "ledger.bin", "ledger-5.bin"] {
+        assert!(lab.dir.path().join(name).is_file(), "{name}");
+    }
+    let recount = lab.run(&["failover-test", "verify", "ledger.bin"], 0);
+    assert!(String::from_utf8_lossy(&recount.stdout).contains("0 lost"));
+}
+
+#[test]
+fn a_broker_that_acknowledges_early_loses_every_time() {
+    let lab = Lab::deployed(&["--standin-defect", "ack-early"]);
+    for round in 0..3 {
+        let report = lab.failover(&["--fault", "kill-queue-manager"], 10);
+        let run = &runs(&report)[0];
+        assert!(run["ledger"]["lost"].as_u64().unwrap() > 0, "round {round}");
+        assert!(!run["ledger"]["samples"]["missing"].as_array().unwrap().is_empty());
+        assert!(run["rpo_ns"].as_u64().is_some());
+    }
+    lab.run(&["failover-test", "verify", "ledger.bin"], 10);
+}
+
+#[test]
+fn other_defects_are_found_too() {
+    for (defect, more, code, check) in [
+        ("lose", &[][..], 10, "rpo.lost"),
+        ("duplicate", &[], 13, "duplicates"),
+        ("reorder", &["--consumers", "1"], 13, "order"),
+    ] {
+        let lab = Lab::deployed(&["--standin-defect", defect]);
+        let args: Vec<&str> = ["--fault", "kill-queue-manager"].iter().chain(more).copied().collect();
+        let report = lab.failover(&args, code);
+        assert!(
+            failing(&report).iter().any(|name| name == check),
+            "{defect}: {:?}",
+            failing(&report)
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_tested_says_what_to_do() {
+    let lab = Lab::deployed(&[]);
+    for (args, words) in [
+        (
+            &["failover-test", "--local", "--amqp-url", "amqp://127.0.0.1:1"][..],
+            "--amqp-url",
+        ),
+        (&["failover-test", "--local", "--stack", "mqaws-not-there"], "deploy"),
+    ] {
+        let output = lab.run(args, 3);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let hint = text
+            .lines()
+            .find(|line| line.starts_with("hint:"))
+            .unwrap_or_else(|| panic!("no hint: {text}"));
+        assert!(hint.contains(words), "{text}");
+    }
+    // A service that does not come back in time is no pass.
+    let report = lab.failover(&["--fault", "terminate-instance", "--recovery-timeout", "200ms"], 11);
+    assert_eq!(report["verdict"], "fail");
+}
+
+/// An interrupted test leaves the stack as it was: a test after it is not refused, and passes.
+#[test]
+fn an_interrupt_undoes_what_was_begun() {
+    let lab = Lab::deployed(&[]);
+    let running = lab.spawn(&["failover-test", "--local", "--baseline", "200s"]);
+    let deadline = Instant::now() + LIMIT;
+    // The load line is the sign that the stack is marked and the queues are there.
+    while !std::fs::read_to_string(&running.out).unwrap().contains("load") {
+        assert!(
+            Instant::now() < deadline,
+            "{}",
+            std::fs::read_to_string(&running.err).unwrap()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = rustix::process::Pid::from_raw(running.child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(running.wait().status.code(), Some(130));
+    lab.failover(&["--fault", "stop-queue-manager"], 0);
+}
+
+/// A third of all calls to the cloud fail: the verdict stays the same, and nothing healthy is condemned.
+#[test]
+fn a_shaky_cloud_changes_no_verdict() {
+    let lab = Lab::deployed(&["--api-faults", "0.3"]);
+    for (fault, epochs) in [("kill-queue-manager", 1), ("terminate-instance", 1)] {
+        let report = lab.failover(&["--fault", fault, "--recovery-timeout", "2m"], 0);
+        let run = &runs(&report)[0];
+        let epoch = |host: &str| run[host]["epoch"].as_u64().unwrap();
+        assert_eq!(
+            epoch("served_after") - epoch("served_before"),
+            epochs,
+            "{fault}: one start, no more"
+        );
+    }
+}
