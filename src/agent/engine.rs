@@ -36,7 +36,7 @@ pub struct IbmMq {
     runner: Arc<dyn Runner>,
     processes: Processes,
     queue_manager: String,
-    dirs: DataDirs,
+    mount: PathBuf,
     prefix: PathBuf,
     licence: PathBuf,
     mq_port: u16,
@@ -51,12 +51,20 @@ impl IbmMq {
             runner,
             processes,
             queue_manager: config.queue_manager.clone(),
-            dirs: DataDirs::new(&layout.mount(config), &config.queue_manager),
+            mount: layout.mount(config),
             prefix: layout.engine_prefix(),
             licence: layout.licence(),
             mq_port: config.mq_port,
             amqp_port: config.amqp_port,
         }
+    }
+
+    /// Where the data is, by a name that is the same on every instance: the engine writes it into its own files.
+    ///
+    /// On a real host that is the mount point. A lab instance's mount point is a link below its own root.
+    fn dirs(&self) -> DataDirs {
+        let mount = std::fs::read_link(&self.mount).unwrap_or_else(|_| self.mount.clone());
+        DataDirs::new(&mount, &self.queue_manager)
     }
 
     fn run(&self, command: &Command) -> Result<Output, EngineFailure> {
@@ -77,7 +85,8 @@ impl IbmMq {
     }
 
     fn create(&self) -> Result<String, EngineFailure> {
-        let what = CreateQueueManager::new(&self.queue_manager, &self.dirs.data, &self.dirs.log);
+        let dirs = self.dirs();
+        let what = CreateQueueManager::new(&self.queue_manager, dirs.data, dirs.log);
         let output = self.run(&self.driver.create(&what))?;
         match CreateExit::from_code(output.code) {
             CreateExit::Created => Ok("created".to_owned()),
@@ -195,7 +204,7 @@ impl Engine for IbmMq {
                 text: format!(
                     "the creation of {} was cut off and left a directory without qm.ini in {}: delete it, then start again",
                     self.queue_manager,
-                    self.dirs.data.display()
+                    self.dirs().data.display()
                 ),
             });
         }
@@ -214,7 +223,7 @@ impl Engine for IbmMq {
                     name: self.queue_manager.clone(),
                     directory: directory_name(&self.queue_manager),
                     prefix: self.prefix.clone(),
-                    data_path: data_path(&self.dirs.data, &self.queue_manager),
+                    data_path: data_path(&self.dirs().data, &self.queue_manager),
                 };
                 self.ensure(&self.driver.add_info(&entry), &[0])?;
                 "made known".to_owned()

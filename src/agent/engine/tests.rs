@@ -168,3 +168,30 @@ fn waiting_for_a_listener_ends_when_it_no_longer_matters() {
     let failure = mq.accept([127, 0, 0, 1].into(), &|| true).expect_err("stale");
     assert!(failure.text.contains("nothing accepts"));
 }
+
+#[test]
+fn the_engine_is_told_a_name_of_the_data_that_is_the_same_on_every_lab_instance() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let mut lines = Vec::new();
+    for instance in ["i-1", "i-2"] {
+        let layout = Layout::new(dir.path().join(instance));
+        std::fs::create_dir_all(layout.host("mnt")).expect("mnt");
+        std::os::unix::fs::symlink(dir.path().join("fs/fs-1"), layout.mount(&config(1))).expect("link");
+        let answers = [
+            ("dspmqver", 0, VERSION),
+            ("crtmqdir", 0, ""),
+            ("dspmqinf", 72, ""),
+            ("crtmqm", 0, ""),
+        ];
+        let script = Arc::new(Script {
+            answers: Mutex::new(answers.to_vec()),
+            lines: Mutex::default(),
+        });
+        let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+        let mq = IbmMq::new(&config(1), &layout, script.clone(), processes);
+        mq.adopt(DataState::Absent).expect("created");
+        lines.push(script.lines.lock().expect("lines").last().cloned().expect("crtmqm"));
+    }
+    assert!(lines[0].contains("fs/fs-1/QM1/data"), "{lines:?}");
+    assert_eq!(lines[0], lines[1]);
+}
