@@ -1,4 +1,6 @@
 //! Failover tests from the command line to the verdict, in private labs: every fault, every negative control, every way to prove nothing.
+
+#![allow(clippy::unwrap_used)] // A test that cannot read its report has failed.
 #![cfg(feature = "cli")]
 
 use serde_json::Value;

@@ -1,4 +1,6 @@
 //! Every published sample of IBM MQ's output is read as its source means it. `tests/fixtures/ibm-mq/INDEX.md` names the sources.
+
+#![allow(clippy::unwrap_used)] // In a test, what cannot be had is a failure.
 #![cfg(feature = "agent")]
 
 use std::{collections::BTreeSet, path::PathBuf};
@@ -527,7 +529,7 @@ fn a_missing_licence() {
         severity: Some(Severity::Error),
         text: "No license installed for this copy of IBM MQ.".into(),
     };
-    assert_eq!(messages::messages(&text), [message.clone()]);
+    assert_eq!(messages::messages(&text), std::slice::from_ref(&message));
     assert_eq!(message.id(), "AMQ7128E");
     assert_eq!(text.lines().find_map(messages::control_process_status), Some(71));
     assert!(messages::reason(&text).unwrap().contains("AMQ7128E"));

@@ -1,5 +1,7 @@
 //! The local cloud's endpoint over HTTP: requests signed as any client signs them, in every protocol; and its knowledge of
 //! resource types against the published schemas.
+
+#![allow(clippy::unwrap_used)] // A request that cannot be made fails the test.
 #![cfg(feature = "lab")]
 
 use aws_credential_types::Credentials;

@@ -1,4 +1,6 @@
 //! The stand-in as a user of its commands and an AMQP client see it: real processes, real sockets, real kills.
+
+#![allow(clippy::unwrap_used)] // In a test, what cannot be had is a failure.
 #![cfg(feature = "cli")]
 
 mod standin_host;
