@@ -167,13 +167,14 @@ fn change(change: &ResourceChange) -> Change {
         details: change
             .details()
             .iter()
-            .filter_map(|d| d.target())
-            .map(|target| Detail {
+            .filter_map(|d| Some((d, d.target()?)))
+            .map(|(detail, target)| Detail {
                 attribute: target.attribute().map(|a| a.as_str().to_owned()).unwrap_or_default(),
                 name: text(target.name()).or_else(|| text(target.path())),
                 before: text(target.before_value()),
                 after: text(target.after_value()),
                 recreation: target.requires_recreation().map(|r| r.as_str().to_owned()),
+                cause: text(detail.causing_entity()),
             })
             .collect(),
     }

@@ -3,7 +3,7 @@
 use super::deploy::{Until, carry_out, service_line, writer_line};
 use super::failover_test::Show;
 use super::local::{access, blocking};
-use super::words::row;
+use super::words::{duration, row};
 use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
 use crate::aws::Clients;
 use crate::deploy::Stop;
@@ -86,10 +86,17 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 /// The demo is always local.
 fn refuse_places(context: &Context) -> Result<(), Failure> {
     let global = context.global();
+    // A variable that is set for other verbs is no wish about the demo.
+    let flag = |value: &Option<String>, variable: &str| {
+        value
+            .as_ref()
+            .is_some_and(|value| std::env::var(variable).as_ref() != Ok(value))
+    };
+    let config = global.config.as_ref().map(|path| path.display().to_string());
     let given = [
-        ("--profile", global.profile.is_some()),
-        ("--endpoint-url", global.endpoint_url.is_some()),
-        ("--config", global.config.is_some()),
+        ("--profile", flag(&global.profile, "MQAWS_PROFILE")),
+        ("--endpoint-url", flag(&global.endpoint_url, "MQAWS_ENDPOINT_URL")),
+        ("--config", flag(&config, "MQAWS_CONFIG")),
     ];
     match given.into_iter().find(|(_, given)| *given) {
         None => Ok(()),
@@ -108,7 +115,7 @@ async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -
     let deployment = config::read(Some(EXAMPLE), &Overrides::none())?.deployment;
     let began = Instant::now();
     let made = plan::make(context, &clients, &deployment.clone().into(), false, interrupt).await?;
-    output.data(row("plan", made.plan.review.summary()));
+    output.say(row("plan", made.plan.review.summary()));
     // Ctrl-C drops this whole work and ends the cloud under it; nothing has to be rolled back.
     let deployed = carry_out(context, &clients, &made, Until::Service, &Stop::never()).await?;
     if let Some(service) = &deployed.service {
@@ -129,11 +136,11 @@ async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -
     let report = failover::run(cloud, &scenario, &show, failover::never()).await?;
     drop(show);
     let path = report.write(out).map_err(|source| CliError::File {
-        action: "cannot write a report into",
+        action: "write a report into",
         path: out.to_owned(),
         source,
     })?;
-    output.data(text::summary(&report));
+    output.data(format!("\n{}", text::summary(&report)));
     Ok((report, path))
 }
 
@@ -159,6 +166,10 @@ impl failover::Watch for DemoShow<'_> {
     fn round(&self, run: &Run) {
         self.show.round(run);
     }
+
+    fn broken_off(&self, report: &Report) {
+        self.show.broken_off(report);
+    }
 }
 
 fn ending(report: &Report, path: &Path, stopped: &Stopped, began: Instant) -> String {
@@ -170,7 +181,8 @@ fn ending(report: &Report, path: &Path, stopped: &Stopped, began: Instant) -> St
     let rounds = report.runs.len();
     [
         row("report", path.display().to_string()),
-        timed(&row("removed", removed), began.elapsed()),
+        row("removed", removed),
+        row("took", duration(began.elapsed())),
         String::new(),
         "These are lab times: no EC2 launch, no NLB registration delay, a stand-in instead\nof IBM MQ.".to_owned(),
         format!(

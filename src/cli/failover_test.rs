@@ -179,7 +179,7 @@ fn test(context: &Context, args: Test) -> Outcome {
 
 fn unwritable(folder: &Path, source: std::io::Error) -> CliError {
     CliError::File {
-        action: "cannot write a report into",
+        action: "write a report into",
         path: folder.to_owned(),
         source,
     }
@@ -389,7 +389,7 @@ impl failover::Watch for Show<'_> {
     }
 
     fn round(&self, run: &Run) {
-        self.context.output().data(text::run(run));
+        self.context.output().data(format!("\n{}", text::run(run)));
     }
 
     fn broken_off(&self, report: &Report) {

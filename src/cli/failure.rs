@@ -163,9 +163,9 @@ pub enum CliError {
         left: Option<String>,
     },
     /// A file could not be read or written.
-    #[error("{action} `{path}`")]
+    #[error("cannot {action} `{path}`")]
     File {
-        /// What was attempted, e.g. `cannot write`.
+        /// What was attempted, e.g. `write`.
         action: &'static str,
         /// The file.
         path: std::path::PathBuf,

@@ -29,7 +29,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let mut roff = Vec::new();
     clap_mangen::Man::new(page).render(&mut roff).map_err(|source| {
         Failure::from(CliError::File {
-            action: "cannot write",
+            action: "write",
             path: "the page".into(),
             source,
         })

@@ -273,6 +273,9 @@ impl Remedy for DeployError {
                 }
             },
             Self::Foreign { .. } => "choose another name with --stack or `stack:`".into(),
+            Self::Refused { reason, .. } if reason.contains("Template error") || reason.contains("Template format") => {
+                "this is a bug, or a CloudFormation that lacks something: please report it with the output of `mqaws render`".into()
+            }
             Self::Refused { .. } => "check the ids in the configuration against the account and region".into(),
             Self::DataAtStake {
                 logical,

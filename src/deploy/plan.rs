@@ -2,7 +2,7 @@
 
 use super::error::DeployError;
 use super::ports::{Blueprint, ChangeSet, ChangeSetIds, Stacks};
-use super::review::{Effect, Review};
+use super::review::{self, Effect, Review};
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::observe::ports::{Readings, Stack};
 use jiff::Timestamp;
@@ -72,7 +72,9 @@ pub async fn plan<C: Readings + Stacks>(
             most: MOST_BYTES,
         });
     }
-    let fresh = match cloud.stack(&blueprint.stack).await? {
+    let found = cloud.stack(&blueprint.stack).await?;
+    let old = found.as_ref().map(|stack| stack.parameters.clone()).unwrap_or_default();
+    let fresh = match found {
         None => true,
         Some(stack) => is_fresh(cloud, stack, pace, observer).await?,
     };
@@ -97,7 +99,7 @@ pub async fn plan<C: Readings + Stacks>(
         fresh,
         ..nothing(blueprint)
     };
-    let set = match wait(cloud, &ids, pace, stop).await {
+    let mut set = match wait(cloud, &ids, pace, stop).await {
         Ok(set) => set,
         Err(error) => {
             abandon(cloud, &plan, pace).await?;
@@ -105,6 +107,7 @@ pub async fn plan<C: Readings + Stacks>(
         }
     };
     if set.status == "CREATE_COMPLETE" {
+        review::complete(&mut set.changes, &old, &blueprint.parameters);
         plan.review = Review::of(&set.changes);
         plan.from = set.created.unwrap_or(Timestamp::UNIX_EPOCH);
         return Ok(plan);

@@ -77,6 +77,8 @@ pub struct Detail {
     pub after: Option<String>,
     /// `Never`, `Conditionally`, `Always`.
     pub recreation: Option<String>,
+    /// The parameter, or the other resource's attribute, that causes the change.
+    pub cause: Option<String>,
 }
 
 /// One event of a stack.

@@ -2,6 +2,7 @@
 
 use super::ports::Change;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -80,6 +81,8 @@ impl Review {
     }
 }
 
+const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
+
 fn order(effect: Effect) -> u8 {
     match effect {
         Effect::Replace => 0,
@@ -112,6 +115,8 @@ fn effect(change: &Change) -> Effect {
     match (change.action.as_str(), change.replacement.as_deref()) {
         ("Add" | "Import", _) => Effect::Add,
         ("Remove", _) => Effect::Remove,
+        // A new version of the launch template replaces the group's instances, never the group.
+        (_, Some("Conditional")) if change.kind == GROUP && touches_only(change, "LaunchTemplate") => Effect::Change,
         // Conditional: CloudFormation finds out while it works. What is not known to be harmless is not.
         (_, None | Some("False")) => Effect::Change,
         _ => Effect::Replace,
@@ -127,6 +132,18 @@ fn property(detail: &super::ports::Detail) -> Option<String> {
         _ => short.to_owned(),
     })
     .filter(|text| !text.is_empty())
+}
+
+/// Adds the values of parameters where CloudFormation tells only that a parameter causes a change.
+pub(super) fn complete(changes: &mut [Change], old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) {
+    for detail in changes.iter_mut().flat_map(|c| &mut c.details) {
+        let named = |name: &Option<String>| name.clone().filter(|n| old.contains_key(n) && new.contains_key(n));
+        let parameter = named(&detail.cause).or_else(|| named(&detail.name));
+        if let Some(parameter) = parameter.filter(|_| detail.before.is_none() && detail.after.is_none()) {
+            detail.before = old.get(&parameter).cloned();
+            detail.after = new.get(&parameter).cloned();
+        }
+    }
 }
 
 /// Values may be whole documents, such as user data.
@@ -149,10 +166,10 @@ fn meaning(change: &Change, effect: Effect) -> Option<String> {
                 "leaves the stack: the file system is kept, but no longer used"
             }
             ("AWS::EFS::FileSystem", Effect::Remove) => "DELETES the file system with all messages",
-            ("AWS::AutoScaling::AutoScalingGroup", Effect::Change) if touches(change, "LaunchTemplate") => {
+            (GROUP, Effect::Change) if touches(change, "LaunchTemplate") => {
                 "replaces its instance: one planned outage, about 60-180 s"
             }
-            ("AWS::AutoScaling::AutoScalingGroup", Effect::Replace) => "replaced: an outage until the new one serves",
+            (GROUP, Effect::Replace) => "replaced: an outage until the new one serves",
             ("AWS::ElasticLoadBalancingV2::LoadBalancer", Effect::Replace) => "replaced: clients need the new DNS name",
             ("AWS::SecretsManager::Secret", Effect::Replace) => "replaced: clients need the new password",
             (_, Effect::Replace) if change.replacement.as_deref() == Some("Conditional") => "may be replaced",
@@ -162,6 +179,11 @@ fn meaning(change: &Change, effect: Effect) -> Option<String> {
         }
         .to_owned(),
     )
+}
+
+fn touches_only(change: &Change, property: &str) -> bool {
+    let mut properties = change.details.iter().filter(|d| d.attribute == "Properties");
+    touches(change, property) && properties.all(|d| d.name.as_deref().is_some_and(|n| n.contains(property)))
 }
 
 fn touches(change: &Change, property: &str) -> bool {
@@ -190,6 +212,7 @@ mod tests {
                 before: Some("a".into()),
                 after: Some("b".into()),
                 recreation: None,
+                cause: None,
             }],
         }
     }
@@ -245,8 +268,41 @@ mod tests {
             text(group),
             "LaunchTemplate a → b; replaces its instance: one planned outage, about 60-180 s"
         );
+        let template = change(
+            "AWS::AutoScaling::AutoScalingGroup",
+            "Modify",
+            Some("Conditional"),
+            "LaunchTemplate",
+        );
+        assert!(text(template).contains("replaces its instance"));
+        let other = change(
+            "AWS::AutoScaling::AutoScalingGroup",
+            "Modify",
+            Some("Conditional"),
+            "VPCZoneIdentifier",
+        );
+        assert!(text(other).contains("an outage until"));
         let storage = change("AWS::EFS::FileSystem", "Modify", Some("True"), "PerformanceMode");
         assert!(text(storage).contains("PerformanceMode a → b; REPLACES the file system"));
+    }
+
+    #[test]
+    fn values_of_parameters_complete_a_change() {
+        let mut changes = [change(
+            "AWS::EFS::FileSystem",
+            "Modify",
+            Some("True"),
+            "PerformanceMode",
+        )];
+        changes[0].details[0].before = None;
+        changes[0].details[0].after = None;
+        let with = |value: &str| BTreeMap::from([("PerformanceMode".to_owned(), value.to_owned())]);
+        complete(&mut changes, &with("generalPurpose"), &with("maxIO"));
+        assert!(
+            Review::of(&changes).lines[0]
+                .text
+                .starts_with("PerformanceMode generalPurpose → maxIO; REPLACES")
+        );
     }
 
     #[test]

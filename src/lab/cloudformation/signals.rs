@@ -122,12 +122,17 @@ pub fn missing(name: &str) -> crate::lab::api::ApiError {
     ))
 }
 
+/// The shortest wait for signals that fast timing makes of a longer one.
+const SHORTEST: Duration = Duration::from_secs(30);
+
 /// Waits for signals of this resource.
 ///
 /// # Errors
 /// CloudFormation's words for too few successes, or a cancellation.
 pub async fn wait(context: &Context, wanted: Wanted) -> Result<(), Failure> {
-    let deadline = Instant::now() + wanted.timeout;
+    // A wait that a template sets is scaled like its other periods, but never so far that a busy machine misses it.
+    let scaled = context.cloud.site.timing.period(wanted.timeout);
+    let deadline = Instant::now() + scaled.max(wanted.timeout.min(SHORTEST));
     let key = (context.stack_id.clone(), context.logical.clone());
     loop {
         let news = context.service.news.notified();

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 /// Image that the lab seeds: a host with the agent, and the stand-in queue manager as engine.
 pub const SEEDED_IMAGE: &str = "ami-0aa55ed1ab0000001";
+/// A second image that the lab seeds: a host without agent and queue manager, to see what a wrong image does.
+pub const BARE_IMAGE: &str = "ami-0ba5e5ed1ab000001";
 /// Key pair that the lab seeds; process hosts have no SSH.
 pub const SEEDED_KEY: &str = "lab";
 
@@ -379,22 +381,11 @@ pub fn subnet_object(id: &str, vpc: &str, cidr: &str, zone: &str, zone_id: Strin
 }
 
 fn seed_images(all: &mut Objects) {
-    let mut image = object(
-        Kind::Image,
-        json!({
-            "imageId": SEEDED_IMAGE, "imageLocation": format!("{ACCOUNT}/mqaws-lab"), "imageState": "available",
-            "imageOwnerId": ACCOUNT, "isPublic": false, "architecture": "x86_64", "imageType": "machine", "name": "mqaws-lab",
-            "description": "process host of the local cloud: agent and stand-in queue manager, no IBM MQ",
-            "rootDeviceType": "ebs", "rootDeviceName": "/dev/xvda", "virtualizationType": "hvm", "hypervisor": "xen",
-            "enaSupport": true, "imdsSupport": "v2.0", "platformDetails": "Linux/UNIX", "creationDate": "2026-01-01T00:00:00.000Z",
-            "blockDeviceMapping": [{
-                "deviceName": "/dev/xvda",
-                "ebs": {"deleteOnTermination": true, "volumeSize": 20, "volumeType": "gp3", "encrypted": false, "snapshotId": resource_id("snap")},
-            }],
-        }),
-    );
-    image.tags.insert("Name".to_owned(), "mqaws-lab".to_owned());
-    all.insert(SEEDED_IMAGE, image);
+    let full = "process host of the local cloud: agent and stand-in queue manager, no IBM MQ";
+    let bare = "process host of the local cloud without agent and queue manager: what a wrong image looks like";
+    for (id, name, description) in [(SEEDED_IMAGE, "mqaws-lab", full), (BARE_IMAGE, "mqaws-lab-bare", bare)] {
+        all.insert(id, image(id, name, description));
+    }
     all.insert(
         SEEDED_KEY,
         object(
@@ -415,6 +406,25 @@ fn seed_images(all: &mut Objects) {
             ),
         );
     }
+}
+
+fn image(id: &str, name: &str, description: &str) -> Object {
+    let mut image = object(
+        Kind::Image,
+        json!({
+            "imageId": id, "imageLocation": format!("{ACCOUNT}/{name}"), "imageState": "available",
+            "imageOwnerId": ACCOUNT, "isPublic": false, "architecture": "x86_64", "imageType": "machine", "name": name,
+            "description": description,
+            "rootDeviceType": "ebs", "rootDeviceName": "/dev/xvda", "virtualizationType": "hvm", "hypervisor": "xen",
+            "enaSupport": true, "imdsSupport": "v2.0", "platformDetails": "Linux/UNIX", "creationDate": "2026-01-01T00:00:00.000Z",
+            "blockDeviceMapping": [{
+                "deviceName": "/dev/xvda",
+                "ebs": {"deleteOnTermination": true, "volumeSize": 20, "volumeType": "gp3", "encrypted": false, "snapshotId": resource_id("snap")},
+            }],
+        }),
+    );
+    image.tags.insert("Name".to_owned(), name.to_owned());
+    image
 }
 
 /// Whether the lab knows an instance type: those it describes, and any of the same shape of name.

@@ -351,6 +351,7 @@ pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
             instance: i.id.clone(),
             address: i.address,
             metadata_port: METADATA_PORT,
+            software: i.image != super::BARE_IMAGE,
         };
         (spec, i.facts.clone())
     }) else {

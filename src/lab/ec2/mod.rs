@@ -14,5 +14,5 @@ mod tags;
 mod templates;
 mod wire;
 
-pub use catalog::SEEDED_IMAGE;
+pub use catalog::{BARE_IMAGE, SEEDED_IMAGE};
 pub use service::Ec2;

@@ -66,6 +66,8 @@ pub struct HostSpec {
     pub address: Ipv4Addr,
     /// Port of the instance's metadata service.
     pub metadata_port: u16,
+    /// Whether the image holds the agent and the engine's commands.
+    pub software: bool,
 }
 
 /// One host of the lab.
@@ -100,7 +102,7 @@ impl Host {
         {
             fs::create_dir_all(&directory).map_err(|e| HostError::Make(directory, e))?;
         }
-        for command in COMMANDS {
+        for command in COMMANDS.iter().filter(|_| spec.software) {
             let link = root.join("opt/mqm/bin").join(command);
             match symlink(&site.executable, &link) {
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(HostError::Make(link, e)),
@@ -367,6 +369,7 @@ mod tests {
             instance: "i-0123456789abcdef0".to_owned(),
             address: Ipv4Addr::new(127, 76, 10, 4),
             metadata_port: 8169,
+            software: true,
         };
         let mut host = Host::create(&site, &spec).expect("a host");
         Arc::get_mut(&mut host).expect("nobody else has it").shutdown_limit = limit;
