@@ -357,7 +357,15 @@ fn words(error: &str) -> String {
     let found = known
         .iter()
         .find(|(signs, _)| signs.iter().any(|sign| error.contains(sign)));
-    found.map_or_else(|| error.to_owned(), |(_, words)| (*words).to_owned())
+    let described = || {
+        let (_, rest) = error.split_once("description: Some(\"")?;
+        let (description, _) = rest.split_once("\")")?;
+        Some(format!("closed by the broker: {description}"))
+    };
+    found
+        .map(|(_, words)| (*words).to_owned())
+        .or_else(described)
+        .unwrap_or_else(|| error.to_owned())
 }
 
 #[cfg(test)]
@@ -378,6 +386,10 @@ mod tests {
             (
                 "IO Error Custom { kind: UnexpectedEof, error: \"Expecting remote close\" }",
                 "connection closed",
+            ),
+            (
+                "Remote peer closed connection with error Error { condition: ConnectionError(ConnectionForced), description: Some(\"AMQ8146E: ending\"), info: None }",
+                "closed by the broker: AMQ8146E: ending",
             ),
             ("something else", "something else"),
         ] {

@@ -71,10 +71,17 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
         at_ns,
     };
     let producers = load.producers + load.non_persistent_producers;
+    let cuts: Vec<(Worker, u64)> = round
+        .notes()
+        .iter()
+        .filter(|note| matches!(note.what, Noticed::Lost(_)))
+        .map(|note| (note.worker, note.at_ns))
+        .collect();
     let mut outages = gap::outages(
         &ledger,
         producers,
         load.consumers,
+        &cuts,
         asked_ns,
         End {
             ns: remains.load_end_ns,

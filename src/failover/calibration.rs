@@ -86,7 +86,7 @@ impl Crew {
 
     fn outages(&self, fault_ns: u64) -> Vec<Outage> {
         let (end, ledger) = (self.round.now_ns(), self.round.ledger());
-        gap::outages(&ledger, 2, 1, fault_ns, gap::End { ns: end, served: true })
+        gap::outages(&ledger, 2, 1, &[], fault_ns, gap::End { ns: end, served: true })
     }
 }
 

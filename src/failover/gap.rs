@@ -80,14 +80,20 @@ pub struct End {
 
 /// The outage of one worker: the longest gap between successes that reaches into the time from the fault to the end.
 ///
-/// `successes` are sorted. An empty list is one gap from the fault to the end.
+/// `successes` are sorted; `cuts` are the times at which the worker lost its connection. An empty list of successes is one
+/// gap from the fault to the end. A gap in which the connection was lost needs no further sign that it is no usual pause.
 #[must_use]
-pub fn outage(worker: Worker, successes: &[u64], fault_ns: u64, end: End) -> Outage {
+pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, end: End) -> Outage {
     let end_ns = end.ns;
     let before = successes.partition_point(|&at| at < fault_ns);
-    let threshold_ns = MIN_OUTAGE_NS.max(TIMES_USUAL.saturating_mul(usual_gap(&successes[..before])));
+    let usual_ns = usual_gap(&successes[..before]);
+    let unexplained_ns = MIN_OUTAGE_NS.max(TIMES_USUAL.saturating_mul(usual_ns));
+    let limit = |from: u64, to: u64| {
+        let cut = cuts.iter().any(|&at| at >= fault_ns && (from..=to).contains(&at));
+        if cut { usual_ns } else { unexplained_ns }
+    };
     let start = before.checked_sub(1).map_or(fault_ns, |last| successes[last]);
-    let mut longest = (start, None, 0);
+    let mut longest = (start, None, 0, unexplained_ns);
     let (mut total_ns, mut gaps, mut down_at_end) = (0, 0, false);
     let mut last = start;
     let after = successes[before..].iter().copied().take_while(|&at| at <= end_ns);
@@ -97,6 +103,7 @@ pub fn outage(worker: Worker, successes: &[u64], fault_ns: u64, end: End) -> Out
         .map(|to| (std::mem::replace(&mut last, to.unwrap_or(end_ns)), to))
     {
         let gap = to.unwrap_or(end_ns).saturating_sub(from);
+        let threshold_ns = limit(from, to.unwrap_or(end_ns));
         if to.is_none() && (gap <= threshold_ns || end.served && longest.1.is_some()) {
             continue;
         }
@@ -105,11 +112,12 @@ pub fn outage(worker: Worker, successes: &[u64], fault_ns: u64, end: End) -> Out
             gaps += 1;
             down_at_end = to.is_none();
         }
-        if gap > longest.2 {
-            longest = (from, to, gap);
+        // A gap that counts goes before a longer one that does not.
+        if (gap > threshold_ns, gap) > (longest.2 > longest.3, longest.2) {
+            longest = (from, to, gap, threshold_ns);
         }
     }
-    let (last_ok_ns, first_ok_ns, gap_ns) = longest;
+    let (last_ok_ns, first_ok_ns, gap_ns, threshold_ns) = longest;
     Outage {
         worker,
         last_ok_ns,
@@ -137,9 +145,17 @@ pub fn percentile(sorted: &[u64], share: f64) -> Option<u64> {
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
 }
 
-/// The outages of all workers of a round: producers by their acknowledgements, consumers by their first receipts.
+/// The outages of all workers of a round: producers by their acknowledgements, consumers by their first receipts;
+/// `cuts` says who lost its connection when.
 #[must_use]
-pub fn outages(ledger: &Ledger, producers: u32, consumers: u32, fault_ns: u64, end: End) -> Vec<Outage> {
+pub fn outages(
+    ledger: &Ledger,
+    producers: u32,
+    consumers: u32,
+    cuts: &[(Worker, u64)],
+    fault_ns: u64,
+    end: End,
+) -> Vec<Outage> {
     let mut successes: BTreeMap<Worker, Vec<u64>> = (0..producers)
         .map(Worker::Producer)
         .chain((0..consumers).map(Worker::Consumer))
@@ -162,7 +178,8 @@ pub fn outages(ledger: &Ledger, producers: u32, consumers: u32, fault_ns: u64, e
         .into_iter()
         .map(|(worker, mut times)| {
             times.sort_unstable();
-            outage(worker, &times, fault_ns, end)
+            let cuts: Vec<u64> = cuts.iter().filter(|cut| cut.0 == worker).map(|cut| cut.1).collect();
+            outage(worker, &times, &cuts, fault_ns, end)
         })
         .collect()
 }
@@ -221,7 +238,7 @@ mod tests {
     fn one_gap_around_the_fault() {
         let mut times = every(5 * MS, 0, 1000 * MS);
         times.extend(every(5 * MS, 2000 * MS, 3000 * MS));
-        let got = outage(Worker::Producer(0), &times, 1000 * MS, until(3000 * MS));
+        let got = outage(Worker::Producer(0), &times, &[], 1000 * MS, until(3000 * MS));
         assert_eq!((got.last_ok_ns, got.first_ok_ns), (995 * MS, Some(2000 * MS)));
         assert_eq!(
             (got.gap_ns, got.from_fault_ns, got.gaps),
@@ -247,7 +264,7 @@ mod tests {
             ("never back", &dead, 1000, 5000, (4005, false, true, 1)),
             ("never there", &Vec::new(), 1000, 5000, (4000, false, true, 1)),
         ] {
-            let got = outage(Worker::Consumer(1), times, fault * MS, until(end * MS));
+            let got = outage(Worker::Consumer(1), times, &[], fault * MS, until(end * MS));
             assert_eq!(
                 (got.gap_ns / MS, got.recovered(), got.counts(), got.gaps),
                 expected,
@@ -256,18 +273,39 @@ mod tests {
         }
     }
 
+    /// On a busy machine the usual pauses are long; a lost connection tells an outage from them.
+    #[test]
+    fn a_gap_in_which_the_connection_was_lost_counts() {
+        let mut times = every(100 * MS, 0, 1000 * MS);
+        times.extend(every(100 * MS, 1200 * MS, 2000 * MS));
+        let with = |cuts: &[u64]| outage(Worker::Producer(0), &times, cuts, 950 * MS, until(2000 * MS));
+        assert!(!with(&[]).counts());
+        assert!(!with(&[100 * MS]).counts(), "an earlier loss is another matter");
+        let cut = with(&[960 * MS]);
+        assert_eq!((cut.gap_ns, cut.counts(), cut.gaps), (300 * MS, true, 1));
+    }
+
     /// Everybody was served, and then the load was stopped: a hiccup at the very end is no outage without an end.
     #[test]
     fn the_last_pause_counts_only_while_somebody_waits() {
         let mut times = every(5 * MS, 0, 1000 * MS);
         times.push(2000 * MS);
-        let at = |served| outage(Worker::Producer(0), &times, 1500 * MS, End { ns: 4000 * MS, served });
+        let at = |served| {
+            outage(
+                Worker::Producer(0),
+                &times,
+                &[],
+                1500 * MS,
+                End { ns: 4000 * MS, served },
+            )
+        };
         assert_eq!((at(true).gap_ns, at(true).recovered()), (1005 * MS, true));
         assert_eq!((at(false).gap_ns, at(false).recovered()), (2000 * MS, false));
         // Without a success there is nothing but the pause.
         let none = outage(
             Worker::Producer(0),
             &[0],
+            &[],
             1500 * MS,
             End {
                 ns: 4000 * MS,
@@ -285,7 +323,7 @@ mod tests {
             times.extend(every(5 * MS, (500 + early) * MS, (1500 + early) * MS));
             let fault = (1500 + early) * MS;
             times.extend(every(5 * MS, fault + late * MS, fault + (late + 500) * MS));
-            let got = outage(Worker::Producer(0), &times, fault, until(fault + (late + 500) * MS));
+            let got = outage(Worker::Producer(0), &times, &[], fault, until(fault + (late + 500) * MS));
             prop_assert_eq!(got.from_fault_ns, Some(late * MS));
         }
 
@@ -295,7 +333,7 @@ mod tests {
             for at in &mut times { *at *= MS; }
             times.sort_unstable();
             let (fault, end) = (fault * MS, 10_000 * MS);
-            let got = outage(Worker::Producer(0), &times, fault, until(end));
+            let got = outage(Worker::Producer(0), &times, &[], fault, until(end));
             let longest = times.windows(2).filter(|pair| pair[1] >= fault).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
             prop_assert!(got.gap_ns >= longest);
             if got.counts() { prop_assert!(got.total_ns >= got.gap_ns); }
@@ -318,8 +356,8 @@ mod tests {
 
     #[test]
     fn the_worst_is_the_one_that_never_came_back() {
-        let short = outage(Worker::Producer(0), &[0, 10, 3000 * MS], 10, until(3000 * MS));
-        let dead = outage(Worker::Producer(1), &[0, 2000 * MS], 2000 * MS, until(3000 * MS));
+        let short = outage(Worker::Producer(0), &[0, 10, 3000 * MS], &[], 10, until(3000 * MS));
+        let dead = outage(Worker::Producer(1), &[0, 2000 * MS], &[], 2000 * MS, until(3000 * MS));
         assert_eq!(
             worst(&[short, dead]).map(|outage| outage.worker),
             Some(Worker::Producer(1))

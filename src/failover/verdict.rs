@@ -338,6 +338,7 @@ mod tests {
         let outages = [outage(
             Worker::Producer(0),
             &[SECOND, 3 * SECOND],
+            &[],
             SECOND + 1,
             End {
                 ns: 4 * SECOND,
