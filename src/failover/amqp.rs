@@ -330,6 +330,8 @@ async fn consume(
             }
         }
     }
+    // The session first: its end comes behind the acceptances, the connection's could overtake them.
+    let _ = tokio::time::timeout(Duration::from_secs(1), session.end()).await;
     let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
     None
 }
