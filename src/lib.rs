@@ -39,3 +39,8 @@ pub mod deploy;
 pub mod failover;
 #[cfg(feature = "cli")]
 pub mod observe;
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
