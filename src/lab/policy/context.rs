@@ -1,9 +1,10 @@
 //! What a request says of itself: condition keys and their values.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Condition keys with their values. Names of keys are the same in any case, as IAM has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context(BTreeMap<String, Vec<String>>);
 
 impl Context {

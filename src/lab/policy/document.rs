@@ -26,8 +26,8 @@ impl Malformed {
     }
 }
 
-/// A policy document.
-#[derive(Debug, Clone, PartialEq)]
+/// A policy document; the empty one, which no text gives, allows nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
     pub(super) statements: Vec<Statement>,
 }
