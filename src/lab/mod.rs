@@ -22,6 +22,7 @@ pub mod lease;
 pub mod nlb;
 pub mod policy;
 pub mod process;
+mod reaper;
 pub mod secrets;
 pub mod server;
 pub mod ssm;
