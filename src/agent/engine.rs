@@ -15,7 +15,7 @@ use crate::model::agent::{AgentConfig, ProbeQueue, ProbeReport};
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,10 +33,12 @@ const PROBE_QUEUE: &str = "TEST";
 /// IBM MQ on this host, or the lab's stand-in for it.
 pub struct IbmMq {
     driver: Driver,
+    run_as: Option<(u32, u32)>,
     runner: Arc<dyn Runner>,
     processes: Processes,
     queue_manager: String,
     mount: PathBuf,
+    linked: bool,
     prefix: PathBuf,
     licence: PathBuf,
     mq_port: u16,
@@ -45,13 +47,28 @@ pub struct IbmMq {
 
 impl IbmMq {
     /// The engine of this configuration on a host of this layout.
-    pub fn new(config: &AgentConfig, layout: &Layout, runner: Arc<dyn Runner>, processes: Processes) -> Self {
+    ///
+    /// Its commands run as `run_as`, when there is one, and its data belongs to that user.
+    pub fn new(
+        config: &AgentConfig,
+        layout: &Layout,
+        runner: Arc<dyn Runner>,
+        processes: Processes,
+        run_as: Option<(u32, u32)>,
+    ) -> Self {
+        let driver = Driver::new(layout.engine_bin(config));
+        let driver = match run_as {
+            Some((user, group)) => driver.run_as(user, group),
+            None => driver,
+        };
         Self {
-            driver: Driver::new(layout.engine_bin(config)),
+            driver,
+            run_as,
             runner,
             processes,
             queue_manager: config.queue_manager.clone(),
             mount: layout.mount(config),
+            linked: layout.root() != Path::new("/"),
             prefix: layout.engine_prefix(),
             licence: layout.licence(),
             mq_port: config.mq_port,
@@ -61,10 +78,14 @@ impl IbmMq {
 
     /// Where the data is, by a name that is the same on every instance: the engine writes it into its own files.
     ///
-    /// On a real host that is the mount point. A lab instance's mount point is a link below its own root.
+    /// On a real host that is the mount point, which nothing looks at. A lab instance's is a link below its own root.
     fn dirs(&self) -> DataDirs {
-        let mount = std::fs::read_link(&self.mount).unwrap_or_else(|_| self.mount.clone());
-        DataDirs::new(&mount, &self.queue_manager)
+        let link = if self.linked {
+            std::fs::read_link(&self.mount).ok()
+        } else {
+            None
+        };
+        DataDirs::new(&link.unwrap_or_else(|| self.mount.clone()), &self.queue_manager)
     }
 
     fn run(&self, command: &Command) -> Result<Output, EngineFailure> {
@@ -313,6 +334,10 @@ impl Engine for IbmMq {
 
     fn kill(&self) -> io::Result<usize> {
         self.processes.kill(KILL)
+    }
+
+    fn owner(&self) -> Option<(u32, u32)> {
+        self.run_as
     }
 
     fn measure(&self) -> Measures {

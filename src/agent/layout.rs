@@ -40,6 +40,11 @@ impl Layout {
         self.run().join("keeper.sock")
     }
 
+    /// What the keeper's unit starts it with.
+    pub fn keeper_config(&self) -> PathBuf {
+        self.run().join("keeper.json")
+    }
+
     /// The agent's last status.
     pub fn status(&self) -> PathBuf {
         self.run().join("status.json")

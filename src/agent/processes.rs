@@ -32,7 +32,7 @@ pub struct Processes {
 }
 
 /// Commands that write to a queue manager's data. Others, `endmqm` and `runmqsc` among them, end by themselves.
-const WRITERS: [&str; 3] = ["crtmqm", "strmqm", "dltmqm"];
+pub const WRITERS: [&str; 3] = ["crtmqm", "strmqm", "dltmqm"];
 /// Processes of a running IBM MQ whose names do not begin with `amq`.
 const COMPANIONS: [&str; 2] = ["runmqlsr", "runmqchi"];
 const CONTROLLER: &str = "amqzxma0";
