@@ -270,6 +270,22 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
         kms,
         "alias/mq",
     );
+    let mount = (own.mount != usual.mount).then(|| own.mount.as_str().to_owned());
+    key(
+        &mut out,
+        "efs-utils (TLS and IAM) or nfs (neither)",
+        "mount",
+        mount,
+        "efs-utils",
+    );
+    let lease = own.lease_seconds.map(|number| number.to_string());
+    key(
+        &mut out,
+        "What the NFS lease of its server is taken to be, seconds",
+        "lease_seconds",
+        lease,
+        "90",
+    );
 
     out.push_str("\n# The application's user; its password is generated and stays in Secrets Manager.\ncredentials:\n");
     let user = other(&deployment.credentials.username, &default.credentials.username);
@@ -409,6 +425,8 @@ mod tests {
             ("storage.provisioned_mibps", "64"),
             ("storage.performance_mode", "maxIO"),
             ("storage.backup", "false"),
+            ("storage.mount", "nfs"),
+            ("storage.lease_seconds", "10"),
             ("security.allow_faults", "true"),
             ("profile", "dev: x"),
             ("tags", "at=12:30:45,on=off"),

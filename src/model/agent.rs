@@ -53,7 +53,7 @@ pub struct StorageConfig {
     /// Mount point, `/mnt/mqaws`.
     pub mount: String,
     /// How a real host mounts it: `efs-utils` (TLS, IAM) or `nfs` (neither).
-    #[serde(default = "efs_utils")]
+    #[serde(default = "efs_utils", skip_serializing_if = "is_efs_utils")]
     pub mount_with: String,
     /// What the lease of its server is taken to be, seconds; absent: the agent's own assumption about EFS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +62,10 @@ pub struct StorageConfig {
 
 fn efs_utils() -> String {
     "efs-utils".to_owned()
+}
+
+fn is_efs_utils(word: &str) -> bool {
+    word == "efs-utils"
 }
 
 /// What `mqaws-agent status --json` prints.

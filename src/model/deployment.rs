@@ -212,6 +212,37 @@ pub struct Storage {
     /// Key that encrypts it; default: the account's own key for EFS. A change REPLACES the file system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<KmsKey>,
+    /// How the instance mounts it.
+    #[schemars(default)]
+    pub mount: Mount,
+    /// What the NFS lease of its server is taken to be, 5 to 300 s; default: the agent's assumption about EFS, 90.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 5, max = 300))]
+    pub lease_seconds: Option<u32>,
+}
+
+/// How the instance mounts the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mount {
+    /// By efs-utils, with TLS and the instance's role.
+    #[default]
+    EfsUtils,
+    /// By the kernel's NFS 4.1 alone: without TLS, and open to whoever reaches a mount target.
+    Nfs,
+}
+
+impl Mount {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::EfsUtils, Self::Nfs];
+
+    /// The word that the file and the agent use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EfsUtils => "efs-utils",
+            Self::Nfs => "nfs",
+        }
+    }
 }
 
 /// How the throughput of a file system is paid for.
@@ -371,6 +402,8 @@ impl Default for Storage {
             performance_mode: PerformanceMode::default(),
             backup: true,
             kms_key: None,
+            mount: Mount::default(),
+            lease_seconds: None,
         }
     }
 }

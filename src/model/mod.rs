@@ -11,8 +11,8 @@ mod names;
 
 pub use cidr::Cidr;
 pub use deployment::{
-    Alarms, Credentials, Deployment, Endpoint, Instance, Network, PerformanceMode, Placement, QueueManager, Security,
-    Storage, Throughput, Topology, json_schema,
+    Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
+    Security, Storage, Throughput, Topology, json_schema,
 };
 pub use names::{
     AmiId, InstanceType, InvalidName, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn,

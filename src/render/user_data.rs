@@ -28,8 +28,8 @@ pub fn agent_config(deployment: &Deployment) -> AgentConfig {
         storage: StorageConfig {
             file_system: "${FileSystem}".to_owned(),
             mount: "/mnt/mqaws".to_owned(),
-            mount_with: "efs-utils".to_owned(),
-            lease_seconds: None,
+            mount_with: deployment.storage.mount.as_str().to_owned(),
+            lease_seconds: deployment.storage.lease_seconds,
         },
         credentials: "${Credentials}".to_owned(),
         mq_port: 1414,

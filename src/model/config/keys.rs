@@ -58,6 +58,8 @@ pub const KEYS: &[Key] = &[
     scalar("storage.performance_mode"),
     scalar("storage.backup"),
     scalar("storage.kms_key"),
+    scalar("storage.mount"),
+    scalar("storage.lease_seconds"),
     scalar("credentials.username"),
     scalar("security.permissions_boundary"),
     scalar("security.cloudformation_role"),
