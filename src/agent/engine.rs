@@ -4,6 +4,7 @@ use super::layout::{DataDirs, Layout};
 use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};
 use super::ports::{Engine, Measures};
 use super::processes::Processes;
+use super::tuning;
 use crate::engine::ibm_mq::{
     CreateExit, CreateQueueManager, Definitions, Driver, DriverError, EndExit, EndOptions, ObjectName,
     ProbeQueueDefinition, QueueManagerInfo, Show, StartExit, StartOptions, data_path, definitions::PROBE_PREFIX,
@@ -13,6 +14,7 @@ use crate::engine::{Command, Output, RunError, Runner};
 use crate::fence::DataState;
 use crate::model::agent::{AgentConfig, ProbeQueue, ProbeReport};
 use std::error::Error;
+use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ const PROBE_QUEUE: &str = "TEST";
 pub struct IbmMq {
     driver: Driver,
     run_as: Option<(u32, u32)>,
+    own: Vec<OsString>,
     runner: Arc<dyn Runner>,
     processes: Processes,
     queue_manager: String,
@@ -47,23 +50,11 @@ pub struct IbmMq {
 
 impl IbmMq {
     /// The engine of this configuration on a host of this layout.
-    ///
-    /// Its commands run as `run_as`, when there is one, and its data belongs to that user.
-    pub fn new(
-        config: &AgentConfig,
-        layout: &Layout,
-        runner: Arc<dyn Runner>,
-        processes: Processes,
-        run_as: Option<(u32, u32)>,
-    ) -> Self {
-        let driver = Driver::new(layout.engine_bin(config));
-        let driver = match run_as {
-            Some((user, group)) => driver.run_as(user, group),
-            None => driver,
-        };
+    pub fn new(config: &AgentConfig, layout: &Layout, runner: Arc<dyn Runner>, processes: Processes) -> Self {
         Self {
-            driver,
-            run_as,
+            driver: Driver::new(layout.engine_bin(config)),
+            run_as: None,
+            own: Vec::new(),
             runner,
             processes,
             queue_manager: config.queue_manager.clone(),
@@ -74,6 +65,23 @@ impl IbmMq {
             mq_port: config.mq_port,
             amqp_port: config.amqp_port,
         }
+    }
+
+    /// Runs its commands as this user and group, to whom its data then belongs.
+    #[must_use]
+    pub fn run_as(mut self, user_and_group: Option<(u32, u32)>) -> Self {
+        self.run_as = user_and_group;
+        if let Some((user, group)) = user_and_group {
+            self.driver = self.driver.run_as(user, group);
+        }
+        self
+    }
+
+    /// Tunes `qm.ini` by this program and the arguments that lead to the agent's verbs; without one it is left alone.
+    #[must_use]
+    pub fn tuned_by(mut self, own: Vec<OsString>) -> Self {
+        self.own = own;
+        self
     }
 
     /// Where the data is, by a name that is the same on every instance: the engine writes it into its own files.
@@ -114,6 +122,21 @@ impl IbmMq {
             // An earlier attempt of this very claim got that far; `strmqm` says whether it is whole.
             CreateExit::AlreadyExists => Ok("created before".to_owned()),
             exit => Err(transient(&DriverError::failed("crtmqm", exit, &output))),
+        }
+    }
+
+    /// Checks `qm.ini`. Without its value a stall of 20 s ends the queue manager; that is no reason not to start it.
+    fn tune(&self) {
+        if self.own.is_empty() {
+            return;
+        }
+        let path = data_path(&self.dirs().data, &self.queue_manager).join("qm.ini");
+        let mut command = tuning::command(&self.own, &self.queue_manager, &path);
+        command.run_as = self.run_as;
+        match self.run(&command) {
+            Ok(output) if output.code == 0 => tracing::info!(result = output.text.trim(), "qm.ini"),
+            Ok(output) => tracing::warn!(error = output.text.trim(), "qm.ini is not tuned for EFS"),
+            Err(failure) => tracing::warn!(error = failure.text, "qm.ini is not tuned for EFS"),
         }
     }
 
@@ -250,6 +273,7 @@ impl Engine for IbmMq {
                 "made known".to_owned()
             }
         };
+        self.tune();
         Ok(info)
     }
 

@@ -19,6 +19,7 @@ pub mod ports;
 pub mod processes;
 pub mod run;
 pub mod status;
+pub mod tuning;
 pub mod wiring;
 pub mod work;
 

@@ -64,13 +64,7 @@ fn engine(answers: &[(&'static str, i32, &'static str)], port: u16) -> (IbmMq, A
         lines: Mutex::default(),
     });
     let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mq = IbmMq::new(
-        &config(port),
-        &Layout::new("/lab/i/i-1"),
-        script.clone(),
-        processes,
-        None,
-    );
+    let mq = IbmMq::new(&config(port), &Layout::new("/lab/i/i-1"), script.clone(), processes);
     (mq, script)
 }
 
@@ -162,7 +156,7 @@ fn health_is_an_answer_on_both_ways_and_a_failed_check_is_no_verdict() {
         }
     }
     let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mq = IbmMq::new(&config(port), &Layout::new("/"), Arc::new(Broken), processes, None);
+    let mq = IbmMq::new(&config(port), &Layout::new("/"), Arc::new(Broken), processes);
     assert!(matches!(mq.check(address), Health::Unknown(_)));
 }
 
@@ -196,7 +190,7 @@ fn the_engine_is_told_a_name_of_the_data_that_is_the_same_on_every_lab_instance(
             lines: Mutex::default(),
         });
         let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-        let mq = IbmMq::new(&config(1), &layout, script.clone(), processes, None);
+        let mq = IbmMq::new(&config(1), &layout, script.clone(), processes);
         mq.adopt(DataState::Absent).expect("created");
         lines.push(script.lines.lock().expect("lines").last().cloned().expect("crtmqm"));
     }

@@ -8,6 +8,7 @@
 use super::client::Keeper;
 use super::protocol::Reply;
 use super::server::{Shared, locked};
+use crate::agent::tuning;
 use crate::engine::{Command, Output, RunError, Runner};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -148,13 +149,18 @@ impl Shared {
     }
 }
 
+/// Whether a command writes to the queue manager's data before a queue manager runs that could do it.
+fn writes(command: &Command) -> bool {
+    crate::agent::processes::WRITERS.contains(&command.name().as_str()) || tuning::is_tuning(command)
+}
+
 /// Runs the engine's commands that write through the keeper, and all others as children of the agent.
 #[derive(Debug, Clone)]
 pub struct FencedRunner(pub Keeper);
 
 impl Runner for FencedRunner {
     fn run(&self, command: &Command) -> Result<Output, RunError> {
-        if crate::agent::processes::WRITERS.contains(&command.name().as_str()) {
+        if writes(command) {
             self.0.run(command)
         } else {
             crate::engine::runner::run(command)

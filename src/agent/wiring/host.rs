@@ -1,6 +1,6 @@
 //! A real host's wiring: the machine's own mount, units, accounts and reset.
 
-use super::{Wiring, imds, run_command, run_keeper};
+use super::{Wiring, executable, imds, run_command, run_keeper};
 use crate::agent::commands::Guard;
 use crate::agent::engine::chain;
 use crate::agent::host::{HostAccounts, HostMount, KeeperUnit, MountTarget, Network, Programs, Systemd, accounts};
@@ -30,6 +30,7 @@ pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
         guard: Guard::Tag(imds()),
         runner: Arc::new(FencedRunner(Keeper::new(&layout.keeper_socket()))),
         // Commands that only look need no such user; whatever writes is refused without it.
+        own: executable(),
         run_as: accounts::ids(ENGINE_USER),
         layout,
     };

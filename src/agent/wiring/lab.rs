@@ -1,6 +1,6 @@
 //! The lab's wiring: a host is a set of processes below a root directory.
 
-use super::{Wiring, imds, run_command, run_keeper};
+use super::{Wiring, executable, imds, run_command, run_keeper};
 use crate::agent::commands::Guard;
 use crate::agent::engine::chain;
 use crate::agent::layout::Layout;
@@ -47,6 +47,7 @@ fn wiring() -> Option<Wiring> {
         mark: Some((ROOT.to_owned(), root)),
         guard: Guard::Lab,
         runner: Arc::new(runner::Processes),
+        own: executable().into_iter().chain(["__agent".into()]).collect(),
         run_as: Err("a lab instance has no users".to_owned()),
     })
 }

@@ -19,6 +19,7 @@ use crate::aws::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials
 use crate::engine::Runner;
 use crate::fence::{LeaseLock, Lock, NfsLock};
 use crate::model::agent::AgentConfig;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ struct Wiring {
     runner: Arc<dyn Runner>,
     /// User and group id of the engine's commands, or why there is none; root in a lab is the caller itself.
     run_as: Result<(u32, u32), String>,
+    /// This program, and the arguments that lead to the agent's verbs.
+    own: Vec<OsString>,
 }
 
 impl Wiring {
@@ -45,13 +48,9 @@ impl Wiring {
 
     fn engine(&self, config: &AgentConfig) -> IbmMq {
         let processes = self.processes(&config.queue_manager);
-        IbmMq::new(
-            config,
-            &self.layout,
-            self.runner.clone(),
-            processes,
-            self.run_as.clone().ok(),
-        )
+        IbmMq::new(config, &self.layout, self.runner.clone(), processes)
+            .run_as(self.run_as.clone().ok())
+            .tuned_by(self.own.clone())
     }
 
     fn client(&self, config: &AgentConfig) -> Client {
@@ -142,6 +141,11 @@ fn lock(config: &KeeperConfig, token: &str) -> Box<dyn Lock> {
             ))
         }
     }
+}
+
+/// This executable; without its name nothing that needs it is run.
+fn executable() -> Vec<OsString> {
+    std::env::current_exe().map(OsString::from).into_iter().collect()
 }
 
 /// A word that no other keeper has: instance, process and the kernel's randomness.
