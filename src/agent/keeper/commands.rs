@@ -171,6 +171,124 @@ impl Runner for FencedRunner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::keeper::protocol::KeeperConfig;
+    use crate::agent::keeper::{self, KeeperPorts};
+    use crate::agent::ports::{HostReset, LockPlace};
+    use crate::agent::processes::Processes;
+    use crate::fence::{NfsLock, Proof, ProofKind};
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Instant;
+
+    struct NoReset;
+
+    impl HostReset for NoReset {
+        fn reset(&self, why: &str) {
+            panic!("a reset: {why}");
+        }
+    }
+
+    /// A keeper as a thread, with the lock on a local directory.
+    fn keeper(dir: &Path) -> Keeper {
+        let lease = Duration::from_secs(60);
+        let config = KeeperConfig {
+            socket: dir.join("keeper.sock"),
+            mount: dir.join("mnt"),
+            queue_manager: "QM1".into(),
+            file_system: "fs-1".into(),
+            instance: "i-1".into(),
+            boot: "boot".into(),
+            lock: LockPlace::Nfs { lease_ms: 60_000 },
+            owner: None,
+        };
+        let ports = KeeperPorts {
+            lock: Box::new(NfsLock::new(&config.mount, "QM1", "i-1", "token", lease)),
+            reset: Arc::new(NoReset),
+            engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+            terminate: Arc::new(AtomicBool::new(false)),
+        };
+        let keeper = Keeper::new(&config.socket);
+        std::thread::spawn(move || keeper::run(config, "token".into(), ports).expect("keeper"));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !keeper.status().is_ok_and(|s| s.held) {
+            assert!(Instant::now() < deadline, "the lock is never held");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        keeper
+    }
+
+    #[test]
+    fn nothing_that_writes_runs_without_a_claim_and_what_runs_is_a_child_of_the_keeper() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let keeper = keeper(dir.path());
+        // A writer by its name; the keeper of this test is a thread, so its children are this process's.
+        let writer = dir.path().join("strmqm");
+        std::os::unix::fs::symlink("/bin/sh", &writer).expect("link");
+        let runner = FencedRunner(keeper.clone());
+        let start = Command::new(&writer).args(["-c", "echo parent $PPID; echo $MQAWS_EPOCH; exit 7"]);
+        let start = start.env("MQAWS_EPOCH", "1");
+
+        let refused = runner.run(&start).expect_err("not claimed");
+        let why = std::error::Error::source(&refused).expect("why").to_string();
+        assert!(why.contains("not claimed under the lock"), "{why}");
+
+        keeper.inspect().expect("inspect");
+        let proof = Proof {
+            kind: ProofKind::New,
+            previous: None,
+        };
+        keeper.claim(proof).expect("claim");
+        let output = runner.run(&start).expect("fenced");
+        assert_eq!(
+            (output.code, output.text),
+            (7, format!("parent {}\n1\n", std::process::id()))
+        );
+
+        // Others need no fence, and no keeper.
+        keeper.release(false).expect("release");
+        assert!(runner.run(&start).is_err(), "released");
+        assert_eq!(
+            runner
+                .run(&Command::new("/bin/sh").args(["-c", "exit 5"]))
+                .expect("not fenced")
+                .code,
+            5
+        );
+    }
+
+    #[test]
+    fn the_lock_is_not_released_under_a_command_that_runs() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let keeper = keeper(dir.path());
+        keeper.inspect().expect("inspect");
+        let proof = Proof {
+            kind: ProofKind::New,
+            previous: None,
+        };
+        keeper.claim(proof).expect("claim");
+        let (begun, go) = (dir.path().join("begun"), dir.path().join("go"));
+        let script = format!(
+            "touch {}; while [ ! -e {} ]; do sleep 0.01; done",
+            begun.display(),
+            go.display()
+        );
+        let slow = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .deadline(Duration::from_secs(60));
+        let runs = keeper.clone();
+        let command = std::thread::spawn(move || runs.run(&slow));
+        while !begun.exists() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let why = keeper.release(false).expect_err("a command runs");
+        assert!(why.contains("a command of the engine runs"), "{why}");
+        std::fs::write(go, "").expect("go");
+        // The keeper has ended by the request; whether the command's answer still arrives is its own matter.
+        let _ = command.join().expect("thread");
+        let record = std::fs::read_to_string(dir.path().join("mnt/.mqaws/QM1/owner.json")).expect("record");
+        assert!(record.contains("\"released\":false"), "{record}");
+    }
 
     #[test]
     fn orders_and_results_survive_the_socket() {
