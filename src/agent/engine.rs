@@ -44,6 +44,7 @@ pub struct IbmMq {
     linked: bool,
     prefix: PathBuf,
     licence: PathBuf,
+    definitions: PathBuf,
     mq_port: u16,
     amqp_port: Option<u16>,
 }
@@ -62,6 +63,7 @@ impl IbmMq {
             linked: layout.root() != Path::new("/"),
             prefix: layout.engine_prefix(),
             licence: layout.licence(),
+            definitions: layout.definitions(),
             mq_port: config.mq_port,
             amqp_port: config.amqp_port,
         }
@@ -302,7 +304,8 @@ impl Engine for IbmMq {
             });
         };
         let definitions = Definitions::new(Some(address), self.mq_port, self.amqp_port, user);
-        self.mqsc(&definitions.mqsc()).map(|_| ())
+        self.mqsc(&definitions.mqsc())?;
+        self.define_own().map(|_| ())
     }
 
     fn accept(&self, address: IpAddr, stale: &dyn Fn() -> bool) -> Result<(), EngineFailure> {
@@ -420,6 +423,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+mod definitions;
 
 #[cfg(test)]
 mod tests;

@@ -75,6 +75,11 @@ impl Layout {
         self.host("etc/mqaws/licence.lic")
     }
 
+    /// The user's own definitions, when there are any.
+    pub fn definitions(&self) -> PathBuf {
+        self.host("etc/mqaws/definitions.mqsc")
+    }
+
     /// The mount point of the shared file system.
     pub fn mount(&self, config: &AgentConfig) -> PathBuf {
         self.host(&config.storage.mount)

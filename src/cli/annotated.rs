@@ -168,6 +168,14 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
         out,
         "\nqueue_manager:\n  # 1 to 48 of A-Z a-z 0-9 . / _ %\n  name: {name}"
     );
+    let definitions = deployment.queue_manager.definitions.as_ref().map(|d| quoted(&d.file));
+    key(
+        &mut out,
+        "File with your own MQSC commands, applied once per change",
+        "definitions",
+        definitions,
+        "own.mqsc",
+    );
     out.push_str(&network(deployment, account));
 
     out.push_str("\nendpoint:\n");
@@ -415,6 +423,7 @@ mod tests {
     fn what_was_given_is_written_down() {
         let flags = [
             ("queue_manager.name", "ON"),
+            ("queue_manager.definitions", "own: 1.mqsc"),
             ("network.cidr", "10.9.0.0/16"),
             ("network.clients", "10.0.0.0/8"),
             ("endpoint.amqp", "false"),

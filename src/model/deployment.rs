@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cidr::Cidr;
+use super::definitions::Definitions;
 use super::names::{
     AmiId, InstanceType, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn, StackName,
     SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
@@ -77,6 +78,10 @@ pub struct QueueManager {
     /// Its name; default `QM1`.
     #[schemars(default = "default_name")]
     pub name: QueueManagerName,
+    /// File with your own MQSC commands, at most 8 KiB, beside this file; applied once per change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub definitions: Option<Definitions>,
 }
 
 fn default_name() -> QueueManagerName {
@@ -359,6 +364,7 @@ impl Default for QueueManager {
     fn default() -> Self {
         Self {
             name: QueueManagerName::new("QM1").expect("the default name obeys the rule"),
+            definitions: None,
         }
     }
 }

@@ -6,10 +6,12 @@
 pub mod agent;
 mod cidr;
 pub mod config;
+mod definitions;
 mod deployment;
 mod names;
 
 pub use cidr::Cidr;
+pub use definitions::Definitions;
 pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
     Security, Storage, Throughput, Topology, json_schema,

@@ -310,6 +310,37 @@ fn plain_nfs_is_admitted_by_a_policy_that_says_so_and_told_to_the_agent() {
 }
 
 #[test]
+fn the_users_definitions_arrive_as_they_are() {
+    let text =
+        "* \"quoted\", ${AWS::Region}, back\\slash\n\n  DEFINE QLOCAL('APP.Ä') +\n\tDESCR('# ${!x} | : -')\r\nEND";
+    let mut deployment = Deployment::default();
+    let definitions = Definitions::named("own.mqsc").with_text(text.to_owned()).unwrap();
+    deployment.queue_manager.definitions = Some(definitions);
+    let template = Template::from_yaml(&body(&deployment).unwrap()).unwrap();
+    let data = &template.resources["LaunchTemplate"].properties["LaunchTemplateData"];
+    let Some(Value::Call(Function::Base64, inner)) = data.get("UserData") else {
+        panic!("no Base64")
+    };
+    let Value::Call(Function::Sub, argument) = &**inner else {
+        panic!("no Sub")
+    };
+    let given = argument.as_list().unwrap()[0].as_str().unwrap();
+    // As CloudFormation does: `${!` is a literal `${`, everything else in braces a placeholder.
+    let filled = given
+        .split("${!")
+        .map(|part| part.replace("${AmqpPort}", "1").replace("${", "PLACEHOLDER"));
+    let filled = filled.collect::<Vec<_>>().join("${");
+    let document: BTreeMap<String, serde_json::Value> = serde_saphyr::from_str(&filled).unwrap();
+    let files = document["write_files"].as_array().unwrap();
+    assert_eq!(files.len(), 2);
+    assert_eq!(
+        (files[1]["path"].as_str(), files[1]["permissions"].as_str()),
+        (Some("/etc/mqaws/definitions.mqsc"), Some("0600"))
+    );
+    assert_eq!(files[1]["content"], text);
+}
+
+#[test]
 fn no_secret_stands_in_template_or_user_data() {
     let text = body(&Deployment::default()).unwrap();
     // The word stands where the secret is generated, and nowhere else.

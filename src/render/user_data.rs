@@ -57,6 +57,17 @@ pub(super) fn user_data(deployment: &Deployment) -> Value {
         text.push_str(line);
         text.push('\n');
     }
+    if let Some(definitions) = &deployment.queue_manager.definitions {
+        // A JSON string is a YAML string as well; `${` would begin a placeholder.
+        let content = serde_json::Value::from(definitions.text.as_str())
+            .to_string()
+            .replace("${", "${!");
+        text.push_str(
+            "  - path: /etc/mqaws/definitions.mqsc\n    owner: root:root\n    permissions: \"0600\"\n    content: ",
+        );
+        text.push_str(&content);
+        text.push('\n');
+    }
     text.push_str("runcmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n");
     let variables = IndexMap::from([("AmqpPort".to_owned(), if_("HasAmqp", "5672", "null"))]);
     Value::call(Function::Base64, sub_with(text, variables))

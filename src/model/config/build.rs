@@ -11,7 +11,7 @@ use crate::model::deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
     Security, Storage, Throughput, Topology,
 };
-use crate::model::{Cidr, InvalidName, Region, SubnetId, TagKey, TagValue, ZoneName};
+use crate::model::{Cidr, Definitions, InvalidName, Region, SubnetId, TagKey, TagValue, ZoneName};
 
 /// What is wrong with a value, before its key and place are known.
 struct Wrong {
@@ -128,6 +128,13 @@ impl Reader {
         let name = self.name("queue_manager.name");
         let queue_manager = QueueManager {
             name: name.unwrap_or(defaults.queue_manager.name),
+            definitions: self.scalar("queue_manager.definitions", |file| match file.trim() {
+                "" => Err(Wrong::new(
+                    "`queue_manager.definitions` names no file",
+                    "name a file of MQSC commands",
+                )),
+                file => Ok(Definitions::named(file)),
+            }),
         };
         let stack = self.name("stack");
         let region = self.name("region");

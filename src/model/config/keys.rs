@@ -41,6 +41,7 @@ pub const KEYS: &[Key] = &[
     scalar("profile"),
     scalar("topology"),
     scalar("queue_manager.name"),
+    scalar("queue_manager.definitions"),
     scalar("network.vpc"),
     list("network.subnets"),
     scalar("network.cidr"),
