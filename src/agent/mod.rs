@@ -15,6 +15,7 @@ pub mod logs;
 pub mod machine;
 pub mod marks;
 pub mod metrics;
+pub mod notices;
 pub mod ports;
 pub mod processes;
 pub mod run;
