@@ -9,6 +9,7 @@ pub mod commands;
 pub mod engine;
 pub mod faults;
 pub mod host;
+pub mod journal;
 pub mod keeper;
 pub mod layout;
 pub mod logs;
