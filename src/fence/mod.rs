@@ -17,11 +17,15 @@ mod lock;
 mod proof;
 mod record;
 mod store;
+mod times;
 
 pub use conformance::{Bench, conformance};
-pub use inquiry::{Answer, CloudState, DataState, Inquiry, InquiryPolicy, Next, RecordView, Refusal};
+pub use inquiry::{
+    Answer, CloudState, DataState, DecisionRefused, Inquiry, InquiryPolicy, Inspection, Next, RecordView, Refusal,
+};
 pub use lease::LeaseLock;
 pub use lock::{Lock, LockError};
 pub use proof::{Proof, ProofKind};
 pub use record::{Epoch, OwnerRecord, RecordError, SCHEMA, Writer};
 pub use store::{RecordStore, StoreError};
+pub use times::{LeaseRule, LeaseTimes, MARGIN, SELF_RESET};

@@ -17,7 +17,7 @@ use super::processes::Processes;
 use super::work::Ports;
 use crate::aws::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials, Transport};
 use crate::engine::Runner;
-use crate::fence::{LeaseLock, Lock};
+use crate::fence::{LeaseLock, LeaseTimes, Lock};
 use crate::model::agent::AgentConfig;
 use std::io::{self, Read};
 use std::process::ExitCode;
@@ -112,6 +112,7 @@ fn keeper_from_stdin(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn H
         lock,
         reset: reset(engine.clone()),
         engine,
+        times: LeaseTimes::default(),
         terminate,
     };
     keeper::run(config, token, ports)
