@@ -1,14 +1,17 @@
 //! The agent's main loop: events to the machine, its actions to the world.
 
+use super::clock::since_boot;
+use super::commands::DecisionFile;
 use super::keeper::protocol::Notice;
 use super::layout::Layout;
 use super::machine::{Action, DrainReason, Event, KeeperEvent, Machine, Ordered, Policy, State, Timer};
 use super::marks::{Marks, unix_nanos};
 use super::metrics;
-use super::ports::Metadata;
+use super::notices;
 use super::processes;
 use super::status::{self, Extra};
 use super::work::{Message, Ports, Worker, spawn, was_ordered};
+use crate::fence::LeaseRule;
 use crate::model::agent::{AgentConfig, AgentStatus, Mark, mark};
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +20,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Period of everything that looks at something: the pause flag, the metadata service.
+/// Longest turn of the main loop, and period of the look at the pause flag.
 const TICK: Duration = Duration::from_secs(1);
 /// The status file is written at least this often, so that a reader sees whether the agent lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -28,7 +31,6 @@ struct Agent {
     worker: Worker,
     layout: Layout,
     marks: Marks,
-    begin: Instant,
     timers: HashMap<Timer, Instant>,
     /// The keeper's connection whose notices count.
     connection: u64,
@@ -56,20 +58,20 @@ fn run_with(
     config: AgentConfig,
     layout: Layout,
     ports: Ports,
-    policy: Policy,
+    mut policy: Policy,
     out: Sender<Message>,
     inbox: &Receiver<Message>,
 ) -> std::io::Result<()> {
+    policy.inquiry.lease = LeaseRule::new(&config.engine.kind, config.fence.lease.as_ref());
     let snapshot = Arc::default();
     let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;
-    watch_lifecycle(ports.metadata.clone(), out.clone())?;
+    notices::watch(ports.metadata.clone(), out.clone())?;
     fs::create_dir_all(layout.run())?;
     let mut agent = Agent {
         machine: Machine::new(policy),
         marks: Marks::new(layout.marks()),
         worker: Worker::new(config, layout.clone(), ports, out),
         layout,
-        begin: Instant::now(),
         timers: HashMap::new(),
         connection: 0,
         extra: Extra::default(),
@@ -92,23 +94,6 @@ fn listen_for_signals(out: Sender<Message>) -> std::io::Result<()> {
         for _ in signals.forever() {
             if out.send(Message::Event(Event::Drain(DrainReason::Signal))).is_err() {
                 return;
-            }
-        }
-    })
-}
-
-/// The group's wish to terminate this instance is told by the metadata service alone; an error there tells nothing.
-fn watch_lifecycle(metadata: Arc<dyn Metadata>, out: Sender<Message>) -> std::io::Result<()> {
-    spawn("lifecycle", move || {
-        loop {
-            std::thread::sleep(TICK);
-            match metadata.lifecycle() {
-                Ok(Some(state)) if state == "Terminated" => {
-                    let _ = out.send(Message::Event(Event::Drain(DrainReason::Lifecycle)));
-                    return;
-                }
-                Ok(_) => {}
-                Err(error) => tracing::debug!(error, "target lifecycle state"),
             }
         }
     })
@@ -143,8 +128,13 @@ impl Agent {
                     self.paused = pause;
                     self.event(Event::Pause(pause));
                 }
+                if let Some(DecisionFile { id, named }) = DecisionFile::take(&self.layout) {
+                    tracing::warn!(id, named, "a person says that an instance is gone");
+                    self.event(Event::Decide { id, named });
+                }
             }
             self.publish();
+            self.worker.ports.init.alive(self.machine.view().state.as_str());
         }
     }
 
@@ -186,7 +176,7 @@ impl Agent {
 
     fn event(&mut self, event: Event) {
         tracing::debug!(?event, "event");
-        let actions = self.machine.handle(self.begin.elapsed(), event);
+        let actions = self.machine.handle(since_boot(), event);
         // Before any new work begins: what is stale must know it.
         self.worker
             .generation
@@ -262,9 +252,8 @@ impl Agent {
 
     fn note_served(&self) {
         let keeper = self.worker.keeper();
-        let version = self.machine.view().engine.map(|e| e.version.clone());
         let begun = spawn("note", move || {
-            if let Err(error) = keeper.note(version, true) {
+            if let Err(error) = keeper.note_served() {
                 tracing::warn!(error, "not noted in the owner record");
             }
         });

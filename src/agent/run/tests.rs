@@ -4,7 +4,7 @@ mod doubles;
 
 use super::*;
 use crate::fence::{CloudState, RecordStore};
-use crate::model::agent::{EngineConfig, StorageConfig};
+use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
 use doubles::{Keepers, PATIENCE, Server, Sleeper, World};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -35,11 +35,14 @@ fn config() -> AgentConfig {
         storage: StorageConfig {
             file_system: "fs-1".into(),
             mount: "/mnt/mqaws".into(),
+            mount_with: "efs-utils".into(),
+            lease_seconds: None,
         },
         credentials: "arn".into(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
+        fence: FenceConfig::default(),
     }
 }
 
@@ -86,6 +89,7 @@ impl Host {
             mounter: self.world.clone(),
             accounts: self.world.clone(),
             spawner: self.keepers.clone(),
+            init: self.world.clone(),
         };
         let (layout, out, ended) = (self.layout.clone(), self.out.clone(), self.ended.clone());
         spawn("test-agent", move || {

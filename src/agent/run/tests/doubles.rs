@@ -4,7 +4,9 @@ use super::super::*;
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{self, KeeperPorts};
 use crate::agent::machine::{EngineFailure, EngineInfo, Health, Identity, SignalResult};
-use crate::agent::ports::{Accounts, Cloud, Engine, HostReset, KeeperSpawner, LockPlace, Measures, Mounter};
+use crate::agent::ports::{
+    Accounts, Cloud, Engine, HostReset, Init, KeeperSpawner, LockPlace, Measures, Metadata, Mounter,
+};
 use crate::agent::processes::Processes;
 use crate::aws::signed::Datum;
 use crate::fence::{CloudState, DataState, Lock, LockError};
@@ -215,6 +217,10 @@ impl Mounter for World {
     }
 }
 
+impl Init for World {
+    fn alive(&self, _state: &str) {}
+}
+
 impl Accounts for World {
     fn set(&self, user: &str, _password: &SecretString) -> Result<(), String> {
         self.note(&format!("account {user}"));
@@ -243,6 +249,7 @@ impl KeeperSpawner for Keepers {
             }),
             reset: self.engine.clone(),
             engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+            times: crate::fence::LeaseTimes::default(),
             terminate: self.terminate.clone(),
         };
         spawn("test-keeper", move || {
