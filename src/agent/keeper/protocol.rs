@@ -1,5 +1,6 @@
 //! What agent and keeper say to each other: one JSON object a line.
 
+use super::commands::{Order, Ran};
 use crate::agent::ports::LockPlace;
 use crate::fence::{DataState, Epoch, Inspection, OwnerRecord, Proof, RecordView};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct KeeperConfig {
     pub boot: String,
     /// Where the lock is.
     pub lock: LockPlace,
+    /// User and group id that the directories of data and log are given to.
+    #[serde(default)]
+    pub owner: Option<(u32, u32)>,
 }
 
 /// A request; each is answered by one [`Reply`], [`Request::Watch`] also by [`Notice`]s for as long as the connection lives.
@@ -46,6 +50,11 @@ pub enum Request {
     Level {
         /// In the engine's own words.
         engine_version: String,
+    },
+    /// Run a command of the engine in the keeper's unit. Only while the lock is held and the data claimed.
+    Run {
+        /// The command line.
+        order: Order,
     },
     /// Note with the next sign of life that the instance has served: the count of instances that gave up begins anew.
     NoteServed,
@@ -79,6 +88,9 @@ pub struct Reply {
     /// The claimed epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
+    /// What became of a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Ran>,
 }
 
 impl Reply {

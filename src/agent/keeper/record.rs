@@ -8,6 +8,7 @@ use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, W
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fs;
+use std::os::unix::fs::chown;
 use std::time::{Duration, Instant};
 
 /// How many writes the percentile is taken over.
@@ -140,7 +141,11 @@ impl Desk {
         }
         let dirs = DataDirs::new(&self.config.mount, &self.config.queue_manager);
         for dir in [&dirs.data, &dirs.log] {
-            if let Err(error) = fs::create_dir_all(dir) {
+            let made = fs::create_dir_all(dir).and_then(|()| match self.config.owner {
+                Some((user, group)) => chown(dir, Some(user), Some(group)),
+                None => Ok(()),
+            });
+            if let Err(error) = made {
                 return Reply::failed(format!("create {}: {error}", dir.display()));
             }
         }
@@ -255,11 +260,7 @@ impl Desk {
         match self.config.lock {
             // All hosts of such a file system are processes on one kernel, whose memory they share.
             LockPlace::Lease { .. } => Ok(()),
-            #[allow(
-                unreachable_patterns,
-                reason = "places of other kinds are on file systems of a server"
-            )]
-            _ => Ok(rustix::fs::syncfs(fs::File::open(&self.config.mount)?)?),
+            LockPlace::Nfs { .. } => Ok(rustix::fs::syncfs(fs::File::open(&self.config.mount)?)?),
         }
     }
 

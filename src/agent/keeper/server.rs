@@ -12,14 +12,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Period of the sign of life.
 const BEAT: Duration = Duration::from_secs(2);
-/// A write that takes longer counts as hanging.
-const STALL: Duration = Duration::from_secs(5);
+/// A write that takes longer counts as hanging. Together with [`BEAT`] and [`TICK`] less than the agent's health check takes
+/// to call an engine hung, so that a stall is known for one before the engine that waits for it is killed.
+const STALL: Duration = Duration::from_secs(2);
+/// Longest wait for the lock's thread.
+const ANSWER: Duration = Duration::from_secs(5);
 /// A keeper that nobody talks to and that guards no engine ends after this.
 const ALONE: Duration = Duration::from_secs(60);
 /// Period of the keeper's look at itself.
@@ -69,6 +72,8 @@ pub(super) struct Shared {
     jobs: Sender<Job>,
     orders: Sender<LockOrder>,
     pub(super) reset: Arc<dyn HostReset>,
+    /// Open while commands of the engine may be run; whoever runs one holds it for reading.
+    pub(super) gate: RwLock<bool>,
     ended: Mutex<bool>,
     end: Condvar,
     config: KeeperConfig,
@@ -121,6 +126,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         jobs,
         orders,
         reset: ports.reset,
+        gate: RwLock::new(true),
         ended: Mutex::new(false),
         end: Condvar::new(),
         config: config.clone(),
@@ -235,13 +241,13 @@ impl Shared {
             Request::Level { engine_version } => desk.level(engine_version),
             Request::NoteServed => desk.note_served(),
             Request::Release { condemned } => desk.release(condemned),
-            Request::Status | Request::Watch => Reply::failed("not for this thread"),
+            Request::Status | Request::Watch | Request::Run { .. } => Reply::failed("not for this thread"),
         }
     }
 
     fn verify(&self) -> bool {
         let (answer, verified) = mpsc::channel();
-        self.orders.send(LockOrder::Verify(answer)).is_ok() && verified.recv_timeout(STALL).unwrap_or(false)
+        self.orders.send(LockOrder::Verify(answer)).is_ok() && verified.recv_timeout(ANSWER).unwrap_or(false)
     }
 
     fn beat(&self, desk: &mut Desk) {
@@ -293,6 +299,10 @@ impl Shared {
             match request {
                 Request::Status => send(&mut stream, &self.status())?,
                 Request::Watch => return self.watch(stream, &mut lines),
+                Request::Run { order } => {
+                    let reply = self.run_command(order);
+                    send(&mut stream, &reply)?;
+                }
                 Request::Release { .. } => {
                     let reply = self.release(request);
                     send(&mut stream, &reply)?;
@@ -332,6 +342,9 @@ impl Shared {
     /// The record says so first, then the lock goes: a successor must never find a free lock and an unreleased record
     /// because of an orderly end. What could not be let go stays guarded, and the keeper with it.
     fn release(&self, request: Request) -> Reply {
+        let Ok(mut open) = self.gate.try_write() else {
+            return Reply::failed("a command of the engine runs in the keeper's unit");
+        };
         let reply = match (self.held(), self.last_proof.guard_age()) {
             (true, _) => self.ask(request),
             (false, None) => Reply::done(),
@@ -340,9 +353,11 @@ impl Shared {
         if !reply.ok {
             return reply;
         }
+        *open = false;
+        drop(open);
         let (done, released) = mpsc::channel();
         if self.orders.send(LockOrder::Release(done)).is_ok() {
-            let _ = released.recv_timeout(STALL);
+            let _ = released.recv_timeout(ANSWER);
         }
         reply
     }

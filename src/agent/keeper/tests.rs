@@ -92,6 +92,7 @@ fn start(dir: &Path, mood: Mood, self_reset: Duration) -> Running {
             address: ([127, 0, 0, 1], 9).into(),
             lease_ms: 400,
         },
+        owner: None,
     };
     let mood = Arc::new(Mutex::new(mood));
     let resets = Arc::new(Resets::default());

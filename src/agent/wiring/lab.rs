@@ -1,15 +1,15 @@
 //! The lab's wiring: a host is a set of processes below a root directory.
 
-use super::{Wiring, imds, run_command, run_keeper};
+use super::{Wiring, executable, imds, run_command, run_keeper};
 use crate::agent::commands::Guard;
 use crate::agent::engine::chain;
 use crate::agent::layout::Layout;
 use crate::agent::machine::Policy;
-use crate::agent::ports::{Accounts, HostReset, KeeperSpawner, LockPlace, Mounter};
+use crate::agent::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
 use crate::agent::processes::Processes;
 use crate::agent::run;
 use crate::aws::signed::{HttpTransport, Imds, Transport};
-use crate::engine::lab_accounts;
+use crate::engine::{lab_accounts, runner};
 use crate::model::agent::AgentConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -46,6 +46,9 @@ fn wiring() -> Option<Wiring> {
         layout: Layout::new(&root),
         mark: Some((ROOT.to_owned(), root)),
         guard: Guard::Lab,
+        runner: Arc::new(runner::Processes),
+        own: executable().into_iter().chain(["__agent".into()]).collect(),
+        run_as: Err("a lab instance has no users".to_owned()),
     })
 }
 
@@ -59,12 +62,18 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
     let mounter = LabMount {
         endpoint: std::env::var("AWS_ENDPOINT_URL").map_err(|_| "AWS_ENDPOINT_URL is not set".to_owned())?,
         file_system: config.storage.file_system.clone(),
+        options: OPTIONS.to_vec(),
         point: wiring.layout.mount(&config),
         imds: imds(),
-        transport: Arc::new(HttpTransport::new()),
     };
     let accounts = LabAccounts(wiring.layout.root().to_owned());
-    let ports = wiring.ports(&config, Arc::new(mounter), Arc::new(accounts), Arc::new(SpawnKeeper));
+    let ports = wiring.ports(
+        &config,
+        Arc::new(mounter),
+        Arc::new(accounts),
+        Arc::new(SpawnKeeper),
+        Arc::new(NoInit),
+    );
     run::run(config, wiring.layout.clone(), ports, Policy::default()).map_err(|e| e.to_string())
 }
 
@@ -81,13 +90,21 @@ impl HostReset for KillEngine {
     }
 }
 
+/// What the agent gives `mount.efs` on a real host.
+const OPTIONS: [&str; 2] = ["tls", "iam"];
+
 /// The double of `mount.efs`: a link to the file system's directory, with leave of the local cloud.
-struct LabMount {
-    endpoint: String,
-    file_system: String,
-    point: PathBuf,
-    imds: Imds,
-    transport: Arc<dyn Transport>,
+pub struct LabMount {
+    /// URL of the local cloud.
+    pub endpoint: String,
+    /// File system id.
+    pub file_system: String,
+    /// Options of `mount.efs` that a file system policy sees: `tls`, `iam`.
+    pub options: Vec<&'static str>,
+    /// Where the link is made.
+    pub point: PathBuf,
+    /// Metadata of the instance that mounts.
+    pub imds: Imds,
 }
 
 #[derive(Deserialize)]
@@ -100,13 +117,13 @@ struct Mounted {
 impl Mounter for LabMount {
     fn mount(&self) -> Result<LockPlace, String> {
         let token = self.imds.token().map_err(|e| chain(&e))?;
-        let body = json!({"file_system": self.file_system}).to_string();
+        let body = json!({"file_system": self.file_system, "options": self.options}).to_string();
         let request = http::Request::post(format!("{}/_mqaws/mount", self.endpoint.trim_end_matches('/')))
             .header("content-type", "application/json")
             .header("x-mqaws-instance-token", token)
             .body(body.into_bytes())
             .map_err(|e| e.to_string())?;
-        let answer = self.transport.send(request).map_err(|e| chain(&e))?;
+        let answer = HttpTransport::new().send(request).map_err(|e| chain(&e))?;
         if !answer.status().is_success() {
             let text = String::from_utf8_lossy(answer.body()).into_owned();
             return Err(format!("mount {}: {} {text}", self.file_system, answer.status()));
@@ -151,6 +168,13 @@ impl Accounts for LabAccounts {
             .map_err(|e| format!("derive the password's hash: {e}"))?;
         accounts.write(&self.0).map_err(|e| chain(&e))
     }
+}
+
+/// A lab instance has no init system: who restarts its agent sees its end.
+struct NoInit;
+
+impl Init for NoInit {
+    fn alive(&self, _state: &str) {}
 }
 
 /// Starts the keeper by running this executable again.

@@ -14,6 +14,7 @@ fn desk(mount: &Path, instance: &str) -> Desk {
             address: ([127, 0, 0, 1], 1).into(),
             lease_ms: 1000,
         },
+        owner: None,
     };
     Desk::new(config, format!("keeper-of-{instance}"))
 }
