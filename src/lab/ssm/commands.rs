@@ -1,5 +1,6 @@
 //! SendCommand and what became of it.
 
+use super::agent;
 use super::service::{Ssm, State};
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Caller, Cloud, flag, list, number, only, required, text, texts};
 use crate::lab::clock::{now_iso, now_seconds};
@@ -123,7 +124,14 @@ pub async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> ApiResu
             })?,
     };
     let ids = targets(cloud, params).await?;
-    let hosts: Vec<Arc<Host>> = ids.iter().filter_map(|id| ssm.ec2.running_host(id)).collect();
+    let mut hosts: Vec<Arc<Host>> = Vec::new();
+    for id in &ids {
+        if let Some(host) = ssm.ec2.running_host(id)
+            && agent::is_managed(cloud, id).await?
+        {
+            hosts.push(host);
+        }
+    }
     if hosts.len() != ids.len() || (ids.is_empty() && !texts(params, "InstanceIds").is_empty()) {
         return Err(error(
             "InvalidInstanceId",
@@ -456,7 +464,7 @@ pub fn list_commands(state: &State, params: &Value) -> ApiResult {
     page("Commands", rows, params)
 }
 
-/// DescribeInstanceInformation: running instances are online.
+/// DescribeInstanceInformation: running instances whose role lets the agent register are online.
 pub async fn instance_information(ssm: &Ssm, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
     only(
         params,
@@ -489,13 +497,17 @@ pub async fn instance_information(ssm: &Ssm, cloud: &Arc<Cloud>, params: &Value)
     }
     let filter = json!({"Filter": [{"Name": "instance-state-name", "Value": ["running"]}]});
     let found = cloud.call("ec2", "DescribeInstances", filter, Caller::Admin).await?;
-    let rows = list(&found, "reservationSet")
+    let running = list(&found, "reservationSet");
+    let mut managed = Vec::new();
+    for instance in running.iter().flat_map(|r| list(r, "instancesSet")) {
+        let id = instance["instanceId"].as_str().unwrap_or_default();
+        let asked = ssm.ec2.running_host(id).is_some() && wanted.as_ref().is_none_or(|w| w.iter().any(|x| x == id));
+        if asked && agent::is_managed(cloud, id).await? {
+            managed.push(instance);
+        }
+    }
+    let rows = managed
         .iter()
-        .flat_map(|r| list(r, "instancesSet"))
-        .filter(|i| {
-            let id = i["instanceId"].as_str().unwrap_or_default();
-            ssm.ec2.running_host(id).is_some() && wanted.as_ref().is_none_or(|w| w.iter().any(|x| x == id))
-        })
         .map(|i| {
             json!({
                 "InstanceId": i["instanceId"], "PingStatus": "Online", "LastPingDateTime": now_seconds(), "AgentVersion": "3.3.0.0",
