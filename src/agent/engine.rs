@@ -27,8 +27,6 @@ const ACCEPT: Duration = Duration::from_secs(30);
 const CHECK: Duration = Duration::from_secs(2);
 /// How long processes may take to die of SIGKILL before that is reported.
 const KILL: Duration = Duration::from_secs(5);
-/// The application user's name in definitions, when the secret has not been read yet.
-pub const DEFAULT_USER: &str = "mqapp";
 /// The failover test's queue.
 const PROBE_QUEUE: &str = "TEST";
 
@@ -47,6 +45,7 @@ pub struct IbmMq {
     prefix: PathBuf,
     licence: PathBuf,
     definitions: PathBuf,
+    user: String,
     mq_port: u16,
     amqp_port: Option<u16>,
 }
@@ -67,6 +66,7 @@ impl IbmMq {
             prefix: layout.engine_prefix(),
             licence: layout.licence(),
             definitions: layout.definitions(),
+            user: config.user.clone(),
             mq_port: config.mq_port,
             amqp_port: config.amqp_port,
         }
@@ -310,10 +310,10 @@ impl Engine for IbmMq {
     }
 
     fn define(&self, address: IpAddr) -> Result<(), EngineFailure> {
-        let Some(user) = ObjectName::new(DEFAULT_USER) else {
+        let Some(user) = ObjectName::new(&self.user) else {
             return Err(EngineFailure {
                 kind: FailureKind::Final,
-                text: format!("{DEFAULT_USER} is not a valid user name"),
+                text: format!("`{}` is not a valid user name", self.user),
             });
         };
         let definitions = Definitions::new(Some(address), self.mq_port, self.amqp_port, user);

@@ -52,6 +52,7 @@ fn config(port: u16) -> AgentConfig {
             lease_seconds: None,
         },
         credentials: "arn".into(),
+        user: "mqapp".into(),
         mq_port: port,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),

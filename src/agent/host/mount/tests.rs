@@ -29,6 +29,7 @@ fn config(mount_with: &str) -> AgentConfig {
             lease_seconds: None,
         },
         credentials: "c".into(),
+        user: "mqapp".into(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
