@@ -385,11 +385,12 @@ impl Shared {
             self.look_for_stall();
             let alone = self.watching.load(Ordering::Acquire) == 0 && locked(&self.alone_since).elapsed() > ALONE;
             // While an engine lives the keeper does, whoever asks it to end.
-            if (alone || terminate.load(Ordering::Acquire)) && engine.list().is_ok_and(|p| p.is_empty()) {
-                if self.release(Request::Release { condemned: false }).ok {
-                    tracing::info!(alone, "no engine and nobody who needs the lock: ended");
-                    return;
-                }
+            if (alone || terminate.load(Ordering::Acquire))
+                && engine.list().is_ok_and(|p| p.is_empty())
+                && self.release(Request::Release { condemned: false }).ok
+            {
+                tracing::info!(alone, "no engine and nobody who needs the lock: ended");
+                return;
             }
         }
         // The last reply or notice is on its way.
