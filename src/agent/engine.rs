@@ -18,12 +18,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest wait for listeners to accept after the start command succeeded.
 const ACCEPT: Duration = Duration::from_secs(30);
-/// Deadline of one health check's command, and of its connection.
+/// Deadline of the first health check's command, and of each connection.
 const CHECK: Duration = Duration::from_secs(2);
+/// How often the deadline of a health check's command doubles while no check ends: on a host that is only slow, the third
+/// has four times as long as the first.
+const DOUBLINGS: u32 = 2;
 /// How long processes may take to die of SIGKILL before that is reported.
 const KILL: Duration = Duration::from_secs(5);
 
@@ -32,6 +36,8 @@ pub struct IbmMq {
     driver: Driver,
     run_as: Option<(u32, u32)>,
     own: Vec<OsString>,
+    /// Health checks in a row whose command did not end in time.
+    silent: AtomicU32,
     /// How many commands hang in the kernel.
     left_behind: fn() -> usize,
     runner: Arc<dyn Runner>,
@@ -54,6 +60,7 @@ impl IbmMq {
             driver: Driver::new(layout.engine_bin(config)),
             run_as: None,
             own: Vec::new(),
+            silent: AtomicU32::new(0),
             left_behind: crate::engine::runner::left_behind,
             runner,
             processes,
@@ -234,7 +241,15 @@ impl Engine for IbmMq {
         if let Some(hangs) = self.hangs() {
             return Health::Unknown(hangs);
         }
-        let output = match self.runner.run(&self.driver.ping(&self.queue_manager).deadline(CHECK)) {
+        let silent = self.silent.load(Ordering::Acquire);
+        let deadline = CHECK * 2_u32.pow(silent.min(DOUBLINGS));
+        let checked = self
+            .runner
+            .run(&self.driver.ping(&self.queue_manager).deadline(deadline));
+        let timed_out = matches!(checked, Err(RunError::TimedOut { .. }));
+        self.silent
+            .store(if timed_out { silent + 1 } else { 0 }, Ordering::Release);
+        let output = match checked {
             Ok(output) => output,
             // What SIGKILL does not end hangs in the kernel, on storage: that is no fault of the engine.
             Err(error @ RunError::TimedOut { reaped: false, .. }) => return Health::Unknown(chain(&error)),
