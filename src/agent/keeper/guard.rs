@@ -11,10 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Period of the look at the clock, shorter where T is short.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Period of the sign of life for the init system.
+const TELL: Duration = Duration::from_secs(1);
 
 /// Milliseconds of the clock that counts suspended time: a host that was frozen must not believe in an old lease.
 pub(super) fn boot_millis() -> u64 {
@@ -103,10 +106,18 @@ fn age(at: &AtomicU64) -> Option<Duration> {
 }
 
 impl Shared {
-    /// Looks at the clock until the keeper ends.
+    /// Looks at the clock until the keeper ends, and tells the init system that it does: who guards the guard.
+    ///
+    /// A keeper that hangs is killed with its engine, and the next one of this boot inherits its guard.
     pub(super) fn guard_loop(&self) {
         let pause = LOOK.min(self.times.self_reset / 8);
+        let mut told: Option<Instant> = None;
         while !self.has_ended() {
+            if told.is_none_or(|at| at.elapsed() >= TELL) {
+                let guards = self.last_proof.age().is_some();
+                self.init.alive(if guards { "guarding" } else { "nothing to guard" });
+                told = Some(Instant::now());
+            }
             thread::sleep(pause);
             if let Some(age) = self.last_proof.guard_age()
                 && self.times.must_reset(age)

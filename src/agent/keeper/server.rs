@@ -3,7 +3,7 @@
 use super::guard::LastProof;
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
-use crate::agent::ports::HostReset;
+use crate::agent::ports::{HostReset, Init};
 use crate::agent::processes::Processes;
 use crate::fence::{LeaseTimes, Lock};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -40,6 +40,8 @@ pub struct KeeperPorts {
     pub engine: Processes,
     /// When the host gives itself up.
     pub times: LeaseTimes,
+    /// Who ends a keeper that hangs, and with it the engine.
+    pub init: Arc<dyn Init>,
     /// Set when the keeper is asked to end; it obeys once no engine lives.
     pub terminate: Arc<AtomicBool>,
 }
@@ -72,6 +74,7 @@ pub(super) struct Shared {
     jobs: Sender<Job>,
     orders: Sender<LockOrder>,
     pub(super) reset: Arc<dyn HostReset>,
+    pub(super) init: Arc<dyn Init>,
     /// Open while commands of the engine may be run; whoever runs one holds it for reading.
     pub(super) gate: RwLock<bool>,
     ended: Mutex<bool>,
@@ -126,6 +129,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         jobs,
         orders,
         reset: ports.reset,
+        init: ports.init,
         gate: RwLock::new(true),
         ended: Mutex::new(false),
         end: Condvar::new(),

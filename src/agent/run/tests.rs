@@ -40,6 +40,7 @@ fn config() -> AgentConfig {
             lease_seconds: None,
         },
         credentials: "arn".into(),
+        user: "mqapp".into(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),

@@ -222,6 +222,12 @@ impl Mounter for World {
     }
 }
 
+struct NoInit;
+
+impl Init for NoInit {
+    fn alive(&self, _state: &str) {}
+}
+
 impl Init for World {
     fn alive(&self, _state: &str) {}
 }
@@ -253,6 +259,7 @@ impl KeeperSpawner for Keepers {
                 instance: config.instance.clone(),
             }),
             reset: self.engine.clone(),
+            init: Arc::new(NoInit),
             engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
             times: crate::fence::LeaseTimes::default(),
             terminate: self.terminate.clone(),
