@@ -114,7 +114,7 @@ impl Shared {
         let mut told: Option<Instant> = None;
         while !self.has_ended() {
             if told.is_none_or(|at| at.elapsed() >= TELL) {
-                let guards = self.last_proof.age().is_some();
+                let guards = self.last_proof.guard_age().is_some();
                 self.init.alive(if guards { "guarding" } else { "nothing to guard" });
                 told = Some(Instant::now());
             }
