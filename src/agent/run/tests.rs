@@ -54,12 +54,24 @@ impl Host {
     }
 
     fn boot_with(dir: &Path, shared: &Path, server: &Server, instance: &str, engine: Arc<Sleeper>) -> Self {
+        Self::boot_in(dir, shared, server, instance, engine, "InService")
+    }
+
+    /// Boots with this target lifecycle state.
+    fn boot_in(
+        dir: &Path,
+        shared: &Path,
+        server: &Server,
+        instance: &str,
+        engine: Arc<Sleeper>,
+        lifecycle: &str,
+    ) -> Self {
         let layout = Layout::new(dir.join(instance));
         fs::create_dir_all(layout.host("mnt")).expect("mnt");
         let _ = std::os::unix::fs::symlink(shared, layout.mount(&config()));
         let world = Arc::new(World {
             instance: instance.into(),
-            lifecycle: Mutex::new("InService".into()),
+            lifecycle: Mutex::new(lifecycle.into()),
             previous: Mutex::new(CloudState::MayRun("running".into())),
             calls: Mutex::default(),
         });
@@ -349,4 +361,35 @@ fn a_start_that_never_succeeds_lets_go_and_asks_for_a_replacement() {
         .expect("record");
     assert_eq!((record.released, record.condemned), (true, 1));
     host.stop();
+}
+
+#[test]
+fn an_instance_in_a_warm_pool_touches_nothing_until_it_is_taken_and_lets_go_when_it_is_put_back() {
+    let site = site();
+    let engine = Arc::new(Sleeper::default());
+    let host = Host::boot_in(
+        site.dir.path(),
+        &site.shared,
+        &site.server,
+        "i-warm",
+        engine,
+        "Warmed:Running",
+    );
+    host.until("waiting", |s| {
+        s.last_error.as_deref().is_some_and(|e| e.contains("Warmed:Running"))
+    });
+    assert_eq!(host.marks(), [mark::AGENT_STARTED]);
+    assert_eq!(host.keepers.started.load(Ordering::SeqCst), 0);
+    assert!(host.calls().is_empty(), "not even an account");
+    *host.world.lifecycle.lock().expect("lifecycle") = "InService".into();
+    host.serves(1);
+    let deadline = Instant::now() + PATIENCE;
+    *host.world.lifecycle.lock().expect("lifecycle") = "Warmed:Stopped".into();
+    while !host.ended.load(Ordering::SeqCst) {
+        assert!(Instant::now() < deadline, "the agent does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(host.engine.pid(), None);
+    assert!(site.server.lock().expect("server").is_none(), "the lock is free");
+    assert!(!host.calls().contains(&"unhealthy".to_owned()) && !host.calls().contains(&"hook".to_owned()));
 }
