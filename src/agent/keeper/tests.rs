@@ -203,7 +203,7 @@ fn a_guard_of_before_the_reboot_is_nobodys() {
     keeper.until("it knows the holder", |k| {
         k.client.status().is_ok_and(|s| s.holder.is_some())
     });
-    assert_eq!(keeper.client.status().expect("status").proved_millis, None);
+    assert_eq!(keeper.client.status().expect("status").guard_millis, None);
     keeper.terminate.store(true, Ordering::SeqCst);
     keeper.until("the keeper ends", |k| k.thread.is_finished());
     assert!(keeper.resets.0.lock().expect("resets").is_empty());

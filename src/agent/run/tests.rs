@@ -1,6 +1,7 @@
 //! Whole agents on doubles of the world: real keepers on threads, real files, real processes whose death the kernel tells.
 
 mod doubles;
+mod fencing;
 
 use super::*;
 use crate::fence::{CloudState, RecordStore};
@@ -54,25 +55,19 @@ impl Host {
     }
 
     fn boot_with(dir: &Path, shared: &Path, server: &Server, instance: &str, engine: Arc<Sleeper>) -> Self {
-        Self::boot_in(dir, shared, server, instance, engine, "InService")
+        Self::prepare(dir, shared, server, instance, engine).started(Policy::default())
     }
 
-    /// Boots with this target lifecycle state.
-    fn boot_in(
-        dir: &Path,
-        shared: &Path,
-        server: &Server,
-        instance: &str,
-        engine: Arc<Sleeper>,
-        lifecycle: &str,
-    ) -> Self {
+    /// A host whose agent has not begun.
+    fn prepare(dir: &Path, shared: &Path, server: &Server, instance: &str, engine: Arc<Sleeper>) -> Unstarted {
         let layout = Layout::new(dir.join(instance));
         fs::create_dir_all(layout.host("mnt")).expect("mnt");
         let _ = std::os::unix::fs::symlink(shared, layout.mount(&config()));
         let world = Arc::new(World {
             instance: instance.into(),
-            lifecycle: Mutex::new(lifecycle.into()),
+            lifecycle: Mutex::new("InService".into()),
             previous: Mutex::new(CloudState::MayRun("running".into())),
+            silent: AtomicBool::new(false),
             calls: Mutex::default(),
         });
         let keepers = Arc::new(Keepers {
@@ -90,11 +85,10 @@ impl Host {
             out,
             ended: Arc::default(),
         };
-        host.start_agent(inbox);
-        host
+        Unstarted { host, inbox }
     }
 
-    fn start_agent(&self, inbox: Receiver<Message>) {
+    fn start_agent(&self, inbox: Receiver<Message>, policy: Policy) {
         let ports = Ports {
             engine: self.engine.clone(),
             cloud: self.world.clone(),
@@ -106,7 +100,7 @@ impl Host {
         };
         let (layout, out, ended) = (self.layout.clone(), self.out.clone(), self.ended.clone());
         spawn("test-agent", move || {
-            run_with(config(), layout, ports, Policy::default(), out, &inbox).expect("agent");
+            run_with(config(), layout, ports, policy, out, &inbox).expect("agent");
             ended.store(true, Ordering::SeqCst);
         })
         .expect("thread");
@@ -144,6 +138,18 @@ impl Host {
             assert!(Instant::now() < deadline, "the agent does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+struct Unstarted {
+    host: Host,
+    inbox: Receiver<Message>,
+}
+
+impl Unstarted {
+    fn started(self, policy: Policy) -> Host {
+        self.host.start_agent(self.inbox, policy);
+        self.host
     }
 }
 
@@ -314,7 +320,7 @@ fn an_agent_that_is_started_again_finds_its_keeper_and_leaves_the_engine_alone()
         ended: Arc::default(),
     };
     let before = host.marks().iter().filter(|m| *m == mark::SERVING).count();
-    second.start_agent(inbox);
+    second.start_agent(inbox, Policy::default());
     let deadline = Instant::now() + PATIENCE;
     while host.marks().iter().filter(|m| *m == mark::SERVING).count() == before {
         assert!(Instant::now() < deadline, "{:?}", host.marks());
@@ -367,14 +373,9 @@ fn a_start_that_never_succeeds_lets_go_and_asks_for_a_replacement() {
 fn an_instance_in_a_warm_pool_touches_nothing_until_it_is_taken_and_lets_go_when_it_is_put_back() {
     let site = site();
     let engine = Arc::new(Sleeper::default());
-    let host = Host::boot_in(
-        site.dir.path(),
-        &site.shared,
-        &site.server,
-        "i-warm",
-        engine,
-        "Warmed:Running",
-    );
+    let unstarted = Host::prepare(site.dir.path(), &site.shared, &site.server, "i-warm", engine);
+    *unstarted.host.world.lifecycle.lock().expect("lifecycle") = "Warmed:Running".into();
+    let host = unstarted.started(Policy::default());
     host.until("waiting", |s| {
         s.last_error.as_deref().is_some_and(|e| e.contains("Warmed:Running"))
     });
