@@ -4,7 +4,7 @@
 use crate::lab_calls::{all, between, call, request, run_command};
 use mqaws::agent::cloud::{Aws, InstanceMetadata};
 use mqaws::agent::ports::{Cloud, Metadata, Mounter};
-use mqaws::agent::wiring::lab::LabMount;
+use mqaws::agent::wiring::lab::{LabMount, mount_options};
 use mqaws::aws::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
 use mqaws::lab::ec2::BARE_IMAGE;
 use mqaws::lab::home::{self, LabRecord};
@@ -28,8 +28,10 @@ const IAM: &str = "2010-05-08";
 /// What an instance does, or has done to it, that a statement must allow or refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// The first instance mounts with TLS and its role.
+    /// The first instance mounts as its deployment says: with TLS and its role, unless with plain NFS.
     Mount,
+    /// It looks for mount targets in other zones.
+    FindMountTargets,
     /// A mount without TLS is refused, even if somebody lets everybody in.
     RefuseMountWithoutTls,
     /// It reads the application's user.
@@ -51,8 +53,9 @@ pub enum Step {
 }
 
 /// A whole life, in order.
-pub const LIFE: [Step; 10] = [
+pub const LIFE: [Step; 11] = [
     Step::Mount,
+    Step::FindMountTargets,
     Step::RefuseMountWithoutTls,
     Step::ReadCredentials,
     Step::Signal,
@@ -65,8 +68,8 @@ pub const LIFE: [Step; 10] = [
 ];
 
 /// The rendered template in the long form.
-pub fn rendered() -> Value {
-    let template = render::template(&Deployment::default()).expect("a template");
+pub fn rendered(deployment: &Deployment) -> Value {
+    let template = render::template(deployment).expect("a template");
     serde_json::from_str(&template.to_json().expect("JSON")).expect("JSON")
 }
 
@@ -219,7 +222,15 @@ impl Stack {
         let (first, me) = (&self.first, self.first.id.as_str());
         let cloud = first.cloud(&self.record);
         match step {
-            Step::Mount => self.mount(&["tls", "iam"]),
+            Step::Mount => self.mount(mount_options(&first.config.storage)),
+            Step::FindMountTargets => {
+                let found = first
+                    .client(&self.record)
+                    .mount_targets(&first.config.storage.file_system);
+                let found = found.map_err(|e| e.line())?;
+                assert_eq!(found.len(), 2, "{found:?}");
+                Ok(())
+            }
             Step::RefuseMountWithoutTls => self.refuse_mount_without_tls(),
             Step::ReadCredentials => cloud.credentials().map(drop),
             Step::Signal => cloud.signal(me, true).map(drop),
@@ -303,11 +314,11 @@ impl Stack {
         })
     }
 
-    fn mount(&self, options: &[&'static str]) -> Result<(), String> {
+    fn mount(&self, options: Vec<&'static str>) -> Result<(), String> {
         let mount = LabMount {
             endpoint: self.record.endpoint.clone(),
             file_system: self.first.config.storage.file_system.clone(),
-            options: options.to_vec(),
+            options,
             point: self.home.path().join("mnt"),
             imds: self.first.imds(),
         };
@@ -320,7 +331,7 @@ impl Stack {
         let everybody = json!({"Effect": "Allow", "Principal": "*", "Action": "elasticfilesystem:Client*"});
         open["Statement"].as_array_mut().expect("statements").push(everybody);
         self.put(&Place::FileSystem, &open.to_string());
-        let outcome = self.mount(&[]);
+        let outcome = self.mount(Vec::new());
         self.put(&Place::FileSystem, &policy);
         match outcome {
             Ok(()) => Err("a mount without TLS was admitted".to_owned()),
@@ -391,7 +402,7 @@ fn create(record: &LabRecord, template: &Value) {
         [found.next().expect("a subnet"), found.next().expect("another subnet")]
     };
     let resolved = Resolved {
-        vpc: Some(VpcId::new(&between(&subnets, "vpcId")).expect("an id")),
+        vpc: Some(VpcId::new(between(&subnets, "vpcId")).expect("an id")),
         subnets: Some(pair("subnetId").map(|s| SubnetId::new(&s).expect("an id"))),
         zones: Some(pair("availabilityZone").map(|z| ZoneName::new(&z).expect("a zone"))),
         ami: Some(AmiId::new(BARE_IMAGE).expect("an id")),
@@ -455,11 +466,14 @@ impl Host {
         Imds::new(Some(&base), Arc::new(HttpTransport::new()))
     }
 
-    /// The agent's port to AWS, with nothing kept from an earlier step.
-    fn cloud(&self, record: &LabRecord) -> Aws {
+    fn client(&self, record: &LabRecord) -> Client {
         let endpoints = Endpoints::new(&record.region, Some(&record.endpoint));
         let credentials = Arc::new(ImdsCredentials::new(self.imds()));
-        let client = Client::new(endpoints, credentials, Arc::new(HttpTransport::new()));
-        Aws::new(client, self.config.clone())
+        Client::new(endpoints, credentials, Arc::new(HttpTransport::new()))
+    }
+
+    /// The agent's port to AWS, with nothing kept from an earlier step.
+    fn cloud(&self, record: &LabRecord) -> Aws {
+        Aws::new(self.client(record), self.config.clone())
     }
 }
