@@ -1,18 +1,20 @@
 //! A stack in a lab of its own, and the life of its instances as the agent lives it: its ports against the lab's endpoint,
 //! with the credentials of the instance's role. The image holds no agent, so that nobody but the test makes calls.
 
+mod template;
+
+pub use template::{rendered, statements, without};
+
 use crate::lab_calls::{all, between, call, request, run_command};
 use mqaws::agent::cloud::{Aws, InstanceMetadata};
 use mqaws::agent::ports::{Cloud, Metadata, Mounter};
 use mqaws::agent::wiring::lab::{LabMount, mount_options};
 use mqaws::aws::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
-use mqaws::lab::ec2::BARE_IMAGE;
 use mqaws::lab::home::{self, LabRecord};
 use mqaws::lab::instance::METADATA_PORT;
 use mqaws::lab::wire::percent::unescape;
 use mqaws::model::agent::AgentConfig;
-use mqaws::model::{AmiId, Deployment, SubnetId, VpcId, ZoneName};
-use mqaws::render::{self, Resolved};
+use mqaws::render;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -67,62 +69,6 @@ pub const LIFE: [Step; 11] = [
     Step::EndPrevious,
 ];
 
-/// The rendered template in the long form.
-pub fn rendered(deployment: &Deployment) -> Value {
-    let template = render::template(deployment).expect("a template");
-    serde_json::from_str(&template.to_json().expect("JSON")).expect("JSON")
-}
-
-/// The statements of the role's policies and of the file system's.
-pub fn statements(template: &Value) -> Vec<Value> {
-    let resources = &template["Resources"];
-    let of_role = resources["Role"]["Properties"]["Policies"]
-        .as_array()
-        .expect("policies");
-    let documents = of_role
-        .iter()
-        .map(|p| &p["PolicyDocument"])
-        .chain([&resources["FileSystem"]["Properties"]["FileSystemPolicy"]]);
-    documents
-        .flat_map(|d| d["Statement"].as_array().expect("statements").clone())
-        .collect()
-}
-
-/// Takes one statement out of a template; a policy that is then empty goes with it.
-pub fn without(mut template: Value, sid: &str) -> Value {
-    let before = statements(&template).len();
-    let drop_from = |document: &mut Value| {
-        let all = document["Statement"].as_array_mut().expect("statements");
-        all.retain(|s| s["Sid"] != sid);
-        !all.is_empty()
-    };
-    let resources = &mut template["Resources"];
-    drop_from(&mut resources["FileSystem"]["Properties"]["FileSystemPolicy"]);
-    let policies = resources["Role"]["Properties"]["Policies"]
-        .as_array_mut()
-        .expect("policies");
-    policies.retain_mut(|p| drop_from(&mut p["PolicyDocument"]));
-    assert_eq!(
-        statements(&template).len() + 1,
-        before,
-        "exactly one statement is {sid}"
-    );
-    template
-}
-
-/// Takes one action out of a document's statements; a statement that is then empty goes with it.
-fn without_action(document: &str, action: &str) -> String {
-    let mut document: Value = serde_json::from_str(document).expect("a policy");
-    let statements = document["Statement"].as_array_mut().expect("statements");
-    for statement in statements.iter_mut() {
-        if let Some(actions) = statement["Action"].as_array_mut() {
-            actions.retain(|a| a != action);
-        }
-    }
-    statements.retain(|s| s["Action"] != json!([]));
-    document.to_string()
-}
-
 /// Where a policy is kept.
 enum Place {
     Role(String),
@@ -174,7 +120,7 @@ impl Stack {
         let up = mqaws(&home, &["lab", "up"]).output().expect("mqaws runs");
         assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
         let record = home::read_record(&home.path().join("l")).expect("a lab");
-        create(&record, template);
+        template::create(&record, template);
         let first = until("the first instance boots", || hosts(&record).into_iter().next());
         let asked = [
             ("Action", "DescribeStackResource"),
@@ -267,8 +213,8 @@ impl Stack {
         let mut changed = Vec::new();
         for place in self.places() {
             let policy = self.policy(&place);
-            let less = without_action(&policy, action);
-            if less != without_action(&policy, "") {
+            let less = template::without_action(&policy, action);
+            if less != template::without_action(&policy, "") {
                 self.put(&place, &less);
                 changed.push((place, policy));
             }
@@ -392,48 +338,6 @@ impl Stack {
             Place::FileSystem => drop(self.file_system_policy("PUT", &json!({"Policy": document}))),
         }
     }
-}
-
-/// Creates the stack as a deployment does, in the lab's default network.
-fn create(record: &LabRecord, template: &Value) {
-    let subnets = call(record, "ec2", "2016-11-15", &[("Action", "DescribeSubnets")]);
-    let pair = |tag: &str| {
-        let mut found = all(&subnets, tag).into_iter();
-        [found.next().expect("a subnet"), found.next().expect("another subnet")]
-    };
-    let resolved = Resolved {
-        vpc: Some(VpcId::new(between(&subnets, "vpcId")).expect("an id")),
-        subnets: Some(pair("subnetId").map(|s| SubnetId::new(&s).expect("an id"))),
-        zones: Some(pair("availabilityZone").map(|z| ZoneName::new(&z).expect("a zone"))),
-        ami: Some(AmiId::new(BARE_IMAGE).expect("an id")),
-        root_device: Some("/dev/xvda".to_owned()),
-    };
-    let deployment = Deployment::default();
-    let parameters = render::parameters(&deployment, &resolved).expect("parameters");
-    let mut params = vec![
-        ("Action".to_owned(), "CreateStack".to_owned()),
-        ("StackName".to_owned(), STACK.to_owned()),
-        ("TemplateBody".to_owned(), template.to_string()),
-        ("Capabilities.member.1".to_owned(), "CAPABILITY_IAM".to_owned()),
-    ];
-    let mut add = |list: &str, names: [&str; 2], entries: Vec<(String, String)>| {
-        for (n, (key, value)) in entries.into_iter().enumerate() {
-            params.push((format!("{list}.member.{}.{}", n + 1, names[0]), key));
-            params.push((format!("{list}.member.{}.{}", n + 1, names[1]), value));
-        }
-    };
-    add(
-        "Parameters",
-        ["ParameterKey", "ParameterValue"],
-        parameters.into_iter().collect(),
-    );
-    add(
-        "Tags",
-        ["Key", "Value"],
-        render::stack_tags(&deployment).into_iter().collect(),
-    );
-    let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    call(record, "cloudformation", "2010-05-15", &params);
 }
 
 /// An instance as its agent knows it.
