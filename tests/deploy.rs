@@ -223,7 +223,7 @@ fn deployment_lives_and_goes_and_its_data_stay() {
     assert_eq!(lab.json(&["destroy", "--local", "--yes"], 0)["existed"], false);
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
-        "no stack mqaws-qm1 in eu-west-1"
+        "no stack mqaws-qm1 in the local cloud"
     );
     assert!(
         lab.json(&["lab", "status"], 0).to_string().contains(&file_system),
@@ -308,7 +308,7 @@ fn interrupted_deployment_is_undone() {
     );
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
-        "no stack mqaws-qm1 in eu-west-1"
+        "no stack mqaws-qm1 in the local cloud"
     );
     assert_eq!(lab.of_instances(), Vec::<String>::new());
     lab.end();
