@@ -146,7 +146,7 @@ fn init_writes_a_valid_file_once() {
         .success()
         .stdout_eq(str![[r#"
 written: mqaws.yaml
-  no account was read; it holds the defaults
+  no account was read, as --offline says; it holds the defaults
 next: edit it, then `mqaws validate` and `mqaws plan`
 
 "#]]);
