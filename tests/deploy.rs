@@ -203,6 +203,12 @@ fn deployment_lives_and_goes_and_its_data_stay() {
 
     no_secret_is_told(&lab, "mqaws-qm1");
 
+    let log = std::fs::read_to_string(lab.dir().join("log/server.log")).expect("a log");
+    assert!(
+        !log.contains("is not authorized to perform"),
+        "the agent was refused a call:\n{log}"
+    );
+
     assert!(!lab.of_instances().is_empty(), "an instance is processes");
     let destroyed = lab.json(&["destroy", "--local", "--yes"], 0);
     assert_eq!(
