@@ -80,6 +80,7 @@ def run(lab, stack):
         lab.read(service, action, **params)
     lab.refused("ValidationError", service, "DescribeStacks", StackName="none")
     lab.refused("ValidationError", service, "ContinueUpdateRollback", StackName=STACK)
+    lab.refused("ValidationError", service, "CancelUpdateStack", StackName=STACK)
     lab.refused("ValidationError", service, "SignalResource", StackName=STACK, LogicalResourceId="Role",
                 UniqueId="i-0", Status="SUCCESS")  # fmt: skip
 
