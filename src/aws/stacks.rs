@@ -3,7 +3,8 @@
 use super::clients::Clients;
 use super::error::{AwsError, wrap};
 use super::time;
-use crate::deploy::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Stacks};
+use crate::deploy::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Stacks};
+use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudformation as cloudformation;
 use cloudformation::types::{Capability, ChangeSetType, Parameter, ResourceChange, StackEvent, Tag};
@@ -138,6 +139,28 @@ impl Stacks for Clients {
         wrap("cloudformation:UpdateTerminationProtection", answer).map(drop)
     }
 
+    async fn launches(&self, group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
+        let mut launches = Vec::new();
+        let mut token = None;
+        loop {
+            let call = autoscaling::Client::new(self.config())
+                .describe_scaling_activities()
+                .auto_scaling_group_name(group)
+                .include_deleted_groups(true)
+                .set_next_token(token);
+            let page = wrap("autoscaling:DescribeScalingActivities", call.send().await)?;
+            let began = |a: &Activity| a.start_time().and_then(time);
+            // Pages are newest first: the first old activity ends the reading.
+            let older = page.activities().iter().any(|a| began(a).is_some_and(|at| at < from));
+            launches.extend(page.activities().iter().filter_map(launch).filter(|l| l.at >= from));
+            token = page.next_token().map(str::to_owned);
+            if older || token.is_none() {
+                launches.reverse();
+                return Ok(launches);
+            }
+        }
+    }
+
     async fn suspend(&self, group: &str, processes: &[&str]) -> Result<(), AwsError> {
         let call = autoscaling::Client::new(self.config())
             .suspend_processes()
@@ -180,6 +203,21 @@ fn change(change: &ResourceChange) -> Change {
     }
 }
 
+/// Reads `Launching a new EC2 instance: i-…`; a launch that failed has no id, and may have its reason behind the words.
+fn launch(activity: &Activity) -> Option<Launch> {
+    let rest = activity.description()?.strip_prefix("Launching a new EC2 instance")?;
+    let instance = rest.trim_start_matches([':', ' ']).split_whitespace().next();
+    Some(Launch {
+        at: activity.start_time().and_then(time)?,
+        instance: instance.filter(|id| id.starts_with("i-")).map(str::to_owned),
+        status: activity
+            .status_code()
+            .map(|s| s.as_str().to_owned())
+            .unwrap_or_default(),
+        words: activity.status_message().map(str::to_owned),
+    })
+}
+
 fn event(event: &StackEvent) -> Option<Event> {
     Some(Event {
         id: event.event_id()?.to_owned(),
@@ -199,4 +237,35 @@ fn event(event: &StackEvent) -> Option<Event> {
             .filter(|r| !r.is_empty())
             .map(str::to_owned),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autoscaling::types::ScalingActivityStatusCode;
+
+    fn activity(description: &str, status: &str, message: Option<&str>) -> Activity {
+        Activity::builder()
+            .description(description)
+            .start_time(aws_smithy_types::DateTime::from_secs(1_700_000_000))
+            .status_code(ScalingActivityStatusCode::from(status))
+            .set_status_message(message.map(str::to_owned))
+            .build()
+    }
+
+    #[test]
+    fn launches_are_told_from_other_activities() {
+        let words = "The key pair 'x' does not exist. Launching EC2 instance failed.";
+        let failed = launch(&activity("Launching a new EC2 instance", "Failed", Some(words))).expect("a launch");
+        assert_eq!((failed.instance.as_deref(), failed.failure()), (None, Some(words)));
+        let reason = format!("Launching a new EC2 instance.  Status Reason: {words}");
+        let failed = launch(&activity(&reason, "Failed", Some(words))).expect("a launch");
+        assert_eq!((failed.instance.as_deref(), failed.failure()), (None, Some(words)));
+        let good = launch(&activity("Launching a new EC2 instance: i-0a", "Successful", None)).expect("a launch");
+        assert_eq!((good.instance.as_deref(), good.failure()), (Some("i-0a"), None));
+        assert_eq!(
+            launch(&activity("Terminating EC2 instance: i-0a", "Failed", None)),
+            None
+        );
+    }
 }

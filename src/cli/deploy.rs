@@ -100,6 +100,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 pub(super) struct Deployed {
     pub changed: bool,
     pub stack: Stack,
+    /// What the stack no longer has, but was kept.
+    pub kept: Vec<String>,
     pub service: Option<Service>,
 }
 
@@ -143,7 +145,8 @@ pub(super) async fn carry_out(
     let changed = !made.plan.is_empty();
     let began = Instant::now();
     let mut view = View::new(context.progress(), "stack", &made.plan.stack);
-    let stack = deploy::execute(clients, &made.plan, pace, stop, &mut view).await?;
+    let settled = deploy::execute(clients, &made.plan, pace, stop, &mut view).await?;
+    let stack = &settled.stack;
     view.rest();
     if changed {
         context.progress().line(timed(
@@ -152,9 +155,9 @@ pub(super) async fn carry_out(
         ));
     }
     if made.blueprint.protect && !stack.protected {
-        deploy::protect(clients, &stack).await?;
+        deploy::protect(clients, stack).await?;
     }
-    match deploy::suspend_rebalance(clients, &stack, pace).await {
+    match deploy::suspend_rebalance(clients, stack, pace).await {
         // an endpoint that is not AWS can still hold a stack, and the stack is all that was asked for
         Err(DeployError::Unfinished { source, .. }) if until == Until::Stack && source.is_unknown_action() => {
             context
@@ -167,12 +170,13 @@ pub(super) async fn carry_out(
         Until::Stack => None,
         Until::Service => {
             let mut view = View::new(context.progress(), "service", "");
-            Some(deploy::await_service(clients, &Tcp, &stack, pace, stop, &mut view).await?)
+            Some(deploy::await_service(clients, &Tcp, &settled, pace, stop, &mut view).await?)
         }
     };
     Ok(Deployed {
         changed,
-        stack,
+        stack: settled.stack,
+        kept: settled.kept,
         service,
     })
 }
@@ -187,6 +191,14 @@ impl Deployed {
             ),
             Some(service) => timed(&service_line(service), began.elapsed()),
         }];
+        for kept in &self.kept {
+            let data = if kept.starts_with("file system") {
+                " with the messages of before"
+            } else {
+                ""
+            };
+            lines.push(row("kept", format!("{kept}{data}")));
+        }
         if let Some(service) = &self.service {
             lines.extend(writer_line(service));
             let of = |shown| {
@@ -251,6 +263,7 @@ struct Document<'a> {
     changes: serde_json::Value,
     chosen: &'a [String],
     outputs: &'a BTreeMap<String, String>,
+    kept: &'a [String],
     service: &'a Option<Service>,
     seconds: f64,
 }
@@ -275,6 +288,7 @@ impl<'a> Document<'a> {
             }),
             chosen: &made.chosen,
             outputs: &deployed.stack.outputs,
+            kept: &deployed.kept,
             service: &deployed.service,
             seconds: (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }

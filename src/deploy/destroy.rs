@@ -2,7 +2,7 @@
 
 use super::cause;
 use super::error::DeployError;
-use super::execute::{describe, kept, tell, token};
+use super::execute::{kept, tell, token};
 use super::plan::is_ours;
 use super::ports::Stacks;
 use super::progress::Tracker;
@@ -85,6 +85,7 @@ pub async fn destroy<C: Readings + Stacks>(
         if stop.requested() {
             return Err(DeployError::Interrupted {
                 left: Some(format!("stack {}, whose deletion goes on", stack.name)),
+                hint: None,
             });
         }
         stop.pause(pace.poll).await;
@@ -95,7 +96,9 @@ pub async fn destroy<C: Readings + Stacks>(
         None => Ok(kept),
         Some(found) => Err(DeployError::NotDeleted {
             stack: stack.name.clone(),
-            cause: cause::root_cause(events, &stack.id).map(describe).or(found.reason),
+            cause: cause::root_cause(events, &stack.id)
+                .map(cause::describe)
+                .or(found.reason),
             left: format!("stack {} with what is left of it", stack.name),
         }),
     }

@@ -167,6 +167,8 @@ pub enum DeployError {
     Interrupted {
         /// What exists.
         left: Option<String>,
+        /// What to do about it, when there is anything.
+        hint: Option<String>,
     },
 }
 
@@ -303,7 +305,7 @@ impl Remedy for DeployError {
             Self::NotDeleted { stack, .. } => {
                 format!("remove what the cause names, then `mqaws destroy --stack {stack}` again")
             }
-            Self::Interrupted { .. } => return None,
+            Self::Interrupted { hint, .. } => return hint.clone(),
         })
     }
 
@@ -315,7 +317,7 @@ impl Remedy for DeployError {
             Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may well serve")),
             Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resource")),
             Self::NotSuspended { .. } => Some("the stack, which serves".into()),
-            Self::Interrupted { left } => left.clone().or_else(|| Some("nothing was changed".into())),
+            Self::Interrupted { left, .. } => left.clone().or_else(|| Some("nothing was changed".into())),
             _ => Some("nothing was changed".into()),
         }
     }

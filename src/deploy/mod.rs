@@ -15,7 +15,9 @@ pub mod progress;
 mod resolve;
 pub mod review;
 mod service;
+mod undo;
 mod watch;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,7 @@ mod tests;
 pub use blueprint::blueprint;
 pub use destroy::{Removal, destroy, find};
 pub use error::DeployError;
-pub use execute::execute;
+pub use execute::{Settled, execute};
 pub use plan::{MOST_BYTES, Plan, STACK_TAG, abandon, plan};
 pub use ports::Blueprint;
 pub use progress::{News, Tracker, Verb};

@@ -225,7 +225,7 @@ async fn wait<C: Stacks>(cloud: &C, ids: &ChangeSetIds, pace: Pace, stop: &Stop)
             return Ok(set);
         }
         if stop.requested() {
-            return Err(DeployError::Interrupted { left: None });
+            return Err(DeployError::Interrupted { left: None, hint: None });
         }
         stop.pause(pace.poll).await;
     }

@@ -107,6 +107,26 @@ impl Event {
     }
 }
 
+/// A launch of an instance that Auto Scaling tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// When it began, on Auto Scaling's clock.
+    pub at: Timestamp,
+    /// The instance, once there is one.
+    pub instance: Option<String>,
+    /// Status, `Failed`.
+    pub status: String,
+    /// Why, in AWS's words.
+    pub words: Option<String>,
+}
+
+impl Launch {
+    /// AWS's words about a launch that failed.
+    pub fn failure(&self) -> Option<&str> {
+        (self.status == "Failed").then(|| self.words.as_deref().unwrap_or("no reason given"))
+    }
+}
+
 /// A subnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
@@ -148,6 +168,8 @@ pub trait Stacks: Sync {
     fn events(&self, stack: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Event>, AwsError>> + Send;
     /// Switches termination protection.
     fn protect(&self, stack: &str, on: bool) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Launches that a group tried from an instant on, oldest first; also those of a group that is gone.
+    fn launches(&self, group: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Launch>, AwsError>> + Send;
     /// Suspends processes of a group.
     fn suspend(&self, group: &str, processes: &[&str]) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
