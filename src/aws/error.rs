@@ -107,6 +107,11 @@ impl AwsError {
         self.code.as_deref() == Some("ValidationError") && words.iter().any(|w| self.message().contains(w))
     }
 
+    /// Whether a file system still has mount targets.
+    pub fn is_in_use(&self) -> bool {
+        self.code.as_deref() == Some("FileSystemInUse")
+    }
+
     /// The whole of it in one line, with AWS's code: for those who go on in spite of it.
     pub fn told(&self) -> String {
         let code = self

@@ -7,6 +7,7 @@ use crate::deploy::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Detail, E
 use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudformation as cloudformation;
+use aws_sdk_efs as efs;
 use cloudformation::types::{Capability, ChangeSetType, Parameter, ResourceChange, StackEvent, Tag};
 use jiff::Timestamp;
 
@@ -137,6 +138,11 @@ impl Stacks for Clients {
         let call = self.cloudformation().update_termination_protection().stack_name(stack);
         let answer = call.enable_termination_protection(on).send().await;
         wrap("cloudformation:UpdateTerminationProtection", answer).map(drop)
+    }
+
+    async fn delete_file_system(&self, id: &str) -> Result<(), AwsError> {
+        let call = efs::Client::new(self.config()).delete_file_system().file_system_id(id);
+        none_is_fine(wrap("elasticfilesystem:DeleteFileSystem", call.send().await).map(drop))
     }
 
     async fn launches(&self, group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {

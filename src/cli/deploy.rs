@@ -8,7 +8,7 @@ use super::view::{View, timed};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::Clients;
-use crate::deploy::{self, DeployError, Service, Stop, Tcp};
+use crate::deploy::{self, DeployError, News, Observer, Service, Step, Stop, Tcp, Verb};
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
 use serde::Serialize;
@@ -74,13 +74,16 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
             return Err(error);
         }
-        interrupt.remains(format!(
+        let stack = format!(
             "stack {} in {}, account {}",
             made.plan.stack,
             clients.region(),
             made.identity.account
-        ));
-        let deployed = carry_out(context, &clients, &made, args.until, &stop).await?;
+        );
+        interrupt.remains(stack.clone());
+        // A deleted stack leaves its file system, so whoever leaves at once has to know it.
+        let on_file_system = |id: &str| interrupt.remains(format!("{stack}, and its file system {id}"));
+        let deployed = carry_out(context, &clients, &made, args.until, &stop, on_file_system).await?;
         let document = Document::new(&made, &clients, &deployed, began);
         if context.output().is_json() {
             context.output().document(&document);
@@ -133,19 +136,45 @@ fn review(context: &Context, clients: &Clients, made: &Made, allow_replace: &[St
     context.confirm("Go on?")
 }
 
-/// Executes a plan, suspends what CloudFormation cannot, and waits for service.
+/// The file system that was just made.
+fn new_file_system(step: &Step) -> Option<&str> {
+    match step {
+        Step::News {
+            news:
+                News::Ended {
+                    kind,
+                    physical,
+                    verb: Verb::Create,
+                    ..
+                },
+            ..
+        } if kind == "AWS::EFS::FileSystem" => physical.as_deref(),
+        _ => None,
+    }
+}
+
+/// Executes a plan, suspends what CloudFormation cannot, and waits for service; `on_file_system` hears of a new one.
 pub(super) async fn carry_out(
     context: &Context,
     clients: &Clients,
     made: &Made,
     until: Until,
     stop: &Stop,
+    on_file_system: impl Fn(&str),
 ) -> Result<Deployed, Failure> {
     let pace = pace(clients);
     let changed = !made.plan.is_empty();
     let began = Instant::now();
     let mut view = View::new(context.progress(), "stack", &made.plan.stack);
-    let settled = deploy::execute(clients, &made.plan, pace, stop, &mut view).await?;
+    let settled = {
+        let mut watch = |step: Step| {
+            if let Some(id) = new_file_system(&step) {
+                on_file_system(id);
+            }
+            view.tell(step);
+        };
+        deploy::execute(clients, &made.plan, pace, stop, &mut watch).await?
+    };
     let stack = &settled.stack;
     view.rest();
     if changed {

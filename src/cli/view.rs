@@ -66,6 +66,7 @@ impl View {
                 kind,
                 took,
                 verb,
+                ..
             } => {
                 let what = match verb {
                     Verb::Create => short(kind),

@@ -2,7 +2,8 @@
 
 use super::cause;
 use super::error::DeployError;
-use super::execute::{kept, tell, token};
+use super::execute::{tell, token};
+use super::kept::kept;
 use super::plan::is_ours;
 use super::ports::Stacks;
 use super::progress::Tracker;
@@ -91,7 +92,7 @@ pub async fn destroy<C: Readings + Stacks>(
         stop.pause(pace.poll).await;
     };
     let events = &tracker.events()[before..];
-    let kept = kept(events);
+    let kept = kept(events).iter().map(ToString::to_string).collect();
     match ended {
         None => Ok(kept),
         Some(found) => Err(DeployError::NotDeleted {

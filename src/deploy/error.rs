@@ -128,6 +128,16 @@ pub enum DeployError {
         /// What to do.
         hint: String,
     },
+    /// Somebody else deleted the stack while it was deployed.
+    #[error("stack {stack} {} by somebody else while it was deployed", if *.gone { "was deleted" } else { "was being deleted" })]
+    Deleted {
+        /// Name of the stack.
+        stack: String,
+        /// Whether the deletion succeeded.
+        gone: bool,
+        /// What exists.
+        left: Option<String>,
+    },
     /// The stack is there, the service was not shown in time.
     #[error("stack {stack} is deployed, but service was not shown within {waited}")]
     NotServing {
@@ -191,6 +201,7 @@ impl Remedy for DeployError {
             | Self::Protected { .. } => ExitKind::Precondition,
             Self::Refused { .. }
             | Self::RolledBack { .. }
+            | Self::Deleted { .. }
             | Self::NotServing { .. }
             | Self::NotSuspended { .. }
             | Self::NotDeleted { .. } => ExitKind::Remote,
@@ -294,6 +305,10 @@ impl Remedy for DeployError {
                 )
             }
             Self::RolledBack { hint, .. } => hint.clone(),
+            Self::Deleted { stack, gone, .. } => {
+                let first = if *gone { String::new() } else { format!(", `mqaws destroy --stack {stack}`") };
+                format!("find out who (CloudTrail has the `DeleteStack`){first}, then deploy again")
+            }
             Self::NotServing { stack, .. } => {
                 format!("`mqaws status --stack {stack}` shows every part; a first start on AWS can take some minutes")
             }
@@ -312,6 +327,7 @@ impl Remedy for DeployError {
     fn left(&self) -> Option<String> {
         match self {
             Self::RolledBack { left, .. } | Self::NotDeleted { left, .. } => Some(left.clone()),
+            Self::Deleted { left, .. } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
             Self::LostSight { stack, .. } => Some(format!("stack {stack}, in whatever state it reaches")),
             Self::NotServing { stack, .. } => Some(format!("stack {stack} with its instance and its data")),
             Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may well serve")),

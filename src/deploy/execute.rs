@@ -2,10 +2,11 @@
 
 use super::cause::{self, GROUP};
 use super::error::DeployError;
+use super::kept::{self, Kept, kept};
 use super::plan::{Plan, abandon};
 use super::ports::{Event, Launch, Stacks};
-use super::progress::{Tracker, Verb};
-use super::undo::{Undo, undo};
+use super::progress::Tracker;
+use super::undo::{self, Undo};
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use super::witness::Witness;
 use crate::aws::AwsError;
@@ -111,6 +112,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
             if let Some((stack, events)) = patience.bear(looked).map_err(lost)? {
                 tell(&mut self.tracker, events, observer);
                 self.tell_launches(observer);
+                self.tell_deletion(stack.as_ref(), stopped.is_some(), observer);
                 match stack {
                     // By ARN a deleted stack is still described; no answer means that it is long gone.
                     None => break None,
@@ -119,7 +121,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                 }
             }
             if self.stop.requested() && stopped.is_none() {
-                stopped = undo(self.cloud, self.plan, self.stack_id).await;
+                stopped = undo::begin(self.cloud, self.plan, self.stack_id).await;
                 observer.tell(match &stopped {
                     Some(undo) => Step::Note(undo.to_string()),
                     // The next look tries again.
@@ -140,17 +142,48 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                 tell(&mut self.tracker, events, observer);
             }
         }
-        match (settled, stopped) {
-            (settled, Some(undo)) => Err(DeployError::Interrupted {
-                left: self.left(settled.as_ref()),
-                hint: undo.hint(),
-            }),
-            (Some(stack), None) if stack.status.is_good() => Ok(Settled {
+        if let Some(undo) = stopped {
+            return Err(self.interrupted(settled.as_ref(), undo, observer).await);
+        }
+        match settled {
+            Some(stack) if stack.status.is_good() => Ok(Settled {
                 stack,
                 signal: cause::signal(self.tracker.events()).map(str::to_owned),
-                kept: kept(self.tracker.events()),
+                kept: kept(self.tracker.events()).iter().map(ToString::to_string).collect(),
             }),
-            (other, None) => Err(self.rolled_back(other.as_ref()).await),
+            Some(stack) if !stack.status.0.starts_with("DELETE_") => Err(self.rolled_back(&stack).await),
+            other => Err(DeployError::Deleted {
+                stack: self.plan.stack.clone(),
+                gone: other.as_ref().is_none_or(|s| s.status.is_deleted()),
+                left: self.left(other.as_ref()),
+            }),
+        }
+    }
+
+    /// After a wish to stop: what was kept for nothing goes too, the rest is named.
+    async fn interrupted(&self, settled: Option<&Stack>, undo: Undo, observer: &mut impl Observer) -> DeployError {
+        let events = self.tracker.events();
+        let gone = settled.is_none_or(|s| s.status.is_deleted());
+        let cleared = match undo.may_clear(events) && gone {
+            true => undo::clear(self.cloud, &kept(events), self.pace, observer).await,
+            false => Vec::new(),
+        };
+        let left = |k: &Kept| !cleared.contains(k);
+        let deletions: Vec<String> = kept(events)
+            .iter()
+            .filter(|k| self.plan.fresh && k.is_file_system() && left(k))
+            .map(|k| format!("`{}`", kept::deletion(&k.id, self.stack_id)))
+            .collect();
+        let mut hints: Vec<String> = undo.hint().into_iter().collect();
+        if !deletions.is_empty() {
+            hints.push(format!(
+                "the file system may hold messages, so it was kept; to delete it for good: {}",
+                deletions.join(", ")
+            ));
+        }
+        DeployError::Interrupted {
+            left: self.left_but(settled, &cleared),
+            hint: (!hints.is_empty()).then(|| hints.join("; ")),
         }
     }
 
@@ -170,14 +203,21 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         }
     }
 
-    async fn rolled_back(&self, stack: Option<&Stack>) -> DeployError {
+    /// Tells once that a deletion is going on that is none of ours.
+    fn tell_deletion(&mut self, stack: Option<&Stack>, ours: bool, observer: &mut impl Observer) {
+        let deleting = stack.is_some_and(|s| s.status.0 == "DELETE_IN_PROGRESS");
+        if deleting && !ours && self.told.insert("DELETE_IN_PROGRESS".to_owned()) {
+            observer.tell(Step::Note("somebody else is deleting the stack".into()));
+        }
+    }
+
+    async fn rolled_back(&self, stack: &Stack) -> DeployError {
         let found = cause::root_cause(self.tracker.events(), self.stack_id);
         let launch = match found {
             Some(event) => self.failed_launch(event).await,
             None => None,
         };
         let agent = self.witness.agent();
-        let status = stack.map_or_else(|| "DELETE_COMPLETE".to_owned(), |s| s.status.0.clone());
         let told = found.map(|event| match &launch {
             Some(launch) => format!("{}\n{}", cause::describe_launch(launch), cause::describe(event)),
             None => cause::describe(event),
@@ -185,18 +225,18 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         DeployError::RolledBack {
             stack: self.plan.stack.clone(),
             undone: matches!(
-                status.as_str(),
-                "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "DELETE_COMPLETE"
+                stack.status.0.as_str(),
+                "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
             ),
-            cause: told.or_else(|| stack.and_then(|s| s.reason.clone())),
+            cause: told.or_else(|| stack.reason.clone()),
             hint: match (found, &launch) {
                 (_, Some(launch)) => cause::launch_remedy(launch.failure().unwrap_or_default()),
                 (Some(event), None) => cause::remedy(event, agent.as_deref()),
                 (None, None) => "the stack's events hold the details".into(),
             },
-            left: self.left(stack).unwrap_or_else(|| "nothing".into()),
+            left: self.left(Some(stack)).unwrap_or_else(|| "nothing".into()),
             agent,
-            status,
+            status: stack.status.0.clone(),
         }
     }
 
@@ -218,13 +258,19 @@ impl<C: Readings + Stacks> Follow<'_, C> {
 
     /// What exists after a failure, in words.
     fn left(&self, stack: Option<&Stack>) -> Option<String> {
+        self.left_but(stack, &[])
+    }
+
+    fn left_but(&self, stack: Option<&Stack>, cleared: &[Kept]) -> Option<String> {
         let kept = kept(self.tracker.events());
-        let mut left: Vec<String> = kept.iter().map(|k| format!("{k} (kept)")).collect();
+        let kept = kept.iter().filter(|k| !cleared.contains(k));
+        let mut left: Vec<String> = kept.map(|k| format!("{k} (kept)")).collect();
         match stack.map(|s| s.status.0.as_str()) {
             Some("ROLLBACK_COMPLETE") => left.push("the empty stack, which the next deploy removes".into()),
             Some("UPDATE_ROLLBACK_COMPLETE") => left.push("the stack as it was before".into()),
             Some("UPDATE_COMPLETE") => left.push(format!("stack {} with the change, which is live", self.plan.stack)),
             None | Some("DELETE_COMPLETE") => {}
+            Some("CREATE_COMPLETE") => left.push(format!("stack {}, deployed", self.plan.stack)),
             Some(other) => left.push(format!("stack {} in {other}", self.plan.stack)),
         }
         (!left.is_empty()).then(|| left.join(", "))
@@ -253,33 +299,4 @@ pub(super) fn tell(tracker: &mut Tracker, events: Vec<Event>, observer: &mut imp
     }
     let on = tracker.in_work().map(|(l, k)| (l.to_owned(), k.to_owned())).collect();
     observer.tell(Step::Working { on, done, total });
-}
-
-/// What CloudFormation kept though it left the stack: `file system fs-…`.
-pub(super) fn kept(events: &[Event]) -> Vec<String> {
-    let mut tracker = Tracker::new("", 0);
-    let news = tracker.feed(events.iter().cloned());
-    let kept = news.iter().filter_map(|n| match n {
-        super::progress::News::Ended {
-            logical,
-            verb: Verb::Keep,
-            ..
-        } => Some(logical),
-        _ => None,
-    });
-    kept.filter_map(|logical| {
-        let event = events
-            .iter()
-            .find(|e| e.logical == *logical && e.status == "DELETE_SKIPPED")?;
-        let what = if event.kind == "AWS::EFS::FileSystem" {
-            "file system"
-        } else {
-            event.kind.as_str()
-        };
-        Some(format!(
-            "{what} {}",
-            event.physical.as_deref().unwrap_or(&event.logical)
-        ))
-    })
-    .collect()
 }

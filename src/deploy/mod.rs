@@ -9,6 +9,7 @@ pub mod cause;
 mod destroy;
 mod error;
 mod execute;
+mod kept;
 mod plan;
 pub mod ports;
 pub mod progress;

@@ -168,6 +168,8 @@ pub trait Stacks: Sync {
     fn events(&self, stack: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Event>, AwsError>> + Send;
     /// Switches termination protection.
     fn protect(&self, stack: &str, on: bool) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Deletes a file system with everything in it; none is fine.
+    fn delete_file_system(&self, id: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Launches that a group tried from an instant on, oldest first; also those of a group that is gone.
     fn launches(&self, group: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Launch>, AwsError>> + Send;
     /// Suspends processes of a group.

@@ -21,6 +21,8 @@ pub enum News {
     Ended {
         /// Logical id.
         logical: String,
+        /// Physical id.
+        physical: Option<String>,
         /// Resource type.
         kind: String,
         /// How long it took.
@@ -170,6 +172,7 @@ impl Tracker {
         let took = event.at.duration_since(since).unsigned_abs();
         Some(News::Ended {
             logical,
+            physical: event.physical.clone(),
             kind,
             took,
             verb,
@@ -194,6 +197,7 @@ mod tests {
         assert!(matches!(&news[0], News::Began { logical, .. } if logical == "FileSystem"));
         let ended = News::Ended {
             logical: "FileSystem".into(),
+            physical: Some("FileSystem-physical".into()),
             kind: "AWS::EFS::FileSystem".into(),
             took: Duration::from_secs(2),
             verb: Verb::Create,

@@ -206,6 +206,9 @@ impl Stacks for Script {
     async fn protect(&self, _stack: &str, on: bool) -> Result<(), AwsError> {
         self.called(if on { "protect" } else { "unprotect" })
     }
+    async fn delete_file_system(&self, _id: &str) -> Result<(), AwsError> {
+        self.called("delete-file-system")
+    }
     async fn launches(&self, _group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
         self.called("launches")?;
         Ok(self.launches.iter().filter(|l| l.at >= from).cloned().collect())

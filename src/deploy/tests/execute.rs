@@ -172,23 +172,119 @@ fn update_is_not_over_while_the_stack_still_shows_its_last_state() {
     assert!(cloud.calls().contains(&"update-set".to_owned()));
 }
 
-#[test]
-fn interrupted_creation_is_deleted() {
+/// A creation that is deleted again; its file system was there already.
+fn undone(more: Vec<Event>) -> Vec<Frame> {
     let mut frames = created();
     frames.truncate(3);
-    frames.push((
-        Some("DELETE_IN_PROGRESS"),
-        vec![event(5, "mqaws-qm1", "DELETE_IN_PROGRESS", "")],
-    ));
+    frames[2].1.extend(more);
     frames.push((
         Some("DELETE_COMPLETE"),
-        vec![event(6, "mqaws-qm1", "DELETE_COMPLETE", "")],
+        vec![
+            event(5, "mqaws-qm1", "DELETE_IN_PROGRESS", ""),
+            event(6, "FileSystem", "DELETE_SKIPPED", ""),
+            event(7, "mqaws-qm1", "DELETE_COMPLETE", ""),
+        ],
     ));
-    let cloud = Script::new(frames).with_changes(changes());
+    frames
+}
+
+fn target_groups(cloud: &mut Script, state: &str) {
+    const KIND: &str = "AWS::ElasticLoadBalancingV2::TargetGroup";
+    cloud.resources = vec![resource("TargetGroup", KIND, "CREATE_COMPLETE")];
+    cloud.targets = vec![Target {
+        id: "i-1".into(),
+        port: 1414,
+        state: state.into(),
+        reason: None,
+    }];
+}
+
+#[test]
+fn interrupted_creation_leaves_nothing_when_nobody_was_served() {
+    let mut cloud = Script::new(undone(vec![])).with_changes(changes());
+    target_groups(&mut cloud, "initial");
+    // Mount targets are seen for a moment after they are gone.
+    cloud.failures = Mutex::new([("delete-file-system", Problem::Throttled)].into());
     let (error, steps) = interrupted(&cloud);
     assert_eq!(error.exit(), ExitKind::Interrupted);
-    assert_eq!(notes(&steps), "deleting what was created so far");
-    assert!(cloud.calls().contains(&"delete-stack".to_owned()));
+    assert_eq!(
+        notes(&steps),
+        "deleting what was created so far\nfile system FileSystem-physical deleted: no client can have reached it"
+    );
+    let calls = cloud.calls();
+    let at = |call: &str| calls.iter().rposition(|c| c == call).expect("called");
+    assert!(at("targets") < at("delete-stack") && at("delete-stack") < at("delete-file-system"));
+    assert_eq!(error.left().as_deref(), Some("nothing was changed"));
+    assert_eq!(error.hint(), None);
+}
+
+#[test]
+fn interrupted_creation_keeps_a_file_system_that_may_hold_messages() {
+    let signal = event(4, "Group", "CREATE_IN_PROGRESS", "Received SUCCESS signal with UniqueId i-1");
+    for (what, events, state, failing) in [
+        ("an instance served", vec![signal], "initial", None),
+        ("a client could come in", vec![], "healthy", None),
+        ("nobody knows", vec![], "initial", Some(("targets", Problem::Throttled))),
+        (
+            "it is not allowed",
+            vec![],
+            "initial",
+            Some(("delete-file-system", Problem::Denied("x:Y".into()))),
+        ),
+    ] {
+        let mut cloud = Script::new(undone(events)).with_changes(changes());
+        target_groups(&mut cloud, state);
+        let denied = matches!(failing, Some(("delete-file-system", _)));
+        cloud.failures = Mutex::new(failing.into_iter().collect());
+        let (error, _) = interrupted(&cloud);
+        assert_eq!(cloud.calls().contains(&"delete-file-system".to_owned()), denied, "{what}");
+        assert_eq!(
+            error.left().as_deref(),
+            Some("file system FileSystem-physical (kept)"),
+            "{what}"
+        );
+        assert!(
+            error.hint().is_some_and(|h| h.contains(
+                "`aws efs delete-file-system --file-system-id FileSystem-physical --region eu-west-1`"
+            )),
+            "{what}: {:?}",
+            error.hint()
+        );
+    }
+}
+
+#[test]
+fn deletion_by_somebody_else_is_no_rollback() {
+    for (end, gone) in [("DELETE_COMPLETE", true), ("DELETE_FAILED", false)] {
+        let mut frames = created();
+        frames.truncate(3);
+        frames.push((
+            Some("DELETE_IN_PROGRESS"),
+            vec![event(5, "mqaws-qm1", "DELETE_IN_PROGRESS", "User Initiated")],
+        ));
+        frames.push((
+            Some(end),
+            vec![
+                event(6, "FileSystem", "DELETE_SKIPPED", ""),
+                event(7, "mqaws-qm1", end, ""),
+            ],
+        ));
+        let cloud = Script::new(frames).with_changes(changes());
+        let (result, steps) = carried_out(&cloud, &Stop::never());
+        let error = result.expect_err("deleted");
+        assert_eq!(
+            error.to_string(),
+            match gone {
+                true => "stack mqaws-qm1 was deleted by somebody else while it was deployed",
+                false => "stack mqaws-qm1 was being deleted by somebody else while it was deployed",
+            }
+        );
+        assert_eq!(notes(&steps), "somebody else is deleting the stack");
+        let left = error.left().expect("left");
+        assert!(left.starts_with("file system FileSystem-physical (kept)"), "{left}");
+        assert_eq!(left.contains("stack mqaws-qm1 in DELETE_FAILED"), !gone, "{left}");
+        assert!(!cloud.calls().contains(&"delete-file-system".to_owned()));
+    }
 }
 
 /// An update that ends in a status.
