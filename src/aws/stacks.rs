@@ -204,6 +204,7 @@ fn change(change: &ResourceChange) -> Change {
                 after: text(target.after_value()),
                 recreation: target.requires_recreation().map(|r| r.as_str().to_owned()),
                 cause: text(detail.causing_entity()),
+                dynamic: detail.evaluation().is_some_and(|e| e.as_str() == "Dynamic"),
             })
             .collect(),
     }

@@ -79,6 +79,8 @@ pub struct Detail {
     pub recreation: Option<String>,
     /// The parameter, or the other resource's attribute, that causes the change.
     pub cause: Option<String>,
+    /// Whether the value is known only when the change is carried out, and may then be the one of before.
+    pub dynamic: bool,
 }
 
 /// One event of a stack.
