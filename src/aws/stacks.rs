@@ -3,12 +3,13 @@
 use super::clients::Clients;
 use super::error::{AwsError, wrap};
 use super::time;
+use crate::deploy::finding::Finding;
 use crate::deploy::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Stacks};
 use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudformation as cloudformation;
 use aws_sdk_efs as efs;
-use cloudformation::types::{Capability, ChangeSetType, Parameter, ResourceChange, StackEvent, Tag};
+use cloudformation::types::{Capability, ChangeSetType, OperationEvent, Parameter, ResourceChange, StackEvent, Tag};
 use jiff::Timestamp;
 
 impl Clients {
@@ -78,6 +79,23 @@ impl Stacks for Clients {
             token = page.next_token().map(str::to_owned);
             if token.is_none() {
                 return found.ok_or_else(|| AwsError::unreadable("cloudformation:DescribeChangeSet", "page"));
+            }
+        }
+    }
+
+    async fn findings(&self, change_set: &str) -> Result<Vec<Finding>, AwsError> {
+        let mut findings = Vec::new();
+        let mut token = None;
+        loop {
+            let call = self.cloudformation().describe_events().change_set_name(change_set);
+            let page = wrap(
+                "cloudformation:DescribeEvents",
+                call.set_next_token(token).send().await,
+            )?;
+            findings.extend(page.operation_events().iter().filter_map(finding));
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(findings);
             }
         }
     }
@@ -208,6 +226,19 @@ fn change(change: &ResourceChange) -> Change {
             })
             .collect(),
     }
+}
+
+/// Reads a validation that failed; other events have no such status.
+fn finding(event: &OperationEvent) -> Option<Finding> {
+    let failed = event.validation_status().is_some_and(|s| s.as_str() == "FAILED");
+    failed.then(|| Finding {
+        path: event
+            .validation_path()
+            .or(event.logical_resource_id())
+            .unwrap_or_default()
+            .to_owned(),
+        words: event.validation_status_reason().unwrap_or("no reason given").to_owned(),
+    })
 }
 
 /// Reads `Launching a new EC2 instance: i-…`; a launch that failed has no id, and may have its reason behind the words.

@@ -89,7 +89,8 @@ pub(super) async fn make(
     let (blueprint, chosen) = interrupt.or(blueprint).await?;
     let mut view = View::new(context.progress(), "plan", &blueprint.stack);
     let stop = Stop::new(interrupt.receiver());
-    let plan = deploy::plan(clients, &blueprint, pace(clients), &stop, &mut view).await?;
+    let plan = deploy::plan(clients, &blueprint, pace(clients), &stop, &mut view).await;
+    let plan = plan.map_err(|error| Placed::new(loaded, error))?;
     view.rest();
     Ok(Made {
         blueprint,

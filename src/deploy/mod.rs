@@ -9,6 +9,7 @@ pub mod cause;
 mod destroy;
 mod error;
 mod execute;
+pub mod finding;
 mod kept;
 mod plan;
 pub mod ports;

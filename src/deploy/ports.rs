@@ -1,5 +1,6 @@
 //! The calls that deploying needs beyond reading, and what they return.
 
+use super::finding::Finding;
 use crate::aws::AwsError;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -153,6 +154,8 @@ pub trait Stacks: Sync {
     ) -> impl Future<Output = Result<ChangeSetIds, AwsError>> + Send;
     /// Describes a change set with all its changes.
     fn change_set(&self, id: &str) -> impl Future<Output = Result<ChangeSet, AwsError>> + Send;
+    /// What CloudFormation found wrong with a change set, before anything is made.
+    fn findings(&self, change_set: &str) -> impl Future<Output = Result<Vec<Finding>, AwsError>> + Send;
     /// Executes a change set; `token` makes a repeated call harmless.
     fn execute(&self, change_set: &str, token: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Deletes a change set; none is fine.

@@ -6,6 +6,7 @@ mod plans;
 mod serving;
 
 use super::cause::tests::{STACK, event};
+use super::finding::Finding;
 use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Stacks};
 use super::*;
 use crate::aws::{AwsError, Problem};
@@ -39,6 +40,9 @@ struct Script {
     calls: Mutex<Vec<String>>,
     resources: Vec<Resource>,
     launches: Vec<Launch>,
+    findings: Vec<Finding>,
+    /// Status that the stack turns out to be in when its deletion is refused.
+    undeletable: Option<&'static str>,
     group: Option<Group>,
     targets: Vec<Target>,
     agent: Option<AgentStatus>,
@@ -172,6 +176,10 @@ impl Stacks for Script {
         self.called("change-set")?;
         Ok(self.set.clone().expect("the test has a change set"))
     }
+    async fn findings(&self, _change_set: &str) -> Result<Vec<Finding>, AwsError> {
+        self.called("findings")?;
+        Ok(self.findings.clone())
+    }
     async fn execute(&self, _change_set: &str, _token: &str) -> Result<(), AwsError> {
         self.called("execute")?;
         *self.moving.lock().unwrap() = true;
@@ -182,6 +190,11 @@ impl Stacks for Script {
     }
     async fn delete_stack(&self, _stack: &str, _role: Option<&str>, _token: &str) -> Result<(), AwsError> {
         self.called("delete-stack")?;
+        if let Some(status) = self.undeletable {
+            *self.frames.lock().unwrap() = [(Some(status), vec![])].into();
+            let message = format!("Stack [mqaws-qm1] cannot be deleted while in status {status}");
+            return Err(AwsError::test_answer("cloudformation:DeleteStack", "ValidationError", &message));
+        }
         *self.moving.lock().unwrap() = true;
         Ok(())
     }
