@@ -297,6 +297,6 @@ pub(super) fn tell(tracker: &mut Tracker, events: Vec<Event>, observer: &mut imp
     for news in news {
         observer.tell(Step::News { news, done, total });
     }
-    let on = tracker.in_work().map(|(l, k)| (l.to_owned(), k.to_owned())).collect();
+    let on = tracker.in_work().cloned().collect();
     observer.tell(Step::Working { on, done, total });
 }

@@ -30,7 +30,7 @@ pub use error::DeployError;
 pub use execute::{Settled, execute};
 pub use plan::{MOST_BYTES, Plan, STACK_TAG, abandon, plan};
 pub use ports::Blueprint;
-pub use progress::{News, Tracker, Verb};
+pub use progress::{News, Tracker, Verb, Work};
 pub use resolve::{IMAGE_PARAMETER, Site, Wanted, resolve};
 pub use review::{Effect, Review};
 pub use service::{Dial, Evidence, REBALANCE, Service, Tcp, await_service, endpoint_port, protect, suspend_rebalance};

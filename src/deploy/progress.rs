@@ -59,6 +59,17 @@ pub enum Verb {
     Keep,
 }
 
+/// A resource that is being worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// Logical id.
+    pub logical: String,
+    /// Resource type.
+    pub kind: String,
+    /// What is being done to it.
+    pub verb: Verb,
+}
+
 /// Follows an operation: feed it events, in any order and more than once; it tells each piece of news once.
 #[derive(Debug)]
 pub struct Tracker {
@@ -67,7 +78,7 @@ pub struct Tracker {
     seen: BTreeSet<String>,
     began: BTreeMap<String, Timestamp>,
     done: BTreeSet<String>,
-    waiting: BTreeMap<String, String>,
+    waiting: BTreeMap<String, Work>,
     rolling_back: bool,
     events: Vec<Event>,
 }
@@ -114,11 +125,9 @@ impl Tracker {
         (self.done.len().min(self.total), self.total)
     }
 
-    /// The resources that are being worked on, with their types.
-    pub fn in_work(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.waiting
-            .iter()
-            .map(|(logical, kind)| (logical.as_str(), kind.as_str()))
+    /// The resources that are being worked on.
+    pub fn in_work(&self) -> impl Iterator<Item = &Work> {
+        self.waiting.values()
     }
 
     /// The last status that the stack's own events told.
@@ -144,7 +153,16 @@ impl Tracker {
         let status = event.status.as_str();
         if status.ends_with("_IN_PROGRESS") {
             // A create reports twice: with the call, and with the id that came back.
-            let first = self.waiting.insert(logical.clone(), kind.clone()).is_none();
+            let work = Work {
+                logical: logical.clone(),
+                kind: kind.clone(),
+                verb: match status {
+                    "CREATE_IN_PROGRESS" | "IMPORT_IN_PROGRESS" => Verb::Create,
+                    "DELETE_IN_PROGRESS" => Verb::Delete,
+                    _ => Verb::Update,
+                },
+            };
+            let first = self.waiting.insert(logical.clone(), work).is_none();
             self.began.entry(logical.clone()).or_insert(event.at);
             return first.then(|| News::Began {
                 logical,
@@ -219,10 +237,12 @@ mod tests {
         assert!(matches!(&news[1], News::Failed { reason, .. } if reason == "no signal"));
         assert!(matches!(&news[2], News::RollingBack { .. }));
         assert!(tracker.is_rolling_back());
-        assert_eq!(
-            tracker.in_work().collect::<Vec<_>>(),
-            [("Group", "AWS::AutoScaling::AutoScalingGroup")]
-        );
+        let work = Work {
+            logical: "Group".into(),
+            kind: "AWS::AutoScaling::AutoScalingGroup".into(),
+            verb: Verb::Delete,
+        };
+        assert_eq!(tracker.in_work().collect::<Vec<_>>(), [&work]);
     }
 
     #[test]
