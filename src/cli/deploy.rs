@@ -1,6 +1,7 @@
 //! The verb `deploy`.
 
 use super::choose::pace;
+use super::lab::Speed;
 use super::local::Start;
 use super::plan::{self, Made};
 use super::settings::{self, Settings};
@@ -19,7 +20,7 @@ use std::time::Instant;
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws deploy --region eu-west-1\n  mqaws deploy --local --yes\n  mqaws deploy --config orders.yaml --allow-faults --until stack"
+    after_help = "Examples:\n  mqaws deploy --region eu-west-1\n  mqaws deploy --local --yes\n  mqaws deploy --local --timing aws --yes\n  mqaws deploy --config orders.yaml --allow-faults --until stack"
 )]
 pub struct Args {
     /// Values that outweigh the file
@@ -37,6 +38,9 @@ pub struct Args {
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub dry_run: bool,
+    /// Speed of the local cloud that --local starts [default: fast]
+    #[arg(long, value_enum, value_name = "TIMING")]
+    timing: Option<Speed>,
 }
 
 /// Where a deployment ends.
@@ -54,12 +58,21 @@ pub enum Until {
 /// # Errors
 /// Those of [`deploy`].
 pub fn run(context: &Context, args: Args) -> Outcome {
+    if args.timing.is_some() && !context.global().local {
+        return Err(CliError::Usage {
+            message: "--timing is for the local cloud".into(),
+            hint: Some("add --local, or leave it out: AWS has timing of its own".into()),
+        }
+        .into());
+    }
+    let timing = args.timing.map(Into::into);
     if args.dry_run {
         return plan::run(
             context,
             plan::Args {
                 settings: args.settings,
                 allow_replace: args.allow_replace,
+                timing,
             },
         );
     }
@@ -68,7 +81,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let stop = Stop::new(interrupt.receiver());
     context.block_on(async {
         let began = Instant::now();
-        let clients = context.clients(&loaded.deployment, Start::IfNeeded).await?;
+        let clients = context.clients(&loaded.deployment, Start::IfNeeded(timing)).await?;
         let made = plan::make(context, &clients, &loaded, args.protect, &interrupt).await?;
         if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
             deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
@@ -332,5 +345,33 @@ pub(super) fn no_stack(stack: &str, clients: &Clients) -> CliError {
         hint: Some(format!(
             "deploy it with `mqaws deploy{local}`, or name another with --stack, --region or --profile"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn only_a_new_file_system_is_remembered() {
+        let ended = |kind: &str, verb| Step::News {
+            news: News::Ended {
+                logical: "FileSystem".into(),
+                physical: Some("fs-1".into()),
+                kind: kind.into(),
+                took: Duration::ZERO,
+                verb,
+            },
+            done: 1,
+            total: 2,
+        };
+        assert_eq!(
+            new_file_system(&ended("AWS::EFS::FileSystem", Verb::Create)),
+            Some("fs-1")
+        );
+        assert_eq!(new_file_system(&ended("AWS::EFS::FileSystem", Verb::Keep)), None);
+        assert_eq!(new_file_system(&ended("AWS::EFS::MountTarget", Verb::Create)), None);
+        assert_eq!(new_file_system(&Step::Note("x".into())), None);
     }
 }

@@ -232,6 +232,9 @@ nothing was changed
             source: None,
         };
         let place = Placed::new(&loaded, unknown).place().unwrap_or_default();
-        assert!(place.contains("mqaws.yaml:3:12") && place.contains("subnet-0000bbbb does not exist"), "{place}");
+        assert!(
+            place.contains("mqaws.yaml:3:12") && place.contains("subnet-0000bbbb does not exist"),
+            "{place}"
+        );
     }
 }
