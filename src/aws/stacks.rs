@@ -88,10 +88,7 @@ impl Stacks for Clients {
         let mut token = None;
         loop {
             let call = self.cloudformation().describe_events().change_set_name(change_set);
-            let page = wrap(
-                "cloudformation:DescribeEvents",
-                call.set_next_token(token).send().await,
-            )?;
+            let page = wrap("cloudformation:DescribeEvents", call.set_next_token(token).send().await)?;
             findings.extend(page.operation_events().iter().filter_map(finding));
             token = page.next_token().map(str::to_owned);
             if token.is_none() {

@@ -23,7 +23,10 @@ const KEYS: &[(&str, &str)] = &[
     ("/BackupPolicy", "storage.backup"),
     ("/FileSystem/Properties/KmsKeyId", "storage.kms_key"),
     ("/PermissionsBoundary", "security.permissions_boundary"),
-    ("/LoadBalancerSecurityGroup/Properties/SecurityGroupIngress", "network.clients"),
+    (
+        "/LoadBalancerSecurityGroup/Properties/SecurityGroupIngress",
+        "network.clients",
+    ),
     ("/Scheme", "endpoint.internal"),
     ("/ListenerAttributes", "endpoint.idle_timeout_seconds"),
     ("/AlarmActions", "alarms.topic"),
@@ -34,7 +37,9 @@ const KEYS: &[(&str, &str)] = &[
 impl Finding {
     /// The key of the configuration whose value it is about, when it is about one.
     pub fn key(&self) -> Option<&'static str> {
-        KEYS.iter().find(|(part, _)| self.path.contains(part)).map(|(_, key)| *key)
+        KEYS.iter()
+            .find(|(part, _)| self.path.contains(part))
+            .map(|(_, key)| *key)
     }
 }
 

@@ -24,7 +24,11 @@ impl Kept {
 
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.is_file_system() { "file system" } else { &self.kind };
+        let what = if self.is_file_system() {
+            "file system"
+        } else {
+            &self.kind
+        };
         write!(f, "{what} {}", self.id)
     }
 }

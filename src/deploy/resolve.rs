@@ -68,7 +68,10 @@ async fn given<C: Surroundings>(cloud: &C, ids: &[String; 2]) -> Result<Site, De
         }
         // AWS names the one that it misses first.
         let missed = ids.iter().find(|id| error.message().contains(id.as_str()));
-        unknown(missed.map_or_else(|| ids.join(", "), Clone::clone).as_str(), Some(error))
+        unknown(
+            missed.map_or_else(|| ids.join(", "), Clone::clone).as_str(),
+            Some(error),
+        )
     })?;
     let find = |id: &String| {
         let subnet = found.iter().find(|s| s.id == *id);
@@ -181,7 +184,11 @@ mod tests {
         async fn subnets_by_id(&self, ids: &[String]) -> Result<Vec<Subnet>, AwsError> {
             if let Some(id) = ids.iter().find(|id| id.contains("ffff")) {
                 let message = format!("The subnet ID '{id}' does not exist");
-                return Err(AwsError::test_answer("ec2:DescribeSubnets", "InvalidSubnetID.NotFound", &message));
+                return Err(AwsError::test_answer(
+                    "ec2:DescribeSubnets",
+                    "InvalidSubnetID.NotFound",
+                    &message,
+                ));
             }
             Ok(self.subnets.iter().filter(|s| ids.contains(&s.id)).cloned().collect())
         }

@@ -292,7 +292,10 @@ mod tests {
         let text = |c: Change| Review::of(&[c]).lines[0].text.clone();
         for (replacement, words) in [
             ("True", "VPCZoneIdentifier a → b; replaced: an outage until"),
-            ("Conditional", "VPCZoneIdentifier a → b; may be replaced: then an outage"),
+            (
+                "Conditional",
+                "VPCZoneIdentifier a → b; may be replaced: then an outage",
+            ),
         ] {
             let group = change(GROUP, "Modify", Some(replacement), "VPCZoneIdentifier");
             assert!(text(group).starts_with(words), "{replacement}");
@@ -317,15 +320,25 @@ mod tests {
         tags.details[0].attribute = "Tags".into();
         for (changes, sure) in [
             (vec![template("LaunchTemplateData"), group.clone()], true),
-            (vec![template("/Properties/LaunchTemplateData/InstanceType"), group.clone()], true),
+            (
+                vec![template("/Properties/LaunchTemplateData/InstanceType"), group.clone()],
+                true,
+            ),
             // As of a switch that is only a tag: ids of other resources, which stay what they were.
-            (vec![tags.clone(), dynamic(template("LaunchTemplateData")), group.clone()], false),
+            (
+                vec![tags.clone(), dynamic(template("LaunchTemplateData")), group.clone()],
+                false,
+            ),
             (vec![tags, group.clone()], false),
             (vec![group], false),
         ] {
             let review = Review::of(&changes);
             let line = review.lines.iter().find(|l| l.kind == GROUP).expect("a line");
-            let words = if sure { "; replaces its instance: one planned outage" } else { "; may replace its instance" };
+            let words = if sure {
+                "; replaces its instance: one planned outage"
+            } else {
+                "; may replace its instance"
+            };
             assert!(line.text.contains(words), "{changes:?}: {}", line.text);
             assert_eq!((line.effect, line.follows), (Effect::Change, false));
         }
@@ -338,7 +351,12 @@ mod tests {
         tags.details[0].attribute = "Tags".into();
         let follows = |c: Change| Review::of(&[c]).lines[0].follows;
         assert!(follows(tags));
-        assert!(follows(dynamic(change(kind, "Modify", Some("False"), "SecurityGroupIngress"))));
+        assert!(follows(dynamic(change(
+            kind,
+            "Modify",
+            Some("False"),
+            "SecurityGroupIngress"
+        ))));
         assert!(!follows(change(kind, "Modify", Some("False"), "SecurityGroupIngress")));
         // What may be replaced is no mere consequence.
         assert!(!follows(dynamic(change(kind, "Modify", Some("Conditional"), "VpcId"))));

@@ -193,7 +193,11 @@ impl Stacks for Script {
         if let Some(status) = self.undeletable {
             *self.frames.lock().unwrap() = [(Some(status), vec![])].into();
             let message = format!("Stack [mqaws-qm1] cannot be deleted while in status {status}");
-            return Err(AwsError::test_answer("cloudformation:DeleteStack", "ValidationError", &message));
+            return Err(AwsError::test_answer(
+                "cloudformation:DeleteStack",
+                "ValidationError",
+                &message,
+            ));
         }
         *self.moving.lock().unwrap() = true;
         Ok(())

@@ -95,12 +95,7 @@ async fn unreached<C: Readings>(cloud: &C, stack_id: &str) -> bool {
 }
 
 /// Deletes the file systems among what was kept; returns those that are deleted.
-pub(super) async fn clear<C: Stacks>(
-    cloud: &C,
-    kept: &[Kept],
-    pace: Pace,
-    observer: &mut impl Observer,
-) -> Vec<Kept> {
+pub(super) async fn clear<C: Stacks>(cloud: &C, kept: &[Kept], pace: Pace, observer: &mut impl Observer) -> Vec<Kept> {
     let mut cleared = Vec::new();
     for one in kept.iter().filter(|k| k.is_file_system()) {
         match delete(cloud, &one.id, pace).await {

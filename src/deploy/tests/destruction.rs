@@ -84,7 +84,11 @@ fn stack_under_way_is_not_removed() {
     ] {
         let cloud = Script::new([(Some(status), vec![])]);
         let found = wait(find(&cloud, "mqaws-qm1", false));
-        assert_eq!(matches!(found, Err(DeployError::Busy { .. })), busy, "{status}: {found:?}");
+        assert_eq!(
+            matches!(found, Err(DeployError::Busy { .. })),
+            busy,
+            "{status}: {found:?}"
+        );
     }
     // An update that began after the stack was found.
     let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);

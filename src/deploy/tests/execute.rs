@@ -220,7 +220,12 @@ fn interrupted_creation_leaves_nothing_when_nobody_was_served() {
 
 #[test]
 fn interrupted_creation_keeps_a_file_system_that_may_hold_messages() {
-    let signal = event(4, "Group", "CREATE_IN_PROGRESS", "Received SUCCESS signal with UniqueId i-1");
+    let signal = event(
+        4,
+        "Group",
+        "CREATE_IN_PROGRESS",
+        "Received SUCCESS signal with UniqueId i-1",
+    );
     for (what, events, state, failing) in [
         ("an instance served", vec![signal], "initial", None),
         ("a client could come in", vec![], "healthy", None),
@@ -237,16 +242,21 @@ fn interrupted_creation_keeps_a_file_system_that_may_hold_messages() {
         let denied = matches!(failing, Some(("delete-file-system", _)));
         cloud.failures = Mutex::new(failing.into_iter().collect());
         let (error, _) = interrupted(&cloud);
-        assert_eq!(cloud.calls().contains(&"delete-file-system".to_owned()), denied, "{what}");
+        assert_eq!(
+            cloud.calls().contains(&"delete-file-system".to_owned()),
+            denied,
+            "{what}"
+        );
         assert_eq!(
             error.left().as_deref(),
             Some("file system FileSystem-physical (kept)"),
             "{what}"
         );
         assert!(
-            error.hint().is_some_and(|h| h.contains(
-                "`aws efs delete-file-system --file-system-id FileSystem-physical --region eu-west-1`"
-            )),
+            error
+                .hint()
+                .is_some_and(|h| h
+                    .contains("`aws efs delete-file-system --file-system-id FileSystem-physical --region eu-west-1`")),
             "{what}: {:?}",
             error.hint()
         );

@@ -86,7 +86,10 @@ fn values_that_early_validation_refuses_are_told_with_their_keys() {
         assert!(error.hint().is_some_and(|h| h.starts_with(hint)), "{:?}", error.hint());
         let calls = cloud.calls();
         let at = |call: &str| calls.iter().position(|c| c == call).expect("called");
-        assert!(at("findings") < at("delete-set"), "the findings go with the change set: {calls:?}");
+        assert!(
+            at("findings") < at("delete-set"),
+            "the findings go with the change set: {calls:?}"
+        );
     }
 }
 
