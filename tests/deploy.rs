@@ -240,6 +240,12 @@ fn deployment_lives_and_goes_and_its_data_stay() {
         .to_owned();
     assert_ne!(file_system, old);
 
+    let log = std::fs::read_to_string(lab.dir().join("log/server.log")).expect("a log");
+    assert!(
+        !log.contains("is not authorized to perform"),
+        "the agent was refused a call:\n{log}"
+    );
+
     assert!(!lab.of_instances().is_empty(), "an instance is processes");
     let destroyed = lab.json(&["destroy", "--local", "--yes"], 0);
     assert_eq!(
@@ -254,7 +260,7 @@ fn deployment_lives_and_goes_and_its_data_stay() {
     assert_eq!(lab.json(&["destroy", "--local", "--yes"], 0)["existed"], false);
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
-        "no stack mqaws-qm1 in eu-west-1"
+        "no stack mqaws-qm1 in the local cloud"
     );
     let status = lab.json(&["lab", "status"], 0).to_string();
     for data in [&old, &file_system] {
@@ -404,7 +410,7 @@ fn interrupted_deployment_is_undone() {
     assert!(said.contains("deleted: no client can have reached it"), "{said}");
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
-        "no stack mqaws-qm1 in eu-west-1"
+        "no stack mqaws-qm1 in the local cloud"
     );
     assert_eq!(lab.of_instances(), Vec::<String>::new());
     let file_systems = std::fs::read_dir(lab.dir().join("fs")).map_or(0, Iterator::count);

@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long)]
     pub dry_run: bool,
     /// Speed of the local cloud that --local starts [default: fast]
-    #[arg(long, value_enum, value_name = "TIMING")]
+    #[arg(long, value_enum, value_name = "TIMING", conflicts_with = "dry_run")]
     timing: Option<Speed>,
 }
 
@@ -65,14 +65,12 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         .into());
     }
-    let timing = args.timing.map(Into::into);
     if args.dry_run {
         return plan::run(
             context,
             plan::Args {
                 settings: args.settings,
                 allow_replace: args.allow_replace,
-                timing,
             },
         );
     }
@@ -81,7 +79,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let stop = Stop::new(interrupt.receiver());
     context.block_on(async {
         let began = Instant::now();
-        let clients = context.clients(&loaded.deployment, Start::IfNeeded(timing)).await?;
+        let clients = context
+            .clients(&loaded.deployment, Start::IfNeeded(args.timing.map(Into::into)))
+            .await?;
         let made = plan::make(context, &clients, &loaded, args.protect, &interrupt).await?;
         if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
             deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
@@ -339,12 +339,19 @@ impl<'a> Document<'a> {
 
 /// The error for a stack that is not there.
 pub(super) fn no_stack(stack: &str, clients: &Clients) -> CliError {
-    let local = if clients.is_local() { " --local" } else { "" };
+    let (place, hint) = match clients.is_local() {
+        true => (
+            "the local cloud",
+            "deploy it with `mqaws deploy --local`, or name another with --stack",
+        ),
+        false => (
+            clients.region(),
+            "deploy it with `mqaws deploy`, or name another with --stack, --region or --profile",
+        ),
+    };
     CliError::Precondition {
-        message: format!("no stack {stack} in {}", clients.region()),
-        hint: Some(format!(
-            "deploy it with `mqaws deploy{local}`, or name another with --stack, --region or --profile"
-        )),
+        message: format!("no stack {stack} in {place}"),
+        hint: Some(hint.into()),
     }
 }
 

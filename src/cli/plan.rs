@@ -8,7 +8,6 @@ use super::{Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::review::Line;
 use crate::deploy::{self, Blueprint, Effect, Plan, Review, Stop};
-use crate::lab::timing::Timing;
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
 use anstyle::AnsiColor;
@@ -26,9 +25,6 @@ pub struct Args {
     /// A file system that may be replaced or removed, by its logical id
     #[arg(long, value_name = "LOGICAL_ID")]
     pub allow_replace: Vec<String>,
-    /// Timing of a local cloud that has to be started, as `deploy` was told.
-    #[arg(skip)]
-    pub timing: Option<Timing>,
 }
 
 /// Shows what a deployment would change; leaves no change set behind.
@@ -39,9 +35,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let loaded = settings::load(context, &args.settings)?;
     let interrupt = context.interrupt()?;
     context.block_on(async {
-        let clients = context
-            .clients(&loaded.deployment, Start::IfNeeded(args.timing))
-            .await?;
+        let clients = context.clients(&loaded.deployment, Start::Never).await?;
         let made = make(context, &clients, &loaded, false, &interrupt).await?;
         deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
         let at_stake = made.plan.check(&args.allow_replace);

@@ -84,9 +84,8 @@ impl Machine {
     }
 
     pub(super) fn reported(&mut self, result: Result<(), String>) {
-        match (result, self.state) {
-            (Err(why), State::Condemned | State::Stopped) => self.again(Work::ReportUnhealthy, why),
-            _ => {}
+        if let (Err(why), State::Condemned | State::Stopped) = (result, self.state) {
+            self.again(Work::ReportUnhealthy, why);
         }
     }
 
@@ -99,6 +98,10 @@ impl Machine {
             // Drained for another reason before; now there is a hook that waits.
             self.drain = Some(reason);
             self.begin(Work::CompleteHook);
+            return;
+        }
+        if reason == DrainReason::Pool && self.state == State::Booting {
+            // It waits there already, and has touched nothing.
             return;
         }
         let under_way = self.drain.is_some();
