@@ -4,7 +4,7 @@ use super::service::{Ssm, State};
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Caller, Cloud, flag, list, number, only, required, text, texts};
 use crate::lab::clock::{now_iso, now_seconds};
 use crate::lab::ids::uuid;
-use crate::lab::instance::Host;
+use crate::lab::instance::ProcessHost;
 use crate::lab::timing::SSM_DELIVERY;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ pub async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> ApiResu
             })?,
     };
     let ids = targets(cloud, params).await?;
-    let hosts: Vec<Arc<Host>> = ids.iter().filter_map(|id| ssm.ec2.running_host(id)).collect();
+    let hosts: Vec<Arc<ProcessHost>> = ids.iter().filter_map(|id| ssm.ec2.running_host(id)).collect();
     if hosts.len() != ids.len() || (ids.is_empty() && !texts(params, "InstanceIds").is_empty()) {
         return Err(error(
             "InvalidInstanceId",
@@ -215,7 +215,7 @@ fn update(ssm: &Ssm, command: &str, instance: &str, change: impl FnOnce(&mut Inv
     }
 }
 
-async fn run(ssm: &Ssm, id: &str, host: &Host, script: &str, limit: Duration) {
+async fn run(ssm: &Ssm, id: &str, host: &ProcessHost, script: &str, limit: Duration) {
     let began = Instant::now();
     update(ssm, id, &host.instance, |i| {
         (i.status, i.details, i.started) = ("InProgress", "InProgress", Some(now_iso()));
@@ -248,7 +248,7 @@ struct Outcome {
 }
 
 /// Runs a script on a host within a time limit; a script that is too slow is killed with all its children.
-async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
+async fn execute(host: &ProcessHost, script: &str, limit: Duration) -> Outcome {
     let failed = |error: String| Outcome {
         end: End::Exit(127),
         output: String::new(),

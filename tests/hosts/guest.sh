@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# guest.sh VERB INSTANCE ...: one virtual machine of the rig, a User-Mode Linux kernel in a control group of its own.
+#   run INSTANCE ADDRESS ZONE   the machine; its console is standard output, and it ends when the power is off
+#   press INSTANCE              presses the power button
+#   cut INSTANCE                cuts the power
+#   remove INSTANCE             throws its disk away
+#   freeze|thaw INSTANCE        stops the machine's processor, and lets it go on
+#   unplug|plug INSTANCE ZONE   takes the network cable out, and puts it back
+# The rig is in the environment: MQAWS_RIG (its name), MQAWS_RIG_DIR (kernel shim, disks), MQAWS_RIG_ROOT (shared root),
+# MQAWS_RIG_IMAGE (what the image adds to the root).
+set -euo pipefail
+verb=$1 instance=$2
+groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+group=$groups/$MQAWS_RIG-$instance
+disk=$MQAWS_RIG_DIR/disk/$instance
+# Names of interfaces have at most 15 characters.
+tap=t-${instance: -12}
+
+run() {
+  local address=$1 zone=$2
+  mkdir -p "$group" "$disk"/{upper,work,root}
+  echo $BASHPID >"$group/cgroup.procs"
+  mount --make-rprivate /
+  mount -t overlay -o "lowerdir=$MQAWS_RIG_IMAGE:$MQAWS_RIG_ROOT,upperdir=$disk/upper,workdir=$disk/work" guest "$disk/root"
+  nsenter --net="/run/netns/$MQAWS_RIG-sw" ip tuntap add "$tap" mode tap
+  nsenter --net="/run/netns/$MQAWS_RIG-sw" ip link set "$tap" master "zone-${zone: -1}" up
+  export HOME=$disk TMPDIR=/dev/shm LD_PRELOAD=$MQAWS_RIG_DIR/xsave.so
+  # gro: without it the driver drops large frames.
+  exec nsenter --net="/run/netns/$MQAWS_RIG-sw" linux.uml umid="$instance" mem=384M \
+    root=/dev/root rootfstype=hostfs rootflags="$disk/root" rw init=/sbin/init \
+    con=null con0=null,fd:2 con1=fd:0,fd:1 ssl=null quiet vec0:transport=tap,ifname="$tap",depth=64,gro=1 \
+    systemd.show_status=false systemd.journald.forward_to_console=1 guest.address="$address/16" </dev/null 2>&1
+}
+
+press() {
+  HOME=$disk uml_mconsole "$instance" cad
+}
+
+cut() {
+  [[ -d $group ]] || return 0
+  echo 1 >"$group/cgroup.kill"
+  until grep -q '^populated 0' "$group/cgroup.events"; do sleep 0.01; done
+  rmdir "$group"
+  ip -n "$MQAWS_RIG-sw" link delete "$tap" 2>/dev/null || true
+}
+
+freeze() {
+  echo 1 >"$group/cgroup.freeze"
+  until grep -q '^frozen 1' "$group/cgroup.events"; do sleep 0.01; done
+}
+
+thaw() {
+  echo 0 >"$group/cgroup.freeze"
+}
+
+# Out of the switch, not off: a virtual machine on EC2 sees no loss of carrier either.
+unplug() {
+  ip -n "$MQAWS_RIG-sw" link set "$tap" nomaster
+}
+
+plug() {
+  ip -n "$MQAWS_RIG-sw" link set "$tap" master "zone-${1: -1}"
+}
+
+remove() {
+  cut
+  rm -rf "$disk"
+}
+
+case $verb in
+  # The disk's mount is this machine's own and ends with it.
+  run) [[ ${MQAWS_RIG_UNSHARED:-} ]] || MQAWS_RIG_UNSHARED=1 exec unshare --mount "$0" "$@" ;;&
+  run | press | cut | freeze | thaw | unplug | plug | remove) "$verb" "${@:3}" ;;
+  *) echo "guest.sh: no verb $verb" >&2 && exit 2 ;;
+esac
