@@ -5,12 +5,14 @@
 #   cut INSTANCE                cuts the power
 #   remove INSTANCE             throws its disk away
 #   freeze|thaw INSTANCE        stops the machine's processor, and lets it go on
+#   export FILE-SYSTEM DIRECTORY ADDRESS   serves a file system over NFS (nfs.sh)
 #   unplug|plug INSTANCE ZONE   takes the network cable out, and puts it back
 # The rig is in the environment: MQAWS_RIG (its name), MQAWS_RIG_DIR (kernel shim, disks), MQAWS_RIG_ROOT (shared root),
 # MQAWS_RIG_IMAGE (what the image adds to the root).
 set -euo pipefail
 verb=$1 instance=$2
 groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[[ $groups ]] || { echo "no control groups (version 2) are mounted here" >&2 && exit 1; }
 group=$groups/$MQAWS_RIG-$instance
 disk=$MQAWS_RIG_DIR/disk/$instance
 # Names of interfaces have at most 15 characters.
@@ -32,8 +34,9 @@ run() {
     systemd.show_status=false systemd.journald.forward_to_console=1 guest.address="$address/16" </dev/null 2>&1
 }
 
+# The client waits for an answer that a machine on its way down does not always give.
 press() {
-  HOME=$disk uml_mconsole "$instance" cad
+  HOME=$disk timeout 1 uml_mconsole "$instance" cad >/dev/null 2>&1 || [[ $? == 124 ]]
 }
 
 cut() {
@@ -71,5 +74,6 @@ case $verb in
   # The disk's mount is this machine's own and ends with it.
   run) [[ ${MQAWS_RIG_UNSHARED:-} ]] || MQAWS_RIG_UNSHARED=1 exec unshare --mount "$0" "$@" ;;&
   run | press | cut | freeze | thaw | unplug | plug | remove) "$verb" "${@:3}" ;;
+  export) exec "${0%/*}/nfs.sh" "${@:3}" ;;
   *) echo "guest.sh: no verb $verb" >&2 && exit 2 ;;
 esac

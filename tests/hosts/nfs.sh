@@ -4,15 +4,18 @@
 set -euo pipefail
 directory=$1 address=$2
 groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[[ $groups ]] || { echo "no control groups (version 2) are mounted here" >&2 && exit 1; }
 group=$groups/$MQAWS_RIG-nfs
 home=$MQAWS_RIG_DIR/nfs
 
+mkdir -p "$home"/recovery/{v4recov,v4old} "$group"
+exec {alone}>"$home/lock"
+flock "$alone"
 ip -n "$MQAWS_RIG-nfs" address replace "$address/32" dev lo scope global
 if [[ -e $home/directory ]]; then
   [[ $(<"$home/directory") == "$directory" ]] || { echo "the rig serves one file system, $(<"$home/directory")" >&2 && exit 1; }
   exit 0
 fi
-mkdir -p "$home"/recovery/{v4recov,v4old} "$group"
 cat >"$home/ganesha.conf" <<C
 NFS_CORE_PARAM { Protocols = 4; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; fsid_device = true; }
 NFSV4 {
@@ -28,7 +31,7 @@ C
 (
   echo $BASHPID >"$group/cgroup.procs"
   exec setsid nsenter --net="/run/netns/$MQAWS_RIG-nfs" ganesha.nfsd -F -f "$home/ganesha.conf" -L "$home/ganesha.log" \
-    -p "$home/ganesha.pid" </dev/null >/dev/null 2>&1
+    -p "$home/ganesha.pid" </dev/null >/dev/null 2>&1 {alone}>&-
 ) &
 for _ in {1..500}; do
   if nsenter --net="/run/netns/$MQAWS_RIG-nfs" bash -c "exec 3<>/dev/tcp/$address/2049" 2>/dev/null; then

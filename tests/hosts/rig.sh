@@ -7,6 +7,7 @@
 set -euo pipefail
 verb=$1 name=$2
 groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[[ $groups ]] || { echo "no control groups (version 2) are mounted here" >&2 && exit 1; }
 
 # A host that routes 127.77.0.0/16: its own part of it is local, the rest is on the wire.
 host() {

@@ -10,6 +10,16 @@ mmdebstrap --quiet --mode=root --variant=minbase --format=directory \
 mkdir -p "$new/lib/modules"
 cp -a /usr/lib/uml/modules/. "$new/lib/modules/"
 : >"$new/etc/machine-id"
+
+# The firmware of an EC2 instance, by which cloud-init tells where it is: User-Mode Linux has none.
+cat >"$new/usr/sbin/dmidecode" <<'SH'
+#!/bin/sh
+case $* in
+  *system-uuid* | *system-serial-number*) echo ec2e1916-9099-7caf-fd21-012345abcdef ;;
+  *system-manufacturer* | *chassis-asset-tag*) echo Amazon EC2 ;;
+esac
+SH
+chmod 755 "$new/usr/sbin/dmidecode"
 : >"$new/etc/fstab"
 
 # What an instance would get by DHCP stands on the kernel's command line. Addresses are in 127.0.0.0/8, as everywhere in the

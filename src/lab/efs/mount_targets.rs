@@ -104,7 +104,7 @@ impl Efs {
         if groups.is_empty() {
             groups = default_group(cloud, &subnet.vpc).await;
         }
-        let served = self.serve(cloud, &file_system).await?;
+        let served = self.serve(cloud, &file_system, &subnet.zone).await?;
         self.with(|s, now| {
             let one_zone = s.file_system(&file_system)?.zone.clone();
             if one_zone.is_some_and(|z| z != subnet.zone) {
@@ -146,15 +146,14 @@ impl Efs {
         })
     }
 
-    /// The address of a new mount target where hosts are virtual machines: a real one, at which the file system is served.
-    async fn serve(&self, cloud: &Arc<Cloud>, file_system: &str) -> Result<Option<Ipv4Addr>, ApiError> {
+    /// The address of a zone's mount target where hosts are virtual machines: a real one, at which the file system is served.
+    async fn serve(&self, cloud: &Arc<Cloud>, file_system: &str, zone: &str) -> Result<Option<Ipv4Addr>, ApiError> {
         let Some(program) = &cloud.site.guests else {
             return Ok(None);
         };
         let (id, directory) = self.available(file_system)?;
-        let number = self.with(|s, _| s.mount_targets.len());
-        let number = u8::try_from(number + 10).map_err(|_| bad("the local cloud has 245 mount targets for guests"))?;
-        let address = Ipv4Addr::new(127, cloud.site.octet, 2, number);
+        let letter = zone.bytes().last().unwrap_or(b'a');
+        let address = Ipv4Addr::new(127, cloud.site.octet, 2, 10 + letter.saturating_sub(b'a'));
         let served = guest::export(program, &id, &directory, &address.to_string()).await;
         served.map_err(|e| {
             ApiError::new("InternalServerError", format!("cannot serve {id} at {address}: {e}")).status(500)

@@ -39,7 +39,8 @@ impl GuestHost {
             program: program.to_owned(),
             lab: site.id.clone(),
             console: Console::of(site, &spec.instance),
-            shutdown_limit: site.timing.of(&EC2_SHUTDOWN_LIMIT),
+            // A kernel of its own shuts down in its own time, whatever the speed of the cloud.
+            shutdown_limit: EC2_SHUTDOWN_LIMIT.aws,
             stopping: watch::Sender::new(false),
             running: watch::Sender::new(false),
         }
