@@ -26,7 +26,7 @@ run() {
   mount -t overlay -o "lowerdir=$MQAWS_RIG_IMAGE:$MQAWS_RIG_ROOT,upperdir=$disk/upper,workdir=$disk/work" guest "$disk/root"
   nsenter --net="/run/netns/$MQAWS_RIG-sw" ip tuntap add "$tap" mode tap
   nsenter --net="/run/netns/$MQAWS_RIG-sw" ip link set "$tap" master "zone-${zone: -1}" up
-  export HOME=$disk TMPDIR=/dev/shm LD_PRELOAD=$MQAWS_RIG_DIR/xsave.so
+  export HOME=$disk TMPDIR=/dev/shm LD_PRELOAD=$MQAWS_RIG_DIR/uml_shim.so
   # gro: without it the driver drops large frames.
   exec nsenter --net="/run/netns/$MQAWS_RIG-sw" linux.uml umid="$instance" mem=384M \
     root=/dev/root rootfstype=hostfs rootflags="$disk/root" rw init=/sbin/init \
