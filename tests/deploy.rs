@@ -1,5 +1,7 @@
 //! `deploy`, `plan`, `status` and `destroy` from end to end, each test in a local cloud of its own.
 
+#![cfg(feature = "cli")]
+
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::Cloud;
 use rustix::process::{Pid, Signal, kill_process};

@@ -415,3 +415,72 @@ fn a_lab_listens_on_loopback_only() {
     place.run(&["lab", "down"]);
     assert_gone(&record, None);
 }
+
+/// Command lines of processes that were told of this directory by their environment.
+fn told_of(dir: &Path) -> Vec<String> {
+    let needle = dir.to_str().expect("text").as_bytes().to_owned();
+    let processes = fs::read_dir("/proc").expect("a process table").flatten();
+    let told = |path: PathBuf| {
+        let environment = fs::read(path.join("environ")).ok()?;
+        environment.windows(needle.len()).find(|w| *w == needle)?;
+        let line = fs::read(path.join("cmdline")).ok().filter(|line| !line.is_empty())?;
+        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    };
+    processes.filter_map(|p| told(p.path())).collect()
+}
+
+/// Ctrl-C in a demo under way, early and late, to the program alone and, as a terminal does it, to its whole group.
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing() {
+    use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+    use std::os::unix::process::CommandExt;
+    for (sign, group) in [("cloud", true), ("load", false), ("fault 1", true)] {
+        let place = Place::new();
+        let said = |name: &str| place.root.path().join(name);
+        let file = |name: &str| fs::File::create(said(name)).expect("a file");
+        let mut child = mqaws()
+            .arg("demo")
+            .env("TMPDIR", place.root.path())
+            .current_dir(place.root.path())
+            .stdout(file("out"))
+            .stderr(file("err"))
+            .process_group(0)
+            .spawn()
+            .expect("mqaws runs");
+        let text = || {
+            let read = |name: &str| fs::read_to_string(said(name)).expect("what it said");
+            read("out") + &read("err")
+        };
+        until(sign, || {
+            assert!(child.try_wait().expect("a child").is_none(), "{}", text());
+            text()
+                .lines()
+                .any(|line| line.trim_start().starts_with(sign))
+                .then_some(())
+        });
+        assert!(!told_of(place.root.path()).is_empty());
+        let pid = Pid::from_child(&child);
+        let sent = if group {
+            kill_process_group(pid, Signal::INT)
+        } else {
+            kill_process(pid, Signal::INT)
+        };
+        sent.expect("the demo lives");
+        let status = until("the demo ends", || child.try_wait().expect("a child"));
+        assert_eq!(status.code(), Some(130), "{sign}: {}", text());
+        assert!(
+            text().contains("removed") && text().contains("local cloud"),
+            "{sign}: {}",
+            text()
+        );
+        assert_eq!(told_of(place.root.path()), Vec::<String>::new(), "{sign}");
+        for name in ["out", "err"] {
+            fs::remove_file(said(name)).expect("removed");
+        }
+        let left: Vec<_> = fs::read_dir(place.root.path())
+            .expect("a directory")
+            .flatten()
+            .collect();
+        assert!(left.is_empty(), "{sign}: {left:?}");
+    }
+}

@@ -31,7 +31,8 @@ impl Pace {
         poll: Duration::from_millis(100),
         agent: Duration::from_millis(500),
         patience: Duration::from_secs(20),
-        service: Duration::from_secs(60),
+        // With `--timing aws` a target's registration alone is assumed to take 90 s.
+        service: Duration::from_secs(240),
     };
 }
 

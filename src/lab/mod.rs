@@ -21,6 +21,7 @@ pub mod instance;
 pub mod lease;
 pub mod nlb;
 pub mod process;
+mod reaper;
 pub mod secrets;
 pub mod server;
 pub mod ssm;

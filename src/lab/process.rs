@@ -4,7 +4,6 @@
 //! instance or of a lab. It never signals a pid without checking, through a pidfd, that it is still the same process.
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
@@ -25,9 +24,9 @@ pub struct Process {
 
 /// State, parent and start time of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stat {
-    state: char,
-    parent: i32,
+pub(super) struct Stat {
+    pub(super) state: char,
+    pub(super) parent: i32,
     start_time: u64,
 }
 
@@ -44,7 +43,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
-fn stat(pid: i32) -> Option<Stat> {
+pub(super) fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -58,7 +57,7 @@ pub fn is_alive(process: Process) -> bool {
     stat(process.pid).is_some_and(|s| s.start_time == process.start_time && s.state != 'Z' && s.state != 'X')
 }
 
-fn pids() -> Vec<i32> {
+pub(super) fn pids() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -118,59 +117,6 @@ pub fn kill_marked(name: &str, value: &str, limit: Duration) -> Vec<Process> {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-}
-
-/// Takes over orphans of this process's descendants and reaps them for as long as the process lives.
-///
-/// Without it a daemon of an instance would stay a zombie wherever process 1 does not reap, and would look alive to
-/// whoever asks by pid. A zombie is reaped only when seen twice, so that whoever waits for a child of its own comes first.
-pub fn adopt_orphans() {
-    if rustix::process::set_child_subreaper(Pid::from_raw(1)).is_err() {
-        return;
-    }
-    let own = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
-    let _ = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || {
-        let mut before: HashSet<Process> = HashSet::new();
-        loop {
-            std::thread::sleep(Duration::from_millis(50));
-            let now: HashSet<Process> = zombies_of(own).into_iter().collect();
-            for process in now.intersection(&before) {
-                let _ = nix::sys::wait::waitpid(
-                    nix::unistd::Pid::from_raw(process.pid),
-                    Some(nix::sys::wait::WaitPidFlag::WNOHANG),
-                );
-            }
-            before = now;
-        }
-    });
-}
-
-fn zombies_of(parent: i32) -> Vec<Process> {
-    children_of(parent)
-        .into_iter()
-        .filter_map(|pid| {
-            let stat = stat(pid)?;
-            (stat.state == 'Z' && stat.parent == parent).then_some(Process {
-                pid,
-                start_time: stat.start_time,
-            })
-        })
-        .collect()
-}
-
-/// The kernel's own list where it has one; a look at every process otherwise.
-fn children_of(parent: i32) -> Vec<i32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{parent}/task")) else {
-        return Vec::new();
-    };
-    let mut children = Vec::new();
-    for task in tasks.flatten() {
-        match fs::read_to_string(task.path().join("children")) {
-            Ok(text) => children.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
-            Err(_) => return pids(),
-        }
-    }
-    children
 }
 
 #[cfg(test)]

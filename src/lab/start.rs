@@ -9,6 +9,7 @@ use super::home::{self, HomeError, LabRecord};
 use super::ids;
 use super::instance::serve_guests;
 use super::process::{self, LAB_MARK};
+use super::reaper;
 use super::server::{self, Routes};
 use super::ssm::Ssm;
 use super::timing::{self, Timing};
@@ -106,7 +107,7 @@ pub fn server_main(args: Vec<OsString>) -> ExitCode {
         // Away from the terminal, so that Ctrl-C there reaches whoever started the lab, not the lab.
         let _ = rustix::process::setsid();
         log_to_stderr();
-        process::adopt_orphans();
+        reaper::adopt_orphans();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

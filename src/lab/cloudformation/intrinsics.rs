@@ -1,5 +1,9 @@
 //! Values of intrinsic functions.
 
+mod conditions;
+
+pub use conditions::conditions;
+
 use super::references::{attribute_of, placeholders};
 use super::template::{Template, invalid};
 use crate::lab::api::ApiError;
@@ -76,43 +80,6 @@ pub fn partition(region: &str) -> &'static str {
         r if r.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     }
-}
-
-/// Evaluates all conditions of a template.
-///
-/// # Errors
-/// `ValidationError` for a malformed condition.
-pub fn conditions(template: &Template, facts: &Facts) -> Result<Conditions, ApiError> {
-    let mut facts = facts.clone();
-    let mut left: Vec<&String> = template.conditions.keys().collect();
-    // The template was checked for cycles, so every round settles at least one.
-    while !left.is_empty() {
-        let before = left.len();
-        let mut later = Vec::new();
-        for name in left {
-            let value = &template.conditions[name];
-            let ready = super::references::references(value).iter().all(|r| match r {
-                super::references::Reference::Condition(other) => facts.conditions.contains_key(other),
-                _ => true,
-            });
-            if ready {
-                let scope = Scope {
-                    template,
-                    facts: &facts,
-                    resources: &NoResources,
-                };
-                let holds = scope.condition(value)?;
-                facts.conditions.insert(name.clone(), holds);
-            } else {
-                later.push(name);
-            }
-        }
-        if later.len() == before {
-            return Err(error("conditions depend on each other"));
-        }
-        left = later;
-    }
-    Ok(facts.conditions)
 }
 
 impl Scope<'_> {
@@ -419,61 +386,6 @@ impl Scope<'_> {
             .collect::<Vec<_>>()
             .into())
     }
-
-    fn named_condition(&self, name: &str) -> Result<bool, ApiError> {
-        self.facts
-            .conditions
-            .get(name)
-            .copied()
-            .ok_or_else(|| error(format!("unresolved condition dependency {name} in Fn::If")))
-    }
-
-    /// Whether a condition holds; also the functions that only rules have.
-    ///
-    /// # Errors
-    /// `ValidationError` for a malformed condition.
-    pub fn condition(&self, value: &Value) -> Result<bool, ApiError> {
-        let (function, inner) = match value.as_object().and_then(|m| m.iter().next()) {
-            Some((function, inner)) => (function.as_str(), inner),
-            None => return Err(error("every condition must be a boolean expression")),
-        };
-        let many = || -> Result<Vec<bool>, ApiError> {
-            match inner {
-                Value::Array(parts) if !parts.is_empty() => parts.iter().map(|p| self.condition(p)).collect(),
-                _ => Err(error(format!("every {function} object requires a list of conditions"))),
-            }
-        };
-        match function {
-            "Condition" => self.named_condition(inner.as_str().unwrap_or_default()),
-            "Fn::And" => Ok(many()?.into_iter().all(|c| c)),
-            "Fn::Or" => Ok(many()?.into_iter().any(|c| c)),
-            "Fn::Not" => Ok(!many()?.first().copied().unwrap_or_default()),
-            "Fn::Equals" => {
-                let (left, right) = self.pair(function, inner)?;
-                Ok(plain(&left) == plain(&right))
-            }
-            "Fn::Contains" => {
-                let (items, item) = self.pair(function, inner)?;
-                Ok(items
-                    .as_array()
-                    .is_some_and(|all| all.iter().any(|i| plain(i) == plain(&item))))
-            }
-            "Fn::EachMemberIn" => {
-                let (left, right) = self.pair(function, inner)?;
-                let right = right.as_array().cloned().unwrap_or_default();
-                Ok(left
-                    .as_array()
-                    .is_some_and(|all| all.iter().all(|i| right.iter().any(|r| plain(r) == plain(i)))))
-            }
-            "Fn::EachMemberEquals" => {
-                let (items, item) = self.pair(function, inner)?;
-                Ok(items
-                    .as_array()
-                    .is_some_and(|all| all.iter().all(|i| plain(i) == plain(&item))))
-            }
-            other => Err(error(format!("unsupported condition function {other}"))),
-        }
-    }
 }
 
 /// An attribute that rules can ask for, from EC2's description: `VpcId`, `AvailabilityZone`, `Tags.Name`.
@@ -505,131 +417,4 @@ pub fn scalar(value: &Value) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    struct One;
-
-    impl Lookup for One {
-        fn reference(&self, logical: &str) -> Option<Value> {
-            (logical == "Vpc").then(|| json!("vpc-1"))
-        }
-
-        fn attribute(&self, logical: &str, attribute: &str) -> Option<Value> {
-            (logical == "Vpc").then(|| json!(format!("vpc-1/{attribute}")))
-        }
-    }
-
-    fn scope<T>(run: impl FnOnce(&Scope<'_>) -> T) -> T {
-        let template = Template {
-            mappings: json!({"M": {"a": {"b": "found", "l": [1, 2]}}})
-                .as_object()
-                .unwrap()
-                .clone(),
-            ..Template::default()
-        };
-        let facts = Facts {
-            parameters: [("P".to_owned(), json!("p")), ("L".to_owned(), json!(["x", "y"]))]
-                .into_iter()
-                .collect(),
-            conditions: [("Yes".to_owned(), true), ("No".to_owned(), false)]
-                .into_iter()
-                .collect(),
-            region: "eu-west-1".into(),
-            account: "000000000000".into(),
-            stack_name: "s".into(),
-            zones: vec!["eu-west-1a".into(), "eu-west-1b".into()],
-            exports: [("E".to_owned(), "exported".to_owned())].into_iter().collect(),
-            ..Facts::default()
-        };
-        run(&Scope {
-            template: &template,
-            facts: &facts,
-            resources: &One,
-        })
-    }
-
-    #[test]
-    fn functions_have_values() {
-        let cases = [
-            (json!({"Ref": "P"}), json!("p")),
-            (json!({"Ref": "Vpc"}), json!("vpc-1")),
-            (json!({"Ref": "AWS::Partition"}), json!("aws")),
-            (json!({"Fn::GetAtt": ["Vpc", "CidrBlock"]}), json!("vpc-1/CidrBlock")),
-            (json!({"Fn::GetAtt": "Vpc.A.B"}), json!("vpc-1/A.B")),
-            (
-                json!({"Fn::Sub": "${P}-${Vpc}-${Vpc.X}-${AWS::StackName}-${!Keep}"}),
-                json!("p-vpc-1-vpc-1/X-s-${Keep}"),
-            ),
-            (json!({"Fn::Sub": ["${v}", {"v": {"Ref": "P"}}]}), json!("p")),
-            (json!({"Fn::Join": ["-", ["a", 1, {"Ref": "P"}]]}), json!("a-1-p")),
-            (json!({"Fn::Join": [",", {"Ref": "L"}]}), json!("x,y")),
-            (json!({"Fn::Split": ["-", "a-b"]}), json!(["a", "b"])),
-            (json!({"Fn::Select": ["1", {"Ref": "L"}]}), json!("y")),
-            (json!({"Fn::If": ["Yes", "a", "b"]}), json!("a")),
-            (
-                json!({"A": {"Fn::If": ["No", 1, {"Ref": "AWS::NoValue"}]}, "B": [{"Ref": "AWS::NoValue"}, 1]}),
-                json!({"B": [1]}),
-            ),
-            (json!({"Fn::Base64": {"Fn::Sub": "${P}"}}), json!("cA==")),
-            (json!({"Fn::FindInMap": ["M", "a", "b"]}), json!("found")),
-            (json!({"Fn::FindInMap": ["M", "a", "z", {"DefaultValue": 7}]}), json!(7)),
-            (json!({"Fn::Select": [0, {"Fn::GetAZs": ""}]}), json!("eu-west-1a")),
-            (
-                json!({"Fn::Cidr": ["10.0.0.0/16", 3, 8]}),
-                json!(["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"]),
-            ),
-            (json!({"Fn::ImportValue": "E"}), json!("exported")),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(scope(|s| s.evaluate(&value)).unwrap(), Some(expected), "{value}");
-        }
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let cases = [
-            (json!({"Fn::Select": [5, ["a"]]}), "nonexistent value at index 5"),
-            (
-                json!({"Fn::FindInMap": ["N", "a", "b"]}),
-                "Mapping named 'N' is not present",
-            ),
-            (
-                json!({"Fn::FindInMap": ["M", "a", "z"]}),
-                "Unable to get mapping for M::a::z",
-            ),
-            (
-                json!({"Fn::Sub": "${L}"}),
-                "variable L in Fn::Sub expression does not resolve to a string",
-            ),
-            (json!({"Fn::Foo": 1}), "unsupported intrinsic function Fn::Foo"),
-            (json!({"Fn::Cidr": ["10.0.0.0/24", 3, 8]}), "fewer than 3"),
-            (json!({"Fn::ImportValue": "F"}), "No export named F found."),
-        ];
-        for (value, text) in cases {
-            let error = scope(|s| s.evaluate(&value)).unwrap_err();
-            assert!(error.message.contains(text), "{value}: {}", error.message);
-        }
-    }
-
-    #[test]
-    fn conditions_are_evaluated_in_any_order() {
-        let template = Template::read(
-            "
-Conditions:
-  B: !And [!Condition A, !Not [!Equals [!Ref P, \"\"]]]
-  A: !Or [!Equals [!Ref P, x], !Equals [\"true\", true]]
-Parameters: {P: {Type: String}}
-Resources: {V: {Type: 'AWS::EC2::VPC'}}
-",
-        )
-        .unwrap();
-        let facts = |p: &str| Facts {
-            parameters: [("P".to_owned(), json!(p))].into_iter().collect(),
-            ..Facts::default()
-        };
-        assert!(conditions(&template, &facts("q")).unwrap()["B"]);
-        assert!(!conditions(&template, &facts("")).unwrap()["B"]);
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ mod instances;
 mod launch;
 mod network;
 mod objects;
+mod routes;
 mod service;
 mod tags;
 mod templates;

@@ -4,7 +4,7 @@ use super::groups::{self, Direction};
 use super::instances::{self, Instance};
 use super::objects::{Kind, Objects, describe, not_found};
 use super::templates::Versions;
-use super::{catalog, launch, network, tags, templates, wire};
+use super::{catalog, launch, network, routes, tags, templates, wire};
 use crate::lab::api::{ApiError, ApiResult, Call, Cloud, Service, flag, text, texts, unknown_action};
 use crate::lab::instance::{Host, ProcessHost};
 use indexmap::IndexMap;
@@ -191,18 +191,18 @@ impl Ec2 {
             "CreateSubnet" => network::create_subnet(all, &region, params),
             "ModifySubnetAttribute" => network::modify_subnet_attribute(all, params),
             "DeleteSubnet" => network::delete_subnet(all, params, |id| interfaces.iter().any(|(s, _)| s == id)),
-            "CreateInternetGateway" => network::create_internet_gateway(all, params),
-            "AttachInternetGateway" => network::attach_internet_gateway(all, params),
-            "DetachInternetGateway" => network::detach_internet_gateway(all, params),
-            "DeleteInternetGateway" => network::delete_internet_gateway(all, params),
-            "CreateRouteTable" => network::create_route_table(all, params),
-            "DeleteRouteTable" => network::delete_route_table(all, params),
-            "CreateRoute" => network::create_route(all, params),
-            "DeleteRoute" => network::delete_route(all, params),
-            "AssociateRouteTable" => network::associate_route_table(all, params),
-            "DisassociateRouteTable" => network::disassociate_route_table(all, params),
-            "CreateVpcEndpoint" => network::create_vpc_endpoint(all, &region, params),
-            "DeleteVpcEndpoints" => network::delete_vpc_endpoints(all, params),
+            "CreateInternetGateway" => routes::create_internet_gateway(all, params),
+            "AttachInternetGateway" => routes::attach_internet_gateway(all, params),
+            "DetachInternetGateway" => routes::detach_internet_gateway(all, params),
+            "DeleteInternetGateway" => routes::delete_internet_gateway(all, params),
+            "CreateRouteTable" => routes::create_route_table(all, params),
+            "DeleteRouteTable" => routes::delete_route_table(all, params),
+            "CreateRoute" => routes::create_route(all, params),
+            "DeleteRoute" => routes::delete_route(all, params),
+            "AssociateRouteTable" => routes::associate_route_table(all, params),
+            "DisassociateRouteTable" => routes::disassociate_route_table(all, params),
+            "CreateVpcEndpoint" => routes::create_vpc_endpoint(all, &region, params),
+            "DeleteVpcEndpoints" => routes::delete_vpc_endpoints(all, params),
             "CreateSecurityGroup" => groups::create(all, params),
             "DeleteSecurityGroup" => groups::delete(all, params, |id| {
                 interfaces.iter().any(|(_, g)| g.iter().any(|x| x == id))

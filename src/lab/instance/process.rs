@@ -191,7 +191,7 @@ impl ProcessHost {
         };
         let mut command = self.command(program);
         command.stdout(log.0).stderr(log.1);
-        let mut child = match command.spawn() {
+        let mut child = match crate::lab::reaper::spawn(&mut command) {
             Ok(child) => child,
             Err(e) => return format!("does not start ({}): {e}", self.executable.display()),
         };

@@ -266,7 +266,7 @@ async fn execute(host: &ProcessHost, script: &str, limit: Duration) -> Outcome {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    let mut child = match command.spawn() {
+    let mut child = match crate::lab::reaper::spawn(&mut command) {
         Ok(child) => child,
         Err(e) => return failed(format!("cannot run /bin/sh: {e}")),
     };

@@ -1,0 +1,73 @@
+//! The end of a stack, and what is kept.
+
+use super::*;
+
+#[test]
+fn destruction_tells_what_is_kept() {
+    let frames = vec![
+        (
+            Some("CREATE_COMPLETE"),
+            vec![event(1, "FileSystem", "CREATE_COMPLETE", "")],
+        ),
+        (
+            Some("DELETE_IN_PROGRESS"),
+            vec![event(5, "Group", "DELETE_COMPLETE", "")],
+        ),
+        (
+            None,
+            vec![
+                event(6, "FileSystem", "DELETE_SKIPPED", ""),
+                event(7, "mqaws-qm1", "DELETE_COMPLETE", ""),
+            ],
+        ),
+    ];
+    let cloud = Script::new(frames).failing([("events", Problem::Throttled)]);
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    // The first reading of events is before anything is changed, so its failure ends the verb.
+    assert!(wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).is_err());
+    assert!(!cloud.calls().contains(&"delete-stack".to_owned()));
+    let kept = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect("destroyed");
+    assert_eq!(kept, ["file system FileSystem-physical"]);
+}
+
+#[test]
+fn failed_destruction_tells_why() {
+    let frames = vec![
+        (Some("CREATE_COMPLETE"), vec![]),
+        (
+            Some("DELETE_FAILED"),
+            vec![event(
+                5,
+                "FileSystemSecurityGroup",
+                "DELETE_FAILED",
+                "has a dependent object",
+            )],
+        ),
+    ];
+    let cloud = Script::new(frames);
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    let error = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("failed");
+    assert!(
+        error.details()[0].1.contains("has a dependent object"),
+        "{:?}",
+        error.details()
+    );
+}
+
+#[test]
+fn protected_and_foreign_stacks_are_not_removed() {
+    for (foreign, protected, unprotect, expected) in [
+        (true, false, false, Some("was not made by mqaws")),
+        (false, true, false, Some("protected")),
+        (false, true, true, None),
+        (false, false, false, None),
+    ] {
+        let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
+        (cloud.foreign, cloud.protected) = (foreign, protected);
+        let found = wait(find(&cloud, "mqaws-qm1", unprotect));
+        match expected {
+            Some(words) => assert!(found.expect_err(words).to_string().contains(words)),
+            None => assert!(found.is_ok_and(|f| f.is_some())),
+        }
+    }
+}

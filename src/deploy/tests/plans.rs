@@ -1,0 +1,126 @@
+//! What a plan may do, and what stops it.
+
+use super::*;
+
+#[test]
+fn no_change_is_success() {
+    for reason in [
+        "The submitted information didn't contain changes. Submit different information to create a change set.",
+        "No updates are to be performed.",
+    ] {
+        let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]).with_changes(vec![]);
+        cloud.set = Some(ChangeSet {
+            status: "FAILED".into(),
+            reason: Some(reason.into()),
+            created: None,
+            changes: vec![],
+        });
+        let plan = planned(&cloud).expect("planned");
+        assert!(plan.is_empty());
+        assert!(
+            cloud.calls().contains(&"delete-set".to_owned()),
+            "the failed change set is removed"
+        );
+        assert!(!cloud.calls().contains(&"delete-stack".to_owned()));
+        assert!(wait(execute(&cloud, &plan, PACE, &Stop::never(), &mut |_: Step| {})).is_ok());
+    }
+}
+
+#[test]
+fn refused_change_set_leaves_no_stack_behind() {
+    let frames = vec![(Some("REVIEW_IN_PROGRESS"), vec![]), (Some("DELETE_COMPLETE"), vec![])];
+    let mut cloud = Script::new(frames);
+    let reason = Some("Parameter validation failed".into());
+    cloud.set = Some(ChangeSet {
+        status: "FAILED".into(),
+        reason,
+        created: None,
+        changes: vec![],
+    });
+    let error = planned(&cloud).expect_err("refused");
+    assert!(error.to_string().contains("Parameter validation failed"));
+    assert_eq!(error.left().as_deref(), Some("nothing was changed"));
+    assert_eq!(cloud.calls()[3..5], ["delete-set", "stack"]);
+    assert!(cloud.calls().contains(&"delete-stack".to_owned()));
+}
+
+#[test]
+fn state_of_the_stack_decides_what_a_plan_may_do() {
+    for (status, foreign, resources, expected) in [
+        ("REVIEW_IN_PROGRESS", false, "", Ok("create-set")),
+        ("CREATE_COMPLETE", false, "", Ok("update-set")),
+        ("UPDATE_ROLLBACK_COMPLETE", false, "", Ok("update-set")),
+        ("ROLLBACK_COMPLETE", false, "DELETE_COMPLETE", Ok("delete-stack")),
+        ("ROLLBACK_COMPLETE", false, "DELETE_SKIPPED", Ok("delete-stack")),
+        (
+            "ROLLBACK_COMPLETE",
+            false,
+            "DELETE_FAILED",
+            Err("cannot be deployed to"),
+        ),
+        (
+            "ROLLBACK_COMPLETE",
+            true,
+            "DELETE_COMPLETE",
+            Err("cannot be deployed to"),
+        ),
+        ("ROLLBACK_FAILED", false, "DELETE_FAILED", Err("cannot be deployed to")),
+        ("UPDATE_ROLLBACK_FAILED", false, "", Err("cannot be deployed to")),
+        ("DELETE_FAILED", false, "", Err("cannot be deployed to")),
+        ("UPDATE_IN_PROGRESS", false, "", Err("is busy")),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", false, "", Err("is busy")),
+        ("CREATE_COMPLETE", true, "", Err("was not made by mqaws")),
+    ] {
+        let mut cloud =
+            Script::new([(Some(status), vec![]), (Some("DELETE_COMPLETE"), vec![])]).with_changes(changes());
+        cloud.foreign = foreign;
+        cloud.resources = vec![resource("FileSystem", "AWS::EFS::FileSystem", resources)];
+        match (planned(&cloud), expected) {
+            (Ok(_), Ok(call)) => assert!(
+                cloud.calls().contains(&call.to_owned()),
+                "{status}: {:?}",
+                cloud.calls()
+            ),
+            (Err(error), Err(words)) => {
+                assert!(error.to_string().contains(words), "{status}: {error}");
+                assert!(error.hint().is_some(), "{status}: {error}");
+                assert!(
+                    !cloud.calls().iter().any(|c| c.contains("set") || c.contains("delete")),
+                    "{status}"
+                );
+            }
+            (found, _) => panic!("{status}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn abandoned_plan_removes_only_a_stack_without_resources() {
+    for (status, removed) in [("REVIEW_IN_PROGRESS", true), ("CREATE_IN_PROGRESS", false)] {
+        let frames = [
+            (None, vec![]),
+            (Some(status), vec![]),
+            (Some("DELETE_COMPLETE"), vec![]),
+        ];
+        let cloud = Script::new(frames).with_changes(changes());
+        let plan = planned(&cloud).expect("planned");
+        cloud.frames.lock().unwrap().pop_front();
+        wait(abandon(&cloud, &plan, PACE)).expect("abandoned");
+        assert_eq!(cloud.calls().contains(&"delete-stack".to_owned()), removed, "{status}");
+    }
+}
+
+#[test]
+fn replacing_a_file_system_stops() {
+    let mut change = add("FileSystem", "AWS::EFS::FileSystem");
+    change.action = "Modify".into();
+    change.replacement = Some("True".into());
+    let cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]).with_changes(vec![change]);
+    let plan = planned(&cloud).expect("planned");
+    assert!(matches!(
+        plan.check(&[]),
+        Err(DeployError::DataAtStake { replaced: true, .. })
+    ));
+    assert!(plan.check(&["Other".into()]).is_err());
+    assert!(plan.check(&["FileSystem".into()]).is_ok());
+}

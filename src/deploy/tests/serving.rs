@@ -1,0 +1,93 @@
+//! After the stack: service, and what CloudFormation cannot express.
+
+use super::*;
+
+struct Line(bool);
+
+impl Dial for Line {
+    async fn dial(&self, _host: &str, _port: u16) -> std::io::Result<()> {
+        if self.0 {
+            Ok(())
+        } else {
+            Err(std::io::ErrorKind::TimedOut.into())
+        }
+    }
+}
+
+#[test]
+fn service_is_shown_or_it_is_said_what_is_missing() {
+    let serving = || Some(agent("serving", None));
+    for (healthy, agent, problem, line, expected) in [
+        (
+            true,
+            serving(),
+            None,
+            true,
+            Ok(vec!["signal", "targets", "agent", "endpoint"]),
+        ),
+        // An internal load balancer is not reached from outside.
+        (true, serving(), None, false, Ok(vec!["signal", "targets", "agent"])),
+        // A missing permission hides the agent, it does not make it bad.
+        (
+            true,
+            None,
+            Some(Problem::Denied("ssm:SendCommand".into())),
+            true,
+            Ok(vec!["signal", "targets", "endpoint"]),
+        ),
+        (true, None, Some(Problem::Throttled), true, Err("agent: not read")),
+        (false, serving(), None, true, Err("targets: i-1:1414 unhealthy")),
+        (
+            true,
+            Some(agent("starting", Some("crtmqm exit 72"))),
+            None,
+            true,
+            Err("agent: i-1 is starting"),
+        ),
+    ] {
+        let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
+        cloud.group = Some(group("InService", &["AZRebalance"]));
+        let state = if healthy { "healthy" } else { "unhealthy" };
+        cloud.targets = vec![Target {
+            id: "i-1".into(),
+            port: 1414,
+            state: state.into(),
+            reason: None,
+        }];
+        (cloud.agent, cloud.agent_problem) = (agent, problem);
+        let stack = cloud.shown().expect("there");
+        let result = wait(await_service(
+            &cloud,
+            &Line(line),
+            &stack,
+            PACE,
+            &Stop::never(),
+            &mut |_: Step| {},
+        ));
+        match (result, expected) {
+            (Ok(service), Ok(shown)) => {
+                let found: Vec<_> = service.evidence.iter().filter(|e| e.shown).map(|e| e.of).collect();
+                assert_eq!(found, shown);
+            }
+            (Err(error), Err(words)) => {
+                let details = format!("{:?}", error.details());
+                assert!(details.contains(words), "{words}: {details}");
+            }
+            (found, _) => panic!("{found:?}"),
+        }
+    }
+}
+
+#[test]
+fn rebalancing_is_suspended_and_looked_at_again() {
+    let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
+    cloud.group = Some(group("InService", &["AZRebalance"]));
+    let stack = cloud.shown().expect("there");
+    wait(suspend_rebalance(&cloud, &stack, PACE)).expect("is suspended");
+    assert!(!cloud.calls().contains(&"suspend".to_owned()));
+    // A group that never shows it: said, not believed.
+    cloud.group = Some(group("InService", &[]));
+    let error = wait(suspend_rebalance(&cloud, &stack, PACE)).expect_err("never suspended");
+    assert!(matches!(error, DeployError::NotSuspended { .. }));
+    assert!(cloud.calls().contains(&"suspend".to_owned()));
+}
