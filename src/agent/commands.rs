@@ -6,11 +6,13 @@ use super::layout::Layout;
 use super::marks::{Marks, unix_nanos};
 use super::processes::{self, Processes};
 use super::status::{self, StatusFile};
+use super::tuning;
 use crate::aws::signed::Imds;
 use crate::model::agent::{AgentConfig, AgentStatus};
 use serde::Serialize;
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -93,6 +95,9 @@ pub fn run(
     processes: impl FnOnce(&str) -> Processes,
 ) -> ExitCode {
     let result = match words {
+        [tuning::VERB, _, path] => tuning::tune(Path::new(path)).map(|changed| {
+            println!("{}", if changed { "changed" } else { "unchanged" });
+        }),
         ["status"] | ["status", "--json"] => status_of(layout).and_then(|s| print(&s)),
         ["marks", "--since", since] => marks(layout, since),
         ["marks"] => marks(layout, "0"),

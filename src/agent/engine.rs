@@ -4,6 +4,7 @@ use super::layout::{DataDirs, Layout};
 use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};
 use super::ports::{Engine, Measures};
 use super::processes::Processes;
+use super::tuning;
 use crate::engine::ibm_mq::{
     CreateExit, CreateQueueManager, Definitions, Driver, DriverError, EndExit, EndOptions, ObjectName,
     ProbeQueueDefinition, QueueManagerInfo, Show, StartExit, StartOptions, data_path, definitions::PROBE_PREFIX,
@@ -13,9 +14,10 @@ use crate::engine::{Command, Output, RunError, Runner};
 use crate::fence::DataState;
 use crate::model::agent::{AgentConfig, ProbeQueue, ProbeReport};
 use std::error::Error;
+use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,12 +35,16 @@ const PROBE_QUEUE: &str = "TEST";
 /// IBM MQ on this host, or the lab's stand-in for it.
 pub struct IbmMq {
     driver: Driver,
+    run_as: Option<(u32, u32)>,
+    own: Vec<OsString>,
     runner: Arc<dyn Runner>,
     processes: Processes,
     queue_manager: String,
     mount: PathBuf,
+    linked: bool,
     prefix: PathBuf,
     licence: PathBuf,
+    definitions: PathBuf,
     mq_port: u16,
     amqp_port: Option<u16>,
 }
@@ -48,23 +54,48 @@ impl IbmMq {
     pub fn new(config: &AgentConfig, layout: &Layout, runner: Arc<dyn Runner>, processes: Processes) -> Self {
         Self {
             driver: Driver::new(layout.engine_bin(config)),
+            run_as: None,
+            own: Vec::new(),
             runner,
             processes,
             queue_manager: config.queue_manager.clone(),
             mount: layout.mount(config),
+            linked: layout.root() != Path::new("/"),
             prefix: layout.engine_prefix(),
             licence: layout.licence(),
+            definitions: layout.definitions(),
             mq_port: config.mq_port,
             amqp_port: config.amqp_port,
         }
     }
 
+    /// Runs its commands as this user and group, to whom its data then belongs.
+    #[must_use]
+    pub fn run_as(mut self, user_and_group: Option<(u32, u32)>) -> Self {
+        self.run_as = user_and_group;
+        if let Some((user, group)) = user_and_group {
+            self.driver = self.driver.run_as(user, group);
+        }
+        self
+    }
+
+    /// Tunes `qm.ini` by this program and the arguments that lead to the agent's verbs; without one it is left alone.
+    #[must_use]
+    pub fn tuned_by(mut self, own: Vec<OsString>) -> Self {
+        self.own = own;
+        self
+    }
+
     /// Where the data is, by a name that is the same on every instance: the engine writes it into its own files.
     ///
-    /// On a real host that is the mount point. A lab instance's mount point is a link below its own root.
+    /// On a real host that is the mount point, which nothing looks at. A lab instance's is a link below its own root.
     fn dirs(&self) -> DataDirs {
-        let mount = std::fs::read_link(&self.mount).unwrap_or_else(|_| self.mount.clone());
-        DataDirs::new(&mount, &self.queue_manager)
+        let link = if self.linked {
+            std::fs::read_link(&self.mount).ok()
+        } else {
+            None
+        };
+        DataDirs::new(&link.unwrap_or_else(|| self.mount.clone()), &self.queue_manager)
     }
 
     fn run(&self, command: &Command) -> Result<Output, EngineFailure> {
@@ -93,6 +124,21 @@ impl IbmMq {
             // An earlier attempt of this very claim got that far; `strmqm` says whether it is whole.
             CreateExit::AlreadyExists => Ok("created before".to_owned()),
             exit => Err(transient(&DriverError::failed("crtmqm", exit, &output))),
+        }
+    }
+
+    /// Checks `qm.ini`. Without its value a stall of 20 s ends the queue manager; that is no reason not to start it.
+    fn tune(&self) {
+        if self.own.is_empty() {
+            return;
+        }
+        let path = data_path(&self.dirs().data, &self.queue_manager).join("qm.ini");
+        let mut command = tuning::command(&self.own, &self.queue_manager, &path);
+        command.run_as = self.run_as;
+        match self.run(&command) {
+            Ok(output) if output.code == 0 => tracing::info!(result = output.text.trim(), "qm.ini"),
+            Ok(output) => tracing::warn!(error = output.text.trim(), "qm.ini is not tuned for EFS"),
+            Err(failure) => tracing::warn!(error = failure.text, "qm.ini is not tuned for EFS"),
         }
     }
 
@@ -229,6 +275,7 @@ impl Engine for IbmMq {
                 "made known".to_owned()
             }
         };
+        self.tune();
         Ok(info)
     }
 
@@ -257,7 +304,8 @@ impl Engine for IbmMq {
             });
         };
         let definitions = Definitions::new(Some(address), self.mq_port, self.amqp_port, user);
-        self.mqsc(&definitions.mqsc()).map(|_| ())
+        self.mqsc(&definitions.mqsc())?;
+        self.define_own().map(|_| ())
     }
 
     fn accept(&self, address: IpAddr, stale: &dyn Fn() -> bool) -> Result<(), EngineFailure> {
@@ -313,6 +361,10 @@ impl Engine for IbmMq {
 
     fn kill(&self) -> io::Result<usize> {
         self.processes.kill(KILL)
+    }
+
+    fn owner(&self) -> Option<(u32, u32)> {
+        self.run_as
     }
 
     fn measure(&self) -> Measures {
@@ -371,6 +423,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+mod definitions;
 
 #[cfg(test)]
 mod tests;

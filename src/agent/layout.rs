@@ -40,6 +40,11 @@ impl Layout {
         self.run().join("keeper.sock")
     }
 
+    /// What the keeper's unit starts it with.
+    pub fn keeper_config(&self) -> PathBuf {
+        self.run().join("keeper.json")
+    }
+
     /// The agent's last status.
     pub fn status(&self) -> PathBuf {
         self.run().join("status.json")
@@ -68,6 +73,11 @@ impl Layout {
     /// A licence file to accept at every boot, when the image has one.
     pub fn licence(&self) -> PathBuf {
         self.host("etc/mqaws/licence.lic")
+    }
+
+    /// The user's own definitions, when there are any.
+    pub fn definitions(&self) -> PathBuf {
+        self.host("etc/mqaws/definitions.mqsc")
     }
 
     /// The mount point of the shared file system.

@@ -2,12 +2,13 @@
 //!
 //! Reading order: [`machine`] decides, purely; [`ports`] are what it needs of the world; [`run`] is the main loop and
 //! [`work`] what it has done; [`engine`], [`cloud`] and [`processes`] implement ports; [`keeper`] is the process that holds
-//! the lock. [`wiring`] puts it all together, for the lab or for a real host; [`commands`] is the command line.
+//! the lock; [`host`] holds the ports of a real host. [`wiring`] puts it all together, for the lab or for a real host; [`commands`] is the command line.
 
 pub mod cloud;
 pub mod commands;
 pub mod engine;
 pub mod faults;
+pub mod host;
 pub mod keeper;
 pub mod layout;
 pub mod logs;
@@ -18,6 +19,7 @@ pub mod ports;
 pub mod processes;
 pub mod run;
 pub mod status;
+pub mod tuning;
 pub mod wiring;
 pub mod work;
 

@@ -68,6 +68,11 @@ pub trait Engine: Send + Sync {
 
     /// What is measured of it.
     fn measure(&self) -> Measures;
+
+    /// User and group id that its data on the shared file system belongs to; the keeper's own when there is none.
+    fn owner(&self) -> Option<(u32, u32)> {
+        None
+    }
 }
 
 /// What is measured of a running engine; absent is what it did not tell.
@@ -167,6 +172,11 @@ pub enum LockPlace {
         /// What it announces as lease.
         lease_ms: u64,
     },
+    /// A file on the mounted NFS file system itself.
+    Nfs {
+        /// What the lease of its server is taken to be.
+        lease_ms: u64,
+    },
 }
 
 /// Accounts that the engine asks about passwords.
@@ -193,6 +203,12 @@ pub trait KeeperSpawner: Send + Sync {
     /// # Errors
     /// When it cannot be started.
     fn spawn(&self, config: &str) -> std::io::Result<()>;
+}
+
+/// The init system that watches over the agent.
+pub trait Init: Send + Sync {
+    /// Tells that the main loop goes round, and in which state; called about once a second and at each change of state.
+    fn alive(&self, state: &str);
 }
 
 /// Error of a claim, for the keeper's client.

@@ -32,7 +32,7 @@ pub struct Processes {
 }
 
 /// Commands that write to a queue manager's data. Others, `endmqm` and `runmqsc` among them, end by themselves.
-const WRITERS: [&str; 3] = ["crtmqm", "strmqm", "dltmqm"];
+pub const WRITERS: [&str; 4] = ["crtmqm", "strmqm", "dltmqm", super::tuning::VERB];
 /// Processes of a running IBM MQ whose names do not begin with `amq`.
 const COMPANIONS: [&str; 2] = ["runmqlsr", "runmqchi"];
 const CONTROLLER: &str = "amqzxma0";
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn processes_by_their_command_lines() {
-        let cases: [(&[&str], Option<(&str, bool)>); 11] = [
+        let cases: [(&[&str], Option<(&str, bool)>); 12] = [
             (
                 &["/opt/mqm/bin/amqzxma0", "-m", "QM1", "-u", "mqm"],
                 Some(("amqzxma0", true)),
@@ -198,6 +198,16 @@ mod tests {
             ),
             (&["/opt/mqm/bin/runmqlsr", "-r", "-m", "QM1"], Some(("runmqlsr", false))),
             (&["/opt/mqm/bin/strmqm", "QM1"], Some(("strmqm", false))),
+            (
+                &[
+                    "/usr/bin/mqaws",
+                    "__agent",
+                    "__tune",
+                    "QM1",
+                    "/mnt/mqaws/QM1/data/QM1/qm.ini",
+                ],
+                Some(("__tune", false)),
+            ),
             (
                 &[
                     "/usr/bin/java",

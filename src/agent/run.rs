@@ -145,6 +145,7 @@ impl Agent {
                 }
             }
             self.publish();
+            self.worker.ports.init.alive(self.machine.view().state.as_str());
         }
     }
 

@@ -5,7 +5,7 @@ use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
 use super::keeper::{Keeper, Watch};
 use super::layout::Layout;
 use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, KeeperState, Ordered, Outcome, Work};
-use super::ports::{Accounts, Cloud, Engine, KeeperSpawner, LockPlace, Metadata, Mounter};
+use super::ports::{Accounts, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
 use crate::model::agent::AgentConfig;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -35,6 +35,8 @@ pub struct Ports {
     pub accounts: Arc<dyn Accounts>,
     /// The keeper's process.
     pub spawner: Arc<dyn KeeperSpawner>,
+    /// The init system.
+    pub init: Arc<dyn Init>,
 }
 
 /// What comes back to the main loop.
@@ -295,6 +297,7 @@ impl Worker {
         let lock = locked(&self.lock)
             .clone()
             .ok_or("the shared file system is not mounted")?;
+        let owner = self.ports.engine.owner();
         let keeper = self.keeper();
         if let Ok((status, watch)) = keeper.watch() {
             return Ok((status, watch));
@@ -307,6 +310,7 @@ impl Worker {
             instance: identity.instance,
             boot: identity.boot,
             lock,
+            owner,
         };
         let config = serde_json::to_string(&config).map_err(|e| e.to_string())?;
         self.ports

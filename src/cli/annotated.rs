@@ -168,6 +168,14 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
         out,
         "\nqueue_manager:\n  # 1 to 48 of A-Z a-z 0-9 . / _ %\n  name: {name}"
     );
+    let definitions = deployment.queue_manager.definitions.as_ref().map(|d| quoted(&d.file));
+    key(
+        &mut out,
+        "File with your own MQSC commands, applied once per change",
+        "definitions",
+        definitions,
+        "own.mqsc",
+    );
     out.push_str(&network(deployment, account));
 
     out.push_str("\nendpoint:\n");
@@ -269,6 +277,22 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
         "kms_key",
         kms,
         "alias/mq",
+    );
+    let mount = (own.mount != usual.mount).then(|| own.mount.as_str().to_owned());
+    key(
+        &mut out,
+        "efs-utils (TLS and IAM) or nfs (neither)",
+        "mount",
+        mount,
+        "efs-utils",
+    );
+    let lease = own.lease_seconds.map(|number| number.to_string());
+    key(
+        &mut out,
+        "What the NFS lease of its server is taken to be, seconds",
+        "lease_seconds",
+        lease,
+        "90",
     );
 
     out.push_str("\n# The application's user; its password is generated and stays in Secrets Manager.\ncredentials:\n");
@@ -399,6 +423,7 @@ mod tests {
     fn what_was_given_is_written_down() {
         let flags = [
             ("queue_manager.name", "ON"),
+            ("queue_manager.definitions", "own: 1.mqsc"),
             ("network.cidr", "10.9.0.0/16"),
             ("network.clients", "10.0.0.0/8"),
             ("endpoint.amqp", "false"),
@@ -409,6 +434,8 @@ mod tests {
             ("storage.provisioned_mibps", "64"),
             ("storage.performance_mode", "maxIO"),
             ("storage.backup", "false"),
+            ("storage.mount", "nfs"),
+            ("storage.lease_seconds", "10"),
             ("security.allow_faults", "true"),
             ("profile", "dev: x"),
             ("tags", "at=12:30:45,on=off"),

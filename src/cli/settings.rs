@@ -119,7 +119,18 @@ pub fn judge(context: &Context, settings: &Settings) -> Result<Result<Loaded, Co
         .map(|path| path.display().to_string())
         .unwrap_or_default();
     let source = text.as_deref().map(|text| Source { name: &name, text });
-    Ok(config::read(source, &settings.overrides(context)?))
+    let folder = path
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_owned)
+        .unwrap_or_default();
+    let loaded = config::read(source, &settings.overrides(context)?).and_then(|loaded| {
+        loaded.with_definitions(|file, beside| {
+            let path = if beside { folder.join(file) } else { file.into() };
+            std::fs::read_to_string(path)
+        })
+    });
+    Ok(loaded)
 }
 
 /// As [`judge`], without any file: only variables and flags.

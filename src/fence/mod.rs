@@ -8,20 +8,23 @@
 //!
 //! The decision is pure: [`Inquiry`] says what to ask next and what the answers add up to. An error in an answer is
 //! neither "gone" nor "alive". Effects are at the edges: [`RecordStore`] reads and writes the record,
-//! [`LeaseLock`] is the lock of the local cloud. [`conformance`] is what every lock must do.
+//! [`NfsLock`] is the lock on an NFSv4 file system, [`LeaseLock`] the lock of the local cloud. [`conformance`] is what every
+//! lock must do.
 
 mod conformance;
 mod inquiry;
 mod lease;
 mod lock;
+mod nfs;
 mod proof;
 mod record;
 mod store;
 
-pub use conformance::{Bench, conformance};
+pub use conformance::{Bench, conformance, conformance_of_living_hosts};
 pub use inquiry::{Answer, CloudState, DataState, Inquiry, InquiryPolicy, Next, RecordView, Refusal};
 pub use lease::LeaseLock;
 pub use lock::{Lock, LockError};
+pub use nfs::{ASSUMED_LEASE, NfsLock};
 pub use proof::{Proof, ProofKind};
 pub use record::{Epoch, OwnerRecord, RecordError, SCHEMA, Writer};
 pub use store::{RecordStore, StoreError};

@@ -52,6 +52,20 @@ pub struct StorageConfig {
     pub file_system: String,
     /// Mount point, `/mnt/mqaws`.
     pub mount: String,
+    /// How a real host mounts it: `efs-utils` (TLS, IAM) or `nfs` (neither).
+    #[serde(default = "efs_utils", skip_serializing_if = "is_efs_utils")]
+    pub mount_with: String,
+    /// What the lease of its server is taken to be, seconds; absent: the agent's own assumption about EFS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_seconds: Option<u32>,
+}
+
+fn efs_utils() -> String {
+    "efs-utils".to_owned()
+}
+
+fn is_efs_utils(word: &str) -> bool {
+    word == "efs-utils"
 }
 
 /// What `mqaws-agent status --json` prints.

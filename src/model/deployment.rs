@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cidr::Cidr;
+use super::definitions::Definitions;
 use super::names::{
     AmiId, InstanceType, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn, StackName,
     SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
@@ -77,6 +78,10 @@ pub struct QueueManager {
     /// Its name; default `QM1`.
     #[schemars(default = "default_name")]
     pub name: QueueManagerName,
+    /// File with your own MQSC commands, at most 8 KiB, beside this file; applied once per change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub definitions: Option<Definitions>,
 }
 
 fn default_name() -> QueueManagerName {
@@ -212,6 +217,37 @@ pub struct Storage {
     /// Key that encrypts it; default: the account's own key for EFS. A change REPLACES the file system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<KmsKey>,
+    /// How the instance mounts it.
+    #[schemars(default)]
+    pub mount: Mount,
+    /// What the NFS lease of its server is taken to be, 5 to 300 s; default: the agent's assumption about EFS, 90.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 5, max = 300))]
+    pub lease_seconds: Option<u32>,
+}
+
+/// How the instance mounts the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mount {
+    /// By efs-utils, with TLS and the instance's role.
+    #[default]
+    EfsUtils,
+    /// By the kernel's NFS 4.1 alone: without TLS, and open to whoever reaches a mount target.
+    Nfs,
+}
+
+impl Mount {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::EfsUtils, Self::Nfs];
+
+    /// The word that the file and the agent use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EfsUtils => "efs-utils",
+            Self::Nfs => "nfs",
+        }
+    }
 }
 
 /// How the throughput of a file system is paid for.
@@ -328,6 +364,7 @@ impl Default for QueueManager {
     fn default() -> Self {
         Self {
             name: QueueManagerName::new("QM1").expect("the default name obeys the rule"),
+            definitions: None,
         }
     }
 }
@@ -371,6 +408,8 @@ impl Default for Storage {
             performance_mode: PerformanceMode::default(),
             backup: true,
             kms_key: None,
+            mount: Mount::default(),
+            lease_seconds: None,
         }
     }
 }

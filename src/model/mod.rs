@@ -6,13 +6,15 @@
 pub mod agent;
 mod cidr;
 pub mod config;
+mod definitions;
 mod deployment;
 mod names;
 
 pub use cidr::Cidr;
+pub use definitions::Definitions;
 pub use deployment::{
-    Alarms, Credentials, Deployment, Endpoint, Instance, Network, PerformanceMode, Placement, QueueManager, Security,
-    Storage, Throughput, Topology, json_schema,
+    Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
+    Security, Storage, Throughput, Topology, json_schema,
 };
 pub use names::{
     AmiId, InstanceType, InvalidName, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn,

@@ -107,7 +107,7 @@ pub fn template(deployment: &Deployment) -> Result<Template, RenderError> {
     };
     parameters::declare(&mut template, deployment);
     network::add(&mut template, deployment);
-    storage::add(&mut template);
+    storage::add(&mut template, deployment);
     iam::add(&mut template);
     traffic::add(&mut template, deployment);
     compute::add(&mut template, deployment);

@@ -2,28 +2,49 @@
 
 use super::entry::{names, tags};
 use super::parameters::only_if;
-use crate::template::{DeletionPolicy, Resource, Template, get_att, list, object, reference, sub};
+use crate::model::{Deployment, Mount};
+use crate::template::{DeletionPolicy, Resource, Template, Value, get_att, list, object, reference, sub};
+
+const CLIENT: [&str; 3] = [
+    "elasticfilesystem:ClientMount",
+    "elasticfilesystem:ClientWrite",
+    "elasticfilesystem:ClientRootAccess",
+];
+
+/// Who may mount: the instance's role over TLS, or, where the kernel mounts alone, whoever reaches a mount target.
+fn who_mounts(mount: Mount) -> Value {
+    let through_mount_target =
+        || object! { "Bool" => object! { "elasticfilesystem:AccessedViaMountTarget" => "true" } };
+    match mount {
+        Mount::EfsUtils => list![
+            object! {
+                "Sid" => "InstanceThroughMountTarget",
+                "Effect" => "Allow",
+                "Principal" => object! { "AWS" => get_att("Role", "Arn") },
+                "Action" => Value::from(CLIENT.to_vec()),
+                "Condition" => through_mount_target(),
+            },
+            object! {
+                "Sid" => "TlsOnly",
+                "Effect" => "Deny",
+                "Principal" => object! { "AWS" => "*" },
+                "Action" => "*",
+                "Condition" => object! { "Bool" => object! { "aws:SecureTransport" => "false" } },
+            },
+        ],
+        // Such a client signs nothing, so the policy can name nobody. The name says so to whoever reads it in an account.
+        Mount::Nfs => list![object! {
+            "Sid" => "AnybodyThroughMountTargetWithoutTlsOrIam",
+            "Effect" => "Allow",
+            "Principal" => object! { "AWS" => "*" },
+            "Action" => Value::from(CLIENT.to_vec()),
+            "Condition" => through_mount_target(),
+        }],
+    }
+}
 
 /// Adds the file system with its policy, a mount target in each zone, and the application's user.
-pub(super) fn add(template: &mut Template) {
-    let clients = object! {
-        "Sid" => "InstanceThroughMountTarget",
-        "Effect" => "Allow",
-        "Principal" => object! { "AWS" => get_att("Role", "Arn") },
-        "Action" => list![
-            "elasticfilesystem:ClientMount",
-            "elasticfilesystem:ClientWrite",
-            "elasticfilesystem:ClientRootAccess",
-        ],
-        "Condition" => object! { "Bool" => object! { "elasticfilesystem:AccessedViaMountTarget" => "true" } },
-    };
-    let tls = object! {
-        "Sid" => "TlsOnly",
-        "Effect" => "Deny",
-        "Principal" => object! { "AWS" => "*" },
-        "Action" => "*",
-        "Condition" => object! { "Bool" => object! { "aws:SecureTransport" => "false" } },
-    };
+pub(super) fn add(template: &mut Template, deployment: &Deployment) {
     let properties = object! {
         "Encrypted" => true,
         "KmsKeyId" => only_if("HasKmsKey", reference("KmsKey")),
@@ -31,7 +52,7 @@ pub(super) fn add(template: &mut Template) {
         "ThroughputMode" => reference("ThroughputMode"),
         "ProvisionedThroughputInMibps" => only_if("HasProvisionedThroughput", reference("ProvisionedThroughput")),
         "BackupPolicy" => object! { "Status" => reference("Backup") },
-        "FileSystemPolicy" => object! { "Version" => "2012-10-17", "Statement" => list![clients, tls] },
+        "FileSystemPolicy" => object! { "Version" => "2012-10-17", "Statement" => who_mounts(deployment.storage.mount) },
         "FileSystemTags" => tags(),
     };
     let mut file_system = Resource::new("AWS::EFS::FileSystem", properties);

@@ -276,6 +276,71 @@ fn user_data_writes_the_agents_configuration_and_starts_its_unit() {
 }
 
 #[test]
+fn plain_nfs_is_admitted_by_a_policy_that_says_so_and_told_to_the_agent() {
+    let policy = |deployment: &Deployment| {
+        let template = template(deployment).unwrap();
+        let statements = template.resources["FileSystem"].properties["FileSystemPolicy"].get("Statement");
+        let sid = |s: &Value| s.get("Sid").and_then(Value::as_str).unwrap().to_owned();
+        statements
+            .unwrap()
+            .as_list()
+            .unwrap()
+            .iter()
+            .map(sid)
+            .collect::<Vec<_>>()
+    };
+    let mut deployment = Deployment::default();
+    assert_eq!(policy(&deployment), ["InstanceThroughMountTarget", "TlsOnly"]);
+    let config = agent_config(&deployment);
+    assert_eq!(
+        (config.storage.mount_with.as_str(), config.storage.lease_seconds),
+        ("efs-utils", None)
+    );
+
+    deployment.storage.mount = Mount::Nfs;
+    deployment.storage.lease_seconds = Some(10);
+    assert_eq!(policy(&deployment), ["AnybodyThroughMountTargetWithoutTlsOrIam"]);
+    let text = filled(&template(&deployment).unwrap(), true);
+    let document: BTreeMap<String, serde_json::Value> = serde_saphyr::from_str(&text).unwrap();
+    let config: AgentConfig = serde_json::from_str(document["write_files"][0]["content"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (config.storage.mount_with.as_str(), config.storage.lease_seconds),
+        ("nfs", Some(10))
+    );
+}
+
+#[test]
+fn the_users_definitions_arrive_as_they_are() {
+    let text =
+        "* \"quoted\", ${AWS::Region}, back\\slash\n\n  DEFINE QLOCAL('APP.Ä') +\n\tDESCR('# ${!x} | : -')\r\nEND";
+    let mut deployment = Deployment::default();
+    let definitions = Definitions::named("own.mqsc").with_text(text.to_owned()).unwrap();
+    deployment.queue_manager.definitions = Some(definitions);
+    let template = Template::from_yaml(&body(&deployment).unwrap()).unwrap();
+    let data = &template.resources["LaunchTemplate"].properties["LaunchTemplateData"];
+    let Some(Value::Call(Function::Base64, inner)) = data.get("UserData") else {
+        panic!("no Base64")
+    };
+    let Value::Call(Function::Sub, argument) = &**inner else {
+        panic!("no Sub")
+    };
+    let given = argument.as_list().unwrap()[0].as_str().unwrap();
+    // As CloudFormation does: `${!` is a literal `${`, everything else in braces a placeholder.
+    let filled = given
+        .split("${!")
+        .map(|part| part.replace("${AmqpPort}", "1").replace("${", "PLACEHOLDER"));
+    let filled = filled.collect::<Vec<_>>().join("${");
+    let document: BTreeMap<String, serde_json::Value> = serde_saphyr::from_str(&filled).unwrap();
+    let files = document["write_files"].as_array().unwrap();
+    assert_eq!(files.len(), 2);
+    assert_eq!(
+        (files[1]["path"].as_str(), files[1]["permissions"].as_str()),
+        (Some("/etc/mqaws/definitions.mqsc"), Some("0600"))
+    );
+    assert_eq!(files[1]["content"], text);
+}
+
+#[test]
 fn no_secret_stands_in_template_or_user_data() {
     let text = body(&Deployment::default()).unwrap();
     // The word stands where the secret is generated, and nowhere else.
@@ -399,6 +464,7 @@ fn deployments() -> impl Strategy<Value = Deployment> {
                 deployment.storage.throughput = Throughput::Provisioned;
                 deployment.storage.provisioned_mibps = Some(mibps);
                 deployment.storage.performance_mode = PerformanceMode::MaxIo;
+                deployment.storage.mount = Mount::Nfs;
                 deployment.storage.kms_key = Some(KmsKey::new("alias/mq").unwrap());
                 deployment.instance.key_name = Some(KeyPairName::new("a key").unwrap());
                 let boundary = "arn:aws:iam::123456789012:policy/boundary";

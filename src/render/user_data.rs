@@ -28,6 +28,8 @@ pub fn agent_config(deployment: &Deployment) -> AgentConfig {
         storage: StorageConfig {
             file_system: "${FileSystem}".to_owned(),
             mount: "/mnt/mqaws".to_owned(),
+            mount_with: deployment.storage.mount.as_str().to_owned(),
+            lease_seconds: deployment.storage.lease_seconds,
         },
         credentials: "${Credentials}".to_owned(),
         mq_port: 1414,
@@ -53,6 +55,17 @@ pub(super) fn user_data(deployment: &Deployment) -> Value {
     for line in config.lines() {
         text.push_str("      ");
         text.push_str(line);
+        text.push('\n');
+    }
+    if let Some(definitions) = &deployment.queue_manager.definitions {
+        // A JSON string is a YAML string as well; `${` would begin a placeholder.
+        let content = serde_json::Value::from(definitions.text.as_str())
+            .to_string()
+            .replace("${", "${!");
+        text.push_str(
+            "  - path: /etc/mqaws/definitions.mqsc\n    owner: root:root\n    permissions: \"0600\"\n    content: ",
+        );
+        text.push_str(&content);
         text.push('\n');
     }
     text.push_str("runcmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n");

@@ -48,6 +48,8 @@ fn config(port: u16) -> AgentConfig {
         storage: StorageConfig {
             file_system: "fs-1".into(),
             mount: "/mnt/mqaws".into(),
+            mount_with: "efs-utils".into(),
+            lease_seconds: None,
         },
         credentials: "arn".into(),
         mq_port: port,
@@ -194,4 +196,55 @@ fn the_engine_is_told_a_name_of_the_data_that_is_the_same_on_every_lab_instance(
     }
     assert!(lines[0].contains("fs/fs-1/QM1/data"), "{lines:?}");
     assert_eq!(lines[0], lines[1]);
+}
+
+#[test]
+fn the_users_definitions_are_applied_once_per_change_and_their_result_is_checked() {
+    fn said(command: &str, answer: &str, summary: &str) -> &'static str {
+        Box::leak(format!("     1 : {command}\n{answer}\nOne MQSC command read.\n{summary}").into_boxed_str())
+    }
+    const GOOD: &str = "No commands have a syntax error.\nAll valid MQSC commands were processed.\n";
+    const BAD: &str = "No commands have a syntax error.\nOne valid MQSC command could not be processed.\n";
+    let dir = tempfile::tempdir().expect("tempdir");
+    let layout = Layout::new(dir.path());
+    std::fs::create_dir_all(layout.definitions().parent().expect("dir")).expect("dir");
+    std::fs::write(layout.definitions(), "DEFINE QLOCAL(APP.A)\n").expect("definitions");
+    // SHA-256 of that text.
+    let digest = "7566eb48d7456f9135c3b053a1c7ddd4ea266d0740c577155f1b9d72bb767499";
+    let done = said("DEFINE QLOCAL(APP.A)", "AMQ8006I: IBM MQ queue created.", GOOD);
+    let none = said("DISPLAY", "AMQ8147E: IBM MQ object MQAWS.DEFINITIONS not found.", BAD);
+    let marked =
+        format!("AMQ8409I: Display Queue details.\n   QUEUE(MQAWS.DEFINITIONS)   TYPE(QLOCAL)\n   DESCR({digest})");
+    let marked = said("DISPLAY", &marked, GOOD);
+    let exists = said("DEFINE QLOCAL(APP.A)", "AMQ8150E: IBM MQ object already exists.", BAD);
+    let define = |answers: &[(&'static str, i32, &'static str)]| {
+        let script = Arc::new(Script {
+            answers: Mutex::new(answers.to_vec()),
+            lines: Mutex::default(),
+        });
+        let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+        let result = IbmMq::new(&config(1), &layout, script.clone(), processes).define([127, 0, 0, 1].into());
+        let runs = script.lines.lock().expect("lines").len();
+        (result, runs)
+    };
+    // The defaults, the question, the user's, the mark.
+    let (result, runs) = define(&[
+        ("runmqsc", 0, done),
+        ("runmqsc", 10, none),
+        ("runmqsc", 0, done),
+        ("runmqsc", 0, done),
+    ]);
+    assert_eq!((result, runs), (Ok(()), 4));
+    let (result, runs) = define(&[("runmqsc", 0, done), ("runmqsc", 0, marked)]);
+    assert_eq!((result, runs), (Ok(()), 2), "nothing has changed");
+    let (result, runs) = define(&[("runmqsc", 0, done), ("runmqsc", 10, none), ("runmqsc", 10, exists)]);
+    let failure = result.expect_err("refused");
+    assert_eq!((failure.kind, runs), (FailureKind::Final, 3), "no mark");
+    assert!(
+        failure.text.contains("definitions.mqsc") && failure.text.contains("AMQ8150E"),
+        "{}",
+        failure.text
+    );
+    std::fs::remove_file(layout.definitions()).expect("remove");
+    assert_eq!(define(&[("runmqsc", 0, done)]), (Ok(()), 1), "nobody has any");
 }

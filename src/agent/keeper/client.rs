@@ -3,6 +3,7 @@
 use super::protocol::{KeeperStatus, Notice, Reply, Request};
 use crate::agent::machine::ClaimError;
 use crate::agent::ports::ClaimResult;
+use crate::engine::{Command, Output, RunError};
 use crate::fence::{DataState, Proof, RecordView};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -99,6 +100,34 @@ impl Keeper {
     pub fn note(&self, engine_version: Option<String>, served: bool) -> Result<(), String> {
         let request = Request::Note { engine_version, served };
         done(self.ask(&request, SLOW).map_err(no_answer)?)
+    }
+
+    /// Runs a command in the keeper's unit, to its end or its deadline.
+    ///
+    /// # Errors
+    /// [`RunError`]; without a keeper, or without its lock, the command is not started.
+    pub fn run(&self, command: &Command) -> Result<Output, RunError> {
+        let request = Request::Run { order: command.into() };
+        let line = || command.to_string();
+        let mut lines =
+            BufReader::new(
+                self.connect(command.deadline + SLOW)
+                    .map_err(|source| RunError::CouldNotStart {
+                        command: line(),
+                        source,
+                    })?,
+            );
+        let reply = exchange(&mut lines, &request).map_err(|source| RunError::CouldNotFollow {
+            command: line(),
+            source,
+        })?;
+        match reply {
+            Reply { ran: Some(ran), .. } => ran.result(command),
+            refused => Err(RunError::CouldNotStart {
+                command: line(),
+                source: io::Error::other(refusal(refused)),
+            }),
+        }
     }
 
     /// Lets the data go; the keeper then ends. No keeper is a success: there is nothing to release.

@@ -1,5 +1,6 @@
 //! What agent and keeper say to each other: one JSON object a line.
 
+use super::commands::{Order, Ran};
 use crate::agent::ports::LockPlace;
 use crate::fence::{DataState, Epoch, OwnerRecord, Proof, RecordView};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub struct KeeperConfig {
     pub boot: String,
     /// Where the lock is.
     pub lock: LockPlace,
+    /// User and group id that the directories of data and log are given to.
+    #[serde(default)]
+    pub owner: Option<(u32, u32)>,
 }
 
 /// A request; each is answered by one [`Reply`], [`Request::Watch`] also by [`Notice`]s for as long as the connection lives.
@@ -45,6 +49,11 @@ pub enum Request {
         engine_version: Option<String>,
         /// The instance has served: the count of instances that gave up begins anew.
         served: bool,
+    },
+    /// Run a command of the engine in the keeper's unit. Only while the lock is held and the data claimed.
+    Run {
+        /// The command line.
+        order: Order,
     },
     /// Write that the data is let go, release the lock, end.
     Release {
@@ -73,6 +82,9 @@ pub struct Reply {
     /// The claimed epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
+    /// What became of a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Ran>,
 }
 
 impl Reply {

@@ -7,6 +7,7 @@ use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, W
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fs;
+use std::os::unix::fs::chown;
 use std::time::{Duration, Instant};
 
 /// How many writes the percentile is taken over.
@@ -114,7 +115,11 @@ impl Desk {
         }
         let dirs = DataDirs::new(&self.config.mount, &self.config.queue_manager);
         for dir in [&dirs.data, &dirs.log] {
-            if let Err(error) = fs::create_dir_all(dir) {
+            let made = fs::create_dir_all(dir).and_then(|()| match self.config.owner {
+                Some((user, group)) => chown(dir, Some(user), Some(group)),
+                None => Ok(()),
+            });
+            if let Err(error) = made {
                 return Reply::failed(format!("create {}: {error}", dir.display()));
             }
         }
@@ -258,6 +263,7 @@ mod tests {
                 address: ([127, 0, 0, 1], 1).into(),
                 lease_ms: 1000,
             },
+            owner: None,
         };
         Desk::new(config, format!("keeper-of-{instance}"))
     }

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,8 @@ pub(super) struct Shared {
     jobs: Sender<Job>,
     orders: Sender<LockOrder>,
     pub(super) reset: Arc<dyn HostReset>,
+    /// Open while commands of the engine may be run; whoever runs one holds it for reading.
+    pub(super) gate: RwLock<bool>,
     ended: Mutex<bool>,
     end: Condvar,
     config: KeeperConfig,
@@ -121,6 +123,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         jobs,
         orders,
         reset: ports.reset,
+        gate: RwLock::new(true),
         ended: Mutex::new(false),
         end: Condvar::new(),
         config: config.clone(),
@@ -225,7 +228,7 @@ impl Shared {
             }
             Request::Note { engine_version, served } => desk.note(engine_version, served),
             Request::Release { condemned } => desk.release(condemned),
-            Request::Status | Request::Watch => Reply::failed("not for this thread"),
+            Request::Status | Request::Watch | Request::Run { .. } => Reply::failed("not for this thread"),
         }
     }
 
@@ -283,6 +286,10 @@ impl Shared {
             match request {
                 Request::Status => send(&mut stream, &self.status())?,
                 Request::Watch => return self.watch(stream, &mut lines),
+                Request::Run { order } => {
+                    let reply = self.run_command(order);
+                    send(&mut stream, &reply)?;
+                }
                 Request::Release { .. } => {
                     let reply = self.release(request);
                     send(&mut stream, &reply)?;
@@ -315,6 +322,10 @@ impl Shared {
     /// The record says so first, then the lock goes: a successor must never find a free lock and an unreleased record
     /// because of an orderly end.
     fn release(&self, request: Request) -> Reply {
+        match self.gate.try_write() {
+            Ok(mut open) => *open = false,
+            Err(_) => return Reply::failed("a command of the engine runs in the keeper's unit"),
+        }
         let reply = if self.held() { self.ask(request) } else { Reply::done() };
         let (done, released) = mpsc::channel();
         if self.orders.send(LockOrder::Release(done)).is_ok() {
@@ -348,8 +359,15 @@ impl Shared {
             // While an engine lives the keeper does, whoever asks it to end.
             if (alone || terminate.load(Ordering::Acquire)) && engine.list().is_ok_and(|p| p.is_empty()) {
                 tracing::info!(alone, "no engine and nobody who needs the lock: ending");
-                self.release(Request::Release { condemned: false });
-                return;
+                let released = self.release(Request::Release { condemned: false });
+                if released.ok {
+                    return;
+                }
+                tracing::warn!(error = released.error, "not released");
+                // A record that cannot be written must not keep the keeper for ever; a command that runs must.
+                if !*self.gate.read().unwrap_or_else(|e| e.into_inner()) {
+                    return;
+                }
             }
         }
         // The last reply or notice is on its way.

@@ -35,6 +35,8 @@ fn config() -> AgentConfig {
         storage: StorageConfig {
             file_system: "fs-1".into(),
             mount: "/mnt/mqaws".into(),
+            mount_with: "efs-utils".into(),
+            lease_seconds: None,
         },
         credentials: "arn".into(),
         mq_port: 1414,
@@ -86,6 +88,7 @@ impl Host {
             mounter: self.world.clone(),
             accounts: self.world.clone(),
             spawner: self.keepers.clone(),
+            init: self.world.clone(),
         };
         let (layout, out, ended) = (self.layout.clone(), self.out.clone(), self.ended.clone());
         spawn("test-agent", move || {

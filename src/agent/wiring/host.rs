@@ -1,28 +1,104 @@
-//! A real host's wiring, as far as it goes.
-//!
-//! The lock on an NFS file system, the mount and the accounts of a real host are not part of this version: without the lock
-//! nothing on a real host may start a queue manager, so the agent refuses to run and says so. Its commands work.
+//! A real host's wiring: the machine's own mount, units, accounts and reset.
 
-use super::{Wiring, run_command, run_keeper};
+use super::{Wiring, executable, imds, run_command, run_keeper};
 use crate::agent::commands::Guard;
+use crate::agent::engine::chain;
+use crate::agent::host::{HostAccounts, HostMount, KeeperUnit, MountTarget, Network, Programs, Systemd, accounts};
+use crate::agent::keeper::{FencedRunner, Keeper};
 use crate::agent::layout::Layout;
+use crate::agent::machine::Policy;
 use crate::agent::ports::HostReset;
+use crate::agent::run;
+use crate::aws::signed::{CallError, Client, Imds, dns_suffix};
+use crate::model::agent::AgentConfig;
+use crate::remedy::Remedy;
 use std::ffi::OsString;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Why the agent does not run on a real host yet.
-pub const REFUSAL: &str = "this version has no lock for an NFS file system, and without one it starts no queue manager";
+/// The user that IBM MQ's package makes, as which its commands run.
+const ENGINE_USER: &str = "mqm";
+/// The port of NFS; only there because a name is looked up together with one.
+const NFS_PORT: u16 = 2049;
 
 /// The shipped agent. `reset` resets this machine; only the keeper is given it.
 pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
+    let layout = Layout::new("/");
     let wiring = Wiring {
-        layout: Layout::new("/"),
         mark: None,
-        guard: Guard::Tag(super::imds()),
+        guard: Guard::Tag(imds()),
+        runner: Arc::new(FencedRunner(Keeper::new(&layout.keeper_socket()))),
+        // Commands that only look need no such user; whatever writes is refused without it.
+        own: executable(),
+        run_as: accounts::ids(ENGINE_USER),
+        layout,
     };
     match args.first().and_then(|a| a.to_str()) {
         Some("__keeper") => run_keeper(&wiring, |_| reset),
-        _ => run_command(&wiring, &args, |_| Err(REFUSAL.to_owned())),
+        _ => run_command(&wiring, &args, |config| agent(&wiring, config)),
+    }
+}
+
+fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
+    if let Err(why) = &wiring.run_as {
+        return Err(why.clone());
+    }
+    let programs = Programs::of_the_host();
+    let network = Surroundings {
+        imds: imds(),
+        client: wiring.client(&config),
+    };
+    let suffix = dns_suffix(&config.region);
+    let mounter = HostMount::new(
+        &config,
+        suffix,
+        wiring.layout.clone(),
+        programs.clone(),
+        Box::new(network),
+    )?;
+    let spawner = KeeperUnit::new(wiring.layout.clone(), programs.clone());
+    let init = Systemd::from_env().map_err(|e| format!("the service manager's socket: {e}"))?;
+    let ports = wiring.ports(
+        &config,
+        Arc::new(mounter),
+        Arc::new(HostAccounts::new(programs)),
+        Arc::new(spawner),
+        Arc::new(init),
+    );
+    run::run(config, wiring.layout.clone(), ports, Policy::default()).map_err(|e| e.to_string())
+}
+
+/// The network of a real instance.
+struct Surroundings {
+    imds: Imds,
+    client: Client,
+}
+
+impl Network for Surroundings {
+    fn here(&self) -> Result<(String, String), String> {
+        let need = |name| self.imds.need(name).map_err(|e| chain(&e));
+        Ok((need("instance-id")?, need("placement/availability-zone")?))
+    }
+
+    fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, String> {
+        let found = (name, NFS_PORT).to_socket_addrs().map_err(|e| e.to_string())?;
+        Ok(found.map(|a| a.ip()).collect())
+    }
+
+    fn mount_targets(&self, file_system: &str) -> Result<Vec<MountTarget>, String> {
+        let words = |error: CallError| match error.hint() {
+            Some(hint) => format!("{}; {hint}", error.line()),
+            None => error.line(),
+        };
+        let targets = self.client.mount_targets(file_system).map_err(words)?;
+        Ok(targets
+            .into_iter()
+            .map(|t| MountTarget {
+                zone: t.zone,
+                address: t.address,
+                state: t.state,
+            })
+            .collect())
     }
 }

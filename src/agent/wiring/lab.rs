@@ -1,15 +1,15 @@
 //! The lab's wiring: a host is a set of processes below a root directory.
 
-use super::{Wiring, imds, run_command, run_keeper};
+use super::{Wiring, executable, imds, run_command, run_keeper};
 use crate::agent::commands::Guard;
 use crate::agent::engine::chain;
 use crate::agent::layout::Layout;
 use crate::agent::machine::Policy;
-use crate::agent::ports::{Accounts, HostReset, KeeperSpawner, LockPlace, Mounter};
+use crate::agent::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
 use crate::agent::processes::Processes;
 use crate::agent::run;
 use crate::aws::signed::{HttpTransport, Imds, Transport};
-use crate::engine::lab_accounts;
+use crate::engine::{lab_accounts, runner};
 use crate::model::agent::AgentConfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -46,6 +46,9 @@ fn wiring() -> Option<Wiring> {
         layout: Layout::new(&root),
         mark: Some((ROOT.to_owned(), root)),
         guard: Guard::Lab,
+        runner: Arc::new(runner::Processes),
+        own: executable().into_iter().chain(["__agent".into()]).collect(),
+        run_as: Err("a lab instance has no users".to_owned()),
     })
 }
 
@@ -64,7 +67,13 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
         transport: Arc::new(HttpTransport::new()),
     };
     let accounts = LabAccounts(wiring.layout.root().to_owned());
-    let ports = wiring.ports(&config, Arc::new(mounter), Arc::new(accounts), Arc::new(SpawnKeeper));
+    let ports = wiring.ports(
+        &config,
+        Arc::new(mounter),
+        Arc::new(accounts),
+        Arc::new(SpawnKeeper),
+        Arc::new(NoInit),
+    );
     run::run(config, wiring.layout.clone(), ports, Policy::default()).map_err(|e| e.to_string())
 }
 
@@ -151,6 +160,13 @@ impl Accounts for LabAccounts {
             .map_err(|e| format!("derive the password's hash: {e}"))?;
         accounts.write(&self.0).map_err(|e| chain(&e))
     }
+}
+
+/// A lab instance has no init system: who restarts its agent sees its end.
+struct NoInit;
+
+impl Init for NoInit {
+    fn alive(&self, _state: &str) {}
 }
 
 /// Starts the keeper by running this executable again.

@@ -1,6 +1,6 @@
 //! What the agent is wired to: the lab's doubles, or a real host.
 //!
-//! The two differ in their ports and in nothing else. The lab's wiring needs `MQAWS_LAB_ROOT` and knows no way to reset a
+//! The two differ in their ports, and in who starts the engine: on a real host the keeper does. The lab's wiring needs `MQAWS_LAB_ROOT` and knows no way to reset a
 //! machine; the real reset is not in this library at all but in the `main` of the shipped agent.
 
 pub mod host;
@@ -12,13 +12,14 @@ use super::engine::IbmMq;
 use super::keeper::protocol::KeeperConfig;
 use super::keeper::{self, KeeperPorts};
 use super::layout::Layout;
-use super::ports::{Accounts, HostReset, KeeperSpawner, LockPlace, Mounter};
+use super::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
 use super::processes::Processes;
 use super::work::Ports;
 use crate::aws::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials, Transport};
 use crate::engine::Runner;
-use crate::fence::{LeaseLock, Lock};
+use crate::fence::{LeaseLock, Lock, NfsLock};
 use crate::model::agent::AgentConfig;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,6 +32,12 @@ struct Wiring {
     /// A variable that the engine's processes carry.
     mark: Option<(String, String)>,
     guard: Guard,
+    /// Who runs the engine's commands.
+    runner: Arc<dyn Runner>,
+    /// User and group id of the engine's commands, or why there is none; root in a lab is the caller itself.
+    run_as: Result<(u32, u32), String>,
+    /// This program, and the arguments that lead to the agent's verbs.
+    own: Vec<OsString>,
 }
 
 impl Wiring {
@@ -40,8 +47,16 @@ impl Wiring {
     }
 
     fn engine(&self, config: &AgentConfig) -> IbmMq {
-        let runner: Arc<dyn Runner> = Arc::new(crate::engine::runner::Processes);
-        IbmMq::new(config, &self.layout, runner, self.processes(&config.queue_manager))
+        let processes = self.processes(&config.queue_manager);
+        IbmMq::new(config, &self.layout, self.runner.clone(), processes)
+            .run_as(self.run_as.clone().ok())
+            .tuned_by(self.own.clone())
+    }
+
+    fn client(&self, config: &AgentConfig) -> Client {
+        let credentials = Arc::new(ImdsCredentials::new(imds()));
+        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new());
+        Client::new(Endpoints::from_env(&config.region), credentials, transport)
     }
 
     fn ports(
@@ -50,18 +65,17 @@ impl Wiring {
         mounter: Arc<dyn Mounter>,
         accounts: Arc<dyn Accounts>,
         spawner: Arc<dyn KeeperSpawner>,
+        init: Arc<dyn Init>,
     ) -> Ports {
-        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new());
-        let imds = imds();
-        let credentials = Arc::new(ImdsCredentials::new(imds.clone()));
-        let client = Client::new(Endpoints::from_env(&config.region), credentials, transport);
+        let client = self.client(config);
         Ports {
             engine: Arc::new(self.engine(config)),
             cloud: Arc::new(Aws::new(client, config.clone())),
-            metadata: Arc::new(InstanceMetadata::new(imds)),
+            metadata: Arc::new(InstanceMetadata::new(imds())),
             mounter,
             accounts,
             spawner,
+            init,
         }
     }
 }
@@ -92,17 +106,7 @@ fn keeper_from_stdin(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn H
     io::stdin().read_to_string(&mut text)?;
     let config: KeeperConfig = serde_json::from_str(&text)?;
     let token = token(&config.instance)?;
-    let LockPlace::Lease { address, lease_ms } = config.lock;
-    let path = format!(".mqaws/{}/lock", config.queue_manager);
-    let lease = Duration::from_millis(lease_ms);
-    let lock: Box<dyn Lock> = Box::new(LeaseLock::new(
-        address,
-        &config.file_system,
-        &path,
-        &config.instance,
-        &token,
-        lease,
-    ));
+    let lock = lock(&config, &token);
     let engine = wiring.processes(&config.queue_manager);
     let terminate = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
@@ -115,6 +119,33 @@ fn keeper_from_stdin(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn H
         terminate,
     };
     keeper::run(config, token, ports)
+}
+
+fn lock(config: &KeeperConfig, token: &str) -> Box<dyn Lock> {
+    let queue_manager = &config.queue_manager;
+    match config.lock {
+        LockPlace::Lease { address, lease_ms } => {
+            let path = format!(".mqaws/{queue_manager}/lock");
+            let lease = Duration::from_millis(lease_ms);
+            let (file_system, instance) = (&config.file_system, &config.instance);
+            Box::new(LeaseLock::new(address, file_system, &path, instance, token, lease))
+        }
+        LockPlace::Nfs { lease_ms } => {
+            let lease = Duration::from_millis(lease_ms);
+            Box::new(NfsLock::new(
+                &config.mount,
+                queue_manager,
+                &config.instance,
+                token,
+                lease,
+            ))
+        }
+    }
+}
+
+/// This executable; without its name nothing that needs it is run.
+fn executable() -> Vec<OsString> {
+    std::env::current_exe().map(OsString::from).into_iter().collect()
 }
 
 /// A word that no other keeper has: instance, process and the kernel's randomness.

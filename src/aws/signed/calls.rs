@@ -15,6 +15,17 @@ pub struct InstanceView {
     pub state: String,
 }
 
+/// A mount target as EFS describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountTargetView {
+    /// Availability zone.
+    pub zone: String,
+    /// IPv4 address.
+    pub address: String,
+    /// `creating available updating deleting deleted error`, or a word of a later EFS.
+    pub state: String,
+}
+
 /// What an instance tells its CloudFormation stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal<'a> {
@@ -171,6 +182,33 @@ impl Client {
             params.push(pair(&format!("{prefix}.Dimensions.member.1.Value"), stack));
         }
         self.query(Service::CloudWatch, "PutMetricData", &params).map(|_| ())
+    }
+
+    /// The mount targets of a file system.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn mount_targets(&self, file_system: &str) -> Result<Vec<MountTargetView>, CallError> {
+        let params = [("FileSystemId", file_system)];
+        let answer = self.get(
+            Service::Efs,
+            "DescribeMountTargets",
+            "2015-02-01/mount-targets",
+            &params,
+        )?;
+        let targets = answer["MountTargets"].as_array().ok_or_else(|| CallError::Malformed {
+            action: "elasticfilesystem:DescribeMountTargets".to_owned(),
+            what: "no MountTargets".to_owned(),
+        })?;
+        let text = |target: &Value, name: &str| target[name].as_str().unwrap_or_default().to_owned();
+        Ok(targets
+            .iter()
+            .map(|target| MountTargetView {
+                zone: text(target, "AvailabilityZoneName"),
+                address: text(target, "IpAddress"),
+                state: text(target, "LifeCycleState"),
+            })
+            .collect())
     }
 
     /// The text of a secret.

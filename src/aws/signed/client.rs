@@ -23,6 +23,17 @@ pub struct Client {
     pause: fn(Duration),
 }
 
+/// A request before it is signed.
+struct Unsigned<'a> {
+    service: Service,
+    /// `GET` or `POST`.
+    method: &'static str,
+    /// Path and query below the service's URL.
+    path: String,
+    headers: &'a [(&'a str, &'a str)],
+    body: &'a [u8],
+}
+
 /// What AWS answered, before it is read.
 struct Answer {
     status: u16,
@@ -65,7 +76,7 @@ impl Client {
             form.push_str(&format!("&{}={}", encode(key), encode(value)));
         }
         let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
-        let answer = self.call(service, &name, &headers, form.as_bytes(), query_error)?;
+        let answer = self.post(service, &name, &headers, form.as_bytes(), query_error)?;
         Node::parse(&answer.body).map_err(|what| CallError::Malformed { action: name, what })
     }
 
@@ -83,15 +94,35 @@ impl Client {
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", &target),
         ];
-        let answer = self.call(service, &name, &headers, params.to_string().as_bytes(), json_error)?;
-        // The text may be a secret: say where it broke, never what it was.
-        serde_json::from_slice(&answer.body).map_err(|e| CallError::Malformed {
-            action: name,
-            what: format!("not JSON at line {} column {}", e.line(), e.column()),
-        })
+        let answer = self.post(service, &name, &headers, params.to_string().as_bytes(), json_error)?;
+        read_json(name, &answer)
     }
 
-    fn call(
+    /// Reads a resource of a service that speaks REST and JSON.
+    pub(super) fn get(
+        &self,
+        service: Service,
+        action: &str,
+        path: &str,
+        params: &[(&str, &str)],
+    ) -> Result<Value, CallError> {
+        let name = format!("{}:{action}", service.name());
+        let params: Vec<String> = params
+            .iter()
+            .map(|(key, value)| format!("{}={}", encode(key), encode(value)))
+            .collect();
+        let request = Unsigned {
+            service,
+            method: "GET",
+            path: format!("{path}?{}", params.join("&")),
+            headers: &[],
+            body: &[],
+        };
+        let answer = self.call(&name, &request, json_error)?;
+        read_json(name, &answer)
+    }
+
+    fn post(
         &self,
         service: Service,
         action: &str,
@@ -99,10 +130,26 @@ impl Client {
         body: &[u8],
         error_of: fn(&Answer) -> (String, String),
     ) -> Result<Answer, CallError> {
+        let request = Unsigned {
+            service,
+            method: "POST",
+            path: String::new(),
+            headers,
+            body,
+        };
+        self.call(action, &request, error_of)
+    }
+
+    fn call(
+        &self,
+        action: &str,
+        request: &Unsigned<'_>,
+        error_of: fn(&Answer) -> (String, String),
+    ) -> Result<Answer, CallError> {
         let mut fresh = false;
         let mut number = 1;
         loop {
-            let failure = match self.once(service, action, headers, body, fresh) {
+            let failure = match self.once(action, request, fresh) {
                 Ok(answer) if answer.status < 300 => return Ok(answer),
                 Ok(answer) => {
                     let (code, message) = error_of(&answer);
@@ -134,21 +181,14 @@ impl Client {
         }
     }
 
-    fn once(
-        &self,
-        service: Service,
-        action: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-        fresh: bool,
-    ) -> Result<Answer, Failure> {
+    fn once(&self, action: &str, request: &Unsigned<'_>, fresh: bool) -> Result<Answer, Failure> {
         let credentials = self.credentials.get(fresh).map_err(|source| {
             Failure::Final(CallError::Credentials {
                 action: action.to_owned(),
                 source,
             })
         })?;
-        let request = self.signed(service, headers, body, &credentials).map_err(|source| {
+        let request = self.signed(request, &credentials).map_err(|source| {
             Failure::Final(CallError::Signing {
                 action: action.to_owned(),
                 source,
@@ -163,12 +203,11 @@ impl Client {
 
     fn signed(
         &self,
-        service: Service,
-        headers: &[(&str, &str)],
-        body: &[u8],
+        unsigned: &Unsigned<'_>,
         credentials: &Credentials,
     ) -> Result<http::Request<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> {
-        let url = self.endpoints.url(service);
+        let Unsigned { headers, body, .. } = unsigned;
+        let url = self.endpoints.url(unsigned.service) + &unsigned.path;
         let identity = aws_credential_types::Credentials::new(
             credentials.access_key_id.clone(),
             credentials.secret_access_key.expose_secret(),
@@ -180,7 +219,7 @@ impl Client {
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(self.endpoints.region())
-            .name(service.name())
+            .name(unsigned.service.name())
             .time(SystemTime::now())
             .settings(SigningSettings::default())
             .build()?
@@ -188,10 +227,13 @@ impl Client {
         let host = url.parse::<http::Uri>()?;
         let host = host.authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
         let signed_headers = headers.iter().copied().chain([("host", host.as_str())]);
-        let signable = SignableRequest::new("POST", url.as_str(), signed_headers, SignableBody::Bytes(body))?;
+        let signable = SignableRequest::new(unsigned.method, url.as_str(), signed_headers, SignableBody::Bytes(body))?;
         let (instructions, _) = sign(signable, &params)?.into_parts();
-        let mut request = http::Request::post(&url).header("host", &host);
-        for (name, value) in headers {
+        let mut request = http::Request::builder()
+            .method(unsigned.method)
+            .uri(&url)
+            .header("host", &host);
+        for (name, value) in *headers {
             request = request.header(*name, *value);
         }
         let mut request = request.body(body.to_vec())?;
@@ -229,9 +271,21 @@ fn query_error(answer: &Answer) -> (String, String) {
     }
 }
 
+fn read_json(action: String, answer: &Answer) -> Result<Value, CallError> {
+    // The text may be a secret: say where it broke, never what it was.
+    serde_json::from_slice(&answer.body).map_err(|e| CallError::Malformed {
+        action,
+        what: format!("not JSON at line {} column {}", e.line(), e.column()),
+    })
+}
+
 fn json_error(answer: &Answer) -> (String, String) {
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let code = value["__type"].as_str().or(value["code"].as_str()).unwrap_or_default();
+    // EFS writes `ErrorCode`.
+    let code = ["__type", "code", "ErrorCode"]
+        .iter()
+        .find_map(|key| value[key].as_str());
+    let code = code.unwrap_or_default();
     let message = value["message"].as_str().or(value["Message"].as_str());
     (
         code.rsplit('#').next().unwrap_or_default().to_owned(),

@@ -13,6 +13,8 @@ pub enum Service {
     CloudWatch,
     /// Secrets Manager.
     SecretsManager,
+    /// EFS.
+    Efs,
 }
 
 impl Service {
@@ -24,6 +26,7 @@ impl Service {
             Self::CloudFormation => "cloudformation",
             Self::CloudWatch => "monitoring",
             Self::SecretsManager => "secretsmanager",
+            Self::Efs => "elasticfilesystem",
         }
     }
 
@@ -34,7 +37,7 @@ impl Service {
             Self::AutoScaling => Some("2011-01-01"),
             Self::CloudFormation => Some("2010-05-15"),
             Self::CloudWatch => Some("2010-08-01"),
-            Self::SecretsManager => None,
+            Self::SecretsManager | Self::Efs => None,
         }
     }
 }
@@ -71,13 +74,18 @@ impl Endpoints {
     pub fn url(&self, service: Service) -> String {
         match &self.every {
             Some(url) => format!("{url}/"),
-            None => format!("https://{}.{}.{}/", service.name(), self.region, suffix(&self.region)),
+            None => format!(
+                "https://{}.{}.{}/",
+                service.name(),
+                self.region,
+                dns_suffix(&self.region)
+            ),
         }
     }
 }
 
 /// DNS suffix of the region's partition.
-fn suffix(region: &str) -> &'static str {
+pub fn dns_suffix(region: &str) -> &'static str {
     match region {
         r if r.starts_with("cn-") => "amazonaws.com.cn",
         r if r.starts_with("us-iso-") => "c2s.ic.gov",

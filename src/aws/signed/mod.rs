@@ -14,10 +14,10 @@ mod retry;
 mod transport;
 mod xml;
 
-pub use calls::{Datum, InstanceView, Signal, SignalOutcome};
+pub use calls::{Datum, InstanceView, MountTargetView, Signal, SignalOutcome};
 pub use client::Client;
 pub use credentials::{Credentials, CredentialsSource, ImdsCredentials};
-pub use endpoint::{Endpoints, Service};
+pub use endpoint::{Endpoints, Service, dns_suffix};
 pub use error::CallError;
 pub use imds::{Imds, ImdsError};
 pub use retry::RetryPolicy;

@@ -219,7 +219,11 @@ impl Driver {
 
     /// `setmqprd`: accepts the licence in that file. On every boot of every instance: a replaced instance has none.
     pub fn accept_licence(&self, file: impl Into<OsString>) -> Command {
-        self.command("setmqprd", [file.into()])
+        Command {
+            // It changes the installation, which belongs to root (not confirmed).
+            run_as: None,
+            ..self.command("setmqprd", [file.into()])
+        }
     }
 
     /// Reads the output of [`Self::start`].

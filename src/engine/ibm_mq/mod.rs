@@ -5,7 +5,7 @@
 //! what rests on general knowledge alone is marked *unverified*.
 //!
 //! Reading order: [`Driver`] builds command lines; [`exit`] says what their exit codes mean; [`dspmq`], [`rdqmstatus`],
-//! [`stanza`], [`version`], [`drbd`], [`messages`] and [`mqsc`] read what they print; [`definitions`] writes MQSC.
+//! [`stanza`], [`version`], [`drbd`], [`messages`] and [`mqsc`] read what they print; [`definitions`] writes MQSC, [`tuning`] edits `qm.ini`.
 //!
 //! All parsers read any text without failing: what they do not know they keep as it is.
 
@@ -22,6 +22,7 @@ pub mod name;
 pub mod rdqmstatus;
 pub mod stanza;
 pub mod status;
+pub mod tuning;
 pub mod version;
 
 pub use command::{CreateQueueManager, EndMode, EndOptions, LogType, QueueManagerInfo, Show, StartOptions};

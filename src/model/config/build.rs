@@ -8,10 +8,10 @@ use super::error::Violation;
 use super::place::Place;
 use super::read::{Given, Reader};
 use crate::model::deployment::{
-    Alarms, Credentials, Deployment, Endpoint, Instance, Network, PerformanceMode, Placement, QueueManager, Security,
-    Storage, Throughput, Topology,
+    Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
+    Security, Storage, Throughput, Topology,
 };
-use crate::model::{Cidr, InvalidName, Region, SubnetId, TagKey, TagValue, ZoneName};
+use crate::model::{Cidr, Definitions, InvalidName, Region, SubnetId, TagKey, TagValue, ZoneName};
 
 /// What is wrong with a value, before its key and place are known.
 struct Wrong {
@@ -128,6 +128,13 @@ impl Reader {
         let name = self.name("queue_manager.name");
         let queue_manager = QueueManager {
             name: name.unwrap_or(defaults.queue_manager.name),
+            definitions: self.scalar("queue_manager.definitions", |file| match file.trim() {
+                "" => Err(Wrong::new(
+                    "`queue_manager.definitions` names no file",
+                    "name a file of MQSC commands",
+                )),
+                file => Ok(Definitions::named(file)),
+            }),
         };
         let stack = self.name("stack");
         let region = self.name("region");
@@ -301,6 +308,7 @@ impl Reader {
 
     fn storage(&mut self) -> Storage {
         let throughputs = Throughput::ALL.map(|mode| (mode.as_str(), mode));
+        let mounts = Mount::ALL.map(|mount| (mount.as_str(), mount));
         let modes = PerformanceMode::ALL.map(|mode| (mode.as_str(), mode));
         let storage = Storage {
             throughput: self.choice("storage.throughput", &throughputs, Throughput::default()),
@@ -308,7 +316,17 @@ impl Reader {
             performance_mode: self.choice("storage.performance_mode", &modes, PerformanceMode::default()),
             backup: self.flag("storage.backup", true),
             kms_key: self.name("storage.kms_key"),
+            mount: self.choice("storage.mount", &mounts, Mount::default()),
+            lease_seconds: self.number("storage.lease_seconds", 5, 300),
         };
+        if storage.mount == Mount::Nfs {
+            let place = self.place("storage.mount");
+            let message =
+                "mount `nfs` has no TLS and no IAM: the file system's policy admits whoever reaches a mount target";
+            self.warnings.push(Violation::new("storage.mount", message, place).hint(
+                "keep `efs-utils`, unless the image cannot have it; security groups are all that protects the data",
+            ));
+        }
         let provisioned = storage.throughput == Throughput::Provisioned;
         if provisioned && !self.is_given("storage.provisioned_mibps") {
             let place = self.place("storage.throughput");

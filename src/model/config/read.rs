@@ -36,6 +36,33 @@ impl Loaded {
         self.places.get(key).cloned().unwrap_or(Place::Default)
     }
 
+    /// The same with the text of the definitions' file, when one is named; `read` gets its name and whether that stands in
+    /// the configuration file, beside which it then lies.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it cannot be read, or holds what the agent could not be given.
+    pub fn with_definitions(
+        mut self,
+        read: impl Fn(&str, bool) -> std::io::Result<String>,
+    ) -> Result<Self, ConfigError> {
+        const KEY: &str = "queue_manager.definitions";
+        let Some(named) = self.deployment.queue_manager.definitions.take() else {
+            return Ok(self);
+        };
+        let beside_the_file = matches!(self.place(KEY), Place::File { .. });
+        let given = read(&named.file, beside_the_file).map_err(|error| format!("read `{}`: {error}", named.file));
+        match given.and_then(|text| named.with_text(text)) {
+            Ok(definitions) => {
+                self.deployment.queue_manager.definitions = Some(definitions);
+                Ok(self)
+            }
+            Err(why) => {
+                let hint = "name a text file of MQSC commands, at most 8 KiB, relative to the configuration file";
+                Err(self.violation(KEY, why).hint(hint).into())
+            }
+        }
+    }
+
     /// A violation at the place of a key, for what only an account can tell.
     pub fn violation(&self, key: &str, message: impl Into<String>) -> Violation {
         Violation::new(key, message, self.place(key))

@@ -103,7 +103,7 @@ fn unknown_keys_name_the_nearest_known_one() {
         ("network:\n  ami: x", "did you mean `instance.ami`?"),
         (
             "storage:\n  mode: x",
-            "known keys: throughput, provisioned_mibps, performance_mode, backup, kms_key",
+            "known keys: throughput, provisioned_mibps, performance_mode, backup, kms_key, mount, lease_seconds",
         ),
         (
             "security:\n  boundary: x",
@@ -361,4 +361,29 @@ fn every_default_of_the_schema_is_the_readers_default() {
         let told = &schema["properties"][section]["default"];
         assert_eq!(told, value, "{section}");
     }
+}
+
+#[test]
+fn the_file_of_definitions_is_read_beside_the_configuration() {
+    let loaded = load("queue_manager:\n  definitions: own.mqsc\n").unwrap();
+    let read = |file: &str, beside: bool| {
+        assert_eq!((file, beside), ("own.mqsc", true));
+        Ok("DEFINE QLOCAL(A)".to_owned())
+    };
+    let loaded = loaded.with_definitions(read).unwrap();
+    assert_eq!(
+        loaded.deployment.queue_manager.definitions.unwrap().text,
+        "DEFINE QLOCAL(A)"
+    );
+
+    let loaded = load("queue_manager:\n  definitions: gone.mqsc\n").unwrap();
+    let error = loaded
+        .with_definitions(|_, _| Err(std::io::ErrorKind::NotFound.into()))
+        .unwrap_err();
+    assert!(error.to_string().contains("read `gone.mqsc`"), "{error}");
+    assert!(error.place().unwrap().contains("mqaws.yaml:2:16"));
+    let none = load("")
+        .unwrap()
+        .with_definitions(|_, _| panic!("there is nothing to read"));
+    assert_eq!(none.unwrap().deployment.queue_manager.definitions, None);
 }

@@ -4,7 +4,7 @@ use super::super::*;
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{self, KeeperPorts};
 use crate::agent::machine::{EngineFailure, EngineInfo, Health, Identity, SignalResult};
-use crate::agent::ports::{Accounts, Cloud, Engine, HostReset, KeeperSpawner, LockPlace, Measures, Mounter};
+use crate::agent::ports::{Accounts, Cloud, Engine, HostReset, Init, KeeperSpawner, LockPlace, Measures, Mounter};
 use crate::agent::processes::Processes;
 use crate::aws::signed::Datum;
 use crate::fence::{CloudState, DataState, Lock, LockError};
@@ -213,6 +213,10 @@ impl Mounter for World {
             lease_ms: 2000,
         })
     }
+}
+
+impl Init for World {
+    fn alive(&self, _state: &str) {}
 }
 
 impl Accounts for World {
