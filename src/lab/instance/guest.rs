@@ -9,12 +9,14 @@ use super::console::Console;
 use super::host::{Ended, HostError, HostSpec};
 use crate::lab::api::Site;
 use crate::lab::process::LAB_MARK;
+use crate::lab::reaper;
 use crate::lab::timing::EC2_SHUTDOWN_LIMIT;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::sync::watch;
 
@@ -62,13 +64,9 @@ impl GuestHost {
         self.console
             .print(&format!("power on: {} on {}", self.spec.instance, self.spec.address));
         let address = self.spec.address.to_string();
-        let mut machine = self
-            .command("run")
-            .args([&address, &self.spec.zone])
-            .stdout(log)
-            .stderr(errors)
-            .spawn()
-            .map_err(refused)?;
+        let mut command = self.command("run");
+        command.args([&address, &self.spec.zone]).stdout(log).stderr(errors);
+        let mut machine = reaper::spawn(&mut command).map_err(refused)?;
         self.running.send_replace(true);
         // A machine that was cut before it was there has not been cut.
         if self.is_stopping() {
@@ -140,13 +138,20 @@ pub async fn export(program: &Path, file_system: &str, directory: &Path, address
 }
 
 async fn finish(command: &mut Command) -> io::Result<()> {
-    let output = command.kill_on_drop(true).output();
-    let output = tokio::time::timeout(COMMAND, output)
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = reaper::spawn(command)?;
+    let mut said = String::new();
+    let ended = async {
+        if let Some(stderr) = &mut child.stderr.take() {
+            stderr.read_to_string(&mut said).await?;
+        }
+        child.wait().await
+    };
+    let status = tokio::time::timeout(COMMAND, ended)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    if output.status.success() {
+    if status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(io::Error::other(format!("{}: {said}", output.status)))
+    Err(io::Error::other(format!("{status}: {}", said.trim())))
 }
