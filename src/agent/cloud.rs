@@ -2,6 +2,7 @@
 
 use super::engine::chain;
 use super::machine::{Identity, SignalResult};
+use super::notices::Notices;
 use super::ports::{Cloud, Metadata};
 use crate::aws::signed::{CallError, Client, Datum, Imds, ImdsError, Signal, SignalOutcome};
 use crate::fence::CloudState;
@@ -163,6 +164,14 @@ impl Metadata for InstanceMetadata {
         self.imds
             .get("autoscaling/target-lifecycle-state")
             .map_err(|e| chain(&e))
+    }
+
+    fn notices(&self) -> Result<Notices, String> {
+        let get = |name| self.imds.get(name).map_err(|e| chain(&e));
+        Ok(Notices {
+            maintenance: get("events/maintenance/scheduled")?,
+            spot: get("spot/instance-action")?,
+        })
     }
 
     fn tag(&self, name: &str) -> Result<Option<String>, String> {

@@ -37,6 +37,8 @@ pub struct IbmMq {
     driver: Driver,
     run_as: Option<(u32, u32)>,
     own: Vec<OsString>,
+    /// How many commands hang in the kernel.
+    left_behind: fn() -> usize,
     runner: Arc<dyn Runner>,
     processes: Processes,
     queue_manager: String,
@@ -56,6 +58,7 @@ impl IbmMq {
             driver: Driver::new(layout.engine_bin(config)),
             run_as: None,
             own: Vec::new(),
+            left_behind: crate::engine::runner::left_behind,
             runner,
             processes,
             queue_manager: config.queue_manager.clone(),
@@ -124,6 +127,16 @@ impl IbmMq {
             // An earlier attempt of this very claim got that far; `strmqm` says whether it is whole.
             CreateExit::AlreadyExists => Ok("created before".to_owned()),
             exit => Err(transient(&DriverError::failed("crtmqm", exit, &output))),
+        }
+    }
+
+    /// Why nothing more of the engine is asked for now: each further command would hang as well, and none ends of a signal.
+    fn hangs(&self) -> Option<String> {
+        match (self.left_behind)() {
+            0 => None,
+            n => Some(format!(
+                "{n} commands of the engine hang in the kernel: the shared file system stalls"
+            )),
         }
     }
 
@@ -330,8 +343,13 @@ impl Engine for IbmMq {
     }
 
     fn check(&self, address: IpAddr) -> Health {
+        if let Some(hangs) = self.hangs() {
+            return Health::Unknown(hangs);
+        }
         let output = match self.runner.run(&self.driver.ping(&self.queue_manager).deadline(CHECK)) {
             Ok(output) => output,
+            // What SIGKILL does not end hangs in the kernel, on storage: that is no fault of the engine.
+            Err(error @ RunError::TimedOut { reaped: false, .. }) => return Health::Unknown(chain(&error)),
             Err(error @ RunError::TimedOut { .. }) => return Health::Bad(chain(&error)),
             Err(error) => return Health::Unknown(chain(&error)),
         };
@@ -368,6 +386,9 @@ impl Engine for IbmMq {
     }
 
     fn measure(&self) -> Measures {
+        if self.hangs().is_some() {
+            return Measures::default();
+        }
         let report = self.mqsc("DISPLAY QMSTATUS CONNS STATUS").ok();
         let shown = |key: &str| report.as_ref()?.objects().find_map(|o| o.get(key).map(str::to_owned));
         let depths = self.mqsc("DISPLAY QLOCAL(*) CURDEPTH").ok().map(|r| r.depths());

@@ -145,6 +145,14 @@ pub trait Metadata: Send + Sync {
     /// In words.
     fn lifecycle(&self) -> Result<Option<String>, String>;
 
+    /// What EC2 has announced for this instance.
+    ///
+    /// # Errors
+    /// In words.
+    fn notices(&self) -> Result<super::notices::Notices, String> {
+        Ok(super::notices::Notices::default())
+    }
+
     /// Value of one of the instance's tags.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::machine::{Action, DrainReason, Event, KeeperEvent, Machine, Ordered, Policy, State, Timer};
 use super::marks::{Marks, unix_nanos};
 use super::metrics;
-use super::ports::Metadata;
+use super::notices;
 use super::processes;
 use super::status::{self, Extra};
 use super::work::{Message, Ports, Worker, spawn, was_ordered};
@@ -17,7 +17,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Period of everything that looks at something: the pause flag, the metadata service.
+/// Longest turn of the main loop, and period of the look at the pause flag.
 const TICK: Duration = Duration::from_secs(1);
 /// The status file is written at least this often, so that a reader sees whether the agent lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ fn run_with(
 ) -> std::io::Result<()> {
     let snapshot = Arc::default();
     let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;
-    watch_lifecycle(ports.metadata.clone(), out.clone())?;
+    notices::watch(ports.metadata.clone(), out.clone())?;
     fs::create_dir_all(layout.run())?;
     let mut agent = Agent {
         machine: Machine::new(policy),
@@ -92,23 +92,6 @@ fn listen_for_signals(out: Sender<Message>) -> std::io::Result<()> {
         for _ in signals.forever() {
             if out.send(Message::Event(Event::Drain(DrainReason::Signal))).is_err() {
                 return;
-            }
-        }
-    })
-}
-
-/// The group's wish to terminate this instance is told by the metadata service alone; an error there tells nothing.
-fn watch_lifecycle(metadata: Arc<dyn Metadata>, out: Sender<Message>) -> std::io::Result<()> {
-    spawn("lifecycle", move || {
-        loop {
-            std::thread::sleep(TICK);
-            match metadata.lifecycle() {
-                Ok(Some(state)) if state == "Terminated" => {
-                    let _ = out.send(Message::Event(Event::Drain(DrainReason::Lifecycle)));
-                    return;
-                }
-                Ok(_) => {}
-                Err(error) => tracing::debug!(error, "target lifecycle state"),
             }
         }
     })

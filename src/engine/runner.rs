@@ -14,6 +14,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -367,8 +368,21 @@ fn kill(mut child: Child) -> bool {
         }
     }
     // Left to a thread of its own, so that it does not stay a zombie should it ever come back.
-    std::thread::spawn(move || child.wait());
+    LEFT_BEHIND.fetch_add(1, Ordering::AcqRel);
+    std::thread::spawn(move || {
+        let _ = child.wait();
+        LEFT_BEHIND.fetch_sub(1, Ordering::AcqRel);
+    });
     false
+}
+
+/// Commands of this process that were killed and are still there.
+static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
+
+/// How many commands were killed at their deadlines and have not ended yet: they hang in the kernel, on a stalled file
+/// system, and whatever looks at the same would hang beside them.
+pub fn left_behind() -> usize {
+    LEFT_BEHIND.load(Ordering::Acquire)
 }
 
 #[cfg(test)]

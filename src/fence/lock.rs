@@ -46,7 +46,7 @@ pub enum LockError {
     /// The lock server did not answer.
     #[error("the lock server does not answer")]
     Unreachable(#[source] io::Error),
-    /// The lock server answered something that is not in the protocol, or refused.
-    #[error("the lock server answered `{0}`")]
+    /// The lock server answered something that is not in the protocol, or refused; or there is none.
+    #[error("no lock: {0}")]
     Refused(String),
 }

@@ -12,6 +12,7 @@ use super::lock::{Lock, LockError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+use rustix::fs::{NFS_SUPER_MAGIC, fstatfs};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -36,6 +37,8 @@ pub struct NfsLock {
     token: String,
     lease: Duration,
     proofs: u64,
+    /// Refuses files of every other kind of file system.
+    only_nfs: bool,
     /// Open exactly while the lock is held.
     file: Option<File>,
 }
@@ -49,8 +52,17 @@ impl NfsLock {
             token: token.to_owned(),
             lease,
             proofs: 0,
+            only_nfs: false,
             file: None,
         }
+    }
+
+    /// The same lock, never on anything but NFS: below a mount point that nothing is mounted on lies the local disk, where
+    /// every host would find the lock free.
+    #[must_use]
+    pub fn only_on_nfs(mut self) -> Self {
+        self.only_nfs = true;
+        self
     }
 
     fn open(&self) -> io::Result<File> {
@@ -125,6 +137,15 @@ impl Lock for NfsLock {
         }
         // Opened anew at each attempt: a file that stays open would show its old content.
         let file = self.open().map_err(LockError::Unreachable)?;
+        if self.only_nfs {
+            let kind = fstatfs(&file).map_err(|e| LockError::Unreachable(e.into()))?.f_type;
+            if i128::from(kind) != i128::from(NFS_SUPER_MAGIC) {
+                return Err(LockError::Refused(format!(
+                    "{} is not on an NFS file system: is it mounted?",
+                    self.path.display()
+                )));
+            }
+        }
         match set(&file, libc::F_WRLCK) {
             Ok(()) => {}
             Err(Errno::EAGAIN | Errno::EACCES) => return Err(LockError::Busy { holder: holder(&file) }),
@@ -231,6 +252,15 @@ mod tests {
             assert!(!lost(errno), "{errno}");
         }
         assert!(is_full(&Errno::ENOSPC.into()) && is_full(&Errno::EDQUOT.into()));
+    }
+
+    #[test]
+    fn a_local_disk_is_refused_where_only_nfs_will_do() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let mut lock = NfsLock::new(dir.path(), "QM1", "i-1", "k1", LEASE).only_on_nfs();
+        let why = lock.acquire().expect_err("no NFS").to_string();
+        assert!(why.contains("is not on an NFS file system"), "{why}");
+        assert!(matches!(lock.renew(), Err(LockError::Lost(_))), "it is not held");
     }
 
     #[test]

@@ -248,3 +248,29 @@ fn the_users_definitions_are_applied_once_per_change_and_their_result_is_checked
     std::fs::remove_file(layout.definitions()).expect("remove");
     assert_eq!(define(&[("runmqsc", 0, done)]), (Ok(()), 1), "nobody has any");
 }
+
+#[test]
+fn a_check_that_hangs_in_the_kernel_is_counted_and_never_joined_by_another() {
+    struct Stuck(Mutex<u32>);
+    impl Runner for Stuck {
+        fn run(&self, command: &Command) -> Result<Output, RunError> {
+            *self.0.lock().expect("count") += 1;
+            Err(RunError::TimedOut {
+                command: command.name(),
+                after: CHECK,
+                text: String::new(),
+                reaped: false,
+            })
+        }
+    }
+    let stuck = Arc::new(Stuck(Mutex::new(0)));
+    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mut mq = IbmMq::new(&config(1), &Layout::new("/"), stuck.clone(), processes);
+    let address = [127, 0, 0, 1].into();
+    // No count of these condemns: the machine counts only what is bad.
+    assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("survived SIGKILL")));
+    mq.left_behind = || 1;
+    assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("1 commands")));
+    assert_eq!(mq.measure(), Measures::default());
+    assert_eq!(*stuck.0.lock().expect("count"), 1, "nothing was started beside it");
+}

@@ -18,8 +18,11 @@ use std::time::{Duration, Instant};
 
 /// Period of the sign of life.
 const BEAT: Duration = Duration::from_secs(2);
-/// A write that takes longer counts as hanging.
-const STALL: Duration = Duration::from_secs(5);
+/// A write that takes longer counts as hanging. Together with [`BEAT`] and [`TICK`] less than the agent's health check takes
+/// to call an engine hung, so that a stall is known for one before the engine that waits for it is killed.
+const STALL: Duration = Duration::from_secs(2);
+/// Longest wait for the lock's thread.
+const ANSWER: Duration = Duration::from_secs(5);
 /// A keeper that nobody talks to and that guards no engine ends after this.
 const ALONE: Duration = Duration::from_secs(60);
 /// Period of the keeper's look at itself.
@@ -234,7 +237,7 @@ impl Shared {
 
     fn verify(&self) -> bool {
         let (answer, verified) = mpsc::channel();
-        self.orders.send(LockOrder::Verify(answer)).is_ok() && verified.recv_timeout(STALL).unwrap_or(false)
+        self.orders.send(LockOrder::Verify(answer)).is_ok() && verified.recv_timeout(ANSWER).unwrap_or(false)
     }
 
     fn beat(&self, desk: &mut Desk) {
@@ -329,7 +332,7 @@ impl Shared {
         let reply = if self.held() { self.ask(request) } else { Reply::done() };
         let (done, released) = mpsc::channel();
         if self.orders.send(LockOrder::Release(done)).is_ok() {
-            let _ = released.recv_timeout(STALL);
+            let _ = released.recv_timeout(ANSWER);
         }
         reply
     }

@@ -82,14 +82,21 @@ impl Machine {
     }
 
     pub(super) fn reported(&mut self, result: Result<(), String>) {
-        if let (Err(why), State::Condemned) = (result, self.state) {
-            self.again(Work::ReportUnhealthy, why);
+        match (result, self.state) {
+            (Err(why), State::Condemned | State::Stopped) => self.again(Work::ReportUnhealthy, why),
+            _ => {}
         }
     }
 
     pub(super) fn begin_drain(&mut self, reason: DrainReason) {
         if reason == DrainReason::Signal && self.state == State::Stopped {
             self.actions.push(Action::Exit);
+            return;
+        }
+        if reason == DrainReason::Lifecycle && self.state == State::Stopped {
+            // Drained for another reason before; now there is a hook that waits.
+            self.drain = Some(reason);
+            self.begin(Work::CompleteHook);
             return;
         }
         let under_way = self.drain.is_some();
@@ -105,6 +112,8 @@ impl Machine {
         let detail = match reason {
             DrainReason::Signal => "the service is being stopped",
             DrainReason::Lifecycle => "the group terminates this instance",
+            DrainReason::Notice => "EC2 has announced the end or the restart of this host",
+            DrainReason::Pool => "the group takes this instance back into its warm pool",
         };
         self.mark(mark::DRAINING, detail);
         self.actions.push(Action::Set(Timer::Drain, self.policy.drain));
@@ -156,12 +165,12 @@ impl Machine {
     }
 
     pub(super) fn hook_completed(&mut self, result: Result<(), String>) {
-        if self.state != State::Draining {
-            return;
-        }
-        match result {
-            Err(why) if self.drain == Some(DrainReason::Lifecycle) => self.again(Work::CompleteHook, why),
-            _ => self.stop(),
+        match (result, self.state) {
+            (Err(why), State::Draining | State::Stopped) if self.drain == Some(DrainReason::Lifecycle) => {
+                self.again(Work::CompleteHook, why);
+            }
+            (_, State::Draining) => self.stop(),
+            _ => {}
         }
     }
 
@@ -180,8 +189,11 @@ impl Machine {
         self.drop_work();
         self.enter(State::Stopped);
         self.actions.push(Action::Clear(Timer::Drain));
-        if self.drain == Some(DrainReason::Signal) {
-            self.actions.push(Action::Exit);
+        match self.drain {
+            Some(DrainReason::Signal | DrainReason::Pool) => self.actions.push(Action::Exit),
+            // The host lives on and looks healthy to the group, which would wait for its end.
+            Some(DrainReason::Notice) => self.begin(Work::ReportUnhealthy),
+            Some(DrainReason::Lifecycle) | None => {}
         }
     }
 }

@@ -147,6 +147,10 @@ pub enum DrainReason {
     Signal,
     /// The group is about to terminate this instance.
     Lifecycle,
+    /// EC2 is about to take the host away or to restart it; the group is asked for a replacement.
+    Notice,
+    /// The group takes the instance back into its warm pool; the agent ends, and begins anew waiting.
+    Pool,
 }
 
 /// Work that takes time. Each ends in the [`Outcome`] named beside it.

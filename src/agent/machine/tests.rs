@@ -248,6 +248,40 @@ fn a_drain_stops_the_engine_releases_and_completes_the_hook_in_this_order() {
 }
 
 #[test]
+fn a_notice_drains_and_asks_for_a_replacement_whose_hook_is_completed_as_well() {
+    let mut host = Host::serving();
+    host.log.clear();
+    host.send(Event::Drain(DrainReason::Notice));
+    host.settle();
+    assert_eq!(host.state(), State::Stopped);
+    assert_eq!(host.ordered(|w| matches!(w, Work::Release { condemned: false })), 1);
+    assert_eq!(host.ordered(|w| *w == Work::ReportUnhealthy), 1);
+    assert!(!host.log.contains(&Action::Exit), "the agent stays, and starts nothing");
+    host.log.clear();
+    host.send(Event::Drain(DrainReason::Lifecycle));
+    host.settle();
+    assert_eq!(
+        host.ordered(|w| *w == Work::CompleteHook),
+        1,
+        "the group waits for it now"
+    );
+    assert_eq!(host.state(), State::Stopped);
+    host.send(Event::Drain(DrainReason::Signal));
+    assert!(host.log.contains(&Action::Exit));
+}
+
+#[test]
+fn the_way_back_into_a_warm_pool_ends_the_agent_and_replaces_nothing() {
+    let mut host = Host::serving();
+    host.log.clear();
+    host.send(Event::Drain(DrainReason::Pool));
+    host.settle();
+    assert_eq!(host.state(), State::Stopped);
+    assert_eq!(host.ordered(|w| *w == Work::ReportUnhealthy), 0);
+    assert!(host.log.contains(&Action::Exit));
+}
+
+#[test]
 fn a_drain_during_a_start_kills_instead_of_waiting() {
     let mut host = Host::new();
     host.send(Event::Begin);

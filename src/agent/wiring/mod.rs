@@ -87,7 +87,7 @@ fn imds() -> Imds {
 
 /// Runs a keeper on the configuration that its standard input holds.
 fn run_keeper(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn HostReset>) -> ExitCode {
-    super::logs::start();
+    super::logs::start("mqaws-keeper");
     match keeper_from_stdin(wiring, reset) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
@@ -132,13 +132,7 @@ fn lock(config: &KeeperConfig, token: &str) -> Box<dyn Lock> {
         }
         LockPlace::Nfs { lease_ms } => {
             let lease = Duration::from_millis(lease_ms);
-            Box::new(NfsLock::new(
-                &config.mount,
-                queue_manager,
-                &config.instance,
-                token,
-                lease,
-            ))
+            Box::new(NfsLock::new(&config.mount, queue_manager, &config.instance, token, lease).only_on_nfs())
         }
     }
 }
@@ -164,7 +158,7 @@ fn run_command(
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] | ["run"] => {
-            super::logs::start();
+            super::logs::start("mqaws-agent");
             let config = match commands::config(&wiring.layout) {
                 Ok(config) => config,
                 Err(why) => {

@@ -4,7 +4,9 @@ use super::super::*;
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{self, KeeperPorts};
 use crate::agent::machine::{EngineFailure, EngineInfo, Health, Identity, SignalResult};
-use crate::agent::ports::{Accounts, Cloud, Engine, HostReset, Init, KeeperSpawner, LockPlace, Measures, Mounter};
+use crate::agent::ports::{
+    Accounts, Cloud, Engine, HostReset, Init, KeeperSpawner, LockPlace, Measures, Metadata, Mounter,
+};
 use crate::agent::processes::Processes;
 use crate::aws::signed::Datum;
 use crate::fence::{CloudState, DataState, Lock, LockError};
