@@ -22,14 +22,23 @@ run() {
   local address=$1 zone=$2
   mkdir -p "$group" "$disk"/{upper,work,root}
   echo $BASHPID >"$group/cgroup.procs"
+  if [[ ! -e $disk/var-mqm ]]; then
+    truncate -s 64M "$disk/var-mqm"
+    mkfs.ext4 -q -E root_owner=990:990 "$disk/var-mqm"
+  fi
   mount --make-rprivate /
   mount -t overlay -o "lowerdir=$MQAWS_RIG_IMAGE:$MQAWS_RIG_ROOT,upperdir=$disk/upper,workdir=$disk/work" guest "$disk/root"
   nsenter --net="/run/netns/$MQAWS_RIG-sw" ip tuntap add "$tap" mode tap
   nsenter --net="/run/netns/$MQAWS_RIG-sw" ip link set "$tap" master "zone-${zone: -1}" up
+  # The name of a file system is that of its mount target in the zone of whoever asks; the rig has no other name service.
+  if [[ -e $MQAWS_RIG_DIR/nfs/name && ! -e $MQAWS_RIG_DIR/no-names ]]; then
+    printf '127.0.0.1 localhost\n127.77.2.%d %s\n' $((10 + $(printf %d "'${zone: -1}") - 97)) "$(<"$MQAWS_RIG_DIR/nfs/name")" \
+      >"$disk/root/etc/hosts"
+  fi
   export HOME=$disk TMPDIR=/dev/shm LD_PRELOAD=$MQAWS_RIG_DIR/uml_shim.so
   # gro: without it the driver drops large frames.
   exec nsenter --net="/run/netns/$MQAWS_RIG-sw" linux.uml umid="$instance" mem=384M \
-    root=/dev/root rootfstype=hostfs rootflags="$disk/root" rw init=/sbin/init \
+    root=/dev/root rootfstype=hostfs rootflags="$disk/root" rw init=/sbin/init ubda="$disk/var-mqm" \
     con=null con0=null,fd:2 con1=fd:0,fd:1 ssl=null quiet vec0:transport=tap,ifname="$tap",depth=64,gro=1 \
     systemd.show_status=false systemd.journald.forward_to_console=1 guest.address="$address/16" </dev/null 2>&1
 }
@@ -74,6 +83,6 @@ case $verb in
   # The disk's mount is this machine's own and ends with it.
   run) [[ ${MQAWS_RIG_UNSHARED:-} ]] || MQAWS_RIG_UNSHARED=1 exec unshare --mount "$0" "$@" ;;&
   run | press | cut | freeze | thaw | unplug | plug | remove) "$verb" "${@:3}" ;;
-  export) exec "${0%/*}/nfs.sh" "${@:3}" ;;
+  export) exec "${0%/*}/nfs.sh" "${@:2}" ;;
   *) echo "guest.sh: no verb $verb" >&2 && exit 2 ;;
 esac

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# nfs.sh DIRECTORY ADDRESS: serves a directory as `/` over NFSv4.1 at one more address of the rig's file server.
+# nfs.sh FILE-SYSTEM DIRECTORY ADDRESS: serves a directory as `/` over NFSv4.1 at one more address of the rig's file server.
 # EFS documents neither lease nor grace period; 10 s keeps tests short. The server's control group can be frozen: a stall.
 set -euo pipefail
-directory=$1 address=$2
+id=$1 directory=$2 address=$3
 groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 [[ $groups ]] || { echo "no control groups (version 2) are mounted here" >&2 && exit 1; }
 group=$groups/$MQAWS_RIG-nfs
@@ -13,8 +13,9 @@ exec {alone}>"$home/lock"
 flock "$alone"
 ip -n "$MQAWS_RIG-nfs" address replace "$address/32" dev lo scope global
 if [[ -e $home/directory ]]; then
-  [[ $(<"$home/directory") == "$directory" ]] || { echo "the rig serves one file system, $(<"$home/directory")" >&2 && exit 1; }
-  exit 0
+  [[ $(<"$home/directory") != "$directory" ]] || exit 0
+  echo "the rig serves one file system, $(<"$home/directory")" >&2
+  exit 1
 fi
 cat >"$home/ganesha.conf" <<C
 NFS_CORE_PARAM { Protocols = 4; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; fsid_device = true; }
@@ -36,6 +37,7 @@ C
 for _ in {1..500}; do
   if nsenter --net="/run/netns/$MQAWS_RIG-nfs" bash -c "exec 3<>/dev/tcp/$address/2049" 2>/dev/null; then
     echo "$directory" >"$home/directory"
+    echo "$id.efs.eu-west-1.amazonaws.com" >"$home/name"
     exit 0
   fi
   sleep 0.02

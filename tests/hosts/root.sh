@@ -2,7 +2,7 @@
 # root.sh DIRECTORY: a Debian root with systemd, cloud-init and an NFS client, which all guests share read-only.
 # Needs root and Debian's package archive; takes one to three minutes.
 set -euo pipefail
-root=$1
+root=$(realpath -m "$1")
 new=$root.new
 rm -rf "$new"
 mmdebstrap --quiet --mode=root --variant=minbase --format=directory \
@@ -22,10 +22,11 @@ SH
 chmod 755 "$new/usr/sbin/dmidecode"
 : >"$new/etc/fstab"
 
+# The queue manager's own directory is a disk: on the root, which the host serves, every file would belong to root.
 # What an instance would get by DHCP stands on the kernel's command line. Addresses are in 127.0.0.0/8, as everywhere in the
 # local cloud: what is in there cannot leave a machine by accident.
 mkdir -p "$new/usr/local/sbin"
-cat >"$new/usr/local/sbin/guest-network" <<'SH'
+cat >"$new/usr/local/sbin/guest-setup" <<'SH'
 #!/bin/sh
 address=$(sed -n 's/.*guest\.address=\([^ ]*\).*/\1/p' /proc/cmdline)
 sysctl -qw net.ipv4.conf.all.route_localnet=1
@@ -36,9 +37,10 @@ ip route del local 127.0.0.0/8 dev lo table local 2>/dev/null
 ip address add "$address" scope global dev vec0
 ip link set vec0 up
 ip route add 169.254.169.254 dev vec0
+mount -t ext4 /dev/ubda /var/mqm
 SH
-chmod 755 "$new/usr/local/sbin/guest-network"
-cat >"$new/etc/systemd/system/guest-network.service" <<'U'
+chmod 755 "$new/usr/local/sbin/guest-setup"
+cat >"$new/etc/systemd/system/guest-setup.service" <<'U'
 [Unit]
 DefaultDependencies=no
 Before=network-pre.target network.target network-online.target cloud-init-local.service cloud-init.service
@@ -47,7 +49,7 @@ After=systemd-sysctl.service systemd-modules-load.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/local/sbin/guest-network
+ExecStart=/usr/local/sbin/guest-setup
 [Install]
 WantedBy=sysinit.target network-online.target
 U
@@ -55,13 +57,22 @@ echo nfsv4 >"$new/etc/modules-load.d/nfs.conf"
 
 # The power button of the guest's console is Ctrl-Alt-Del.
 ln -sf /lib/systemd/system/poweroff.target "$new/etc/systemd/system/ctrl-alt-del.target"
-chroot "$new" systemctl -q enable guest-network.service
-chroot "$new" systemctl -q mask getty@tty1.service systemd-timesyncd.service systemd-networkd.service \
+chroot "$new" systemctl -q enable guest-setup.service
+groupadd -R "$new" -g 990 mqm
+useradd -R "$new" -u 990 -g mqm -M -s /usr/sbin/nologin mqm
+
+# What a guest has no use for and would wait for; cloud-init's first stage looks for a network that is there already.
+chroot "$new" systemctl -q mask cloud-init-local.service cloud-init-hotplugd.socket getty.target getty@tty1.service \
+  console-getty.service serial-getty@.service systemd-timesyncd.service systemd-networkd.service \
   systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
   e2scrub_reap.service fstrim.timer systemd-firstboot.service ldconfig.service systemd-journal-catalog-update.service \
-  systemd-update-utmp.service systemd-update-utmp-runlevel.service serial-getty@.service console-getty.service getty.target \
-  rpcbind.service rpcbind.socket nfs-blkmap.service nfs-client.target rpc-gssd.service rpc-statd-notify.service \
-  auth-rpcgss-module.service remote-cryptsetup.target
+  systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-pstore.service systemd-binfmt.service \
+  proc-sys-fs-binfmt_misc.automount systemd-udevd.service systemd-udev-trigger.service systemd-udevd-kernel.socket \
+  systemd-udevd-control.socket modprobe@configfs.service modprobe@drm.service modprobe@fuse.service modprobe@dm_mod.service \
+  modprobe@loop.service modprobe@efi_pstore.service sys-kernel-config.mount sys-fs-fuse-connections.mount \
+  sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount systemd-ask-password-wall.path \
+  systemd-ask-password-console.path rpcbind.service rpcbind.socket nfs-blkmap.service nfs-client.target rpc-gssd.service \
+  rpc-statd-notify.service auth-rpcgss-module.service remote-cryptsetup.target
 
 # cloud-init as on an image for EC2, with the modules that the user data needs and no others.
 find "$new/etc/cloud/cloud.cfg.d" -type f ! -name 05_logging.cfg -delete
@@ -75,5 +86,4 @@ cloud_init_modules: [ write_files, set_hostname ]
 cloud_config_modules: [ runcmd ]
 cloud_final_modules: [ scripts_user ]
 C
-touch -d @0 "$new"
 mv -T "$new" "$root"
