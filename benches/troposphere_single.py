@@ -459,7 +459,6 @@ template.add_resource(
                             "Sid": "Look",
                             "Effect": "Allow",
                             "Action": [
-                                "autoscaling:DescribeAutoScalingGroups",
                                 "autoscaling:DescribeAutoScalingInstances",
                                 "ec2:DescribeInstances",
                             ],
@@ -470,7 +469,6 @@ template.add_resource(
                             "Effect": "Allow",
                             "Action": [
                                 "autoscaling:CompleteLifecycleAction",
-                                "autoscaling:RecordLifecycleActionHeartbeat",
                                 "autoscaling:SetInstanceHealth",
                             ],
                             "Resource": Sub(

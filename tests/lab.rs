@@ -1,9 +1,9 @@
 //! The life of a lab as its user sees it: up, instances that are processes, down, and nothing left after any end.
 #![cfg(feature = "cli")]
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
+mod lab_calls;
+
+use lab_calls::{between, call, run_command};
 use mqaws::lab::home::{self, LabRecord};
 use mqaws::lab::process::{self, LAB_MARK, Process};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// How long anything here may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -97,80 +97,32 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A call of the query protocol, signed as the lab's administrator.
-fn call(record: &LabRecord, service: &str, version: &str, params: &[(&str, &str)]) -> String {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("Version", version);
-    for (name, value) in params {
-        form.append_pair(name, value);
-    }
-    send(
-        record,
-        service,
-        "application/x-www-form-urlencoded",
-        None,
-        form.finish(),
-    )
-}
-
-fn send(record: &LabRecord, service: &str, content_type: &str, target: Option<&str>, body: String) -> String {
-    let url = format!("{}/", record.endpoint);
-    let mut headers = vec![("content-type", content_type)];
-    headers.extend(target.map(|t| ("x-amz-target", t)));
-    let identity = Credentials::new(&record.access_key_id, &record.secret_access_key, None, None, "test").into();
-    let settings = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(&record.region)
-        .name(service)
-        .time(SystemTime::now())
-        .settings(SigningSettings::default())
-        .build()
-        .expect("complete parameters")
-        .into();
-    let signable = SignableRequest::new(
-        "POST",
-        &url,
-        headers.iter().copied(),
-        SignableBody::Bytes(body.as_bytes()),
-    );
-    let (signed, _) = sign(signable.expect("a request"), &settings)
-        .expect("signed")
-        .into_parts();
-    let mut request = ureq::post(&url)
-        .config()
-        .http_status_as_error(false)
-        .proxy(None)
-        .build();
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    for (name, value) in signed.headers() {
-        request = request.header(name, value);
-    }
-    let mut answer = request.send(body).expect("an answer");
-    let text = answer.body_mut().read_to_string().expect("text");
-    assert!(
-        answer.status().is_success(),
-        "{service} {params:?}: {text}",
-        params = target
-    );
-    text
-}
-
-fn between(text: &str, tag: &str) -> String {
-    let start = text
-        .find(&format!("<{tag}>"))
-        .unwrap_or_else(|| panic!("no <{tag}> in {text}"))
-        + tag.len()
-        + 2;
-    text[start..].split('<').next().unwrap_or_default().to_owned()
-}
-
 const EC2: &str = "2016-11-15";
 
-/// Launches one instance without a role; returns its id once it runs.
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
+
+/// An instance profile whose role lets Systems Manager reach an instance.
+fn profile(record: &LabRecord) {
+    let core = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
+    let iam = |params: &[(&str, &str)]| call(record, "iam", "2010-05-08", params);
+    iam(&[
+        ("Action", "CreateRole"),
+        ("RoleName", "r"),
+        ("AssumeRolePolicyDocument", TRUST),
+    ]);
+    iam(&[("Action", "AttachRolePolicy"), ("RoleName", "r"), ("PolicyArn", core)]);
+    iam(&[("Action", "CreateInstanceProfile"), ("InstanceProfileName", "p")]);
+    iam(&[
+        ("Action", "AddRoleToInstanceProfile"),
+        ("InstanceProfileName", "p"),
+        ("RoleName", "r"),
+    ]);
+}
+
+/// Launches one instance that Systems Manager reaches; returns its id once it runs.
 fn launch(record: &LabRecord) -> String {
     use base64::Engine;
+    profile(record);
     let user_data = "#cloud-config\nwrite_files:\n- {path: /etc/mqaws/agent.json, content: '{}'}\nruncmd:\n- [systemctl, enable, --now, mqaws-agent.service]\n";
     let user_data = base64::engine::general_purpose::STANDARD.encode(user_data);
     let answer = call(
@@ -183,6 +135,7 @@ fn launch(record: &LabRecord) -> String {
             ("MaxCount", "1"),
             ("ImageId", "ami-0aa55ed1ab0000001"),
             ("InstanceType", "m6i.large"),
+            ("IamInstanceProfile.Name", "p"),
             ("UserData", &user_data),
         ],
     );
@@ -201,17 +154,11 @@ fn launch(record: &LabRecord) -> String {
 
 /// Starts daemons on an instance, in sessions of their own, through Systems Manager.
 fn start_daemons(record: &LabRecord, instance: &str) {
-    let body = serde_json::json!({
-        "DocumentName": "AWS-RunShellScript", "InstanceIds": [instance],
-        "Parameters": {"commands": ["setsid sleep 600 >/dev/null 2>&1 &", "setsid sh -c 'sleep 600 & sleep 600' >/dev/null 2>&1 &"]},
-    });
-    send(
-        record,
-        "ssm",
-        "application/x-amz-json-1.1",
-        Some("AmazonSSM.SendCommand"),
-        body.to_string(),
-    );
+    let daemons = [
+        "setsid sleep 600 >/dev/null 2>&1 &",
+        "setsid sh -c 'sleep 600 & sleep 600' >/dev/null 2>&1 &",
+    ];
+    run_command(record, instance, &daemons).expect("sent");
     until("the daemons run", || (others(record).len() >= 4).then_some(()));
 }
 

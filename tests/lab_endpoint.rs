@@ -7,7 +7,7 @@
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use mqaws::lab::api::{Caller, Cloud, Identity};
-use mqaws::lab::server::{self, Routes};
+use mqaws::lab::server::{self, Injector, Routes};
 use mqaws::lab::wire::cbor;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -64,7 +64,7 @@ impl Lab {
         routes.on("POST", "/_mqaws/echo", |_, request| async move { Ok(request.body) });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(server::serve(cloud.clone(), listener, routes));
+        runtime.spawn(server::serve(cloud.clone(), listener, routes, Injector::default()));
         Self {
             cloud,
             address,
@@ -268,9 +268,11 @@ fn own_calls_inject_faults_and_end_the_endpoint() {
     assert_eq!(lab.send("POST", "/_mqaws/echo", &[], b"[1]").text(), "[1]");
     assert_eq!(lab.send("POST", "/_mqaws/none", &[], b"").status, 404);
 
+    let own = |method: &str, path: &str, body: &[u8]| lab.aws("mqaws", method, path, &[], body);
     let ask = || lab.query("sts", "Action=GetCallerIdentity&Version=2011-06-15");
     let rule = br#"{"service":"sts","error":"Throttling","count":2}"#;
-    assert_eq!(lab.send("POST", "/_mqaws/inject", &[], rule).status, 200);
+    assert_eq!(own("POST", "/_mqaws/inject", rule).status, 200);
+    assert!(own("GET", "/_mqaws/inject", b"").text().contains("Throttling"));
     for _ in 0..2 {
         let throttled = ask();
         assert_eq!(throttled.status, 400);
@@ -281,16 +283,13 @@ fn own_calls_inject_faults_and_end_the_endpoint() {
         );
     }
     assert_eq!(ask().status, 200);
-    lab.send("POST", "/_mqaws/inject", &[], br#"{"error":"ServiceUnavailable"}"#);
+    own("POST", "/_mqaws/inject", br#"{"error":"ServiceUnavailable"}"#);
     assert_eq!(ask().status, 503);
-    lab.send("DELETE", "/_mqaws/inject", &[], b"");
+    own("DELETE", "/_mqaws/inject", b"");
     assert_eq!(ask().status, 200);
-    assert_eq!(
-        lab.send("POST", "/_mqaws/inject", &[], br#"{"error":"Rain"}"#).status,
-        400
-    );
+    assert_eq!(own("POST", "/_mqaws/inject", br#"{"error":"Rain"}"#).status, 400);
 
-    assert_eq!(lab.send("POST", "/_mqaws/shutdown", &[], b"").status, 200);
+    assert_eq!(own("POST", "/_mqaws/shutdown", b"").status, 200);
     let stopped = async { tokio::time::timeout(std::time::Duration::from_secs(10), lab.cloud.until_shut_down()).await };
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -298,6 +297,111 @@ fn own_calls_inject_faults_and_end_the_endpoint() {
         .unwrap()
         .block_on(stopped)
         .unwrap();
+}
+
+#[test]
+fn own_calls_that_change_the_lab_need_its_key() {
+    let lab = Lab::start();
+    lab.cloud.know(
+        "AKIAROLE",
+        Identity {
+            secret_access_key: "secret".into(),
+            session_token: None,
+            expires: None,
+            caller: Caller::Instance {
+                instance: "i-1".into(),
+                role: "r".into(),
+            },
+        },
+    );
+    for (method, path) in [
+        ("GET", "/_mqaws/inject"),
+        ("POST", "/_mqaws/inject"),
+        ("DELETE", "/_mqaws/inject"),
+        ("POST", "/_mqaws/shutdown"),
+    ] {
+        // A GET is sent without a body.
+        let rule: &[u8] = if method == "GET" {
+            b""
+        } else {
+            br#"{"error":"InternalError"}"#
+        };
+        for (who, answer, code) in [
+            (
+                "unsigned",
+                lab.send(method, path, &[], rule),
+                "MissingAuthenticationToken",
+            ),
+            (
+                "a wrong key",
+                lab.signed(("AKIATEST", "wrong"), "mqaws", method, path, &[], rule),
+                "InvalidSignature",
+            ),
+            (
+                "an instance",
+                lab.signed(("AKIAROLE", "secret"), "mqaws", method, path, &[], rule),
+                "AccessDenied",
+            ),
+        ] {
+            assert_eq!(answer.status, 403, "{who} {method} {path}: {}", answer.text());
+            assert!(answer.text().contains(code), "{who} {method} {path}: {}", answer.text());
+        }
+    }
+    let ask = lab.query("sts", "Action=GetCallerIdentity&Version=2011-06-15");
+    assert_eq!(ask.status, 200, "nothing was injected, nothing shut down");
+    let own = lab.query("iam", "Action=mqaws:Evaluate&Version=2010-05-08");
+    assert!(own.text().contains("<Code>InvalidAction</Code>"), "{}", own.text());
+}
+
+/// A role asks for what its policies do not allow: the refusal in each protocol.
+#[test]
+fn roles_are_refused_what_no_policy_allows() {
+    let lab = Lab::start();
+    lab.cloud.know(
+        "AKIAROLE",
+        Identity {
+            secret_access_key: "secret".into(),
+            session_token: None,
+            expires: None,
+            caller: Caller::Instance {
+                instance: "i-1".into(),
+                role: "r".into(),
+            },
+        },
+    );
+    let role = ("AKIAROLE", "secret");
+    let words = "User: arn:aws:sts::000000000000:assumed-role/r/i-1 is not authorized to perform: ";
+    let refused = |answer: Answer, status: u16, code: &str| {
+        let text = answer.text();
+        let found = format!("{text} {}", answer.header("x-amzn-errortype"));
+        assert_eq!(answer.status, status, "{text}");
+        assert!(found.contains(code) && found.contains(words), "{found}");
+    };
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let query = |service: &str, body: &str| lab.signed(role, service, "POST", "/", &form, body.as_bytes());
+    let signal = "Action=SignalResource&Version=2010-05-15&StackName=s&LogicalResourceId=r&UniqueId=u&Status=SUCCESS";
+    refused(query("cloudformation", signal), 403, "<Code>AccessDenied</Code>");
+    let terminate = "Action=DescribeInstances&Version=2016-11-15";
+    refused(query("ec2", terminate), 403, "<Code>UnauthorizedOperation</Code>");
+    let json = [
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amz-target", "secretsmanager.GetSecretValue"),
+    ];
+    let secret = lab.signed(role, "secretsmanager", "POST", "/", &json, br#"{"SecretId":"s"}"#);
+    refused(secret, 400, "AccessDeniedException");
+    let targets = "/2015-02-01/mount-targets?FileSystemId=fs-1";
+    let efs = lab.signed(role, "elasticfilesystem", "GET", targets, &[], b"");
+    refused(efs, 403, "AccessDeniedException");
+    let binary = [("content-type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")];
+    let path = "/service/GraniteServiceVersion20100801/operation/PutMetricData";
+    let data = cbor::write(&json!({"Namespace": "n", "MetricData": [{"MetricName": "m", "Value": 1.5}]}));
+    refused(
+        lab.signed(role, "monitoring", "POST", path, &binary, &data),
+        403,
+        "AccessDenied",
+    );
+    let who = query("sts", "Action=GetCallerIdentity&Version=2011-06-15");
+    assert_eq!(who.status, 200, "whoever has credentials may ask who it is");
 }
 
 #[test]
@@ -309,7 +413,13 @@ fn listens_on_loopback_only() {
     let error = runtime
         .block_on(async {
             let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
-            server::serve(Cloud::new("eu-west-1"), listener, Routes::default()).await
+            server::serve(
+                Cloud::new("eu-west-1"),
+                listener,
+                Routes::default(),
+                Injector::default(),
+            )
+            .await
         })
         .unwrap_err();
     assert!(matches!(error, server::ServeError::NotLoopback(_)), "{error}");

@@ -1,5 +1,9 @@
 //! The agent's command line, as SSM and people run it. Data goes to standard output as JSON, errors to standard error.
 
+mod fence;
+
+pub use fence::DecisionFile;
+
 use super::engine::{IbmMq, chain};
 use super::faults;
 use super::layout::Layout;
@@ -25,6 +29,8 @@ const USAGE: &str = "\
 usage: mqaws-agent [run]
        mqaws-agent status --json
        mqaws-agent marks --since UNIX_NANOSECONDS
+       mqaws-agent fence [--json]
+       mqaws-agent fence operator PREVIOUS_OWNER
        mqaws-agent pause | resume
        mqaws-agent fault stop-queue-manager | kill-queue-manager | hang-queue-manager
        mqaws-agent probe define | depth | delete
@@ -101,6 +107,9 @@ pub fn run(
         ["status"] | ["status", "--json"] => status_of(layout).and_then(|s| print(&s)),
         ["marks", "--since", since] => marks(layout, since),
         ["marks"] => marks(layout, "0"),
+        ["fence"] => fence::inspect(layout, false),
+        ["fence", "--json"] => fence::inspect(layout, true),
+        ["fence", "operator", instance] => fence::operator(layout, instance),
         ["pause"] => pause(layout, true),
         ["resume"] => pause(layout, false),
         ["fault", kind] => config(layout).and_then(|c| {

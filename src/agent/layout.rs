@@ -55,6 +55,11 @@ impl Layout {
         self.run().join("pause")
     }
 
+    /// A person's decision about a previous owner, until the agent has taken it.
+    pub fn decision(&self) -> PathBuf {
+        self.run().join("fence-decision.json")
+    }
+
     /// Process ids whose death a fault has ordered, one a line.
     pub fn ordered_deaths(&self) -> PathBuf {
         self.run().join("ordered-deaths")

@@ -87,6 +87,7 @@ fn data(status: &AgentStatus, measures: &Measures, running: Option<bool>, failov
         datum("QmgrUp", flag(status.state == "serving"), "Count"),
         datum("LockHeld", flag(status.lock_held), "Count"),
         datum("Failovers", f64::from(failovers), "Count"),
+        datum("FenceAlarm", flag(status.alarm.is_some()), "Count"),
     ];
     // What is not known is not sent: a zero would be a statement.
     data.extend(running.map(|r| datum("EngineRunning", flag(r), "Count")));
@@ -124,6 +125,9 @@ mod tests {
             restarts,
             connections: None,
             last_error: None,
+            alarm: None,
+            previous: None,
+            decision: None,
         }
     }
 
@@ -149,7 +153,7 @@ mod tests {
     fn what_is_not_known_is_not_sent() {
         let names = |data: Vec<Datum>| data.iter().map(|d| d.name).collect::<Vec<_>>();
         let bare = data(&status("fencing", 0, None), &Measures::default(), None, 0);
-        assert_eq!(names(bare), ["QmgrUp", "LockHeld", "Failovers"]);
+        assert_eq!(names(bare), ["QmgrUp", "LockHeld", "Failovers", "FenceAlarm"]);
         let measures = Measures {
             status: None,
             connections: Some(3),
@@ -161,6 +165,6 @@ mod tests {
         };
         let full = data(&full, &measures, Some(true), 1);
         assert_eq!(full[0].value, 1.0);
-        assert_eq!(full.len(), 7);
+        assert_eq!(full.len(), 8);
     }
 }

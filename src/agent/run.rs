@@ -1,5 +1,7 @@
 //! The agent's main loop: events to the machine, its actions to the world.
 
+use super::clock::since_boot;
+use super::commands::DecisionFile;
 use super::keeper::protocol::Notice;
 use super::layout::Layout;
 use super::machine::{Action, DrainReason, Event, KeeperEvent, Machine, Ordered, Policy, State, Timer};
@@ -9,6 +11,7 @@ use super::notices;
 use super::processes;
 use super::status::{self, Extra};
 use super::work::{Message, Ports, Worker, spawn, was_ordered};
+use crate::fence::LeaseRule;
 use crate::model::agent::{AgentConfig, AgentStatus, Mark, mark};
 use std::collections::HashMap;
 use std::fs;
@@ -28,7 +31,6 @@ struct Agent {
     worker: Worker,
     layout: Layout,
     marks: Marks,
-    begin: Instant,
     timers: HashMap<Timer, Instant>,
     /// The keeper's connection whose notices count.
     connection: u64,
@@ -56,10 +58,11 @@ fn run_with(
     config: AgentConfig,
     layout: Layout,
     ports: Ports,
-    policy: Policy,
+    mut policy: Policy,
     out: Sender<Message>,
     inbox: &Receiver<Message>,
 ) -> std::io::Result<()> {
+    policy.inquiry.lease = LeaseRule::new(&config.engine.kind, config.fence.lease.as_ref());
     let snapshot = Arc::default();
     let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;
     notices::watch(ports.metadata.clone(), out.clone())?;
@@ -69,7 +72,6 @@ fn run_with(
         marks: Marks::new(layout.marks()),
         worker: Worker::new(config, layout.clone(), ports, out),
         layout,
-        begin: Instant::now(),
         timers: HashMap::new(),
         connection: 0,
         extra: Extra::default(),
@@ -126,6 +128,10 @@ impl Agent {
                     self.paused = pause;
                     self.event(Event::Pause(pause));
                 }
+                if let Some(DecisionFile { id, named }) = DecisionFile::take(&self.layout) {
+                    tracing::warn!(id, named, "a person says that an instance is gone");
+                    self.event(Event::Decide { id, named });
+                }
             }
             self.publish();
             self.worker.ports.init.alive(self.machine.view().state.as_str());
@@ -170,7 +176,7 @@ impl Agent {
 
     fn event(&mut self, event: Event) {
         tracing::debug!(?event, "event");
-        let actions = self.machine.handle(self.begin.elapsed(), event);
+        let actions = self.machine.handle(since_boot(), event);
         // Before any new work begins: what is stale must know it.
         self.worker
             .generation
@@ -246,9 +252,8 @@ impl Agent {
 
     fn note_served(&self) {
         let keeper = self.worker.keeper();
-        let version = self.machine.view().engine.map(|e| e.version.clone());
         let begun = spawn("note", move || {
-            if let Err(error) = keeper.note(version, true) {
+            if let Err(error) = keeper.note_served() {
                 tracing::warn!(error, "not noted in the owner record");
             }
         });

@@ -4,7 +4,8 @@ use super::layout::Layout;
 use super::machine::{State, View};
 use super::marks::unix_nanos;
 use super::ports::Measures;
-use crate::model::agent::{AgentConfig, AgentStatus, ProofReport};
+use crate::fence::Inquiry;
+use crate::model::agent::{AgentConfig, AgentStatus, FenceDecision, PreviousOwner, ProofReport};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
@@ -62,7 +63,25 @@ pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentSt
         restarts: view.restarts,
         connections: extra.measures.connections.filter(|_| alive),
         last_error: view.last_error.clone(),
+        alarm: view.alarm.map(str::to_owned),
+        previous: view.inquiry.and_then(previous),
+        decision: view.decision.map(|decision| FenceDecision {
+            id: decision.id.clone(),
+            named: decision.named.clone(),
+            refused: decision.refused.clone(),
+        }),
     }
+}
+
+fn previous(inquiry: &Inquiry) -> Option<PreviousOwner> {
+    let (alive, silent, wait) = inquiry.silence();
+    inquiry.previous().map(|instance| PreviousOwner {
+        instance: instance.to_owned(),
+        waiting_for: inquiry.waiting_for(),
+        alive,
+        silent_seconds: silent.as_secs(),
+        wait_seconds: wait.as_secs(),
+    })
 }
 
 /// Writes the file whole.

@@ -171,6 +171,8 @@ impl Worker {
                 *locked(&self.lock) = Some(place);
             })),
             Work::Inspect => Outcome::Inspected(self.keeper().inspect()),
+            Work::Look => Outcome::Looked(self.keeper().look()),
+            Work::Level(version) => Outcome::LevelWritten(self.keeper().level(version)),
             Work::CountLocal => Outcome::LocalProcesses(self.ports.engine.processes().map_err(text)),
             Work::Kill => Outcome::LocalProcesses(self.kill()),
             Work::AskCloud(instance) => Outcome::Previous(cloud.state_of(&instance, &self.me())),

@@ -2,6 +2,7 @@
 
 use super::proof::{Proof, ProofKind};
 use super::record::{OwnerRecord, Writer};
+use super::times::{LeaseRule, LeaseTimes};
 use std::time::Duration;
 
 /// What the keeper saw of the owner record, under the lock.
@@ -26,6 +27,17 @@ pub enum DataState {
     HalfCreated,
 }
 
+/// What the keeper found under the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The owner record.
+    pub record: RecordView,
+    /// The data.
+    pub data: DataState,
+    /// The lock's lease, as its server grants it or as it is assumed.
+    pub lease: Duration,
+}
+
 /// What EC2 says about the previous owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloudState {
@@ -35,7 +47,8 @@ pub enum CloudState {
     Stopped,
     /// Any other state, in EC2's word; it may still write.
     MayRun(String),
-    /// EC2, which knows this host, does not know it. Terminated instances vanish from EC2's answers after about an hour.
+    /// EC2, which knows this host, does not know it. Terminated instances vanish from EC2's answers after about an hour,
+    /// and one that was launched just now may not be there yet: it proves nothing.
     Unknown,
 }
 
@@ -48,12 +61,14 @@ pub enum Answer {
     Previous(CloudState),
     /// EC2 accepted the order to terminate the previous owner. That is not yet a proof.
     TerminationOrdered,
+    /// The sign of life in the record, which is still the one that was inspected.
+    SignOfLife(u64),
     /// The question was not answered. Proves nothing.
     Failed,
 }
 
 /// What to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Next {
     /// Start the engine: this is why it is safe.
     Start(Proof),
@@ -73,12 +88,14 @@ pub enum Next {
         /// The previous owner.
         instance: String,
     },
+    /// Read the record again, answer with [`Answer::SignOfLife`].
+    Look,
     /// This host must not start; only a person can change that.
     Refuse(Refusal),
 }
 
 /// Why a start is refused for good.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
     /// Data without an owner record: nobody knows who writes it.
     #[error(
@@ -90,8 +107,24 @@ pub enum Refusal {
     Unreadable(String),
 }
 
-/// Periods of an inquiry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a person's decision is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionRefused {
+    /// No previous owner on another host is waited for.
+    #[error("this host does not wait for a previous owner, so there is nothing to decide")]
+    NothingToDecide,
+    /// The decision names somebody else.
+    #[error("the previous owner is {previous}, not {named}")]
+    OtherOwner {
+        /// Who was named.
+        named: String,
+        /// Who it is.
+        previous: String,
+    },
+}
+
+/// Periods and permissions of an inquiry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InquiryPolicy {
     /// How long a previous owner that may still run is given before EC2 is told to terminate it.
     pub patience: Duration,
@@ -99,10 +132,10 @@ pub struct InquiryPolicy {
     pub quickest: Duration,
     /// Longest wait between two questions.
     pub slowest: Duration,
-    /// How long, at least, EC2 must not know the previous owner before that counts as terminated.
-    pub unknown_for: Duration,
-    /// How many answers in a row must say so.
-    pub unknown_times: u32,
+    /// See [`LeaseTimes`].
+    pub times: LeaseTimes,
+    /// Whether the engine may start on the proof `lease`.
+    pub lease: LeaseRule,
 }
 
 impl Default for InquiryPolicy {
@@ -111,9 +144,8 @@ impl Default for InquiryPolicy {
             patience: Duration::from_secs(2),
             quickest: Duration::from_millis(200),
             slowest: Duration::from_secs(1),
-            // EC2 is eventually consistent; a written owner record is older than that, so this is a second margin.
-            unknown_for: Duration::from_secs(10),
-            unknown_times: 3,
+            times: LeaseTimes::default(),
+            lease: LeaseRule::Refuse,
         }
     }
 }
@@ -121,9 +153,10 @@ impl Default for InquiryPolicy {
 /// One decision, from the record to a proof or a refusal.
 ///
 /// Feed each answer to [`Inquiry::step`]. The lock must be held for the whole inquiry, and the record must still be the
-/// same when the proof is used (the keeper compares). `Start` is returned for an owner that may run on another host
-/// only after EC2 said that the host has stopped.
-#[derive(Debug, Clone)]
+/// same when the proof is used (the keeper's claim fails otherwise). For an owner on another host, `Start` is returned only
+/// after EC2 said that the host has stopped, or after its sign of life stood still for the wait of [`LeaseTimes`] and the
+/// engine may start on that.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Inquiry {
     policy: InquiryPolicy,
     case: Case,
@@ -131,12 +164,13 @@ pub struct Inquiry {
     /// When the previous owner was first found to be possibly running.
     may_run_since: Option<Duration>,
     ordered: bool,
-    unknown_since: Option<(Duration, u32)>,
-    /// What was asked last, to be repeated after a failure.
+    life: SignOfLife,
+    /// What was asked last, and when.
     asked: Next,
+    asked_at: Duration,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Case {
     Decided(Next),
     /// This host, same kernel: its own processes decide.
@@ -150,15 +184,52 @@ enum Case {
     },
 }
 
+/// The previous owner's sign of life, timed by this host's clock.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct SignOfLife {
+    /// Its value.
+    alive: u64,
+    /// When that value was first seen, or the inquiry began.
+    since: Duration,
+    /// When it was last seen.
+    seen: Duration,
+    /// How long it must stand still.
+    wait: Duration,
+}
+
+impl SignOfLife {
+    /// What was read between these two moments counts from the later one, and stands still until the earlier one.
+    fn look(&mut self, asked: Duration, now: Duration, alive: u64) {
+        if alive == self.alive {
+            self.seen = asked.max(self.seen);
+        } else {
+            self.alive = alive;
+            self.since = now;
+            self.seen = now;
+        }
+    }
+
+    fn silent(&self) -> Duration {
+        self.seen.saturating_sub(self.since)
+    }
+
+    fn is_over(&self) -> bool {
+        self.silent() > self.wait
+    }
+}
+
 impl Inquiry {
-    /// Begins with what is known under the lock: who we are, the record, the data.
-    pub fn new(policy: InquiryPolicy, me: &Writer, record: &RecordView, data: DataState) -> Self {
+    /// Begins with what is known under the lock; `now` is a clock that does not go back and that counts the time for which
+    /// this host is suspended.
+    pub fn new(policy: InquiryPolicy, me: &Writer, found: &Inspection, now: Duration) -> Self {
         let start = |kind, previous| Case::Decided(Next::Start(Proof { kind, previous }));
-        let case = match (record, data) {
+        let mut alive = 0;
+        let case = match (&found.record, found.data) {
             (RecordView::Unreadable(why), _) => Case::Decided(Next::Refuse(Refusal::Unreadable(why.clone()))),
             (RecordView::Absent, DataState::Absent) => start(ProofKind::New, None),
             (RecordView::Absent, _) => Case::Decided(Next::Refuse(Refusal::DataWithoutOwner)),
             (RecordView::Present(record), _) => {
+                alive = record.alive;
                 let previous = record.owner.instance.clone();
                 if record.released {
                     start(ProofKind::Clean, Some(previous))
@@ -181,8 +252,14 @@ impl Inquiry {
             wait: policy.quickest,
             may_run_since: None,
             ordered: false,
-            unknown_since: None,
+            life: SignOfLife {
+                alive,
+                since: now,
+                seen: now,
+                wait: policy.times.wait(found.lease),
+            },
             asked: Next::CountLocal,
+            asked_at: now,
         }
     }
 
@@ -196,10 +273,11 @@ impl Inquiry {
                 after: Duration::ZERO,
             },
         };
-        self.ask(next)
+        self.asked = next.clone();
+        next
     }
 
-    /// Takes the answer to the last question; `now` is any clock that does not go back.
+    /// Takes the answer to the last question; `now` as in [`Inquiry::new`].
     pub fn step(&mut self, now: Duration, answer: &Answer) -> Next {
         let next = match &mut self.case {
             Case::Decided(next) => next.clone(),
@@ -220,26 +298,21 @@ impl Inquiry {
                 self.elsewhere(now, instance, answer)
             }
         };
-        self.ask(next)
+        self.asked = next.clone();
+        self.asked_at = now;
+        next
     }
 
+    /// EC2 and the record are asked in turn, for as long as it takes.
     fn elsewhere(&mut self, now: Duration, instance: String, answer: &Answer) -> Next {
-        let terminated = Next::Start(Proof {
-            kind: ProofKind::Terminated,
-            previous: Some(instance.clone()),
-        });
-        if !matches!(answer, Answer::Previous(CloudState::Unknown) | Answer::Failed) {
-            self.unknown_since = None;
-        }
+        let proof = |kind| {
+            Next::Start(Proof {
+                kind,
+                previous: Some(instance.clone()),
+            })
+        };
         match answer {
-            Answer::Previous(CloudState::Terminated | CloudState::Stopped) => return terminated,
-            Answer::Previous(CloudState::Unknown) => {
-                let (since, times) = self.unknown_since.map_or((now, 1), |(since, times)| (since, times + 1));
-                self.unknown_since = Some((since, times));
-                if times >= self.policy.unknown_times && now.saturating_sub(since) >= self.policy.unknown_for {
-                    return terminated;
-                }
-            }
+            Answer::Previous(CloudState::Terminated | CloudState::Stopped) => return proof(ProofKind::Terminated),
             Answer::Previous(CloudState::MayRun(_)) => {
                 let since = *self.may_run_since.get_or_insert(now);
                 if !self.ordered && now.saturating_sub(since) >= self.policy.patience {
@@ -250,27 +323,76 @@ impl Inquiry {
                 self.ordered = true;
                 self.wait = self.policy.quickest;
             }
-            Answer::Failed | Answer::LocalProcesses(_) => {}
+            Answer::SignOfLife(alive) => {
+                self.life.look(self.asked_at, now, *alive);
+                if self.life.is_over() && self.policy.lease == LeaseRule::Allow {
+                    return proof(ProofKind::Lease);
+                }
+            }
+            Answer::Previous(CloudState::Unknown) | Answer::Failed | Answer::LocalProcesses(_) => {}
+        }
+        if matches!(self.asked, Next::AskCloud { .. } | Next::Terminate { .. }) {
+            return Next::Look;
         }
         let after = self.wait;
         self.wait = (self.wait * 2).min(self.policy.slowest);
         Next::AskCloud { instance, after }
     }
 
-    fn ask(&mut self, next: Next) -> Next {
-        self.asked = next.clone();
-        next
+    /// A person says that the instance is gone: the proof of that, if it is the one that this host waits for.
+    ///
+    /// # Errors
+    /// [`DecisionRefused`].
+    pub fn operator(&self, named: &str) -> Result<Proof, DecisionRefused> {
+        match self.previous() {
+            None => Err(DecisionRefused::NothingToDecide),
+            Some(previous) if previous == named => Ok(Proof {
+                kind: ProofKind::Operator,
+                previous: Some(named.to_owned()),
+            }),
+            Some(previous) => Err(DecisionRefused::OtherOwner {
+                named: named.to_owned(),
+                previous: previous.to_owned(),
+            }),
+        }
     }
 
-    /// What was asked last, for people.
+    /// The previous owner on another host, while it is waited for.
+    pub fn previous(&self) -> Option<&str> {
+        match &self.case {
+            Case::Elsewhere { instance } => Some(instance),
+            Case::Decided(_) | Case::SameKernel { .. } => None,
+        }
+    }
+
+    /// Its sign of life, for how long that stands still, and for how long it must.
+    pub fn silence(&self) -> (u64, Duration, Duration) {
+        (self.life.alive, self.life.silent(), self.life.wait)
+    }
+
+    /// Whether nothing but the engine's rule keeps it from starting on the proof `lease`: then a person has to decide.
+    pub fn is_blocked(&self) -> bool {
+        self.previous().is_some() && self.life.is_over() && self.policy.lease == LeaseRule::Refuse
+    }
+
+    /// What is waited for, for people.
     pub fn waiting_for(&self) -> String {
-        match &self.asked {
-            Next::Start(proof) => format!("proof {proof}"),
-            Next::CountLocal | Next::KillLocal => "this host's own engine processes to be gone".to_owned(),
-            Next::AskCloud { instance, .. } | Next::Terminate { instance } => {
-                format!("EC2 to say that {instance}, the previous owner, is terminated")
+        match (&self.asked, self.previous()) {
+            (_, Some(previous)) => {
+                let (_, silent, wait) = self.silence();
+                let (silent, wait) = (silent.as_secs(), wait.as_secs());
+                let ec2 = format!("EC2 to say that {previous}, the previous owner, is terminated");
+                match self.policy.lease {
+                    LeaseRule::Allow => format!("{ec2}, or {wait} s without a sign of its life ({silent} s so far)"),
+                    LeaseRule::Refuse if self.is_blocked() => format!(
+                        "{ec2}: it gave no sign of life for {silent} s, but this engine may not start on that; when it is certain that it is gone, run `mqaws-agent fence operator {previous}`"
+                    ),
+                    LeaseRule::Refuse => ec2,
+                }
             }
-            Next::Refuse(why) => why.to_string(),
+            (Next::Start(proof), _) => format!("proof {proof}"),
+            (Next::Refuse(why), _) => why.to_string(),
+            _ => "this host's own engine processes to be gone".to_owned(),
         }
     }
 }

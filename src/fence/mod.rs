@@ -19,12 +19,16 @@ mod nfs;
 mod proof;
 mod record;
 mod store;
+mod times;
 
 pub use conformance::{Bench, conformance, conformance_of_living_hosts};
-pub use inquiry::{Answer, CloudState, DataState, Inquiry, InquiryPolicy, Next, RecordView, Refusal};
+pub use inquiry::{
+    Answer, CloudState, DataState, DecisionRefused, Inquiry, InquiryPolicy, Inspection, Next, RecordView, Refusal,
+};
 pub use lease::LeaseLock;
 pub use lock::{Lock, LockError};
 pub use nfs::{ASSUMED_LEASE, NfsLock};
 pub use proof::{Proof, ProofKind};
 pub use record::{Epoch, OwnerRecord, RecordError, SCHEMA, Writer};
 pub use store::{RecordStore, StoreError};
+pub use times::{LeaseRule, LeaseTimes, MARGIN, SELF_RESET};

@@ -17,9 +17,9 @@ pub enum ProofKind {
     SameHost,
     /// EC2 says that the previous owner is terminated or stopped.
     Terminated,
-    /// The lock was free and the previous owner's lease and self-reset bound have passed. Not given by this version.
+    /// The lock was obtained, and the previous owner gave no sign of life for longer than its lease and its self-reset bound.
     Lease,
-    /// A person named the previous owner as gone. Not given by this version.
+    /// A person named the previous owner as gone.
     Operator,
     /// Written by another version.
     Other(String),
@@ -67,7 +67,7 @@ impl fmt::Display for ProofKind {
 }
 
 /// A proof, about whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Proof {
     /// What kind.
     pub kind: ProofKind,

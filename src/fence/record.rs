@@ -34,7 +34,7 @@ pub struct Writer {
     pub boot: String,
 }
 
-/// Who owns the data: `<mount>/.mqaws/<QM>/owner.json`, written only under the lock.
+/// Who owns the data: `<mount>/.mqaws/<QM>/owner-<epoch>.json`, the one of the highest epoch; written only under the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerRecord {
     /// [`SCHEMA`].
@@ -77,6 +77,9 @@ pub enum RecordError {
     /// The record of another queue manager.
     #[error("the owner record belongs to queue manager {0}")]
     Foreign(String),
+    /// The file of one epoch holds the record of another.
+    #[error("the file holds the owner record of epoch {0}")]
+    OtherEpoch(Epoch),
 }
 
 impl OwnerRecord {

@@ -1,10 +1,17 @@
 //! The record on the file system: the effectful edge.
+//!
+//! Each epoch has a file of its own, and the record is the one of the highest epoch. A claim *creates* its file, which the
+//! file system allows once: of two hosts that claim the same epoch one is refused, however late its request arrives. What
+//! an owner writes afterwards goes to its own epoch's file, so that nothing late of it ever covers a successor's.
 
-use super::record::{OwnerRecord, RecordError};
+use super::record::{Epoch, OwnerRecord, RecordError};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+/// Files of earlier epochs that are kept, for people.
+const KEPT: u64 = 3;
 
 /// Why the record could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +36,12 @@ pub enum StoreError {
         #[source]
         source: RecordError,
     },
+    /// Somebody else has claimed this epoch.
+    #[error("{path} is there already: another host was quicker")]
+    Taken {
+        /// The epoch's file.
+        path: PathBuf,
+    },
 }
 
 /// The owner record of one queue manager on one mount.
@@ -47,48 +60,103 @@ impl RecordStore {
         }
     }
 
-    /// Where the record is.
-    pub fn path(&self) -> PathBuf {
-        self.dir.join("owner.json")
+    /// Where the record of an epoch is.
+    pub fn path(&self, epoch: Epoch) -> PathBuf {
+        self.dir.join(format!("owner-{epoch}.json"))
     }
 
-    /// Makes the directory of the record, on stable storage.
+    /// Makes the directory of the record, on stable storage, and makes this host read it anew.
     ///
     /// # Errors
     /// [`StoreError::Io`].
-    pub fn prepare(&self) -> Result<(), StoreError> {
+    pub fn prepare(&self, keeper: &str) -> Result<(), StoreError> {
         let parent = self.dir.parent().unwrap_or(&self.dir).to_owned();
         let mount = parent.parent().unwrap_or(&parent).to_owned();
         fs::create_dir_all(&self.dir).map_err(io_error("create", &self.dir))?;
         for dir in [&self.dir, &parent, &mount] {
             sync_dir(dir)?;
         }
-        Ok(())
+        // A change of its own lets an NFS client see that others have changed the directory, too.
+        let touched = self.dir.join(format!("look-{keeper}"));
+        File::create(&touched).map_err(io_error("create", &touched))?;
+        fs::remove_file(&touched).map_err(io_error("remove", &touched))
     }
 
-    /// Reads the record; `None` when there is no file.
+    /// Reads the record of the highest epoch; `None` when there is none.
     ///
     /// # Errors
     /// [`StoreError`]; a file that is there but is no record is an error.
     pub fn read(&self) -> Result<Option<OwnerRecord>, StoreError> {
-        let path = self.path();
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_error("read", &path)(error)),
+        let Some(epoch) = self.epochs()?.into_iter().max() else {
+            return Ok(None);
         };
-        OwnerRecord::parse(&text, &self.queue_manager)
-            .map(Some)
-            .map_err(|source| StoreError::Record { path, source })
+        let path = self.path(epoch);
+        let text = fs::read(&path).map_err(io_error("read", &path))?;
+        match OwnerRecord::parse(&text, &self.queue_manager) {
+            Ok(record) if record.epoch == epoch => Ok(Some(record)),
+            Ok(record) => Err(RecordError::OtherEpoch(record.epoch)),
+            Err(error) => Err(error),
+        }
+        .map_err(|source| StoreError::Record { path, source })
     }
 
-    /// Writes the record: a reader sees the old one or the new one, also after a crash.
+    fn epochs(&self) -> Result<Vec<Epoch>, StoreError> {
+        let list = match fs::read_dir(&self.dir) {
+            Ok(list) => list,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io_error("list", &self.dir)(error)),
+        };
+        let mut epochs = Vec::new();
+        for entry in list {
+            let name = entry.map_err(io_error("list", &self.dir))?.file_name();
+            let number = name
+                .to_str()
+                .and_then(|n| n.strip_prefix("owner-")?.strip_suffix(".json"));
+            epochs.extend(number.and_then(|n| n.parse().ok()).map(Epoch));
+        }
+        Ok(epochs)
+    }
+
+    /// Claims an epoch: its file comes into being whole, or not at all because it is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`]; [`StoreError::Io`], after which the claim may have succeeded or may still succeed.
+    pub fn claim(&self, record: &OwnerRecord) -> Result<(), StoreError> {
+        let path = self.path(record.epoch);
+        let new = self.write_new(record)?;
+        let linked = fs::hard_link(&new, &path);
+        let taken = match linked {
+            Ok(()) => false,
+            // An answer may be lost and the request repeated: then it is our own.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                !self.read()?.is_some_and(|there| there.same_claim(record))
+            }
+            Err(error) => return Err(io_error("create", &path)(error)),
+        };
+        // What stays behind is a file that nobody reads.
+        let _ = fs::remove_file(&new);
+        if taken {
+            return Err(StoreError::Taken { path });
+        }
+        sync_dir(&self.dir)?;
+        self.forget(record.epoch);
+        Ok(())
+    }
+
+    /// Writes the record of an epoch that this host has claimed: a reader sees the old one or the new one, also after a
+    /// crash.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the old record is then still there, or the new one already is.
-    pub fn write(&self, record: &OwnerRecord) -> Result<(), StoreError> {
-        let new = self.dir.join(format!("owner.json.{}", record.keeper));
-        let path = self.path();
+    pub fn update(&self, record: &OwnerRecord) -> Result<(), StoreError> {
+        let path = self.path(record.epoch);
+        let new = self.write_new(record)?;
+        fs::rename(&new, &path).map_err(io_error("replace", &path))?;
+        sync_dir(&self.dir)
+    }
+
+    fn write_new(&self, record: &OwnerRecord) -> Result<PathBuf, StoreError> {
+        let new = self.dir.join(format!("new-{}", record.keeper));
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -98,8 +166,16 @@ impl RecordStore {
             .map_err(io_error("create", &new))?;
         file.write_all(&record.to_line()).map_err(io_error("write", &new))?;
         file.sync_all().map_err(io_error("sync", &new))?;
-        fs::rename(&new, &path).map_err(io_error("replace", &path))?;
-        sync_dir(&self.dir)
+        Ok(new)
+    }
+
+    /// Removes files of long gone epochs; one that stays disturbs nobody.
+    fn forget(&self, own: Epoch) {
+        for epoch in self.epochs().unwrap_or_default() {
+            if epoch.0.saturating_add(KEPT) < own.0 {
+                let _ = fs::remove_file(self.path(epoch));
+            }
+        }
     }
 }
 
@@ -117,25 +193,19 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
 #[cfg(test)]
 mod tests {
     use super::super::proof::{Proof, ProofKind};
-    use super::super::record::{Epoch, SCHEMA, Writer};
+    use super::super::record::{SCHEMA, Writer};
     use super::*;
 
-    #[test]
-    fn a_record_survives_and_damage_is_not_absence() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let store = RecordStore::new(dir.path(), "QM1");
-        assert!(store.read().expect("nothing yet").is_none());
-        store.prepare().expect("prepare");
-        store.prepare().expect("twice");
-        let mut record = OwnerRecord {
+    fn record(keeper: &str, epoch: u64) -> OwnerRecord {
+        OwnerRecord {
             schema: SCHEMA.into(),
             queue_manager: "QM1".into(),
-            epoch: Epoch(1),
+            epoch: Epoch(epoch),
             owner: Writer {
                 instance: "i-1".into(),
                 boot: "b".into(),
             },
-            keeper: "k1".into(),
+            keeper: keeper.into(),
             alive: 0,
             released: false,
             proof: Proof {
@@ -145,13 +215,70 @@ mod tests {
             at: String::new(),
             engine_version: None,
             condemned: 0,
-        };
-        store.write(&record).expect("write");
+        }
+    }
+
+    fn store(dir: &Path) -> RecordStore {
+        let store = RecordStore::new(dir, "QM1");
+        store.prepare("k").expect("prepare");
+        store
+    }
+
+    #[test]
+    fn a_record_survives_and_damage_is_not_absence() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let store = RecordStore::new(dir.path(), "QM1");
+        assert!(store.read().expect("nothing yet").is_none());
+        store.prepare("k1").expect("prepare");
+        store.prepare("k1").expect("twice");
+        let mut record = record("k1", 1);
+        store.claim(&record).expect("claim");
         record.alive = 1;
-        store.write(&record).expect("again");
+        store.update(&record).expect("update");
         assert_eq!(store.read().expect("read"), Some(record));
         assert_eq!(fs::read_dir(dir.path().join(".mqaws/QM1")).expect("dir").count(), 1);
-        fs::write(store.path(), b"{\"schema\":").expect("damage");
+        fs::write(store.path(Epoch(1)), b"{\"schema\":").expect("damage");
         assert!(store.read().is_err());
+        fs::write(store.path(Epoch(1)), super::tests::record("k1", 2).to_line()).expect("another epoch's");
+        assert!(store.read().is_err());
+    }
+
+    #[test]
+    fn an_epoch_is_claimed_once_and_a_late_write_of_an_old_one_covers_nothing() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let store = store(dir.path());
+        store.claim(&record("k1", 1)).expect("claim");
+        assert!(matches!(store.claim(&record("k2", 1)), Err(StoreError::Taken { .. })));
+        store.claim(&record("k1", 1)).expect("its own, repeated");
+        store.claim(&record("k2", 2)).expect("the next");
+        let mut late = record("k1", 1);
+        (late.alive, late.released) = (99, true);
+        store.update(&late).expect("late");
+        assert_eq!(store.read().expect("read"), Some(record("k2", 2)));
+    }
+
+    #[test]
+    fn old_epochs_are_forgotten_but_for_a_few() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let store = store(dir.path());
+        for epoch in 1..=12 {
+            store.claim(&record("k1", epoch)).expect("claim");
+        }
+        assert_eq!(store.epochs().expect("list").len() as u64, KEPT + 1);
+        assert_eq!(store.read().expect("read").map(|r| r.epoch), Some(Epoch(12)));
+    }
+
+    #[test]
+    fn of_many_hosts_that_claim_at_once_one_succeeds() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let store = store(dir.path());
+        let claims: Vec<_> = (0..8)
+            .map(|n| {
+                let store = store.clone();
+                std::thread::spawn(move || store.claim(&record(&format!("k{n}"), 1)).is_ok())
+            })
+            .collect();
+        let won = claims.into_iter().map(|c| c.join().expect("thread"));
+        assert_eq!(won.filter(|won| *won).count(), 1);
     }
 }

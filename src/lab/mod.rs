@@ -20,6 +20,7 @@ pub mod ids;
 pub mod instance;
 pub mod lease;
 pub mod nlb;
+pub mod policy;
 pub mod process;
 mod reaper;
 pub mod secrets;

@@ -10,7 +10,7 @@ use super::ids;
 use super::instance::serve_guests;
 use super::process::{self, LAB_MARK};
 use super::reaper;
-use super::server::{self, Routes};
+use super::server::{self, Injector, Kind, Routes, Rule};
 use super::ssm::Ssm;
 use super::timing::{self, Timing};
 use std::ffi::OsString;
@@ -208,10 +208,8 @@ async fn serve(arguments: Arguments) -> Result<(), StartError> {
     let record = record(&arguments, &cloud);
     let ec2 = Ec2::new(REGION);
     let routes = assemble(&cloud, &ec2).await?;
-    let endpoint = tokio::spawn(server::serve(cloud.clone(), api, routes));
-    if arguments.api_faults > 0.0 {
-        inject(record.endpoint.clone(), arguments.api_faults).await?;
-    }
+    let injector = faults(arguments.api_faults)?;
+    let endpoint = tokio::spawn(server::serve(cloud.clone(), api, routes, injector));
     home::write_record(&record)?;
     tracing::info!(endpoint = %record.endpoint, id = %record.id, timing = record.timing.name(), "lab is ready");
     until_end(&cloud, arguments.until_stdin_closes).await?;
@@ -277,25 +275,24 @@ async fn assemble(cloud: &Arc<Cloud>, ec2: &Arc<Ec2>) -> Result<Routes, StartErr
     Ok(routes)
 }
 
-/// Turns the documented fault switch on: throttling and internal errors, half each.
-async fn inject(endpoint: String, rate: f64) -> Result<(), StartError> {
-    let set = tokio::task::spawn_blocking(move || {
-        // Seeds of their own: the same draws would let both rules hit the same calls.
-        for (error, seed) in [("Throttling", 1), ("InternalError", 2)] {
-            let rule = serde_json::json!({"error": error, "rate": rate / 2.0, "seed": seed}).to_string();
-            ureq::post(format!("{endpoint}/_mqaws/inject"))
-                .config()
-                .proxy(None)
-                .timeout_global(Some(Duration::from_secs(5)))
-                .build()
-                .send(rule)
-                .map_err(io::Error::other)?;
+/// The documented fault switch: throttling and internal errors, half each.
+fn faults(rate: f64) -> Result<Injector, StartError> {
+    let injector = Injector::default();
+    // Seeds of their own: the same draws would let both rules hit the same calls.
+    for (error, seed) in [(Kind::Throttling, 1), (Kind::InternalError, 2)] {
+        let rule = Rule {
+            service: None,
+            action: None,
+            error,
+            rate: rate / 2.0,
+            count: None,
+            seed,
+        };
+        if rate > 0.0 {
+            injector.add(rule).map_err(|e| StartError::Arguments(e.to_string()))?;
         }
-        Ok(())
-    });
-    set.await
-        .unwrap_or_else(|e| Err(io::Error::other(e)))
-        .map_err(|e| StartError::Io("cannot set the faults of the API", e))
+    }
+    Ok(injector)
 }
 
 async fn until_end(cloud: &Arc<Cloud>, until_stdin_closes: bool) -> Result<(), StartError> {

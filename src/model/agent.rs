@@ -34,6 +34,56 @@ pub struct AgentConfig {
     pub amqp_port: Option<u16>,
     /// CloudWatch namespace of the agent's metrics.
     pub metrics_namespace: String,
+    /// What is known of the previous owner before the engine may start.
+    #[serde(default, skip_serializing_if = "FenceConfig::is_default")]
+    pub fence: FenceConfig,
+}
+
+/// What is known of the previous owner before the engine may start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceConfig {
+    /// Whether the engine may start on the proof `lease`, without EC2's word; absent leaves it to the engine's default:
+    /// IBM MQ may, others may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseUse>,
+}
+
+impl FenceConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Whether an engine may start on the proof `lease`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum LeaseUse {
+    /// `allow`.
+    Allow,
+    /// `refuse`.
+    Refuse,
+    /// A word that this version does not know; it permits nothing.
+    Other(String),
+}
+
+impl From<String> for LeaseUse {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "allow" => Self::Allow,
+            "refuse" => Self::Refuse,
+            _ => Self::Other(word),
+        }
+    }
+}
+
+impl From<LeaseUse> for String {
+    fn from(value: LeaseUse) -> Self {
+        match value {
+            LeaseUse::Allow => "allow".to_owned(),
+            LeaseUse::Refuse => "refuse".to_owned(),
+            LeaseUse::Other(word) => word,
+        }
+    }
 }
 
 /// The engine and where its commands are.
@@ -115,12 +165,49 @@ pub struct AgentStatus {
     /// The last thing that went wrong, in words fit for a user.
     #[serde(default)]
     pub last_error: Option<String>,
+    /// Why the start is refused until a person decides, while that is so.
+    #[serde(default)]
+    pub alarm: Option<String>,
+    /// The previous owner on another host, while this instance waits for a proof about it.
+    #[serde(default)]
+    pub previous: Option<PreviousOwner>,
+    /// The last decision of a person about a previous owner.
+    #[serde(default)]
+    pub decision: Option<FenceDecision>,
+}
+
+/// What is known of a previous owner on another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousOwner {
+    /// EC2 instance id.
+    pub instance: String,
+    /// What is waited for, for people.
+    pub waiting_for: String,
+    /// Its sign of life: a counter in the owner record.
+    pub alive: u64,
+    /// For how many seconds that has not changed.
+    pub silent_seconds: u64,
+    /// For how many it must not change before that proves something.
+    pub wait_seconds: u64,
+}
+
+/// A person's word that a previous owner is gone, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceDecision {
+    /// Names the decision.
+    pub id: String,
+    /// The instance that was said to be gone.
+    pub named: String,
+    /// Why it was not taken, if it was not.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// Why a start of a queue manager on existing data was safe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofReport {
-    /// `new` (no data existed), `clean`, `terminated`, `same-host` (this host's own earlier epoch), later `lease` and `operator`.
+    /// `new` (no data existed), `clean`, `terminated`,
+    /// `same-host` (this host's own earlier epoch), `lease` or `operator`.
     pub kind: String,
     /// Instance id of the previous owner, when there was one.
     #[serde(default)]
@@ -175,6 +262,8 @@ pub mod mark {
     pub const DRAINING: &str = "draining";
     /// The queue manager is stopped and the lock released.
     pub const STOPPED: &str = "stopped";
+    /// The start is refused until a person decides; the detail says why.
+    pub const ALARM: &str = "alarm";
     /// A fault was injected on this instance.
     pub const FAULT: &str = "fault";
 }

@@ -33,21 +33,13 @@ pub(super) fn add(template: &mut Template) {
         // These actions know no resources.
         statement(
             "Look",
-            &[
-                "autoscaling:DescribeAutoScalingGroups",
-                "autoscaling:DescribeAutoScalingInstances",
-                "ec2:DescribeInstances",
-            ],
+            &["autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"],
             "*".into(),
             None,
         ),
         statement(
             "CondemnAndDrain",
-            &[
-                "autoscaling:CompleteLifecycleAction",
-                "autoscaling:RecordLifecycleActionHeartbeat",
-                "autoscaling:SetInstanceHealth",
-            ],
+            &["autoscaling:CompleteLifecycleAction", "autoscaling:SetInstanceHealth",],
             arn("autoscaling:${AWS::Region}:${AWS::AccountId}:autoScalingGroup:*:autoScalingGroupName/*"),
             of_this_stack(),
         ),

@@ -172,7 +172,6 @@ fn only_actions_that_know_no_resource_are_allowed_on_all() {
     open.retain(|action| !action.starts_with("ssmmessages:") && !action.starts_with("ec2messages:"));
     open.sort();
     let known = [
-        "autoscaling:DescribeAutoScalingGroups",
         "autoscaling:DescribeAutoScalingInstances",
         "ec2:DescribeInstances",
         "ssm:UpdateInstanceInformation",

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::entry::names;
-use crate::model::agent::{AgentConfig, EngineConfig, StorageConfig};
+use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, StorageConfig};
 use crate::model::{Deployment, Topology};
 use crate::template::{Function, Value, if_, sub_with};
 
@@ -35,6 +35,7 @@ pub fn agent_config(deployment: &Deployment) -> AgentConfig {
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".to_owned(),
+        fence: FenceConfig::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 #   press INSTANCE              presses the power button
 #   cut INSTANCE                cuts the power
 #   remove INSTANCE             throws its disk away
+#   shell INSTANCE ADDRESS SCRIPT   runs a script in it as root; prints its output and ends with its exit code
 #   freeze|thaw INSTANCE        stops the machine's processor, and lets it go on
 #   export FILE-SYSTEM DIRECTORY ADDRESS   serves a file system over NFS (nfs.sh)
 #   unplug|plug INSTANCE ZONE   takes the network cable out, and puts it back
@@ -74,6 +75,17 @@ plug() {
   ip -n "$MQAWS_RIG-sw" link set "$tap" master "zone-${1: -1}"
 }
 
+# The image has a shell behind a socket, in the place of Systems Manager's agent.
+shell() {
+  local address=$1 script=$2 said
+  exec {socket}<>"/dev/tcp/$address/7777"
+  printf '(\n%s\n) </dev/null\nprintf ":%%d" $?\nexit\n' "$script" >&"$socket"
+  said=$(cat <&"$socket")
+  printf %s "${said%:*}"
+  [[ $said == *:* ]] || exit 255
+  exit "${said##*:}"
+}
+
 remove() {
   cut
   rm -rf "$disk"
@@ -82,7 +94,7 @@ remove() {
 case $verb in
   # The disk's mount is this machine's own and ends with it.
   run) [[ ${MQAWS_RIG_UNSHARED:-} ]] || MQAWS_RIG_UNSHARED=1 exec unshare --mount "$0" "$@" ;;&
-  run | press | cut | freeze | thaw | unplug | plug | remove) "$verb" "${@:3}" ;;
+  run | press | cut | freeze | thaw | unplug | plug | shell | remove) "$verb" "${@:3}" ;;
   export) exec "${0%/*}/nfs.sh" "${@:2}" ;;
   *) echo "guest.sh: no verb $verb" >&2 && exit 2 ;;
 esac

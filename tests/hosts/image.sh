@@ -24,7 +24,7 @@ AWS_ENDPOINT_URL=http://127.77.0.1:4566
 MQAWS_LAB_ROOT=/
 V
 
-# A shell for the tests, over TCP.
+# A shell behind a socket: Systems Manager's agent, and the hands of the tests.
 cat >"$image/etc/systemd/system/rig-shell.socket" <<'U'
 [Socket]
 ListenStream=7777
@@ -34,6 +34,6 @@ cat >"$image/etc/systemd/system/rig-shell@.service" <<'U'
 [Service]
 ExecStart=-/bin/bash
 StandardInput=socket
-StandardError=inherit
+StandardError=journal
 U
 ln -s ../rig-shell.socket "$image/etc/systemd/system/sockets.target.wants/"

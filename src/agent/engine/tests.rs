@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::agent::{EngineConfig, StorageConfig};
+use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
 use std::net::TcpListener;
 use std::sync::Mutex;
 
@@ -55,6 +55,7 @@ fn config(port: u16) -> AgentConfig {
         mq_port: port,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
+        fence: FenceConfig::default(),
     }
 }
 

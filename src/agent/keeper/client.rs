@@ -1,10 +1,10 @@
 //! The agent's side of the socket.
 
 use super::protocol::{KeeperStatus, Notice, Reply, Request};
-use crate::agent::machine::ClaimError;
+use crate::agent::machine::{ClaimError, Looked};
 use crate::agent::ports::ClaimResult;
 use crate::engine::{Command, Output, RunError};
-use crate::fence::{DataState, Proof, RecordView};
+use crate::fence::{Inspection, Proof};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ impl Keeper {
     ///
     /// # Errors
     /// In words.
-    pub fn inspect(&self) -> Result<(RecordView, DataState), String> {
+    pub fn inspect(&self) -> Result<Inspection, String> {
         let reply = self.ask(&Request::Inspect, SLOW).map_err(no_answer)?;
         match reply.found {
             Some(found) => Ok(found.view()),
@@ -93,13 +93,33 @@ impl Keeper {
         }
     }
 
-    /// Notes something with the next sign of life.
+    /// The sign of life in the record that was last inspected.
     ///
     /// # Errors
     /// In words.
-    pub fn note(&self, engine_version: Option<String>, served: bool) -> Result<(), String> {
-        let request = Request::Note { engine_version, served };
-        done(self.ask(&request, SLOW).map_err(no_answer)?)
+    pub fn look(&self) -> Result<Looked, String> {
+        let reply = self.ask(&Request::Look, SLOW).map_err(no_answer)?;
+        match reply.alive {
+            Some(alive) => Ok(Looked::Alive(alive)),
+            None if reply.changed => Ok(Looked::Changed),
+            None => Err(refusal(reply)),
+        }
+    }
+
+    /// Writes into the record which engine writes the data.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn level(&self, engine_version: String) -> Result<(), String> {
+        done(self.ask(&Request::Level { engine_version }, SLOW).map_err(no_answer)?)
+    }
+
+    /// Notes with the next sign of life that this instance has served.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn note_served(&self) -> Result<(), String> {
+        done(self.ask(&Request::NoteServed, SLOW).map_err(no_answer)?)
     }
 
     /// Runs a command in the keeper's unit, to its end or its deadline.

@@ -1,7 +1,8 @@
 //! Obtaining, renewing and losing the lock: one thread of the keeper.
 
+use super::guard::boot_millis;
 use super::protocol::Notice;
-use super::server::{LockOrder, Shared, boot_millis, locked};
+use super::server::{LockOrder, Shared, locked};
 use crate::fence::{Lock, LockError};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -21,6 +22,7 @@ impl Shared {
                     if let Err(error) = lock.release() {
                         tracing::warn!(%error, "the lock was not released in order; its lease ends by itself");
                     }
+                    self.last_proof.let_go();
                     locked(&self.status).held = false;
                     let _ = done.send(());
                     return;
@@ -44,7 +46,7 @@ impl Shared {
     }
 
     fn proved(&self, lock: &dyn Lock, at: u64) -> Duration {
-        self.proved_at.store(at, Ordering::Release);
+        self.last_proof.proved(at);
         let lease = lock.lease();
         let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         self.lease.store(millis, Ordering::Release);
@@ -87,12 +89,9 @@ impl Shared {
                 self.lose(&why);
                 Duration::ZERO
             }
+            // Says nothing about who holds it; how long that may go on is the guard's to decide.
             Err(error) => {
-                let silent = boot_millis().saturating_sub(self.proved_at.load(Ordering::Acquire));
-                tracing::warn!(error = &error as &dyn std::error::Error, silent, "lock not renewed");
-                if silent >= self.lease.load(Ordering::Acquire) {
-                    self.lose(&format!("not renewed for {silent} ms: {error}"));
-                }
+                tracing::warn!(error = &error as &dyn std::error::Error, "lock not renewed");
                 BUSY
             }
         }
@@ -100,9 +99,14 @@ impl Shared {
 
     /// The lock is lost: whatever can write must end now, whatever else happens.
     pub(super) fn lose(&self, why: &str) {
+        if self.lost.swap(true, Ordering::AcqRel) {
+            return;
+        }
         tracing::error!(why, "lock lost, resetting");
         locked(&self.status).held = false;
         self.reset.reset(why);
+        // A real reset does not return.
+        self.last_proof.let_go();
         self.tell(&Notice::Lost { why: why.to_owned() });
         self.end();
     }

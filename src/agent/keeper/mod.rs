@@ -3,15 +3,19 @@
 //! It outlives the agent, so that the lock lasts as long as anything that can write; the agent talks to it over a unix
 //! socket ([`protocol`]) and finds it again after its own restart ([`client`]). It writes the owner record and the sign of
 //! life in it; the time that takes is the measurement of the file system. It also runs the engine's commands that write
-//! ([`commands`]), so that nothing writes without it. When the lock is lost it resets the host through
-//! the port [`super::ports::HostReset`]: nothing else may be trusted to stop an engine that writes.
+//! ([`commands`]), so that nothing writes without it. When the lock is lost, or was not proved for T
+//! ([`crate::fence::SELF_RESET`]), it resets the host through the port [`super::ports::HostReset`]: nothing else may be
+//! trusted to stop an engine that writes.
 
 pub mod client;
 pub mod commands;
+mod guard;
 mod hold;
 pub mod protocol;
 mod record;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Keeper, Watch};
 pub use commands::FencedRunner;

@@ -2,9 +2,10 @@
 
 use super::commands::{Order, Ran};
 use crate::agent::ports::LockPlace;
-use crate::fence::{DataState, Epoch, OwnerRecord, Proof, RecordView};
+use crate::fence::{DataState, Epoch, Inspection, OwnerRecord, Proof, RecordView};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a keeper is started with, one line on its standard input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,23 +39,25 @@ pub enum Request {
     Watch,
     /// Read record and data state. Only while the lock is held.
     Inspect,
+    /// Read the sign of life in the record that was last inspected. Only while the lock is held.
+    Look,
     /// Write the record for the next epoch, if it is still the one that was last inspected or claimed.
     Claim {
         /// Why it is safe.
         proof: Proof,
     },
-    /// Note something in the record with the next sign of life.
-    Note {
-        /// Engine that writes the data.
-        engine_version: Option<String>,
-        /// The instance has served: the count of instances that gave up begins anew.
-        served: bool,
+    /// Write into the record which engine writes the data, before it does.
+    Level {
+        /// In the engine's own words.
+        engine_version: String,
     },
     /// Run a command of the engine in the keeper's unit. Only while the lock is held and the data claimed.
     Run {
         /// The command line.
         order: Order,
     },
+    /// Note with the next sign of life that the instance has served: the count of instances that gave up begins anew.
+    NoteServed,
     /// Write that the data is let go, release the lock, end.
     Release {
         /// This instance gave up without having served.
@@ -70,7 +73,7 @@ pub struct Reply {
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// A claim found another record than the one that the proof is about.
+    /// A claim or a look found another record than the one that was inspected.
     #[serde(default)]
     pub changed: bool,
     /// How things are.
@@ -79,6 +82,9 @@ pub struct Reply {
     /// What an inspection found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
+    /// The sign of life that a look found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alive: Option<u64>,
     /// The claimed epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
@@ -122,6 +128,15 @@ pub struct KeeperStatus {
     pub holder: Option<String>,
     /// What this keeper has claimed.
     pub claimed: Option<(Epoch, Proof)>,
+    /// The owner record as it was last read or written.
+    #[serde(default)]
+    pub record: Option<OwnerRecord>,
+    /// How long ago the lock was last proved to be held, milliseconds; absent while nothing is guarded.
+    #[serde(default)]
+    pub proved_millis: Option<u64>,
+    /// The lock's lease, milliseconds, once it is known.
+    #[serde(default)]
+    pub lease_millis: Option<u64>,
     /// 99th percentile of the last writes to the file system, milliseconds.
     pub fsync_millis: Option<f64>,
     /// Whether a write hangs.
@@ -137,11 +152,13 @@ pub struct Found {
     pub unreadable: Option<String>,
     /// `absent`, `present`, `half-created`.
     pub data: String,
+    /// The lock's lease, milliseconds.
+    pub lease_millis: u64,
 }
 
 impl Found {
     /// As the decision takes it.
-    pub fn view(self) -> (RecordView, DataState) {
+    pub fn view(self) -> Inspection {
         let data = match self.data.as_str() {
             "absent" => DataState::Absent,
             "half-created" => DataState::HalfCreated,
@@ -152,7 +169,11 @@ impl Found {
             (None, Some(record)) => RecordView::Present(Box::new(record)),
             (None, None) => RecordView::Absent,
         };
-        (record, data)
+        Inspection {
+            record,
+            data,
+            lease: Duration::from_millis(self.lease_millis),
+        }
     }
 }
 

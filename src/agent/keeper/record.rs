@@ -2,6 +2,7 @@
 
 use super::protocol::{Found, KeeperConfig, Reply};
 use crate::agent::layout::DataDirs;
+use crate::agent::ports::LockPlace;
 use crate::engine::ibm_mq::data_path;
 use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer};
 use std::collections::VecDeque;
@@ -58,8 +59,8 @@ impl Desk {
         }
     }
 
-    pub fn inspect(&mut self) -> Reply {
-        if let Err(error) = self.store.prepare() {
+    pub fn inspect(&mut self, lease_millis: u64) -> Reply {
+        if let Err(error) = self.store.prepare(&self.token) {
             return Reply::failed(chain(&error));
         }
         let (record, unreadable) = match self.store.read() {
@@ -81,8 +82,38 @@ impl Desk {
                 record,
                 unreadable,
                 data,
+                lease_millis,
             }),
             ..Reply::done()
+        }
+    }
+
+    /// The sign of life in the record that was inspected, which must be there still, and not released.
+    pub fn look(&mut self) -> Reply {
+        let current = match self.store.read() {
+            Ok(current) => current,
+            Err(error) => return Reply::failed(chain(&error)),
+        };
+        if !self.is_basis(current.as_ref()) {
+            return Reply {
+                changed: true,
+                ..Reply::failed("the owner record is not the one that was inspected")
+            };
+        }
+        if let (Basis::Record(basis), Some(current)) = (&mut self.basis, &current) {
+            basis.alive = current.alive;
+        }
+        Reply {
+            alive: Some(current.map_or(0, |r| r.alive)),
+            ..Reply::done()
+        }
+    }
+
+    fn is_basis(&self, current: Option<&OwnerRecord>) -> bool {
+        match (&self.basis, current) {
+            (Basis::Absent, None) => true,
+            (Basis::Record(basis), Some(current)) => basis.same_claim(current) && basis.released == current.released,
+            _ => false,
         }
     }
 
@@ -102,12 +133,7 @@ impl Desk {
             Ok(current) => current,
             Err(error) => return Reply::failed(chain(&error)),
         };
-        let same = match (&self.basis, &current) {
-            (Basis::Absent, None) => true,
-            (Basis::Record(basis), Some(current)) => basis.same_claim(current) && basis.released == current.released,
-            _ => false,
-        };
-        if !same {
+        if !self.is_basis(current.as_ref()) {
             return Reply {
                 changed: true,
                 ..Reply::failed("the owner record is not the one that the proof is about")
@@ -141,7 +167,11 @@ impl Desk {
             engine_version: before.and_then(|r| r.engine_version.clone()),
             condemned: before.map_or(0, |r| r.condemned),
         };
-        match self.write(&record) {
+        match self.timed(|store| store.claim(&record)) {
+            Err(error @ StoreError::Taken { .. }) => Reply {
+                changed: true,
+                ..Reply::failed(chain(&error))
+            },
             Err(error) => Reply::failed(chain(&error)),
             Ok(()) => {
                 let epoch = record.epoch;
@@ -155,16 +185,29 @@ impl Desk {
         }
     }
 
-    pub fn note(&mut self, engine_version: Option<String>, served: bool) -> Reply {
+    /// Writes which engine writes the data, unless the record says so already.
+    pub fn level(&mut self, engine_version: String) -> Reply {
+        let Some(mut record) = self.own.clone() else {
+            return Reply::failed("nothing was claimed");
+        };
+        if record.engine_version.as_ref() == Some(&engine_version) {
+            return Reply::done();
+        }
+        record.engine_version = Some(engine_version);
+        match self.timed(|store| store.update(&record)) {
+            Err(error) => Reply::failed(chain(&error)),
+            Ok(()) => {
+                self.own = Some(record);
+                Reply::done()
+            }
+        }
+    }
+
+    pub fn note_served(&mut self) -> Reply {
         let Some(own) = self.own.as_mut() else {
             return Reply::failed("nothing was claimed");
         };
-        if engine_version.is_some() {
-            own.engine_version = engine_version;
-        }
-        if served {
-            own.condemned = 0;
-        }
+        own.condemned = 0;
         Reply::done()
     }
 
@@ -182,7 +225,7 @@ impl Desk {
             Ok(None) => return Beat::Foreign("the owner record is gone".to_owned()),
         }
         record.alive += 1;
-        match self.write(&record) {
+        match self.timed(|store| store.update(&record)) {
             Err(error) => Beat::Failed(chain(&error)),
             Ok(()) => {
                 self.own = Some(record);
@@ -195,16 +238,37 @@ impl Desk {
         let Some(mut record) = self.own.clone() else {
             return Reply::done();
         };
+        if let Err(error) = self.write_back() {
+            return Reply::failed(format!("write back what the engine wrote: {error}"));
+        }
         record.released = true;
         if condemned {
             record.condemned = record.condemned.saturating_add(1);
         }
-        match self.write(&record) {
+        match self.timed(|store| store.update(&record)) {
             Err(error) => Reply::failed(chain(&error)),
             Ok(()) => {
                 self.own = None;
                 Reply::done()
             }
+        }
+    }
+
+    /// The engine is gone, but what it wrote may still be in this kernel's memory: it must not arrive after the release.
+    fn write_back(&self) -> std::io::Result<()> {
+        match self.config.lock {
+            // All hosts of such a file system are processes on one kernel, whose memory they share.
+            LockPlace::Lease { .. } => Ok(()),
+            LockPlace::Nfs { .. } => Ok(rustix::fs::syncfs(fs::File::open(&self.config.mount)?)?),
+        }
+    }
+
+    /// The record as it was last read or written.
+    pub fn seen(&self) -> Option<OwnerRecord> {
+        match (&self.own, &self.basis) {
+            (Some(own), _) => Some(own.clone()),
+            (None, Basis::Record(basis)) => Some(OwnerRecord::clone(basis)),
+            (None, Basis::Absent | Basis::Unknown) => None,
         }
     }
 
@@ -221,9 +285,9 @@ impl Desk {
         Some((value.as_secs_f64() * 1e6).round() / 1e3)
     }
 
-    fn write(&mut self, record: &OwnerRecord) -> Result<(), StoreError> {
+    fn timed(&mut self, write: impl FnOnce(&RecordStore) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let begin = Instant::now();
-        self.store.write(record)?;
+        write(&self.store)?;
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
         }
@@ -247,7 +311,6 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::ports::LockPlace;
     use crate::fence::{DataState, ProofKind, RecordView};
     use std::path::Path;
 
@@ -277,9 +340,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let (mut first, mut second) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
         assert!(first.claim(proof(ProofKind::New)).changed, "nothing was inspected yet");
-        let (record, data) = first.inspect().found.expect("found").view();
-        assert_eq!((record, data), (RecordView::Absent, DataState::Absent));
-        second.inspect();
+        let found = first.inspect(1000).found.expect("found").view();
+        assert_eq!((found.record, found.data), (RecordView::Absent, DataState::Absent));
+        assert_eq!(found.lease, Duration::from_secs(1));
+        second.inspect(1000);
         assert_eq!(first.claim(proof(ProofKind::New)).epoch, Some(Epoch(1)));
         assert!(second.claim(proof(ProofKind::New)).changed, "somebody else was quicker");
         assert_eq!(
@@ -287,15 +351,15 @@ mod tests {
             Some(Epoch(2)),
             "a restart in place"
         );
-        second.inspect();
+        second.inspect(1000);
         assert!(matches!(first.beat(), Beat::Written));
-        assert!(first.note(Some("MQ".into()), true).ok);
+        assert!(first.level("MQ".into()).ok);
         assert!(first.release(false).ok);
         assert!(
             second.claim(proof(ProofKind::Terminated)).changed,
             "the release was not seen"
         );
-        second.inspect();
+        second.inspect(1000);
         assert_eq!(second.claim(proof(ProofKind::Clean)).epoch, Some(Epoch(3)));
         assert!(first.fsync_millis().is_some_and(|ms| ms >= 0.0));
     }
@@ -304,9 +368,9 @@ mod tests {
     fn a_zombie_finds_the_record_foreign_and_writes_nothing() {
         let dir = tempfile::tempdir().expect("tempdir");
         let (mut old, mut new) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
-        old.inspect();
+        old.inspect(1000);
         old.claim(proof(ProofKind::New));
-        new.inspect();
+        new.inspect(1000);
         new.claim(proof(ProofKind::Terminated));
         assert!(matches!(old.beat(), Beat::Foreign(_)));
         let left = new.store.read().expect("read").expect("record");
@@ -314,19 +378,58 @@ mod tests {
     }
 
     #[test]
+    fn a_look_finds_the_sign_of_life_of_the_inspected_record_and_of_no_other() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (mut old, mut new) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
+        old.inspect(1000);
+        old.claim(proof(ProofKind::New));
+        assert!(new.look().changed, "nothing was inspected yet");
+        new.inspect(1000);
+        assert_eq!(new.look().alive, Some(0));
+        old.beat();
+        assert_eq!(new.look().alive, Some(1));
+        assert_eq!(new.seen().map(|r| (r.owner.instance, r.alive)), Some(("i-1".into(), 1)));
+        old.release(false);
+        assert!(new.look().changed, "it let go");
+        new.inspect(1000);
+        new.claim(proof(ProofKind::Clean));
+        assert!(old.look().changed);
+    }
+
+    #[test]
+    fn the_engines_version_is_in_the_record_before_the_engine_writes_and_passes_to_the_next_epoch() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let mut desk = desk(dir.path(), "i-1");
+        assert!(!desk.level("MQ 1".into()).ok, "nothing was claimed");
+        desk.inspect(1000);
+        desk.claim(proof(ProofKind::New));
+        let on_disk = |desk: &Desk| desk.store.read().expect("read").expect("record").engine_version;
+        assert_eq!(on_disk(&desk), None);
+        assert!(desk.level("MQ 1".into()).ok);
+        assert_eq!(on_disk(&desk).as_deref(), Some("MQ 1"));
+        desk.claim(proof(ProofKind::SameHost));
+        assert_eq!(on_disk(&desk).as_deref(), Some("MQ 1"));
+    }
+
+    #[test]
     fn instances_that_gave_up_are_counted_until_one_serves() {
         let dir = tempfile::tempdir().expect("tempdir");
         for n in 1..=3 {
             let mut desk = desk(dir.path(), &format!("i-{n}"));
-            let before = desk.inspect().found.expect("found").record.map_or(0, |r| r.condemned);
+            let before = desk
+                .inspect(1000)
+                .found
+                .expect("found")
+                .record
+                .map_or(0, |r| r.condemned);
             assert_eq!(before, n - 1);
             desk.claim(proof(ProofKind::Clean));
             desk.release(true);
         }
         let mut desk = desk(dir.path(), "i-9");
-        desk.inspect();
+        desk.inspect(1000);
         desk.claim(proof(ProofKind::Clean));
-        desk.note(None, true);
+        assert!(desk.note_served().ok);
         desk.beat();
         assert_eq!(desk.store.read().expect("read").expect("record").condemned, 0);
     }
@@ -337,12 +440,15 @@ mod tests {
         let mut desk = desk(dir.path(), "i-1");
         let own = dir.path().join("QM1/data/QM1");
         fs::create_dir_all(&own).expect("dir");
-        assert_eq!(desk.inspect().found.expect("found").view().1, DataState::HalfCreated);
+        assert_eq!(
+            desk.inspect(1000).found.expect("found").view().data,
+            DataState::HalfCreated
+        );
         fs::write(own.join("qm.ini"), "").expect("qm.ini");
-        assert_eq!(desk.inspect().found.expect("found").view().1, DataState::Present);
-        fs::write(desk.store.path(), "garbage").expect("damage");
+        assert_eq!(desk.inspect(1000).found.expect("found").view().data, DataState::Present);
+        fs::write(desk.store.path(Epoch(1)), "garbage").expect("damage");
         assert!(matches!(
-            desk.inspect().found.expect("found").view().0,
+            desk.inspect(1000).found.expect("found").view().record,
             RecordView::Unreadable(_)
         ));
         assert!(desk.claim(proof(ProofKind::New)).error.is_some());

@@ -1,11 +1,11 @@
 //! The keeper's process.
 
+use super::guard::LastProof;
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
 use crate::agent::ports::HostReset;
 use crate::agent::processes::Processes;
-use crate::fence::Lock;
-use rustix::time::{ClockId, clock_gettime};
+use crate::fence::{LeaseTimes, Lock};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -38,6 +38,8 @@ pub struct KeeperPorts {
     pub reset: Arc<dyn HostReset>,
     /// The engine's processes on this host.
     pub engine: Processes,
+    /// When the host gives itself up.
+    pub times: LeaseTimes,
     /// Set when the keeper is asked to end; it obeys once no engine lives.
     pub terminate: Arc<AtomicBool>,
 }
@@ -60,9 +62,12 @@ pub(super) struct Shared {
     watcher_ids: AtomicU64,
     watching: AtomicUsize,
     alone_since: Mutex<Instant>,
-    /// When the lock was last proved to be held, and its lease; milliseconds of a clock that counts suspended time.
-    pub(super) proved_at: AtomicU64,
+    pub(super) last_proof: LastProof,
+    /// The lock's lease in milliseconds, 0 until it is known.
     pub(super) lease: AtomicU64,
+    pub(super) times: LeaseTimes,
+    /// The lock was lost; the host is being reset.
+    pub(super) lost: AtomicBool,
     busy_since: Mutex<Option<Instant>>,
     jobs: Sender<Job>,
     orders: Sender<LockOrder>,
@@ -72,13 +77,6 @@ pub(super) struct Shared {
     ended: Mutex<bool>,
     end: Condvar,
     config: KeeperConfig,
-}
-
-/// Milliseconds since boot, suspended time included: a host that was frozen must not believe in an old lease.
-pub(super) fn boot_millis() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-    seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or_default() / 1_000_000
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -120,8 +118,10 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         watcher_ids: AtomicU64::new(0),
         watching: AtomicUsize::new(0),
         alone_since: Mutex::new(Instant::now()),
-        proved_at: AtomicU64::new(0),
+        last_proof: LastProof::inherit(&config.socket, &config.boot),
         lease: AtomicU64::new(0),
+        times: ports.times,
+        lost: AtomicBool::new(false),
         busy_since: Mutex::new(None),
         jobs,
         orders,
@@ -136,6 +136,8 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
     spawn("record", move || io.record_loop(desk, &job_queue))?;
     let lock = shared.clone();
     spawn("lock", move || lock.lock_loop(ports.lock, &order_queue))?;
+    let guard = shared.clone();
+    spawn("guard", move || guard.guard_loop())?;
     let accept = shared.clone();
     spawn("accept", move || accept.accept_loop(&listener))?;
     shared.supervise(&ports.engine, &ports.terminate);
@@ -171,8 +173,8 @@ impl Shared {
 
     /// Whether the lock was proved so lately that a write begun now ends before anybody else may have it.
     pub(super) fn fresh(&self) -> bool {
-        let age = boot_millis().saturating_sub(self.proved_at.load(Ordering::Acquire));
-        self.held() && age < self.lease.load(Ordering::Acquire) / 2
+        let half = Duration::from_millis(self.lease.load(Ordering::Acquire) / 2);
+        self.held() && self.last_proof.age().is_some_and(|age| age < half)
     }
 
     pub(super) fn end(&self) {
@@ -212,6 +214,7 @@ impl Shared {
             *locked(&self.busy_since) = None;
             let mut status = locked(&self.status);
             status.claimed = desk.claimed();
+            status.record = desk.seen();
             status.fsync_millis = desk.fsync_millis();
         }
     }
@@ -219,8 +222,11 @@ impl Shared {
     fn work(&self, desk: &mut Desk, request: Request) -> Reply {
         match request {
             _ if !self.held() => Reply::failed("the lock is not held"),
-            Request::Inspect => desk.inspect(),
-            Request::Claim { .. } | Request::Release { .. } if !self.fresh() && !self.verify() => {
+            Request::Inspect => desk.inspect(self.lease.load(Ordering::Acquire)),
+            Request::Look => desk.look(),
+            Request::Claim { .. } | Request::Level { .. } | Request::Release { .. }
+                if !self.fresh() && !self.verify() =>
+            {
                 Reply::failed("the lock could not be proved just now")
             }
             Request::Claim { proof } => {
@@ -229,7 +235,8 @@ impl Shared {
                 locked(&self.status).claimed = desk.claimed();
                 reply
             }
-            Request::Note { engine_version, served } => desk.note(engine_version, served),
+            Request::Level { engine_version } => desk.level(engine_version),
+            Request::NoteServed => desk.note_served(),
             Request::Release { condemned } => desk.release(condemned),
             Request::Status | Request::Watch | Request::Run { .. } => Reply::failed("not for this thread"),
         }
@@ -296,7 +303,9 @@ impl Shared {
                 Request::Release { .. } => {
                     let reply = self.release(request);
                     send(&mut stream, &reply)?;
-                    self.end();
+                    if reply.ok {
+                        self.end();
+                    }
                 }
                 other => {
                     let reply = self.ask(other);
@@ -308,8 +317,12 @@ impl Shared {
     }
 
     fn status(&self) -> Reply {
+        let mut status = locked(&self.status).clone();
+        let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        status.proved_millis = self.last_proof.age().map(millis);
+        status.lease_millis = Some(self.lease.load(Ordering::Acquire)).filter(|lease| *lease > 0);
         Reply {
-            status: Some(locked(&self.status).clone()),
+            status: Some(status),
             ..Reply::done()
         }
     }
@@ -323,13 +336,21 @@ impl Shared {
     }
 
     /// The record says so first, then the lock goes: a successor must never find a free lock and an unreleased record
-    /// because of an orderly end.
+    /// because of an orderly end. What could not be let go stays guarded, and the keeper with it.
     fn release(&self, request: Request) -> Reply {
-        match self.gate.try_write() {
-            Ok(mut open) => *open = false,
-            Err(_) => return Reply::failed("a command of the engine runs in the keeper's unit"),
+        let Ok(mut open) = self.gate.try_write() else {
+            return Reply::failed("a command of the engine runs in the keeper's unit");
+        };
+        let reply = match (self.held(), self.last_proof.age()) {
+            (true, _) => self.ask(request),
+            (false, None) => Reply::done(),
+            (false, Some(_)) => Reply::failed("the lock is not held now, so the data cannot be let go"),
+        };
+        if !reply.ok {
+            return reply;
         }
-        let reply = if self.held() { self.ask(request) } else { Reply::done() };
+        *open = false;
+        drop(open);
         let (done, released) = mpsc::channel();
         if self.orders.send(LockOrder::Release(done)).is_ok() {
             let _ = released.recv_timeout(ANSWER);
@@ -361,14 +382,8 @@ impl Shared {
             let alone = self.watching.load(Ordering::Acquire) == 0 && locked(&self.alone_since).elapsed() > ALONE;
             // While an engine lives the keeper does, whoever asks it to end.
             if (alone || terminate.load(Ordering::Acquire)) && engine.list().is_ok_and(|p| p.is_empty()) {
-                tracing::info!(alone, "no engine and nobody who needs the lock: ending");
-                let released = self.release(Request::Release { condemned: false });
-                if released.ok {
-                    return;
-                }
-                tracing::warn!(error = released.error, "not released");
-                // A record that cannot be written must not keep the keeper for ever; a command that runs must.
-                if !*self.gate.read().unwrap_or_else(|e| e.into_inner()) {
+                if self.release(Request::Release { condemned: false }).ok {
+                    tracing::info!(alone, "no engine and nobody who needs the lock: ended");
                     return;
                 }
             }

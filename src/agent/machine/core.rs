@@ -1,7 +1,7 @@
 //! The machine: what it knows, and who handles which event.
 
 use super::event::{
-    Action, DrainReason, EngineInfo, Event, Identity, KeeperEvent, Outcome, SignalResult, State, Timer, Work,
+    Action, Decision, DrainReason, EngineInfo, Event, Identity, KeeperEvent, Outcome, SignalResult, State, Timer, Work,
 };
 use super::policy::Policy;
 use crate::fence::{DataState, Epoch, Inquiry, Proof, RecordView};
@@ -55,6 +55,9 @@ pub struct Machine {
     pub(super) condemned: Option<String>,
     pub(super) released: bool,
     pub(super) drain: Option<DrainReason>,
+    /// Why only a person can help, while that is so.
+    pub(super) alarm: Option<String>,
+    pub(super) decision: Option<Decision>,
 }
 
 /// What a status tells of the machine.
@@ -78,6 +81,12 @@ pub struct View<'a> {
     pub restarts: u32,
     /// The last thing that went wrong, or what is waited for.
     pub last_error: Option<String>,
+    /// Why only a person can help, while that is so.
+    pub alarm: Option<&'a str>,
+    /// The inquiry about the previous owner, while there is one.
+    pub inquiry: Option<&'a Inquiry>,
+    /// The last decision of a person.
+    pub decision: Option<&'a Decision>,
 }
 
 impl Machine {
@@ -120,6 +129,8 @@ impl Machine {
             condemned: None,
             released: false,
             drain: None,
+            alarm: None,
+            decision: None,
         }
     }
 
@@ -145,10 +156,14 @@ impl Machine {
             held: self.held,
             restarts: self.restarts,
             last_error: self.last_error.clone(),
+            alarm: self.alarm.as_deref(),
+            inquiry: self.inquiry.as_ref(),
+            decision: self.decision.as_ref(),
         }
     }
 
-    /// Handles one event; `now` comes from a clock that does not go back.
+    /// Handles one event; `now` comes from a clock that does not go back and that counts the time for which the host is
+    /// suspended.
     pub fn handle(&mut self, now: Duration, event: Event) -> Vec<Action> {
         self.now = now;
         match event {
@@ -164,6 +179,7 @@ impl Machine {
             Event::Keeper(event) => self.keeper(event),
             Event::EngineDied { pid, ordered } => self.died(pid, ordered),
             Event::Drain(reason) => self.begin_drain(reason),
+            Event::Decide { id, named } => self.decide(id, named),
             Event::Pause(pause) => self.pause(pause),
             Event::Timer(timer) => self.timer(timer),
         }
@@ -176,12 +192,14 @@ impl Machine {
             Outcome::Mounted(result) => self.mounted(result),
             Outcome::KeeperOpen(result) => self.keeper_open(result),
             Outcome::Inspected(result) => self.inspected(result),
+            Outcome::Looked(result) => self.looked(result),
             Outcome::LocalProcesses(result) => self.local_processes(result),
             Outcome::Previous(result) => self.previous(result),
             Outcome::TerminationOrdered(result) => self.termination_ordered(result),
             Outcome::Claimed(result) => self.claimed(result),
             Outcome::AccountsSet(result) => self.accounts_set(result),
             Outcome::Adopted(result) => self.adopted(result),
+            Outcome::LevelWritten(result) => self.level_written(result),
             Outcome::Started(result) => self.started(result),
             Outcome::Defined(result) => self.defined(result),
             Outcome::Accepting(result) => self.accepting(result),
@@ -261,6 +279,14 @@ impl Machine {
             epoch: self.epoch.map_or(0, |e| e.0),
             detail: detail.into(),
         });
+    }
+
+    /// Only a person can help: said once for each reason.
+    pub(super) fn raise(&mut self, why: String) {
+        if self.alarm.as_ref() != Some(&why) {
+            self.mark(mark::ALARM, why.clone());
+            self.alarm = Some(why);
+        }
     }
 
     pub(super) fn enter(&mut self, state: State) {

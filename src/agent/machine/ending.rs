@@ -35,10 +35,12 @@ impl Machine {
         }
     }
 
-    /// Neither this nor another instance can start: say so to a stack that waits, and keep looking.
-    pub(super) fn refused(&mut self, why: String) {
+    /// Neither this nor another instance like it can start: say so to a stack that waits, and keep looking.
+    pub(super) fn refused(&mut self, why: String, look: Work) {
         self.last_error = Some(why.clone());
+        self.raise(why.clone());
         self.condemned = Some(why);
+        self.after(self.policy.refused, look);
         if !self.signalled {
             self.begin(Work::Signal { success: false });
         }

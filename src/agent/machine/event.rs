@@ -1,6 +1,6 @@
 //! What comes in and what goes out.
 
-use crate::fence::{CloudState, DataState, Epoch, Proof, RecordView};
+use crate::fence::{CloudState, DataState, Epoch, Inspection, Proof};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -131,6 +131,26 @@ pub enum ClaimError {
     Failed(String),
 }
 
+/// What a look at the inspected record found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// It is the same, with this sign of life.
+    Alive(u64),
+    /// It is another, or was released.
+    Changed,
+}
+
+/// A person's word that the previous owner is gone, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Names the decision for whoever waits for its answer.
+    pub id: String,
+    /// The instance that is said to be gone.
+    pub named: String,
+    /// Why it was not taken, if it was not.
+    pub refused: Option<String>,
+}
+
 /// What became of a signal to the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignalResult {
@@ -168,6 +188,8 @@ pub enum Work {
     CountLocal,
     /// Kill the engine's processes, commands included, and count what is left ([`Outcome::LocalProcesses`]).
     Kill,
+    /// Read the sign of life in the inspected record ([`Outcome::Looked`]).
+    Look,
     /// Ask EC2 about an instance ([`Outcome::Previous`]).
     AskCloud(String),
     /// Order EC2 to terminate it ([`Outcome::TerminationOrdered`]).
@@ -180,6 +202,8 @@ pub enum Work {
     Adopt(DataState),
     /// Only learn the engine's version: it runs already ([`Outcome::Adopted`]).
     Attach,
+    /// Write into the owner record which engine is about to write the data ([`Outcome::LevelWritten`]).
+    Level(String),
     /// Start it ([`Outcome::Started`]).
     Start(Epoch),
     /// Apply the definitions ([`Outcome::Defined`]).
@@ -219,13 +243,15 @@ pub enum Outcome {
     Identified(Result<Identity, String>),
     Mounted(Result<(), String>),
     KeeperOpen(Result<KeeperState, String>),
-    Inspected(Result<(RecordView, DataState), String>),
+    Inspected(Result<Inspection, String>),
+    Looked(Result<Looked, String>),
     LocalProcesses(Result<usize, String>),
     Previous(Result<CloudState, String>),
     TerminationOrdered(Result<(), String>),
     Claimed(Result<Epoch, ClaimError>),
     AccountsSet(Result<(), String>),
     Adopted(Result<EngineInfo, EngineFailure>),
+    LevelWritten(Result<(), String>),
     Started(Result<i32, EngineFailure>),
     Defined(Result<(), EngineFailure>),
     Accepting(Result<(), EngineFailure>),
@@ -292,6 +318,13 @@ pub enum Event {
     },
     /// A drain is asked for.
     Drain(DrainReason),
+    /// A person says that an instance is gone.
+    Decide {
+        /// See [`Decision::id`].
+        id: String,
+        /// See [`Decision::named`].
+        named: String,
+    },
     /// A person asked the agent to keep its hands off, or to go on.
     Pause(bool),
     /// A timer ended.

@@ -1,10 +1,9 @@
 //! From the first breath to the claim: identity, mount, lock, proof.
 
 use super::core::Machine;
-use super::event::{ClaimError, DrainReason, Identity, KeeperState, State, Work};
-use crate::fence::{Answer, CloudState, DataState, Epoch, Inquiry, Next, Proof, ProofKind, RecordView, Writer};
+use super::event::{ClaimError, Decision, DrainReason, Identity, KeeperState, Looked, State, Work};
+use crate::fence::{Answer, CloudState, DecisionRefused, Epoch, Inquiry, Inspection, Next, Proof, ProofKind, Writer};
 use crate::model::agent::mark;
-use std::time::Duration;
 
 impl Machine {
     pub(super) fn identified(&mut self, result: Result<Identity, String>) {
@@ -96,11 +95,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn inspected(&mut self, result: Result<(RecordView, DataState), String>) {
+    pub(super) fn inspected(&mut self, result: Result<Inspection, String>) {
         if self.state != State::Fencing {
             return;
         }
-        let (record, data) = match result {
+        let found = match result {
             Err(why) => return self.again(Work::Inspect, why),
             Ok(found) => found,
         };
@@ -109,25 +108,28 @@ impl Machine {
             instance: identity.instance.clone(),
             boot: identity.boot.clone(),
         };
-        let mut inquiry = Inquiry::new(self.policy.inquiry, &me, &record, data);
+        let mut inquiry = Inquiry::new(self.policy.inquiry, &me, &found, self.now);
         let next = inquiry.first();
         self.inquiry = Some(inquiry);
-        self.record = Some(record);
-        self.data = data;
+        self.record = Some(found.record);
+        self.data = found.data;
         self.follow(next);
     }
 
     fn follow(&mut self, next: Next) {
         if let Some(inquiry) = &self.inquiry {
             self.last_error = Some(format!("waiting for {}", inquiry.waiting_for()));
+            match (inquiry.is_blocked(), inquiry.previous()) {
+                (true, Some(previous)) => self.raise(format!(
+                    "{previous}, the previous owner, is silent, and this engine starts only when EC2 says that it is terminated or a person runs `mqaws-agent fence operator {previous}`"
+                )),
+                (false, Some(_)) => self.alarm = None,
+                (_, None) => {}
+            }
         }
         match next {
-            Next::Start(proof) => {
-                self.last_error = None;
-                self.inquiry = None;
-                self.mark(mark::PROOF, proof.to_string());
-                self.claim(proof);
-            }
+            Next::Start(proof) => self.proved(proof),
+            Next::Look => self.begin(Work::Look),
             Next::CountLocal => self.begin(Work::CountLocal),
             Next::KillLocal => self.begin(Work::Kill),
             Next::AskCloud { instance, after } => self.after(after, Work::AskCloud(instance)),
@@ -135,9 +137,30 @@ impl Machine {
             Next::Refuse(why) => {
                 // Another instance would see the same data: replacing this one helps nobody.
                 self.inquiry = None;
-                self.refused(why.to_string());
-                self.after(Duration::from_secs(30), Work::Inspect);
+                self.refused(why.to_string(), Work::Inspect);
             }
+        }
+    }
+
+    fn proved(&mut self, proof: Proof) {
+        self.last_error = None;
+        self.alarm = None;
+        self.inquiry = None;
+        self.mark(mark::PROOF, proof.to_string());
+        self.claim(proof);
+    }
+
+    /// A person says that an instance is gone: that counts if it is the one that is waited for.
+    pub(super) fn decide(&mut self, id: String, named: String) {
+        let taken = match &self.inquiry {
+            Some(inquiry) if self.held => inquiry.operator(&named),
+            _ => Err(DecisionRefused::NothingToDecide),
+        };
+        let refused = taken.as_ref().err().map(ToString::to_string);
+        self.decision = Some(Decision { id, named, refused });
+        if let Ok(proof) = taken {
+            self.drop_work();
+            self.proved(proof);
         }
     }
 
@@ -152,6 +175,21 @@ impl Machine {
     pub(super) fn previous(&mut self, result: Result<CloudState, String>) {
         match result {
             Ok(state) => self.answer(&Answer::Previous(state)),
+            Err(why) => {
+                self.answer(&Answer::Failed);
+                self.last_error = Some(why);
+            }
+        }
+    }
+
+    pub(super) fn looked(&mut self, result: Result<Looked, String>) {
+        match result {
+            Ok(Looked::Alive(alive)) => self.answer(&Answer::SignOfLife(alive)),
+            Ok(Looked::Changed) => {
+                // Let go meanwhile, most likely.
+                self.inquiry = None;
+                self.begin(Work::Inspect);
+            }
             Err(why) => {
                 self.answer(&Answer::Failed);
                 self.last_error = Some(why);

@@ -16,7 +16,7 @@ mod tests;
 
 pub use core::{Machine, View};
 pub use event::{
-    Action, ClaimError, DrainReason, EngineFailure, EngineInfo, Event, FailureKind, Health, Identity, KeeperEvent,
-    KeeperState, Ordered, Outcome, SignalResult, State, Timer, Work,
+    Action, ClaimError, Decision, DrainReason, EngineFailure, EngineInfo, Event, FailureKind, Health, Identity,
+    KeeperEvent, KeeperState, Looked, Ordered, Outcome, SignalResult, State, Timer, Work,
 };
 pub use policy::Policy;

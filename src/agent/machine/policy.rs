@@ -28,6 +28,8 @@ pub struct Policy {
     pub elsewhere: Duration,
     /// Target time of an orderly stop.
     pub stop: Duration,
+    /// Wait before a start that was refused is looked at again.
+    pub refused: Duration,
     /// How long processes that do not die may delay a drain.
     pub drain: Duration,
     /// See [`InquiryPolicy`].
@@ -50,6 +52,7 @@ impl Default for Policy {
             elsewhere: Duration::from_secs(180),
             stop: Duration::from_secs(20),
             drain: Duration::from_secs(60),
+            refused: Duration::from_secs(30),
             inquiry: InquiryPolicy::default(),
         }
     }

@@ -2,6 +2,8 @@
 
 use super::core::Machine;
 use super::event::{Action, EngineFailure, EngineInfo, FailureKind, Health, Ordered, State, Timer, Work};
+use crate::engine::ibm_mq::version::is_older;
+use crate::fence::RecordView;
 use crate::model::agent::mark;
 
 impl Machine {
@@ -27,18 +29,50 @@ impl Machine {
         }
         match result {
             Err(failure) => self.failed(failure),
-            Ok(info) => {
-                self.adopted = true;
+            Ok(info) if self.controller.is_some() => {
                 self.mark(mark::ADOPTED, format!("{}, {}", info.how, info.version));
                 self.engine = Some(info);
-                if self.controller.is_some() {
-                    self.enter(State::Starting);
-                    self.defined = true;
-                    self.begin(Work::Accept);
-                } else {
-                    self.start();
-                }
+                self.adopted = true;
+                self.enter(State::Starting);
+                self.defined = true;
+                self.begin(Work::Accept);
             }
+            Ok(info) => self.level(info),
+        }
+    }
+
+    /// The data know the engine that wrote them last. An older one is not started: it could not read them, and neither could
+    /// that of any other instance of the same image.
+    fn level(&mut self, info: EngineInfo) {
+        let last = match &self.record {
+            Some(RecordView::Present(record)) => record.engine_version.clone(),
+            _ => None,
+        };
+        let version = info.version.clone();
+        if let Some(last) = last.filter(|last| is_older(&version, last)) {
+            self.engine = Some(info);
+            return self.refused(
+                format!(
+                    "the data were last written by {last}, and this image has {version}: data are not taken back to an older level; deploy an image with {last} or newer"
+                ),
+                Work::Adopt(self.data),
+            );
+        }
+        self.alarm = None;
+        self.mark(mark::ADOPTED, format!("{}, {version}", info.how));
+        self.engine = Some(info);
+        self.begin(Work::Level(version));
+    }
+
+    pub(super) fn level_written(&mut self, result: Result<(), String>) {
+        match (result, self.engine.as_ref().map(|e| e.version.clone())) {
+            (Err(why), Some(version)) => self.again(Work::Level(version), why),
+            _ if self.state == State::Adopting => {
+                self.last_error = None;
+                self.adopted = true;
+                self.start();
+            }
+            _ => {}
         }
     }
 

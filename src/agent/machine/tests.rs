@@ -1,5 +1,6 @@
 //! Whole courses of events, each answered as a healthy host would, but for what a test bends.
 
+mod fencing;
 mod host;
 mod properties;
 
@@ -402,39 +403,4 @@ fn a_paused_agent_keeps_its_hands_off_and_looks_before_it_goes_on() {
     host.settle();
     assert_eq!(host.state(), State::Serving);
     assert_eq!(host.ordered(|w| *w == Work::Find), 1);
-}
-
-#[test]
-fn a_previous_owner_is_outlived_or_terminated_never_ignored() {
-    let mut host = Host::new();
-    host.record = record("i-old", false, 0);
-    host.data = DataState::Present;
-    host.send(Event::Begin);
-    host.settle();
-    assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.ordered(|w| *w == Work::AskCloud("i-old".into())), 1);
-    assert_eq!(
-        host.machine.view().proof.map(ToString::to_string).as_deref(),
-        Some("terminated (i-old)")
-    );
-}
-
-#[test]
-fn data_that_nobody_owns_is_not_touched_and_replaces_nobody() {
-    let mut host = Host::new();
-    host.data = DataState::Present;
-    host.send(Event::Begin);
-    host.settle();
-    for _ in 0..20 {
-        host.tick();
-    }
-    assert_eq!(host.state(), State::Fencing);
-    assert_eq!(
-        host.ordered(|w| matches!(
-            w,
-            Work::Claim(_) | Work::Adopt(_) | Work::Start(_) | Work::ReportUnhealthy
-        )),
-        0
-    );
-    assert_eq!(host.ordered(|w| *w == Work::Signal { success: false }), 1);
 }

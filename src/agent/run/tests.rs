@@ -4,7 +4,7 @@ mod doubles;
 
 use super::*;
 use crate::fence::{CloudState, RecordStore};
-use crate::model::agent::{EngineConfig, StorageConfig};
+use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
 use doubles::{Keepers, PATIENCE, Server, Sleeper, World};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -42,6 +42,7 @@ fn config() -> AgentConfig {
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
+        fence: FenceConfig::default(),
     }
 }
 

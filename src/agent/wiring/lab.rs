@@ -62,9 +62,9 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
     let mounter = LabMount {
         endpoint: std::env::var("AWS_ENDPOINT_URL").map_err(|_| "AWS_ENDPOINT_URL is not set".to_owned())?,
         file_system: config.storage.file_system.clone(),
+        options: OPTIONS.to_vec(),
         point: wiring.layout.mount(&config),
         imds: imds(),
-        transport: Arc::new(HttpTransport::new()),
     };
     let accounts = LabAccounts(wiring.layout.root().to_owned());
     let ports = wiring.ports(
@@ -90,13 +90,21 @@ impl HostReset for KillEngine {
     }
 }
 
+/// What the agent gives `mount.efs` on a real host.
+const OPTIONS: [&str; 2] = ["tls", "iam"];
+
 /// The double of `mount.efs`: a link to the file system's directory, with leave of the local cloud.
-struct LabMount {
-    endpoint: String,
-    file_system: String,
-    point: PathBuf,
-    imds: Imds,
-    transport: Arc<dyn Transport>,
+pub struct LabMount {
+    /// URL of the local cloud.
+    pub endpoint: String,
+    /// File system id.
+    pub file_system: String,
+    /// Options of `mount.efs` that a file system policy sees: `tls`, `iam`.
+    pub options: Vec<&'static str>,
+    /// Where the link is made.
+    pub point: PathBuf,
+    /// Metadata of the instance that mounts.
+    pub imds: Imds,
 }
 
 #[derive(Deserialize)]
@@ -109,13 +117,13 @@ struct Mounted {
 impl Mounter for LabMount {
     fn mount(&self) -> Result<LockPlace, String> {
         let token = self.imds.token().map_err(|e| chain(&e))?;
-        let body = json!({"file_system": self.file_system}).to_string();
+        let body = json!({"file_system": self.file_system, "options": self.options}).to_string();
         let request = http::Request::post(format!("{}/_mqaws/mount", self.endpoint.trim_end_matches('/')))
             .header("content-type", "application/json")
             .header("x-mqaws-instance-token", token)
             .body(body.into_bytes())
             .map_err(|e| e.to_string())?;
-        let answer = self.transport.send(request).map_err(|e| chain(&e))?;
+        let answer = HttpTransport::new().send(request).map_err(|e| chain(&e))?;
         if !answer.status().is_success() {
             let text = String::from_utf8_lossy(answer.body()).into_owned();
             return Err(format!("mount {}: {} {text}", self.file_system, answer.status()));

@@ -17,7 +17,7 @@ use super::processes::Processes;
 use super::work::Ports;
 use crate::aws::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials, Transport};
 use crate::engine::Runner;
-use crate::fence::{LeaseLock, Lock, NfsLock};
+use crate::fence::{LeaseLock, LeaseTimes, Lock, NfsLock};
 use crate::model::agent::AgentConfig;
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -116,6 +116,7 @@ fn keeper_from_stdin(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn H
         lock,
         reset: reset(engine.clone()),
         engine,
+        times: LeaseTimes::default(),
         terminate,
     };
     keeper::run(config, token, ports)

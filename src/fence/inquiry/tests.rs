@@ -28,8 +28,37 @@ fn record(owner: Writer, released: bool) -> RecordView {
     }))
 }
 
+const LEASE: Duration = Duration::from_secs(90);
+
+fn inquiry_with(lease: LeaseRule, record: &RecordView, data: DataState) -> Inquiry {
+    let policy = InquiryPolicy {
+        lease,
+        ..InquiryPolicy::default()
+    };
+    let found = Inspection {
+        record: record.clone(),
+        data,
+        lease: LEASE,
+    };
+    Inquiry::new(policy, &writer("i-me", "boot-1"), &found, Duration::ZERO)
+}
+
 fn inquiry(record: &RecordView, data: DataState) -> Inquiry {
-    Inquiry::new(InquiryPolicy::default(), &writer("i-me", "boot-1"), record, data)
+    inquiry_with(LeaseRule::Refuse, record, data)
+}
+
+/// An inquiry about i-other, whose sign of life was 1.
+fn about_other(lease: LeaseRule) -> Inquiry {
+    let mut i = inquiry_with(lease, &record(writer("i-other", "b"), false), DataState::Present);
+    i.first();
+    i
+}
+
+/// EC2 fails and the sign of life is this, at this second.
+fn quiet_round(i: &mut Inquiry, second: u64, alive: u64) -> Next {
+    let now = Duration::from_secs(second);
+    assert_eq!(i.step(now, &Answer::Failed), Next::Look);
+    i.step(now, &Answer::SignOfLife(alive))
 }
 
 fn proof(kind: ProofKind, previous: Option<&str>) -> Next {
@@ -128,67 +157,142 @@ fn a_running_previous_owner_is_given_a_little_time_and_then_terminated() {
     i.first();
     let running = Answer::Previous(CloudState::MayRun("running".into()));
     let second = Duration::from_secs;
-    assert!(matches!(i.step(second(0), &running), Next::AskCloud { .. }));
-    assert!(matches!(i.step(second(1), &Answer::Failed), Next::AskCloud { .. }));
-    assert_eq!(
-        i.step(second(3), &running),
-        Next::Terminate {
-            instance: "i-other".into()
-        }
-    );
-    // A failed order is repeated after the next look, an accepted one is not.
-    assert!(matches!(i.step(second(3), &Answer::Failed), Next::AskCloud { .. }));
-    assert_eq!(
-        i.step(second(4), &running),
-        Next::Terminate {
-            instance: "i-other".into()
-        }
-    );
-    assert!(matches!(
-        i.step(second(5), &Answer::TerminationOrdered),
-        Next::AskCloud { .. }
-    ));
+    let terminate = Next::Terminate {
+        instance: "i-other".into(),
+    };
+    let asks = |next| matches!(next, Next::AskCloud { .. });
+    let alive = Answer::SignOfLife(1);
+    assert_eq!(i.step(second(0), &running), Next::Look);
+    assert!(asks(i.step(second(0), &alive)));
+    assert_eq!(i.step(second(1), &Answer::Failed), Next::Look);
+    assert!(asks(i.step(second(1), &Answer::Failed)));
+    assert_eq!(i.step(second(3), &running), terminate);
+    // A failed order is repeated after the next answer, an accepted one is not.
+    assert_eq!(i.step(second(3), &Answer::Failed), Next::Look);
+    assert!(asks(i.step(second(3), &alive)));
+    assert_eq!(i.step(second(4), &running), terminate);
+    assert_eq!(i.step(second(5), &Answer::TerminationOrdered), Next::Look);
+    assert!(asks(i.step(second(5), &alive)));
     let going = Answer::Previous(CloudState::MayRun("shutting-down".into()));
-    assert!(matches!(i.step(second(60), &going), Next::AskCloud { .. }));
+    assert_eq!(i.step(second(60), &going), Next::Look);
+    assert!(asks(i.step(second(60), &alive)));
     assert_eq!(
         i.step(second(61), &Answer::Previous(CloudState::Terminated)),
         proof(ProofKind::Terminated, Some("i-other"))
     );
 }
 
+/// Lease, T and margin by the defaults.
+const WAIT: u64 = 90 + 30 + 15;
+
 #[test]
-fn an_unknown_instance_counts_as_terminated_only_after_a_while_and_several_answers() {
-    let unknown = Answer::Previous(CloudState::Unknown);
-    let second = Duration::from_secs;
-    let mut i = inquiry(&record(writer("i-other", "b"), false), DataState::Present);
-    i.first();
-    assert!(matches!(i.step(second(0), &unknown), Next::AskCloud { .. }));
-    assert!(
-        matches!(i.step(second(20), &unknown), Next::AskCloud { .. }),
-        "two answers are not three"
-    );
-    assert_eq!(
-        i.step(second(21), &unknown),
-        proof(ProofKind::Terminated, Some("i-other"))
-    );
-    let mut i = inquiry(&record(writer("i-other", "b"), false), DataState::Present);
-    i.first();
-    for quick in 0..9 {
-        assert!(matches!(i.step(second(quick), &unknown), Next::AskCloud { .. }));
+fn a_sign_of_life_that_stands_still_for_longer_than_lease_t_and_margin_is_a_proof() {
+    let mut i = about_other(LeaseRule::Allow);
+    for second in [1, 60, WAIT] {
+        assert!(
+            matches!(quiet_round(&mut i, second, 1), Next::AskCloud { .. }),
+            "{second}"
+        );
     }
-    i.step(second(9), &Answer::Previous(CloudState::MayRun("pending".into())));
-    assert!(
-        matches!(i.step(second(20), &unknown), Next::AskCloud { .. }),
-        "it was seen in between"
+    assert_eq!(
+        quiet_round(&mut i, WAIT + 1, 1),
+        proof(ProofKind::Lease, Some("i-other"))
     );
 }
 
+#[test]
+fn ec2_may_say_running_or_nothing_while_the_lease_is_waited_for() {
+    let running = Answer::Previous(CloudState::MayRun("running".into()));
+    let mut i = about_other(LeaseRule::Allow);
+    let mut ordered = 0;
+    for second in 1..=WAIT {
+        let now = Duration::from_secs(second);
+        let said = [&Answer::Failed, &running, &Answer::Previous(CloudState::Unknown)][second as usize % 3];
+        if matches!(i.step(now, said), Next::Terminate { .. }) {
+            ordered += 1;
+            assert_eq!(i.step(now, &Answer::TerminationOrdered), Next::Look);
+        }
+        assert!(matches!(i.step(now, &Answer::SignOfLife(1)), Next::AskCloud { .. }));
+    }
+    assert_eq!(ordered, 1);
+    assert_eq!(
+        quiet_round(&mut i, WAIT + 1, 1),
+        proof(ProofKind::Lease, Some("i-other"))
+    );
+}
+
+#[test]
+fn a_changed_sign_of_life_begins_the_wait_anew() {
+    let mut i = about_other(LeaseRule::Allow);
+    assert!(matches!(quiet_round(&mut i, 100, 2), Next::AskCloud { .. }));
+    assert!(matches!(quiet_round(&mut i, 100 + WAIT, 2), Next::AskCloud { .. }));
+    // Back to a value of before is a change as well.
+    assert!(matches!(quiet_round(&mut i, 101 + WAIT, 1), Next::AskCloud { .. }));
+    assert!(matches!(quiet_round(&mut i, 101 + 2 * WAIT, 1), Next::AskCloud { .. }));
+    assert_eq!(
+        quiet_round(&mut i, 102 + 2 * WAIT, 1),
+        proof(ProofKind::Lease, Some("i-other"))
+    );
+}
+
+#[test]
+fn a_look_counts_from_when_it_was_asked_for() {
+    let mut i = about_other(LeaseRule::Allow);
+    let late = Duration::from_secs(10 * WAIT);
+    assert_eq!(i.step(Duration::from_secs(1), &Answer::Failed), Next::Look);
+    // The answer lay about for long: what it tells is as old as the question.
+    assert!(matches!(i.step(late, &Answer::SignOfLife(1)), Next::AskCloud { .. }));
+}
+
+#[test]
+fn an_engine_that_may_not_start_on_a_lease_waits_and_says_what_is_needed() {
+    let mut i = about_other(LeaseRule::Refuse);
+    assert!(!i.is_blocked());
+    for second in [WAIT + 1, 100 * WAIT] {
+        assert!(matches!(quiet_round(&mut i, second, 1), Next::AskCloud { .. }));
+        assert!(i.is_blocked());
+        let said = i.waiting_for();
+        assert!(said.contains("mqaws-agent fence operator i-other"), "{said}");
+    }
+    i.step(Duration::from_secs(101 * WAIT), &Answer::Failed);
+    i.step(Duration::from_secs(101 * WAIT), &Answer::SignOfLife(7));
+    assert!(!i.is_blocked(), "it lives");
+}
+
+#[test]
+fn a_person_decides_only_about_the_previous_owner_on_another_host() {
+    let i = about_other(LeaseRule::Refuse);
+    assert_eq!(
+        i.operator("i-other").map(|p| p.to_string()),
+        Ok("operator (i-other)".to_owned())
+    );
+    let wrong = i.operator("i-me").expect_err("named another").to_string();
+    assert_eq!(wrong, "the previous owner is i-other, not i-me");
+    let damaged = RecordView::Unreadable("damaged".into());
+    for (view, data) in [
+        (record(writer("i-me", "boot-1"), false), DataState::Present),
+        (record(writer("i-other", "b"), true), DataState::Present),
+        (RecordView::Absent, DataState::Present),
+        (damaged, DataState::Present),
+    ] {
+        for named in ["i-other", "i-me", ""] {
+            assert_eq!(
+                inquiry(&view, data).operator(named),
+                Err(DecisionRefused::NothingToDecide)
+            );
+        }
+    }
+}
+
+/// All but what EC2 says of a host that has stopped.
 fn answers() -> impl Strategy<Value = Answer> {
     prop_oneof![
         (0usize..3).prop_map(Answer::LocalProcesses),
         Just(Answer::Previous(CloudState::MayRun("running".into()))),
         Just(Answer::Previous(CloudState::MayRun("stopping".into()))),
+        Just(Answer::Previous(CloudState::Unknown)),
         Just(Answer::TerminationOrdered),
+        (0u64..3).prop_map(Answer::SignOfLife),
         Just(Answer::Failed),
     ]
 }
@@ -198,9 +302,8 @@ proptest! {
     fn never_a_proof_about_another_host_without_ec2_saying_so(
         script in proptest::collection::vec((answers(), 0u64..100_000), 1..60),
     ) {
-        let mut i = inquiry(&record(writer("i-other", "b"), false), DataState::Present);
+        let mut i = about_other(LeaseRule::Refuse);
         let mut now = Duration::ZERO;
-        prop_assert!(!matches!(i.first(), Next::Start(_)));
         for (answer, millis) in script {
             now += Duration::from_millis(millis);
             let next = i.step(now, &answer);
@@ -209,9 +312,29 @@ proptest! {
     }
 
     #[test]
-    fn errors_alone_decide_nothing(own in any::<bool>(), times in 1usize..200) {
+    fn never_a_lease_within_the_wait_after_a_change(
+        script in proptest::collection::vec((answers(), 0u64..60_000), 1..120),
+    ) {
+        let mut i = about_other(LeaseRule::Allow);
+        let (mut now, mut value, mut changed) = (Duration::ZERO, 1, Duration::ZERO);
+        for (answer, millis) in script {
+            now += Duration::from_millis(millis);
+            if let Answer::SignOfLife(seen) = answer && seen != value {
+                (value, changed) = (seen, now);
+            }
+            if let Next::Start(given) = i.step(now, &answer) {
+                prop_assert_eq!(given.kind, ProofKind::Lease);
+                prop_assert!(now - changed > LeaseTimes::default().wait(LEASE));
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn errors_alone_decide_nothing(own in any::<bool>(), allow in any::<bool>(), times in 1usize..400) {
         let owner = if own { writer("i-me", "boot-1") } else { writer("i-other", "b") };
-        let mut i = inquiry(&record(owner, false), DataState::Present);
+        let rule = if allow { LeaseRule::Allow } else { LeaseRule::Refuse };
+        let mut i = inquiry_with(rule, &record(owner, false), DataState::Present);
         i.first();
         for n in 0..times {
             let next = i.step(Duration::from_secs(n as u64), &Answer::Failed);
@@ -221,12 +344,14 @@ proptest! {
     }
 
     #[test]
-    fn waits_are_bounded(times in 1usize..100) {
-        let mut i = inquiry(&record(writer("i-other", "b"), false), DataState::Present);
-        i.first();
+    fn waits_are_bounded_and_both_are_asked_in_turn(times in 1usize..100) {
+        let mut i = about_other(LeaseRule::Allow);
         for n in 0..times {
-            if let Next::AskCloud { after, .. } = i.step(Duration::from_secs(n as u64), &Answer::Failed) {
-                prop_assert!(after <= InquiryPolicy::default().slowest);
+            let now = Duration::from_secs(n as u64);
+            prop_assert_eq!(i.step(now, &Answer::Failed), Next::Look);
+            match i.step(now, &Answer::Failed) {
+                Next::AskCloud { after, .. } => prop_assert!(after <= InquiryPolicy::default().slowest),
+                next => prop_assert!(false, "{next:?}"),
             }
         }
     }

@@ -6,7 +6,7 @@ use super::objects::{Kind, Objects, describe, not_found};
 use super::templates::Versions;
 use super::{catalog, launch, network, routes, tags, templates, wire};
 use crate::lab::api::{ApiError, ApiResult, Call, Cloud, Service, flag, text, texts, unknown_action};
-use crate::lab::instance::{Host, ProcessHost};
+use crate::lab::instance::Host;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -103,14 +103,11 @@ impl Ec2 {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// The process host of a running instance; a virtual machine has no agent of Systems Manager.
-    pub fn running_host(&self, instance: &str) -> Option<Arc<ProcessHost>> {
+    /// The host of a running instance.
+    pub fn running_host(&self, instance: &str) -> Option<Arc<Host>> {
         let state = self.state();
-        let found = state.instances.get(instance).filter(|i| i.is_running())?;
-        match found.host.as_deref()? {
-            Host::Process(host) => Some(host.clone()),
-            Host::Guest(_) => None,
-        }
+        let found = state.instances.get(instance)?;
+        found.is_running().then(|| found.host.clone()).flatten()
     }
 
     /// State of an instance in AWS's words; none when there is no such instance.

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-/// Two subnets `subnet-a` and `subnet-b` in zones a and b of `vpc-1`, group `sg-1`, and the instances one adds.
+/// Two subnets `subnet-a` and `subnet-b` in zones a and b of `vpc-1`, group `sg-1`, and the instances one adds, all with the profile `p`.
 #[derive(Default)]
 pub(crate) struct FakeEc2 {
     instances: Mutex<BTreeMap<String, (String, String, String)>>,
@@ -47,6 +47,7 @@ impl FakeEc2 {
                     found.push(json!({
                         "instanceId": id, "vpcId": "vpc-1", "privateIpAddress": address,
                         "placement": { "availabilityZone": zone }, "instanceState": { "name": state },
+                        "iamInstanceProfile": { "arn": "arn:aws:iam::000000000000:instance-profile/p" },
                     }));
                 }
                 Ok(json!({ "reservationSet": [{ "instancesSet": found }] }))

@@ -14,5 +14,5 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use mount::{MountRequest, add_routes};
+pub use mount::{MountOption, MountRequest, add_routes};
 pub use service::{Efs, EfsTiming};

@@ -1,9 +1,15 @@
-//! The double of `mount.efs`: which directory an instance gets, and where its locks are leased.
+//! The double of `mount.efs`: who may mount, which directory an instance gets, and where its locks are leased.
+//!
+//! Without a file system policy everybody may, as on EFS. With one, its statements and the policies of the instance's role
+//! decide, at the mount and not afterwards. On EFS a client without `ClientWrite` or `ClientRootAccess` mounts and fails
+//! at its first write, or as root; a directory has no such half access, so here the mount is refused.
 
 use super::service::{Efs, instance_of};
 use super::state::bad;
 use crate::lab::api::{ApiError, ApiResult, Caller, Cloud};
 use crate::lab::edge;
+use crate::lab::iam::{self, Answer, Question};
+use crate::lab::policy::Context;
 use crate::lab::server::Routes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,7 +28,27 @@ pub struct MountRequest {
     /// resolves only to the mount target of the client's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount_target_az: Option<String>,
+    /// How it mounts; without options, as a plain NFS client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<MountOption>,
 }
+
+/// Options of `mount.efs` that a file system policy sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountOption {
+    /// NFS within TLS. The data plane of the lab has no network to encrypt: the option is taken at its word.
+    Tls,
+    /// With the credentials of the instance's role; needs `tls`.
+    Iam,
+}
+
+/// What a client needs that writes as root, as an engine's set-up does.
+const ACCESS: [&str; 3] = [
+    "elasticfilesystem:ClientMount",
+    "elasticfilesystem:ClientWrite",
+    "elasticfilesystem:ClientRootAccess",
+];
 
 /// Adds `POST /_mqaws/mount`, which a host's mount helper calls with its metadata token as `x-mqaws-instance-token`.
 pub fn add_routes(routes: &mut Routes) {
@@ -52,7 +78,8 @@ impl Efs {
     ///
     /// # Errors
     /// `FileSystemNotFound`, `IncorrectFileSystemLifeCycleState`, `MountTargetNotFound` when the zone has no available
-    /// mount target in the instance's VPC, and what EC2 says about the instance.
+    /// mount target in the instance's VPC, `AccessDenied` when the policies do not allow it, and what EC2 says about the
+    /// instance.
     pub async fn mount(&self, cloud: &Arc<Cloud>, instance: &str, request: &MountRequest) -> ApiResult {
         let facts = edge::instance(cloud, instance).await?;
         let (id, directory) = self.available(&request.file_system)?;
@@ -72,12 +99,60 @@ impl Efs {
             );
             Err(ApiError::new("MountTargetNotFound", message).status(404))
         })?;
+        self.may_mount(cloud, instance, &id, &request.options).await?;
         tracing::info!(instance, file_system = %id, %zone, "mounted");
         Ok(json!({
             "path": directory,
             "lease_address": self.lease.address().to_string(),
             "lease_ms": self.lease.lease().as_millis() as u64,
         }))
+    }
+
+    /// Asks the policies, when the file system has one.
+    async fn may_mount(
+        &self,
+        cloud: &Arc<Cloud>,
+        instance: &str,
+        id: &str,
+        options: &[MountOption],
+    ) -> Result<(), ApiError> {
+        let (tls, iam) = (options.contains(&MountOption::Tls), options.contains(&MountOption::Iam));
+        if iam && !tls {
+            return Err(bad("the option iam needs the option tls"));
+        }
+        let found = self.with(|s, _| s.file_system(id).map(|f| (f.arn(), f.policy.clone())))?;
+        let (arn, Some(policy)) = found else { return Ok(()) };
+        let denied = |why: String| {
+            let message = format!("mount.nfs4: access denied by server while mounting {id}: {why}");
+            ApiError::new("AccessDenied", message).status(403)
+        };
+        let who = match iam {
+            false => None,
+            true => match iam::role_of(cloud, instance).await? {
+                Some(role) => Some((role, instance.to_owned())),
+                None => return Err(denied(format!("{instance} has no role and so no credentials"))),
+            },
+        };
+        for action in ACCESS {
+            let question = Question {
+                who: who.clone(),
+                action: action.to_owned(),
+                resource: arn.clone(),
+                context: Context::new()
+                    .with("aws:SecureTransport", tls.to_string())
+                    .with("elasticfilesystem:AccessedViaMountTarget", "true"),
+                resource_policy: Some(policy.clone()),
+            };
+            if let Answer::Denied(why) = question.ask(cloud).await? {
+                return Err(denied(match &who {
+                    Some(who) => iam::message(cloud, who, action, &arn, &why),
+                    None => {
+                        format!("an anonymous client is not authorized to perform: {action} on resource: {arn} {why}")
+                    }
+                }));
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn mount_action(&self, cloud: &Arc<Cloud>, p: &Value, caller: &Caller) -> ApiResult {

@@ -4,6 +4,7 @@ use super::service::{Efs, need, one_of};
 use super::state::bad;
 use crate::lab::api::{ApiError, ApiResult, Call, list, only, text, texts};
 use crate::lab::edge;
+use crate::lab::policy::{Document, Kind};
 use serde_json::{Value, json};
 
 /// Longest policy, in characters.
@@ -21,7 +22,7 @@ const AFTER: &[&str] = &[
     "AFTER_365_DAYS",
 ];
 
-/// A policy as a JSON document with statements; JSON itself is accepted too, as CloudFormation gives it.
+/// A policy that can be evaluated, as text; JSON itself is accepted too, as CloudFormation gives it.
 fn policy_text(p: &Value) -> Result<String, ApiError> {
     let invalid = |message: String| ApiError::new("InvalidPolicyException", message);
     let text = match p.get("Policy") {
@@ -32,21 +33,7 @@ fn policy_text(p: &Value) -> Result<String, ApiError> {
     if text.chars().count() > POLICY_LIMIT {
         return Err(invalid(format!("the policy has more than {POLICY_LIMIT} characters")));
     }
-    let document: Value = serde_json::from_str(&text).map_err(|e| invalid(format!("the policy is no JSON: {e}")))?;
-    let statements = list(&document, "Statement");
-    if statements.is_empty() {
-        return Err(invalid("the policy has no Statement".into()));
-    }
-    for statement in &statements {
-        let effect = statement.get("Effect").and_then(Value::as_str).unwrap_or_default();
-        let has = |names: [&str; 2]| names.iter().any(|n| statement.get(n).is_some());
-        if !["Allow", "Deny"].contains(&effect) || !has(["Action", "NotAction"]) || !has(["Principal", "NotPrincipal"])
-        {
-            return Err(invalid(
-                "a statement needs Effect (Allow or Deny), Action and Principal".into(),
-            ));
-        }
-    }
+    Document::parse(&text, Kind::Resource).map_err(|e| invalid(e.0))?;
     Ok(text)
 }
 

@@ -153,7 +153,7 @@ impl Efs {
             "DeleteTags" => &["FileSystemId", "TagKeys"],
             "DescribeTags" => &["FileSystemId", "MaxItems", "Marker"],
             "ListTagsForResource" => &["ResourceId", "MaxResults", "NextToken"],
-            super::mount::ACTION => &["file_system", "mount_target_az"],
+            super::mount::ACTION => &["file_system", "mount_target_az", "options"],
             _ => return Err(unknown_action(&call).status(404)),
         };
         only(p, known)?;

@@ -1,117 +1,43 @@
-//! The form of policy documents.
+//! Policy documents as IAM takes them: read when they are put, so that what could not be evaluated is refused then.
 
 use crate::lab::api::ApiError;
-use serde_json::Value;
+use crate::lab::policy::{Document, Kind};
 
-fn malformed(message: impl Into<String>) -> ApiError {
-    ApiError::new("MalformedPolicyDocument", message)
+/// A policy: as it was given, and as it is evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Policy {
+    pub text: String,
+    pub document: Document,
 }
 
-const STATEMENT: &[&str] = &[
-    "Sid",
-    "Effect",
-    "Action",
-    "NotAction",
-    "Resource",
-    "NotResource",
-    "Condition",
-    "Principal",
-    "NotPrincipal",
-];
-
-/// Checks the form of a policy document; `trust` is a role's trust policy, which has principals and no resources.
+/// Reads a policy.
 ///
 /// # Errors
-/// `MalformedPolicyDocument` as IAM words it.
-pub fn check_document(text: &str, trust: bool) -> Result<(), ApiError> {
-    let syntax = || malformed("Syntax errors in policy.");
-    let Ok(Value::Object(document)) = serde_json::from_str::<Value>(text) else {
-        return Err(malformed("This policy contains invalid Json"));
-    };
-    if document
-        .keys()
-        .any(|k| !["Version", "Id", "Statement"].contains(&k.as_str()))
-    {
-        return Err(syntax());
+/// `MalformedPolicyDocument`.
+pub(super) fn policy(text: &str, kind: Kind) -> Result<Policy, ApiError> {
+    match Document::parse(text, kind) {
+        Ok(document) => Ok(Policy {
+            text: text.to_owned(),
+            document,
+        }),
+        Err(malformed) => Err(ApiError::new("MalformedPolicyDocument", malformed.0)),
     }
-    if let Some(version) = document.get("Version")
-        && version != "2012-10-17"
-        && version != "2008-10-17"
-    {
-        return Err(syntax());
-    }
-    let statements: Vec<&Value> = match document.get("Statement") {
-        Some(Value::Array(all)) if !all.is_empty() => all.iter().collect(),
-        Some(one @ Value::Object(_)) => vec![one],
-        _ => return Err(syntax()),
-    };
-    for statement in statements {
-        let Value::Object(members) = statement else {
-            return Err(syntax());
-        };
-        if members.keys().any(|k| !STATEMENT.contains(&k.as_str())) {
-            return Err(syntax());
-        }
-        if !matches!(members.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
-            return Err(syntax());
-        }
-        let has = |names: &[&str]| names.iter().any(|n| members.contains_key(*n));
-        if !has(&["Action", "NotAction"]) {
-            return Err(malformed("Policy statement must contain actions."));
-        }
-        match trust {
-            true if has(&["Resource", "NotResource"]) => return Err(malformed("Has prohibited field Resource")),
-            true if !has(&["Principal", "NotPrincipal"]) => return Err(malformed("Missing required field Principal")),
-            false if has(&["Principal", "NotPrincipal"]) => {
-                return Err(malformed("Policy document should not specify a principal."));
-            }
-            false if !has(&["Resource", "NotResource"]) => {
-                return Err(malformed("Policy statement must contain resources."));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+}
+
+/// Characters that count towards IAM's limits: white space does not.
+pub(super) fn size(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Iam;
-    use super::*;
     use crate::lab::api::{Caller, Cloud};
     use crate::lab::cloudformation::testing::block_on;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::sync::Arc;
 
     const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-
-    #[test]
-    fn documents_have_a_form() {
-        assert!(check_document(TRUST, true).is_ok());
-        let cases = [
-            ("{", true, "This policy contains invalid Json"),
-            ("{}", true, "Syntax errors in policy."),
-            (
-                r#"{"Statement":[{"Effect":"May","Action":"*","Resource":"*"}]}"#,
-                false,
-                "Syntax errors in policy.",
-            ),
-            (
-                r#"{"Statement":[{"Effect":"Allow","Action":"*"}]}"#,
-                false,
-                "Policy statement must contain resources.",
-            ),
-            (
-                r#"{"Statement":[{"Effect":"Allow","Resource":"*"}]}"#,
-                false,
-                "Policy statement must contain actions.",
-            ),
-            (TRUST, false, "Policy document should not specify a principal."),
-        ];
-        for (text, trust, message) in cases {
-            assert_eq!(check_document(text, trust).unwrap_err().message, message, "{text}");
-        }
-    }
 
     #[test]
     fn a_role_lives_and_goes_in_order() {

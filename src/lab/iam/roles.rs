@@ -1,11 +1,16 @@
 //! Roles.
 
-use super::policies::check_document;
+use super::managed;
+use super::policies::{policy, size};
 use super::service::{Iam, Role, State, arn, conflict, name, need, no_role, path, tag_list, tags};
 use crate::lab::api::{ApiError, ApiResult, number, only, text, texts};
+use crate::lab::policy::Kind;
 use crate::lab::wire::percent::escape;
 use crate::lab::{clock, ids};
 use serde_json::{Value, json};
+
+/// Characters of all inline policies of a role together.
+const INLINE_LIMIT: usize = 10_240;
 
 pub(super) fn shown(region: &str, role: &Role) -> Value {
     let boundary = role
@@ -47,7 +52,10 @@ impl Iam {
         )?;
         let name = name(params, "RoleName", 64)?;
         let trust = need(params, "AssumeRolePolicyDocument")?;
-        check_document(&trust, true)?;
+        policy(&trust, Kind::Trust)?;
+        let boundary = text(params, "PermissionsBoundary");
+        let mut state = self.lock();
+        managed::must_exist_as_boundary(&state, boundary.as_deref())?;
         let role = Role {
             id: format!("AROA{}", ids::upper(17)),
             path: path(params)?,
@@ -55,13 +63,12 @@ impl Iam {
             trust,
             description: text(params, "Description"),
             session_seconds: number(params, "MaxSessionDuration").unwrap_or(3600),
-            boundary: text(params, "PermissionsBoundary"),
+            boundary,
             tags: tags(params),
             inline: Default::default(),
             attached: Vec::new(),
             name: name.clone(),
         };
-        let mut state = self.lock();
         if state.roles.contains_key(&name) {
             return Err(conflict(
                 "EntityAlreadyExists",
@@ -105,7 +112,7 @@ impl Iam {
     pub(super) fn update_trust(&self, params: &Value) -> ApiResult {
         only(params, &["RoleName", "PolicyDocument"])?;
         let document = need(params, "PolicyDocument")?;
-        check_document(&document, true)?;
+        policy(&document, Kind::Trust)?;
         role_of(&mut self.lock(), params)?.trust = document;
         Ok(Value::Null)
     }
@@ -139,7 +146,9 @@ impl Iam {
     pub(super) fn put_boundary(&self, params: &Value) -> ApiResult {
         only(params, &["RoleName", "PermissionsBoundary"])?;
         let boundary = need(params, "PermissionsBoundary")?;
-        role_of(&mut self.lock(), params)?.boundary = Some(boundary);
+        let mut state = self.lock();
+        managed::must_exist_as_boundary(&state, Some(&boundary))?;
+        role_of(&mut state, params)?.boundary = Some(boundary);
         Ok(Value::Null)
     }
 
@@ -178,10 +187,22 @@ impl Iam {
 
     pub(super) fn put_policy(&self, params: &Value) -> ApiResult {
         only(params, &["RoleName", "PolicyName", "PolicyDocument"])?;
-        let policy = name(params, "PolicyName", 128)?;
-        let document = need(params, "PolicyDocument")?;
-        check_document(&document, false)?;
-        role_of(&mut self.lock(), params)?.inline.insert(policy, document);
+        let name = name(params, "PolicyName", 128)?;
+        let put = policy(&need(params, "PolicyDocument")?, Kind::Identity)?;
+        let mut state = self.lock();
+        let role = role_of(&mut state, params)?;
+        let others = role.inline.iter().filter(|(n, _)| **n != name);
+        let sum: usize = others.map(|(_, p)| size(&p.text)).sum();
+        if sum + size(&put.text) > INLINE_LIMIT {
+            return Err(conflict(
+                "LimitExceeded",
+                format!(
+                    "Maximum policy size of {INLINE_LIMIT} bytes exceeded for role {}",
+                    role.name
+                ),
+            ));
+        }
+        role.inline.insert(name, put);
         Ok(Value::Null)
     }
 
@@ -190,8 +211,8 @@ impl Iam {
         let policy = need(params, "PolicyName")?;
         let mut state = self.lock();
         let role = role_of(&mut state, params)?;
-        let document = role.inline.get(&policy).ok_or_else(|| no_policy(&policy))?;
-        Ok(json!({"RoleName": role.name, "PolicyName": policy, "PolicyDocument": escape(document, false)}))
+        let found = role.inline.get(&policy).ok_or_else(|| no_policy(&policy))?;
+        Ok(json!({"RoleName": role.name, "PolicyName": policy, "PolicyDocument": escape(&found.text, false)}))
     }
 
     pub(super) fn delete_policy(&self, params: &Value) -> ApiResult {
@@ -216,15 +237,14 @@ impl Iam {
     pub(super) fn attach_policy(&self, params: &Value) -> ApiResult {
         only(params, &["RoleName", "PolicyArn"])?;
         let policy = need(params, "PolicyArn")?;
-        // Only AWS's own policies exist here: no action of the lab creates a managed one.
-        if !policy.contains(":iam::aws:policy/") {
+        let mut state = self.lock();
+        if managed::content(&state, &policy).is_none() {
             return Err(ApiError::new(
                 "NoSuchEntity",
                 format!("Policy {policy} does not exist or is not attachable."),
             )
             .status(404));
         }
-        let mut state = self.lock();
         let role = role_of(&mut state, params)?;
         if !role.attached.contains(&policy) {
             role.attached.push(policy);

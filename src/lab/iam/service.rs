@@ -1,5 +1,7 @@
 //! The service and what it remembers.
 
+use super::managed::Managed;
+use super::policies::Policy;
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Call, Cloud, Service, text, unknown_action};
 use crate::lab::cloudformation::intrinsics::partition;
 use indexmap::IndexMap;
@@ -18,6 +20,8 @@ pub struct Iam {
 pub(super) struct State {
     pub(super) roles: IndexMap<String, Role>,
     pub(super) profiles: IndexMap<String, Profile>,
+    /// Managed policies of the account by ARN.
+    pub(super) managed: IndexMap<String, Managed>,
 }
 
 #[derive(Clone)]
@@ -32,7 +36,7 @@ pub(super) struct Role {
     pub(super) boundary: Option<String>,
     pub(super) tags: Vec<(String, String)>,
     /// Inline policies by name.
-    pub(super) inline: IndexMap<String, String>,
+    pub(super) inline: IndexMap<String, Policy>,
     /// ARNs of attached managed policies.
     pub(super) attached: Vec<String>,
 }
@@ -55,14 +59,6 @@ impl Iam {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    /// The policy documents of a role, inline ones by name and the ARNs of attached ones, for evaluation.
-    pub fn policies_of(&self, role: &str) -> Option<(Vec<(String, String)>, Vec<String>)> {
-        let state = self.lock();
-        let role = state.roles.get(role)?;
-        let inline = role.inline.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        Some((inline, role.attached.clone()))
     }
 }
 
@@ -90,6 +86,10 @@ impl Service for Iam {
                 "AttachRolePolicy" => self.attach_policy(params),
                 "DetachRolePolicy" => self.detach_policy(params),
                 "ListAttachedRolePolicies" => self.list_attached(params),
+                "CreatePolicy" => self.create_managed(region, params),
+                "GetPolicy" => self.get_managed(params),
+                "GetPolicyVersion" => self.get_managed_version(params),
+                "DeletePolicy" => self.delete_managed(params),
                 "CreateInstanceProfile" => self.create_profile(region, params),
                 "GetInstanceProfile" => self.get_profile(region, params),
                 "ListInstanceProfiles" => self.list_profiles(region, params, None),
@@ -100,6 +100,7 @@ impl Service for Iam {
                 "DeleteInstanceProfile" => self.delete_profile(params),
                 "AddRoleToInstanceProfile" => self.add_role(params),
                 "RemoveRoleFromInstanceProfile" => self.remove_role(params),
+                super::evaluate::ACTION => self.evaluate(region, params),
                 _ => Err(unknown_action(&call)),
             }
         })

@@ -2,8 +2,9 @@
 //!
 //! The lab knows nothing of kernels and disks. It runs `PROGRAM run INSTANCE ADDRESS ZONE`, which is the machine: standard
 //! output is its console, and it ends when the power is off. `PROGRAM press INSTANCE` presses the power button,
-//! `PROGRAM cut INSTANCE` cuts the power, `PROGRAM remove INSTANCE` throws the disk away, and
-//! `PROGRAM export FILE-SYSTEM DIRECTORY ADDRESS` serves a file system of the lab over NFS at one more address.
+//! `PROGRAM cut INSTANCE` cuts the power, `PROGRAM remove INSTANCE` throws the disk away, `PROGRAM shell INSTANCE ADDRESS
+//! SCRIPT` stands for Systems Manager's agent in it, and `PROGRAM export FILE-SYSTEM DIRECTORY ADDRESS` serves a file system of
+//! the lab over NFS at one more address.
 
 use super::console::Console;
 use super::host::{Ended, HostError, HostSpec};
@@ -54,6 +55,16 @@ impl GuestHost {
 
     pub(super) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    pub(super) fn instance(&self) -> &str {
+        &self.spec.instance
+    }
+
+    pub(super) fn shell(&self, script: &str) -> Command {
+        let mut command = self.command("shell");
+        command.args([&self.spec.address.to_string(), script]);
+        command
     }
 
     /// Runs the machine until its power is off. A reset of its own is no end: the program boots it again.

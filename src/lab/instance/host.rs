@@ -9,6 +9,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::process::Command;
 
 /// Why a host could not be made or booted.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,26 @@ impl Host {
         match self {
             Self::Process(host) => host.console(),
             Self::Guest(host) => host.console(),
+        }
+    }
+
+    /// EC2 instance id.
+    pub fn instance(&self) -> &str {
+        match self {
+            Self::Process(host) => &host.instance,
+            Self::Guest(host) => host.instance(),
+        }
+    }
+
+    /// A command that runs a shell script on the host as root: what Systems Manager's agent does with it.
+    pub fn shell(&self, script: &str) -> Command {
+        match self {
+            Self::Process(host) => {
+                let mut command = host.command("/bin/sh");
+                command.args(["-c", script]);
+                command
+            }
+            Self::Guest(host) => host.shell(script),
         }
     }
 

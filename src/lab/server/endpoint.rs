@@ -6,11 +6,11 @@ use super::routes::{OwnRequest, Routes};
 use crate::lab::api::{ACCOUNT, ApiError, Caller, Cloud};
 use crate::lab::cloudformation::CloudFormation;
 use crate::lab::cloudwatch::CloudWatch;
-use crate::lab::iam::Iam;
+use crate::lab::iam::{self, Iam};
 use crate::lab::ids;
 use crate::lab::secrets::SecretsManager;
 use crate::lab::sts::Sts;
-use crate::lab::wire::protocol::{self, Raw};
+use crate::lab::wire::protocol::{self, Protocol, Raw};
 use crate::lab::wire::reply::{self, Reply};
 use axum::Router;
 use axum::body::Body;
@@ -23,6 +23,9 @@ use tokio::net::TcpListener;
 
 /// Largest request body that is read: over the 1 MB of CloudWatch, the largest of the services here.
 const MAX_BODY: usize = 2 * 1024 * 1024;
+
+/// The lab's own calls that change the lab: signed with the administrator's key, for a service of any name.
+const FOR_THE_ADMINISTRATOR: [&str; 2] = ["/_mqaws/inject", "/_mqaws/shutdown"];
 
 /// How long answers under way may take after the endpoint was asked to end.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -55,10 +58,16 @@ pub fn add_services(cloud: &Arc<Cloud>) {
 }
 
 /// Serves the cloud on `listener` until it is asked to end; requests under way are finished, at most two seconds long.
+/// `injector` holds the faults that are on from the beginning.
 ///
 /// # Errors
 /// [`ServeError`] when the listener is not on loopback or fails.
-pub async fn serve(cloud: Arc<Cloud>, listener: TcpListener, routes: Routes) -> Result<(), ServeError> {
+pub async fn serve(
+    cloud: Arc<Cloud>,
+    listener: TcpListener,
+    routes: Routes,
+    injector: Injector,
+) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     if !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
@@ -66,7 +75,7 @@ pub async fn serve(cloud: Arc<Cloud>, listener: TcpListener, routes: Routes) -> 
     let endpoint = Arc::new(Endpoint {
         cloud: cloud.clone(),
         routes,
-        injector: Injector::default(),
+        injector,
         started: Instant::now(),
     });
     tracing::info!(%address, "endpoint listens");
@@ -136,9 +145,17 @@ impl Endpoint {
             who = name(&caller);
             let request = protocol::read(&service, protocol, &raw)?;
             action.clone_from(&request.action);
+            // What has a colon is a call of the lab's services among themselves.
+            if action.contains(':') {
+                return Err(ApiError::new(
+                    "InvalidAction",
+                    format!("Could not find operation {action}"),
+                ));
+            }
             if let Some(error) = self.injector.decide(&service, &action, protocol) {
                 return Err(error);
             }
+            iam::authorise(&self.cloud, &service, &action, &request.params, &caller).await?;
             self.cloud.call(&service, &request.action, request.params, caller).await
         }
         .await;
@@ -156,6 +173,20 @@ impl Endpoint {
         }
     }
 
+    /// Refuses whoever does not sign with the administrator's key: other users of this machine reach the endpoint too.
+    fn administrator(&self, raw: &Raw) -> Result<(), ApiError> {
+        let signed = auth::parse(raw);
+        match auth::caller(&self.cloud, signed.as_ref(), raw, Protocol::Json("1.1")) {
+            Ok(Caller::Admin) => Ok(()),
+            Ok(other) => Err(ApiError::new(
+                "AccessDenied",
+                format!("{} is not the administrator", name(&other)),
+            )),
+            Err(error) => Err(error),
+        }
+        .map_err(|error| error.status(403))
+    }
+
     async fn own(&self, raw: Raw) -> Reply {
         let body: Value = if raw.body.is_empty() {
             Value::Null
@@ -168,6 +199,12 @@ impl Endpoint {
             }
         };
         let (method, path) = (raw.method.clone(), raw.path.clone());
+        if FOR_THE_ADMINISTRATOR.contains(&path.as_str())
+            && let Err(error) = self.administrator(&raw)
+        {
+            tracing::info!(%method, %path, code = %error.code, message = %error.message, "refused");
+            return own_failure(&error);
+        }
         let outcome = match (method.as_str(), path.as_str()) {
             ("GET", "/_mqaws/health") => Ok(self.health()),
             ("GET", "/_mqaws/inject") => Ok(json!({"rules": self.injector.rules()})),

@@ -9,5 +9,5 @@ mod inject;
 mod routes;
 
 pub use endpoint::{ServeError, add_services, serve};
-pub use inject::{Injector, Rule};
+pub use inject::{Injector, Kind, Rule};
 pub use routes::{OwnRequest, Routes};

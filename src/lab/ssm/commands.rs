@@ -1,10 +1,11 @@
 //! SendCommand and what became of it.
 
+use super::agent;
 use super::service::{Ssm, State};
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Caller, Cloud, flag, list, number, only, required, text, texts};
 use crate::lab::clock::{now_iso, now_seconds};
 use crate::lab::ids::uuid;
-use crate::lab::instance::ProcessHost;
+use crate::lab::instance::Host;
 use crate::lab::timing::SSM_DELIVERY;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -123,7 +124,14 @@ pub async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> ApiResu
             })?,
     };
     let ids = targets(cloud, params).await?;
-    let hosts: Vec<Arc<ProcessHost>> = ids.iter().filter_map(|id| ssm.ec2.running_host(id)).collect();
+    let mut hosts: Vec<Arc<Host>> = Vec::new();
+    for id in &ids {
+        if let Some(host) = ssm.ec2.running_host(id)
+            && agent::is_managed(cloud, id).await?
+        {
+            hosts.push(host);
+        }
+    }
     if hosts.len() != ids.len() || (ids.is_empty() && !texts(params, "InstanceIds").is_empty()) {
         return Err(error(
             "InvalidInstanceId",
@@ -215,13 +223,13 @@ fn update(ssm: &Ssm, command: &str, instance: &str, change: impl FnOnce(&mut Inv
     }
 }
 
-async fn run(ssm: &Ssm, id: &str, host: &ProcessHost, script: &str, limit: Duration) {
+async fn run(ssm: &Ssm, id: &str, host: &Host, script: &str, limit: Duration) {
     let began = Instant::now();
-    update(ssm, id, &host.instance, |i| {
+    update(ssm, id, host.instance(), |i| {
         (i.status, i.details, i.started) = ("InProgress", "InProgress", Some(now_iso()));
     });
     let outcome = execute(host, script, limit).await;
-    update(ssm, id, &host.instance, |i| {
+    update(ssm, id, host.instance(), |i| {
         i.elapsed = began.elapsed();
         i.ended = Some(now_iso());
         (i.status, i.details, i.code) = match outcome.end {
@@ -248,7 +256,7 @@ struct Outcome {
 }
 
 /// Runs a script on a host within a time limit; a script that is too slow is killed with all its children.
-async fn execute(host: &ProcessHost, script: &str, limit: Duration) -> Outcome {
+async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
     let failed = |error: String| Outcome {
         end: End::Exit(127),
         output: String::new(),
@@ -260,9 +268,8 @@ async fn execute(host: &ProcessHost, script: &str, limit: Duration) -> Outcome {
             ..failed(String::new())
         };
     }
-    let mut command = host.command("/bin/sh");
+    let mut command = host.shell(script);
     command
-        .args(["-c", script])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -456,7 +463,7 @@ pub fn list_commands(state: &State, params: &Value) -> ApiResult {
     page("Commands", rows, params)
 }
 
-/// DescribeInstanceInformation: running instances are online.
+/// DescribeInstanceInformation: running instances whose role lets the agent register are online.
 pub async fn instance_information(ssm: &Ssm, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
     only(
         params,
@@ -489,13 +496,17 @@ pub async fn instance_information(ssm: &Ssm, cloud: &Arc<Cloud>, params: &Value)
     }
     let filter = json!({"Filter": [{"Name": "instance-state-name", "Value": ["running"]}]});
     let found = cloud.call("ec2", "DescribeInstances", filter, Caller::Admin).await?;
-    let rows = list(&found, "reservationSet")
+    let running = list(&found, "reservationSet");
+    let mut managed = Vec::new();
+    for instance in running.iter().flat_map(|r| list(r, "instancesSet")) {
+        let id = instance["instanceId"].as_str().unwrap_or_default();
+        let asked = ssm.ec2.running_host(id).is_some() && wanted.as_ref().is_none_or(|w| w.iter().any(|x| x == id));
+        if asked && agent::is_managed(cloud, id).await? {
+            managed.push(instance);
+        }
+    }
+    let rows = managed
         .iter()
-        .flat_map(|r| list(r, "instancesSet"))
-        .filter(|i| {
-            let id = i["instanceId"].as_str().unwrap_or_default();
-            ssm.ec2.running_host(id).is_some() && wanted.as_ref().is_none_or(|w| w.iter().any(|x| x == id))
-        })
         .map(|i| {
             json!({
                 "InstanceId": i["instanceId"], "PingStatus": "Online", "LastPingDateTime": now_seconds(), "AgentVersion": "3.3.0.0",

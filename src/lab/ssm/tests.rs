@@ -3,10 +3,14 @@
 use super::Ssm;
 use crate::lab::api::{ApiError, Caller, Cloud, Site};
 use crate::lab::ec2::{Ec2, SEEDED_IMAGE};
+use crate::lab::iam::Iam;
 use crate::lab::timing::Timing;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+const CORE: &str = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
 
 struct Lab {
     cloud: Arc<Cloud>,
@@ -32,7 +36,24 @@ impl Lab {
         let ec2 = Ec2::new("eu-west-1");
         cloud.add("ec2", ec2.clone());
         cloud.add("ssm", Ssm::new(ec2.clone()));
-        let params = json!({"ImageId": SEEDED_IMAGE, "InstanceType": "m6i.large", "MinCount": 1, "MaxCount": 1});
+        cloud.add("iam", Arc::new(Iam::new()));
+        for (action, params) in [
+            (
+                "CreateRole",
+                json!({"RoleName": "r", "AssumeRolePolicyDocument": TRUST}),
+            ),
+            ("AttachRolePolicy", json!({"RoleName": "r", "PolicyArn": CORE})),
+            ("CreateInstanceProfile", json!({"InstanceProfileName": "p"})),
+            (
+                "AddRoleToInstanceProfile",
+                json!({"InstanceProfileName": "p", "RoleName": "r"}),
+            ),
+        ] {
+            let made = cloud.call("iam", action, params, Caller::Admin).await;
+            made.unwrap_or_else(|e| panic!("{action}: {e}"));
+        }
+        let params = json!({"ImageId": SEEDED_IMAGE, "InstanceType": "m6i.large", "MinCount": 1, "MaxCount": 1,
+            "IamInstanceProfile": {"Name": "p"}});
         let answer = cloud
             .call("ec2", "RunInstances", params, Caller::Admin)
             .await
@@ -192,5 +213,42 @@ async fn parameters_have_versions_and_the_image_is_seeded() {
             .code,
         "ParameterNotFound"
     );
+    lab.ec2.cut_all().await;
+}
+
+#[tokio::test]
+async fn an_instance_is_reached_only_if_its_role_lets_its_agent_register_and_fetch() {
+    let lab = Lab::start(209).await;
+    let iam = async |action: &str, params: Value| {
+        let done = lab.cloud.call("iam", action, params, Caller::Admin).await;
+        done.unwrap_or_else(|e| panic!("{action}: {e}"));
+    };
+    let put = async |actions: Value| {
+        let policy =
+            json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}});
+        let params = json!({"RoleName": "r", "PolicyName": "p", "PolicyDocument": policy.to_string()});
+        iam("PutRolePolicy", params).await;
+    };
+    iam("DetachRolePolicy", json!({"RoleName": "r", "PolicyArn": CORE})).await;
+    let register = "ssm:UpdateInstanceInformation";
+    for (actions, reached) in [
+        (json!([register, "ssmmessages:*"]), true),
+        (json!([register, "ec2messages:*"]), true),
+        (json!([register]), false),
+        (json!(["ssmmessages:*", "ec2messages:*"]), false),
+        (json!([register, "ssmmessages:Open*", "ec2messages:Get*"]), false),
+    ] {
+        put(actions.clone()).await;
+        let sent = lab.send(json!({"commands": ["true"]})).await;
+        let code = sent.as_ref().map_or_else(|e| e.code.as_str(), |_| "");
+        assert_eq!(code, if reached { "" } else { "InvalidInstanceId" }, "{actions}");
+        let listed = lab
+            .cloud
+            .call("ssm", "DescribeInstanceInformation", json!({}), Caller::Admin)
+            .await
+            .expect("a list");
+        let listed = listed["InstanceInformationList"].as_array().map_or(0, Vec::len);
+        assert_eq!(listed, usize::from(reached), "{actions}");
+    }
     lab.ec2.cut_all().await;
 }

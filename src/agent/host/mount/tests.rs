@@ -1,7 +1,7 @@
 //! The mount with doubles: `systemctl` and `mount` are real processes, the kernel's files lie below a root of the test's own.
 
 use super::*;
-use crate::model::agent::{EngineConfig, StorageConfig};
+use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +32,7 @@ fn config(mount_with: &str) -> AgentConfig {
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
+        fence: FenceConfig::default(),
     }
 }
 

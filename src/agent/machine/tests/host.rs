@@ -1,7 +1,10 @@
 //! A host on which everything works; tests bend single answers.
 
 use super::super::*;
-use crate::fence::{CloudState, DataState, Epoch, OwnerRecord, Proof, ProofKind, RecordView, SCHEMA, Writer};
+use crate::fence::{
+    CloudState, DataState, Epoch, InquiryPolicy, Inspection, LeaseRule, OwnerRecord, Proof, ProofKind, RecordView,
+    SCHEMA, Writer,
+};
 use std::time::Duration;
 
 pub(super) const PID: i32 = 4711;
@@ -38,6 +41,14 @@ pub(super) fn record(instance: &str, released: bool, condemned: u32) -> RecordVi
     }))
 }
 
+pub(super) fn inspection(record: RecordView, data: DataState) -> Inspection {
+    Inspection {
+        record,
+        data,
+        lease: Duration::from_secs(90),
+    }
+}
+
 pub(super) fn failure(kind: FailureKind, text: &str) -> EngineFailure {
     EngineFailure {
         kind,
@@ -59,6 +70,9 @@ pub(super) struct Host {
     pub health: Health,
     pub signal: Result<SignalResult, String>,
     pub left: usize,
+    pub cloud: Result<CloudState, String>,
+    pub alive: u64,
+    pub version: &'static str,
 }
 
 impl Host {
@@ -76,7 +90,29 @@ impl Host {
             health: Health::Well,
             signal: Ok(SignalResult::Taken),
             left: 0,
+            cloud: Ok(CloudState::Terminated),
+            alive: 0,
+            version: "stand-in",
         }
+    }
+
+    /// A host that may or may not start on the proof `lease`, and waits for i-old while EC2's API fails.
+    pub fn fencing(lease: LeaseRule) -> Self {
+        let mut host = Self::new();
+        host.machine = Machine::new(Policy {
+            inquiry: InquiryPolicy {
+                lease,
+                ..InquiryPolicy::default()
+            },
+            ..Policy::default()
+        });
+        host.record = record("i-old", false, 0);
+        host.data = DataState::Present;
+        host.cloud = Err("RequestTimeout".into());
+        host.send(Event::Begin);
+        host.settle();
+        assert_eq!(host.state(), State::Fencing);
+        host
     }
 
     pub fn serving() -> Self {
@@ -114,9 +150,11 @@ impl Host {
                 held: true,
                 ..KeeperState::default()
             })),
-            Work::Inspect => Outcome::Inspected(Ok((self.record.clone(), self.data))),
+            Work::Inspect => Outcome::Inspected(Ok(inspection(self.record.clone(), self.data))),
+            Work::Look => Outcome::Looked(Ok(Looked::Alive(self.alive))),
+            Work::Level(_) => Outcome::LevelWritten(Ok(())),
             Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Ok(self.left)),
-            Work::AskCloud(_) => Outcome::Previous(Ok(CloudState::Terminated)),
+            Work::AskCloud(_) => Outcome::Previous(self.cloud.clone()),
             Work::Terminate(_) => Outcome::TerminationOrdered(Ok(())),
             Work::Claim(_) => {
                 self.epoch += 1;
@@ -124,7 +162,7 @@ impl Host {
             }
             Work::Accounts => Outcome::AccountsSet(Ok(())),
             Work::Adopt(_) | Work::Attach => Outcome::Adopted(Ok(EngineInfo {
-                version: "stand-in".into(),
+                version: self.version.into(),
                 stand_in: true,
                 how: "created".into(),
             })),

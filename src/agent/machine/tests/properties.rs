@@ -1,8 +1,8 @@
 //! What holds after any sequence of events.
 
 use super::super::*;
-use super::host::{Host, PID, identity, record};
-use crate::fence::{CloudState, DataState, Epoch, Proof, ProofKind, RecordView};
+use super::host::{Host, PID, identity, inspection, record};
+use crate::fence::{CloudState, DataState, Epoch, LeaseRule, LeaseTimes, Proof, ProofKind, RecordView};
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -51,7 +51,11 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Mounted(Ok(()))),
         keeper.prop_map(|k| Outcome::KeeperOpen(Ok(k))),
         word().prop_map(|w| Outcome::KeeperOpen(Err(w))),
-        (records, data).prop_map(|r| Outcome::Inspected(Ok(r))),
+        (records, data).prop_map(|(record, data)| Outcome::Inspected(Ok(inspection(record, data)))),
+        (0u64..3).prop_map(|alive| Outcome::Looked(Ok(Looked::Alive(alive)))),
+        Just(Outcome::Looked(Ok(Looked::Changed))),
+        word().prop_map(|w| Outcome::LevelWritten(Err(w))),
+        Just(Outcome::LevelWritten(Ok(()))),
         (0usize..2).prop_map(|n| Outcome::LocalProcesses(Ok(n))),
         Just(Outcome::Previous(Ok(CloudState::MayRun("running".into())))),
         Just(Outcome::Previous(Ok(CloudState::Terminated))),
@@ -99,6 +103,14 @@ fn steps() -> impl Strategy<Value = Step> {
         }),
         any::<bool>().prop_map(Event::Pause),
         Just(Event::Drain(DrainReason::Lifecycle)),
+        Just(Event::Decide {
+            id: "1".into(),
+            named: "i-stranger".into()
+        }),
+        Just(Event::Decide {
+            id: "2".into(),
+            named: "i-old".into()
+        }),
     ];
     prop_oneof![
         8 => (0usize..4).prop_map(Step::Right),
@@ -116,6 +128,8 @@ fn error_for(work: &Work) -> Option<Outcome> {
         Work::Mount => Outcome::Mounted(Err(e())),
         Work::OpenKeeper => Outcome::KeeperOpen(Err(e())),
         Work::Inspect => Outcome::Inspected(Err(e())),
+        Work::Look => Outcome::Looked(Err(e())),
+        Work::Level(_) => Outcome::LevelWritten(Err(e())),
         Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Err(e())),
         Work::AskCloud(_) => Outcome::Previous(Err(e())),
         Work::Terminate(_) => Outcome::TerminationOrdered(Err(e())),
@@ -266,4 +280,70 @@ proptest! {
         prop_assert!(host.log.contains(&Action::Exit), "{:?}", host.machine);
         prop_assert_eq!(host.state(), State::Stopped);
     }
+
+    #[test]
+    fn a_lease_needs_its_whole_wait_and_a_decision_the_right_name(
+        script in proptest::collection::vec(rounds(), 1..150),
+    ) {
+        let mut host = Host::fencing(LeaseRule::Allow);
+        let wait = LeaseTimes::default().wait(Duration::from_secs(90));
+        let (mut changed, mut named) = (host.now, false);
+        for round in script {
+            match round {
+                Round::Tick => host.tick(),
+                Round::Wait(seconds) => host.now += Duration::from_secs(seconds),
+                Round::Lives => {
+                    host.alive += 1;
+                    changed = host.now;
+                }
+                Round::Cloud(said) => host.cloud = said,
+                Round::Decide(name) => {
+                    named |= name == "i-old";
+                    host.send(Event::Decide { id: "1".into(), named: name.into() });
+                    host.settle();
+                }
+            }
+            let claims = host.log.iter().filter_map(|a| match a {
+                Action::Do { work: Work::Claim(proof), .. } => Some(proof),
+                _ => None,
+            });
+            for proof in claims {
+                prop_assert_eq!(proof.previous.as_deref(), Some("i-old"));
+                match proof.kind {
+                    ProofKind::Lease => prop_assert!(host.now - changed > wait, "{:?} after {:?}", host.now, changed),
+                    ProofKind::Operator => prop_assert!(named),
+                    ref other => prop_assert!(false, "{other:?}"),
+                }
+            }
+            if host.state() != State::Fencing {
+                break;
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Round {
+    Tick,
+    Wait(u64),
+    /// The previous owner gives a sign of life.
+    Lives,
+    Cloud(Result<CloudState, String>),
+    Decide(&'static str),
+}
+
+/// Courses in which EC2 never says that the previous owner has stopped.
+fn rounds() -> impl Strategy<Value = Round> {
+    let said = prop_oneof![
+        word().prop_map(Err),
+        Just(Ok(CloudState::MayRun("running".into()))),
+        Just(Ok(CloudState::Unknown)),
+    ];
+    prop_oneof![
+        20 => Just(Round::Tick),
+        6 => (1u64..60).prop_map(Round::Wait),
+        2 => Just(Round::Lives),
+        2 => said.prop_map(Round::Cloud),
+        1 => prop_oneof![8 => Just("i-stranger"), 1 => Just("i-old")].prop_map(Round::Decide),
+    ]
 }

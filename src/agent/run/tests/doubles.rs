@@ -249,6 +249,7 @@ impl KeeperSpawner for Keepers {
             }),
             reset: self.engine.clone(),
             engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+            times: crate::fence::LeaseTimes::default(),
             terminate: self.terminate.clone(),
         };
         spawn("test-keeper", move || {

@@ -1,0 +1,223 @@
+//! Keepers on threads, with doubles of the lock and of the host's reset.
+
+use super::guard::boot_millis;
+use super::protocol::KeeperConfig;
+use super::{Keeper, KeeperPorts, run};
+use crate::agent::ports::{HostReset, LockPlace};
+use crate::agent::processes::Processes;
+use crate::fence::{LeaseTimes, Lock, LockError, Proof, ProofKind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How the double of the lock behaves from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Fine,
+    /// Each call blocks for ever, as one on a hung NFS mount does.
+    Hangs,
+    /// Nobody answers.
+    Silent,
+    /// Another has it.
+    Busy,
+}
+
+/// A double of a lock whose mood can change.
+#[derive(Clone)]
+struct MoodyLock(Arc<Mutex<Mood>>);
+
+impl MoodyLock {
+    fn answer(&self) -> Result<(), LockError> {
+        let mood = *self.0.lock().expect("mood");
+        match mood {
+            Mood::Fine => Ok(()),
+            Mood::Hangs => loop {
+                thread::park();
+            },
+            Mood::Silent => Err(LockError::Unreachable(std::io::ErrorKind::TimedOut.into())),
+            Mood::Busy => Err(LockError::Busy {
+                holder: "i-other".into(),
+            }),
+        }
+    }
+}
+
+impl Lock for MoodyLock {
+    fn acquire(&mut self) -> Result<(), LockError> {
+        self.answer()
+    }
+    fn renew(&mut self) -> Result<(), LockError> {
+        self.answer()
+    }
+    fn release(&mut self) -> Result<(), LockError> {
+        self.answer()
+    }
+    fn lease(&self) -> Duration {
+        Duration::from_millis(400)
+    }
+}
+
+/// A double of the host's reset: notes why it was asked for.
+#[derive(Default)]
+struct Resets(Mutex<Vec<String>>);
+
+impl HostReset for Resets {
+    fn reset(&self, why: &str) {
+        self.0.lock().expect("resets").push(why.to_owned());
+    }
+}
+
+struct Running {
+    mood: Arc<Mutex<Mood>>,
+    resets: Arc<Resets>,
+    client: Keeper,
+    terminate: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+fn start(dir: &Path, mood: Mood, self_reset: Duration) -> Running {
+    let socket = dir.join("keeper.sock");
+    let config = KeeperConfig {
+        socket: socket.clone(),
+        mount: dir.join("mount"),
+        queue_manager: "QM1".into(),
+        file_system: "fs-1".into(),
+        instance: "i-1".into(),
+        boot: "boot-1".into(),
+        lock: LockPlace::Lease {
+            address: ([127, 0, 0, 1], 9).into(),
+            lease_ms: 400,
+        },
+        owner: None,
+    };
+    let mood = Arc::new(Mutex::new(mood));
+    let resets = Arc::new(Resets::default());
+    let terminate = Arc::new(AtomicBool::new(false));
+    let ports = KeeperPorts {
+        lock: Box::new(MoodyLock(mood.clone())),
+        reset: resets.clone(),
+        engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+        times: LeaseTimes {
+            self_reset,
+            margin: Duration::ZERO,
+        },
+        terminate: terminate.clone(),
+    };
+    let thread = thread::spawn(move || {
+        run(config, "keeper-1".into(), ports).expect("keeper");
+    });
+    Running {
+        mood,
+        resets,
+        client: Keeper::new(&socket),
+        terminate,
+        thread,
+    }
+}
+
+impl Running {
+    fn be(&self, mood: Mood) {
+        *self.mood.lock().expect("mood") = mood;
+    }
+
+    fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is(self) {
+            assert!(Instant::now() < deadline, "{what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn holds(&self) {
+        self.until("the lock is held", |k| k.client.status().is_ok_and(|s| s.held));
+    }
+
+    fn is_reset(&self) -> String {
+        self.until("the host is reset", |k| !k.resets.0.lock().expect("resets").is_empty());
+        let resets = self.resets.0.lock().expect("resets");
+        assert_eq!(resets.len(), 1, "{resets:?}");
+        resets[0].clone()
+    }
+}
+
+#[test]
+fn a_host_whose_lock_hangs_or_is_silent_is_reset_after_t() {
+    for mood in [Mood::Hangs, Mood::Silent] {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let keeper = start(dir.path(), Mood::Fine, Duration::from_millis(1500));
+        keeper.holds();
+        let (_, mut watch) = keeper.client.watch().expect("watch");
+        keeper.be(mood);
+        let why = keeper.is_reset();
+        assert!(why.contains("not proved"), "{mood:?}: {why}");
+        while let Some(notice) = watch.next_notice() {
+            if matches!(notice, super::protocol::Notice::Lost { .. }) {
+                break;
+            }
+        }
+        keeper.until("the keeper ends", |k| k.thread.is_finished());
+    }
+}
+
+#[test]
+fn a_keeper_that_never_held_the_lock_resets_nobody() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let keeper = start(dir.path(), Mood::Busy, Duration::from_millis(50));
+    keeper.until("it knows the holder", |k| {
+        k.client.status().is_ok_and(|s| s.holder.as_deref() == Some("i-other"))
+    });
+    keeper.terminate.store(true, Ordering::SeqCst);
+    keeper.until("the keeper ends", |k| k.thread.is_finished());
+    assert!(keeper.resets.0.lock().expect("resets").is_empty());
+}
+
+#[test]
+fn the_guard_of_a_keeper_that_died_goes_on_in_the_next_one() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    std::fs::write(dir.path().join("keeper.guard"), format!("{} boot-1\n", boot_millis())).expect("guard");
+    // The lock went to another when that keeper died; what its engine wrote may still be in this kernel.
+    let keeper = start(dir.path(), Mood::Busy, Duration::from_millis(300));
+    assert!(keeper.is_reset().contains("not proved"));
+}
+
+#[test]
+fn a_guard_of_before_the_reboot_is_nobodys() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    std::fs::write(dir.path().join("keeper.guard"), "1 boot-0\n").expect("guard");
+    let keeper = start(dir.path(), Mood::Busy, Duration::from_millis(50));
+    keeper.until("it knows the holder", |k| {
+        k.client.status().is_ok_and(|s| s.holder.is_some())
+    });
+    assert_eq!(keeper.client.status().expect("status").proved_millis, None);
+    keeper.terminate.store(true, Ordering::SeqCst);
+    keeper.until("the keeper ends", |k| k.thread.is_finished());
+    assert!(keeper.resets.0.lock().expect("resets").is_empty());
+}
+
+#[test]
+fn what_cannot_be_let_go_stays_locked_and_guarded() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let keeper = start(dir.path(), Mood::Fine, PATIENCE);
+    keeper.holds();
+    keeper.client.inspect().expect("inspect");
+    let proof = Proof {
+        kind: ProofKind::New,
+        previous: None,
+    };
+    keeper.client.claim(proof).expect("claim");
+    // Stands for a file system that takes no more writes.
+    let records = dir.path().join("mount/.mqaws/QM1");
+    let aside = dir.path().join("mount/.mqaws/aside");
+    std::fs::rename(&records, &aside).expect("aside");
+    assert!(keeper.client.release(false).is_err());
+    let status = keeper.client.status().expect("it lives");
+    assert!(status.held && status.proved_millis.is_some());
+    std::fs::rename(&aside, &records).expect("back");
+    keeper.client.release(false).expect("release");
+    keeper.until("the keeper ends", |k| k.thread.is_finished());
+    assert!(!dir.path().join("keeper.guard").exists());
+}

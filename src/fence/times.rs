@@ -1,0 +1,108 @@
+//! When a host gives itself up, and how long its successor waits: one pair, so that the second is always the longer.
+
+use crate::model::agent::LeaseUse;
+use std::time::Duration;
+
+/// T: a host resets itself when its lock was not proved to be held for this long.
+///
+/// Long enough that a file system which stands still for some seconds costs nothing; short against the time that a zone's
+/// loss costs anyway. The agent's own choice, measured on no account.
+pub const SELF_RESET: Duration = Duration::from_secs(30);
+
+/// What the wait of a successor has beyond lease and T.
+///
+/// Covers the period of the look that notices T (a quarter of a second), the reset itself, requests that are still on
+/// their way to the server, and clocks that differ by up to a tenth over the whole wait. Assumed, not measured.
+pub const MARGIN: Duration = Duration::from_secs(15);
+
+/// The pair: the self-reset bound T, and with it the wait of the proof `lease`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LeaseTimes {
+    /// See [`SELF_RESET`].
+    pub self_reset: Duration,
+    /// See [`MARGIN`].
+    pub margin: Duration,
+}
+
+impl Default for LeaseTimes {
+    fn default() -> Self {
+        Self {
+            self_reset: SELF_RESET,
+            margin: MARGIN,
+        }
+    }
+}
+
+impl LeaseTimes {
+    /// How long the previous owner's sign of life must not change before that proves something, for a lock of this lease.
+    ///
+    /// A previous owner whose lock is proved now may go on for T; a lock that was proved now is freed after the lease.
+    pub fn wait(&self, lease: Duration) -> Duration {
+        lease.saturating_add(self.self_reset).saturating_add(self.margin)
+    }
+
+    /// Whether a host whose lock was last proved this long ago must reset itself.
+    pub fn must_reset(&self, unproved: Duration) -> bool {
+        unproved >= self.self_reset
+    }
+}
+
+/// Whether an engine may start on the proof `lease`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LeaseRule {
+    /// It may.
+    Allow,
+    /// It may not: it waits for EC2's word or a person's, and raises an alarm.
+    Refuse,
+}
+
+impl LeaseRule {
+    /// The rule for an engine, as configured or by default.
+    ///
+    /// IBM MQ locks its own files, so that the kernel refuses a late write of an owner that lost its locks; nothing else is
+    /// known to do that. A word that this version does not know is no permission.
+    pub fn new(engine: &str, configured: Option<&LeaseUse>) -> Self {
+        match configured {
+            Some(LeaseUse::Allow) => Self::Allow,
+            Some(LeaseUse::Refuse | LeaseUse::Other(_)) => Self::Refuse,
+            None if engine == "ibm-mq" => Self::Allow,
+            None => Self::Refuse,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_ibm_mq_may_start_on_a_lease_unless_configured() {
+        let other = LeaseUse::from("sometimes".to_owned());
+        let cases = [
+            ("ibm-mq", None, LeaseRule::Allow),
+            ("ibm-mq", Some(&LeaseUse::Refuse), LeaseRule::Refuse),
+            ("ibm-mq", Some(&other), LeaseRule::Refuse),
+            ("rabbitmq", None, LeaseRule::Refuse),
+            ("rabbitmq", Some(&LeaseUse::Allow), LeaseRule::Allow),
+            ("", None, LeaseRule::Refuse),
+        ];
+        for (engine, configured, expected) in cases {
+            assert_eq!(LeaseRule::new(engine, configured), expected, "{engine} {configured:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_successor_waits_longer_than_the_previous_owner_may_go_on(lease in 0u64..1_000_000) {
+            let times = LeaseTimes::default();
+            let lease = Duration::from_millis(lease);
+            let wait = times.wait(lease);
+            // By a clock that runs a tenth too fast, against one that runs a tenth too slow.
+            let shortest = wait * 10 / 11;
+            let longest = (lease + times.self_reset) * 10 / 11;
+            prop_assert!(shortest > longest);
+            prop_assert!(times.must_reset(times.self_reset) && !times.must_reset(times.self_reset - Duration::from_millis(1)));
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! A stack in a lab of its own, and the life of its instances as the agent lives it: its ports against the lab's endpoint,
+//! with the credentials of the instance's role. The image holds no agent, so that nobody but the test makes calls.
+
+use crate::lab_calls::{all, between, call, request, run_command};
+use mqaws::agent::cloud::{Aws, InstanceMetadata};
+use mqaws::agent::ports::{Cloud, Metadata, Mounter};
+use mqaws::agent::wiring::lab::LabMount;
+use mqaws::aws::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
+use mqaws::lab::ec2::BARE_IMAGE;
+use mqaws::lab::home::{self, LabRecord};
+use mqaws::lab::instance::METADATA_PORT;
+use mqaws::lab::wire::percent::unescape;
+use mqaws::model::agent::AgentConfig;
+use mqaws::model::{AmiId, Deployment, SubnetId, VpcId, ZoneName};
+use mqaws::render::{self, Resolved};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long anything here may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+const STACK: &str = "mqaws-qm1";
+const IAM: &str = "2010-05-08";
+
+/// What an instance does, or has done to it, that a statement must allow or refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The first instance mounts with TLS and its role.
+    Mount,
+    /// A mount without TLS is refused, even if somebody lets everybody in.
+    RefuseMountWithoutTls,
+    /// It reads the application's user.
+    ReadCredentials,
+    /// It tells the stack that it serves.
+    Signal,
+    /// It sends metrics.
+    PutMetrics,
+    /// An operator runs a command on it.
+    RunCommand,
+    /// It gives itself up.
+    ReportUnhealthy,
+    /// Its successor looks whether it still runs.
+    SeePrevious,
+    /// It completes the lifecycle hook.
+    CompleteHook,
+    /// Its successor ends it.
+    EndPrevious,
+}
+
+/// A whole life, in order.
+pub const LIFE: [Step; 10] = [
+    Step::Mount,
+    Step::RefuseMountWithoutTls,
+    Step::ReadCredentials,
+    Step::Signal,
+    Step::PutMetrics,
+    Step::RunCommand,
+    Step::ReportUnhealthy,
+    Step::SeePrevious,
+    Step::CompleteHook,
+    Step::EndPrevious,
+];
+
+/// The rendered template in the long form.
+pub fn rendered() -> Value {
+    let template = render::template(&Deployment::default()).expect("a template");
+    serde_json::from_str(&template.to_json().expect("JSON")).expect("JSON")
+}
+
+/// The statements of the role's policies and of the file system's.
+pub fn statements(template: &Value) -> Vec<Value> {
+    let resources = &template["Resources"];
+    let of_role = resources["Role"]["Properties"]["Policies"]
+        .as_array()
+        .expect("policies");
+    let documents = of_role
+        .iter()
+        .map(|p| &p["PolicyDocument"])
+        .chain([&resources["FileSystem"]["Properties"]["FileSystemPolicy"]]);
+    documents
+        .flat_map(|d| d["Statement"].as_array().expect("statements").clone())
+        .collect()
+}
+
+/// Takes one statement out of a template; a policy that is then empty goes with it.
+pub fn without(mut template: Value, sid: &str) -> Value {
+    let before = statements(&template).len();
+    let drop_from = |document: &mut Value| {
+        let all = document["Statement"].as_array_mut().expect("statements");
+        all.retain(|s| s["Sid"] != sid);
+        !all.is_empty()
+    };
+    let resources = &mut template["Resources"];
+    drop_from(&mut resources["FileSystem"]["Properties"]["FileSystemPolicy"]);
+    let policies = resources["Role"]["Properties"]["Policies"]
+        .as_array_mut()
+        .expect("policies");
+    policies.retain_mut(|p| drop_from(&mut p["PolicyDocument"]));
+    assert_eq!(
+        statements(&template).len() + 1,
+        before,
+        "exactly one statement is {sid}"
+    );
+    template
+}
+
+/// Takes one action out of a document's statements; a statement that is then empty goes with it.
+fn without_action(document: &str, action: &str) -> String {
+    let mut document: Value = serde_json::from_str(document).expect("a policy");
+    let statements = document["Statement"].as_array_mut().expect("statements");
+    for statement in statements.iter_mut() {
+        if let Some(actions) = statement["Action"].as_array_mut() {
+            actions.retain(|a| a != action);
+        }
+    }
+    statements.retain(|s| s["Action"] != json!([]));
+    document.to_string()
+}
+
+/// Where a policy is kept.
+enum Place {
+    Role(String),
+    FileSystem,
+}
+
+/// A stack in a private lab.
+pub struct Stack {
+    home: tempfile::TempDir,
+    record: LabRecord,
+    role: String,
+    first: Host,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // Also after a test that failed.
+        let _ = mqaws(&self.home, &["lab", "down"]).output();
+    }
+}
+
+fn mqaws(home: &tempfile::TempDir, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mqaws"));
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", home.path())
+        .env("MQAWS_LAB_DIR", home.path().join("l"))
+        .stdin(Stdio::null());
+    command
+}
+
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+impl Stack {
+    /// Creates the stack in a new lab and waits for its first instance.
+    pub fn create(template: &Value) -> Self {
+        let home = tempfile::Builder::new().prefix("mqp").tempdir().expect("a directory");
+        let up = mqaws(&home, &["lab", "up"]).output().expect("mqaws runs");
+        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+        let record = home::read_record(&home.path().join("l")).expect("a lab");
+        create(&record, template);
+        let first = until("the first instance boots", || hosts(&record).into_iter().next());
+        let asked = [
+            ("Action", "DescribeStackResource"),
+            ("StackName", STACK),
+            ("LogicalResourceId", "Role"),
+        ];
+        let role = between(
+            &call(&record, "cloudformation", "2010-05-15", &asked),
+            "PhysicalResourceId",
+        );
+        Self {
+            home,
+            record,
+            role,
+            first,
+        }
+    }
+
+    /// Lives a whole life; `before` may try each step first. What a step was refused is returned, and done by the
+    /// administrator where the life could not go on without it.
+    pub fn live(&self, mut before: impl FnMut(&Self, Step)) -> BTreeMap<Step, String> {
+        let mut refused = BTreeMap::new();
+        for step in LIFE {
+            before(self, step);
+            if let Err(why) = self.take(step) {
+                self.instead(step);
+                refused.insert(step, why);
+            }
+            if step == Step::Signal {
+                until("the stack is complete", || {
+                    let asked = [("Action", "DescribeStacks"), ("StackName", STACK)];
+                    let answer = call(&self.record, "cloudformation", "2010-05-15", &asked);
+                    (between(&answer, "StackStatus") == "CREATE_COMPLETE").then_some(())
+                });
+            }
+        }
+        refused
+    }
+
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn take(&self, step: Step) -> Result<(), String> {
+        let (first, me) = (&self.first, self.first.id.as_str());
+        let cloud = first.cloud(&self.record);
+        match step {
+            Step::Mount => self.mount(&["tls", "iam"]),
+            Step::RefuseMountWithoutTls => self.refuse_mount_without_tls(),
+            Step::ReadCredentials => cloud.credentials().map(drop),
+            Step::Signal => cloud.signal(me, true).map(drop),
+            Step::PutMetrics => {
+                let datum = Datum {
+                    name: "QmgrUp",
+                    value: 1.0,
+                    unit: "Count",
+                };
+                cloud.put_metrics(&[datum])
+            }
+            Step::RunCommand => run_command(&self.record, me, &["true"]).map(drop),
+            Step::ReportUnhealthy => cloud.report_unhealthy(me),
+            Step::CompleteHook => {
+                let metadata = InstanceMetadata::new(first.imds());
+                until("the first instance is told to end", || {
+                    (metadata.lifecycle() == Ok(Some("Terminated".to_owned()))).then_some(())
+                });
+                cloud.complete_hook(me)
+            }
+            Step::SeePrevious => {
+                let second = self.second();
+                second.cloud(&self.record).state_of(me, &second.id).map(drop)
+            }
+            Step::EndPrevious => self.second().cloud(&self.record).terminate(me),
+        }
+    }
+
+    /// Tries a step without one action of the policies: the refusal.
+    ///
+    /// # Errors
+    /// When it is not refused.
+    pub fn take_without(&self, action: &str, step: Step) -> Result<String, String> {
+        let mut changed = Vec::new();
+        for place in self.places() {
+            let policy = self.policy(&place);
+            let less = without_action(&policy, action);
+            if less != without_action(&policy, "") {
+                self.put(&place, &less);
+                changed.push((place, policy));
+            }
+        }
+        assert_eq!(changed.len(), 1, "exactly one policy has {action}");
+        let outcome = self.take(step);
+        for (place, policy) in changed {
+            self.put(&place, &policy);
+        }
+        outcome.err().ok_or_else(|| format!("{step:?} needs no {action}"))
+    }
+
+    /// What the administrator does in place of an instance that may not.
+    fn instead(&self, step: Step) {
+        match step {
+            Step::Signal => {
+                let params = [
+                    ("Action", "SignalResource"),
+                    ("StackName", STACK),
+                    ("LogicalResourceId", render::names::GROUP),
+                    ("UniqueId", &self.first.id),
+                    ("Status", "SUCCESS"),
+                ];
+                call(&self.record, "cloudformation", "2010-05-15", &params);
+            }
+            Step::ReportUnhealthy => {
+                let params = [
+                    ("Action", "SetInstanceHealth"),
+                    ("InstanceId", self.first.id.as_str()),
+                    ("HealthStatus", "Unhealthy"),
+                    ("ShouldRespectGracePeriod", "false"),
+                ];
+                call(&self.record, "autoscaling", "2011-01-01", &params);
+            }
+            _ => {}
+        }
+    }
+
+    /// The replacement, once it has booted.
+    fn second(&self) -> Host {
+        until("a replacement boots", || {
+            hosts(&self.record).into_iter().find(|h| h.id != self.first.id)
+        })
+    }
+
+    fn mount(&self, options: &[&'static str]) -> Result<(), String> {
+        let mount = LabMount {
+            endpoint: self.record.endpoint.clone(),
+            file_system: self.first.config.storage.file_system.clone(),
+            options: options.to_vec(),
+            point: self.home.path().join("mnt"),
+            imds: self.first.imds(),
+        };
+        mount.mount().map(drop)
+    }
+
+    fn refuse_mount_without_tls(&self) -> Result<(), String> {
+        let policy = self.policy(&Place::FileSystem);
+        let mut open: Value = serde_json::from_str(&policy).expect("a policy");
+        let everybody = json!({"Effect": "Allow", "Principal": "*", "Action": "elasticfilesystem:Client*"});
+        open["Statement"].as_array_mut().expect("statements").push(everybody);
+        self.put(&Place::FileSystem, &open.to_string());
+        let outcome = self.mount(&[]);
+        self.put(&Place::FileSystem, &policy);
+        match outcome {
+            Ok(()) => Err("a mount without TLS was admitted".to_owned()),
+            Err(why) if why.contains("with an explicit deny in a resource-based policy") => Ok(()),
+            Err(why) => Err(why),
+        }
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let asked = [("Action", "ListRolePolicies"), ("RoleName", self.role.as_str())];
+        let names = all(&call(&self.record, "iam", IAM, &asked), "member");
+        names.into_iter().map(Place::Role).chain([Place::FileSystem]).collect()
+    }
+
+    fn file_system_policy(&self, method: &str, body: &Value) -> Value {
+        let path = format!(
+            "/2015-02-01/file-systems/{}/policy",
+            self.first.config.storage.file_system
+        );
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let json = [("content-type", "application/json")];
+        let answer = request(&self.record, "elasticfilesystem", (method, &path), &json, body);
+        serde_json::from_str(&answer.expect("an answer")).expect("JSON")
+    }
+
+    fn policy(&self, place: &Place) -> String {
+        match place {
+            Place::Role(name) => {
+                let asked = [
+                    ("Action", "GetRolePolicy"),
+                    ("RoleName", self.role.as_str()),
+                    ("PolicyName", name.as_str()),
+                ];
+                unescape(&between(&call(&self.record, "iam", IAM, &asked), "PolicyDocument"))
+            }
+            Place::FileSystem => {
+                let answer = self.file_system_policy("GET", &Value::Null);
+                answer["Policy"].as_str().expect("a policy").to_owned()
+            }
+        }
+    }
+
+    fn put(&self, place: &Place, document: &str) {
+        match place {
+            Place::Role(name) => {
+                let params = [
+                    ("Action", "PutRolePolicy"),
+                    ("RoleName", self.role.as_str()),
+                    ("PolicyName", name.as_str()),
+                    ("PolicyDocument", document),
+                ];
+                call(&self.record, "iam", IAM, &params);
+            }
+            Place::FileSystem => drop(self.file_system_policy("PUT", &json!({"Policy": document}))),
+        }
+    }
+}
+
+/// Creates the stack as a deployment does, in the lab's default network.
+fn create(record: &LabRecord, template: &Value) {
+    let subnets = call(record, "ec2", "2016-11-15", &[("Action", "DescribeSubnets")]);
+    let pair = |tag: &str| {
+        let mut found = all(&subnets, tag).into_iter();
+        [found.next().expect("a subnet"), found.next().expect("another subnet")]
+    };
+    let resolved = Resolved {
+        vpc: Some(VpcId::new(&between(&subnets, "vpcId")).expect("an id")),
+        subnets: Some(pair("subnetId").map(|s| SubnetId::new(&s).expect("an id"))),
+        zones: Some(pair("availabilityZone").map(|z| ZoneName::new(&z).expect("a zone"))),
+        ami: Some(AmiId::new(BARE_IMAGE).expect("an id")),
+        root_device: Some("/dev/xvda".to_owned()),
+    };
+    let deployment = Deployment::default();
+    let parameters = render::parameters(&deployment, &resolved).expect("parameters");
+    let mut params = vec![
+        ("Action".to_owned(), "CreateStack".to_owned()),
+        ("StackName".to_owned(), STACK.to_owned()),
+        ("TemplateBody".to_owned(), template.to_string()),
+        ("Capabilities.member.1".to_owned(), "CAPABILITY_IAM".to_owned()),
+    ];
+    let mut add = |list: &str, names: [&str; 2], entries: Vec<(String, String)>| {
+        for (n, (key, value)) in entries.into_iter().enumerate() {
+            params.push((format!("{list}.member.{}.{}", n + 1, names[0]), key));
+            params.push((format!("{list}.member.{}.{}", n + 1, names[1]), value));
+        }
+    };
+    add(
+        "Parameters",
+        ["ParameterKey", "ParameterValue"],
+        parameters.into_iter().collect(),
+    );
+    add(
+        "Tags",
+        ["Key", "Value"],
+        render::stack_tags(&deployment).into_iter().collect(),
+    );
+    let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    call(record, "cloudformation", "2010-05-15", &params);
+}
+
+/// An instance as its agent knows it.
+struct Host {
+    id: String,
+    address: String,
+    config: AgentConfig,
+}
+
+/// The instances that have booted: those whose user data has written the agent's configuration.
+fn hosts(record: &LabRecord) -> Vec<Host> {
+    let found = mqaws::lab::client::own_call(record, "instances").expect("the lab answers");
+    let rows = found["instances"].as_array().expect("rows").iter();
+    rows.filter_map(|row| {
+        let id = row["id"].as_str()?.to_owned();
+        let root: PathBuf = record.dir.join("i").join(&id);
+        let config = std::fs::read_to_string(root.join("etc/mqaws/agent.json")).ok()?;
+        Some(Host {
+            id,
+            address: row["address"].as_str()?.to_owned(),
+            config: serde_json::from_str(&config).ok()?,
+        })
+    })
+    .collect()
+}
+
+impl Host {
+    fn imds(&self) -> Imds {
+        let base = format!("http://{}:{METADATA_PORT}", self.address);
+        Imds::new(Some(&base), Arc::new(HttpTransport::new()))
+    }
+
+    /// The agent's port to AWS, with nothing kept from an earlier step.
+    fn cloud(&self, record: &LabRecord) -> Aws {
+        let endpoints = Endpoints::new(&record.region, Some(&record.endpoint));
+        let credentials = Arc::new(ImdsCredentials::new(self.imds()));
+        let client = Client::new(endpoints, credentials, Arc::new(HttpTransport::new()));
+        Aws::new(client, self.config.clone())
+    }
+}
