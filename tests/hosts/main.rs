@@ -9,6 +9,9 @@
 #[allow(dead_code)]
 #[path = "../standin_host/client.rs"]
 mod client;
+#[allow(dead_code)]
+#[path = "../lab_calls/mod.rs"]
+mod lab_calls;
 mod phases;
 mod rig;
 mod site;
@@ -27,4 +30,8 @@ macro_rules! stories {
 
 stories!(
     the_power_goes_off_and_another_zone_serves_the_same_messages,
+    a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later,
+    a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data,
+    a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host,
+    a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
 );

@@ -11,7 +11,10 @@ pub fn now() -> i64 {
 
 /// When the power of the last life of a guest went on, by the lab's line on its console.
 pub fn power_on(console: &str) -> i64 {
-    let line = console.lines().rfind(|l| l.contains(" power on: ")).expect("a power on");
+    let line = console
+        .lines()
+        .rfind(|l| l.contains(" power on: "))
+        .expect("a power on");
     let at: jiff::Timestamp = line.split(' ').next().unwrap().parse().unwrap();
     i64::try_from(at.as_nanosecond()).unwrap()
 }
@@ -31,7 +34,11 @@ pub fn print(title: &str, fault: i64, console: &str, marks: &[Mark], after: &[(&
     let mut points = vec![("replacement: power on".to_owned(), power_on(console))];
     for name in wanted {
         if let Some(mark) = marks.iter().find(|m| m.mark == name) {
-            let detail = if mark.detail.is_empty() { String::new() } else { format!(" ({})", mark.detail) };
+            let detail = if mark.detail.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", mark.detail)
+            };
             points.push((format!("{name}{detail}"), mark.t_unix_ns));
         }
     }
@@ -40,7 +47,11 @@ pub fn print(title: &str, fault: i64, console: &str, marks: &[Mark], after: &[(&
     let mut before = fault;
     for (name, at) in points {
         let seconds = |ns: i64| ns as f64 / 1e9;
-        println!("  {name:<58} {:>8.2} {:>8.2}", seconds(at - fault), seconds(at - before));
+        println!(
+            "  {name:<58} {:>8.2} {:>8.2}",
+            seconds(at - fault),
+            seconds(at - before)
+        );
         before = at;
     }
 }

@@ -64,8 +64,14 @@ fn missing() -> Option<String> {
     }
     for (file, what) in [
         ("/dev/net/tun", "no tap devices"),
-        ("/usr/lib/uml/modules", "no modules of the guests' kernel; package user-mode-linux has them"),
-        ("/usr/lib/ganesha/libfsalvfs.so", "no file system layer of the NFS server; package nfs-ganesha-vfs has it"),
+        (
+            "/usr/lib/uml/modules",
+            "no modules of the guests' kernel; package user-mode-linux has them",
+        ),
+        (
+            "/usr/lib/ganesha/libfsalvfs.so",
+            "no file system layer of the NFS server; package nfs-ganesha-vfs has it",
+        ),
     ] {
         if !Path::new(file).exists() && !Path::new(&file.replace("/usr/lib/", "/usr/lib/x86_64-linux-gnu/")).exists() {
             return Some(format!("{what} ({file})"));
@@ -113,15 +119,25 @@ impl Rig {
         let rig = Self {
             name: format!("mqh{}", std::process::id()),
             // Short, for the sockets below it.
-            dir: tempfile::Builder::new().prefix("mqh").rand_bytes(5).tempdir_in("/tmp").unwrap(),
+            dir: tempfile::Builder::new()
+                .prefix("mqh")
+                .rand_bytes(5)
+                .tempdir_in("/tmp")
+                .unwrap(),
             root: root.to_owned(),
         };
         let _ = cache;
-        rig.must(scripts().join("rig.sh").as_os_str(), &["up".as_ref(), rig.name.as_ref()]);
+        rig.must(
+            scripts().join("rig.sh").as_os_str(),
+            &["up".as_ref(), rig.name.as_ref()],
+        );
         let shim = rig.dir.path().join("uml_shim.so");
         let source = scripts().join("uml_shim.c");
         let compile = ["-O2", "-shared", "-fPIC", "-o"].map(AsRef::as_ref);
-        rig.must("cc".as_ref(), &[&compile[..], &[shim.as_ref(), source.as_ref(), "-ldl".as_ref()]].concat());
+        rig.must(
+            "cc".as_ref(),
+            &[&compile[..], &[shim.as_ref(), source.as_ref(), "-ldl".as_ref()]].concat(),
+        );
         let image = [
             rig.dir.path().join("image").into_os_string(),
             env!("CARGO_BIN_EXE_mqaws").into(),
@@ -165,7 +181,9 @@ impl Rig {
             let text = String::from_utf8_lossy(&text);
             let lines: Vec<&str> = text.lines().collect();
             println!("--- {}", path.display());
-            lines[lines.len().saturating_sub(60)..].iter().for_each(|l| println!("{l}"));
+            lines[lines.len().saturating_sub(60)..]
+                .iter()
+                .for_each(|l| println!("{l}"));
         }
     }
 }
@@ -189,7 +207,9 @@ fn ended_well(child: &mut Child) -> bool {
 impl Drop for Rig {
     fn drop(&mut self) {
         // The control groups and namespaces end everything that is in them, the lab included.
-        let down = Command::new(scripts().join("rig.sh")).args(["down", &self.name]).status();
+        let down = Command::new(scripts().join("rig.sh"))
+            .args(["down", &self.name])
+            .status();
         if !down.is_ok_and(|s| s.success()) {
             println!("rig {} is not gone: `tests/hosts/rig.sh down {0}` says why", self.name);
         }

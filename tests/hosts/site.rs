@@ -2,6 +2,7 @@
 //! of the data.
 
 use crate::client::{Client, Put};
+use crate::lab_calls::{between, call, request};
 use crate::rig::scripts;
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::{Answer, Cloud, Target};
@@ -9,10 +10,10 @@ use mqaws::lab::home::{self, LabRecord};
 use mqaws::model::agent::{AgentStatus, Mark};
 use mqaws::standin::Audit;
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -83,7 +84,7 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>
             return found;
         }
         assert!(Instant::now() < deadline, "never within {limit:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(250));
     }
 }
 
@@ -96,7 +97,11 @@ impl Site {
     pub fn deployed() -> Self {
         let dir = dir();
         fs::write(dir.join("deployment.yaml"), DEPLOYMENT).unwrap();
-        fs::write(dir.join("app.mqsc"), format!("DEFINE QLOCAL({QUEUE}) REPLACE DEFPSIST(YES)\n")).unwrap();
+        fs::write(
+            dir.join("app.mqsc"),
+            format!("DEFINE QLOCAL({QUEUE}) REPLACE DEFPSIST(YES)\n"),
+        )
+        .unwrap();
         let log = fs::File::create(dir.join("lab.log")).unwrap();
         let lab = Command::new(env!("CARGO_BIN_EXE_mqaws"))
             .args(["__lab", "--timing", "guest", "--until-stdin-closes", "--dir"])
@@ -148,7 +153,9 @@ impl Site {
 
     /// Every instance that the lab remembers.
     pub fn instances(&self) -> Vec<Instance> {
-        let mut answer = ureq::get(format!("{}/_mqaws/instances", self.record.endpoint)).call().unwrap();
+        let mut answer = ureq::get(format!("{}/_mqaws/instances", self.record.endpoint))
+            .call()
+            .unwrap();
         let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
         let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
         let rows = answer["instances"].as_array().unwrap().iter();
@@ -172,8 +179,45 @@ impl Site {
     /// The instance that came after this one, once it is there.
     pub fn successor(&self, of: &Instance) -> Instance {
         until("another instance runs", PATIENCE, || {
-            self.instances().into_iter().find(|i| i.id != of.id && i.state == "running")
+            self.instances()
+                .into_iter()
+                .find(|i| i.id != of.id && i.state == "running")
         })
+    }
+
+    /// Launches an instance from the group's own template in another zone than this one, outside the group: as when Auto
+    /// Scaling takes the other one for gone while EC2 still runs it.
+    pub fn launch_beside(&self, other: &Instance) -> Instance {
+        let ec2 = |params: &[(&str, &str)]| call(&self.record, "ec2", "2016-11-15", params);
+        let templates = ec2(&[("Action", "DescribeLaunchTemplates")]);
+        let template = between(&templates, "launchTemplateId");
+        let zone = match other.zone.as_str() {
+            "eu-west-1a" => "eu-west-1b",
+            _ => "eu-west-1a",
+        };
+        let subnets = ec2(&[
+            ("Action", "DescribeSubnets"),
+            ("Filter.1.Name", "availability-zone"),
+            ("Filter.1.Value.1", zone),
+        ]);
+        ec2(&[
+            ("Action", "RunInstances"),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+            ("LaunchTemplate.LaunchTemplateId", &template),
+            ("SubnetId", &between(&subnets, "subnetId")),
+        ]);
+        self.successor(other)
+    }
+
+    /// Lets EC2 answer nobody who asks about instances or wants one terminated.
+    pub fn ec2_fails(&self) {
+        for action in ["DescribeInstances", "TerminateInstances"] {
+            let rule = json!({"service": "ec2", "action": action, "error": "InternalError", "rate": 1.0});
+            let headers = [("content-type", "application/json")];
+            let (verb, rule) = (("POST", "/_mqaws/inject"), rule.to_string());
+            request(&self.record, "mqaws", verb, &headers, rule).unwrap();
+        }
     }
 
     /// A verb of the rig on a guest: `cut`, `freeze`, `thaw`, `unplug`, `plug`.
@@ -197,7 +241,11 @@ impl Site {
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
         match done.status.success() {
             true => Ok(said),
-            false => Err(format!("{}: {said}{}", done.status, String::from_utf8_lossy(&done.stderr))),
+            false => Err(format!(
+                "{}: {said}{}",
+                done.status,
+                String::from_utf8_lossy(&done.stderr)
+            )),
         }
     }
 
@@ -210,7 +258,10 @@ impl Site {
         fs::write(format!("{group}/cgroup.freeze"), if frozen { "1" } else { "0" }).unwrap();
         let wanted = format!("frozen {}", u8::from(frozen));
         until("the server's control group obeys", PATIENCE, || {
-            fs::read_to_string(format!("{group}/cgroup.events")).unwrap().contains(&wanted).then_some(())
+            fs::read_to_string(format!("{group}/cgroup.events"))
+                .unwrap()
+                .contains(&wanted)
+                .then_some(())
         });
     }
 
@@ -222,7 +273,9 @@ impl Site {
     /// Waits until an instance serves.
     pub fn serving(&self, instance: &Instance) -> AgentStatus {
         until("the instance serves", PATIENCE, || {
-            self.status(instance).ok().filter(|s| s.state == "serving" && s.lock_held)
+            self.status(instance)
+                .ok()
+                .filter(|s| s.state == "serving" && s.lock_held)
         })
     }
 
@@ -254,7 +307,28 @@ impl Site {
     /// Gets so many messages; their ids in order.
     pub fn get(&self, count: usize) -> Vec<String> {
         let client = until("a client is let in", PATIENCE, || self.client("get").ok());
-        client.get(QUEUE, count).unwrap().into_iter().map(|got| got.id).collect()
+        client
+            .get(QUEUE, count)
+            .unwrap()
+            .into_iter()
+            .map(|got| got.id)
+            .collect()
+    }
+
+    /// The same from one instance, which need not be behind the load balancer.
+    pub fn get_from(&self, instance: &Instance, count: usize) -> Vec<String> {
+        let credentials = self.ask(self.clients.credentials(&self.target)).unwrap();
+        let host = Host {
+            address: instance.address.parse().unwrap(),
+            password: credentials.password.expose_secret().to_owned(),
+        };
+        let client = until("a client is let in", PATIENCE, || Client::connect(&host, "get").ok());
+        client
+            .get(QUEUE, count)
+            .unwrap()
+            .into_iter()
+            .map(|got| got.id)
+            .collect()
     }
 
     /// The file system as the server sees it.
@@ -268,15 +342,35 @@ impl Site {
         mqaws::standin::audit(&self.data().join("QM1/data/QM1")).unwrap()
     }
 
-    /// The owner record.
-    pub fn owner(&self) -> Value {
-        serde_json::from_slice(&fs::read(self.data().join(".mqaws/QM1/owner.json")).unwrap()).unwrap()
-    }
-
     /// An instance's console.
     pub fn console(&self, of: &Instance) -> String {
         let path = self.dir.join("lab/log").join(format!("{}.console", of.id));
         fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// How often the kernel of an instance has booted.
+    pub fn boots(&self, of: &Instance) -> usize {
+        self.console(of).matches("mmapper_init").count()
+    }
+
+    /// Lets a process of an instance write into the queue manager's directory for ever, through the page cache alone: what
+    /// a kernel may still send to the server long after the process believed it written.
+    pub fn write_unsynced(&self, on: &Instance, name: &str) {
+        let script = format!(
+            "cat >/run/stray.py <<'P'\nimport time\nf = open('/mnt/mqaws/QM1/data/{name}', 'wb', buffering=0)\n\
+             n = 0\nwhile True:\n    f.write(b'%08d' % n + b'x' * 4088)\n    n += 1\n    time.sleep(0.05)\nP\n\
+             systemd-run -q --unit=stray python3 /run/stray.py"
+        );
+        self.shell(on, &script).unwrap();
+        let file = self.data().join("QM1/data").join(name);
+        until("the server has the file", PATIENCE, || file.exists().then_some(()));
+        until("there are pages that the server has not", PATIENCE, || {
+            let dirty = self.shell(
+                on,
+                "awk '/^(Dirty|Writeback|NFS_Unstable):/ { n += $2 } END { print n }' /proc/meminfo",
+            );
+            dirty.ok()?.trim().parse::<u64>().ok().filter(|kib| *kib >= 16)
+        });
     }
 
     /// Demands that the epochs of the data are in order: one writer at a time.
@@ -285,20 +379,4 @@ impl Site {
         assert!(!audit.interleaved, "two writers: {audit:?}");
         audit
     }
-}
-
-/// Every file below a directory with its size and content's digest, to see whether anything changed.
-pub fn snapshot(of: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut left = vec![of.to_owned()];
-    while let Some(dir) = left.pop() {
-        for entry in fs::read_dir(dir).unwrap().flatten() {
-            match entry.file_type().unwrap().is_dir() {
-                true => left.push(entry.path()),
-                false => found.push((entry.path(), fs::read(entry.path()).unwrap_or_default())),
-            }
-        }
-    }
-    found.sort();
-    found
 }

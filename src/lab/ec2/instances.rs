@@ -387,7 +387,14 @@ pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
         // The console has the reason; the instance stays up as a real one does whose cloud-init failed.
         if let Ok(Ended::ByItself) = host.boot(user_data.as_deref()).await {
             tracing::warn!(instance = id, "its power went off by itself");
-            begin_end(&ec2, &cloud, &id, InstanceState::Stopping, true, "Client.InstanceInitiatedShutdown");
+            begin_end(
+                &ec2,
+                &cloud,
+                &id,
+                InstanceState::Stopping,
+                true,
+                "Client.InstanceInitiatedShutdown",
+            );
         }
     }
 }
@@ -401,7 +408,11 @@ fn enter_running(
     metadata: JoinHandle<()>,
 ) -> Option<Option<String>> {
     let mut state = ec2.state();
-    let Some(instance) = state.instances.get_mut(id).filter(|i| i.state == InstanceState::Pending) else {
+    let Some(instance) = state
+        .instances
+        .get_mut(id)
+        .filter(|i| i.state == InstanceState::Pending)
+    else {
         metadata.abort();
         return None;
     };
@@ -486,14 +497,7 @@ fn instance_ids(ec2: &Ec2, params: &Value) -> Result<Vec<String>, ApiError> {
 const USER: &str = "Client.UserInitiatedShutdown";
 
 /// Begins a shutdown, or cuts one short that is under way; returns the row of the answer.
-fn begin_end(
-    ec2: &Arc<Ec2>,
-    cloud: &Arc<Cloud>,
-    id: &str,
-    through: InstanceState,
-    skip: bool,
-    code: &str,
-) -> Value {
+fn begin_end(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, through: InstanceState, skip: bool, code: &str) -> Value {
     let mut guard = ec2.state();
     let Some(instance) = guard.instances.get_mut(id) else {
         return Value::Null;

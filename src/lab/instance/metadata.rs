@@ -274,9 +274,13 @@ impl Metadata {
 fn versioned(path: &str) -> Option<&str> {
     let (version, rest) = path.strip_prefix('/')?.split_once('/')?;
     let dated = version.len() == 10
-        && version
-            .char_indices()
-            .all(|(at, c)| if matches!(at, 4 | 7) { c == '-' } else { c.is_ascii_digit() });
+        && version.char_indices().all(|(at, c)| {
+            if matches!(at, 4 | 7) {
+                c == '-'
+            } else {
+                c.is_ascii_digit()
+            }
+        });
     (version == "latest" || dated).then_some(rest)
 }
 

@@ -124,7 +124,8 @@ impl ProcessHost {
     /// # Errors
     /// [`HostError`]; the console has the same text.
     pub(super) async fn boot(&self, user_data: Option<&str>) -> Result<(), HostError> {
-        self.console.print(&format!("boot: {} on {}", self.instance, self.address));
+        self.console
+            .print(&format!("boot: {} on {}", self.instance, self.address));
         let result = self.prepare(user_data);
         match &result {
             Err(error) => {
@@ -175,7 +176,8 @@ impl ProcessHost {
             if started.elapsed() > Duration::from_secs(10) {
                 wait = self.restart.0;
             }
-            self.console.print(&format!("unit: mqaws-agent {ended}; restart in {wait:?}"));
+            self.console
+                .print(&format!("unit: mqaws-agent {ended}; restart in {wait:?}"));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 _ = stopping.wait_for(|s| *s) => {}
@@ -252,7 +254,8 @@ impl ProcessHost {
         if left.is_empty() {
             self.console.print("power off");
         } else {
-            self.console.print(&format!("power off: {} processes do not end: {left:?}", left.len()));
+            self.console
+                .print(&format!("power off: {} processes do not end: {left:?}", left.len()));
         }
     }
 
@@ -345,7 +348,11 @@ mod tests {
     async fn until(what: &str, host: &ProcessHost, wanted: impl Fn(&ProcessHost) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !wanted(host) {
-            assert!(Instant::now() < deadline, "never: {what}; console:\n{}", host.console.text());
+            assert!(
+                Instant::now() < deadline,
+                "never: {what}; console:\n{}",
+                host.console.text()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

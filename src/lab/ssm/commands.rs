@@ -269,10 +269,7 @@ async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
         };
     }
     let mut command = host.shell(script);
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = match crate::lab::reaper::spawn(&mut command) {
         Ok(child) => child,
         Err(e) => return failed(format!("cannot run /bin/sh: {e}")),
