@@ -7,7 +7,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = QueueManagerName::new("ORDERS")?;
     let deployment = Deployment {
         stack: name.default_stack(),
-        queue_manager: QueueManager { name },
+        queue_manager: QueueManager {
+            name,
+            ..QueueManager::default()
+        },
         ..Deployment::default()
     };
     print!("{}", render::body(&deployment)?);

@@ -146,7 +146,7 @@ fn init_writes_a_valid_file_once() {
         .success()
         .stdout_eq(str![[r#"
 written: mqaws.yaml
-  no account was read; it holds the defaults
+  no account was read, as --offline says; it holds the defaults
 next: edit it, then `mqaws validate` and `mqaws plan`
 
 "#]]);
@@ -210,4 +210,32 @@ fn the_page_describes_every_key() {
         .map(|key| format!(" `{}`  `{}` ", key.path, variable(key.path)))
         .collect();
     assert_eq!(rows, known);
+}
+
+/// Whether a literal of the source is an action of IAM, `service:Action`.
+fn is_action(literal: &str) -> bool {
+    literal.split_once(':').is_some_and(|(service, action)| {
+        service.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && action.starts_with(|c: char| c.is_ascii_uppercase())
+            && action.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
+/// The hint about a missing permission sends people to that page.
+#[test]
+fn the_page_lists_every_action_that_the_command_line_calls() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
+    let mut actions = std::collections::BTreeSet::new();
+    // What the agent calls, in `signed/`, is in the instance's role.
+    for file in std::fs::read_dir(root.join("src/aws")).unwrap().flatten() {
+        if file.path().is_file() {
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            actions.extend(code.split('"').filter(|literal| is_action(literal)).map(str::to_owned));
+        }
+    }
+    assert!(actions.len() > 20, "{actions:?}");
+    let missing: Vec<_> = actions.iter().filter(|a| !page.contains(&format!("`{a}`"))).collect();
+    assert!(missing.is_empty(), "not in docs/troubleshooting.md: {missing:?}");
 }

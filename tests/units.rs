@@ -64,6 +64,9 @@ fn engine_and_keeper_live_and_die_together_and_the_agent_apart() {
     // What is left of a unit in mode `mixed` gets SIGKILL as soon as its main process has ended.
     assert_eq!(value(engine, "KillMode"), Some("mixed"));
     assert_eq!(value(engine, "Restart"), Some("no"), "only the agent starts it");
+    let watchdog = value(engine, "WatchdogSec").and_then(|v| v.parse::<u64>().ok());
+    assert!(watchdog.is_some_and(|w| w < 30), "shorter than the guard's own bound");
+    assert_eq!(value(engine, "WatchdogSignal"), Some("SIGKILL"));
     assert!(value(engine, "ExecStart").is_some_and(|e| e.ends_with(" __keeper")));
     assert!(!engine.contains("[Install]") && !engine.contains("BindsTo=") && !engine.contains("PartOf="));
     assert_eq!(value(agent, "Restart"), Some("always"));

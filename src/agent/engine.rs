@@ -1,42 +1,43 @@
 //! The port [`Engine`] for IBM MQ: which commands to run when, and what their answers mean for the next attempt.
+//!
+//! Its parts: [`boot`] makes the queue manager known, [`definitions`] applies the user's own, [`probe`] serves the failover test.
 
 use super::layout::{DataDirs, Layout};
 use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};
 use super::ports::{Engine, Measures};
 use super::processes::Processes;
-use super::tuning;
 use crate::engine::ibm_mq::{
-    CreateExit, CreateQueueManager, Definitions, Driver, DriverError, EndExit, EndOptions, ObjectName,
-    ProbeQueueDefinition, QueueManagerInfo, Show, StartExit, StartOptions, data_path, definitions::PROBE_PREFIX,
-    directory_name,
+    Definitions, Driver, DriverError, EndExit, EndOptions, ObjectName, Show, StartExit, StartOptions,
 };
 use crate::engine::{Command, Output, RunError, Runner};
 use crate::fence::DataState;
-use crate::model::agent::{AgentConfig, ProbeQueue, ProbeReport};
+use crate::model::agent::AgentConfig;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest wait for listeners to accept after the start command succeeded.
 const ACCEPT: Duration = Duration::from_secs(30);
-/// Deadline of one health check's command, and of its connection.
+/// Deadline of the first health check's command, and of each connection.
 const CHECK: Duration = Duration::from_secs(2);
+/// How often the deadline of a health check's command doubles while no check ends: on a host that is only slow, the third
+/// has four times as long as the first.
+const DOUBLINGS: u32 = 2;
 /// How long processes may take to die of SIGKILL before that is reported.
 const KILL: Duration = Duration::from_secs(5);
-/// The application user's name in definitions, when the secret has not been read yet.
-pub const DEFAULT_USER: &str = "mqapp";
-/// The failover test's queue.
-const PROBE_QUEUE: &str = "TEST";
 
 /// IBM MQ on this host, or the lab's stand-in for it.
 pub struct IbmMq {
     driver: Driver,
     run_as: Option<(u32, u32)>,
     own: Vec<OsString>,
+    /// Health checks in a row whose command did not end in time.
+    silent: AtomicU32,
     /// How many commands hang in the kernel.
     left_behind: fn() -> usize,
     runner: Arc<dyn Runner>,
@@ -47,6 +48,7 @@ pub struct IbmMq {
     prefix: PathBuf,
     licence: PathBuf,
     definitions: PathBuf,
+    user: String,
     mq_port: u16,
     amqp_port: Option<u16>,
 }
@@ -58,6 +60,7 @@ impl IbmMq {
             driver: Driver::new(layout.engine_bin(config)),
             run_as: None,
             own: Vec::new(),
+            silent: AtomicU32::new(0),
             left_behind: crate::engine::runner::left_behind,
             runner,
             processes,
@@ -67,6 +70,7 @@ impl IbmMq {
             prefix: layout.engine_prefix(),
             licence: layout.licence(),
             definitions: layout.definitions(),
+            user: config.user.clone(),
             mq_port: config.mq_port,
             amqp_port: config.amqp_port,
         }
@@ -118,18 +122,6 @@ impl IbmMq {
         })
     }
 
-    fn create(&self) -> Result<String, EngineFailure> {
-        let dirs = self.dirs();
-        let what = CreateQueueManager::new(&self.queue_manager, dirs.data, dirs.log);
-        let output = self.run(&self.driver.create(&what))?;
-        match CreateExit::from_code(output.code) {
-            CreateExit::Created => Ok("created".to_owned()),
-            // An earlier attempt of this very claim got that far; `strmqm` says whether it is whole.
-            CreateExit::AlreadyExists => Ok("created before".to_owned()),
-            exit => Err(transient(&DriverError::failed("crtmqm", exit, &output))),
-        }
-    }
-
     /// Why nothing more of the engine is asked for now: each further command would hang as well, and none ends of a signal.
     fn hangs(&self) -> Option<String> {
         match (self.left_behind)() {
@@ -140,74 +132,9 @@ impl IbmMq {
         }
     }
 
-    /// Checks `qm.ini`. Without its value a stall of 20 s ends the queue manager; that is no reason not to start it.
-    fn tune(&self) {
-        if self.own.is_empty() {
-            return;
-        }
-        let path = data_path(&self.dirs().data, &self.queue_manager).join("qm.ini");
-        let mut command = tuning::command(&self.own, &self.queue_manager, &path);
-        command.run_as = self.run_as;
-        match self.run(&command) {
-            Ok(output) if output.code == 0 => tracing::info!(result = output.text.trim(), "qm.ini"),
-            Ok(output) => tracing::warn!(error = output.text.trim(), "qm.ini is not tuned for EFS"),
-            Err(failure) => tracing::warn!(error = failure.text, "qm.ini is not tuned for EFS"),
-        }
-    }
-
     fn mqsc(&self, text: &str) -> Result<crate::engine::ibm_mq::mqsc::Report, EngineFailure> {
         let output = self.run(&self.driver.mqsc(&self.queue_manager, text))?;
         Driver::processed(&output).map_err(|error| transient(&error))
-    }
-
-    /// Defines the failover test's queue and says how deep it is.
-    ///
-    /// # Errors
-    /// In the engine's words.
-    pub fn probe_define(&self) -> Result<ProbeReport, String> {
-        let queue = ProbeQueueDefinition::new(PROBE_QUEUE).ok_or("the name of the probe queue is not valid")?;
-        self.mqsc(&queue.define()).map_err(|f| f.text)?;
-        self.probe_depth()
-    }
-
-    /// Says how deep the failover test's queues are.
-    ///
-    /// # Errors
-    /// In the engine's words.
-    pub fn probe_depth(&self) -> Result<ProbeReport, String> {
-        let display = format!("DISPLAY QLOCAL('{PROBE_PREFIX}*') CURDEPTH");
-        let output = self
-            .run(&self.driver.mqsc(&self.queue_manager, &display))
-            .map_err(|f| f.text)?;
-        let report = crate::engine::ibm_mq::mqsc::Report::parse(&output.text);
-        // `not found` is the answer when there are none: everything else that fails is a failure.
-        let none = report
-            .commands
-            .iter()
-            .any(|c| c.failure().is_some_and(|m| m.number == 8147));
-        if !none {
-            report.check(output.code).map_err(|error| error.to_string())?;
-        }
-        let queues = report
-            .depths()
-            .into_iter()
-            .map(|(name, depth)| ProbeQueue { name, depth });
-        Ok(ProbeReport {
-            queues: queues.collect(),
-        })
-    }
-
-    /// Deletes the failover test's queues with their messages.
-    ///
-    /// # Errors
-    /// In the engine's words.
-    pub fn probe_delete(&self) -> Result<ProbeReport, String> {
-        for queue in self.probe_depth()?.queues {
-            if let Some(queue) = ProbeQueueDefinition::named(&queue.name) {
-                self.mqsc(&queue.delete()).map_err(|f| f.text)?;
-            }
-        }
-        self.probe_depth()
     }
 
     /// Stops the queue manager at once, as an operator would.
@@ -257,39 +184,7 @@ impl Engine for IbmMq {
     }
 
     fn adopt(&self, data: DataState) -> Result<EngineInfo, EngineFailure> {
-        if data == DataState::HalfCreated {
-            return Err(EngineFailure {
-                kind: FailureKind::Final,
-                text: format!(
-                    "the creation of {} was cut off and left a directory without qm.ini in {}: delete it, then start again",
-                    self.queue_manager,
-                    self.dirs().data.display()
-                ),
-            });
-        }
-        let mut info = self.info()?;
-        // 10 is a warning. It must come before `dspmqinf`, which otherwise leaves a failure report behind.
-        self.ensure(&self.driver.create_directories(), &[0, 10])?;
-        if self.licence.exists() {
-            self.ensure(&self.driver.accept_licence(&self.licence), &[0])?;
-        }
-        let known = self.run(&self.driver.display_info(&self.queue_manager))?.code == 0;
-        info.how = match (known, data) {
-            (true, DataState::Present) => "known".to_owned(),
-            (_, DataState::Absent) => self.create()?,
-            _ => {
-                let entry = QueueManagerInfo {
-                    name: self.queue_manager.clone(),
-                    directory: directory_name(&self.queue_manager),
-                    prefix: self.prefix.clone(),
-                    data_path: data_path(&self.dirs().data, &self.queue_manager),
-                };
-                self.ensure(&self.driver.add_info(&entry), &[0])?;
-                "made known".to_owned()
-            }
-        };
-        self.tune();
-        Ok(info)
+        self.make_known(data)
     }
 
     fn start(&self, epoch: u64) -> Result<i32, EngineFailure> {
@@ -310,10 +205,10 @@ impl Engine for IbmMq {
     }
 
     fn define(&self, address: IpAddr) -> Result<(), EngineFailure> {
-        let Some(user) = ObjectName::new(DEFAULT_USER) else {
+        let Some(user) = ObjectName::new(&self.user) else {
             return Err(EngineFailure {
                 kind: FailureKind::Final,
-                text: format!("{DEFAULT_USER} is not a valid user name"),
+                text: format!("`{}` is not a valid user name", self.user),
             });
         };
         let definitions = Definitions::new(Some(address), self.mq_port, self.amqp_port, user);
@@ -346,7 +241,15 @@ impl Engine for IbmMq {
         if let Some(hangs) = self.hangs() {
             return Health::Unknown(hangs);
         }
-        let output = match self.runner.run(&self.driver.ping(&self.queue_manager).deadline(CHECK)) {
+        let silent = self.silent.load(Ordering::Acquire);
+        let deadline = CHECK * 2_u32.pow(silent.min(DOUBLINGS));
+        let checked = self
+            .runner
+            .run(&self.driver.ping(&self.queue_manager).deadline(deadline));
+        let timed_out = matches!(checked, Err(RunError::TimedOut { .. }));
+        self.silent
+            .store(if timed_out { silent + 1 } else { 0 }, Ordering::Release);
+        let output = match checked {
             Ok(output) => output,
             // What SIGKILL does not end hangs in the kernel, on storage: that is no fault of the engine.
             Err(error @ RunError::TimedOut { reaped: false, .. }) => return Health::Unknown(chain(&error)),
@@ -445,7 +348,9 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
+mod boot;
 mod definitions;
+mod probe;
 
 #[cfg(test)]
 mod tests;

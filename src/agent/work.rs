@@ -1,6 +1,5 @@
 //! Carries out the machine's work: each piece on a thread of its own, since each may take long or hang.
 
-use super::engine::DEFAULT_USER;
 use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
 use super::keeper::{Keeper, Watch};
 use super::layout::Layout;
@@ -250,9 +249,10 @@ impl Worker {
 
     fn set_account(&self) -> Result<(), String> {
         let (user, password) = self.ports.cloud.credentials()?;
-        if user != DEFAULT_USER {
+        if user != self.config.user {
             return Err(format!(
-                "the secret's username is `{user}`; the definitions know only `{DEFAULT_USER}`"
+                "the secret's username is `{user}`; the definitions know only `{}`",
+                self.config.user
             ));
         }
         self.ports.accounts.set(&user, &password)

@@ -139,7 +139,10 @@ impl Cloud for Clients {
                 CloudError::precondition(
                     attempted(),
                     format!("there is none in {place}"),
-                    "deploy it (`mqaws deploy`), or name another with --stack",
+                    match self.is_local() {
+                        true => "deploy it (`mqaws deploy --local`), or name another with --stack",
+                        false => "deploy it (`mqaws deploy`), or name another with --stack",
+                    },
                 )
             })?;
             let output = |name: &str| {

@@ -1,7 +1,7 @@
 //! The verb `demo`: the whole of it on this machine, from nothing to a report and back to nothing.
 
 use super::deploy::{Until, carry_out, service_line, writer_line};
-use super::failover_test::Show;
+use super::failover_test::{Show, prepare_folder, unwritable};
 use super::local::{access, blocking};
 use super::words::{duration, row};
 use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
@@ -39,6 +39,7 @@ pub struct Args {
 /// Those of the parts; whatever happens, the local cloud is ended.
 pub fn run(context: &Context, args: Args) -> Outcome {
     refuse_places(context)?;
+    prepare_folder(&args.out)?;
     let began = Instant::now();
     let output = context.output();
     output.data("mqaws demo: local cloud (process hosts, fast timing), stand-in queue manager\n");
@@ -130,16 +131,12 @@ async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -
         ..Scenario::new(name, Fault::KillQueueManager)
     };
     let show = DemoShow {
-        show: Show::new(context),
+        show: Show::writing_into(context, out),
         context,
     };
     let report = failover::run(cloud, &scenario, &show, failover::never()).await?;
     drop(show);
-    let path = report.write(out).map_err(|source| CliError::File {
-        action: "write a report into",
-        path: out.to_owned(),
-        source,
-    })?;
+    let path = report.write(out).map_err(|source| unwritable(out, source))?;
     output.data(format!("\n{}", text::summary(&report)));
     Ok((report, path))
 }
@@ -184,7 +181,7 @@ fn ending(report: &Report, path: &Path, stopped: &Stopped, began: Instant) -> St
         row("removed", removed),
         row("took", duration(began.elapsed())),
         String::new(),
-        "These are lab times: no EC2 launch, no NLB registration delay, a stand-in instead\nof IBM MQ.".to_owned(),
+        "These are lab times: no EC2 launch, no NLB registration delay, a stand-in\ninstead of IBM MQ.".to_owned(),
         format!(
             "{rounds} rounds show that it can work, not how often: mqaws failover-test --rounds 60\nbounds the chance of loss to 5 %."
         ),

@@ -283,11 +283,18 @@ impl<'a> Document<'a> {
 
 /// The error for a stack that is not there.
 pub(super) fn no_stack(stack: &str, clients: &Clients) -> CliError {
-    let local = if clients.is_local() { " --local" } else { "" };
+    let (place, hint) = match clients.is_local() {
+        true => (
+            "the local cloud",
+            "deploy it with `mqaws deploy --local`, or name another with --stack",
+        ),
+        false => (
+            clients.region(),
+            "deploy it with `mqaws deploy`, or name another with --stack, --region or --profile",
+        ),
+    };
     CliError::Precondition {
-        message: format!("no stack {stack} in {}", clients.region()),
-        hint: Some(format!(
-            "deploy it with `mqaws deploy{local}`, or name another with --stack, --region or --profile"
-        )),
+        message: format!("no stack {stack} in {place}"),
+        hint: Some(hint.into()),
     }
 }

@@ -136,12 +136,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 fn test(context: &Context, args: Test) -> Outcome {
     let output = context.output();
     let (loaded, name) = stack(context, args.stack.clone())?;
-    // Found out now, not after an hour of rounds.
-    let probe = args.out.join(".mqaws-write");
-    std::fs::create_dir_all(&args.out)
-        .and_then(|()| std::fs::write(&probe, ""))
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map_err(|source| unwritable(&args.out, source))?;
+    prepare_folder(&args.out)?;
     let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
@@ -177,7 +172,16 @@ fn test(context: &Context, args: Test) -> Outcome {
     })
 }
 
-fn unwritable(folder: &Path, source: std::io::Error) -> CliError {
+/// Makes the folder of the reports and writes into it: found out now, not after an hour of rounds.
+pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
+    let probe = out.join(".mqaws-write");
+    std::fs::create_dir_all(out)
+        .and_then(|()| std::fs::write(&probe, ""))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|source| unwritable(out, source))
+}
+
+pub(super) fn unwritable(folder: &Path, source: std::io::Error) -> CliError {
     CliError::File {
         action: "write a report into",
         path: folder.to_owned(),
@@ -371,7 +375,7 @@ impl<'a> Show<'a> {
     }
 
     /// As [`Show::new`], and the rounds of a broken-off test are written into `out`.
-    fn writing_into(context: &'a Context, out: &'a Path) -> Self {
+    pub(super) fn writing_into(context: &'a Context, out: &'a Path) -> Self {
         Self {
             out: Some(out),
             ..Self::new(context)

@@ -148,7 +148,7 @@ pub enum CliError {
         hint: Option<String>,
     },
     /// A question could not be asked.
-    #[error("{question}: not asked, since this is no terminal")]
+    #[error("`{question}` was not asked, since this is no terminal")]
     NotATerminal {
         /// The question.
         question: String,
@@ -197,13 +197,14 @@ impl Remedy for CliError {
             Self::NotATerminal { .. } => Some("add --yes to go ahead without a question".into()),
             Self::File { .. } => Some("check the path and its permissions".into()),
             Self::Runtime(_) => Some("the machine is out of threads or memory; see `ulimit -u`".into()),
-            Self::Declined | Self::Interrupted { .. } | Self::Json(_) => None,
+            Self::Declined => Some("nothing goes on without a yes; --yes goes ahead without a question".into()),
+            Self::Interrupted { .. } | Self::Json(_) => None,
         }
     }
 
     fn left(&self) -> Option<String> {
         match self {
-            Self::Interrupted { left } => left.clone(),
+            Self::Interrupted { left } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
             Self::Json(_) => None,
             _ => Some(NOTHING.into()),
         }

@@ -1,9 +1,10 @@
 //! The verb `init`: an annotated configuration file, filled from the account when it can be read.
 
 use super::annotated::{Account, annotated};
+use super::local::{self, Start};
 use super::settings::{Settings, judge_beside};
-use super::{CliError, Context, Outcome};
-use crate::aws::{AwsError, Choice, Clients};
+use super::{CliError, Context, Failure, Outcome};
+use crate::aws::{Choice, Clients};
 use crate::remedy::ExitKind;
 use serde_json::json;
 use std::io::Write;
@@ -51,8 +52,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         .into());
     }
-    let account = match args.offline || context.global().local {
-        true => Err("no account was read".to_owned()),
+    let account = match args.offline {
+        true => Err("no account was read, as --offline says".to_owned()),
         false => read_account(context, deployment.region.as_ref().map(ToString::to_string)),
     };
     let text = annotated(&deployment, account.as_ref().ok());
@@ -111,9 +112,12 @@ fn read_account(context: &Context, region: Option<String>) -> Result<Account, St
     let wait = context.progress().wait("reading the account");
     let outcome = context.block_on(async {
         let reading = async {
-            let clients = Clients::load(&choice).await?;
+            let clients = match global.local {
+                true => Clients::local(&local::cloud(context, Start::Never).await?),
+                false => Clients::load(&choice).await?,
+            };
             let vpcs = clients.vpcs().await?;
-            Ok::<_, AwsError>(Account {
+            Ok::<_, Failure>(Account {
                 region: clients.region().to_owned(),
                 vpcs,
             })
@@ -123,7 +127,7 @@ fn read_account(context: &Context, region: Option<String>) -> Result<Account, St
     drop(wait);
     match outcome {
         Ok(Ok(Ok(account))) => Ok(account),
-        Ok(Ok(Err(error))) => Err(format!("the account could not be read ({error})")),
+        Ok(Ok(Err(failure))) => Err(format!("the account could not be read ({})", failure.error())),
         Ok(Err(_)) => Err(format!("the account did not answer within {} s", PATIENCE.as_secs())),
         Err(failure) => Err(format!("the account could not be read ({})", failure.error())),
     }

@@ -34,7 +34,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let loaded = settings::load(context, &args.settings)?;
     let interrupt = context.interrupt()?;
     context.block_on(async {
-        let clients = context.clients(&loaded.deployment, Start::IfNeeded).await?;
+        let clients = context.clients(&loaded.deployment, Start::Never).await?;
         let made = make(context, &clients, &loaded, false, &interrupt).await?;
         deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
         let at_stake = made.plan.check(&args.allow_replace);

@@ -42,6 +42,23 @@ pub struct Settings {
     pub set: Vec<String>,
 }
 
+/// Variables that are no keys of the file: those of the global flags, and those between the parts of mqaws.
+const OTHER_VARIABLES: &[&str] = &[
+    "MQAWS_CONFIG",
+    "MQAWS_ENDPOINT_URL",
+    "MQAWS_LOCAL",
+    "MQAWS_OUTPUT",
+    "MQAWS_COLOR",
+    "MQAWS_NO_PROGRESS",
+    "MQAWS_YES",
+    "MQAWS_VERBOSE",
+    "MQAWS_QUIET",
+    "MQAWS_LOG",
+    "MQAWS_LAB_DIR",
+    "MQAWS_LAB",
+    "MQAWS_LAB_ROOT",
+];
+
 impl Settings {
     /// Variables and flags as overrides of the file.
     fn overrides(&self, context: &Context) -> Result<Overrides, CliError> {
@@ -92,6 +109,16 @@ impl Settings {
 /// # Errors
 /// [`CliError::File`] for a file that cannot be read, [`ConfigError`] with every violation.
 pub fn load(context: &Context, settings: &Settings) -> Result<Loaded, Failure> {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if let Some(meant) = config::meant_variable(&name, OTHER_VARIABLES) {
+            let output = context.output();
+            output.note(format!(
+                "warning: the variable {name} is none of mqaws, so it has no effect"
+            ));
+            output.note(format!("hint:    did you mean {meant}?"));
+        }
+    }
     let loaded = judge(context, settings)??;
     for warning in &loaded.warnings {
         let place = warning

@@ -14,8 +14,8 @@ const MAGIC: &[u8] = b"mqaws.ledger/1\n";
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// It cannot be read.
-    #[error("could not read the ledger")]
-    Read(#[from] std::io::Error),
+    #[error("could not read the ledger: {0}")]
+    Read(std::io::Error),
     /// It is not one, or it is damaged.
     #[error("not a whole ledger: {0}")]
     Damaged(String),
@@ -88,7 +88,7 @@ pub(super) fn write(path: &Path, entries: &[Vec<u8>]) -> std::io::Result<()> {
 /// # Errors
 /// [`ArchiveError`].
 pub fn recount(path: &Path) -> Result<Vec<Recount>, ArchiveError> {
-    let bytes = std::fs::read(path)?;
+    let bytes = std::fs::read(path).map_err(ArchiveError::Read)?;
     let damaged = |what: &str| ArchiveError::Damaged(what.to_owned());
     let mut rest = bytes
         .strip_prefix(MAGIC)

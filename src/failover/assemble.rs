@@ -376,6 +376,8 @@ fn timeline(round: &Round, remains: &Remains<'_>, fault: &FaultRecord, outages: 
 /// A mark in words for people; empty for marks that say nothing to them.
 fn words(one: &Mark) -> String {
     let text = match one.mark.as_str() {
+        // The agent does not know yet where it is.
+        mark::AGENT_STARTED if one.instance.is_empty() => "started".into(),
         mark::AGENT_STARTED => format!("started on {}", one.instance),
         mark::MOUNTED => "file system mounted".into(),
         mark::LOCK_OBTAINED => "lock obtained".into(),

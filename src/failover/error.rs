@@ -124,7 +124,7 @@ impl Remedy for FailoverError {
                 "the user in the secret needs PUT and GET on MQAWS.PROBE.*, and the AMQP service must know queues (IBM MQ 9.2.1 or later)".into()
             }
             Self::Endpoint { endpoint, .. } => format!(
-                "an internal load balancer answers only inside its VPC: run this there, or forward a port and say --amqp-url amqp://127.0.0.1:5672 (for {endpoint})"
+                "check that {endpoint} answers from here: an internal load balancer does so only inside its VPC; run this there, or forward a port and say --amqp-url amqp://127.0.0.1:5672"
             ),
             Self::NoAmqp { .. } => "set `amqp: true` under `endpoint` in mqaws.yaml and deploy, or name another way: --amqp-url".into(),
             Self::NotAllowed { .. } => "deploy it with --allow-faults, which tags it mqaws:allow-faults=true".into(),

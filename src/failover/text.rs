@@ -85,7 +85,7 @@ pub fn summary(report: &Report) -> String {
             let (min, median, max) = entry.min_median_max_ns;
             let _ = writeln!(
                 text,
-                "{INDENT}{:<22} RTO {} · {} · {} (min · median · max of {})",
+                "{INDENT}{:<22} RTO {} · {} · {} (min, median, max of {})",
                 entry.fault.name(),
                 seconds(min),
                 seconds(median),

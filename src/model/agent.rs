@@ -27,6 +27,9 @@ pub struct AgentConfig {
     pub storage: StorageConfig,
     /// ARN of the secret that holds the application user, `{"username":…,"password":…}`.
     pub credentials: String,
+    /// Name of that user, for whom the definitions open the queue manager.
+    #[serde(default = "default_user")]
+    pub user: String,
     /// TCP port of the queue manager, 1414.
     pub mq_port: u16,
     /// TCP port of the AMQP service, 5672; absent when the service is off.
@@ -108,6 +111,10 @@ pub struct StorageConfig {
     /// What the lease of its server is taken to be, seconds; absent: the agent's own assumption about EFS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_seconds: Option<u32>,
+}
+
+fn default_user() -> String {
+    "mqapp".to_owned()
 }
 
 fn efs_utils() -> String {

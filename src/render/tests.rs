@@ -235,6 +235,7 @@ fn filled(template: &Template, amqp: bool) -> String {
         ("AWS::Region", "eu-west-1"),
         ("QueueManagerName", "A./_%z"),
         ("FileSystem", "fs-0123456789abcdef0"),
+        ("UserName", "payroll"),
         (
             "Credentials",
             "arn:aws:secretsmanager:eu-west-1:000000000000:secret:Credentials-AbCdEf",
@@ -270,6 +271,7 @@ fn user_data_writes_the_agents_configuration_and_starts_its_unit() {
         assert_eq!(config.storage.file_system, "fs-0123456789abcdef0");
         assert_eq!(config.amqp_port, amqp.then_some(5672));
         assert_eq!(config.group, names::GROUP);
+        assert_eq!(config.user, "payroll");
         assert_eq!(config.hook, names::TERMINATING_HOOK);
     }
 }

@@ -32,6 +32,7 @@ pub fn agent_config(deployment: &Deployment) -> AgentConfig {
             lease_seconds: deployment.storage.lease_seconds,
         },
         credentials: "${Credentials}".to_owned(),
+        user: "${UserName}".to_owned(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".to_owned(),

@@ -87,8 +87,10 @@ pub struct LockReport {
     pub held: bool,
     /// Who holds it otherwise, as far as the server tells.
     pub holder: Option<String>,
-    /// How long ago it was last proved to be held; absent while this host has nothing to guard.
+    /// How long ago it was last proved to be held; absent before that.
     pub proved_millis: Option<u64>,
+    /// The age at which T resets this host; absent while there is nothing to guard.
+    pub guard_millis: Option<u64>,
     /// Its lease, once it is known.
     pub lease_millis: Option<u64>,
 }
@@ -120,6 +122,7 @@ fn assemble(status: AgentStatus, keeper: Result<KeeperStatus, String>) -> Inspec
             held: k.held,
             holder: k.holder.clone(),
             proved_millis: k.proved_millis,
+            guard_millis: k.guard_millis,
             lease_millis: k.lease_millis,
         }),
         keeper_error,
@@ -182,6 +185,9 @@ impl Inspected {
         };
         if let Some(millis) = lock.proved_millis {
             let _ = write!(text, ", proved {} ago", seconds(millis));
+        }
+        if let (None, Some(millis)) = (lock.proved_millis, lock.guard_millis) {
+            let _ = write!(text, ", an earlier keeper proved it {} ago", seconds(millis));
         }
         if let Some(millis) = lock.lease_millis {
             let _ = write!(text, ", lease {}", seconds(millis));

@@ -52,6 +52,7 @@ fn config(port: u16) -> AgentConfig {
             lease_seconds: None,
         },
         credentials: "arn".into(),
+        user: "mqapp".into(),
         mq_port: port,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
@@ -274,4 +275,35 @@ fn a_check_that_hangs_in_the_kernel_is_counted_and_never_joined_by_another() {
     assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("1 commands")));
     assert_eq!(mq.measure(), Measures::default());
     assert_eq!(*stuck.0.lock().expect("count"), 1, "nothing was started beside it");
+}
+
+#[test]
+fn a_check_that_did_not_end_is_followed_by_one_with_more_time() {
+    struct Slow(Mutex<Vec<Duration>>, Duration);
+    impl Runner for Slow {
+        fn run(&self, command: &Command) -> Result<Output, RunError> {
+            self.0.lock().expect("deadlines").push(command.deadline);
+            if command.deadline >= self.1 {
+                return Ok(Output {
+                    code: 20,
+                    text: String::new(),
+                    elapsed: self.1,
+                });
+            }
+            Err(RunError::TimedOut {
+                command: command.name(),
+                after: command.deadline,
+                text: String::new(),
+                reaped: true,
+            })
+        }
+    }
+    let slow = Arc::new(Slow(Mutex::default(), CHECK * 3));
+    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config(1), &Layout::new("/"), slow.clone(), processes);
+    for _ in 0..4 {
+        mq.check([127, 0, 0, 1].into());
+    }
+    let deadlines = slow.0.lock().expect("deadlines");
+    assert_eq!(*deadlines, [CHECK, CHECK * 2, CHECK * 4, CHECK], "the third answered");
 }

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use crate::agent::keeper::protocol::KeeperConfig;
     use crate::agent::keeper::{self, KeeperPorts};
-    use crate::agent::ports::{HostReset, LockPlace};
+    use crate::agent::ports::{HostReset, Init, LockPlace};
     use crate::agent::processes::Processes;
     use crate::fence::{LeaseTimes, NfsLock, Proof, ProofKind};
     use std::path::Path;
@@ -187,6 +187,10 @@ mod tests {
         fn reset(&self, why: &str) {
             panic!("a reset: {why}");
         }
+    }
+
+    impl Init for NoReset {
+        fn alive(&self, _state: &str) {}
     }
 
     /// A keeper as a thread, with the lock on a local directory.
@@ -205,6 +209,7 @@ mod tests {
         let ports = KeeperPorts {
             lock: Box::new(NfsLock::new(&config.mount, "QM1", "i-1", "token", lease)),
             reset: Arc::new(NoReset),
+            init: Arc::new(NoReset),
             engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
             times: LeaseTimes::default(),
             terminate: Arc::new(AtomicBool::new(false)),

@@ -8,14 +8,16 @@
 use super::server::Shared;
 use crate::agent::clock::since_boot;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Period of the look at the clock, shorter where T is short.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Period of the sign of life for the init system.
+const TELL: Duration = Duration::from_secs(1);
 
 /// Milliseconds of the clock that counts suspended time: a host that was frozen must not believe in an old lease.
 pub(super) fn boot_millis() -> u64 {
@@ -23,10 +25,15 @@ pub(super) fn boot_millis() -> u64 {
 }
 
 /// When the lock was last proved to be held, for as long as this host may have written under it.
+///
+/// A guard that comes from a dead keeper stays as old as it is when the lock is obtained again: between that and the new
+/// claim this host gives no sign of life, so a successor may count on T.
 #[derive(Debug)]
 pub(super) struct LastProof {
-    /// Milliseconds of [`boot_millis`]; 0 while nothing is guarded.
-    at: AtomicU64,
+    /// Milliseconds of [`boot_millis`] of the last proof by this keeper; 0 before the first, and when the data was let go.
+    proved: AtomicU64,
+    /// The same of an earlier keeper that ended without letting go; 0 when there is none.
+    inherited: AtomicU64,
     file: PathBuf,
     boot: String,
 }
@@ -43,7 +50,8 @@ impl LastProof {
             tracing::warn!(at, "an earlier keeper ended without letting go; its guard goes on");
         }
         Self {
-            at: AtomicU64::new(inherited.unwrap_or_default()),
+            proved: AtomicU64::new(0),
+            inherited: AtomicU64::new(inherited.unwrap_or_default()),
             file,
             boot: boot.to_owned(),
         }
@@ -51,40 +59,67 @@ impl LastProof {
 
     /// The lock was proved by a request that was sent at this time.
     pub fn proved(&self, at: u64) {
-        self.at.store(at, Ordering::Release);
-        if let Err(error) = self.write(at) {
+        self.proved.store(at, Ordering::Release);
+        if self.inherited.load(Ordering::Acquire) == 0 {
+            self.write(at);
+        }
+    }
+
+    /// The data was claimed under the lock: from here on the sign of life speaks for this keeper.
+    pub fn claimed(&self) {
+        if self.inherited.swap(0, Ordering::AcqRel) != 0 {
+            self.write(self.proved.load(Ordering::Acquire));
+        }
+    }
+
+    fn write(&self, at: u64) {
+        let new = self.file.with_extension("guard.new");
+        let written = fs::write(&new, format!("{at} {}\n", self.boot)).and_then(|()| fs::rename(new, &self.file));
+        if let Err(error) = written {
             tracing::warn!(%error, file = %self.file.display(), "the guard's time was not written");
         }
     }
 
-    fn write(&self, at: u64) -> io::Result<()> {
-        let new = self.file.with_extension("guard.new");
-        fs::write(&new, format!("{at} {}\n", self.boot))?;
-        fs::rename(new, &self.file)
-    }
-
     /// Everything is written back and let go: there is nothing to guard.
     pub fn let_go(&self) {
-        self.at.store(0, Ordering::Release);
+        self.proved.store(0, Ordering::Release);
+        self.inherited.store(0, Ordering::Release);
         let _ = fs::remove_file(&self.file);
     }
 
-    /// How long ago that was; `None` while nothing is guarded.
-    pub fn age(&self) -> Option<Duration> {
-        match self.at.load(Ordering::Acquire) {
-            0 => None,
-            at => Some(Duration::from_millis(boot_millis().saturating_sub(at))),
-        }
+    /// How long ago this keeper proved the lock; `None` before it did.
+    pub fn lock_age(&self) -> Option<Duration> {
+        age(&self.proved)
+    }
+
+    /// The age that T is compared with; `None` while nothing is guarded.
+    pub fn guard_age(&self) -> Option<Duration> {
+        age(&self.inherited).or_else(|| age(&self.proved))
+    }
+}
+
+fn age(at: &AtomicU64) -> Option<Duration> {
+    match at.load(Ordering::Acquire) {
+        0 => None,
+        at => Some(Duration::from_millis(boot_millis().saturating_sub(at))),
     }
 }
 
 impl Shared {
-    /// Looks at the clock until the keeper ends.
+    /// Looks at the clock until the keeper ends, and tells the init system that it does: who guards the guard.
+    ///
+    /// A keeper that hangs is killed with its engine, and the next one of this boot inherits its guard.
     pub(super) fn guard_loop(&self) {
         let pause = LOOK.min(self.times.self_reset / 8);
+        let mut told: Option<Instant> = None;
         while !self.has_ended() {
+            if told.is_none_or(|at| at.elapsed() >= TELL) {
+                let guards = self.last_proof.guard_age().is_some();
+                self.init.alive(if guards { "guarding" } else { "nothing to guard" });
+                told = Some(Instant::now());
+            }
             thread::sleep(pause);
-            if let Some(age) = self.last_proof.age()
+            if let Some(age) = self.last_proof.guard_age()
                 && self.times.must_reset(age)
             {
                 self.lose(&format!("the lock was not proved for {} ms", age.as_millis()));
@@ -102,12 +137,35 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let socket = dir.path().join("keeper.sock");
         let first = LastProof::inherit(&socket, "boot-1");
-        assert_eq!(first.age(), None);
+        assert_eq!(first.guard_age(), None);
         first.proved(boot_millis());
         let next = LastProof::inherit(&socket, "boot-1");
-        assert!(next.age().is_some());
-        assert_eq!(LastProof::inherit(&socket, "boot-2").age(), None, "a new kernel");
+        assert!(next.guard_age().is_some());
+        assert_eq!(next.lock_age(), None, "this keeper has proved nothing");
+        assert_eq!(LastProof::inherit(&socket, "boot-2").guard_age(), None, "a new kernel");
         next.let_go();
-        assert_eq!(LastProof::inherit(&socket, "boot-1").age(), None);
+        assert_eq!(LastProof::inherit(&socket, "boot-1").guard_age(), None);
+    }
+
+    #[test]
+    fn an_inherited_guard_stays_as_old_as_it_is_until_the_data_is_claimed_anew() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let socket = dir.path().join("keeper.sock");
+        let hour = 3_600_000;
+        fs::write(dir.path().join("keeper.guard"), "1 boot-1\n").expect("guard");
+        let keeper = LastProof::inherit(&socket, "boot-1");
+        keeper.proved(boot_millis() + hour);
+        assert!(
+            keeper.guard_age() > Some(Duration::ZERO),
+            "an hour ahead is no age at all"
+        );
+        assert_eq!(keeper.lock_age(), Some(Duration::ZERO));
+        assert!(
+            LastProof::inherit(&socket, "boot-1").guard_age() > Some(Duration::ZERO),
+            "for the one after it, too"
+        );
+        keeper.claimed();
+        assert_eq!(keeper.guard_age(), Some(Duration::ZERO));
+        assert_eq!(LastProof::inherit(&socket, "boot-1").guard_age(), Some(Duration::ZERO));
     }
 }

@@ -131,9 +131,13 @@ pub struct KeeperStatus {
     /// The owner record as it was last read or written.
     #[serde(default)]
     pub record: Option<OwnerRecord>,
-    /// How long ago the lock was last proved to be held, milliseconds; absent while nothing is guarded.
+    /// How long ago this keeper last proved the lock to be held, milliseconds; absent before it did.
     #[serde(default)]
     pub proved_millis: Option<u64>,
+    /// The age that T is compared with, milliseconds: older than the above while an earlier keeper's guard goes on; absent
+    /// while nothing is guarded.
+    #[serde(default)]
+    pub guard_millis: Option<u64>,
     /// The lock's lease, milliseconds, once it is known.
     #[serde(default)]
     pub lease_millis: Option<u64>,

@@ -208,6 +208,8 @@ impl Desk {
             return Reply::failed("nothing was claimed");
         };
         own.condemned = 0;
+        // Writes beside a start that replays its log say nothing about the storage in service.
+        self.samples.clear();
         Reply::done()
     }
 
@@ -235,12 +237,13 @@ impl Desk {
     }
 
     pub fn release(&mut self, condemned: bool) -> Reply {
-        let Some(mut record) = self.own.clone() else {
-            return Reply::done();
-        };
+        // Also without a claim of this keeper: an earlier one's engine may have written.
         if let Err(error) = self.write_back() {
             return Reply::failed(format!("write back what the engine wrote: {error}"));
         }
+        let Some(mut record) = self.own.clone() else {
+            return Reply::done();
+        };
         record.released = true;
         if condemned {
             record.condemned = record.condemned.saturating_add(1);
@@ -309,148 +312,4 @@ fn chain(error: &dyn Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fence::{DataState, ProofKind, RecordView};
-    use std::path::Path;
-
-    fn desk(mount: &Path, instance: &str) -> Desk {
-        let config = KeeperConfig {
-            socket: mount.join("sock"),
-            mount: mount.to_owned(),
-            queue_manager: "QM1".into(),
-            file_system: "fs-1".into(),
-            instance: instance.into(),
-            boot: "boot".into(),
-            lock: LockPlace::Lease {
-                address: ([127, 0, 0, 1], 1).into(),
-                lease_ms: 1000,
-            },
-            owner: None,
-        };
-        Desk::new(config, format!("keeper-of-{instance}"))
-    }
-
-    fn proof(kind: ProofKind) -> Proof {
-        Proof { kind, previous: None }
-    }
-
-    #[test]
-    fn epochs_rise_from_owner_to_owner_and_a_claim_needs_the_record_that_was_seen() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let (mut first, mut second) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
-        assert!(first.claim(proof(ProofKind::New)).changed, "nothing was inspected yet");
-        let found = first.inspect(1000).found.expect("found").view();
-        assert_eq!((found.record, found.data), (RecordView::Absent, DataState::Absent));
-        assert_eq!(found.lease, Duration::from_secs(1));
-        second.inspect(1000);
-        assert_eq!(first.claim(proof(ProofKind::New)).epoch, Some(Epoch(1)));
-        assert!(second.claim(proof(ProofKind::New)).changed, "somebody else was quicker");
-        assert_eq!(
-            first.claim(proof(ProofKind::SameHost)).epoch,
-            Some(Epoch(2)),
-            "a restart in place"
-        );
-        second.inspect(1000);
-        assert!(matches!(first.beat(), Beat::Written));
-        assert!(first.level("MQ".into()).ok);
-        assert!(first.release(false).ok);
-        assert!(
-            second.claim(proof(ProofKind::Terminated)).changed,
-            "the release was not seen"
-        );
-        second.inspect(1000);
-        assert_eq!(second.claim(proof(ProofKind::Clean)).epoch, Some(Epoch(3)));
-        assert!(first.fsync_millis().is_some_and(|ms| ms >= 0.0));
-    }
-
-    #[test]
-    fn a_zombie_finds_the_record_foreign_and_writes_nothing() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let (mut old, mut new) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
-        old.inspect(1000);
-        old.claim(proof(ProofKind::New));
-        new.inspect(1000);
-        new.claim(proof(ProofKind::Terminated));
-        assert!(matches!(old.beat(), Beat::Foreign(_)));
-        let left = new.store.read().expect("read").expect("record");
-        assert_eq!((left.owner.instance.as_str(), left.epoch), ("i-2", Epoch(2)));
-    }
-
-    #[test]
-    fn a_look_finds_the_sign_of_life_of_the_inspected_record_and_of_no_other() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let (mut old, mut new) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
-        old.inspect(1000);
-        old.claim(proof(ProofKind::New));
-        assert!(new.look().changed, "nothing was inspected yet");
-        new.inspect(1000);
-        assert_eq!(new.look().alive, Some(0));
-        old.beat();
-        assert_eq!(new.look().alive, Some(1));
-        assert_eq!(new.seen().map(|r| (r.owner.instance, r.alive)), Some(("i-1".into(), 1)));
-        old.release(false);
-        assert!(new.look().changed, "it let go");
-        new.inspect(1000);
-        new.claim(proof(ProofKind::Clean));
-        assert!(old.look().changed);
-    }
-
-    #[test]
-    fn the_engines_version_is_in_the_record_before_the_engine_writes_and_passes_to_the_next_epoch() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let mut desk = desk(dir.path(), "i-1");
-        assert!(!desk.level("MQ 1".into()).ok, "nothing was claimed");
-        desk.inspect(1000);
-        desk.claim(proof(ProofKind::New));
-        let on_disk = |desk: &Desk| desk.store.read().expect("read").expect("record").engine_version;
-        assert_eq!(on_disk(&desk), None);
-        assert!(desk.level("MQ 1".into()).ok);
-        assert_eq!(on_disk(&desk).as_deref(), Some("MQ 1"));
-        desk.claim(proof(ProofKind::SameHost));
-        assert_eq!(on_disk(&desk).as_deref(), Some("MQ 1"));
-    }
-
-    #[test]
-    fn instances_that_gave_up_are_counted_until_one_serves() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        for n in 1..=3 {
-            let mut desk = desk(dir.path(), &format!("i-{n}"));
-            let before = desk
-                .inspect(1000)
-                .found
-                .expect("found")
-                .record
-                .map_or(0, |r| r.condemned);
-            assert_eq!(before, n - 1);
-            desk.claim(proof(ProofKind::Clean));
-            desk.release(true);
-        }
-        let mut desk = desk(dir.path(), "i-9");
-        desk.inspect(1000);
-        desk.claim(proof(ProofKind::Clean));
-        assert!(desk.note_served().ok);
-        desk.beat();
-        assert_eq!(desk.store.read().expect("read").expect("record").condemned, 0);
-    }
-
-    #[test]
-    fn data_states_and_damage() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let mut desk = desk(dir.path(), "i-1");
-        let own = dir.path().join("QM1/data/QM1");
-        fs::create_dir_all(&own).expect("dir");
-        assert_eq!(
-            desk.inspect(1000).found.expect("found").view().data,
-            DataState::HalfCreated
-        );
-        fs::write(own.join("qm.ini"), "").expect("qm.ini");
-        assert_eq!(desk.inspect(1000).found.expect("found").view().data, DataState::Present);
-        fs::write(desk.store.path(Epoch(1)), "garbage").expect("damage");
-        assert!(matches!(
-            desk.inspect(1000).found.expect("found").view().record,
-            RecordView::Unreadable(_)
-        ));
-        assert!(desk.claim(proof(ProofKind::New)).error.is_some());
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use super::guard::LastProof;
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
-use crate::agent::ports::HostReset;
+use crate::agent::ports::{HostReset, Init};
 use crate::agent::processes::Processes;
 use crate::fence::{LeaseTimes, Lock};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -40,6 +40,8 @@ pub struct KeeperPorts {
     pub engine: Processes,
     /// When the host gives itself up.
     pub times: LeaseTimes,
+    /// Who ends a keeper that hangs, and with it the engine.
+    pub init: Arc<dyn Init>,
     /// Set when the keeper is asked to end; it obeys once no engine lives.
     pub terminate: Arc<AtomicBool>,
 }
@@ -72,6 +74,7 @@ pub(super) struct Shared {
     jobs: Sender<Job>,
     orders: Sender<LockOrder>,
     pub(super) reset: Arc<dyn HostReset>,
+    pub(super) init: Arc<dyn Init>,
     /// Open while commands of the engine may be run; whoever runs one holds it for reading.
     pub(super) gate: RwLock<bool>,
     ended: Mutex<bool>,
@@ -126,6 +129,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         jobs,
         orders,
         reset: ports.reset,
+        init: ports.init,
         gate: RwLock::new(true),
         ended: Mutex::new(false),
         end: Condvar::new(),
@@ -174,7 +178,7 @@ impl Shared {
     /// Whether the lock was proved so lately that a write begun now ends before anybody else may have it.
     pub(super) fn fresh(&self) -> bool {
         let half = Duration::from_millis(self.lease.load(Ordering::Acquire) / 2);
-        self.held() && self.last_proof.age().is_some_and(|age| age < half)
+        self.held() && self.last_proof.lock_age().is_some_and(|age| age < half)
     }
 
     pub(super) fn end(&self) {
@@ -231,6 +235,9 @@ impl Shared {
             }
             Request::Claim { proof } => {
                 let reply = desk.claim(proof);
+                if reply.ok {
+                    self.last_proof.claimed();
+                }
                 // Known at once, for an agent that asks before the loop comes round.
                 locked(&self.status).claimed = desk.claimed();
                 reply
@@ -319,7 +326,8 @@ impl Shared {
     fn status(&self) -> Reply {
         let mut status = locked(&self.status).clone();
         let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-        status.proved_millis = self.last_proof.age().map(millis);
+        status.proved_millis = self.last_proof.lock_age().map(millis);
+        status.guard_millis = self.last_proof.guard_age().map(millis);
         status.lease_millis = Some(self.lease.load(Ordering::Acquire)).filter(|lease| *lease > 0);
         Reply {
             status: Some(status),
@@ -341,7 +349,7 @@ impl Shared {
         let Ok(mut open) = self.gate.try_write() else {
             return Reply::failed("a command of the engine runs in the keeper's unit");
         };
-        let reply = match (self.held(), self.last_proof.age()) {
+        let reply = match (self.held(), self.last_proof.guard_age()) {
             (true, _) => self.ask(request),
             (false, None) => Reply::done(),
             (false, Some(_)) => Reply::failed("the lock is not held now, so the data cannot be let go"),
@@ -381,11 +389,13 @@ impl Shared {
             self.look_for_stall();
             let alone = self.watching.load(Ordering::Acquire) == 0 && locked(&self.alone_since).elapsed() > ALONE;
             // While an engine lives the keeper does, whoever asks it to end.
-            if (alone || terminate.load(Ordering::Acquire)) && engine.list().is_ok_and(|p| p.is_empty()) {
-                if self.release(Request::Release { condemned: false }).ok {
-                    tracing::info!(alone, "no engine and nobody who needs the lock: ended");
-                    return;
-                }
+            let asked = alone || terminate.load(Ordering::Acquire);
+            if asked
+                && engine.list().is_ok_and(|p| p.is_empty())
+                && self.release(Request::Release { condemned: false }).ok
+            {
+                tracing::info!(alone, "no engine and nobody who needs the lock: ended");
+                return;
             }
         }
         // The last reply or notice is on its way.

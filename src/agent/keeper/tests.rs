@@ -3,9 +3,10 @@
 use super::guard::boot_millis;
 use super::protocol::KeeperConfig;
 use super::{Keeper, KeeperPorts, run};
-use crate::agent::ports::{HostReset, LockPlace};
+use crate::agent::ports::{HostReset, Init, LockPlace};
 use crate::agent::processes::Processes;
 use crate::fence::{LeaseTimes, Lock, LockError, Proof, ProofKind};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -63,11 +64,17 @@ impl Lock for MoodyLock {
 
 /// A double of the host's reset: notes why it was asked for.
 #[derive(Default)]
-struct Resets(Mutex<Vec<String>>);
+struct Resets(Mutex<Vec<String>>, Mutex<BTreeSet<String>>);
 
 impl HostReset for Resets {
     fn reset(&self, why: &str) {
         self.0.lock().expect("resets").push(why.to_owned());
+    }
+}
+
+impl Init for Resets {
+    fn alive(&self, state: &str) {
+        self.1.lock().expect("told").insert(state.to_owned());
     }
 }
 
@@ -100,6 +107,7 @@ fn start(dir: &Path, mood: Mood, self_reset: Duration) -> Running {
     let ports = KeeperPorts {
         lock: Box::new(MoodyLock(mood.clone())),
         reset: resets.clone(),
+        init: resets.clone(),
         engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
         times: LeaseTimes {
             self_reset,
@@ -150,6 +158,9 @@ fn a_host_whose_lock_hangs_or_is_silent_is_reset_after_t() {
         let dir = tempfile::tempdir().expect("tempdir");
         let keeper = start(dir.path(), Mood::Fine, Duration::from_millis(1500));
         keeper.holds();
+        keeper.until("the init system is told that the guard looks", |k| {
+            k.resets.1.lock().expect("told").contains("guarding")
+        });
         let (_, mut watch) = keeper.client.watch().expect("watch");
         keeper.be(mood);
         let why = keeper.is_reset();
@@ -192,7 +203,7 @@ fn a_guard_of_before_the_reboot_is_nobodys() {
     keeper.until("it knows the holder", |k| {
         k.client.status().is_ok_and(|s| s.holder.is_some())
     });
-    assert_eq!(keeper.client.status().expect("status").proved_millis, None);
+    assert_eq!(keeper.client.status().expect("status").guard_millis, None);
     keeper.terminate.store(true, Ordering::SeqCst);
     keeper.until("the keeper ends", |k| k.thread.is_finished());
     assert!(keeper.resets.0.lock().expect("resets").is_empty());

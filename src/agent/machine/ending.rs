@@ -84,9 +84,8 @@ impl Machine {
     }
 
     pub(super) fn reported(&mut self, result: Result<(), String>) {
-        match (result, self.state) {
-            (Err(why), State::Condemned | State::Stopped) => self.again(Work::ReportUnhealthy, why),
-            _ => {}
+        if let (Err(why), State::Condemned | State::Stopped) = (result, self.state) {
+            self.again(Work::ReportUnhealthy, why);
         }
     }
 

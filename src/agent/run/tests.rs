@@ -1,6 +1,7 @@
 //! Whole agents on doubles of the world: real keepers on threads, real files, real processes whose death the kernel tells.
 
 mod doubles;
+mod fencing;
 
 use super::*;
 use crate::fence::{CloudState, RecordStore};
@@ -39,6 +40,7 @@ fn config() -> AgentConfig {
             lease_seconds: None,
         },
         credentials: "arn".into(),
+        user: "mqapp".into(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
@@ -53,6 +55,11 @@ impl Host {
     }
 
     fn boot_with(dir: &Path, shared: &Path, server: &Server, instance: &str, engine: Arc<Sleeper>) -> Self {
+        Self::prepare(dir, shared, server, instance, engine).started(Policy::default())
+    }
+
+    /// A host whose agent has not begun.
+    fn prepare(dir: &Path, shared: &Path, server: &Server, instance: &str, engine: Arc<Sleeper>) -> Unstarted {
         let layout = Layout::new(dir.join(instance));
         fs::create_dir_all(layout.host("mnt")).expect("mnt");
         let _ = std::os::unix::fs::symlink(shared, layout.mount(&config()));
@@ -60,6 +67,7 @@ impl Host {
             instance: instance.into(),
             lifecycle: Mutex::new("InService".into()),
             previous: Mutex::new(CloudState::MayRun("running".into())),
+            silent: AtomicBool::new(false),
             calls: Mutex::default(),
         });
         let keepers = Arc::new(Keepers {
@@ -77,11 +85,10 @@ impl Host {
             out,
             ended: Arc::default(),
         };
-        host.start_agent(inbox);
-        host
+        Unstarted { host, inbox }
     }
 
-    fn start_agent(&self, inbox: Receiver<Message>) {
+    fn start_agent(&self, inbox: Receiver<Message>, policy: Policy) {
         let ports = Ports {
             engine: self.engine.clone(),
             cloud: self.world.clone(),
@@ -93,7 +100,7 @@ impl Host {
         };
         let (layout, out, ended) = (self.layout.clone(), self.out.clone(), self.ended.clone());
         spawn("test-agent", move || {
-            run_with(config(), layout, ports, Policy::default(), out, &inbox).expect("agent");
+            run_with(config(), layout, ports, policy, out, &inbox).expect("agent");
             ended.store(true, Ordering::SeqCst);
         })
         .expect("thread");
@@ -131,6 +138,18 @@ impl Host {
             assert!(Instant::now() < deadline, "the agent does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+struct Unstarted {
+    host: Host,
+    inbox: Receiver<Message>,
+}
+
+impl Unstarted {
+    fn started(self, policy: Policy) -> Host {
+        self.host.start_agent(self.inbox, policy);
+        self.host
     }
 }
 
@@ -301,7 +320,7 @@ fn an_agent_that_is_started_again_finds_its_keeper_and_leaves_the_engine_alone()
         ended: Arc::default(),
     };
     let before = host.marks().iter().filter(|m| *m == mark::SERVING).count();
-    second.start_agent(inbox);
+    second.start_agent(inbox, Policy::default());
     let deadline = Instant::now() + PATIENCE;
     while host.marks().iter().filter(|m| *m == mark::SERVING).count() == before {
         assert!(Instant::now() < deadline, "{:?}", host.marks());

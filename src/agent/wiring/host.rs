@@ -35,7 +35,13 @@ pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
         layout,
     };
     match args.first().and_then(|a| a.to_str()) {
-        Some("__keeper") => run_keeper(&wiring, |_| reset),
+        Some("__keeper") => match Systemd::from_env() {
+            Ok(init) => run_keeper(&wiring, Arc::new(init), |_| reset),
+            Err(error) => {
+                eprintln!("error: the service manager's socket: {error}");
+                ExitCode::from(3)
+            }
+        },
         _ => run_command(&wiring, &args, |config| agent(&wiring, config)),
     }
 }

@@ -37,7 +37,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 /// The keeper of a lab instance.
 pub fn keeper_main(_args: Vec<OsString>) -> ExitCode {
     let Some(wiring) = wiring() else { return refuse() };
-    run_keeper(&wiring, |engine| Arc::new(KillEngine(engine)))
+    run_keeper(&wiring, Arc::new(NoInit), |engine| Arc::new(KillEngine(engine)))
 }
 
 fn wiring() -> Option<Wiring> {

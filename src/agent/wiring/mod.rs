@@ -86,9 +86,9 @@ fn imds() -> Imds {
 }
 
 /// Runs a keeper on the configuration that its standard input holds.
-fn run_keeper(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn HostReset>) -> ExitCode {
+fn run_keeper(wiring: &Wiring, init: Arc<dyn Init>, reset: impl FnOnce(Processes) -> Arc<dyn HostReset>) -> ExitCode {
     super::logs::start("mqaws-keeper");
-    match keeper_from_stdin(wiring, reset) {
+    match keeper_from_stdin(wiring, init, reset) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             tracing::info!("another keeper runs on this host");
@@ -101,7 +101,11 @@ fn run_keeper(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn HostRese
     }
 }
 
-fn keeper_from_stdin(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn HostReset>) -> io::Result<bool> {
+fn keeper_from_stdin(
+    wiring: &Wiring,
+    init: Arc<dyn Init>,
+    reset: impl FnOnce(Processes) -> Arc<dyn HostReset>,
+) -> io::Result<bool> {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text)?;
     let config: KeeperConfig = serde_json::from_str(&text)?;
@@ -117,6 +121,7 @@ fn keeper_from_stdin(wiring: &Wiring, reset: impl FnOnce(Processes) -> Arc<dyn H
         reset: reset(engine.clone()),
         engine,
         times: LeaseTimes::default(),
+        init,
         terminate,
     };
     keeper::run(config, token, ports)

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-/// How often the numbers are looked at.
+/// How often the numbers are looked at, at most.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How often they are sent when they do not change: often enough for a value in every minute, which AWS sends.
+/// AWS sends a value every minute; three times as often leaves none of an alarm's periods without one.
 const REPEAT: Duration = Duration::from_secs(20);
 
 /// Load balancer and target group as dimensions.
@@ -55,13 +55,16 @@ fn data(counts: &BTreeMap<Key, (usize, usize)>) -> Vec<Value> {
 /// Sends the numbers when they change and at least every minute, until the service or the cloud is gone.
 pub(super) async fn send(elb: Weak<Elb>, cloud: Weak<Cloud>) {
     let (mut before, mut last) = (BTreeMap::new(), Instant::now());
+    let Some(repeat) = cloud.upgrade().map(|cloud| cloud.site.timing.period(REPEAT)) else {
+        return;
+    };
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(LOOK.min(repeat)).await;
         let (Some(elb), Some(cloud)) = (elb.upgrade(), cloud.upgrade()) else {
             return;
         };
         let now = elb.with(|s| counts(s));
-        if now.is_empty() || (now == before && last.elapsed() < REPEAT) {
+        if now.is_empty() || (now == before && last.elapsed() < repeat) {
             continue;
         }
         let params = json!({ "Namespace": "AWS/NetworkELB", "MetricData": data(&now) });

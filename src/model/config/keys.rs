@@ -125,3 +125,37 @@ pub(super) fn nearest(section: &str, name: &str) -> Option<String> {
 pub fn variable(path: &str) -> String {
     format!("MQAWS_{}", path.replace('.', "_").to_ascii_uppercase())
 }
+
+/// The known variable that an unknown one was perhaps meant to be; `others` are those that are no keys.
+pub fn meant_variable(name: &str, others: &[&str]) -> Option<String> {
+    if !name.starts_with("MQAWS_") {
+        return None;
+    }
+    let known = KEYS.iter().map(|key| variable(key.path));
+    let known = known.chain(others.iter().map(|other| (*other).to_owned()));
+    // Two letters: names that differ by more are rather somebody else's.
+    let near = known.map(|known| (strsim::damerau_levenshtein(name, &known), known));
+    near.min()
+        .filter(|(distance, _)| (1..=2).contains(distance))
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_variable_is_recognised_and_a_foreign_one_left_alone() {
+        for (name, meant) in [
+            ("MQAWS_STORAGE_BCKUP", Some("MQAWS_STORAGE_BACKUP")),
+            ("MQAWS_REGOIN", Some("MQAWS_REGION")),
+            ("MQAWS_LOCL", Some("MQAWS_LOCAL")),
+            ("MQAWS_REGION", None),
+            ("MQAWS_LOCAL", None),
+            ("MQAWS_OUR_OWN_THING", None),
+            ("AWS_REGOIN", None),
+        ] {
+            assert_eq!(meant_variable(name, &["MQAWS_LOCAL"]).as_deref(), meant, "{name}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ mod read;
 mod tree;
 
 pub use error::{ConfigError, Violation};
-pub use keys::{KEYS, Key, KeyKind, variable};
+pub use keys::{KEYS, Key, KeyKind, meant_variable, variable};
 pub use overrides::Overrides;
 pub use place::{Place, Source};
 pub use read::{Loaded, read};

@@ -29,6 +29,7 @@ fn config(mount_with: &str) -> AgentConfig {
             lease_seconds: None,
         },
         credentials: "c".into(),
+        user: "mqapp".into(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
@@ -156,7 +157,7 @@ fn the_default_is_efs_utils_with_tls_and_iam() {
         host.read("mount.log"),
         "mount fs-1:/ /mnt/mqaws -t efs -o _netdev,tls,iam\n"
     );
-    assert_eq!(host.read("systemctl.log"), "daemon-reload\nstart mnt-mqaws.mount\n");
+    assert_eq!(host.read("systemctl.log"), "start mnt-mqaws.mount\n");
     assert_eq!(
         host.read("sys/fs/nfs/net/nfs_client/identifier"),
         "i-0a",
@@ -215,6 +216,13 @@ fn a_mount_target_that_is_down_is_replaced_by_another_zones() {
         Ok(LOCK),
         "known again though it has no name"
     );
+    let start = "start mnt-mqaws.mount\n";
+    let expected = format!("{start}daemon-reload\n{start}daemon-reload\n{start}");
+    assert_eq!(
+        host.read("systemctl.log"),
+        expected,
+        "a unit that has changed is read again"
+    );
 }
 
 #[test]
@@ -270,4 +278,22 @@ fn a_mount_of_the_same_name_by_somebody_else_will_do() {
     )
     .expect("mountinfo");
     assert_eq!(host.mounter("nfs", two()).mount(), Ok(LOCK));
+}
+
+#[test]
+fn a_unit_that_systemd_did_not_find_is_read_again() {
+    let host = Host::new("");
+    let systemctl = host.root.path().join("bin/systemctl");
+    let body = fs::read_to_string(&systemctl).expect("double");
+    let once = r#"root=$(dirname $(dirname $0))
+if [ "$1" = start ] && [ ! -e $root/reloaded ]; then
+  echo 'Failed to start mnt-mqaws.mount: Unit mnt-mqaws.mount not found.' >&2; exit 5
+fi
+[ "$1" = daemon-reload ] && touch $root/reloaded"#;
+    script(
+        &systemctl,
+        &format!("{once}\n{}", body.trim_start_matches("#!/bin/sh\n")),
+    );
+    assert_eq!(host.mounter("nfs", two()).mount(), Ok(LOCK));
+    assert_eq!(host.read("systemctl.log"), "daemon-reload\nstart mnt-mqaws.mount\n");
 }

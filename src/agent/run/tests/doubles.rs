@@ -151,6 +151,8 @@ pub(super) struct World {
     pub(in crate::agent::run) instance: String,
     pub(in crate::agent::run) lifecycle: Mutex<String>,
     pub(in crate::agent::run) previous: Mutex<CloudState>,
+    /// EC2's API does not answer.
+    pub(in crate::agent::run) silent: AtomicBool,
     pub(in crate::agent::run) calls: Mutex<Vec<String>>,
 }
 
@@ -163,6 +165,9 @@ impl World {
 impl Cloud for World {
     fn state_of(&self, instance: &str, _me: &str) -> Result<CloudState, String> {
         self.note(&format!("describe {instance}"));
+        if self.silent.load(Ordering::SeqCst) {
+            return Err("no answer".into());
+        }
         Ok(self.previous.lock().expect("previous").clone())
     }
     fn terminate(&self, instance: &str) -> Result<(), String> {
@@ -217,6 +222,12 @@ impl Mounter for World {
     }
 }
 
+struct NoInit;
+
+impl Init for NoInit {
+    fn alive(&self, _state: &str) {}
+}
+
 impl Init for World {
     fn alive(&self, _state: &str) {}
 }
@@ -248,6 +259,7 @@ impl KeeperSpawner for Keepers {
                 instance: config.instance.clone(),
             }),
             reset: self.engine.clone(),
+            init: Arc::new(NoInit),
             engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
             times: crate::fence::LeaseTimes::default(),
             terminate: self.terminate.clone(),

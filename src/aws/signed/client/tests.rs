@@ -232,3 +232,39 @@ fn a_secret_is_in_no_error_and_no_debug_text() {
     let sent = script.sent.lock().expect("sent");
     assert_eq!(sent[0].headers()["x-amz-target"], "secretsmanager.GetSecretValue");
 }
+
+#[test]
+fn mount_targets_are_read_by_a_signed_get() {
+    let body = r#"{"MountTargets":[{"MountTargetId":"fsmt-1","FileSystemId":"fs-1","SubnetId":"subnet-1",
+        "LifeCycleState":"available","IpAddress":"10.0.1.9","AvailabilityZoneName":"eu-west-1a"},{"IpAddress":"10.0.2.9"}]}"#;
+    let refused = r#"{"ErrorCode":"FileSystemNotFound","Message":"File system 'fs-1' does not exist."}"#;
+    let script = Script::of(&[Ok((200, body)), Ok((404, refused)), Ok((200, "{}"))]);
+    let client = client(&script);
+    let found = client.mount_targets("fs-1").expect("answer");
+    let view = |zone: &str, address: &str, state: &str| crate::aws::signed::MountTargetView {
+        zone: zone.into(),
+        address: address.into(),
+        state: state.into(),
+    };
+    assert_eq!(
+        found,
+        [view("eu-west-1a", "10.0.1.9", "available"), view("", "10.0.2.9", "")]
+    );
+    let error = client.mount_targets("fs-1").expect_err("unknown");
+    assert_eq!(error.code(), Some("FileSystemNotFound"));
+    assert!(
+        matches!(client.mount_targets("fs-1"), Err(CallError::Malformed { .. })),
+        "no list is no empty list"
+    );
+    let sent = script.sent.lock().expect("sent");
+    assert_eq!(sent[0].method(), "GET");
+    assert_eq!(
+        sent[0].uri(),
+        "https://elasticfilesystem.eu-west-1.amazonaws.com/2015-02-01/mount-targets?FileSystemId=fs-1"
+    );
+    let authorization = sent[0].headers()["authorization"].to_str().expect("text");
+    assert!(
+        authorization.contains("/eu-west-1/elasticfilesystem/aws4_request"),
+        "{authorization}"
+    );
+}
