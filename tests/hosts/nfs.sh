@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # nfs.sh FILE-SYSTEM DIRECTORY ADDRESS: serves a directory as `/` over NFSv4.1 at one more address of the rig's file server.
-# EFS documents neither lease nor grace period; 10 s keeps tests short. The server's control group can be frozen: a stall.
+# EFS documents neither lease nor grace period; 10 s (MQAWS_RIG_LEASE says otherwise) keep tests short. The server's control group can be frozen: a stall.
 set -euo pipefail
 id=$1 directory=$2 address=$3
 groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
@@ -20,7 +20,7 @@ fi
 cat >"$home/ganesha.conf" <<C
 NFS_CORE_PARAM { Protocols = 4; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; fsid_device = true; }
 NFSV4 {
-  Minor_Versions = 1, 2; Lease_Lifetime = 10; Grace_Period = 10; Graceless = true; Delegations = false;
+  Minor_Versions = 1, 2; Lease_Lifetime = ${MQAWS_RIG_LEASE:-10}; Grace_Period = 10; Graceless = true; Delegations = false;
   RecoveryBackend = fs; RecoveryRoot = $home/recovery; Allow_Numeric_Owners = true; Only_Numeric_Owners = true;
 }
 EXPORT {

@@ -29,7 +29,7 @@ region: eu-west-1
 topology: single
 queue_manager: {name: QM1, definitions: app.mqsc}
 endpoint: {amqp: true}
-storage: {mount: nfs, lease_seconds: 10}
+storage: {mount: nfs, lease_seconds: LEASE}
 ";
 
 /// Where AMQP is served, and with which password: what the stand-in's client asks of a host.
@@ -95,8 +95,14 @@ fn dir() -> PathBuf {
 impl Site {
     /// Starts a lab of guests in this rig and deploys the queue manager.
     pub fn deployed() -> Self {
+        Self::deployed_with_lease(10)
+    }
+
+    /// The same with a file server of another lease, in seconds.
+    pub fn deployed_with_lease(lease: u32) -> Self {
         let dir = dir();
-        fs::write(dir.join("deployment.yaml"), DEPLOYMENT).unwrap();
+        let deployment = DEPLOYMENT.replace("LEASE", &lease.to_string());
+        fs::write(dir.join("deployment.yaml"), deployment).unwrap();
         fs::write(
             dir.join("app.mqsc"),
             format!("DEFINE QLOCAL({QUEUE}) REPLACE DEFPSIST(YES)\n"),
@@ -108,6 +114,7 @@ impl Site {
             .arg(dir.join("lab"))
             .arg("--guests")
             .arg(scripts().join("guest.sh"))
+            .env("MQAWS_RIG_LEASE", lease.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
