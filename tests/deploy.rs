@@ -203,6 +203,12 @@ fn deployment_lives_and_goes_and_its_data_stay() {
 
     no_secret_is_told(&lab, "mqaws-qm1");
 
+    let log = std::fs::read_to_string(lab.dir().join("log/server.log")).expect("a log");
+    assert!(
+        !log.contains("is not authorized to perform"),
+        "the agent was refused a call:\n{log}"
+    );
+
     assert!(!lab.of_instances().is_empty(), "an instance is processes");
     let destroyed = lab.json(&["destroy", "--local", "--yes"], 0);
     assert_eq!(
@@ -217,7 +223,7 @@ fn deployment_lives_and_goes_and_its_data_stay() {
     assert_eq!(lab.json(&["destroy", "--local", "--yes"], 0)["existed"], false);
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
-        "no stack mqaws-qm1 in eu-west-1"
+        "no stack mqaws-qm1 in the local cloud"
     );
     assert!(
         lab.json(&["lab", "status"], 0).to_string().contains(&file_system),
@@ -302,7 +308,7 @@ fn interrupted_deployment_is_undone() {
     );
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
-        "no stack mqaws-qm1 in eu-west-1"
+        "no stack mqaws-qm1 in the local cloud"
     );
     assert_eq!(lab.of_instances(), Vec::<String>::new());
     lab.end();

@@ -96,6 +96,20 @@ impl Lab {
         }
     }
 
+    /// Makes the key `AKIAROLE` known: that of an instance whose role has no policies.
+    fn know_a_role(&self) {
+        let identity = Identity {
+            secret_access_key: "secret".into(),
+            session_token: None,
+            expires: None,
+            caller: Caller::Instance {
+                instance: "i-1".into(),
+                role: "r".into(),
+            },
+        };
+        self.cloud.know("AKIAROLE", identity);
+    }
+
     /// A signed request to a service.
     fn aws(&self, service: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.signed(("AKIATEST", "secret"), service, method, path, headers, body)
@@ -302,18 +316,7 @@ fn own_calls_inject_faults_and_end_the_endpoint() {
 #[test]
 fn own_calls_that_change_the_lab_need_its_key() {
     let lab = Lab::start();
-    lab.cloud.know(
-        "AKIAROLE",
-        Identity {
-            secret_access_key: "secret".into(),
-            session_token: None,
-            expires: None,
-            caller: Caller::Instance {
-                instance: "i-1".into(),
-                role: "r".into(),
-            },
-        },
-    );
+    lab.know_a_role();
     for (method, path) in [
         ("GET", "/_mqaws/inject"),
         ("POST", "/_mqaws/inject"),
@@ -357,18 +360,7 @@ fn own_calls_that_change_the_lab_need_its_key() {
 #[test]
 fn roles_are_refused_what_no_policy_allows() {
     let lab = Lab::start();
-    lab.cloud.know(
-        "AKIAROLE",
-        Identity {
-            secret_access_key: "secret".into(),
-            session_token: None,
-            expires: None,
-            caller: Caller::Instance {
-                instance: "i-1".into(),
-                role: "r".into(),
-            },
-        },
-    );
+    lab.know_a_role();
     let role = ("AKIAROLE", "secret");
     let words = "User: arn:aws:sts::000000000000:assumed-role/r/i-1 is not authorized to perform: ";
     let refused = |answer: Answer, status: u16, code: &str| {

@@ -4,7 +4,7 @@ use super::engine::chain;
 use super::machine::{Identity, SignalResult};
 use super::notices::Notices;
 use super::ports::{Cloud, Metadata};
-use crate::aws::signed::{CallError, Client, Datum, Imds, ImdsError, Signal, SignalOutcome};
+use crate::aws::signed::{CallError, Client, Datum, Imds, ImdsError, RetryPolicy, Signal, SignalOutcome};
 use crate::fence::CloudState;
 use crate::model::agent::AgentConfig;
 use crate::remedy::Remedy;
@@ -15,6 +15,9 @@ use std::sync::Mutex;
 /// AWS as one stack's agent sees it.
 pub struct Aws {
     client: Client,
+    /// For the questions of a fence: each is asked again and again anyway, with a look at the previous owner's sign of life
+    /// in between, so that one call must not take longer than one attempt.
+    fence: Client,
     config: AgentConfig,
     group: Mutex<Option<String>>,
 }
@@ -28,7 +31,12 @@ struct Login {
 impl Aws {
     /// Calls for this configuration.
     pub fn new(client: Client, config: AgentConfig) -> Self {
+        let once = RetryPolicy {
+            attempts: 1,
+            ..RetryPolicy::default()
+        };
         Self {
+            fence: client.clone().with_retry(once),
             client,
             config,
             group: Mutex::new(None),
@@ -55,7 +63,7 @@ fn words(error: CallError) -> String {
 
 impl Cloud for Aws {
     fn state_of(&self, instance: &str, me: &str) -> Result<CloudState, String> {
-        let found = self.client.describe_instances(&[instance, me]).map_err(words)?;
+        let found = self.fence.describe_instances(&[instance, me]).map_err(words)?;
         // An endpoint that does not know even this host (another region, another account, a stale replica) proves nothing
         // by not knowing another.
         if !found.iter().any(|i| i.id == me) {
@@ -74,7 +82,7 @@ impl Cloud for Aws {
     }
 
     fn terminate(&self, instance: &str) -> Result<(), String> {
-        self.client.terminate_instance(instance).map_err(words)
+        self.fence.terminate_instance(instance).map_err(words)
     }
 
     fn signal(&self, me: &str, success: bool) -> Result<SignalResult, String> {

@@ -1,6 +1,6 @@
 //! The port [`Engine`] for IBM MQ: which commands to run when, and what their answers mean for the next attempt.
 //!
-//! Its parts: [`boot`] makes the queue manager known, [`definitions`] applies the user's own, [`probe`] serves the failover test.
+//! Its parts: `boot` makes the queue manager known, `definitions` applies the user's own, `probe` serves the failover test.
 
 use super::layout::{DataDirs, Layout};
 use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};

@@ -81,41 +81,39 @@ fn time(text: &str) -> Option<Timestamp> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
-/// What the target lifecycle state asks for. `served` says whether it has been another than a warm pool's so far.
-fn asked(state: Option<&str>, served: &mut bool) -> Option<DrainReason> {
+/// What the target lifecycle state asks for.
+fn asked(state: Option<&str>) -> Option<DrainReason> {
     match state {
         Some("Terminated") => Some(DrainReason::Lifecycle),
-        // The machine itself waits in a pool; only a way back into one is a drain.
-        Some(state) if state.starts_with("Warmed") => served.then_some(DrainReason::Pool),
-        _ => {
-            *served = true;
-            None
-        }
+        // Said as long as it is so; to an instance that still waits in the pool it says nothing.
+        Some(state) if state.starts_with("Warmed") => Some(DrainReason::Pool),
+        _ => None,
     }
 }
 
-/// Watches for as long as there is nothing to tell.
+/// Watches until the group ends this instance.
 ///
 /// # Errors
 /// When there is no thread.
 pub fn watch(metadata: Arc<dyn Metadata>, out: Sender<Message>) -> std::io::Result<()> {
     spawn("notices", move || {
-        let mut served = false;
         let mut told = false;
         let mut asked_at: Option<Instant> = None;
         loop {
             std::thread::sleep(LIFECYCLE);
             let reason = match metadata.lifecycle() {
-                Ok(state) => asked(state.as_deref(), &mut served),
+                Ok(state) => asked(state.as_deref()),
                 Err(error) => {
                     tracing::debug!(error, "target lifecycle state");
                     None
                 }
             };
             if let Some(reason) = reason {
-                // The group's wish is its last.
-                let _ = out.send(Message::Event(Event::Drain(reason)));
-                return;
+                let last = out.send(Message::Event(Event::Drain(reason))).is_err();
+                // The group's wish to end it is its last.
+                if last || reason == DrainReason::Lifecycle {
+                    return;
+                }
             }
             if told || asked_at.is_some_and(|at| at.elapsed() < NOTICES) {
                 continue;
@@ -210,13 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn the_way_into_a_warm_pool_is_a_drain_only_for_an_instance_that_was_outside() {
-        let mut served = false;
-        assert_eq!(asked(Some("Warmed:Stopped"), &mut served), None);
-        assert_eq!(asked(Some("Warmed:Running"), &mut served), None);
-        assert_eq!(asked(Some("InService"), &mut served), None);
-        assert_eq!(asked(Some("Warmed:Stopped"), &mut served), Some(DrainReason::Pool));
-        assert_eq!(asked(Some("Terminated"), &mut served), Some(DrainReason::Lifecycle));
-        assert_eq!(asked(None, &mut served), None, "in no group");
+    fn the_target_lifecycle_states_that_ask_for_something() {
+        for (state, reason) in [
+            (Some("Terminated"), Some(DrainReason::Lifecycle)),
+            (Some("Warmed:Stopped"), Some(DrainReason::Pool)),
+            (Some("Warmed:Running"), Some(DrainReason::Pool)),
+            (Some("InService"), None),
+            (Some("Standby"), None),
+            (Some("a word of a later day"), None),
+            (None, None),
+        ] {
+            assert_eq!(asked(state), reason, "{state:?}");
+        }
     }
 }

@@ -2,6 +2,10 @@
 
 import json
 
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -137,7 +141,46 @@ def iam(lab, stack):
     anyone = json.loads(json.dumps(TRUST))
     anyone["Statement"][0]["Principal"] = {"AWS": f"arn:aws:iam::{account}:root"}
     lab.call(service, "UpdateAssumeRolePolicy", PolicyDocument=json.dumps(anyone), **own)
-    lab.call("sts", "AssumeRole", RoleArn=role, RoleSessionName="judge")
+    session = lab.call("sts", "AssumeRole", RoleArn=role, RoleSessionName="judge")["Credentials"]
+    boundary = lab.call(service, "CreatePolicy", PolicyName="judge", PolicyDocument=json.dumps(ALLOW))["Policy"]["Arn"]
+    lab.read(service, "GetPolicy", PolicyArn=boundary)
+    lab.read(service, "GetPolicyVersion", PolicyArn=boundary, VersionId="v1")
+    lab.call(service, "PutRolePermissionsBoundary", PermissionsBoundary=boundary, **own)
+    lab.refused("DeleteConflict", service, "DeletePolicy", PolicyArn=boundary)
+    lab.call(service, "DeleteRolePermissionsBoundary", **own)
+    lab.call(service, "DeletePolicy", PolicyArn=boundary)
+    wrong = json.loads(json.dumps(ALLOW).replace('"Resource"', '"Condition": {"IpAddress": {"aws:SourceIp": "::1"}}, "Resource"'))
+    lab.refused("MalformedPolicyDocument", service, "PutRolePolicy", PolicyName="q", PolicyDocument=json.dumps(wrong), **own)
     lab.call(service, "DeleteRolePolicy", PolicyName="p", **own)
+    denied(lab, session)
     lab.call(service, "DeleteRole", **own)
     lab.refused("NoSuchEntity", service, "GetRole", **own)
+
+
+def denied(lab, session):
+    """What a role without policies is refused, in each protocol, as boto3 reads it."""
+    keys = {"aws_access_key_id": session["AccessKeyId"], "aws_secret_access_key": session["SecretAccessKey"],
+            "aws_session_token": session["SessionToken"]}  # fmt: skip
+    config = Config(retries={"max_attempts": 1, "mode": "standard"})
+    for service, operation, params, code, status in [
+        ("ec2", "terminate_instances", {"InstanceIds": ["i-0123456789abcdef0"]}, "UnauthorizedOperation", 403),
+        ("autoscaling", "describe_auto_scaling_groups", {}, "AccessDenied", 403),
+        ("cloudformation", "signal_resource",
+         {"StackName": "s", "LogicalResourceId": "r", "UniqueId": "u", "Status": "SUCCESS"}, "AccessDenied", 403),
+        ("cloudwatch", "put_metric_data", {"Namespace": "n", "MetricData": []}, "AccessDenied", 403),
+        ("efs", "describe_mount_targets", {"FileSystemId": "fs-01234567"}, "AccessDeniedException", 403),
+        ("secretsmanager", "get_secret_value", {"SecretId": "s"}, "AccessDeniedException", 400),
+        ("ssm", "get_parameter", {"Name": "/p"}, "AccessDeniedException", 400),
+        ("iam", "list_roles", {}, "AccessDenied", 403),
+    ]:  # fmt: skip
+        client = boto3.client(service, config=config, **keys)
+        try:
+            getattr(client, operation)(**params)
+            lab.judge.wrong.append(f"{service}: {operation} of a role without policies was not refused")
+        except ClientError as error:
+            found = error.response["Error"]
+            told = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if (found["Code"], told) != (code, status) or "is not authorized to perform: " not in found["Message"]:
+                lab.judge.wrong.append(f"{service}: {operation} was refused with {found}, {told}")
+    client = boto3.client("sts", config=config, **keys)
+    assert client.get_caller_identity()["Arn"].endswith("assumed-role/judge/judge")

@@ -1,18 +1,20 @@
 //! A stack in a lab of its own, and the life of its instances as the agent lives it: its ports against the lab's endpoint,
 //! with the credentials of the instance's role. The image holds no agent, so that nobody but the test makes calls.
 
+mod template;
+
+pub use template::{rendered, statements, without};
+
 use crate::lab_calls::{all, between, call, request, run_command};
 use mqaws::agent::cloud::{Aws, InstanceMetadata};
 use mqaws::agent::ports::{Cloud, Metadata, Mounter};
-use mqaws::agent::wiring::lab::LabMount;
+use mqaws::agent::wiring::lab::{LabMount, mount_options};
 use mqaws::aws::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
-use mqaws::lab::ec2::BARE_IMAGE;
 use mqaws::lab::home::{self, LabRecord};
 use mqaws::lab::instance::METADATA_PORT;
 use mqaws::lab::wire::percent::unescape;
 use mqaws::model::agent::AgentConfig;
-use mqaws::model::{AmiId, Deployment, SubnetId, VpcId, ZoneName};
-use mqaws::render::{self, Resolved};
+use mqaws::render;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,8 +30,10 @@ const IAM: &str = "2010-05-08";
 /// What an instance does, or has done to it, that a statement must allow or refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// The first instance mounts with TLS and its role.
+    /// The first instance mounts as its deployment says: with TLS and its role, unless with plain NFS.
     Mount,
+    /// It looks for mount targets in other zones.
+    FindMountTargets,
     /// A mount without TLS is refused, even if somebody lets everybody in.
     RefuseMountWithoutTls,
     /// It reads the application's user.
@@ -51,8 +55,9 @@ pub enum Step {
 }
 
 /// A whole life, in order.
-pub const LIFE: [Step; 10] = [
+pub const LIFE: [Step; 11] = [
     Step::Mount,
+    Step::FindMountTargets,
     Step::RefuseMountWithoutTls,
     Step::ReadCredentials,
     Step::Signal,
@@ -63,62 +68,6 @@ pub const LIFE: [Step; 10] = [
     Step::CompleteHook,
     Step::EndPrevious,
 ];
-
-/// The rendered template in the long form.
-pub fn rendered() -> Value {
-    let template = render::template(&Deployment::default()).expect("a template");
-    serde_json::from_str(&template.to_json().expect("JSON")).expect("JSON")
-}
-
-/// The statements of the role's policies and of the file system's.
-pub fn statements(template: &Value) -> Vec<Value> {
-    let resources = &template["Resources"];
-    let of_role = resources["Role"]["Properties"]["Policies"]
-        .as_array()
-        .expect("policies");
-    let documents = of_role
-        .iter()
-        .map(|p| &p["PolicyDocument"])
-        .chain([&resources["FileSystem"]["Properties"]["FileSystemPolicy"]]);
-    documents
-        .flat_map(|d| d["Statement"].as_array().expect("statements").clone())
-        .collect()
-}
-
-/// Takes one statement out of a template; a policy that is then empty goes with it.
-pub fn without(mut template: Value, sid: &str) -> Value {
-    let before = statements(&template).len();
-    let drop_from = |document: &mut Value| {
-        let all = document["Statement"].as_array_mut().expect("statements");
-        all.retain(|s| s["Sid"] != sid);
-        !all.is_empty()
-    };
-    let resources = &mut template["Resources"];
-    drop_from(&mut resources["FileSystem"]["Properties"]["FileSystemPolicy"]);
-    let policies = resources["Role"]["Properties"]["Policies"]
-        .as_array_mut()
-        .expect("policies");
-    policies.retain_mut(|p| drop_from(&mut p["PolicyDocument"]));
-    assert_eq!(
-        statements(&template).len() + 1,
-        before,
-        "exactly one statement is {sid}"
-    );
-    template
-}
-
-/// Takes one action out of a document's statements; a statement that is then empty goes with it.
-fn without_action(document: &str, action: &str) -> String {
-    let mut document: Value = serde_json::from_str(document).expect("a policy");
-    let statements = document["Statement"].as_array_mut().expect("statements");
-    for statement in statements.iter_mut() {
-        if let Some(actions) = statement["Action"].as_array_mut() {
-            actions.retain(|a| a != action);
-        }
-    }
-    statements.retain(|s| s["Action"] != json!([]));
-    document.to_string()
-}
 
 /// Where a policy is kept.
 enum Place {
@@ -171,7 +120,7 @@ impl Stack {
         let up = mqaws(&home, &["lab", "up"]).output().expect("mqaws runs");
         assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
         let record = home::read_record(&home.path().join("l")).expect("a lab");
-        create(&record, template);
+        template::create(&record, template);
         let first = until("the first instance boots", || hosts(&record).into_iter().next());
         let asked = [
             ("Action", "DescribeStackResource"),
@@ -219,7 +168,15 @@ impl Stack {
         let (first, me) = (&self.first, self.first.id.as_str());
         let cloud = first.cloud(&self.record);
         match step {
-            Step::Mount => self.mount(&["tls", "iam"]),
+            Step::Mount => self.mount(mount_options(&first.config.storage)),
+            Step::FindMountTargets => {
+                let found = first
+                    .client(&self.record)
+                    .mount_targets(&first.config.storage.file_system);
+                let found = found.map_err(|e| e.line())?;
+                assert_eq!(found.len(), 2, "{found:?}");
+                Ok(())
+            }
             Step::RefuseMountWithoutTls => self.refuse_mount_without_tls(),
             Step::ReadCredentials => cloud.credentials().map(drop),
             Step::Signal => cloud.signal(me, true).map(drop),
@@ -256,8 +213,8 @@ impl Stack {
         let mut changed = Vec::new();
         for place in self.places() {
             let policy = self.policy(&place);
-            let less = without_action(&policy, action);
-            if less != without_action(&policy, "") {
+            let less = template::without_action(&policy, action);
+            if less != template::without_action(&policy, "") {
                 self.put(&place, &less);
                 changed.push((place, policy));
             }
@@ -303,11 +260,11 @@ impl Stack {
         })
     }
 
-    fn mount(&self, options: &[&'static str]) -> Result<(), String> {
+    fn mount(&self, options: Vec<&'static str>) -> Result<(), String> {
         let mount = LabMount {
             endpoint: self.record.endpoint.clone(),
             file_system: self.first.config.storage.file_system.clone(),
-            options: options.to_vec(),
+            options,
             point: self.home.path().join("mnt"),
             imds: self.first.imds(),
         };
@@ -320,7 +277,7 @@ impl Stack {
         let everybody = json!({"Effect": "Allow", "Principal": "*", "Action": "elasticfilesystem:Client*"});
         open["Statement"].as_array_mut().expect("statements").push(everybody);
         self.put(&Place::FileSystem, &open.to_string());
-        let outcome = self.mount(&[]);
+        let outcome = self.mount(Vec::new());
         self.put(&Place::FileSystem, &policy);
         match outcome {
             Ok(()) => Err("a mount without TLS was admitted".to_owned()),
@@ -383,48 +340,6 @@ impl Stack {
     }
 }
 
-/// Creates the stack as a deployment does, in the lab's default network.
-fn create(record: &LabRecord, template: &Value) {
-    let subnets = call(record, "ec2", "2016-11-15", &[("Action", "DescribeSubnets")]);
-    let pair = |tag: &str| {
-        let mut found = all(&subnets, tag).into_iter();
-        [found.next().expect("a subnet"), found.next().expect("another subnet")]
-    };
-    let resolved = Resolved {
-        vpc: Some(VpcId::new(&between(&subnets, "vpcId")).expect("an id")),
-        subnets: Some(pair("subnetId").map(|s| SubnetId::new(&s).expect("an id"))),
-        zones: Some(pair("availabilityZone").map(|z| ZoneName::new(&z).expect("a zone"))),
-        ami: Some(AmiId::new(BARE_IMAGE).expect("an id")),
-        root_device: Some("/dev/xvda".to_owned()),
-    };
-    let deployment = Deployment::default();
-    let parameters = render::parameters(&deployment, &resolved).expect("parameters");
-    let mut params = vec![
-        ("Action".to_owned(), "CreateStack".to_owned()),
-        ("StackName".to_owned(), STACK.to_owned()),
-        ("TemplateBody".to_owned(), template.to_string()),
-        ("Capabilities.member.1".to_owned(), "CAPABILITY_IAM".to_owned()),
-    ];
-    let mut add = |list: &str, names: [&str; 2], entries: Vec<(String, String)>| {
-        for (n, (key, value)) in entries.into_iter().enumerate() {
-            params.push((format!("{list}.member.{}.{}", n + 1, names[0]), key));
-            params.push((format!("{list}.member.{}.{}", n + 1, names[1]), value));
-        }
-    };
-    add(
-        "Parameters",
-        ["ParameterKey", "ParameterValue"],
-        parameters.into_iter().collect(),
-    );
-    add(
-        "Tags",
-        ["Key", "Value"],
-        render::stack_tags(&deployment).into_iter().collect(),
-    );
-    let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    call(record, "cloudformation", "2010-05-15", &params);
-}
-
 /// An instance as its agent knows it.
 struct Host {
     id: String,
@@ -455,11 +370,14 @@ impl Host {
         Imds::new(Some(&base), Arc::new(HttpTransport::new()))
     }
 
-    /// The agent's port to AWS, with nothing kept from an earlier step.
-    fn cloud(&self, record: &LabRecord) -> Aws {
+    fn client(&self, record: &LabRecord) -> Client {
         let endpoints = Endpoints::new(&record.region, Some(&record.endpoint));
         let credentials = Arc::new(ImdsCredentials::new(self.imds()));
-        let client = Client::new(endpoints, credentials, Arc::new(HttpTransport::new()));
-        Aws::new(client, self.config.clone())
+        Client::new(endpoints, credentials, Arc::new(HttpTransport::new()))
+    }
+
+    /// The agent's port to AWS, with nothing kept from an earlier step.
+    fn cloud(&self, record: &LabRecord) -> Aws {
+        Aws::new(self.client(record), self.config.clone())
     }
 }

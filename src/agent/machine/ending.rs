@@ -100,6 +100,10 @@ impl Machine {
             self.begin(Work::CompleteHook);
             return;
         }
+        if reason == DrainReason::Pool && self.state == State::Booting {
+            // It waits there already, and has touched nothing.
+            return;
+        }
         let under_way = self.drain.is_some();
         if !under_way || reason == DrainReason::Signal {
             self.drain = Some(reason);

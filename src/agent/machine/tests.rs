@@ -273,6 +273,10 @@ fn a_notice_drains_and_asks_for_a_replacement_whose_hook_is_completed_as_well() 
 
 #[test]
 fn the_way_back_into_a_warm_pool_ends_the_agent_and_replaces_nothing() {
+    let mut waiting = Host::new();
+    waiting.send(Event::Begin);
+    waiting.send(Event::Drain(DrainReason::Pool));
+    assert_eq!(waiting.state(), State::Booting, "there is nothing to drain");
     let mut host = Host::serving();
     host.log.clear();
     host.send(Event::Drain(DrainReason::Pool));

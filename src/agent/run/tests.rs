@@ -368,3 +368,29 @@ fn a_start_that_never_succeeds_lets_go_and_asks_for_a_replacement() {
     assert_eq!((record.released, record.condemned), (true, 1));
     host.stop();
 }
+
+#[test]
+fn an_instance_in_a_warm_pool_touches_nothing_until_it_is_taken_and_lets_go_when_it_is_put_back() {
+    let site = site();
+    let engine = Arc::new(Sleeper::default());
+    let unstarted = Host::prepare(site.dir.path(), &site.shared, &site.server, "i-warm", engine);
+    *unstarted.host.world.lifecycle.lock().expect("lifecycle") = "Warmed:Running".into();
+    let host = unstarted.started(Policy::default());
+    host.until("waiting", |s| {
+        s.last_error.as_deref().is_some_and(|e| e.contains("Warmed:Running"))
+    });
+    assert_eq!(host.marks(), [mark::AGENT_STARTED]);
+    assert_eq!(host.keepers.started.load(Ordering::SeqCst), 0);
+    assert!(host.calls().is_empty(), "not even an account");
+    *host.world.lifecycle.lock().expect("lifecycle") = "InService".into();
+    host.serves(1);
+    let deadline = Instant::now() + PATIENCE;
+    *host.world.lifecycle.lock().expect("lifecycle") = "Warmed:Stopped".into();
+    while !host.ended.load(Ordering::SeqCst) {
+        assert!(Instant::now() < deadline, "the agent does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(host.engine.pid(), None);
+    assert!(site.server.lock().expect("server").is_none(), "the lock is free");
+    assert!(!host.calls().contains(&"unhealthy".to_owned()) && !host.calls().contains(&"hook".to_owned()));
+}

@@ -10,7 +10,7 @@ use crate::agent::processes::Processes;
 use crate::agent::run;
 use crate::aws::signed::{HttpTransport, Imds, Transport};
 use crate::engine::{lab_accounts, runner};
-use crate::model::agent::AgentConfig;
+use crate::model::agent::{AgentConfig, StorageConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
@@ -62,7 +62,7 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
     let mounter = LabMount {
         endpoint: std::env::var("AWS_ENDPOINT_URL").map_err(|_| "AWS_ENDPOINT_URL is not set".to_owned())?,
         file_system: config.storage.file_system.clone(),
-        options: OPTIONS.to_vec(),
+        options: mount_options(&config.storage),
         point: wiring.layout.mount(&config),
         imds: imds(),
     };
@@ -90,8 +90,13 @@ impl HostReset for KillEngine {
     }
 }
 
-/// What the agent gives `mount.efs` on a real host.
-const OPTIONS: [&str; 2] = ["tls", "iam"];
+/// Options of a mount that a file system policy sees, as a real host mounts.
+pub fn mount_options(storage: &StorageConfig) -> Vec<&'static str> {
+    match storage.mount_with.as_str() {
+        "nfs" => Vec::new(),
+        _ => vec!["tls", "iam"],
+    }
+}
 
 /// The double of `mount.efs`: a link to the file system's directory, with leave of the local cloud.
 pub struct LabMount {
