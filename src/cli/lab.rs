@@ -1,5 +1,6 @@
 //! The verb `lab`: start, end and look at the local cloud of this user.
 
+use super::local::runs_already;
 use super::words::{duration, row};
 use super::{CliError, Context, Outcome};
 use crate::lab::client::{self, ClientError, Options, Stopped};
@@ -52,12 +53,22 @@ struct Up {
     api_faults: f64,
 }
 
+/// Speed of the local cloud, as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Speed {
+pub(super) enum Speed {
     /// As quick as the machine
     Fast,
     /// Documented AWS delays; guesses are marked in reports
     Aws,
+}
+
+impl From<Speed> for Timing {
+    fn from(speed: Speed) -> Self {
+        match speed {
+            Speed::Fast => Self::Fast,
+            Speed::Aws => Self::Aws,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -122,10 +133,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
     let began = Instant::now();
     let before = client::find();
     let options = Options {
-        timing: match up.timing {
-            Speed::Fast => Timing::Fast,
-            Speed::Aws => Timing::Aws,
-        },
+        timing: up.timing.into(),
         port: up.port,
         standin_defect: up
             .standin_defect
@@ -137,14 +145,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
     if let Some(record) = &before
         && (record.timing != options.timing || up.standin_defect.is_some() || up.api_faults > 0.0 || up.port.is_some())
     {
-        return Err(CliError::Precondition {
-            message: format!(
-                "a local cloud runs already, with {} timing and its own options",
-                record.timing.name()
-            ),
-            hint: Some("`mqaws lab down` ends it; then start it as you want it".into()),
-        }
-        .into());
+        return Err(runs_already(record.timing).into());
     }
     let lab = client::start(&options)?;
     let output = context.output();

@@ -1,11 +1,10 @@
 //! Rolling update of an Auto Scaling group: obsolete instances are replaced in batches, each waited for.
 
 use super::context::{Context, Failure};
-use super::service::CloudFormation;
 use super::signals::{self, Wanted, duration};
 use crate::lab::api::{flag, number, text, texts};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::Instant;
 
 const ASG: &str = "autoscaling";
 
@@ -127,17 +126,14 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
             }
         }
         wait_for_exit(context, group, part).await?;
+        // One limit over launch and signal: an instance that cannot be launched fails the update as one that stays silent does.
+        let deadline = signals::deadline(context, pause);
         replaced += part.len();
         context.note(format!(
             "Successfully terminated instance(s) [{shown}] (Progress {}%).",
             replaced * 100 / old.len()
         ));
-        wait_for_new(context, group, part.len(), &mut known).await?;
         if on_signals {
-            context.note(format!(
-                "New instance(s) added to autoscaling group - Waiting on {} resource signal(s) with a timeout of {pause_text}.",
-                part.len()
-            ));
             let percent = number(policy, "MinSuccessfulInstancesPercent")
                 .unwrap_or(100)
                 .unsigned_abs();
@@ -146,8 +142,16 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
                 percent,
                 timeout: pause,
             };
-            signals::wait(context, wanted).await?;
+            if !wait_for_new(context, group, part.len(), &mut known, Some(deadline)).await? {
+                return Err(signals::too_few(0, wanted));
+            }
+            context.note(format!(
+                "New instance(s) added to autoscaling group - Waiting on {} resource signal(s) with a timeout of {pause_text}.",
+                part.len()
+            ));
+            signals::wait_until(context, wanted, deadline).await?;
         } else {
+            wait_for_new(context, group, part.len(), &mut known, None).await?;
             tokio::time::sleep(context.cloud.site.timing.period(pause)).await;
         }
     }
@@ -168,19 +172,24 @@ async fn wait_for_exit(context: &Context, group: &str, gone: &[String]) -> Resul
         .await
 }
 
-async fn wait_for_new(context: &Context, group: &str, count: usize, known: &mut Vec<String>) -> Result<(), Failure> {
-    loop {
-        let seen = describe(context, group).await?;
-        let new: Vec<String> = instances(&seen)
-            .into_iter()
-            .map(|(id, _)| id)
-            .filter(|id| !known.contains(id))
-            .collect();
-        if new.len() >= count {
-            known.extend(new);
-            return Ok(());
-        }
-        context.check_cancelled()?;
-        tokio::time::sleep(CloudFormation::poll(&context.cloud).max(Duration::from_millis(10))).await;
-    }
+/// Waits for new instances; whether they came before the deadline, or before the longest wait for any resource.
+async fn wait_for_new(
+    context: &Context,
+    group: &str,
+    count: usize,
+    known: &mut Vec<String>,
+    deadline: Option<Instant>,
+) -> Result<bool, Failure> {
+    let new = context
+        .settle(async || {
+            let seen = describe(context, group).await?;
+            let mut new: Vec<String> = instances(&seen).into_iter().map(|(id, _)| id).collect();
+            new.retain(|id| !known.contains(id));
+            let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            Ok((new.len() >= count || late).then_some(new))
+        })
+        .await?;
+    let came = new.len() >= count;
+    known.extend(new);
+    Ok(came)
 }

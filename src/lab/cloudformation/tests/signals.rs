@@ -103,3 +103,23 @@ fn missing_and_failed_signals_fail_the_creation() {
         }
     });
 }
+
+#[test]
+fn an_instance_that_cannot_be_launched_fails_the_update() {
+    block_on(async {
+        let (cloud, group) = cloud();
+        let body = GROUP.replace("PauseTime: PT30S", "PauseTime: PT1S");
+        let id = create(&cloud, "asg", &body).await;
+        signal(&cloud, &id, "i-1", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
+        group.lock().unwrap().barren = true;
+        roll(&cloud).await;
+        // The way back finds an empty group, which has nothing to be replaced.
+        assert_eq!(settled(&cloud, "asg").await, "UPDATE_ROLLBACK_COMPLETE");
+        let told = events(&cloud, "asg").await;
+        let reason =
+            "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100% MinSuccessfulInstancesPercent requirement";
+        assert!(told.contains(&format!("Group UPDATE_FAILED {reason}")), "{told:#?}");
+        assert!(!told.iter().any(|t| t.contains("New instance(s) added")), "{told:#?}");
+    });
+}
