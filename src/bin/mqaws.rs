@@ -33,6 +33,7 @@ fn by_name(name: &str) -> Option<Program> {
     }
     match name {
         "mqaws-agent" => Some(Box::new(mqaws::agent::lab_main)),
+        "chpasswd" => Some(Box::new(mqaws::standin::commands::chpasswd_main)),
         _ => None,
     }
 }

@@ -110,6 +110,8 @@ pub struct Site {
     pub executable: PathBuf,
     /// Defect of the stand-in queue managers (a negative control).
     pub standin_defect: Option<String>,
+    /// Program that runs instances as virtual machines (see [`super::instance`]); they are processes without it.
+    pub guests: Option<PathBuf>,
 }
 
 impl Site {
@@ -149,6 +151,8 @@ pub struct Cloud {
     pub site: Site,
     identities: RwLock<HashMap<String, Identity>>,
     instance_tokens: RwLock<HashMap<String, String>>,
+    /// Metadata of the guests.
+    pub metadata: super::instance::Directory,
     events: tokio::sync::broadcast::Sender<InstanceEvent>,
     stop: tokio::sync::watch::Sender<bool>,
     services: RwLock<HashMap<String, Arc<dyn Service>>>,
@@ -167,6 +171,7 @@ impl Cloud {
                 timing: Timing::Fast,
                 executable: PathBuf::from("mqaws"),
                 standin_defect: None,
+                guests: None,
             },
         )
     }
@@ -178,6 +183,7 @@ impl Cloud {
             site,
             identities: RwLock::default(),
             instance_tokens: RwLock::default(),
+            metadata: super::instance::Directory::default(),
             events: tokio::sync::broadcast::Sender::new(1024),
             stop: tokio::sync::watch::Sender::new(false),
             services: RwLock::default(),

@@ -7,6 +7,7 @@ use super::efs::{self, Efs};
 use super::elbv2::Elb;
 use super::home::{self, HomeError, LabRecord};
 use super::ids;
+use super::instance::serve_guests;
 use super::process::{self, LAB_MARK};
 use super::reaper;
 use super::server::{self, Injector, Kind, Routes, Rule};
@@ -53,6 +54,7 @@ struct Arguments {
     port: u16,
     standin_defect: Option<String>,
     api_faults: f64,
+    guests: Option<PathBuf>,
     until_stdin_closes: bool,
 }
 
@@ -65,6 +67,7 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
         port: PORT,
         standin_defect: None,
         api_faults: 0.0,
+        guests: None,
         until_stdin_closes: false,
     };
     let mut args = args.into_iter();
@@ -82,6 +85,7 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
             "--id" => parsed.id = text,
             "--timing" => parsed.timing = Timing::parse(&text).ok_or_else(refused)?,
             "--port" => parsed.port = text.parse().map_err(|_| refused())?,
+            "--guests" => parsed.guests = Some(PathBuf::from(value)),
             "--standin-defect" => parsed.standin_defect = Some(text),
             "--api-faults" => {
                 let rate: f64 = text.parse().map_err(|_| refused())?;
@@ -97,7 +101,7 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
 }
 
 /// Entry point of `mqaws __lab`. Options: `--dir DIR --id ID --timing fast|aws --port N --standin-defect D
-/// --api-faults RATE --until-stdin-closes`.
+/// --api-faults RATE --guests PROGRAM --until-stdin-closes`.
 pub fn server_main(args: Vec<OsString>) -> ExitCode {
     let outcome = parse(args).and_then(|arguments| {
         // Away from the terminal, so that Ctrl-C there reaches whoever started the lab, not the lab.
@@ -193,8 +197,14 @@ async fn serve(arguments: Arguments) -> Result<(), StartError> {
         timing: arguments.timing,
         executable: executable()?,
         standin_defect: arguments.standin_defect.clone(),
+        guests: arguments.guests.clone(),
     };
     let cloud = Cloud::at(REGION, site);
+    if arguments.guests.is_some() {
+        serve_guests(&cloud.metadata)
+            .await
+            .map_err(|e| StartError::Io("cannot listen on 169.254.169.254:80", e))?;
+    }
     let record = record(&arguments, &cloud);
     let ec2 = Ec2::new(REGION);
     let routes = assemble(&cloud, &ec2).await?;

@@ -45,6 +45,12 @@ impl Home {
         &self.root
     }
 
+    /// Which host this is: process hosts share a kernel and differ in their roots, virtual machines share the root `/`.
+    pub fn host(&self) -> String {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        format!("{} {}", boot.trim(), self.root.display())
+    }
+
     /// A path as the host itself sees it. What lands on the shared file system is read by other hosts, whose roots differ.
     pub fn seen_inside(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.root)

@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -17,8 +17,8 @@ use crate::engine::ibm_mq::{QueueManagerStatus, stanza, stanza::Stanza};
 /// Who holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Holder {
-    /// Root of the holder's host.
-    pub root: PathBuf,
+    /// The holder's host, as [`Home::host`] names it.
+    pub host: String,
     /// Process that holds it.
     pub pid: u32,
     /// Whether it lets a standby wait.
@@ -88,7 +88,7 @@ pub(crate) fn holder(data_path: &Path) -> io::Result<Option<Holder>> {
         Ok(()) => Ok(None),
         // Between taking the lock and writing its name a holder has none yet.
         Err(TryLockError::WouldBlock) => Ok(Some(read(&mut file).unwrap_or(Holder {
-            root: PathBuf::new(),
+            host: String::new(),
             pid: 0,
             standby_permitted: false,
         }))),
@@ -112,7 +112,7 @@ pub(crate) fn status(home: &Home, known: &Known) -> io::Result<QueueManagerStatu
         Err(e) => return Err(e),
     };
     Ok(match (holder(&known.data_path)?, written) {
-        (Some(holder), written) if holder.root == home.root() => written
+        (Some(holder), written) if holder.host == home.host() => written
             .filter(|w| !w.is_ended())
             .unwrap_or(QueueManagerStatus::Starting),
         (Some(_), _) => QueueManagerStatus::RunningElsewhere,
@@ -138,7 +138,7 @@ mod tests {
             data_path: data.path().into(),
         };
         let mine = Holder {
-            root: root.path().into(),
+            host: home.host(),
             pid: 1,
             standby_permitted: false,
         };
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(status(), QueueManagerStatus::EndedUnexpectedly);
 
         let other = Holder {
-            root: "/elsewhere".into(),
+            host: "/elsewhere".into(),
             ..mine
         };
         let held = acquire(data.path(), &other, Duration::ZERO).unwrap();

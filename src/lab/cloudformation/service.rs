@@ -31,7 +31,7 @@ impl CloudFormation {
     /// How often a resource that is not ready yet is described.
     pub(super) fn poll(cloud: &Cloud) -> Duration {
         match cloud.site.timing {
-            Timing::Fast => Duration::from_millis(10),
+            Timing::Fast | Timing::Guest => Duration::from_millis(10),
             Timing::Aws => Duration::from_secs(2),
         }
     }

@@ -5,7 +5,7 @@ use super::objects::{Kind, describe, page};
 use super::service::{Ec2, State};
 use super::wire::tag_set;
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Cloud, InstanceEvent, flag, only, required, texts};
-use crate::lab::instance::{Facts, Host, HostSpec, METADATA_PORT, serve_metadata};
+use crate::lab::instance::{Ended, Facts, Host, HostSpec, METADATA_PORT, serve_metadata};
 use crate::lab::timing::{EC2_BOOT, EC2_PENDING, EC2_TERMINATED, EC2_VISIBLE};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -316,7 +316,7 @@ pub fn console_output(state: &State, params: &Value) -> ApiResult {
         .instance(&id)?
         .host
         .as_ref()
-        .map(|h| h.console())
+        .map(|h| h.console().text())
         .unwrap_or_default();
     Ok(json!({
         "instanceId": id, "timestamp": now(), "output": base64::engine::general_purpose::STANDARD.encode(text),
@@ -349,6 +349,7 @@ pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
     let Some((spec, facts)) = ec2.state().instances.get(&id).map(|i| {
         let spec = HostSpec {
             instance: i.id.clone(),
+            zone: i.zone.clone(),
             address: i.address,
             metadata_port: METADATA_PORT,
             software: i.image != super::BARE_IMAGE,
@@ -378,27 +379,47 @@ pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
             return fail(&ec2, &cloud, &id, &format!("{e}{cause}"));
         }
     };
-    let user_data = {
-        let mut state = ec2.state();
-        let Some(instance) = state
-            .instances
-            .get_mut(&id)
-            .filter(|i| i.state == InstanceState::Pending)
-        else {
-            metadata.abort();
-            host.remove();
-            return;
-        };
-        instance.host = Some(host.clone());
-        instance.metadata = Some(metadata);
-        enter(&cloud, instance, InstanceState::Running);
-        instance.user_data.clone()
+    let Some(user_data) = enter_running(&ec2, &cloud, &id, &host, metadata) else {
+        return host.remove().await;
     };
     tokio::time::sleep(timing.of(&EC2_BOOT)).await;
     if !host.is_stopping() {
         // The console has the reason; the instance stays up as a real one does whose cloud-init failed.
-        let _ = host.boot(user_data.as_deref()).await;
+        if let Ok(Ended::ByItself) = host.boot(user_data.as_deref()).await {
+            tracing::warn!(instance = id, "its power went off by itself");
+            begin_end(
+                &ec2,
+                &cloud,
+                &id,
+                InstanceState::Stopping,
+                true,
+                "Client.InstanceInitiatedShutdown",
+            );
+        }
     }
+}
+
+/// `running`, with a host and its metadata; none when it was terminated before. Returns the user data.
+fn enter_running(
+    ec2: &Ec2,
+    cloud: &Cloud,
+    id: &str,
+    host: &Arc<Host>,
+    metadata: JoinHandle<()>,
+) -> Option<Option<String>> {
+    let mut state = ec2.state();
+    let Some(instance) = state
+        .instances
+        .get_mut(id)
+        .filter(|i| i.state == InstanceState::Pending)
+    else {
+        metadata.abort();
+        return None;
+    };
+    instance.host = Some(host.clone());
+    instance.metadata = Some(metadata);
+    enter(cloud, instance, InstanceState::Running);
+    Some(instance.user_data.clone())
 }
 
 fn fail(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, message: &str) {
@@ -428,7 +449,7 @@ pub fn terminate(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult 
     let skip = flag(params, "SkipOsShutdown") == Some(true);
     let rows: Vec<Value> = ids
         .iter()
-        .map(|id| begin_end(&ec2, &cloud, id, InstanceState::ShuttingDown, skip))
+        .map(|id| begin_end(&ec2, &cloud, id, InstanceState::ShuttingDown, skip, USER))
         .collect();
     Ok(json!({"instancesSet": rows}))
 }
@@ -452,7 +473,7 @@ pub fn stop(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult {
     let skip = flag(params, "SkipOsShutdown") == Some(true);
     let rows: Vec<Value> = ids
         .iter()
-        .map(|id| begin_end(&ec2, &cloud, id, InstanceState::Stopping, skip))
+        .map(|id| begin_end(&ec2, &cloud, id, InstanceState::Stopping, skip, USER))
         .collect();
     Ok(json!({"instancesSet": rows}))
 }
@@ -472,8 +493,11 @@ fn instance_ids(ec2: &Ec2, params: &Value) -> Result<Vec<String>, ApiError> {
     Ok(ids)
 }
 
+/// Reason code of an end that somebody called for.
+const USER: &str = "Client.UserInitiatedShutdown";
+
 /// Begins a shutdown, or cuts one short that is under way; returns the row of the answer.
-fn begin_end(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, through: InstanceState, skip: bool) -> Value {
+fn begin_end(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, through: InstanceState, skip: bool, code: &str) -> Value {
     let mut guard = ec2.state();
     let Some(instance) = guard.instances.get_mut(id) else {
         return Value::Null;
@@ -484,9 +508,9 @@ fn begin_end(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, through: InstanceStat
         || (before == InstanceState::Stopped && through == InstanceState::Stopping);
     if !ending {
         // The state changes before the first process ends, so that whoever sees a connection close can tell why.
+        let who = if code == USER { "User" } else { "Instance" };
         instance.transition = user_initiated();
-        let code = "Client.UserInitiatedShutdown".to_owned();
-        instance.reason = Some((code.clone(), format!("{code}: User initiated shutdown")));
+        instance.reason = Some((code.to_owned(), format!("{code}: {who} initiated shutdown")));
         enter(cloud, instance, through);
         let (ec2, cloud, id, host) = (ec2.clone(), cloud.clone(), id.to_owned(), instance.host.clone());
         tokio::spawn(async move { end(ec2, cloud, id, host, through, skip).await });
@@ -539,7 +563,7 @@ async fn end(
         return;
     }
     if let Some(host) = host {
-        host.remove();
+        host.remove().await;
     }
     tokio::time::sleep(timing.of(&EC2_VISIBLE)).await;
     ec2.state().instances.shift_remove(&id);

@@ -290,6 +290,7 @@ fn instance(
         tags: tags_in_metadata.then(|| tags.clone()),
         target_lifecycle_state: None,
         launched: launched.clone(),
+        user_data: text(wanted, "UserData"),
     };
     Ok(Instance {
         id,

@@ -5,6 +5,7 @@ use super::state::{MountTarget, bad, must_be_available, no_file_system};
 use crate::lab::api::{ApiError, ApiResult, Caller, Cloud, list, text, texts};
 use crate::lab::edge::{self, SubnetFacts};
 use crate::lab::ids;
+use crate::lab::instance::guest;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -103,6 +104,7 @@ impl Efs {
         if groups.is_empty() {
             groups = default_group(cloud, &subnet.vpc).await;
         }
+        let served = self.serve(cloud, &file_system, &subnet.zone).await?;
         self.with(|s, now| {
             let one_zone = s.file_system(&file_system)?.zone.clone();
             if one_zone.is_some_and(|z| z != subnet.zone) {
@@ -125,7 +127,10 @@ impl Efs {
             let made = MountTarget {
                 id: format!("fsmt-{}", ids::hex(17)),
                 file_system,
-                address: address(&subnet, text(p, "IpAddress"), &taken)?,
+                address: match served {
+                    Some(served) => served.to_string(),
+                    None => address(&subnet, text(p, "IpAddress"), &taken)?,
+                },
                 subnet: subnet.id,
                 zone: subnet.zone,
                 zone_id: subnet.zone_id,
@@ -139,6 +144,21 @@ impl Efs {
             s.mount_targets.insert(made.id.clone(), made);
             Ok(description)
         })
+    }
+
+    /// The address of a zone's mount target where hosts are virtual machines: a real one, at which the file system is served.
+    async fn serve(&self, cloud: &Arc<Cloud>, file_system: &str, zone: &str) -> Result<Option<Ipv4Addr>, ApiError> {
+        let Some(program) = &cloud.site.guests else {
+            return Ok(None);
+        };
+        let (id, directory) = self.available(file_system)?;
+        let letter = zone.bytes().last().unwrap_or(b'a');
+        let address = Ipv4Addr::new(127, cloud.site.octet, 2, 10 + letter.saturating_sub(b'a'));
+        let served = guest::export(program, &id, &directory, &address.to_string()).await;
+        served.map_err(|e| {
+            ApiError::new("InternalServerError", format!("cannot serve {id} at {address}: {e}")).status(500)
+        })?;
+        Ok(Some(address))
     }
 
     pub(super) fn describe_mount_targets(&self, p: &Value) -> ApiResult {

@@ -1,22 +1,27 @@
-//! The metadata service of one instance, version 2 only: a session token first, then a tree of values.
+//! The metadata service of an instance, version 2 only: a session token first, then a tree of values.
+//!
+//! A process host has a service of its own on its own address. Guests ask 169.254.169.254 as on AWS, where one service
+//! answers all of them and tells them apart by their addresses.
 
 use crate::lab::api::{Caller, Cloud, Identity};
 use crate::lab::ids;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Port of the service on the instance's own address; on a real host it is 169.254.169.254:80.
+/// Port of the service on a process host's own address; for a guest it is [`LINK_LOCAL`], as on AWS.
 pub const PORT: u16 = 8169;
+/// Where a guest finds the service.
+const LINK_LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::new(169, 254, 169, 254), 80);
 
 const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
@@ -58,6 +63,8 @@ pub struct Facts {
     pub target_lifecycle_state: Option<String>,
     /// Launch time, RFC 3339.
     pub launched: String,
+    /// User data in base64.
+    pub user_data: Option<String>,
 }
 
 struct Credentials {
@@ -75,19 +82,65 @@ struct Metadata {
     credentials: Mutex<Option<Credentials>>,
 }
 
-/// Listens on the instance's address until the handle is aborted.
+/// The instances behind [`LINK_LOCAL`], by their addresses.
+#[derive(Default)]
+pub struct Directory {
+    instances: Arc<Mutex<HashMap<IpAddr, Arc<Metadata>>>>,
+}
+
+/// Answers guests on 169.254.169.254 until the handle is aborted.
+///
+/// # Errors
+/// The address cannot be bound: the lab is not in a namespace that has it.
+pub async fn serve_guests(directory: &Directory) -> io::Result<JoinHandle<()>> {
+    let listener = TcpListener::bind(LINK_LOCAL).await?;
+    let instances = directory.instances.clone();
+    let router = Router::new().fallback(
+        move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| async move {
+            let found = lock(&instances).get(&peer.ip()).cloned();
+            match found {
+                Some(metadata) => answer(State(metadata), request).await,
+                None => StatusCode::NOT_FOUND.into_response(),
+            }
+        },
+    );
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(tokio::spawn(async move {
+        // It ends only by being aborted.
+        let _ = axum::serve(listener, service).await;
+    }))
+}
+
+/// An entry of the directory; dropping it takes the instance out.
+struct Entry(Arc<Mutex<HashMap<IpAddr, Arc<Metadata>>>>, IpAddr);
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        lock(&self.0).remove(&self.1);
+    }
+}
+
+/// Serves an instance until the handle is aborted: a guest through the directory, a process host on its own address.
 ///
 /// # Errors
 /// The address cannot be bound.
 pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>) -> io::Result<JoinHandle<()>> {
     let address = lock(&facts).address.unwrap_or(Ipv4Addr::LOCALHOST);
-    let listener = TcpListener::bind((address, PORT)).await?;
     let state = Arc::new(Metadata {
         cloud: Arc::downgrade(cloud),
         facts,
         tokens: Mutex::default(),
         credentials: Mutex::default(),
     });
+    if cloud.site.guests.is_some() {
+        let entry = Entry(cloud.metadata.instances.clone(), address.into());
+        lock(&entry.0).insert(entry.1, state);
+        return Ok(tokio::spawn(async move {
+            let _entry = entry;
+            std::future::pending::<()>().await;
+        }));
+    }
+    let listener = TcpListener::bind((address, PORT)).await?;
     let router = Router::new().fallback(answer).with_state(state);
     Ok(tokio::spawn(async move {
         // It ends only by being aborted.
@@ -162,7 +215,10 @@ impl Metadata {
 
     fn look_up(&self, path: &str) -> Option<String> {
         let facts = lock(&self.facts).clone();
-        let path = path.strip_prefix("/latest/")?;
+        let path = versioned(path)?;
+        if path == "user-data" {
+            return user_data(&facts);
+        }
         if let Some((_, role)) = &facts.role
             && path == format!("meta-data/iam/security-credentials/{role}")
         {
@@ -212,6 +268,27 @@ impl Metadata {
         })
         .to_string()
     }
+}
+
+/// What follows the version in a path: `latest`, or the date of a version, all of which the lab answers alike.
+fn versioned(path: &str) -> Option<&str> {
+    let (version, rest) = path.strip_prefix('/')?.split_once('/')?;
+    let dated = version.len() == 10
+        && version.char_indices().all(|(at, c)| {
+            if matches!(at, 4 | 7) {
+                c == '-'
+            } else {
+                c.is_ascii_digit()
+            }
+        });
+    (version == "latest" || dated).then_some(rest)
+}
+
+/// User data as text; what is none is not served, since the lab takes only cloud-config.
+fn user_data(facts: &Facts) -> Option<String> {
+    use base64::Engine;
+    let compact: String = facts.user_data.as_ref()?.split_whitespace().collect();
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(compact).ok()?).ok()
 }
 
 fn whole_seconds(at: jiff::Timestamp) -> String {
@@ -315,6 +392,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             zone: "eu-west-1a".to_owned(),
             address: Some(Ipv4Addr::new(127, 77, 10, 4)),
+            user_data: Some("I2Nsb3Vk\nLWNvbmZpZw==".to_owned()),
             role: Some((
                 "arn:aws:iam::000000000000:instance-profile/p".to_owned(),
                 "r".to_owned(),
@@ -346,7 +424,10 @@ mod tests {
             ("/latest/meta-data/events/maintenance/scheduled", Some("[]")),
             ("/latest/meta-data/spot/instance-action", None),
             ("/latest/meta-data/autoscaling/target-lifecycle-state", None),
+            ("/latest/user-data", Some("#cloud-config")),
+            ("/2009-04-04/meta-data/instance-id", Some("i-0abc")),
             ("/1.0/meta-data/instance-id", None),
+            ("/2009/meta-data/instance-id", None),
         ];
         for (path, expected) in cases {
             assert_eq!(metadata.look_up(path).as_deref(), expected, "{path}");

@@ -1,12 +1,18 @@
-//! Instances as real processes: a root directory, an address, a boot from user data, a unit that is restarted, an end.
+//! Instances: processes with a root directory of their own, or virtual machines; boot, console, metadata, end.
 //!
 //! Nothing here knows EC2's states; `ec2` calls [`Host::boot`], [`Host::shut_down`] and [`Host::cut`] at its own times.
-//! No process started here can reset or halt the machine: it gets the lab's environment and the user's own rights.
+//! No process host can reset or halt the machine: it gets the lab's environment and the user's own rights. A virtual
+//! machine ([`guest`]) can reset itself and nothing else.
 
+mod console;
+pub mod guest;
 mod host;
 mod metadata;
+mod process;
 mod userdata;
 
-pub use host::{Host, HostError, HostSpec, MAX_LAB_DIR};
-pub use metadata::{Facts, PORT as METADATA_PORT, serve as serve_metadata};
+pub use console::Console;
+pub use host::{Ended, Host, HostError, HostSpec};
+pub use metadata::{Directory, Facts, PORT as METADATA_PORT, serve as serve_metadata, serve_guests};
+pub use process::{MAX_LAB_DIR, ProcessHost};
 pub use userdata::{BootPlan, FileToWrite, UserDataError};

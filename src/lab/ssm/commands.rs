@@ -225,11 +225,11 @@ fn update(ssm: &Ssm, command: &str, instance: &str, change: impl FnOnce(&mut Inv
 
 async fn run(ssm: &Ssm, id: &str, host: &Host, script: &str, limit: Duration) {
     let began = Instant::now();
-    update(ssm, id, &host.instance, |i| {
+    update(ssm, id, host.instance(), |i| {
         (i.status, i.details, i.started) = ("InProgress", "InProgress", Some(now_iso()));
     });
     let outcome = execute(host, script, limit).await;
-    update(ssm, id, &host.instance, |i| {
+    update(ssm, id, host.instance(), |i| {
         i.elapsed = began.elapsed();
         i.ended = Some(now_iso());
         (i.status, i.details, i.code) = match outcome.end {
@@ -268,12 +268,8 @@ async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
             ..failed(String::new())
         };
     }
-    let mut command = host.command("/bin/sh");
-    command
-        .args(["-c", script])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
+    let mut command = host.shell(script);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = match crate::lab::reaper::spawn(&mut command) {
         Ok(child) => child,
         Err(e) => return failed(format!("cannot run /bin/sh: {e}")),

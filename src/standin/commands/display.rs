@@ -102,12 +102,7 @@ fn line(home: &Home, known: &Known, status: &QueueManagerStatus, flags: &Flags) 
     if flags.has("-x")
         && let Some(holder) = holder
     {
-        let host = holder
-            .root
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let host = holder.host.rsplit('/').next().unwrap_or_default();
         text.push_str(&format!("    INSTANCE({host}) MODE(Active)\n"));
     }
     Ok(text)

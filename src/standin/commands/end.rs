@@ -53,7 +53,7 @@ fn ask_to_end(home: &Home, name: &str, flags: &Flags) -> io::Result<Outcome> {
     };
     let not_available = || Outcome::new(40, "AMQ8146E: IBM MQ queue manager not available.");
     match lock::holder(&known.data_path)? {
-        Some(holder) if holder.root == home.root() => {}
+        Some(holder) if holder.host == home.host() => {}
         _ => return Ok(not_available()),
     }
     let mode = match MODES.iter().find(|m| flags.has(m)) {

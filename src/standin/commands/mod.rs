@@ -4,6 +4,7 @@
 //! ignored. Exit codes for wrong arguments of `crtmqm`, `endmqm`, `dltmqm`, `addmqinf` and `dspmqinf` are unverified, and so
 //! are the texts of most errors.
 
+mod chpasswd;
 mod create;
 mod display;
 mod end;
@@ -15,6 +16,8 @@ mod start;
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use super::home::Home;
+
+pub use chpasswd::chpasswd_main;
 
 /// The names under which the stand-in answers.
 pub const NAMES: &[&str] = &[

@@ -34,7 +34,7 @@ fn ask(home: &Home, name: &str, flags: &Flags) -> io::Result<Outcome> {
     };
     let not_available = || Outcome::new(20, "AMQ8146E: IBM MQ queue manager not available.");
     match lock::holder(&known.data_path)? {
-        Some(holder) if holder.root == home.root() => {}
+        Some(holder) if holder.host == home.host() => {}
         _ => return Ok(not_available()),
     }
     let mut text = String::new();

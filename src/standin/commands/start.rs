@@ -60,7 +60,7 @@ fn start_controller(home: &Home, name: &str, flags: &Flags) -> io::Result<Outcom
     }
     // Asked first so that a second start says nothing of starting; the controller asks again, and its answer counts.
     if let Some(holder) = lock::holder(&known.data_path)?
-        && holder.root == home.root()
+        && holder.host == home.host()
     {
         return Ok(Outcome::new(
             code(StartExit::AlreadyRunning),

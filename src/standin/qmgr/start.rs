@@ -128,7 +128,7 @@ fn start(name: &str, services: bool, standby_permitted: bool) -> Result<(), Fail
         .map_err(|name| Failure(StartExit::Unexpected, format!("the stand-in has no defect `{name}`")))?;
 
     let holder = Holder {
-        root: home.root().to_owned(),
+        host: home.host(),
         pid: std::process::id(),
         standby_permitted,
     };
@@ -205,7 +205,7 @@ fn start(name: &str, services: bool, standby_permitted: bool) -> Result<(), Fail
 
 fn not_held(why: NotHeld, home: &Home, name: &str) -> Failure {
     match why {
-        NotHeld::Busy(Some(holder)) if holder.root == home.root() => Failure(
+        NotHeld::Busy(Some(holder)) if holder.host == home.host() => Failure(
             StartExit::AlreadyRunning,
             format!("IBM MQ queue manager '{name}' running."),
         ),

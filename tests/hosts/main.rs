@@ -1,0 +1,37 @@
+//! One writer on real hosts: the agent as it is shipped, under systemd and cloud-init, on a kernel of its own, with NFSv4.1.
+//!
+//! The hosts are User-Mode Linux guests, the server is nfs-ganesha, the cloud is the lab, the queue manager is the stand-in (a
+//! test double). What each story demands is read on the server's side of the data, where the stand-in stamps every record
+//! with the epoch of its writer. Needs root and the packages that `scripts/test` installs; else each test prints `SKIPPED hosts`
+//! and why, or fails under `MQAWS_REQUIRE_HOSTS=1`.
+#![cfg(feature = "cli")]
+
+#[allow(dead_code)]
+#[path = "../standin_host/client.rs"]
+mod client;
+#[allow(dead_code)]
+#[path = "../lab_calls/mod.rs"]
+mod lab_calls;
+mod phases;
+mod rig;
+mod site;
+mod stories;
+
+pub use site::Host;
+
+macro_rules! stories {
+    ($($name:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            rig::in_rig(stringify!($name), stories::$name);
+        })*
+    };
+}
+
+stories!(
+    the_power_goes_off_and_another_zone_serves_the_same_messages,
+    a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later,
+    a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data,
+    a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host,
+    a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
+);

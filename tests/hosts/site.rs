@@ -1,0 +1,389 @@
+//! What a story has in its hands: a local cloud whose instances are guests, a deployed stack, clients, and the server's side
+//! of the data.
+
+use crate::client::{Client, Put};
+use crate::lab_calls::{between, call, request};
+use crate::rig::scripts;
+use mqaws::aws::{Clients, LocalCloud};
+use mqaws::failover::port::{Answer, Cloud, Target};
+use mqaws::lab::home::{self, LabRecord};
+use mqaws::model::agent::{AgentStatus, Mark};
+use mqaws::standin::Audit;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Name of the stack.
+pub const STACK: &str = "mqaws-qm1";
+/// Queue of the tests.
+pub const QUEUE: &str = "APP.Q";
+/// How long anything may take that takes seconds on an idle machine.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+const DEPLOYMENT: &str = "stack: mqaws-qm1
+region: eu-west-1
+topology: single
+queue_manager: {name: QM1, definitions: app.mqsc}
+endpoint: {amqp: true}
+storage: {mount: nfs, lease_seconds: LEASE}
+";
+
+/// Where AMQP is served, and with which password: what the stand-in's client asks of a host.
+pub struct Host {
+    address: IpAddr,
+    password: String,
+}
+
+impl Host {
+    /// Address of the AMQP service.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Password of the application's user.
+    pub fn password(&self) -> String {
+        self.password.clone()
+    }
+}
+
+/// An instance as the lab sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    pub id: String,
+    pub state: String,
+    pub zone: String,
+    pub address: String,
+}
+
+/// A local cloud with one deployed queue manager.
+pub struct Site {
+    dir: PathBuf,
+    lab: Child,
+    record: LabRecord,
+    pub clients: Clients,
+    pub target: Target,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.lab.kill();
+        let _ = self.lab.wait();
+    }
+}
+
+/// Waits for something, with a deadline.
+pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(250));
+    }
+}
+
+fn dir() -> PathBuf {
+    std::env::var_os("MQAWS_RIG_DIR").expect("inside a rig").into()
+}
+
+impl Site {
+    /// Starts a lab of guests in this rig and deploys the queue manager.
+    pub fn deployed() -> Self {
+        Self::deployed_with_lease(10)
+    }
+
+    /// The same with a file server of another lease, in seconds.
+    pub fn deployed_with_lease(lease: u32) -> Self {
+        let dir = dir();
+        let deployment = DEPLOYMENT.replace("LEASE", &lease.to_string());
+        fs::write(dir.join("deployment.yaml"), deployment).unwrap();
+        fs::write(
+            dir.join("app.mqsc"),
+            format!("DEFINE QLOCAL({QUEUE}) REPLACE DEFPSIST(YES)\n"),
+        )
+        .unwrap();
+        let log = fs::File::create(dir.join("lab.log")).unwrap();
+        let lab = Command::new(env!("CARGO_BIN_EXE_mqaws"))
+            .args(["__lab", "--timing", "guest", "--until-stdin-closes", "--dir"])
+            .arg(dir.join("lab"))
+            .arg("--guests")
+            .arg(scripts().join("guest.sh"))
+            .env("MQAWS_RIG_LEASE", lease.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let record = until("the lab is ready", PATIENCE, || home::read_record(&dir.join("lab")));
+        let clients = Clients::local(&LocalCloud {
+            endpoint: record.endpoint.clone(),
+            region: record.region.clone(),
+            access_key_id: record.access_key_id.clone(),
+            secret_access_key: record.secret_access_key.clone(),
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let began = Instant::now();
+        let deployed = Command::new(env!("CARGO_BIN_EXE_mqaws"))
+            .args(["deploy", "--local", "--yes", "--config", "deployment.yaml"])
+            .env("MQAWS_LAB_DIR", dir.join("lab"))
+            .current_dir(&dir)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&deployed.stdout).into_owned() + &String::from_utf8_lossy(&deployed.stderr);
+        assert!(deployed.status.success(), "{said}");
+        println!("deployed on a guest in {:.1} s", began.elapsed().as_secs_f64());
+        let target = runtime.block_on(clients.target(STACK)).unwrap();
+        Self {
+            dir,
+            lab,
+            record,
+            clients,
+            target,
+            runtime,
+        }
+    }
+
+    /// Waits for an answer of the cloud.
+    pub fn ask<T>(&self, question: Answer<'_, T>) -> Result<T, String> {
+        self.runtime.block_on(question).map_err(|e| format!("{e:?}"))
+    }
+
+    /// Every instance that the lab remembers.
+    pub fn instances(&self) -> Vec<Instance> {
+        let mut answer = ureq::get(format!("{}/_mqaws/instances", self.record.endpoint))
+            .call()
+            .unwrap();
+        let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+        let rows = answer["instances"].as_array().unwrap().iter();
+        rows.map(|i| Instance {
+            id: text(i, "id"),
+            state: text(i, "state"),
+            zone: text(i, "zone"),
+            address: text(i, "address"),
+        })
+        .collect()
+    }
+
+    /// The instance that runs; there is one.
+    pub fn running(&self) -> Instance {
+        let running = self.instances().into_iter().filter(|i| i.state == "running");
+        let running: Vec<Instance> = running.collect();
+        assert_eq!(running.len(), 1, "{running:?}");
+        running.into_iter().next().unwrap()
+    }
+
+    /// The instance that came after this one, once it is there.
+    pub fn successor(&self, of: &Instance) -> Instance {
+        until("another instance runs", PATIENCE, || {
+            self.instances()
+                .into_iter()
+                .find(|i| i.id != of.id && i.state == "running")
+        })
+    }
+
+    /// Launches an instance from the group's own template in another zone than this one, outside the group: as when Auto
+    /// Scaling takes the other one for gone while EC2 still runs it.
+    pub fn launch_beside(&self, other: &Instance) -> Instance {
+        let ec2 = |params: &[(&str, &str)]| call(&self.record, "ec2", "2016-11-15", params);
+        let templates = ec2(&[("Action", "DescribeLaunchTemplates")]);
+        let template = between(&templates, "launchTemplateId");
+        let zone = match other.zone.as_str() {
+            "eu-west-1a" => "eu-west-1b",
+            _ => "eu-west-1a",
+        };
+        let subnets = ec2(&[
+            ("Action", "DescribeSubnets"),
+            ("Filter.1.Name", "availability-zone"),
+            ("Filter.1.Value.1", zone),
+        ]);
+        ec2(&[
+            ("Action", "RunInstances"),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+            ("LaunchTemplate.LaunchTemplateId", &template),
+            ("SubnetId", &between(&subnets, "subnetId")),
+        ]);
+        self.successor(other)
+    }
+
+    /// Lets EC2 answer nobody who asks about instances or wants one terminated.
+    pub fn ec2_fails(&self) {
+        for action in ["DescribeInstances", "TerminateInstances"] {
+            let rule = json!({"service": "ec2", "action": action, "error": "InternalError", "rate": 1.0});
+            let headers = [("content-type", "application/json")];
+            let (verb, rule) = (("POST", "/_mqaws/inject"), rule.to_string());
+            request(&self.record, "mqaws", verb, &headers, rule).unwrap();
+        }
+    }
+
+    /// A verb of the rig on a guest: `cut`, `freeze`, `thaw`, `unplug`, `plug`.
+    pub fn rig(&self, verb: &str, on: &Instance) {
+        let done = Command::new(scripts().join("guest.sh"))
+            .args([verb, &on.id, &on.zone])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{verb} {}: {said}", on.id);
+    }
+
+    /// Runs a script in a guest as root; its output.
+    pub fn shell(&self, on: &Instance, script: &str) -> Result<String, String> {
+        let done = Command::new("timeout")
+            .arg("30")
+            .arg(scripts().join("guest.sh"))
+            .args(["shell", &on.id, &on.address, script])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        match done.status.success() {
+            true => Ok(said),
+            false => Err(format!(
+                "{}: {said}{}",
+                done.status,
+                String::from_utf8_lossy(&done.stderr)
+            )),
+        }
+    }
+
+    /// Stops the file server, or lets it go on.
+    pub fn freeze_server(&self, frozen: bool) {
+        let mounts = fs::read_to_string("/proc/mounts").unwrap();
+        let groups = mounts.lines().find(|l| l.split(' ').nth(2) == Some("cgroup2")).unwrap();
+        let groups = groups.split(' ').nth(1).unwrap();
+        let group = format!("{groups}/{}-nfs", std::env::var("MQAWS_RIG").unwrap());
+        fs::write(format!("{group}/cgroup.freeze"), if frozen { "1" } else { "0" }).unwrap();
+        let wanted = format!("frozen {}", u8::from(frozen));
+        until("the server's control group obeys", PATIENCE, || {
+            fs::read_to_string(format!("{group}/cgroup.events"))
+                .unwrap()
+                .contains(&wanted)
+                .then_some(())
+        });
+    }
+
+    /// What an instance's agent says of itself.
+    pub fn status(&self, of: &Instance) -> Result<AgentStatus, String> {
+        self.ask(self.clients.agent_status(&of.id))
+    }
+
+    /// Waits until an instance serves.
+    pub fn serving(&self, instance: &Instance) -> AgentStatus {
+        until("the instance serves", PATIENCE, || {
+            self.status(instance)
+                .ok()
+                .filter(|s| s.state == "serving" && s.lock_held)
+        })
+    }
+
+    /// The marks of an instance.
+    pub fn marks(&self, of: &Instance) -> Vec<Mark> {
+        self.ask(self.clients.marks(&of.id, 0)).unwrap()
+    }
+
+    /// A client of the load balancer.
+    pub fn client(&self, name: &str) -> Result<Client, String> {
+        let credentials = self.ask(self.clients.credentials(&self.target))?;
+        let endpoint = self.target.amqp.clone().expect("AMQP is on");
+        let host = Host {
+            address: endpoint.rsplit_once(':').unwrap().0.parse().unwrap(),
+            password: credentials.password.expose_secret().to_owned(),
+        };
+        Client::connect(&host, name)
+    }
+
+    /// Puts so many messages, all of which must be acknowledged; their ids.
+    pub fn put(&self, prefix: &str, count: usize) -> Vec<String> {
+        let client = until("a client is let in", PATIENCE, || self.client("put").ok());
+        let ids: Vec<String> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
+        let puts: Vec<Put> = ids.iter().map(|id| Put::persistent(id)).collect();
+        assert_eq!(client.put(QUEUE, &puts).unwrap(), ids);
+        ids
+    }
+
+    /// Gets so many messages; their ids in order.
+    pub fn get(&self, count: usize) -> Vec<String> {
+        let client = until("a client is let in", PATIENCE, || self.client("get").ok());
+        client
+            .get(QUEUE, count)
+            .unwrap()
+            .into_iter()
+            .map(|got| got.id)
+            .collect()
+    }
+
+    /// The same from one instance, which need not be behind the load balancer.
+    pub fn get_from(&self, instance: &Instance, count: usize) -> Vec<String> {
+        let credentials = self.ask(self.clients.credentials(&self.target)).unwrap();
+        let host = Host {
+            address: instance.address.parse().unwrap(),
+            password: credentials.password.expose_secret().to_owned(),
+        };
+        let client = until("a client is let in", PATIENCE, || Client::connect(&host, "get").ok());
+        client
+            .get(QUEUE, count)
+            .unwrap()
+            .into_iter()
+            .map(|got| got.id)
+            .collect()
+    }
+
+    /// The file system as the server sees it.
+    pub fn data(&self) -> PathBuf {
+        let systems = fs::read_dir(self.dir.join("lab/fs")).unwrap().flatten();
+        systems.map(|e| e.path()).next().expect("one file system")
+    }
+
+    /// Who wrote, as the server's side of the data says.
+    pub fn audit(&self) -> Audit {
+        mqaws::standin::audit(&self.data().join("QM1/data/QM1")).unwrap()
+    }
+
+    /// An instance's console.
+    pub fn console(&self, of: &Instance) -> String {
+        let path = self.dir.join("lab/log").join(format!("{}.console", of.id));
+        fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// How often the kernel of an instance has booted.
+    pub fn boots(&self, of: &Instance) -> usize {
+        self.console(of).matches("mmapper_init").count()
+    }
+
+    /// Lets a process of an instance write into the queue manager's directory for ever, through the page cache alone: what
+    /// a kernel may still send to the server long after the process believed it written.
+    pub fn write_unsynced(&self, on: &Instance, name: &str) {
+        let script = format!(
+            "cat >/run/stray.py <<'P'\nimport time\nf = open('/mnt/mqaws/QM1/data/{name}', 'wb', buffering=0)\n\
+             n = 0\nwhile True:\n    f.write(b'%08d' % n + b'x' * 4088)\n    n += 1\n    time.sleep(0.05)\nP\n\
+             systemd-run -q --unit=stray python3 /run/stray.py"
+        );
+        self.shell(on, &script).unwrap();
+        let file = self.data().join("QM1/data").join(name);
+        until("the server has the file", PATIENCE, || file.exists().then_some(()));
+        until("there are pages that the server has not", PATIENCE, || {
+            let dirty = self.shell(
+                on,
+                "awk '/^(Dirty|Writeback|NFS_Unstable):/ { n += $2 } END { print n }' /proc/meminfo",
+            );
+            dirty.ok()?.trim().parse::<u64>().ok().filter(|kib| *kib >= 16)
+        });
+    }
+
+    /// Demands that the epochs of the data are in order: one writer at a time.
+    pub fn one_writer(&self) -> Audit {
+        let audit = self.audit();
+        assert!(!audit.interleaved, "two writers: {audit:?}");
+        audit
+    }
+}

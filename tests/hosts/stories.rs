@@ -1,0 +1,246 @@
+//! The stories, one function each.
+
+use crate::phases;
+use crate::site::{PATIENCE, Site, until};
+use mqaws::failover::port::Cloud;
+use std::time::Duration;
+
+/// The first host's power goes off without warning: the second, in another zone, serves the same messages.
+pub fn the_power_goes_off_and_another_zone_serves_the_same_messages() {
+    let site = Site::deployed();
+    let first = site.running();
+    let sent = site.put("before", 200);
+    let fault = phases::now();
+    site.rig("cut", &first);
+    let second = site.successor(&first);
+    let status = site.serving(&second);
+    let serving = phases::now();
+    let got = site.get(sent.len());
+    let served = phases::now();
+    assert_eq!(got, sent, "every message, once, in order");
+    let proof = status.proof.clone().expect("a start has a proof");
+    assert_eq!(
+        (proof.kind.as_str(), proof.previous.as_deref()),
+        ("terminated", Some(first.id.as_str()))
+    );
+    let audit = site.one_writer();
+    assert!(
+        audit.runs.iter().any(|r| r.epoch == status.epoch.unwrap_or_default()),
+        "{audit:?}"
+    );
+    let seen = [("seen to serve", serving), ("messages got by a client", served)];
+    phases::print(
+        &format!("power off in {}, takeover in {}", first.zone, second.zone),
+        fault,
+        &site.console(&second),
+        &site.marks(&second),
+        &seen,
+    );
+    until("EC2 says what became of the first", PATIENCE, || {
+        site.instances()
+            .iter()
+            .any(|i| i.id == first.id && i.state == "terminated")
+            .then_some(())
+    });
+}
+
+/// The first host loses the network but lives, with unsynced pages; EC2 says nothing about it. It resets itself, the second
+/// starts on the proof `lease` alone, the cable is plugged in again: no byte of the old epoch arrives.
+pub fn a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later() {
+    let site = Site::deployed();
+    let first = site.running();
+    let sent = site.put("before", 100);
+    site.write_unsynced(&first, "stray");
+    let (fault, boots) = (phases::now(), site.boots(&first));
+    site.rig("unplug", &first);
+    site.ec2_fails();
+    let second = site.launch_beside(&first);
+    until("the host that is cut off resets itself", PATIENCE, || {
+        (site.boots(&first) > boots).then_some(())
+    });
+    let reset = phases::now();
+    let status = site.serving(&second);
+    let proof = status.proof.clone().expect("a start has a proof");
+    assert_eq!(
+        (proof.kind.as_str(), proof.previous.as_deref()),
+        ("lease", Some(first.id.as_str()))
+    );
+    assert!(status.epoch > Some(1), "{status:?}");
+    let stray = std::fs::read(site.data().join("QM1/data/stray")).unwrap();
+
+    site.rig("plug", &first);
+    let (seen, plugged) = (site.audit(), phases::now());
+    let again = until("the first is back and asks for the data", PATIENCE, || {
+        site.status(&first).ok().filter(|s| s.state == "fencing")
+    });
+    assert!(!again.lock_held, "{again:?}");
+    assert_eq!(
+        std::fs::read(site.data().join("QM1/data/stray")).unwrap().len(),
+        stray.len(),
+        "bytes of the old epoch"
+    );
+    assert_eq!(
+        std::fs::read(site.data().join("QM1/data/stray")).unwrap(),
+        stray,
+        "bytes of the old epoch"
+    );
+    assert_eq!(site.get_from(&second, sent.len()), sent);
+    let audit = site.one_writer();
+    let of_first = |audit: &mqaws::standin::Audit| {
+        audit
+            .runs
+            .iter()
+            .filter(|r| r.epoch == 1)
+            .map(|r| r.records)
+            .sum::<u64>()
+    };
+    assert_eq!(of_first(&audit), of_first(&seen), "records of the old epoch");
+    phases::print(
+        "cut off alive, reset, successor on `lease`, plugged in again",
+        fault,
+        &site.console(&second),
+        &site.marks(&second),
+        &[
+            ("first host seen to have reset itself", reset),
+            ("plugged in again", plugged),
+        ],
+    );
+}
+
+/// The first host is frozen for longer than the lease and wakes with I/O in flight while its successor waits: it resets
+/// itself, and nothing of it lands among what the successor writes.
+pub fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data() {
+    let site = Site::deployed();
+    let first = site.running();
+    let sent = site.put("before", 100);
+    site.write_unsynced(&first, "stray");
+    let (fault, boots) = (phases::now(), site.boots(&first));
+    site.rig("freeze", &first);
+    site.ec2_fails();
+    let second = site.launch_beside(&first);
+    until("the successor has the lock and waits for a proof", PATIENCE, || {
+        site.status(&second)
+            .ok()
+            .filter(|s| s.state == "fencing" && s.lock_held)
+    });
+    let waits = phases::now();
+    site.rig("thaw", &first);
+    until("the host that woke resets itself", PATIENCE, || {
+        (site.boots(&first) > boots).then_some(())
+    });
+    let reset = phases::now();
+    let status = site.serving(&second);
+    let proof = status.proof.clone().expect("a start has a proof");
+    assert_eq!(
+        (proof.kind.as_str(), proof.previous.as_deref()),
+        ("lease", Some(first.id.as_str()))
+    );
+    let stray = std::fs::read(site.data().join("QM1/data/stray")).unwrap();
+    assert_eq!(site.get_from(&second, sent.len()), sent);
+    site.one_writer();
+    assert_eq!(
+        std::fs::read(site.data().join("QM1/data/stray")).unwrap(),
+        stray,
+        "bytes of the old epoch"
+    );
+    phases::print(
+        "frozen past its lease, woken while the successor waits",
+        fault,
+        &site.console(&second),
+        &site.marks(&second),
+        &[
+            ("successor seen to wait; first woken", waits),
+            ("first host seen to have reset itself", reset),
+        ],
+    );
+}
+
+/// The agent is killed, its unit restarted, the file server stands still for 8 s and for 60 s: the same host serves on, the
+/// group replaces nothing, no message is lost.
+pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host() {
+    // A server that stood still counts that time against the lease of its clients, as if they had been silent.
+    let site = Site::deployed_with_lease(20);
+    let host = site.running();
+    let mut sent = site.put("before", 50);
+
+    let pid = |unit: &str| {
+        site.shell(&host, &format!("systemctl show -p MainPID --value {unit}"))
+            .unwrap()
+    };
+    let (agent, keeper) = (pid("mqaws-agent"), pid("mqaws-engine"));
+    site.shell(&host, "systemctl kill -s KILL mqaws-agent").unwrap();
+    sent.extend(site.put("agent-dead", 50));
+    until("another agent", PATIENCE, || {
+        (!["0\n", agent.as_str()].contains(&pid("mqaws-agent").as_str())).then_some(())
+    });
+    assert_eq!(site.serving(&host).epoch, Some(1), "the engine went on");
+    assert_eq!(pid("mqaws-engine"), keeper, "the keeper went on");
+
+    let boots = site.boots(&host);
+    site.freeze_server(true);
+    std::thread::sleep(Duration::from_secs(8));
+    site.freeze_server(false);
+    sent.extend(site.put("after-8-s", 50));
+    assert_eq!(site.serving(&host).epoch, Some(1), "nothing but a stall");
+
+    site.freeze_server(true);
+    std::thread::sleep(Duration::from_secs(60));
+    site.freeze_server(false);
+    let fault = phases::now();
+    sent.extend(site.put("after-60-s", 50));
+    let status = site.serving(&host);
+    println!(
+        "60 s without the server: {} resets, epoch {:?}, served again {:.1} s after it came back",
+        site.boots(&host) - boots,
+        status.epoch,
+        (phases::now() - fault) as f64 / 1e9
+    );
+    assert!(site.boots(&host) - boots <= 1, "it resets itself at most once");
+
+    site.shell(&host, "systemctl restart mqaws-agent").unwrap();
+    sent.extend(site.put("restarted", 50));
+    let proof = site.serving(&host).proof.expect("a start has a proof");
+    assert_eq!(proof.kind, "clean", "{proof:?}");
+
+    assert_eq!(site.running(), host, "no replacement");
+    assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
+    site.one_writer();
+}
+
+/// Auto Scaling replaces a host that still runs: the new one waits until the old one has drained, and has completed the
+/// lifecycle hook; clients find the replacement, and nothing is lost.
+pub fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {
+    let site = Site::deployed();
+    let first = site.running();
+    let sent = site.put("before", 100);
+    let fault = phases::now();
+    site.ask(site.clients.mark_unhealthy(&first.id)).unwrap();
+    let second = site.successor(&first);
+    let overlap = site.instances().into_iter().find(|i| i.id == first.id).map(|i| i.state);
+    println!("when the replacement ran, the old one was {overlap:?}");
+    let status = site.serving(&second);
+    let proof = status.proof.clone().expect("a start has a proof");
+    assert_eq!(
+        (proof.kind.as_str(), proof.previous.as_deref()),
+        ("clean", Some(first.id.as_str()))
+    );
+    until("the old one is gone", PATIENCE, || {
+        site.instances()
+            .iter()
+            .any(|i| i.id == first.id && i.state == "terminated")
+            .then_some(())
+    });
+    assert!(
+        site.console(&first).contains("mark=stopped"),
+        "the old one ended its drain"
+    );
+    assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
+    site.one_writer();
+    phases::print(
+        "replaced in order",
+        fault,
+        &site.console(&second),
+        &site.marks(&second),
+        &[],
+    );
+}
