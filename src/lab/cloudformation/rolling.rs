@@ -76,16 +76,16 @@ fn instances(group: &Value) -> Vec<(String, String)> {
 /// # Errors
 /// Too few signals in `PauseTime`, a cancellation, or whatever Auto Scaling answers.
 pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(), Failure> {
-    let seen = describe(context, group).await?;
-    let old: Vec<String> = instances(&seen).into_iter().map(|(id, _)| id).collect();
-    if old.is_empty() {
-        return Ok(());
-    }
     let keep = number(policy, "MinInstancesInService").unwrap_or_default();
     let on_signals = flag(policy, "WaitOnResourceSignals").unwrap_or_default();
     let pause_text =
         text(policy, "PauseTime").unwrap_or_else(|| if on_signals { "PT5M".into() } else { "PT0S".into() });
     let pause = duration(&pause_text);
+    let seen = landed(context, group, signals::deadline(context, pause)).await?;
+    let old = living(&seen);
+    if old.is_empty() {
+        return Ok(());
+    }
     let max = number(&seen, "MaxSize").unwrap_or(1);
     if keep >= max {
         return Err(Failure::new(format!(
@@ -108,7 +108,7 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
             false => String::new(),
         }
     ));
-    let mut known: Vec<String> = old.clone();
+    let mut known: Vec<String> = instances(&seen).into_iter().map(|(id, _)| id).collect();
     let mut replaced = 0;
     for part in old.chunks(batch) {
         let shown = part.join(",");
@@ -120,8 +120,8 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
         for instance in part {
             let params = json!({"InstanceId": instance, "ShouldDecrementDesiredCapacity": false});
             match context.call(ASG, "TerminateInstanceInAutoScalingGroup", params).await {
-                // Gone already, by whatever hand: what counts is that it leaves the group.
-                Err(failure) if !describes_gone(context, group, instance).await? => return Err(failure),
+                // Gone or going already, by whatever hand: what counts is that it leaves the group.
+                Err(failure) if living(&describe(context, group).await?).contains(instance) => return Err(failure),
                 _ => {}
             }
         }
@@ -158,9 +158,24 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
     Ok(())
 }
 
-async fn describes_gone(context: &Context, group: &str, instance: &str) -> Result<bool, Failure> {
-    let seen = describe(context, group).await?;
-    Ok(!instances(&seen).iter().any(|(id, _)| id == instance))
+/// Instances that are not on their way out.
+fn living(group: &Value) -> Vec<String> {
+    let all = instances(group).into_iter();
+    let living = all.filter(|(_, lifecycle)| !lifecycle.starts_with("Terminating"));
+    living.map(|(id, _)| id).collect()
+}
+
+/// The group once it has as many instances as it wants, or as it is at the deadline. An update that goes back may have been
+/// stopped in the middle of a replacement: a launch with the obsolete template that is on its way is then there to be replaced.
+async fn landed(context: &Context, group: &str, deadline: Instant) -> Result<Value, Failure> {
+    context
+        .settle(async || {
+            let seen = describe(context, group).await?;
+            let wanted = number(&seen, "DesiredCapacity").unwrap_or_default();
+            let there = living(&seen).len() as i64 >= wanted;
+            Ok((there || Instant::now() >= deadline).then_some(seen))
+        })
+        .await
 }
 
 async fn wait_for_exit(context: &Context, group: &str, gone: &[String]) -> Result<(), Failure> {
@@ -183,7 +198,7 @@ async fn wait_for_new(
     let new = context
         .settle(async || {
             let seen = describe(context, group).await?;
-            let mut new: Vec<String> = instances(&seen).into_iter().map(|(id, _)| id).collect();
+            let mut new = living(&seen);
             new.retain(|id| !known.contains(id));
             let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             Ok((new.len() >= count || late).then_some(new))

@@ -25,6 +25,8 @@ struct Group {
     desired: i64,
     /// Whether every launch fails, as with a key pair that does not exist.
     barren: bool,
+    /// An instance that ends slowly, and is refused to be ended twice.
+    ending: Option<String>,
     calls: Vec<String>,
 }
 
@@ -51,6 +53,9 @@ impl Group {
                 self.fill();
             }
             "DeleteAutoScalingGroup" => self.exists = false,
+            "TerminateInstanceInAutoScalingGroup" if params["InstanceId"].as_str() == self.ending.as_deref() => {
+                return Err(ApiError::new("ValidationError", "is already terminating"));
+            }
             "TerminateInstanceInAutoScalingGroup" => {
                 self.instances.retain(|i| params["InstanceId"] != i.as_str());
                 self.fill();
@@ -58,10 +63,15 @@ impl Group {
             "SuspendProcesses" => self.suspended = crate::lab::api::texts(params, "ScalingProcesses"),
             "ResumeProcesses" => self.suspended.clear(),
             "DescribeAutoScalingGroups" => {
+                let state = |i: &String| match self.ending.as_ref() == Some(i) {
+                    true => "Terminating:Wait",
+                    false => "InService",
+                };
                 let instances: Vec<Value> = self
                     .instances
                     .iter()
-                    .map(|i| json!({"InstanceId": i, "LifecycleState": "InService"}))
+                    .chain(&self.ending)
+                    .map(|i| json!({"InstanceId": i, "LifecycleState": state(i)}))
                     .collect();
                 let group = json!({"AutoScalingGroupARN": "arn:group", "DesiredCapacity": self.desired, "MaxSize": 1,
                     "Instances": instances, "SuspendedProcesses": []});

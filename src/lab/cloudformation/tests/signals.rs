@@ -123,3 +123,21 @@ fn an_instance_that_cannot_be_launched_fails_the_update() {
         assert!(!told.iter().any(|t| t.contains("New instance(s) added")), "{told:#?}");
     });
 }
+
+#[test]
+fn an_instance_on_its_way_out_is_not_replaced_once_more() {
+    block_on(async {
+        let (cloud, group) = cloud();
+        let id = create(&cloud, "asg", GROUP).await;
+        signal(&cloud, &id, "i-1", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
+        group.lock().unwrap().ending = Some("i-0".to_owned());
+        roll(&cloud).await;
+        launched(&group, "i-2").await;
+        signal(&cloud, "asg", "i-2", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "UPDATE_COMPLETE");
+        let calls = group.lock().unwrap().calls.clone();
+        let ended = calls.iter().filter(|c| *c == "TerminateInstanceInAutoScalingGroup");
+        assert_eq!(ended.count(), 1, "{calls:?}");
+    });
+}
