@@ -168,6 +168,7 @@ impl Agent {
             Some(Notice::Held) => KeeperEvent::LockHeld,
             Some(Notice::Busy { holder }) => KeeperEvent::LockBusy(holder),
             Some(Notice::Lost { why }) => KeeperEvent::LockLost(why),
+            Some(Notice::Record { gone }) => KeeperEvent::Record { gone },
             Some(Notice::Storage { stalled }) => KeeperEvent::Storage { stalled },
             None => KeeperEvent::Gone,
         };

@@ -195,6 +195,9 @@ impl World {
         if state.leases[h].is_none() && self.has(Step::Lock) {
             return self.reset(state, h);
         }
+        if matches!(state.hosts[h].phase, Phase::Owner(epoch) if epoch < state.record.epoch) {
+            return self.reset(state, h);
+        }
         if state.leases[h].is_some() {
             state.leases[h] = Some(0);
         }

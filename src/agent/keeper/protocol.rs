@@ -145,6 +145,9 @@ pub struct KeeperStatus {
     pub fsync_millis: Option<f64>,
     /// Whether a write hangs.
     pub stalled: bool,
+    /// Why the record that this keeper claimed is not there any more.
+    #[serde(default)]
+    pub record_gone: Option<String>,
 }
 
 /// What an inspection found.
@@ -201,6 +204,11 @@ pub enum Notice {
     Storage {
         /// Whether they hang.
         stalled: bool,
+    },
+    /// The claimed record is gone, or is there again.
+    Record {
+        /// See [`KeeperStatus::record_gone`].
+        gone: Option<String>,
     },
     /// A sign of life was written.
     Beat {

@@ -40,8 +40,10 @@ pub(super) enum Beat {
     Written,
     /// There is nothing to sign yet.
     Nothing,
-    /// The record is another's now.
+    /// Another has claimed since: its claim is the record now.
     Foreign(String),
+    /// This owner's record is not there any more, and no later one either.
+    Gone(String),
     /// The file system refused.
     Failed(String),
 }
@@ -221,10 +223,20 @@ impl Desk {
         match self.store.read() {
             Err(error) => return Beat::Failed(chain(&error)),
             Ok(Some(current)) if current.same_claim(&record) => {}
-            Ok(Some(current)) => {
+            // A claim of its own whose answer was lost.
+            Ok(Some(current)) if current.keeper == self.token && current.epoch > record.epoch => {
+                return Beat::Failed(format!("epoch {} was claimed, and that was not known", current.epoch));
+            }
+            Ok(Some(current)) if current.epoch >= record.epoch => {
                 return Beat::Foreign(format!("{} claimed epoch {}", current.owner.instance, current.epoch));
             }
-            Ok(None) => return Beat::Foreign("the owner record is gone".to_owned()),
+            Ok(left) => {
+                let left = left.map_or("none".to_owned(), |r| format!("that of epoch {}", r.epoch));
+                return Beat::Gone(format!(
+                    "the owner record of epoch {} is gone, and {left} is left: somebody removed it",
+                    record.epoch
+                ));
+            }
         }
         record.alive += 1;
         match self.timed(|store| store.update(&record)) {

@@ -259,16 +259,22 @@ impl Shared {
             return;
         }
         match desk.beat() {
-            Beat::Written => self.tell(&Notice::Beat {
-                fsync_millis: desk.fsync_millis(),
-            }),
-            Beat::Nothing => {}
-            // Either the lock is lost, or somebody writes without it; the lock server knows which.
-            Beat::Foreign(why) => {
-                tracing::error!(why, "the owner record is another's");
-                if !self.verify() {
-                    self.lose(&format!("the owner record is another's: {why}"));
+            Beat::Written => {
+                if locked(&self.status).record_gone.take().is_some() {
+                    self.tell(&Notice::Record { gone: None });
                 }
+                self.tell(&Notice::Beat {
+                    fsync_millis: desk.fsync_millis(),
+                });
+            }
+            Beat::Nothing => {}
+            // Whatever the lock server says: another has proved to itself that this host writes no more, and writes.
+            Beat::Foreign(why) => self.lose(&format!("the owner record is another's: {why}")),
+            // Nobody else may start on data without a record: there is time for a person.
+            Beat::Gone(why) => {
+                tracing::error!(why, "no sign of life written");
+                locked(&self.status).record_gone = Some(why.clone());
+                self.tell(&Notice::Record { gone: Some(why) });
             }
             Beat::Failed(why) => tracing::warn!(why, "no sign of life written"),
         }

@@ -5,7 +5,7 @@ use super::protocol::KeeperConfig;
 use super::{Keeper, KeeperPorts, run};
 use crate::agent::ports::{HostReset, Init, LockPlace};
 use crate::agent::processes::Processes;
-use crate::fence::{LeaseTimes, Lock, LockError, Proof, ProofKind};
+use crate::fence::{Epoch, LeaseTimes, Lock, LockError, Proof, ProofKind, RecordStore};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -209,17 +209,52 @@ fn a_guard_of_before_the_reboot_is_nobodys() {
     assert!(keeper.resets.0.lock().expect("resets").is_empty());
 }
 
-#[test]
-fn what_cannot_be_let_go_stays_locked_and_guarded() {
-    let dir = tempfile::tempdir().expect("tempdir");
-    let keeper = start(dir.path(), Mood::Fine, PATIENCE);
-    keeper.holds();
+fn claim(keeper: &Running) {
     keeper.client.inspect().expect("inspect");
     let proof = Proof {
         kind: ProofKind::New,
         previous: None,
     };
     keeper.client.claim(proof).expect("claim");
+}
+
+#[test]
+fn an_owner_that_sees_a_later_epoch_resets_though_its_lock_is_proved() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let keeper = start(dir.path(), Mood::Fine, PATIENCE);
+    keeper.holds();
+    claim(&keeper);
+    let store = RecordStore::new(&dir.path().join("mount"), "QM1");
+    let mut later = store.read().expect("read").expect("record");
+    later.epoch = later.epoch.next();
+    (later.owner.instance, later.keeper) = ("i-other".into(), "keeper-2".into());
+    store.claim(&later).expect("claim");
+    let why = keeper.is_reset();
+    assert!(why.contains("i-other claimed epoch 2"), "{why}");
+}
+
+#[test]
+fn an_owner_whose_record_is_gone_says_so_and_goes_on() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let keeper = start(dir.path(), Mood::Fine, PATIENCE);
+    keeper.holds();
+    claim(&keeper);
+    let store = RecordStore::new(&dir.path().join("mount"), "QM1");
+    std::fs::remove_file(store.path(Epoch(1))).expect("remove");
+    keeper.until("it says so", |k| {
+        k.client.status().is_ok_and(|s| s.record_gone.is_some())
+    });
+    assert!(keeper.resets.0.lock().expect("resets").is_empty());
+    keeper.terminate.store(true, Ordering::SeqCst);
+    keeper.until("the keeper ends", |k| k.thread.is_finished());
+}
+
+#[test]
+fn what_cannot_be_let_go_stays_locked_and_guarded() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let keeper = start(dir.path(), Mood::Fine, PATIENCE);
+    keeper.holds();
+    claim(&keeper);
     // Stands for a file system that takes no more writes.
     let records = dir.path().join("mount/.mqaws/QM1");
     let aside = dir.path().join("mount/.mqaws/aside");

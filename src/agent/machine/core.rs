@@ -245,6 +245,8 @@ impl Machine {
             }
             KeeperEvent::LockLost(why) => self.lost(&format!("the lock is lost: {why}")),
             KeeperEvent::Gone => self.lost("the lock keeper ended"),
+            KeeperEvent::Record { gone: Some(why) } => self.raise(why),
+            KeeperEvent::Record { gone: None } => self.alarm = None,
             KeeperEvent::Storage { stalled } => {
                 self.stalled = stalled;
                 self.health_failures = 0;

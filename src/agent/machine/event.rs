@@ -280,6 +280,11 @@ pub enum KeeperEvent {
         /// Whether they hang.
         stalled: bool,
     },
+    /// The owner record that this host claimed is gone, or is there again.
+    Record {
+        /// Why only a person can help; absent when it is there again.
+        gone: Option<String>,
+    },
 }
 
 /// Timers; each runs at most once at a time.

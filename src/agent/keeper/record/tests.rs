@@ -66,6 +66,22 @@ fn a_zombie_finds_the_record_foreign_and_writes_nothing() {
 }
 
 #[test]
+fn a_record_that_is_gone_is_not_anothers_nor_is_a_claim_of_ones_own_whose_answer_was_lost() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let mut desk = desk(dir.path(), "i-1");
+    desk.inspect(1000);
+    desk.claim(proof(ProofKind::New));
+    let mut lost = desk.own.clone().expect("claimed");
+    lost.epoch = lost.epoch.next();
+    desk.store.claim(&lost).expect("claim");
+    assert!(matches!(desk.beat(), Beat::Failed(_)));
+    fs::remove_file(desk.store.path(Epoch(2))).expect("remove");
+    assert!(matches!(desk.beat(), Beat::Written));
+    fs::remove_file(desk.store.path(Epoch(1))).expect("remove");
+    assert!(matches!(desk.beat(), Beat::Gone(_)));
+}
+
+#[test]
 fn a_look_finds_the_sign_of_life_of_the_inspected_record_and_of_no_other() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (mut old, mut new) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));

@@ -146,6 +146,21 @@ fn a_decision_without_the_lock_counts_for_nothing() {
 }
 
 #[test]
+fn a_record_that_is_gone_raises_an_alarm_and_stops_nothing() {
+    let mut host = Host::serving();
+    host.log.clear();
+    for _ in 0..3 {
+        let gone = Some("the owner record of epoch 1 is gone".to_owned());
+        host.send(Event::Keeper(KeeperEvent::Record { gone }));
+    }
+    assert_eq!(host.marks(), [mark::ALARM], "once");
+    assert!(host.machine.view().alarm.is_some_and(|why| why.contains("gone")));
+    assert_eq!(host.state(), State::Serving);
+    host.send(Event::Keeper(KeeperEvent::Record { gone: None }));
+    assert_eq!(host.machine.view().alarm, None);
+}
+
+#[test]
 fn a_previous_owner_that_lets_go_meanwhile_gives_a_clean_start() {
     let mut host = Host::fencing(LeaseRule::Refuse);
     while !host.open.iter().any(|(_, w)| *w == Work::Look) {

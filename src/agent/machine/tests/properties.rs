@@ -97,6 +97,10 @@ fn steps() -> impl Strategy<Value = Step> {
         Just(Event::Keeper(KeeperEvent::Gone)),
         Just(Event::Keeper(KeeperEvent::LockBusy("i-old".into()))),
         any::<bool>().prop_map(|stalled| Event::Keeper(KeeperEvent::Storage { stalled })),
+        any::<bool>().prop_map(|gone| {
+            let gone = gone.then(|| "removed".to_owned());
+            Event::Keeper(KeeperEvent::Record { gone })
+        }),
         any::<bool>().prop_map(|ordered| Event::EngineDied {
             pid: PID,
             ordered: Ordered(ordered),
