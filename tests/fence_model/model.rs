@@ -33,6 +33,8 @@ pub enum Action {
     Suspend(usize),
     Wake(usize),
     KillKeeper(usize),
+    /// Init starts a dead keeper again.
+    StartKeeper(usize),
     Mute(usize),
     /// The lock is obtained, and what is found under it leads to questions; whether EC2 hears an order to terminate.
     Obtain(usize, Hears),
@@ -109,6 +111,9 @@ impl Model for World {
             }
             if on && host.cut_off {
                 actions.push(Action::Reconnect(h));
+            }
+            if on && !host.keeper {
+                actions.push(Action::StartKeeper(h));
             }
             if host.power == Power::Suspended {
                 actions.push(Action::Wake(h));
@@ -195,6 +200,7 @@ impl Model for World {
                     host.inherited = false;
                 }
             }
+            Action::StartKeeper(h) => state.hosts[h].keeper = true,
             Action::Mute(h) => {
                 fault(&mut state);
                 state.hosts[h].mute = true;

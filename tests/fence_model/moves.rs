@@ -28,8 +28,8 @@ impl World {
                 *clock = (*clock + 1).min(LEASE + T + MARGIN + FAST + 1);
             }
             if host.power == Power::On {
-                // Init starts a dead keeper again.
-                host.keeper = true;
+                // Init starts a dead keeper again, at the latest when T is over.
+                host.keeper |= self.guard_is_due(host.guard);
                 if host.believes && !host.cut_off {
                     self.renew(state, h);
                 }

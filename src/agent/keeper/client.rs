@@ -150,16 +150,14 @@ impl Keeper {
         }
     }
 
-    /// Lets the data go; the keeper then ends. No keeper is a success: there is nothing to release.
+    /// Lets the data go; the keeper then ends.
+    ///
+    /// No keeper is an error: one that died has let go of nothing, and the next one has to.
     ///
     /// # Errors
     /// In words.
     pub fn release(&self, condemned: bool) -> Result<(), String> {
-        match self.ask(&Request::Release { condemned }, SLOW) {
-            Ok(reply) => done(reply),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(()),
-            Err(error) => Err(no_answer(error)),
-        }
+        done(self.ask(&Request::Release { condemned }, SLOW).map_err(no_answer)?)
     }
 }
 

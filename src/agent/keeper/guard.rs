@@ -92,6 +92,11 @@ impl LastProof {
         age(&self.proved)
     }
 
+    /// An earlier keeper's guard goes on: this one has neither claimed nor let go.
+    pub fn is_inherited(&self) -> bool {
+        self.inherited.load(Ordering::Acquire) != 0
+    }
+
     /// The age that T is compared with; `None` while nothing is guarded.
     pub fn guard_age(&self) -> Option<Duration> {
         age(&self.inherited).or_else(|| age(&self.proved))

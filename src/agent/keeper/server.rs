@@ -393,7 +393,13 @@ impl Shared {
     fn supervise(&self, engine: &Processes, terminate: &AtomicBool) {
         while !self.ends_within(TICK) {
             self.look_for_stall();
-            let alone = self.watching.load(Ordering::Acquire) == 0 && locked(&self.alone_since).elapsed() > ALONE;
+            // Started again by the init system after its death, with no agent: it must let go before T resets the host.
+            let patience = if self.last_proof.is_inherited() {
+                ALONE.min(self.times.self_reset / 3)
+            } else {
+                ALONE
+            };
+            let alone = self.watching.load(Ordering::Acquire) == 0 && locked(&self.alone_since).elapsed() > patience;
             // While an engine lives the keeper does, whoever asks it to end.
             let asked = alone || terminate.load(Ordering::Acquire);
             if asked

@@ -196,6 +196,17 @@ fn the_guard_of_a_keeper_that_died_goes_on_in_the_next_one() {
 }
 
 #[test]
+fn a_keeper_that_init_started_again_lets_go_of_what_the_dead_one_guarded_when_nobody_asks_for_it() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let guard = dir.path().join("keeper.guard");
+    std::fs::write(&guard, format!("{} boot-1\n", boot_millis())).expect("guard");
+    let keeper = start(dir.path(), Mood::Fine, Duration::from_secs(15));
+    keeper.until("the keeper ends", |k| k.thread.is_finished());
+    assert!(!guard.exists(), "there is nothing left to guard");
+    assert!(keeper.resets.0.lock().expect("resets").is_empty());
+}
+
+#[test]
 fn a_guard_of_before_the_reboot_is_nobodys() {
     let dir = tempfile::tempdir().expect("tempdir");
     std::fs::write(dir.path().join("keeper.guard"), "1 boot-0\n").expect("guard");

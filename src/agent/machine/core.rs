@@ -18,15 +18,17 @@ pub struct Machine {
     pub(super) actions: Vec<Action>,
 
     pub(super) identity: Option<Identity>,
-    /// What is repeated when [`Timer::Retry`] ends.
-    pub(super) retry: Option<Work>,
+    /// What is repeated when [`Timer::Retry`] ends; each once.
+    pub(super) retry: Vec<Work>,
     pub(super) retry_wait: Duration,
     pub(super) last_error: Option<String>,
 
     pub(super) held: bool,
     /// The keeper has answered; only then do its events count.
     pub(super) opened: bool,
-    /// A kill is under way; nothing else of the fence begins before it ends.
+    /// The keeper is being opened: until it answers, this is repeated in every state.
+    pub(super) opening: bool,
+    /// A kill is under way or did not end all; nothing else of the fence begins before nothing is left.
     pub(super) killing: bool,
     pub(super) record: Option<RecordView>,
     pub(super) data: DataState,
@@ -53,7 +55,12 @@ pub struct Machine {
     pub(super) paused: bool,
     pub(super) signalled: bool,
     pub(super) condemned: Option<String>,
+    /// The end of the engine was reported to the keeper, which may have failed to let go.
     pub(super) released: bool,
+    /// The keeper did let go.
+    pub(super) let_go: bool,
+    /// A replacement was asked for, or its asking has begun.
+    pub(super) replacing: bool,
     pub(super) drain: Option<DrainReason>,
     /// Why only a person can help, while that is so.
     pub(super) alarm: Option<String>,
@@ -100,11 +107,12 @@ impl Machine {
             now: Duration::ZERO,
             actions: Vec::new(),
             identity: None,
-            retry: None,
+            retry: Vec::new(),
             retry_wait,
             last_error: None,
             held: false,
             opened: false,
+            opening: false,
             killing: false,
             record: None,
             data: DataState::Absent,
@@ -128,6 +136,8 @@ impl Machine {
             signalled: false,
             condemned: None,
             released: false,
+            let_go: false,
+            replacing: false,
             drain: None,
             alarm: None,
             decision: None,
@@ -216,7 +226,7 @@ impl Machine {
     fn timer(&mut self, timer: Timer) {
         match timer {
             Timer::Retry => {
-                if let Some(work) = self.retry.take() {
+                for work in std::mem::take(&mut self.retry) {
                     self.begin(work);
                 }
             }
@@ -230,12 +240,8 @@ impl Machine {
     fn keeper(&mut self, event: KeeperEvent) {
         match event {
             KeeperEvent::LockHeld => {
-                if self.state == State::Fencing && self.opened && !self.held {
-                    self.held = true;
-                    if !self.killing {
-                        self.mark(mark::LOCK_OBTAINED, "");
-                        self.begin(Work::Inspect);
-                    }
+                if self.opened && !self.held && !self.let_go {
+                    self.lock_held();
                 }
             }
             KeeperEvent::LockBusy(holder) => {
@@ -244,7 +250,7 @@ impl Machine {
                 }
             }
             KeeperEvent::LockLost(why) => self.lost(&format!("the lock is lost: {why}")),
-            KeeperEvent::Gone => self.lost("the lock keeper ended"),
+            KeeperEvent::Gone => self.keeper_gone(),
             KeeperEvent::Record { gone: Some(why) } => self.raise(why),
             KeeperEvent::Record { gone: None } => self.alarm = None,
             KeeperEvent::Storage { stalled } => {
@@ -259,6 +265,7 @@ impl Machine {
 
     pub(super) fn begin(&mut self, work: Work) {
         self.killing |= work == Work::Kill;
+        self.opening |= work == Work::OpenKeeper;
         self.actions.push(Action::Do {
             generation: self.generation,
             work,
@@ -268,11 +275,15 @@ impl Machine {
     /// Drops whatever is under way: its results no longer count.
     pub(super) fn drop_work(&mut self) {
         self.generation += 1;
-        self.retry = None;
+        self.retry.clear();
         self.inquiry = None;
         self.killing = false;
         self.actions.push(Action::Clear(Timer::Retry));
         self.actions.push(Action::Clear(Timer::Health));
+        if self.opening {
+            // Whatever else is dropped: a host that may have written needs a keeper that guards it.
+            self.begin(Work::OpenKeeper);
+        }
     }
 
     pub(super) fn mark(&mut self, name: &'static str, detail: impl Into<String>) {
@@ -308,7 +319,9 @@ impl Machine {
         if wait.is_zero() {
             self.begin(work);
         } else {
-            self.retry = Some(work);
+            if !self.retry.contains(&work) {
+                self.retry.push(work);
+            }
             self.actions.push(Action::Set(Timer::Retry, wait));
         }
     }

@@ -22,12 +22,23 @@ impl Machine {
         if self.held && !self.released {
             let condemned = !self.served;
             self.begin(Work::Release { condemned });
+        } else if self.replacing {
+            self.let_go_late();
         } else {
             self.ask_for_replacement();
         }
     }
 
+    /// The keeper could not let go before, or came back after the end of the engine: nobody needs the lock here.
+    pub(super) fn let_go_late(&mut self) {
+        if self.held && !self.let_go {
+            let condemned = self.state == State::Condemned && !self.served;
+            self.begin(Work::Release { condemned });
+        }
+    }
+
     fn ask_for_replacement(&mut self) {
+        self.replacing = true;
         if self.signalled {
             self.report();
         } else {
@@ -149,15 +160,19 @@ impl Machine {
     }
 
     pub(super) fn released(&mut self, result: Result<(), String>) {
+        self.let_go |= result.is_ok();
         if let Err(why) = result {
             // The record stays as it is; the successor then needs another proof than `clean`.
-            self.last_error = Some(why);
+            match self.state {
+                State::Condemned | State::Stopped => self.again(Work::Kill, why),
+                _ => self.last_error = Some(why),
+            }
         }
         self.released = true;
-        self.held = false;
+        self.held &= !self.let_go;
         match self.state {
             State::Draining => self.stopped(),
-            State::Condemned => self.ask_for_replacement(),
+            State::Condemned if !self.replacing => self.ask_for_replacement(),
             _ => {}
         }
         // Only now: the mark of the stop still belongs to the epoch that ends with it.
@@ -194,6 +209,9 @@ impl Machine {
         self.drop_work();
         self.enter(State::Stopped);
         self.actions.push(Action::Clear(Timer::Drain));
+        if self.held && !self.let_go {
+            self.begin(Work::Kill);
+        }
         match self.drain {
             Some(DrainReason::Signal | DrainReason::Pool) => self.actions.push(Action::Exit),
             // The host lives on and looks healthy to the group, which would wait for its end.

@@ -56,17 +56,46 @@ impl Machine {
         self.held = false;
         self.opened = false;
         self.epoch = None;
-        self.begin(Work::OpenKeeper);
+        if !self.opening {
+            self.begin(Work::OpenKeeper);
+        }
+    }
+
+    /// The lock is there for this host: to look who had the data, or to let go of what an earlier keeper guarded.
+    pub(super) fn lock_held(&mut self) {
+        self.held = true;
+        match self.state {
+            // What is left of the engine comes first.
+            _ if self.killing => {}
+            State::Fencing => {
+                self.mark(mark::LOCK_OBTAINED, "");
+                self.begin(Work::Inspect);
+            }
+            State::Condemned | State::Stopped => self.begin(Work::Kill),
+            _ => {}
+        }
     }
 
     pub(super) fn keeper_open(&mut self, result: Result<KeeperState, String>) {
         let keeper = match result {
-            Err(why) => return self.again(Work::OpenKeeper, why),
+            Err(why) => {
+                if self.retry_wait >= self.policy.slowest_retry {
+                    self.raise(format!("this host has no lock keeper: {why}"));
+                }
+                return self.again(Work::OpenKeeper, why);
+            }
             Ok(keeper) => keeper,
         };
         self.opened = true;
+        self.opening = false;
+        self.alarm = None;
         self.retry_wait = self.policy.retry;
         match (&keeper.claimed, keeper.controller) {
+            _ if self.killing || self.state != State::Fencing => {
+                if keeper.held {
+                    self.lock_held();
+                }
+            }
             (Some((epoch, proof)), Some(pid)) if keeper.held => {
                 // The agent was restarted; keeper and engine lived on, so there is nothing to prove.
                 self.held = true;
@@ -82,11 +111,7 @@ impl Machine {
                 self.last_error = Some("engine processes without a fence were found and are being killed".to_owned());
                 self.begin(Work::Kill);
             }
-            _ if keeper.held => {
-                self.held = true;
-                self.mark(mark::LOCK_OBTAINED, "");
-                self.begin(Work::Inspect);
-            }
+            _ if keeper.held => self.lock_held(),
             _ => {
                 if let Some(holder) = keeper.holder {
                     self.last_error = Some(format!("waiting for the lock, held by {holder}"));
@@ -208,21 +233,21 @@ impl Machine {
     }
 
     pub(super) fn local_processes(&mut self, result: Result<usize, String>) {
-        self.killing = false;
         let left = match result {
             Err(why) => return self.again(Work::Kill, why),
             Ok(left) => left,
         };
+        if self.state == State::Fencing && self.inquiry.is_some() {
+            self.killing = false;
+            return self.answer(&Answer::LocalProcesses(left));
+        }
+        if left > 0 {
+            // A process in an uninterruptible wait on stalled storage survives SIGKILL; nothing starts beside it.
+            return self.again(Work::Kill, format!("{left} engine processes do not die"));
+        }
+        self.killing = false;
         match self.state {
-            State::Fencing if self.inquiry.is_some() => self.answer(&Answer::LocalProcesses(left)),
-            _ if left > 0 => {
-                // A process in an uninterruptible wait on stalled storage survives SIGKILL; nothing starts beside it.
-                self.again(Work::Kill, format!("{left} engine processes do not die"));
-            }
-            State::Fencing if self.held => {
-                self.mark(mark::LOCK_OBTAINED, "");
-                self.begin(Work::Inspect);
-            }
+            State::Fencing if self.held => self.lock_held(),
             State::Fencing if self.opened => {}
             State::Fencing => self.open_keeper(),
             State::Restarting => {
@@ -234,6 +259,7 @@ impl Machine {
             }
             State::Draining => self.stopped_engine(),
             State::Condemned => self.condemned_engine_gone(),
+            State::Stopped => self.let_go_late(),
             _ => {}
         }
     }
@@ -267,10 +293,24 @@ impl Machine {
         }
     }
 
+    /// The keeper's process is gone. Whatever lives on of the engine, and however long: the next keeper is opened at once,
+    /// since it guards what the dead one guarded.
+    pub(super) fn keeper_gone(&mut self) {
+        if self.let_go || matches!(self.state, State::Booting | State::Mounting) {
+            (self.held, self.opened) = (false, false);
+        } else if self.released || self.state == State::Stopped {
+            self.open_keeper();
+        } else {
+            self.opening = true;
+            self.lost("the lock keeper ended");
+        }
+    }
+
     /// The lock is lost or its keeper is gone: nothing of the engine may live on.
     pub(super) fn lost(&mut self, why: &str) {
         self.held = false;
         self.opened = false;
+        self.replacing = false;
         if self.released || matches!(self.state, State::Booting | State::Mounting | State::Stopped) {
             return;
         }

@@ -2,6 +2,7 @@
 
 mod fencing;
 mod host;
+mod keeper;
 mod properties;
 
 use super::*;
@@ -314,10 +315,17 @@ fn a_lost_lock_or_keeper_ends_the_engine_and_begins_anew() {
         host.log.clear();
         host.record = record("i-me", false, 0);
         host.data = DataState::Present;
-        host.send(Event::Keeper(event));
+        host.send(Event::Keeper(event.clone()));
         assert_eq!(host.state(), State::Fencing);
         assert!(!host.machine.view().held);
-        assert_eq!(host.open, [(host.machine.generation(), Work::Kill)]);
+        let reopened = event == KeeperEvent::Gone;
+        let ordered: Vec<&Work> = host.open.iter().map(|(_, work)| work).collect();
+        let expected: &[&Work] = if reopened {
+            &[&Work::OpenKeeper, &Work::Kill]
+        } else {
+            &[&Work::Kill]
+        };
+        assert_eq!(ordered, expected);
         host.settle();
         assert_eq!(host.state(), State::Serving);
         assert_eq!(host.machine.view().epoch, Some(Epoch(2)));

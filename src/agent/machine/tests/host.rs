@@ -70,6 +70,11 @@ pub(super) struct Host {
     pub health: Health,
     pub signal: Result<SignalResult, String>,
     pub left: usize,
+    /// Whether a keeper answers.
+    pub keeper: Result<(), String>,
+    /// Whether it holds the lock when it is opened.
+    pub held: bool,
+    pub release: Result<(), String>,
     pub cloud: Result<CloudState, String>,
     pub alive: u64,
     pub version: &'static str,
@@ -90,6 +95,9 @@ impl Host {
             health: Health::Well,
             signal: Ok(SignalResult::Taken),
             left: 0,
+            keeper: Ok(()),
+            held: true,
+            release: Ok(()),
             cloud: Ok(CloudState::Terminated),
             alive: 0,
             version: "stand-in",
@@ -146,8 +154,9 @@ impl Host {
         Some(match work {
             Work::Identify => Outcome::Identified(Ok(identity())),
             Work::Mount => Outcome::Mounted(Ok(())),
-            Work::OpenKeeper => Outcome::KeeperOpen(Ok(KeeperState {
-                held: true,
+            Work::OpenKeeper => Outcome::KeeperOpen(self.keeper.clone().map(|()| KeeperState {
+                held: self.held,
+                processes: self.left,
                 ..KeeperState::default()
             })),
             Work::Inspect => Outcome::Inspected(Ok(inspection(self.record.clone(), self.data))),
@@ -172,7 +181,7 @@ impl Host {
             Work::Check => Outcome::Checked(self.health.clone(), Ordered(false)),
             Work::Find => Outcome::Found(None),
             Work::End(_) => Outcome::Ended(Ok(())),
-            Work::Release { .. } => Outcome::Released(Ok(())),
+            Work::Release { .. } => Outcome::Released(self.release.clone()),
             Work::Signal { .. } => Outcome::Signalled(self.signal.clone()),
             Work::ReportUnhealthy => Outcome::Reported(Ok(())),
             Work::CompleteHook => Outcome::HookCompleted(Ok(())),
