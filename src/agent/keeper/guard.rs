@@ -5,19 +5,23 @@
 //! be in this kernel's memory, on its way to the file system. So the time of the last proof is kept in a file beside the
 //! socket, on memory that a reboot empties, and the next keeper of this boot goes on from there.
 
-use super::server::Shared;
+use super::server::{Shared, spawn};
 use crate::agent::clock::since_boot;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Period of the look at the clock, shorter where T is short.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Period of the sign of life for the init system.
 const TELL: Duration = Duration::from_secs(1);
+
+/// Why the guard resets.
+const UNPROVED: &str = "the lock was lost, or not proved for as long as this host may go on without";
 
 /// Milliseconds of the clock that counts suspended time: a host that was frozen must not believe in an old lease.
 pub(super) fn boot_millis() -> u64 {
@@ -111,23 +115,41 @@ fn age(at: &AtomicU64) -> Option<Duration> {
 }
 
 impl Shared {
-    /// Looks at the clock until the keeper ends, and tells the init system that it does: who guards the guard.
-    ///
-    /// A keeper that hangs is killed with its engine, and the next one of this boot inherits its guard.
-    pub(super) fn guard_loop(&self) {
+    /// Looks at the clock until the keeper ends, and resets the host at every look for which that is due: before the reset
+    /// there is no log, no mutex, no memory to ask for and no system call that can wait.
+    pub(super) fn guard_loop(self: &Arc<Self>) {
         let pause = LOOK.min(self.times.self_reset / 8);
-        let mut told: Option<Instant> = None;
+        let mut begun = false;
         while !self.has_ended() {
-            if told.is_none_or(|at| at.elapsed() >= TELL) {
-                let guards = self.last_proof.guard_age().is_some();
-                self.init.alive(if guards { "guarding" } else { "nothing to guard" });
-                told = Some(Instant::now());
+            self.looked.store(boot_millis(), Ordering::Release);
+            if self.reset_is_due() {
+                self.reset.reset(UNPROVED);
+                // A real reset does not return. What comes after one that does may wait, and must not hold up the next look.
+                let shared = self.clone();
+                begun = begun || spawn("lost", move || shared.after_reset(UNPROVED)).is_ok();
             }
             thread::sleep(pause);
-            if let Some(age) = self.last_proof.guard_age()
-                && self.times.must_reset(age)
-            {
-                self.lose(&format!("the lock was not proved for {} ms", age.as_millis()));
+        }
+    }
+
+    fn reset_is_due(&self) -> bool {
+        let too_old = |age| self.times.must_reset(age);
+        self.lost.load(Ordering::Acquire) || self.last_proof.guard_age().is_some_and(too_old)
+    }
+
+    /// Tells the init system for as long as the guard looks, and no longer once a reset is due: who guards the guard.
+    ///
+    /// A keeper that hangs is killed with its engine, and the next one of this boot inherits its guard. On a thread of its
+    /// own, since an init system that hangs must not hold up the guard.
+    pub(super) fn watchdog_loop(&self) {
+        loop {
+            let looked = Duration::from_millis(boot_millis().saturating_sub(self.looked.load(Ordering::Acquire)));
+            if looked < TELL * 2 && !self.reset_is_due() {
+                let guards = self.last_proof.guard_age().is_some();
+                self.init.alive(if guards { "guarding" } else { "nothing to guard" });
+            }
+            if self.ends_within(TELL) {
+                return;
             }
         }
     }

@@ -97,15 +97,21 @@ impl Shared {
         }
     }
 
-    /// The lock is lost: whatever can write must end now, whatever else happens.
+    /// The lock is lost: whatever can write must end now, whatever else happens. The guard resets as well from here on,
+    /// should this thread come no further.
     pub(super) fn lose(&self, why: &str) {
-        if self.lost.swap(true, Ordering::AcqRel) {
+        self.lost.store(true, Ordering::Release);
+        self.reset.reset(why);
+        self.after_reset(why);
+    }
+
+    /// A real reset does not return; one in a lab has ended the engine.
+    pub(super) fn after_reset(&self, why: &str) {
+        if self.told.swap(true, Ordering::AcqRel) {
             return;
         }
-        tracing::error!(why, "lock lost, resetting");
+        tracing::error!(why, "lock lost, reset");
         locked(&self.status).held = false;
-        self.reset.reset(why);
-        // A real reset does not return.
         self.last_proof.let_go();
         self.tell(&Notice::Lost { why: why.to_owned() });
         self.end();

@@ -1,6 +1,6 @@
 //! The keeper's process.
 
-use super::guard::LastProof;
+use super::guard::{LastProof, boot_millis};
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
 use crate::agent::ports::{HostReset, Init};
@@ -68,8 +68,12 @@ pub(super) struct Shared {
     /// The lock's lease in milliseconds, 0 until it is known.
     pub(super) lease: AtomicU64,
     pub(super) times: LeaseTimes,
-    /// The lock was lost; the host is being reset.
+    /// The lock was lost: the guard resets the host, whoever else does.
     pub(super) lost: AtomicBool,
+    /// Somebody says that it was lost.
+    pub(super) told: AtomicBool,
+    /// When the guard last looked, milliseconds of the clock that counts suspended time.
+    pub(super) looked: AtomicU64,
     busy_since: Mutex<Option<Instant>>,
     jobs: Sender<Job>,
     orders: Sender<LockOrder>,
@@ -77,7 +81,9 @@ pub(super) struct Shared {
     pub(super) init: Arc<dyn Init>,
     /// Open while commands of the engine may be run; whoever runs one holds it for reading.
     pub(super) gate: RwLock<bool>,
-    ended: Mutex<bool>,
+    /// Set once; the mutex is only what waiting for it needs.
+    ended: AtomicBool,
+    ending: Mutex<()>,
     end: Condvar,
     config: KeeperConfig,
 }
@@ -86,7 +92,7 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new()
         .name(name.to_owned())
         .stack_size(128 * 1024)
@@ -125,13 +131,16 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         lease: AtomicU64::new(0),
         times: ports.times,
         lost: AtomicBool::new(false),
+        told: AtomicBool::new(false),
+        looked: AtomicU64::new(boot_millis()),
         busy_since: Mutex::new(None),
         jobs,
         orders,
         reset: ports.reset,
         init: ports.init,
         gate: RwLock::new(true),
-        ended: Mutex::new(false),
+        ended: AtomicBool::new(false),
+        ending: Mutex::default(),
         end: Condvar::new(),
         config: config.clone(),
     });
@@ -142,6 +151,8 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
     spawn("lock", move || lock.lock_loop(ports.lock, &order_queue))?;
     let guard = shared.clone();
     spawn("guard", move || guard.guard_loop())?;
+    let watchdog = shared.clone();
+    spawn("watchdog", move || watchdog.watchdog_loop())?;
     let accept = shared.clone();
     spawn("accept", move || accept.accept_loop(&listener))?;
     shared.supervise(&ports.engine, &ports.terminate);
@@ -182,19 +193,21 @@ impl Shared {
     }
 
     pub(super) fn end(&self) {
-        *locked(&self.ended) = true;
+        let ending = locked(&self.ending);
+        self.ended.store(true, Ordering::Release);
+        drop(ending);
         self.end.notify_all();
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        *locked(&self.ended)
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Waits a while; true when the keeper has ended.
-    fn ends_within(&self, wait: Duration) -> bool {
-        let ended = locked(&self.ended);
-        let waited = self.end.wait_timeout_while(ended, wait, |ended| !*ended);
-        *waited.unwrap_or_else(|e| e.into_inner()).0
+    pub(super) fn ends_within(&self, wait: Duration) -> bool {
+        let ending = locked(&self.ending);
+        drop(self.end.wait_timeout_while(ending, wait, |()| !self.has_ended()));
+        self.has_ended()
     }
 
     // --- record ---

@@ -8,7 +8,7 @@ use crate::agent::processes::Processes;
 use crate::fence::{Epoch, LeaseTimes, Lock, LockError, Proof, ProofKind, RecordStore};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ enum Mood {
     Silent,
     /// Another has it.
     Busy,
+    /// It was taken away.
+    Lost,
 }
 
 /// A double of a lock whose mood can change.
@@ -40,6 +42,7 @@ impl MoodyLock {
                 thread::park();
             },
             Mood::Silent => Err(LockError::Unreachable(std::io::ErrorKind::TimedOut.into())),
+            Mood::Lost => Err(LockError::Lost("taken away".into())),
             Mood::Busy => Err(LockError::Busy {
                 holder: "i-other".into(),
             }),
@@ -62,19 +65,50 @@ impl Lock for MoodyLock {
     }
 }
 
-/// A double of the host's reset: notes why it was asked for.
+/// A double of the host's reset, which notes why it was asked for and can hang or panic, and of the init system, which notes
+/// what it was told since the first reset began.
 #[derive(Default)]
-struct Resets(Mutex<Vec<String>>, Mutex<BTreeSet<String>>);
+struct Resets {
+    whys: Mutex<Vec<String>>,
+    told: Mutex<BTreeSet<String>>,
+    told_late: AtomicUsize,
+    /// What becomes of the next call.
+    bad: Mutex<Option<Bad>>,
+}
+
+/// How a reset fails.
+#[derive(Debug, Clone, Copy)]
+enum Bad {
+    Hangs,
+    Panics,
+}
+
+impl Resets {
+    fn count(&self) -> usize {
+        self.whys.lock().expect("resets").len()
+    }
+}
 
 impl HostReset for Resets {
     fn reset(&self, why: &str) {
-        self.0.lock().expect("resets").push(why.to_owned());
+        self.whys.lock().expect("resets").push(why.to_owned());
+        let bad = self.bad.lock().expect("bad").take();
+        match bad {
+            Some(Bad::Panics) => panic!("this double of a reset does"),
+            Some(Bad::Hangs) => loop {
+                thread::park();
+            },
+            None => {}
+        }
     }
 }
 
 impl Init for Resets {
     fn alive(&self, state: &str) {
-        self.1.lock().expect("told").insert(state.to_owned());
+        if self.count() > 0 {
+            self.told_late.fetch_add(1, Ordering::SeqCst);
+        }
+        self.told.lock().expect("told").insert(state.to_owned());
     }
 }
 
@@ -145,10 +179,8 @@ impl Running {
     }
 
     fn is_reset(&self) -> String {
-        self.until("the host is reset", |k| !k.resets.0.lock().expect("resets").is_empty());
-        let resets = self.resets.0.lock().expect("resets");
-        assert_eq!(resets.len(), 1, "{resets:?}");
-        resets[0].clone()
+        self.until("the host is reset", |k| k.resets.count() > 0);
+        self.resets.whys.lock().expect("resets")[0].clone()
     }
 }
 
@@ -159,7 +191,7 @@ fn a_host_whose_lock_hangs_or_is_silent_is_reset_after_t() {
         let keeper = start(dir.path(), Mood::Fine, Duration::from_millis(1500));
         keeper.holds();
         keeper.until("the init system is told that the guard looks", |k| {
-            k.resets.1.lock().expect("told").contains("guarding")
+            k.resets.told.lock().expect("told").contains("guarding")
         });
         let (_, mut watch) = keeper.client.watch().expect("watch");
         keeper.be(mood);
@@ -175,6 +207,25 @@ fn a_host_whose_lock_hangs_or_is_silent_is_reset_after_t() {
 }
 
 #[test]
+fn the_guard_resets_again_when_the_first_to_do_so_comes_no_further_and_feeds_no_watchdog() {
+    // The thread of the lock, which learns of the loss, hangs in the reset or panics there.
+    for bad in [Bad::Hangs, Bad::Panics] {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let keeper = start(dir.path(), Mood::Fine, PATIENCE);
+        keeper.holds();
+        keeper.until("the init system is told", |k| {
+            !k.resets.told.lock().expect("told").is_empty()
+        });
+        *keeper.resets.bad.lock().expect("bad") = Some(bad);
+        keeper.be(Mood::Lost);
+        keeper.until("the guard resets", |k| k.resets.count() > 1);
+        let late = keeper.resets.told_late.load(Ordering::SeqCst);
+        assert!(late <= 1, "told {late} times; one may have been on its way");
+        keeper.until("the keeper ends", |k| k.thread.is_finished());
+    }
+}
+
+#[test]
 fn a_keeper_that_never_held_the_lock_resets_nobody() {
     let dir = tempfile::tempdir().expect("tempdir");
     let keeper = start(dir.path(), Mood::Busy, Duration::from_millis(50));
@@ -183,7 +234,7 @@ fn a_keeper_that_never_held_the_lock_resets_nobody() {
     });
     keeper.terminate.store(true, Ordering::SeqCst);
     keeper.until("the keeper ends", |k| k.thread.is_finished());
-    assert!(keeper.resets.0.lock().expect("resets").is_empty());
+    assert_eq!(keeper.resets.count(), 0);
 }
 
 #[test]
@@ -203,7 +254,7 @@ fn a_keeper_that_init_started_again_lets_go_of_what_the_dead_one_guarded_when_no
     let keeper = start(dir.path(), Mood::Fine, Duration::from_secs(15));
     keeper.until("the keeper ends", |k| k.thread.is_finished());
     assert!(!guard.exists(), "there is nothing left to guard");
-    assert!(keeper.resets.0.lock().expect("resets").is_empty());
+    assert_eq!(keeper.resets.count(), 0);
 }
 
 #[test]
@@ -217,7 +268,7 @@ fn a_guard_of_before_the_reboot_is_nobodys() {
     assert_eq!(keeper.client.status().expect("status").guard_millis, None);
     keeper.terminate.store(true, Ordering::SeqCst);
     keeper.until("the keeper ends", |k| k.thread.is_finished());
-    assert!(keeper.resets.0.lock().expect("resets").is_empty());
+    assert_eq!(keeper.resets.count(), 0);
 }
 
 fn claim(keeper: &Running) {
@@ -255,7 +306,7 @@ fn an_owner_whose_record_is_gone_says_so_and_goes_on() {
     keeper.until("it says so", |k| {
         k.client.status().is_ok_and(|s| s.record_gone.is_some())
     });
-    assert!(keeper.resets.0.lock().expect("resets").is_empty());
+    assert_eq!(keeper.resets.count(), 0);
     keeper.terminate.store(true, Ordering::SeqCst);
     keeper.until("the keeper ends", |k| k.thread.is_finished());
 }
