@@ -324,7 +324,9 @@ impl Worker {
             match keeper.watch() {
                 Ok(opened) => return Ok(opened),
                 Err(error) if Instant::now() > deadline => {
-                    return Err(format!("the lock keeper does not answer: {error}"));
+                    return Err(format!(
+                        "the lock keeper does not answer: {error}; `journalctl -u mqaws-engine` shows what it said"
+                    ));
                 }
                 Err(_) => thread::sleep(Duration::from_millis(5)),
             }

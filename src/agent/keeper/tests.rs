@@ -7,6 +7,7 @@ use crate::agent::ports::{HostReset, Init, LockPlace};
 use crate::agent::processes::Processes;
 use crate::fence::{Epoch, LeaseTimes, Lock, LockError, Proof, ProofKind, RecordStore};
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_millis(400);
 
 /// How the double of the lock behaves from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,7 @@ enum Mood {
 
 /// A double of a lock whose mood can change.
 #[derive(Clone)]
-struct MoodyLock(Arc<Mutex<Mood>>);
+struct MoodyLock(Arc<Mutex<Mood>>, Duration);
 
 impl MoodyLock {
     fn answer(&self) -> Result<(), LockError> {
@@ -61,7 +63,7 @@ impl Lock for MoodyLock {
         self.answer()
     }
     fn lease(&self) -> Duration {
-        Duration::from_millis(400)
+        self.1
     }
 }
 
@@ -120,42 +122,40 @@ struct Running {
     thread: thread::JoinHandle<()>,
 }
 
-fn start(dir: &Path, mood: Mood, self_reset: Duration) -> Running {
-    let socket = dir.join("keeper.sock");
-    let config = KeeperConfig {
-        socket: socket.clone(),
-        mount: dir.join("mount"),
-        queue_manager: "QM1".into(),
-        file_system: "fs-1".into(),
-        instance: "i-1".into(),
-        boot: "boot-1".into(),
-        lock: LockPlace::Lease {
-            address: ([127, 0, 0, 1], 9).into(),
-            lease_ms: 400,
-        },
-        owner: None,
-    };
-    let mood = Arc::new(Mutex::new(mood));
-    let resets = Arc::new(Resets::default());
-    let terminate = Arc::new(AtomicBool::new(false));
-    let ports = KeeperPorts {
-        lock: Box::new(MoodyLock(mood.clone())),
+fn ports(resets: &Arc<Resets>, mood: Mood) -> KeeperPorts {
+    KeeperPorts {
+        lock: Box::new(MoodyLock(Arc::new(Mutex::new(mood)), LEASE)),
         reset: resets.clone(),
         init: resets.clone(),
         engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
         times: LeaseTimes {
-            self_reset,
+            self_reset: PATIENCE,
             margin: Duration::ZERO,
         },
-        terminate: terminate.clone(),
-    };
+        terminate: Arc::new(AtomicBool::new(false)),
+    }
+}
+
+fn start(dir: &Path, mood: Mood, self_reset: Duration) -> Running {
+    start_with(dir, mood, self_reset, LEASE)
+}
+
+fn start_with(dir: &Path, mood: Mood, self_reset: Duration, lease: Duration) -> Running {
+    let config = config(dir);
+    let client = Keeper::new(&config.socket);
+    let mood = Arc::new(Mutex::new(mood));
+    let resets = Arc::new(Resets::default());
+    let mut ports = ports(&resets, Mood::Fine);
+    ports.lock = Box::new(MoodyLock(mood.clone(), lease));
+    ports.times.self_reset = self_reset;
+    let terminate = ports.terminate.clone();
     let thread = thread::spawn(move || {
         run(config, "keeper-1".into(), ports).expect("keeper");
     });
     Running {
         mood,
         resets,
-        client: Keeper::new(&socket),
+        client,
         terminate,
         thread,
     }
@@ -223,6 +223,56 @@ fn the_guard_resets_again_when_the_first_to_do_so_comes_no_further_and_feeds_no_
         assert!(late <= 1, "told {late} times; one may have been on its way");
         keeper.until("the keeper ends", |k| k.thread.is_finished());
     }
+}
+
+fn config(dir: &Path) -> KeeperConfig {
+    KeeperConfig {
+        socket: dir.join("keeper.sock"),
+        mount: dir.join("mount"),
+        queue_manager: "QM1".into(),
+        file_system: "fs-1".into(),
+        instance: "i-1".into(),
+        boot: "boot-1".into(),
+        lock: LockPlace::Lease {
+            address: ([127, 0, 0, 1], 9).into(),
+            lease_ms: 400,
+        },
+        owner: None,
+    }
+}
+
+#[test]
+fn a_file_lock_that_is_not_a_keepers_is_an_error_and_a_keepers_is_none() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("keeper.lock");
+    let stranger = std::fs::File::create(&path).expect("lock file");
+    rustix::fs::flock(&stranger, rustix::fs::FlockOperation::NonBlockingLockExclusive).expect("lock");
+    let why = run(
+        config(dir.path()),
+        "keeper-2".into(),
+        ports(&Arc::default(), Mood::Fine),
+    )
+    .expect_err("nothing guards this host")
+    .to_string();
+    assert!(why.contains("no keeper answers"), "{why}");
+    drop(stranger);
+    let keeper = start(dir.path(), Mood::Fine, PATIENCE);
+    keeper.holds();
+    let second = run(
+        config(dir.path()),
+        "keeper-2".into(),
+        ports(&Arc::default(), Mood::Fine),
+    );
+    assert!(!second.expect("another keeper answers"));
+    for file in ["keeper.lock", "keeper.sock"] {
+        let mode = std::fs::metadata(dir.path().join(file))
+            .expect(file)
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    keeper.terminate.store(true, Ordering::SeqCst);
+    keeper.until("the keeper ends", |k| k.thread.is_finished());
 }
 
 #[test]
