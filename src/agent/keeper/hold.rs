@@ -54,9 +54,11 @@ impl Shared {
     }
 
     fn obtain(&self, lock: &mut dyn Lock) -> Duration {
-        let asked = boot_millis();
-        match lock.acquire() {
-            Ok(()) => {
+        // Obtaining may take longer than T, and this host has written nothing under the lock meanwhile: its guard begins with
+        // a renewal of what was obtained.
+        let obtained = lock.acquire().map(|()| boot_millis());
+        match obtained.and_then(|asked| lock.renew().map(|()| asked)) {
+            Ok(asked) => {
                 let wait = self.proved(lock, asked);
                 let mut status = locked(&self.status);
                 status.held = true;

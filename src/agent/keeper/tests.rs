@@ -29,6 +29,8 @@ enum Mood {
     Busy,
     /// It was taken away.
     Lost,
+    /// It is obtained after this long.
+    Slow(Duration),
 }
 
 /// A double of a lock whose mood can change.
@@ -39,7 +41,7 @@ impl MoodyLock {
     fn answer(&self) -> Result<(), LockError> {
         let mood = *self.0.lock().expect("mood");
         match mood {
-            Mood::Fine => Ok(()),
+            Mood::Fine | Mood::Slow(_) => Ok(()),
             Mood::Hangs => loop {
                 thread::park();
             },
@@ -54,6 +56,10 @@ impl MoodyLock {
 
 impl Lock for MoodyLock {
     fn acquire(&mut self) -> Result<(), LockError> {
+        let mood = *self.0.lock().expect("mood");
+        if let Mood::Slow(wait) = mood {
+            thread::sleep(wait);
+        }
         self.answer()
     }
     fn renew(&mut self) -> Result<(), LockError> {
@@ -273,6 +279,22 @@ fn a_file_lock_that_is_not_a_keepers_is_an_error_and_a_keepers_is_none() {
     }
     keeper.terminate.store(true, Ordering::SeqCst);
     keeper.until("the keeper ends", |k| k.thread.is_finished());
+}
+
+#[test]
+fn a_lock_that_took_longer_than_t_to_obtain_resets_nobody() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let t = Duration::from_secs(5);
+    let keeper = start(dir.path(), Mood::Slow(t * 5 / 4), t);
+    keeper.holds();
+    let age = keeper.client.status().expect("status").guard_millis.expect("guarded");
+    assert!(
+        Duration::from_millis(age) < t,
+        "counted from before the lock was there: {age} ms"
+    );
+    keeper.terminate.store(true, Ordering::SeqCst);
+    keeper.until("the keeper ends", |k| k.thread.is_finished());
+    assert_eq!(keeper.resets.count(), 0);
 }
 
 #[test]
