@@ -36,6 +36,12 @@ pub enum StoreError {
         #[source]
         source: RecordError,
     },
+    /// Somebody else has claimed a later epoch.
+    #[error("{path} is not of the highest epoch: the claim came too late")]
+    Late {
+        /// The epoch's file.
+        path: PathBuf,
+    },
     /// Somebody else has claimed this epoch.
     #[error("{path} is there already: another host was quicker")]
     Taken {
@@ -119,8 +125,11 @@ impl RecordStore {
 
     /// Claims an epoch: its file comes into being whole, or not at all because it is there.
     ///
+    /// The file of an epoch that was forgotten can come into being a second time, by a request that was on its way for very
+    /// long; so the claim counts only if its epoch is the highest afterwards.
+    ///
     /// # Errors
-    /// [`StoreError::Taken`]; [`StoreError::Io`], after which the claim may have succeeded or may still succeed.
+    /// [`StoreError::Taken`]; [`StoreError::Late`]; [`StoreError::Io`], after which the claim may have succeeded or may still succeed.
     pub fn claim(&self, record: &OwnerRecord) -> Result<(), StoreError> {
         let path = self.path(record.epoch);
         let new = self.write_new(record)?;
@@ -139,6 +148,9 @@ impl RecordStore {
             return Err(StoreError::Taken { path });
         }
         sync_dir(&self.dir)?;
+        if !self.read()?.is_some_and(|highest| highest.same_claim(record)) {
+            return Err(StoreError::Late { path });
+        }
         self.forget(record.epoch);
         Ok(())
     }
@@ -266,6 +278,19 @@ mod tests {
         }
         assert_eq!(store.epochs().expect("list").len() as u64, KEPT + 1);
         assert_eq!(store.read().expect("read").map(|r| r.epoch), Some(Epoch(12)));
+    }
+
+    #[test]
+    fn a_claim_of_an_epoch_that_was_forgotten_comes_too_late() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let store = store(dir.path());
+        for epoch in 1..=9 {
+            store.claim(&record("k1", epoch)).expect("claim");
+        }
+        assert!(!store.path(Epoch(2)).exists(), "forgotten");
+        let late = store.claim(&record("k2", 2));
+        assert!(matches!(late, Err(StoreError::Late { .. })), "{late:?}");
+        assert_eq!(store.read().expect("read"), Some(record("k1", 9)));
     }
 
     #[test]

@@ -140,6 +140,9 @@ impl Shared {
         if !*open || !fenced {
             return Reply::failed("the data is not claimed under the lock, so nothing that writes to it is run");
         }
+        if !self.proved_lately() {
+            return Reply::failed("the lock could not be proved just now, so nothing that writes to the data is run");
+        }
         let command = Command::from(order);
         tracing::info!(%command, "run in the keeper's unit");
         Reply {

@@ -31,14 +31,18 @@ impl Shared {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            wait = if self.held() {
+            let proved = if self.held() {
                 self.renew(&mut *lock)
             } else {
                 self.obtain(&mut *lock)
             };
+            // An older proof that is still fresh is no answer to whoever asks now.
             if let Some(answer) = verify {
-                let _ = answer.send(self.fresh());
+                let _ = answer.send(proved.is_ok() && self.fresh());
             }
+            wait = match proved {
+                Ok(wait) | Err(wait) => wait,
+            };
             if self.has_ended() {
                 return;
             }
@@ -53,7 +57,8 @@ impl Shared {
         (lease / 4).min(RENEW)
     }
 
-    fn obtain(&self, lock: &mut dyn Lock) -> Duration {
+    /// Tries to obtain the lock; how long to wait for the renewal, or for the next attempt.
+    fn obtain(&self, lock: &mut dyn Lock) -> Result<Duration, Duration> {
         // Obtaining may take longer than T, and this host has written nothing under the lock meanwhile: its guard begins with
         // a renewal of what was obtained.
         let obtained = lock.acquire().map(|()| boot_millis());
@@ -66,7 +71,7 @@ impl Shared {
                 drop(status);
                 tracing::info!("lock obtained");
                 self.tell(&Notice::Held);
-                wait
+                Ok(wait)
             }
             Err(LockError::Busy { holder }) => {
                 let before = locked(&self.status).holder.replace(holder.clone());
@@ -74,27 +79,28 @@ impl Shared {
                     tracing::info!(holder, "lock busy");
                     self.tell(&Notice::Busy { holder });
                 }
-                BUSY
+                Err(BUSY)
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "lock not obtained");
-                BUSY * 5
+                Err(BUSY * 5)
             }
         }
     }
 
-    fn renew(&self, lock: &mut dyn Lock) -> Duration {
+    /// Renews the lock; how long to wait for the next renewal, or for the next attempt.
+    fn renew(&self, lock: &mut dyn Lock) -> Result<Duration, Duration> {
         let asked = boot_millis();
         match lock.renew() {
-            Ok(()) => self.proved(lock, asked),
+            Ok(()) => Ok(self.proved(lock, asked)),
             Err(LockError::Lost(why)) => {
                 self.lose(&why);
-                Duration::ZERO
+                Err(Duration::ZERO)
             }
             // Says nothing about who holds it; how long that may go on is the guard's to decide.
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "lock not renewed");
-                BUSY
+                Err(BUSY)
             }
         }
     }

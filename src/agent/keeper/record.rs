@@ -170,7 +170,7 @@ impl Desk {
             condemned: before.map_or(0, |r| r.condemned),
         };
         match self.timed(|store| store.claim(&record)) {
-            Err(error @ StoreError::Taken { .. }) => Reply {
+            Err(error @ (StoreError::Taken { .. } | StoreError::Late { .. })) => Reply {
                 changed: true,
                 ..Reply::failed(chain(&error))
             },

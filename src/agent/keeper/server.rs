@@ -18,6 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+const UNPROVED: &str = "the lock could not be proved just now";
 /// Period of the sign of life.
 const BEAT: Duration = Duration::from_secs(2);
 /// A write that takes longer counts as hanging. Together with [`BEAT`] and [`TICK`] less than the agent's health check takes
@@ -278,13 +279,14 @@ impl Shared {
             _ if !self.held() => Reply::failed("the lock is not held"),
             Request::Inspect => desk.inspect(self.lease.load(Ordering::Acquire)),
             Request::Look => desk.look(),
-            Request::Claim { .. } | Request::Level { .. } | Request::Release { .. }
-                if !self.fresh() && !self.verify() =>
-            {
-                Reply::failed("the lock could not be proved just now")
-            }
+            Request::Claim { .. } if !self.verify() => Reply::failed(UNPROVED),
+            Request::Level { .. } | Request::Release { .. } if !self.proved_lately() => Reply::failed(UNPROVED),
             Request::Claim { proof } => {
                 let reply = desk.claim(proof);
+                // The claim may have taken its time: it counts for nothing if the lock went meanwhile.
+                if reply.ok && !self.verify() {
+                    return Reply::failed("the claim was written, and after it the lock could not be proved");
+                }
                 if reply.ok {
                     self.last_proof.claimed();
                 }
@@ -299,6 +301,12 @@ impl Shared {
         }
     }
 
+    /// Whether the lock was proved lately, or is now.
+    pub(super) fn proved_lately(&self) -> bool {
+        self.fresh() || self.verify()
+    }
+
+    /// Proves the lock anew, whatever was proved before.
     fn verify(&self) -> bool {
         let (answer, verified) = mpsc::channel();
         self.orders.send(LockOrder::Verify(answer)).is_ok() && verified.recv_timeout(ANSWER).unwrap_or(false)

@@ -5,6 +5,7 @@ use super::protocol::KeeperConfig;
 use super::{Keeper, KeeperPorts, run};
 use crate::agent::ports::{HostReset, Init, LockPlace};
 use crate::agent::processes::Processes;
+use crate::engine::Command;
 use crate::fence::{Epoch, LeaseTimes, Lock, LockError, Proof, ProofKind, RecordStore};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -29,6 +30,8 @@ enum Mood {
     Busy,
     /// It was taken away.
     Lost,
+    /// So many more proofs, then silence.
+    Proofs(u32),
     /// It is obtained after this long.
     Slow(Duration),
 }
@@ -39,8 +42,16 @@ struct MoodyLock(Arc<Mutex<Mood>>, Duration);
 
 impl MoodyLock {
     fn answer(&self) -> Result<(), LockError> {
-        let mood = *self.0.lock().expect("mood");
+        let mut now = self.0.lock().expect("mood");
+        let mood = *now;
         match mood {
+            Mood::Proofs(left) => *now = left.checked_sub(1).map_or(Mood::Silent, Mood::Proofs),
+            _ => {}
+        }
+        drop(now);
+        match mood {
+            Mood::Proofs(left) if left > 0 => Ok(()),
+            Mood::Proofs(_) => Err(LockError::Unreachable(std::io::ErrorKind::TimedOut.into())),
             Mood::Fine | Mood::Slow(_) => Ok(()),
             Mood::Hangs => loop {
                 thread::park();
@@ -295,6 +306,48 @@ fn a_lock_that_took_longer_than_t_to_obtain_resets_nobody() {
     keeper.terminate.store(true, Ordering::SeqCst);
     keeper.until("the keeper ends", |k| k.thread.is_finished());
     assert_eq!(keeper.resets.count(), 0);
+}
+
+#[test]
+fn a_claim_proves_the_lock_before_and_after_however_lately_it_was_proved() {
+    for proofs in [0, 1] {
+        let dir = tempfile::tempdir().expect("tempdir");
+        // So long a lease that the lock counts as proved from here to the end.
+        let keeper = start_with(dir.path(), Mood::Fine, PATIENCE, Duration::from_secs(3600));
+        keeper.holds();
+        keeper.client.inspect().expect("inspect");
+        keeper.be(Mood::Proofs(proofs));
+        let proof = Proof {
+            kind: ProofKind::New,
+            previous: None,
+        };
+        let claimed = keeper.client.claim(proof.clone());
+        assert!(claimed.is_err(), "after {proofs} proofs: {claimed:?}");
+        keeper.be(Mood::Fine);
+        keeper.client.claim(proof).expect("claim");
+        keeper.client.release(false).expect("release");
+    }
+}
+
+#[test]
+fn no_command_that_writes_is_run_once_the_lock_was_not_proved_lately() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let keeper = start(dir.path(), Mood::Fine, PATIENCE);
+    keeper.holds();
+    claim(&keeper);
+    let command = Command::new("/bin/sh").args(["-c", "exit 0"]);
+    keeper.client.run(&command).expect("fenced");
+    keeper.be(Mood::Silent);
+    keeper.until("the proof is old", |k| {
+        let status = k.client.status().expect("status");
+        status.proved_millis > Some(400)
+    });
+    let refused = keeper.client.run(&command).expect_err("not proved");
+    let why = std::error::Error::source(&refused).expect("why").to_string();
+    assert!(why.contains("could not be proved"), "{why}");
+    keeper.be(Mood::Fine);
+    keeper.client.run(&command).expect("proved again");
+    keeper.client.release(false).expect("release");
 }
 
 #[test]
