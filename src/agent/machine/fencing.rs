@@ -171,7 +171,6 @@ impl Machine {
         self.last_error = None;
         self.alarm = None;
         self.inquiry = None;
-        self.mark(mark::PROOF, proof.to_string());
         self.claim(proof);
     }
 
@@ -265,6 +264,7 @@ impl Machine {
     }
 
     fn claim(&mut self, proof: Proof) {
+        self.mark(mark::PROOF, proof.to_string());
         self.proof = Some(proof.clone());
         self.begin(Work::Claim(proof));
     }

@@ -47,10 +47,12 @@ fn a_death_is_answered_by_a_restart_in_place_under_a_new_epoch() {
         [
             mark::DEATH_NOTICED,
             mark::RESTARTING,
+            mark::PROOF,
             mark::ENGINE_STARTING,
             mark::ENGINE_STARTED,
             mark::SERVING
-        ]
+        ],
+        "the proof of this start, not of the one before"
     );
     assert_eq!(host.machine.view().epoch, Some(Epoch(2)));
     let order: Vec<&Work> = host
