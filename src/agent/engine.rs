@@ -207,7 +207,7 @@ impl Engine for IbmMq {
     fn define(&self, address: IpAddr) -> Result<(), EngineFailure> {
         let Some(user) = ObjectName::new(&self.user) else {
             return Err(EngineFailure {
-                kind: FailureKind::Final,
+                kind: FailureKind::Shared,
                 text: format!("`{}` is not a valid user name", self.user),
             });
         };

@@ -10,11 +10,18 @@ use crate::fence::DataState;
 impl IbmMq {
     /// Creates the queue manager or makes it known to this host, and tunes it.
     pub(super) fn make_known(&self, data: DataState) -> Result<EngineInfo, EngineFailure> {
+        // A person may have cleared away since what was found under the lock.
+        let own = data_path(&self.dirs().data, &self.queue_manager);
+        let data = match data {
+            DataState::HalfCreated if !own.exists() => DataState::Absent,
+            DataState::HalfCreated if own.join("qm.ini").exists() => DataState::Present,
+            found => found,
+        };
         if data == DataState::HalfCreated {
             return Err(EngineFailure {
-                kind: FailureKind::Final,
+                kind: FailureKind::Shared,
                 text: format!(
-                    "the creation of {} was cut off and left a directory without qm.ini in {}: delete it, then start again",
+                    "the creation of {} was cut off and left a directory without qm.ini in {}: delete it, and it is created again",
                     self.queue_manager,
                     self.dirs().data.display()
                 ),

@@ -23,7 +23,7 @@ impl IbmMq {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => {
                 return Err(EngineFailure {
-                    kind: FailureKind::Final,
+                    kind: FailureKind::Shared,
                     text: format!("read {}: {error}", self.definitions.display()),
                 });
             }
@@ -55,7 +55,7 @@ impl IbmMq {
     /// Another attempt, or another instance, would be given the same text and refuse it again.
     fn refused(&self, error: &MqscError) -> EngineFailure {
         let kind = match error {
-            MqscError::Failed { .. } | MqscError::Unanswered { .. } => FailureKind::Final,
+            MqscError::Failed { .. } | MqscError::Unanswered { .. } => FailureKind::Shared,
             _ => FailureKind::Transient,
         };
         EngineFailure {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::ibm_mq::data_path;
 use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
 use std::net::TcpListener;
 use std::sync::Mutex;
@@ -93,10 +94,26 @@ fn data_decides_between_creating_and_making_known() {
         let lines = script.lines.lock().expect("lines");
         assert!(lines.last().expect("a command").starts_with(last), "{lines:?}");
     }
-    let (mq, script) = engine(&[], 1);
+}
+
+#[test]
+fn half_created_data_is_not_touched_until_somebody_has_cleared_it_away() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let answers = [
+        ("dspmqver", 0, VERSION),
+        ("crtmqdir", 10, ""),
+        ("dspmqinf", 72, ""),
+        ("crtmqm", 0, ""),
+    ];
+    let (mut mq, script) = engine(&answers, 1);
+    (mq.linked, mq.mount) = (false, dir.path().to_owned());
+    let own = data_path(&mq.dirs().data, "QM1");
+    std::fs::create_dir_all(&own).expect("half of it");
     let failure = mq.adopt(DataState::HalfCreated).expect_err("half");
-    assert_eq!(failure.kind, FailureKind::Final);
+    assert_eq!(failure.kind, FailureKind::Shared);
     assert!(script.lines.lock().expect("lines").is_empty(), "nothing is touched");
+    std::fs::remove_dir(&own).expect("cleared away");
+    assert_eq!(mq.adopt(DataState::HalfCreated).expect("adopted").how, "created");
 }
 
 #[test]
@@ -241,7 +258,7 @@ fn the_users_definitions_are_applied_once_per_change_and_their_result_is_checked
     assert_eq!((result, runs), (Ok(()), 2), "nothing has changed");
     let (result, runs) = define(&[("runmqsc", 0, done), ("runmqsc", 10, none), ("runmqsc", 10, exists)]);
     let failure = result.expect_err("refused");
-    assert_eq!((failure.kind, runs), (FailureKind::Final, 3), "no mark");
+    assert_eq!((failure.kind, runs), (FailureKind::Shared, 3), "no mark");
     assert!(
         failure.text.contains("definitions.mqsc") && failure.text.contains("AMQ8150E"),
         "{}",

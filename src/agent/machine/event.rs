@@ -96,8 +96,11 @@ pub struct EngineInfo {
 pub enum FailureKind {
     /// Another attempt may succeed.
     Transient,
-    /// No attempt on this host can succeed: no licence, a half-created queue manager, a wrong name.
+    /// No attempt on this host can succeed: no licence, a wrong name.
     Final,
+    /// No attempt on any host can succeed: what is wrong is in what all of them share, as half-created data or definitions
+    /// that the engine refuses.
+    Shared,
     /// The engine says that it is active elsewhere: its own lock has not ended yet.
     Elsewhere,
 }

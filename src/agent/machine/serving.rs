@@ -107,6 +107,7 @@ impl Machine {
             Err(failure) => self.failed(failure),
             Ok(()) => {
                 self.defined = true;
+                self.alarm = None;
                 self.begin(Work::Accept);
             }
         }
@@ -234,8 +235,17 @@ impl Machine {
     /// A step between adopting and serving failed.
     pub(super) fn failed(&mut self, failure: EngineFailure) {
         self.drop_work();
-        self.controller = None;
         let EngineFailure { kind, text } = failure;
+        if kind == FailureKind::Shared {
+            // Another instance would see the same: replacing this one helps nobody. What runs goes on running.
+            let look = if self.adopted {
+                Work::Define
+            } else {
+                Work::Adopt(self.data)
+            };
+            return self.refused(text, look);
+        }
+        self.controller = None;
         match kind {
             FailureKind::Final => self.condemn(text),
             _ if self.stalled => {
@@ -254,7 +264,7 @@ impl Machine {
                     self.attempt();
                 }
             }
-            FailureKind::Transient => {
+            FailureKind::Transient | FailureKind::Shared => {
                 self.last_error = Some(text);
                 self.attempt();
             }

@@ -163,6 +163,44 @@ fn a_start_that_cannot_succeed_tells_the_stack_and_leaves_the_rest_to_it() {
 }
 
 #[test]
+fn what_every_instance_would_see_replaces_none_and_is_looked_at_again() {
+    for adopting in [true, false] {
+        let mut host = Host::new();
+        host.data = if adopting {
+            DataState::HalfCreated
+        } else {
+            DataState::Present
+        };
+        host.record = record("i-old", true, 0);
+        host.signal = Ok(SignalResult::NotWaiting);
+        let broken = Err(failure(FailureKind::Shared, "half-created, or AMQ8405I"));
+        if adopting {
+            host.adopt = broken;
+        } else {
+            host.define = broken;
+        }
+        host.send(Event::Begin);
+        host.settle();
+        for _ in 0..20 {
+            host.tick();
+        }
+        let expected = if adopting { State::Adopting } else { State::Starting };
+        assert_eq!(host.state(), expected);
+        assert_eq!(
+            host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Release { .. })),
+            0
+        );
+        assert_eq!(host.ordered(|w| *w == Work::Signal { success: false }), 1);
+        assert_eq!(host.ordered(|w| matches!(w, Work::Claim(_))), 1, "no epoch is used up");
+        assert!(host.machine.view().alarm.is_some());
+        (host.adopt, host.define) = (Ok(()), Ok(()));
+        host.tick();
+        assert_eq!(host.state(), State::Serving);
+        assert_eq!(host.machine.view().alarm, None);
+    }
+}
+
+#[test]
 fn instances_do_not_replace_each_other_for_ever() {
     for (before, reports) in [(2, 1), (3, 0)] {
         let mut host = Host::new();

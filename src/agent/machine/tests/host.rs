@@ -67,6 +67,8 @@ pub(super) struct Host {
     pub record: RecordView,
     pub data: DataState,
     pub start: Result<i32, EngineFailure>,
+    pub adopt: Result<(), EngineFailure>,
+    pub define: Result<(), EngineFailure>,
     pub health: Health,
     pub signal: Result<SignalResult, String>,
     pub left: usize,
@@ -92,6 +94,8 @@ impl Host {
             record: RecordView::Absent,
             data: DataState::Absent,
             start: Ok(PID),
+            adopt: Ok(()),
+            define: Ok(()),
             health: Health::Well,
             signal: Ok(SignalResult::Taken),
             left: 0,
@@ -170,13 +174,13 @@ impl Host {
                 Outcome::Claimed(Ok(Epoch(self.epoch)))
             }
             Work::Accounts => Outcome::AccountsSet(Ok(())),
-            Work::Adopt(_) | Work::Attach => Outcome::Adopted(Ok(EngineInfo {
+            Work::Adopt(_) | Work::Attach => Outcome::Adopted(self.adopt.clone().map(|()| EngineInfo {
                 version: self.version.into(),
                 stand_in: true,
                 how: "created".into(),
             })),
             Work::Start(_) => Outcome::Started(self.start.clone()),
-            Work::Define => Outcome::Defined(Ok(())),
+            Work::Define => Outcome::Defined(self.define.clone()),
             Work::Accept => Outcome::Accepting(Ok(())),
             Work::Check => Outcome::Checked(self.health.clone(), Ordered(false)),
             Work::Find => Outcome::Found(None),

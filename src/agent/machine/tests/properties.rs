@@ -16,6 +16,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     let kind = prop_oneof![
         Just(FailureKind::Transient),
         Just(FailureKind::Final),
+        Just(FailureKind::Shared),
         Just(FailureKind::Elsewhere)
     ];
     let broken = (kind, word())
