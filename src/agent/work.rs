@@ -302,6 +302,7 @@ impl Worker {
         let owner = self.ports.engine.owner();
         let keeper = self.keeper();
         if let Ok((status, watch)) = keeper.watch() {
+            status.guards(&self.config.queue_manager, &self.config.storage.file_system)?;
             return Ok((status, watch));
         }
         let config = KeeperConfig {

@@ -37,12 +37,18 @@ impl DecisionFile {
         fs::rename(new, path)
     }
 
-    /// Takes the decision away, if there is one; what cannot be read is none.
+    /// Takes the decision away, if there is one; what cannot be read is none, nor is what nobody waits for any more.
     pub fn take(layout: &Layout) -> Option<Self> {
         let path = layout.decision();
         let text = fs::read(&path).ok()?;
+        let written = fs::metadata(&path).and_then(|meta| meta.modified());
+        let waited_for = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age <= DECISION));
         if let Err(error) = fs::remove_file(&path) {
             tracing::warn!(%error, "a decision cannot be taken away and is not obeyed");
+            return None;
+        }
+        if !waited_for {
+            tracing::warn!("a decision that nobody waits for any more is not obeyed");
             return None;
         }
         serde_json::from_slice(&text)
@@ -349,8 +355,14 @@ mod tests {
             named: "i-old".into(),
         };
         decision.put(&layout).expect("put");
-        assert_eq!(DecisionFile::take(&layout), Some(decision));
+        assert_eq!(DecisionFile::take(&layout), Some(decision.clone()));
         assert_eq!(DecisionFile::take(&layout), None);
+        decision.put(&layout).expect("put");
+        let file = fs::File::options().write(true).open(layout.decision()).expect("file");
+        let left = std::time::SystemTime::now() - DECISION - Duration::from_secs(1);
+        file.set_modified(left).expect("left by a command that was interrupted");
+        assert_eq!(DecisionFile::take(&layout), None);
+        assert!(!layout.decision().exists());
         fs::write(layout.decision(), "i-old").expect("garbage");
         assert_eq!(DecisionFile::take(&layout), None);
         assert!(!layout.decision().exists());

@@ -122,6 +122,12 @@ pub struct KeeperStatus {
     pub instance: String,
     /// See `instance`.
     pub boot: String,
+    /// Whose data it guards; empty for a keeper of an earlier version.
+    #[serde(default)]
+    pub queue_manager: String,
+    /// Where they are; empty for a keeper of an earlier version.
+    #[serde(default)]
+    pub file_system: String,
     /// Whether the lock is held.
     pub held: bool,
     /// Who holds it, when that is another.
@@ -148,6 +154,22 @@ pub struct KeeperStatus {
     /// Why the record that this keeper claimed is not there any more.
     #[serde(default)]
     pub record_gone: Option<String>,
+}
+
+impl KeeperStatus {
+    /// Whether this keeper guards these data: an agent's configuration may have changed since it was started.
+    ///
+    /// # Errors
+    /// In words, when it guards others.
+    pub fn guards(&self, queue_manager: &str, file_system: &str) -> Result<(), String> {
+        let (own, other) = (&self.queue_manager, &self.file_system);
+        if (own.as_str(), other.as_str()) == (queue_manager, file_system) || (own.is_empty() && other.is_empty()) {
+            return Ok(());
+        }
+        Err(format!(
+            "the lock keeper that runs guards {own} on {other}, and this agent is configured for {queue_manager} on {file_system}: end it in order with the old configuration first"
+        ))
+    }
 }
 
 /// What an inspection found.

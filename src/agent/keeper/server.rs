@@ -123,6 +123,8 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
             pid: std::process::id(),
             instance: config.instance.clone(),
             boot: config.boot.clone(),
+            queue_manager: config.queue_manager.clone(),
+            file_system: config.file_system.clone(),
             ..KeeperStatus::default()
         }),
         watchers: Mutex::default(),
@@ -426,6 +428,11 @@ impl Shared {
         let (done, released) = mpsc::channel();
         if self.orders.send(LockOrder::Release(done)).is_ok() {
             let _ = released.recv_timeout(ANSWER);
+        }
+        if self.held() {
+            return Reply::failed(
+                "the record says that the data is let go, but the lock does not answer and is still held",
+            );
         }
         reply
     }

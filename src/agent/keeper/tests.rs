@@ -1,7 +1,7 @@
 //! Keepers on threads, with doubles of the lock and of the host's reset.
 
 use super::guard::boot_millis;
-use super::protocol::KeeperConfig;
+use super::protocol::{KeeperConfig, KeeperStatus};
 use super::{Keeper, KeeperPorts, run};
 use crate::agent::ports::{HostReset, Init, LockPlace};
 use crate::agent::processes::Processes;
@@ -434,6 +434,39 @@ fn an_owner_whose_record_is_gone_says_so_and_goes_on() {
     assert_eq!(keeper.resets.count(), 0);
     keeper.terminate.store(true, Ordering::SeqCst);
     keeper.until("the keeper ends", |k| k.thread.is_finished());
+}
+
+#[test]
+fn a_keeper_says_whose_data_it_guards() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let keeper = start(dir.path(), Mood::Busy, PATIENCE);
+    keeper.until("it answers", |k| k.client.status().is_ok());
+    let status = keeper.client.status().expect("status");
+    assert_eq!(status.guards("QM1", "fs-1"), Ok(()));
+    for (queue_manager, file_system) in [("QM2", "fs-1"), ("QM1", "fs-2")] {
+        let why = status.guards(queue_manager, file_system).expect_err("another's");
+        assert!(why.contains("QM1 on fs-1"), "{why}");
+    }
+    assert_eq!(
+        KeeperStatus::default().guards("QM1", "fs-1"),
+        Ok(()),
+        "of an earlier version"
+    );
+    keeper.terminate.store(true, Ordering::SeqCst);
+    keeper.until("the keeper ends", |k| k.thread.is_finished());
+}
+
+#[test]
+fn a_release_whose_lock_does_not_answer_is_no_success() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let keeper = start_with(dir.path(), Mood::Fine, PATIENCE, Duration::from_secs(3600));
+    keeper.holds();
+    claim(&keeper);
+    keeper.be(Mood::Hangs);
+    let why = keeper.client.release(false).expect_err("the lock is still held");
+    assert!(why.contains("still held"), "{why}");
+    let status = keeper.client.status().expect("it lives");
+    assert!(status.held && status.guard_millis.is_some());
 }
 
 #[test]
