@@ -19,6 +19,7 @@ impl Session<'_> {
             place: Place {
                 kind: if lab.is_some() { "lab" } else { "aws" }.into(),
                 timing: lab.map(|lab| lab.timing.clone()),
+                hosts: lab.map(|lab| lab.hosts.clone()),
                 region: self.target.region.clone(),
                 account: self.target.account.clone(),
                 stack: self.target.stack.clone(),

@@ -13,6 +13,6 @@ mod userdata;
 
 pub use console::Console;
 pub use host::{Ended, Host, HostError, HostSpec};
-pub use metadata::{Directory, Facts, PORT as METADATA_PORT, serve as serve_metadata, serve_guests};
+pub use metadata::{Directory, Facts, serve as serve_metadata, serve_guests};
 pub use process::{MAX_LAB_DIR, ProcessHost};
 pub use userdata::{BootPlan, FileToWrite, UserDataError};
