@@ -184,7 +184,11 @@ fn every_fault_passes_and_is_explained() {
             (&"pass".into(), &true.into())
         );
         assert_eq!(
-            [&report["place"]["kind"], &report["place"]["timing"], &report["place"]["hosts"]],
+            [
+                &report["place"]["kind"],
+                &report["place"]["timing"],
+                &report["place"]["hosts"]
+            ],
             [&"lab".into(), &"fast".into(), &"process".into()] as [&Value; 3]
         );
         assert_eq!(runs(&report).len().to_string(), rounds);

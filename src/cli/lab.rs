@@ -135,7 +135,9 @@ fn start(context: &Context, up: &Up) -> Outcome {
     if let Some(record) = &before
         && (record.timing != options.timing
             || record.hosts != options.hosts
-            || up.standin_defect.is_some() || up.api_faults > 0.0 || up.port.is_some())
+            || up.standin_defect.is_some()
+            || up.api_faults > 0.0
+            || up.port.is_some())
     {
         return Err(CliError::Precondition {
             message: format!(

@@ -63,9 +63,9 @@ impl Sky {
             secret: "s".into(),
             allow_faults: false,
             lab: Some(Lab {
-                    timing: "fast".into(),
-                    hosts: "process".into(),
-                }),
+                timing: "fast".into(),
+                hosts: "process".into(),
+            }),
         };
         Self {
             toy,

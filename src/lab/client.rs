@@ -268,7 +268,14 @@ fn spawn(options: &Options, dir: &Path) -> Result<(Child, fs::File), ClientError
         .arg("__lab")
         .arg("--dir")
         .arg(dir)
-        .args(["--id", &id, "--timing", options.timing.name(), "--hosts", options.hosts.name()])
+        .args([
+            "--id",
+            &id,
+            "--timing",
+            options.timing.name(),
+            "--hosts",
+            options.hosts.name(),
+        ])
         .env(LAB_MARK, &id)
         .current_dir("/")
         .stdout(log)

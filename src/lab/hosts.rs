@@ -27,7 +27,9 @@ impl Hosts {
 
     /// Reads what a lab can be asked for: `process` or `namespace`. Guests need a program, and that says it.
     pub fn parse(name: &str) -> Option<Self> {
-        [Hosts::Process, Hosts::Namespace].into_iter().find(|h| h.name() == name)
+        [Hosts::Process, Hosts::Namespace]
+            .into_iter()
+            .find(|h| h.name() == name)
     }
 
     /// What is true of them and not of instances of EC2, in a line.

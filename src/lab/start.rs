@@ -375,7 +375,10 @@ mod tests {
 
     #[test]
     fn arguments_are_read_and_refused() {
-        let good = parse(words("--dir /tmp/x --timing aws --hosts namespace --api-faults 0.3 --until-stdin-closes")).expect("good");
+        let good = parse(words(
+            "--dir /tmp/x --timing aws --hosts namespace --api-faults 0.3 --until-stdin-closes",
+        ))
+        .expect("good");
         assert_eq!(
             (good.timing, good.hosts, good.port, good.until_stdin_closes),
             (Timing::Aws, Hosts::Namespace, PORT, true)

@@ -346,7 +346,11 @@ fn enter(cloud: &Cloud, instance: &mut Instance, state: InstanceState) {
 pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
     let timing = cloud.site.timing;
     tokio::time::sleep(timing.of(&EC2_PENDING)).await;
-    let Some((zone, address, mac)) = ec2.state().instances.get(&id).map(|i| (i.zone.clone(), i.address, i.mac.clone()))
+    let Some((zone, address, mac)) = ec2
+        .state()
+        .instances
+        .get(&id)
+        .map(|i| (i.zone.clone(), i.address, i.mac.clone()))
     else {
         return;
     };

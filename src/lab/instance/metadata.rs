@@ -125,11 +125,7 @@ impl Drop for Entry {
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve(
-    cloud: &Arc<Cloud>,
-    facts: Arc<Mutex<Facts>>,
-    interface: &Interface,
-) -> io::Result<JoinHandle<()>> {
+pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>, interface: &Interface) -> io::Result<JoinHandle<()>> {
     let address = lock(&facts).address.unwrap_or(Ipv4Addr::LOCALHOST);
     let state = Arc::new(Metadata {
         cloud: Arc::downgrade(cloud),

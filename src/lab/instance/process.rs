@@ -119,8 +119,11 @@ impl ProcessHost {
     pub(super) async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
         let done = self.interface.connect(connected).await?;
         if done {
-            self.console
-                .print(if connected { "network: cable plugged in" } else { "network: cable unplugged" });
+            self.console.print(if connected {
+                "network: cable plugged in"
+            } else {
+                "network: cable unplugged"
+            });
         }
         Ok(done)
     }

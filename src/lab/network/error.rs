@@ -35,7 +35,7 @@ impl Remedy for NetworkError {
     }
 
     fn hint(&self) -> Option<String> {
-        let otherwise = "or leave `--hosts` out: process hosts need neither";
+        let otherwise = "or leave `--hosts` out: hosts that are processes need no namespaces";
         Some(match self {
             NetworkError::Program(_) => format!("install iproute2 (`ip`), {otherwise}"),
             NetworkError::User(_) | NetworkError::Namespace(_) => format!(

@@ -49,7 +49,9 @@ impl Namespace {
             .name("namespace".to_owned())
             .spawn(thread)
             .map_err(NetworkError::Namespace)?;
-        let path = making.await.map_err(|e| NetworkError::Namespace(io::Error::other(e)))??;
+        let path = making
+            .await
+            .map_err(|e| NetworkError::Namespace(io::Error::other(e)))??;
         let jobs = Mutex::new(Some(jobs));
         Ok(Self { jobs, path })
     }

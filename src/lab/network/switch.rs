@@ -127,6 +127,11 @@ impl Cable {
         }
         let state = if connected { "up" } else { "down" };
         let command = format!("link set {} {state}\n", self.port);
-        ip::batch(&self.switch.namespace, &format!("the port {} {state}", self.port), &command).await
+        ip::batch(
+            &self.switch.namespace,
+            &format!("the port {} {state}", self.port),
+            &command,
+        )
+        .await
     }
 }

@@ -133,7 +133,14 @@ mod tests {
         assert!(check(&Network::Machine, address, &settings(Probe::Tcp, CheckPort::Traffic)).await);
         let elsewhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
         assert!(!check(&Network::Machine, elsewhere, &settings(Probe::Tcp, CheckPort::Traffic)).await);
-        assert!(check(&Network::Machine, elsewhere, &settings(Probe::Tcp, CheckPort::Fixed(address.port()))).await);
+        assert!(
+            check(
+                &Network::Machine,
+                elsewhere,
+                &settings(Probe::Tcp, CheckPort::Fixed(address.port()))
+            )
+            .await
+        );
 
         let http = || Probe::Http {
             path: "/ready".into(),
