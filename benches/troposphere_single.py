@@ -783,6 +783,23 @@ template.add_resource(
         OKActions=If("HasAlarmTopic", [Ref("AlarmTopic")], NoValue),
     )
 )
+template.add_resource(
+    cloudwatch.Alarm(
+        "FenceAlarm",
+        AlarmDescription="An instance refuses to start the queue manager and waits: for EC2, for a person, or for a newer image",
+        Namespace="mqaws",
+        MetricName="FenceAlarm",
+        Dimensions=[cloudwatch.MetricDimension(Name="Stack", Value=StackName)],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=0,
+        TreatMissingData="notBreaching",
+        AlarmActions=If("HasAlarmTopic", [Ref("AlarmTopic")], NoValue),
+        OKActions=If("HasAlarmTopic", [Ref("AlarmTopic")], NoValue),
+    )
+)
 template.add_output(
     Output("Endpoint", Description="DNS name of the load balancer", Value=GetAtt("LoadBalancer", "DNSName"))
 )

@@ -167,6 +167,11 @@ fn deployment_lives_and_goes_and_its_data_stay() {
     let again = lab.json(&["deploy", "--local"], 0);
     assert_eq!(again["changed"], false, "no change is success");
     assert_eq!(again["outputs"], deployed["outputs"]);
+    assert_eq!(
+        shown(&again),
+        ["targets", "agent", "endpoint"],
+        "nothing was signalled this time"
+    );
 
     let status = lab.json(&["status", "--local"], 0);
     assert_eq!(status["schema"], "mqaws.status/1");
@@ -193,8 +198,20 @@ fn deployment_lives_and_goes_and_its_data_stay() {
         assert_eq!(error["error"], "this change would replace `FileSystem`");
         assert_eq!(error["left"], "nothing was changed");
     }
+    what_is_not_there_is_shown_where_it_was_asked_for(&lab);
     let (review, _) = lab.run(&["plan", "--local", "--set", "endpoint.idle_timeout_seconds=600"], 0);
     assert!(review.contains("~ change   Listener"), "{review}");
+    let (review, _) = lab.run(&["plan", "--local", "--allow-faults"], 0);
+    assert!(
+        review.contains("may replace its instance") && !review.contains("; replaces its instance"),
+        "a tag is no outage: {review}"
+    );
+    assert!(review.contains(" more "), "consequences are folded: {review}");
+    let (review, _) = lab.run(&["plan", "--local", "--instance-type", "m6i.xlarge"], 0);
+    assert!(
+        review.contains("; replaces its instance: one planned outage"),
+        "{review}"
+    );
     assert_eq!(
         lab.json(&["deploy", "--local"], 0)["changed"],
         false,
@@ -202,6 +219,26 @@ fn deployment_lives_and_goes_and_its_data_stay() {
     );
 
     no_secret_is_told(&lab, "mqaws-qm1");
+
+    let replaced = lab.json(
+        &[
+            &["deploy", "--local", "--yes", "--allow-replace", "FileSystem"],
+            &other[..],
+        ]
+        .concat(),
+        0,
+    );
+    assert_eq!(
+        replaced["kept"],
+        serde_json::json!([format!("file system {file_system}")])
+    );
+    assert!(shown(&replaced).contains(&"signal"), "{replaced}");
+    let old = file_system;
+    let file_system = replaced["outputs"]["FileSystemId"]
+        .as_str()
+        .expect("an output")
+        .to_owned();
+    assert_ne!(file_system, old);
 
     let log = std::fs::read_to_string(lab.dir().join("log/server.log")).expect("a log");
     assert!(
@@ -225,11 +262,55 @@ fn deployment_lives_and_goes_and_its_data_stay() {
         lab.json(&["status", "--local"], 3)["error"],
         "no stack mqaws-qm1 in the local cloud"
     );
-    assert!(
-        lab.json(&["lab", "status"], 0).to_string().contains(&file_system),
-        "the data are still there"
-    );
+    let status = lab.json(&["lab", "status"], 0).to_string();
+    for data in [&old, &file_system] {
+        assert!(status.contains(data), "the data of {data} are still there: {status}");
+    }
     lab.end();
+}
+
+/// What only the cloud can tell to be wrong is an error of the configuration, with its place and a way out.
+fn what_is_not_there_is_shown_where_it_was_asked_for(lab: &Lab) {
+    for (flag, value, error, hint) in [
+        (
+            "--instance-type",
+            "zz.large",
+            "CloudFormation does not take a value of mqaws-qm1",
+            "change `instance.type`",
+        ),
+        (
+            "--ami",
+            "ami-0abcdef1234567890",
+            "image ami-0abcdef1234567890 does not exist in this region",
+            "`instance.ami`",
+        ),
+        (
+            "--subnets",
+            "subnet-0abcdef1234567890,subnet-0abcdef1234567891",
+            "subnet subnet-0abcdef1234567890 does not exist in this region",
+            "`network.subnets`",
+        ),
+    ] {
+        let found = lab.json(&["deploy", "--local", "--yes", flag, value], 3);
+        assert_eq!(found["error"], error);
+        assert!(found["hint"].as_str().is_some_and(|h| h.contains(hint)), "{found}");
+        assert!(
+            found["place"]
+                .as_str()
+                .is_some_and(|p| p.contains(&format!("flag {flag}"))),
+            "{found}"
+        );
+        assert_eq!(found["left"], "nothing was changed");
+    }
+    let found = lab.json(&["deploy", "--local", "--instance-type", "zz.large"], 3);
+    let cause = found["details"]["cause"].as_str().unwrap_or_default();
+    assert!(cause.contains("InstanceType") && cause.contains("zz.large"), "{found}");
+
+    let found = lab.json(&["deploy", "--local", "--timing", "aws"], 3);
+    assert_eq!(
+        found["error"],
+        "a local cloud runs already, with process hosts, fast timing and its own options"
+    );
 }
 
 fn no_secret_is_told(lab: &Lab, stack: &str) {
@@ -283,34 +364,100 @@ fn dead_image_fails_the_deployment_and_the_next_one_cleans_up() {
     lab.end();
 }
 
+/// A deployment that goes on while the test does something else.
+struct Running {
+    child: std::process::Child,
+    lines: Box<dyn Iterator<Item = String>>,
+}
+
+impl Running {
+    /// Starts a deployment whose instance never signals, and waits until it waits for that.
+    fn waiting_for_a_signal(lab: &Lab) -> Self {
+        let mut child = lab
+            .command(&["deploy", "--local", "--ami", BARE])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("runs");
+        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut lines = Box::new(lines.map_while(Result::ok));
+        let waiting = lines.find(|line| line.contains("waiting for the agent's signal"));
+        assert!(waiting.is_some(), "the deployment waits for a signal that never comes");
+        Self { child, lines }
+    }
+
+    fn interrupt(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")).expect("a pid");
+        kill_process(pid, Signal::INT).expect("interrupts");
+    }
+
+    /// What it still says, when it ends with the exit code.
+    fn rest(mut self, exit: i32) -> String {
+        let rest: Vec<String> = self.lines.by_ref().collect();
+        let ended = wait_for_end(&mut self.child, Duration::from_secs(120));
+        assert_eq!(ended, Some(exit), "{rest:#?}");
+        rest.join("\n")
+    }
+}
+
 #[test]
 fn interrupted_deployment_is_undone() {
     let lab = Lab::start(&[]);
-    let mut child = lab
-        .command(&["deploy", "--local", "--ami", BARE])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("runs");
-    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
-    let mut lines = BufReader::new(child.stderr.take().expect("piped"))
-        .lines()
-        .map_while(Result::ok);
-    let waiting = lines.find(|line| line.contains("waiting for the agent's signal"));
-    assert!(waiting.is_some(), "the deployment waits for a signal that never comes");
-    kill_process(pid, Signal::INT).expect("interrupts");
-    let rest: Vec<String> = lines.collect();
-    let ended = wait_for_end(&mut child, Duration::from_secs(120));
-    assert_eq!(ended, Some(130), "{rest:#?}");
-    assert!(
-        rest.iter().any(|l| l.contains("deleting what was created so far")),
-        "{rest:#?}"
-    );
+    let running = Running::waiting_for_a_signal(&lab);
+    running.interrupt();
+    let said = running.rest(130);
+    assert!(said.contains("deleting what was created so far"), "{said}");
+    assert!(said.contains("deleted: no client can have reached it"), "{said}");
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
         "no stack mqaws-qm1 in the local cloud"
     );
     assert_eq!(lab.of_instances(), Vec::<String>::new());
+    let file_systems = std::fs::read_dir(lab.dir().join("fs")).map_or(0, Iterator::count);
+    assert_eq!(file_systems, 0, "no file system is left");
+
+    let running = Running::waiting_for_a_signal(&lab);
+    lab.run(&["destroy", "--local", "--yes"], 0);
+    let said = running.rest(4);
+    assert!(said.contains("somebody else is deleting the stack"), "{said}");
+    assert!(
+        said.contains("stack mqaws-qm1 was deleted by somebody else while it was deployed"),
+        "{said}"
+    );
+    assert!(!said.contains("rolled back"), "{said}");
+
+    let deployed = lab.json(&["deploy", "--local"], 0);
+    let running = Running::waiting_for_a_signal(&lab);
+    let busy = lab.json(&["destroy", "--local", "--yes"], 3);
+    assert_eq!(busy["error"], "stack mqaws-qm1 is busy: UPDATE_IN_PROGRESS");
+    running.interrupt();
+    let said = running.rest(130);
+    assert!(said.contains("rolling the update back"), "{said}");
+    assert!(said.contains("left:  the stack as it was before"), "{said}");
+    let again = lab.json(&["deploy", "--local"], 0);
+    assert_eq!(
+        (&again["status"], &again["changed"], &again["outputs"]),
+        (&"UPDATE_ROLLBACK_COMPLETE".into(), &false.into(), &deployed["outputs"]),
+        "it is as it was before, and serves"
+    );
+    lab.end();
+}
+
+#[test]
+fn instance_that_cannot_be_launched_is_told_in_ec2s_words() {
+    let lab = Lab::start(&[]);
+    lab.json(&["deploy", "--local"], 0);
+    let (_, said) = lab.run(&["deploy", "--local", "--yes", "--key-name", "nosuch"], 4);
+    assert!(
+        said.contains("launch failed: The key pair 'nosuch' does not exist"),
+        "{said}"
+    );
+    assert!(said.contains("error: stack mqaws-qm1 was rolled back"), "{said}");
+    assert!(said.contains("cause: no instance could be launched, "), "{said}");
+    assert!(
+        said.contains("`instance.key_name`") && !said.contains("console output"),
+        "{said}"
+    );
     lab.end();
 }
 

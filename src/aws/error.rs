@@ -101,6 +101,30 @@ impl AwsError {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 
+    /// Whether CloudFormation refuses for the status that the stack is in. It has no code of its own for that, only words.
+    pub fn is_wrong_status(&self) -> bool {
+        let words = ["current stack status", "while in status", "can not be updated"];
+        self.code.as_deref() == Some("ValidationError") && words.iter().any(|w| self.message().contains(w))
+    }
+
+    /// Whether a file system still has mount targets.
+    pub fn is_in_use(&self) -> bool {
+        self.code.as_deref() == Some("FileSystemInUse")
+    }
+
+    /// The whole of it in one line, with AWS's code: for those who go on in spite of it.
+    pub fn told(&self) -> String {
+        let code = self
+            .code
+            .as_deref()
+            .map(|code| format!(" ({code})"))
+            .unwrap_or_default();
+        match self.message() {
+            "" => format!("{self}{code}"),
+            message => format!("{self}{code}: {message}"),
+        }
+    }
+
     /// What AWS said, empty when nothing.
     pub fn message(&self) -> &str {
         self.said.as_ref().map(|s| s.0.as_str()).unwrap_or_default()
@@ -146,6 +170,15 @@ impl AwsError {
     #[cfg(test)]
     pub(crate) fn test(problem: Problem) -> Self {
         Self::local("test:Call", problem, Some("words of AWS".into()))
+    }
+
+    /// An answer with status 400, for tests of what lies above the ports.
+    #[cfg(test)]
+    pub(crate) fn test_answer(action: &str, code: &str, message: &str) -> Self {
+        Self {
+            code: Some(code.into()),
+            ..Self::local(action, classify(action, code, message, 400), Some(message.into()))
+        }
     }
 }
 
@@ -387,6 +420,34 @@ mod tests {
         ] {
             let error = AwsError::test(problem);
             assert!(error.hint().is_some(), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_cloudformations_words_about_a_status_are_about_the_status() {
+        let action = "cloudformation:CancelUpdateStack";
+        for (code, message, expected) in [
+            (
+                "ValidationError",
+                "CancelUpdateStack cannot be called from current stack status",
+                true,
+            ),
+            (
+                "ValidationError",
+                "Stack [s] cannot be deleted while in status UPDATE_IN_PROGRESS",
+                true,
+            ),
+            ("ValidationError", "Stack [s] does not exist", false),
+            ("InvalidAction", "The action CancelUpdateStack is not valid", false),
+            ("AccessDenied", "User is not authorized to perform: x:Y", false),
+        ] {
+            let error = AwsError::test_answer(action, code, message);
+            assert_eq!(error.is_wrong_status(), expected, "{message}");
+            assert!(
+                error.told().ends_with(&format!("({code}): {message}")),
+                "{}",
+                error.told()
+            );
         }
     }
 

@@ -25,7 +25,7 @@ const TURN_LASTS: Duration = Duration::from_secs(4 * 3600);
 const UNTIL: &str = " until ";
 
 /// Alarms of a stack by their logical ids.
-const ALARMS: [&str; 3] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm"];
+const ALARMS: [&str; 4] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm", "FenceAlarm"];
 
 impl Clients {
     async fn line(&self, instance: &str, line: &str) -> Result<String, CloudError> {

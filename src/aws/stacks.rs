@@ -3,10 +3,13 @@
 use super::clients::Clients;
 use super::error::{AwsError, wrap};
 use super::time;
-use crate::deploy::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Stacks};
+use crate::deploy::finding::Finding;
+use crate::deploy::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Stacks};
+use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudformation as cloudformation;
-use cloudformation::types::{Capability, ChangeSetType, Parameter, ResourceChange, StackEvent, Tag};
+use aws_sdk_efs as efs;
+use cloudformation::types::{Capability, ChangeSetType, OperationEvent, Parameter, ResourceChange, StackEvent, Tag};
 use jiff::Timestamp;
 
 impl Clients {
@@ -80,6 +83,20 @@ impl Stacks for Clients {
         }
     }
 
+    async fn findings(&self, change_set: &str) -> Result<Vec<Finding>, AwsError> {
+        let mut findings = Vec::new();
+        let mut token = None;
+        loop {
+            let call = self.cloudformation().describe_events().change_set_name(change_set);
+            let page = wrap("cloudformation:DescribeEvents", call.set_next_token(token).send().await)?;
+            findings.extend(page.operation_events().iter().filter_map(finding));
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(findings);
+            }
+        }
+    }
+
     async fn execute(&self, change_set: &str, token: &str) -> Result<(), AwsError> {
         let call = self.cloudformation().execute_change_set().change_set_name(change_set);
         wrap(
@@ -138,6 +155,33 @@ impl Stacks for Clients {
         wrap("cloudformation:UpdateTerminationProtection", answer).map(drop)
     }
 
+    async fn delete_file_system(&self, id: &str) -> Result<(), AwsError> {
+        let call = efs::Client::new(self.config()).delete_file_system().file_system_id(id);
+        none_is_fine(wrap("elasticfilesystem:DeleteFileSystem", call.send().await).map(drop))
+    }
+
+    async fn launches(&self, group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
+        let mut launches = Vec::new();
+        let mut token = None;
+        loop {
+            let call = autoscaling::Client::new(self.config())
+                .describe_scaling_activities()
+                .auto_scaling_group_name(group)
+                .include_deleted_groups(true)
+                .set_next_token(token);
+            let page = wrap("autoscaling:DescribeScalingActivities", call.send().await)?;
+            let began = |a: &Activity| a.start_time().and_then(time);
+            // Pages are newest first: the first old activity ends the reading.
+            let older = page.activities().iter().any(|a| began(a).is_some_and(|at| at < from));
+            launches.extend(page.activities().iter().filter_map(launch).filter(|l| l.at >= from));
+            token = page.next_token().map(str::to_owned);
+            if older || token.is_none() {
+                launches.reverse();
+                return Ok(launches);
+            }
+        }
+    }
+
     async fn suspend(&self, group: &str, processes: &[&str]) -> Result<(), AwsError> {
         let call = autoscaling::Client::new(self.config())
             .suspend_processes()
@@ -175,9 +219,38 @@ fn change(change: &ResourceChange) -> Change {
                 after: text(target.after_value()),
                 recreation: target.requires_recreation().map(|r| r.as_str().to_owned()),
                 cause: text(detail.causing_entity()),
+                dynamic: detail.evaluation().is_some_and(|e| e.as_str() == "Dynamic"),
             })
             .collect(),
     }
+}
+
+/// Reads a validation that failed; other events have no such status.
+fn finding(event: &OperationEvent) -> Option<Finding> {
+    let failed = event.validation_status().is_some_and(|s| s.as_str() == "FAILED");
+    failed.then(|| Finding {
+        path: event
+            .validation_path()
+            .or(event.logical_resource_id())
+            .unwrap_or_default()
+            .to_owned(),
+        words: event.validation_status_reason().unwrap_or("no reason given").to_owned(),
+    })
+}
+
+/// Reads `Launching a new EC2 instance: i-…`; a launch that failed has no id, and may have its reason behind the words.
+fn launch(activity: &Activity) -> Option<Launch> {
+    let rest = activity.description()?.strip_prefix("Launching a new EC2 instance")?;
+    let instance = rest.trim_start_matches([':', ' ']).split_whitespace().next();
+    Some(Launch {
+        at: activity.start_time().and_then(time)?,
+        instance: instance.filter(|id| id.starts_with("i-")).map(str::to_owned),
+        status: activity
+            .status_code()
+            .map(|s| s.as_str().to_owned())
+            .unwrap_or_default(),
+        words: activity.status_message().map(str::to_owned),
+    })
 }
 
 fn event(event: &StackEvent) -> Option<Event> {
@@ -199,4 +272,35 @@ fn event(event: &StackEvent) -> Option<Event> {
             .filter(|r| !r.is_empty())
             .map(str::to_owned),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autoscaling::types::ScalingActivityStatusCode;
+
+    fn activity(description: &str, status: &str, message: Option<&str>) -> Activity {
+        Activity::builder()
+            .description(description)
+            .start_time(aws_smithy_types::DateTime::from_secs(1_700_000_000))
+            .status_code(ScalingActivityStatusCode::from(status))
+            .set_status_message(message.map(str::to_owned))
+            .build()
+    }
+
+    #[test]
+    fn launches_are_told_from_other_activities() {
+        let words = "The key pair 'x' does not exist. Launching EC2 instance failed.";
+        let failed = launch(&activity("Launching a new EC2 instance", "Failed", Some(words))).expect("a launch");
+        assert_eq!((failed.instance.as_deref(), failed.failure()), (None, Some(words)));
+        let reason = format!("Launching a new EC2 instance.  Status Reason: {words}");
+        let failed = launch(&activity(&reason, "Failed", Some(words))).expect("a launch");
+        assert_eq!((failed.instance.as_deref(), failed.failure()), (None, Some(words)));
+        let good = launch(&activity("Launching a new EC2 instance: i-0a", "Successful", None)).expect("a launch");
+        assert_eq!((good.instance.as_deref(), good.failure()), (Some("i-0a"), None));
+        assert_eq!(
+            launch(&activity("Terminating EC2 instance: i-0a", "Failed", None)),
+            None
+        );
+    }
 }

@@ -294,6 +294,14 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
         lease,
         "90",
     );
+    let start = own.start_on_lease.map(|flag| flag.to_string());
+    key(
+        &mut out,
+        "Start when the last owner's lease has run out and EC2 says nothing; default: IBM MQ may",
+        "start_on_lease",
+        start,
+        "true",
+    );
 
     out.push_str("\n# The application's user; its password is generated and stays in Secrets Manager.\ncredentials:\n");
     let user = other(&deployment.credentials.username, &default.credentials.username);
@@ -436,6 +444,7 @@ mod tests {
             ("storage.backup", "false"),
             ("storage.mount", "nfs"),
             ("storage.lease_seconds", "10"),
+            ("storage.start_on_lease", "false"),
             ("security.allow_faults", "true"),
             ("profile", "dev: x"),
             ("tags", "at=12:30:45,on=off"),

@@ -118,7 +118,7 @@ async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -
     let made = plan::make(context, &clients, &deployment.clone().into(), false, interrupt).await?;
     output.say(row("plan", made.plan.review.summary()));
     // Ctrl-C drops this whole work and ends the cloud under it; nothing has to be rolled back.
-    let deployed = carry_out(context, &clients, &made, Until::Service, &Stop::never()).await?;
+    let deployed = carry_out(context, &clients, &made, Until::Service, &Stop::never(), |_| {}).await?;
     if let Some(service) = &deployed.service {
         output.data(timed(&service_line(service), began.elapsed()));
         output.data(writer_line(service).unwrap_or_default());

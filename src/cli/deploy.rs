@@ -1,14 +1,15 @@
 //! The verb `deploy`.
 
 use super::choose::pace;
-use super::local::Start;
+use super::lab::{Kind, Speed};
+use super::local::{Start, Wanted};
 use super::plan::{self, Made};
 use super::settings::{self, Settings};
 use super::view::{View, timed};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::Clients;
-use crate::deploy::{self, DeployError, Service, Stop, Tcp};
+use crate::deploy::{self, DeployError, News, Observer, Service, Step, Stop, Tcp, Verb};
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
 use serde::Serialize;
@@ -19,7 +20,7 @@ use std::time::Instant;
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws deploy --region eu-west-1\n  mqaws deploy --local --yes\n  mqaws deploy --config orders.yaml --allow-faults --until stack"
+    after_help = "Examples:\n  mqaws deploy --region eu-west-1\n  mqaws deploy --local --yes\n  mqaws deploy --local --timing aws --yes\n  mqaws deploy --config orders.yaml --allow-faults --until stack"
 )]
 pub struct Args {
     /// Values that outweigh the file
@@ -37,6 +38,12 @@ pub struct Args {
     /// Only show what would change, as `plan` does
     #[arg(long)]
     pub dry_run: bool,
+    /// Speed of the local cloud that --local starts [default: fast]
+    #[arg(long, value_enum, value_name = "TIMING", conflicts_with = "dry_run")]
+    timing: Option<Speed>,
+    /// What instances of the local cloud that --local starts are made of [default: process]
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "dry_run")]
+    hosts: Option<Kind>,
 }
 
 /// Where a deployment ends.
@@ -54,6 +61,20 @@ pub enum Until {
 /// # Errors
 /// Those of [`deploy`].
 pub fn run(context: &Context, args: Args) -> Outcome {
+    let given = [("--timing", args.timing.is_some()), ("--hosts", args.hosts.is_some())];
+    if let Some((option, _)) = given.iter().find(|(_, given)| *given)
+        && !context.global().local
+    {
+        return Err(CliError::Usage {
+            message: format!("{option} is for the local cloud"),
+            hint: Some("add --local, or leave it out: AWS has its own".into()),
+        }
+        .into());
+    }
+    let wanted = Wanted {
+        timing: args.timing.map(Into::into),
+        hosts: args.hosts.map(Into::into),
+    };
     if args.dry_run {
         return plan::run(
             context,
@@ -68,19 +89,22 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let stop = Stop::new(interrupt.receiver());
     context.block_on(async {
         let began = Instant::now();
-        let clients = context.clients(&loaded.deployment, Start::IfNeeded).await?;
+        let clients = context.clients(&loaded.deployment, Start::IfNeeded(wanted)).await?;
         let made = plan::make(context, &clients, &loaded, args.protect, &interrupt).await?;
         if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
             deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
             return Err(error);
         }
-        interrupt.remains(format!(
+        let stack = format!(
             "stack {} in {}, account {}",
             made.plan.stack,
             clients.region(),
             made.identity.account
-        ));
-        let deployed = carry_out(context, &clients, &made, args.until, &stop).await?;
+        );
+        interrupt.remains(stack.clone());
+        // A deleted stack leaves its file system, so whoever leaves at once has to know it.
+        let on_file_system = |id: &str| interrupt.remains(format!("{stack}, and its file system {id}"));
+        let deployed = carry_out(context, &clients, &made, args.until, &stop, on_file_system).await?;
         let document = Document::new(&made, &clients, &deployed, began);
         if context.output().is_json() {
             context.output().document(&document);
@@ -100,6 +124,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 pub(super) struct Deployed {
     pub changed: bool,
     pub stack: Stack,
+    /// What the stack no longer has, but was kept.
+    pub kept: Vec<String>,
     pub service: Option<Service>,
 }
 
@@ -131,19 +157,46 @@ fn review(context: &Context, clients: &Clients, made: &Made, allow_replace: &[St
     context.confirm("Go on?")
 }
 
-/// Executes a plan, suspends what CloudFormation cannot, and waits for service.
+/// The file system that was just made.
+fn new_file_system(step: &Step) -> Option<&str> {
+    match step {
+        Step::News {
+            news:
+                News::Ended {
+                    kind,
+                    physical,
+                    verb: Verb::Create,
+                    ..
+                },
+            ..
+        } if kind == "AWS::EFS::FileSystem" => physical.as_deref(),
+        _ => None,
+    }
+}
+
+/// Executes a plan, suspends what CloudFormation cannot, and waits for service; `on_file_system` hears of a new one.
 pub(super) async fn carry_out(
     context: &Context,
     clients: &Clients,
     made: &Made,
     until: Until,
     stop: &Stop,
+    on_file_system: impl Fn(&str),
 ) -> Result<Deployed, Failure> {
     let pace = pace(clients);
     let changed = !made.plan.is_empty();
     let began = Instant::now();
     let mut view = View::new(context.progress(), "stack", &made.plan.stack);
-    let stack = deploy::execute(clients, &made.plan, pace, stop, &mut view).await?;
+    let settled = {
+        let mut watch = |step: Step| {
+            if let Some(id) = new_file_system(&step) {
+                on_file_system(id);
+            }
+            view.tell(step);
+        };
+        deploy::execute(clients, &made.plan, pace, stop, &mut watch).await?
+    };
+    let stack = &settled.stack;
     view.rest();
     if changed {
         context.progress().line(timed(
@@ -152,9 +205,9 @@ pub(super) async fn carry_out(
         ));
     }
     if made.blueprint.protect && !stack.protected {
-        deploy::protect(clients, &stack).await?;
+        deploy::protect(clients, stack).await?;
     }
-    match deploy::suspend_rebalance(clients, &stack, pace).await {
+    match deploy::suspend_rebalance(clients, stack, pace).await {
         // an endpoint that is not AWS can still hold a stack, and the stack is all that was asked for
         Err(DeployError::Unfinished { source, .. }) if until == Until::Stack && source.is_unknown_action() => {
             context
@@ -167,12 +220,13 @@ pub(super) async fn carry_out(
         Until::Stack => None,
         Until::Service => {
             let mut view = View::new(context.progress(), "service", "");
-            Some(deploy::await_service(clients, &Tcp, &stack, pace, stop, &mut view).await?)
+            Some(deploy::await_service(clients, &Tcp, &settled, pace, stop, &mut view).await?)
         }
     };
     Ok(Deployed {
         changed,
-        stack,
+        stack: settled.stack,
+        kept: settled.kept,
         service,
     })
 }
@@ -187,6 +241,14 @@ impl Deployed {
             ),
             Some(service) => timed(&service_line(service), began.elapsed()),
         }];
+        for kept in &self.kept {
+            let data = if kept.starts_with("file system") {
+                " with the messages of before"
+            } else {
+                ""
+            };
+            lines.push(row("kept", format!("{kept}{data}")));
+        }
         if let Some(service) = &self.service {
             lines.extend(writer_line(service));
             let of = |shown| {
@@ -251,6 +313,7 @@ struct Document<'a> {
     changes: serde_json::Value,
     chosen: &'a [String],
     outputs: &'a BTreeMap<String, String>,
+    kept: &'a [String],
     service: &'a Option<Service>,
     seconds: f64,
 }
@@ -275,6 +338,7 @@ impl<'a> Document<'a> {
             }),
             chosen: &made.chosen,
             outputs: &deployed.stack.outputs,
+            kept: &deployed.kept,
             service: &deployed.service,
             seconds: (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
@@ -296,5 +360,33 @@ pub(super) fn no_stack(stack: &str, clients: &Clients) -> CliError {
     CliError::Precondition {
         message: format!("no stack {stack} in {place}"),
         hint: Some(hint.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn only_a_new_file_system_is_remembered() {
+        let ended = |kind: &str, verb| Step::News {
+            news: News::Ended {
+                logical: "FileSystem".into(),
+                physical: Some("fs-1".into()),
+                kind: kind.into(),
+                took: Duration::ZERO,
+                verb,
+            },
+            done: 1,
+            total: 2,
+        };
+        assert_eq!(
+            new_file_system(&ended("AWS::EFS::FileSystem", Verb::Create)),
+            Some("fs-1")
+        );
+        assert_eq!(new_file_system(&ended("AWS::EFS::FileSystem", Verb::Keep)), None);
+        assert_eq!(new_file_system(&ended("AWS::EFS::MountTarget", Verb::Create)), None);
+        assert_eq!(new_file_system(&Step::Note("x".into())), None);
     }
 }

@@ -55,8 +55,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         output.say(format!("mqaws destroy: {name}, {}\n", place(&clients, &identity)));
         output.say(row("removes", format!("{} resources and the instance", removal.resources)));
-        let data = removal.stack.outputs.get("FileSystemId").cloned();
-        if let Some(data) = &data {
+        for data in &removal.kept {
             output.say(row("keeps", format!("file system {data}, with all messages")));
         }
         context.confirm_name("This deletes the stack", &name)?;
@@ -77,7 +76,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             true => output.data(row("kept", "nothing")),
             false => output.data(row("kept", kept.join(", "))),
         }
-        if let Some(data) = data.filter(|_| !clients.is_local() && !kept.is_empty()) {
+        for data in removal.kept.iter().filter(|_| !clients.is_local() && !kept.is_empty()) {
             output.say(format!(
                 "\nThe file system is still paid for. To delete it for good: aws efs delete-file-system --file-system-id {data}"
             ));

@@ -1,10 +1,11 @@
 //! The verb `lab`: start, end and look at the local cloud of this user.
 
+use super::local::runs_already;
 use super::words::{duration, row};
 use super::{CliError, Context, Outcome};
 use crate::lab::client::{self, ClientError, Options, Stopped};
 use crate::lab::home::{self, LabRecord};
-use crate::lab::hosts;
+use crate::lab::hosts::Hosts;
 use crate::lab::timing::Timing;
 use crate::remedy::ExitKind;
 use clap::{Subcommand, ValueEnum};
@@ -40,8 +41,8 @@ struct Up {
     #[arg(long, value_enum, default_value_t = Speed::Fast, value_name = "TIMING")]
     timing: Speed,
     /// What an instance is made of
-    #[arg(long, value_enum, default_value_t = Hosts::Process, value_name = "KIND")]
-    hosts: Hosts,
+    #[arg(long, value_enum, default_value_t = Kind::Process, value_name = "KIND")]
+    hosts: Kind,
     /// Port of the API [default: 4566]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
@@ -53,20 +54,40 @@ struct Up {
     api_faults: f64,
 }
 
+/// Speed of the local cloud, as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Speed {
+pub(super) enum Speed {
     /// As quick as the machine
     Fast,
     /// Documented AWS delays; guesses are marked in reports
     Aws,
 }
 
+impl From<Speed> for Timing {
+    fn from(speed: Speed) -> Self {
+        match speed {
+            Speed::Fast => Self::Fast,
+            Speed::Aws => Self::Aws,
+        }
+    }
+}
+
+/// Kind of the local cloud's hosts, as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Hosts {
+pub(super) enum Kind {
     /// Plain processes with a loopback address each
     Process,
     /// Network namespaces: a lost host is silent, cables can be cut
     Namespace,
+}
+
+impl From<Kind> for Hosts {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Process => Self::Process,
+            Kind::Namespace => Self::Namespace,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,14 +137,8 @@ fn start(context: &Context, up: &Up) -> Outcome {
     let began = Instant::now();
     let before = client::find();
     let options = Options {
-        timing: match up.timing {
-            Speed::Fast => Timing::Fast,
-            Speed::Aws => Timing::Aws,
-        },
-        hosts: match up.hosts {
-            Hosts::Process => hosts::Hosts::Process,
-            Hosts::Namespace => hosts::Hosts::Namespace,
-        },
+        timing: up.timing.into(),
+        hosts: up.hosts.into(),
         port: up.port,
         standin_defect: up
             .standin_defect
@@ -139,15 +154,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
             || up.api_faults > 0.0
             || up.port.is_some())
     {
-        return Err(CliError::Precondition {
-            message: format!(
-                "a local cloud runs already, with {} hosts, {} timing and its own options",
-                record.hosts.name(),
-                record.timing.name()
-            ),
-            hint: Some("`mqaws lab down` ends it; then start it as you want it".into()),
-        }
-        .into());
+        return Err(runs_already(record).into());
     }
     let lab = client::start(&options)?;
     let output = context.output();

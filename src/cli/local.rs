@@ -5,13 +5,30 @@ use super::{CliError, Context, Failure, timed};
 use crate::aws::LocalCloud;
 use crate::lab::client::{self, ClientError, Options};
 use crate::lab::home::LabRecord;
+use crate::lab::hosts::Hosts;
+use crate::lab::timing::Timing;
 use std::time::Instant;
+
+/// What a verb asks of the local cloud that it starts or finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Speed.
+    pub timing: Option<Timing>,
+    /// What instances are made of.
+    pub hosts: Option<Hosts>,
+}
+
+impl Wanted {
+    fn fits(self, record: &LabRecord) -> bool {
+        self.timing.is_none_or(|timing| timing == record.timing) && self.hosts.is_none_or(|hosts| hosts == record.hosts)
+    }
+}
 
 /// Whether a verb starts a local cloud that does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// It does: `deploy`.
-    IfNeeded,
+    /// It does: `deploy`; one that runs must have what is named.
+    IfNeeded(Wanted),
     /// It does not.
     Never,
 }
@@ -19,19 +36,33 @@ pub enum Start {
 /// The local cloud of this user.
 ///
 /// # Errors
-/// [`CliError::Precondition`] when none runs and none is to be started; [`ClientError`] when it does not start.
+/// [`CliError::Precondition`] when none runs and none is to be started, or another kind of one runs; [`ClientError`] when it does not start.
 pub async fn cloud(context: &Context, start: Start) -> Result<LocalCloud, Failure> {
     let began = Instant::now();
+    let wanted = match start {
+        Start::IfNeeded(wanted) => wanted,
+        Start::Never => Wanted::default(),
+    };
+    // It may also be somebody else's that was started at this moment.
+    let fits = |record: LabRecord| match wanted.fits(&record) {
+        true => Ok(access(&record)),
+        false => Err(runs_already(&record).into()),
+    };
     if let Some(record) = client::find() {
-        return Ok(access(&record));
+        return fits(record);
     }
     if start == Start::Never {
         return Err(none_runs().into());
     }
-    let lab = blocking(|| client::start(&Options::default())).await?;
+    let options = Options {
+        timing: wanted.timing.unwrap_or_default(),
+        hosts: wanted.hosts.unwrap_or_default(),
+        ..Options::default()
+    };
+    let lab = blocking(move || client::start(&options)).await?;
     let line = row("cloud", format!("{} (local, started)", lab.record.endpoint));
     context.progress().line(timed(&line, began.elapsed()));
-    Ok(access(&lab.record))
+    fits(lab.record.clone())
 }
 
 /// How to reach a local cloud.
@@ -51,6 +82,18 @@ pub(super) async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done?),
         Err(error) => Err(CliError::Runtime(std::io::Error::other(error)).into()),
+    }
+}
+
+/// The error for a local cloud that runs and is not what is asked for.
+pub(super) fn runs_already(runs: &LabRecord) -> CliError {
+    CliError::Precondition {
+        message: format!(
+            "a local cloud runs already, with {} hosts, {} timing and its own options",
+            runs.hosts.name(),
+            runs.timing.name()
+        ),
+        hint: Some("`mqaws lab down` ends it; then start it as you want it".into()),
     }
 }
 

@@ -6,6 +6,7 @@ use super::settings::{self, Placed, Settings};
 use super::view::View;
 use super::{Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
+use crate::deploy::review::Line;
 use crate::deploy::{self, Blueprint, Effect, Plan, Review, Stop};
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
@@ -88,7 +89,8 @@ pub(super) async fn make(
     let (blueprint, chosen) = interrupt.or(blueprint).await?;
     let mut view = View::new(context.progress(), "plan", &blueprint.stack);
     let stop = Stop::new(interrupt.receiver());
-    let plan = deploy::plan(clients, &blueprint, pace(clients), &stop, &mut view).await?;
+    let plan = deploy::plan(clients, &blueprint, pace(clients), &stop, &mut view).await;
+    let plan = plan.map_err(|error| Placed::new(loaded, error))?;
     view.rest();
     Ok(Made {
         blueprint,
@@ -133,22 +135,66 @@ pub(super) fn place(clients: &Clients, identity: &Identity) -> String {
     format!("{}, account {}{local}", clients.region(), identity.account)
 }
 
-/// One line for each resource.
+/// One line for each resource; one in all for those whose change only follows from others.
 pub(super) fn lines(review: &Review) -> String {
-    let line = |line: &crate::deploy::review::Line| {
-        let (symbol, word, color) = match line.effect {
-            Effect::Add => ("+", "add", AnsiColor::Green),
-            Effect::Change => ("~", "change", AnsiColor::Yellow),
-            Effect::Replace => ("!", "replace", AnsiColor::Red),
-            Effect::Remove => ("-", "remove", AnsiColor::Red),
-        };
-        let style = color.on_default();
+    let line = |line: &Line| {
         let text = if line.text.is_empty() || line.effect == Effect::Add {
             &line.kind
         } else {
             &line.text
         };
-        format!("  {style}{symbol} {word:<8}{style:#} {:<25} {text}\n", line.logical)
+        effect(line.effect, &line.logical, text)
     };
-    review.lines.iter().map(line).collect()
+    let (follow, own): (Vec<&Line>, Vec<&Line>) = review.lines.iter().partition(|l| l.follows);
+    let mut text: String = own.into_iter().map(line).collect();
+    match follow.as_slice() {
+        [] => {}
+        [one] => text += &line(one),
+        all => {
+            text += &effect(
+                Effect::Change,
+                &format!("{} more", all.len()),
+                "only tags, or values that come from other changes",
+            );
+        }
+    }
+    text
+}
+
+fn effect(effect: Effect, logical: &str, text: &str) -> String {
+    let (symbol, word, color) = match effect {
+        Effect::Add => ("+", "add", AnsiColor::Green),
+        Effect::Change => ("~", "change", AnsiColor::Yellow),
+        Effect::Replace => ("!", "replace", AnsiColor::Red),
+        Effect::Remove => ("-", "remove", AnsiColor::Red),
+    };
+    let style = color.on_default();
+    format!("  {style}{symbol} {word:<8}{style:#} {logical:<25} {text}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consequences_are_one_line() {
+        let line = |logical: &str, follows| Line {
+            effect: Effect::Change,
+            logical: logical.into(),
+            kind: "AWS::EC2::SecurityGroup".into(),
+            text: "Tags".into(),
+            data: false,
+            follows,
+        };
+        let told = |lines: Vec<Line>| anstream::adapter::strip_str(&super::lines(&Review { lines })).to_string();
+        assert_eq!(
+            told(vec![line("A", true), line("B", false), line("C", true)]),
+            "  ~ change   B                         Tags\n  \
+             ~ change   2 more                    only tags, or values that come from other changes\n"
+        );
+        assert_eq!(
+            told(vec![line("A", true)]),
+            "  ~ change   A                         Tags\n"
+        );
+    }
 }

@@ -188,12 +188,8 @@ pub struct Placed {
 impl Placed {
     /// Finds the place, when the file has one for this error.
     pub fn new(loaded: &Loaded, error: DeployError) -> Self {
-        let (key, label) = match &error {
-            DeployError::OneZone { zone, .. } => ("network.subnets", format!("both in {zone}")),
-            _ => ("", String::new()),
-        };
         Self {
-            place: loaded.place(key).long(&label),
+            place: error.key().and_then(|(key, label)| loaded.place(key).long(&label)),
             error,
         }
     }
@@ -256,5 +252,16 @@ nothing was changed
         );
         let placed = Placed::new(&loaded, DeployError::NoImage);
         assert_eq!(placed.place(), None);
+        let unknown = DeployError::Unknown {
+            key: "network.subnets",
+            what: "subnet",
+            id: "subnet-0000bbbb".into(),
+            source: None,
+        };
+        let place = Placed::new(&loaded, unknown).place().unwrap_or_default();
+        assert!(
+            place.contains("mqaws.yaml:3:12") && place.contains("subnet-0000bbbb does not exist"),
+            "{place}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::progress::{Progress, Wait};
 use super::words::{duration, row};
-use crate::deploy::{News, Observer, Step, Verb};
+use crate::deploy::{News, Observer, Step, Verb, Work};
 use anstyle::AnsiColor;
 use std::time::Duration;
 
@@ -58,7 +58,6 @@ impl View {
         self.title();
         let ok = AnsiColor::Green.on_default();
         let bad = AnsiColor::Red.on_default();
-        let short = |kind: String| kind.trim_start_matches("AWS::").to_owned();
         match news {
             News::Began { .. } => {}
             News::Ended {
@@ -66,12 +65,13 @@ impl View {
                 kind,
                 took,
                 verb,
+                ..
             } => {
                 let what = match verb {
-                    Verb::Create => short(kind),
-                    Verb::Update => format!("{} updated", short(kind)),
-                    Verb::Delete => format!("{} deleted", short(kind)),
-                    Verb::Keep => format!("{} kept", short(kind)),
+                    Verb::Create => short(&kind).to_owned(),
+                    Verb::Update => format!("{} updated", short(&kind)),
+                    Verb::Delete => format!("{} deleted", short(&kind)),
+                    Verb::Keep => format!("{} kept", short(&kind)),
                 };
                 self.line(timed(&format!("           {ok}✔{ok:#} {logical:<21} {what}"), took));
             }
@@ -96,22 +96,32 @@ impl Observer for View {
                 self.line(row("", text));
             }
             Step::News { news, .. } => self.news(news),
-            Step::Working { on, done, total } => {
-                let Some((first, kind)) = on.first() else {
-                    return self.rest();
-                };
-                let more = match on.len() {
-                    1 => String::new(),
-                    n => format!(" and {} more", n - 1),
-                };
-                let what = match kind.as_str() {
-                    "AWS::AutoScaling::AutoScalingGroup" => "waiting for the agent's signal",
-                    other => other,
-                };
-                self.waits(row("", format!("{first:<21} {what}{more}   {done}/{total}")));
-            }
+            Step::Working { on, done, total } => match work(&on) {
+                Some(what) => self.waits(row("", format!("{what}   {done}/{total}"))),
+                None => self.rest(),
+            },
         }
     }
+}
+
+/// The first of the resources that are being worked on, with what is done to it; `None` without any.
+fn work(on: &[Work]) -> Option<String> {
+    let first = on.first()?;
+    let more = match on.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    let what = match (first.kind.as_str(), first.verb) {
+        ("AWS::AutoScaling::AutoScalingGroup", Verb::Delete) => "ending its instance".to_owned(),
+        ("AWS::AutoScaling::AutoScalingGroup", _) => "waiting for the agent's signal".to_owned(),
+        (kind, Verb::Delete) => format!("deleting {}", short(kind)),
+        (kind, _) => short(kind).to_owned(),
+    };
+    Some(format!("{:<21} {what}{more}", first.logical))
+}
+
+fn short(kind: &str) -> &str {
+    kind.trim_start_matches("AWS::")
 }
 
 /// A line with a time at its right end.
@@ -125,6 +135,36 @@ pub fn timed(line: &str, time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_is_called_what_it_is() {
+        let on = |logical: &str, kind: &str, verb| Work {
+            logical: logical.into(),
+            kind: kind.into(),
+            verb,
+        };
+        let group = |verb| on("Group", "AWS::AutoScaling::AutoScalingGroup", verb);
+        let mount = |verb| on("MountTarget1", "AWS::EFS::MountTarget", verb);
+        for (works, expected) in [
+            (
+                vec![group(Verb::Create)],
+                "Group                 waiting for the agent's signal",
+            ),
+            (
+                vec![group(Verb::Update)],
+                "Group                 waiting for the agent's signal",
+            ),
+            (vec![group(Verb::Delete)], "Group                 ending its instance"),
+            (
+                vec![mount(Verb::Delete), group(Verb::Delete)],
+                "MountTarget1          deleting EFS::MountTarget and 1 more",
+            ),
+            (vec![mount(Verb::Create)], "MountTarget1          EFS::MountTarget"),
+        ] {
+            assert_eq!(work(&works).as_deref(), Some(expected));
+        }
+        assert_eq!(work(&[]), None);
+    }
 
     #[test]
     fn times_stand_in_one_column() {

@@ -9,7 +9,7 @@ use crate::render::{self, Resolved};
 /// Renders a deployment for the account that `cloud` speaks for; also says what was chosen on the way.
 ///
 /// # Errors
-/// [`DeployError::Render`] and those of [`resolve`].
+/// [`DeployError::Render`], [`DeployError::Unknown`] for an image, and those of [`resolve`].
 pub async fn blueprint<C: Surroundings>(
     cloud: &C,
     deployment: &Deployment,
@@ -19,7 +19,17 @@ pub async fn blueprint<C: Surroundings>(
     let template = render::body(deployment)?;
     let image = deployment.instance.ami.as_ref().map(ToString::to_string);
     let site = resolve(cloud, &wanted(&deployment.network.placement), image.as_deref()).await?;
-    let root_device = cloud.root_device(&site.image).await?;
+    let root_device = cloud.root_device(&site.image).await.map_err(|error| {
+        if !error.is_not_found() {
+            return error.into();
+        }
+        DeployError::Unknown {
+            key: "instance.ami",
+            what: "image",
+            id: site.image.clone(),
+            source: Some(error),
+        }
+    })?;
     let chosen = site.chosen.clone();
     let resolved = resolved(site, root_device).map_err(|error| DeployError::NoNetwork { why: error.to_string() })?;
     let blueprint = Blueprint {

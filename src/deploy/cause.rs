@@ -1,6 +1,10 @@
-//! The root cause of a failed operation, found among its events.
+//! The root cause of a failed operation, found among its events and the launches of its group.
 
-use super::ports::Event;
+use super::ports::{Event, Launch};
+use jiff::Timestamp;
+
+/// The type of the group that holds the queue manager's instance.
+pub(super) const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 
 /// The event that made an operation fail, in AWS's own words.
 ///
@@ -23,6 +27,72 @@ fn is_cancelled(event: &Event) -> bool {
         .reason
         .as_deref()
         .is_some_and(|r| r.to_ascii_lowercase().contains("cancelled"))
+}
+
+/// `` `Group` AWS::AutoScaling::AutoScalingGroup, 14:02:11: Received 0 SUCCESS signal(s) out of 1 ``
+pub(super) fn describe(event: &Event) -> String {
+    let time = event.at.strftime("%H:%M:%S");
+    let reason = event.reason.as_deref().unwrap_or(&event.status);
+    format!("`{}` {}, {time}: {reason}", event.logical, event.kind)
+}
+
+/// The words of the first success that an instance of the group signalled.
+pub(super) fn signal(events: &[Event]) -> Option<&str> {
+    let reasons = events
+        .iter()
+        .filter(|e| e.kind == GROUP)
+        .filter_map(|e| e.reason.as_deref());
+    reasons.into_iter().find(|r| r.starts_with("Received SUCCESS signal"))
+}
+
+/// `no instance could be launched, 14:01:40: The key pair 'x' does not exist.`
+pub(super) fn describe_launch(launch: &Launch) -> String {
+    let time = launch.at.strftime("%H:%M:%S");
+    let words = launch.failure().unwrap_or_default();
+    format!("no instance could be launched, {time}: {words}")
+}
+
+/// The last failed launch until an instant, when none of them came to an instance: then nobody was there to signal, and
+/// the missing signal is no cause.
+pub fn failed_launch(launches: &[Launch], until: Timestamp) -> Option<&Launch> {
+    let before = || launches.iter().filter(|l| l.at <= until);
+    if before().any(|l| l.instance.is_some()) {
+        return None;
+    }
+    before().filter(|l| l.failure().is_some()).max_by_key(|l| l.at)
+}
+
+/// What to do about a launch that failed, by EC2's words.
+pub fn launch_remedy(words: &str) -> String {
+    let has = |part: &str| words.to_ascii_lowercase().contains(part);
+    let what = if has("key pair") {
+        "name a key pair of this region under `instance.key_name`, or leave it out: Session Manager needs none"
+    } else if has("vcpu") || has("quota") || has("limit") {
+        "a quota of the account is used up: raise `Running On-Demand instances` in Service Quotas, or choose a smaller \
+         `instance.type`"
+    } else if has("sufficient") && has("capacity") || has("insufficientinstancecapacity") {
+        "AWS has no such instance free there at the moment: choose another `instance.type` or other `network.subnets`, \
+         or try later"
+    } else if has("kms") || has("client error on launch") {
+        "let Auto Scaling's service-linked role use the key that encrypts the volume (the account's default key for EBS, \
+         or that of the image)"
+    } else if has("architecture") {
+        "choose an `instance.type` of the image's architecture"
+    } else if has("not supported") || has("unsupported") {
+        "choose another `instance.type`, or `network.subnets` in zones that have it"
+    } else if has("image") && (has("does not exist") || has("not found") || has("invalid")) {
+        "check `instance.ami`: it must exist in this region and be shared with this account"
+    } else if has("not authorized") || has("unauthorized") || has("accessdenied") {
+        "let your credentials (or the CloudFormation role) do what launching needs: `ec2:RunInstances`, `ec2:CreateTags`, \
+         `iam:PassRole`"
+    } else if has("free addresses") {
+        "the subnet has no address free: choose other `network.subnets`"
+    } else {
+        return "solve what AWS says about the launch, then deploy again; `aws autoscaling describe-scaling-activities` \
+                lists every attempt"
+            .into();
+    };
+    format!("{what}, then deploy again")
 }
 
 /// What to do about a root cause, when it is one that people meet often.
@@ -132,6 +202,66 @@ pub(super) mod tests {
             event(1, "mqaws-qm1", "CREATE_COMPLETE", ""),
         ];
         assert_eq!(root_cause(&events, STACK), None);
+    }
+
+    #[test]
+    fn launch_is_the_cause_only_when_none_came_to_an_instance() {
+        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).expect("in range");
+        let launch = |second, instance: Option<&str>| Launch {
+            at: at(second),
+            instance: instance.map(Into::into),
+            status: if instance.is_some() { "Successful" } else { "Failed" }.into(),
+            words: None,
+        };
+        let failed = [launch(1, None), launch(5, None)];
+        assert_eq!(failed_launch(&failed, at(9)), Some(&failed[1]));
+        assert_eq!(failed_launch(&failed, at(0)), None);
+        let one_came = [launch(1, None), launch(5, Some("i-1"))];
+        assert_eq!(failed_launch(&one_came, at(9)), None);
+        // That of the way back, after the failure.
+        assert_eq!(failed_launch(&one_came, at(4)), Some(&one_came[0]));
+        assert_eq!(failed_launch(&[], at(9)), None);
+    }
+
+    #[test]
+    fn remedies_of_launches_fit_the_words() {
+        for (words, expected) in [
+            (
+                "The key pair 'x' does not exist. Launching EC2 instance failed.",
+                "`instance.key_name`",
+            ),
+            (
+                "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket \
+                 that the specified instance type belongs to.",
+                "Service Quotas",
+            ),
+            (
+                "We currently do not have sufficient m6i.large capacity in the Availability Zone you requested \
+                 (eu-west-1a).",
+                "no such instance free",
+            ),
+            (
+                "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state",
+                "service-linked role",
+            ),
+            ("Client.InternalError: Client error on launch.", "service-linked role"),
+            (
+                "Your requested instance type (m7i.large) is not supported in your requested Availability Zone \
+                 (us-east-1e).",
+                "zones that have it",
+            ),
+            (
+                "The architecture 'x86_64' of the specified instance type does not match the architecture 'arm64' of the \
+                 specified AMI.",
+                "image's architecture",
+            ),
+            ("The image id '[ami-0]' does not exist.", "`instance.ami`"),
+            ("You are not authorized to perform this operation.", "ec2:RunInstances"),
+            ("whatever", "describe-scaling-activities"),
+        ] {
+            let found = launch_remedy(words);
+            assert!(found.contains(expected), "{words}: {found}");
+        }
     }
 
     #[test]

@@ -2,26 +2,29 @@
 
 use super::cause;
 use super::error::DeployError;
-use super::execute::{describe, kept, tell, token};
+use super::execute::{tell, token};
+use super::kept::{FILE_SYSTEM, kept};
 use super::plan::is_ours;
 use super::ports::Stacks;
 use super::progress::Tracker;
 use super::watch::{Observer, Pace, Patience, Stop};
-use crate::observe::ports::{Readings, Stack};
+use crate::observe::ports::{Readings, Resource, Stack};
 
 /// A stack that may be removed.
 #[derive(Debug, Clone)]
 pub struct Removal {
     /// The stack as it was found.
     pub stack: Stack,
-    /// How many resources it has.
+    /// How many resources go.
     pub resources: usize,
+    /// Ids of the file systems that stay.
+    pub kept: Vec<String>,
 }
 
 /// Finds the stack; `None` when there is none.
 ///
 /// # Errors
-/// [`DeployError::Foreign`], [`DeployError::Protected`], [`DeployError::Aws`].
+/// [`DeployError::Foreign`], [`DeployError::Busy`], [`DeployError::Protected`], [`DeployError::Aws`].
 pub async fn find<C: Readings>(cloud: &C, name: &str, unprotect: bool) -> Result<Option<Removal>, DeployError> {
     let Some(stack) = cloud.stack(name).await? else {
         return Ok(None);
@@ -36,8 +39,26 @@ pub async fn find<C: Readings>(cloud: &C, name: &str, unprotect: bool) -> Result
     if stack.protected && !unprotect {
         return Err(DeployError::Protected { stack: stack.name });
     }
-    let resources = cloud.resources(&stack.id).await?.len();
-    Ok(Some(Removal { stack, resources }))
+    // A creation and its way back can be cut short by a deletion, an update cannot.
+    let may = ["CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"];
+    if stack.status.is_busy() && !may.contains(&stack.status.0.as_str()) {
+        return Err(busy(stack));
+    }
+    let resources = cloud.resources(&stack.id).await?;
+    let there = resources.into_iter().filter(|r| r.status != "DELETE_COMPLETE");
+    let (kept, gone): (Vec<Resource>, Vec<Resource>) = there.partition(|r| r.kind == FILE_SYSTEM);
+    Ok(Some(Removal {
+        stack,
+        resources: gone.len(),
+        kept: kept.into_iter().filter_map(|r| r.physical).collect(),
+    }))
+}
+
+fn busy(stack: Stack) -> DeployError {
+    DeployError::Busy {
+        stack: stack.name,
+        status: stack.status.0,
+    }
 }
 
 /// Deletes the stack, follows it, and returns what CloudFormation kept, e.g. `file system fs-…`.
@@ -45,7 +66,7 @@ pub async fn find<C: Readings>(cloud: &C, name: &str, unprotect: bool) -> Result
 /// Stopping does not undo a deletion; it ends the watch.
 ///
 /// # Errors
-/// [`DeployError::NotDeleted`], [`DeployError::LostSight`], [`DeployError::Interrupted`].
+/// [`DeployError::NotDeleted`], [`DeployError::Busy`], [`DeployError::LostSight`], [`DeployError::Interrupted`].
 pub async fn destroy<C: Readings + Stacks>(
     cloud: &C,
     removal: &Removal,
@@ -55,7 +76,7 @@ pub async fn destroy<C: Readings + Stacks>(
     observer: &mut impl Observer,
 ) -> Result<Vec<String>, DeployError> {
     let stack = &removal.stack;
-    let mut tracker = Tracker::new(&stack.id, removal.resources);
+    let mut tracker = Tracker::new(&stack.id, removal.resources + removal.kept.len());
     // Old events are known beforehand, so that clocks need not agree on when the deletion began.
     let _ = tracker.feed(cloud.events(&stack.id, stack.created).await?);
     let before = tracker.events().len();
@@ -63,7 +84,15 @@ pub async fn destroy<C: Readings + Stacks>(
     if stack.protected {
         cloud.protect(&stack.id, false).await?;
     }
-    cloud.delete_stack(&stack.id, role, &token("destroy")).await?;
+    let asked = cloud.delete_stack(&stack.id, role, &token("destroy")).await;
+    if let Err(error) = asked {
+        // Somebody began an update since the stack was found.
+        let found = match error.is_wrong_status() {
+            true => cloud.stack(&stack.id).await?,
+            false => None,
+        };
+        return Err(found.map_or_else(|| error.into(), busy));
+    }
     let mut patience = Patience::new(pace.patience);
     let lost = |source| DeployError::LostSight {
         stack: stack.name.clone(),
@@ -85,17 +114,20 @@ pub async fn destroy<C: Readings + Stacks>(
         if stop.requested() {
             return Err(DeployError::Interrupted {
                 left: Some(format!("stack {}, whose deletion goes on", stack.name)),
+                hint: None,
             });
         }
         stop.pause(pace.poll).await;
     };
     let events = &tracker.events()[before..];
-    let kept = kept(events);
+    let kept = kept(events).iter().map(ToString::to_string).collect();
     match ended {
         None => Ok(kept),
         Some(found) => Err(DeployError::NotDeleted {
             stack: stack.name.clone(),
-            cause: cause::root_cause(events, &stack.id).map(describe).or(found.reason),
+            cause: cause::root_cause(events, &stack.id)
+                .map(cause::describe)
+                .or(found.reason),
             left: format!("stack {} with what is left of it", stack.name),
         }),
     }

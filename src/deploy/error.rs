@@ -1,5 +1,6 @@
 //! What can go wrong with a deployment, what it leaves, and what to do.
 
+use super::finding::Finding;
 use crate::aws::AwsError;
 use crate::remedy::{ExitKind, Remedy};
 use crate::render::RenderError;
@@ -101,6 +102,30 @@ pub enum DeployError {
         stack: String,
         /// Why, in CloudFormation's words.
         reason: String,
+        /// Why what it points to could not be read.
+        #[source]
+        unread: Option<AwsError>,
+    },
+    /// CloudFormation found values that it does not take, before anything was made.
+    #[error("CloudFormation does not take {} of {stack}", if .findings.len() == 1 { "a value" } else { "some values" })]
+    Invalid {
+        /// Name of the stack.
+        stack: String,
+        /// What it found.
+        findings: Vec<Finding>,
+    },
+    /// Something that the configuration names is not there.
+    #[error("{what} {id} does not exist in this region")]
+    Unknown {
+        /// Key of the configuration that names it.
+        key: &'static str,
+        /// What it is, `subnet`.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// AWS's answer.
+        #[source]
+        source: Option<AwsError>,
     },
     /// The change would replace or delete a file system.
     #[error("this change would {} `{}`", if *.replaced { "replace" } else { "remove" }, logical.join("`, `"))]
@@ -127,6 +152,16 @@ pub enum DeployError {
         left: String,
         /// What to do.
         hint: String,
+    },
+    /// Somebody else deleted the stack while it was deployed.
+    #[error("stack {stack} {} by somebody else while it was deployed", if *.gone { "was deleted" } else { "was being deleted" })]
+    Deleted {
+        /// Name of the stack.
+        stack: String,
+        /// Whether the deletion succeeded.
+        gone: bool,
+        /// What exists.
+        left: Option<String>,
     },
     /// The stack is there, the service was not shown in time.
     #[error("stack {stack} is deployed, but service was not shown within {waited}")]
@@ -167,7 +202,24 @@ pub enum DeployError {
     Interrupted {
         /// What exists.
         left: Option<String>,
+        /// What to do about it, when there is anything.
+        hint: Option<String>,
     },
+}
+
+impl DeployError {
+    /// The key of the configuration that the error is about, and a few words for the place where it stands.
+    pub fn key(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::OneZone { zone, .. } => Some(("network.subnets", format!("both in {zone}"))),
+            Self::Unknown { key, id, .. } => Some((*key, format!("{id} does not exist"))),
+            Self::Invalid { findings, .. } => {
+                let named = findings.iter().find_map(|f| Some((f.key()?, f)));
+                named.map(|(key, finding)| (key, finding.words.clone()))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Remedy for DeployError {
@@ -180,6 +232,8 @@ impl Remedy for DeployError {
             Self::Render(error) => error.exit(),
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
+            | Self::Invalid { .. }
+            | Self::Unknown { .. }
             | Self::NoImage
             | Self::TooLarge { .. }
             | Self::Busy { .. }
@@ -189,6 +243,7 @@ impl Remedy for DeployError {
             | Self::Protected { .. } => ExitKind::Precondition,
             Self::Refused { .. }
             | Self::RolledBack { .. }
+            | Self::Deleted { .. }
             | Self::NotServing { .. }
             | Self::NotSuspended { .. }
             | Self::NotDeleted { .. } => ExitKind::Remote,
@@ -212,6 +267,10 @@ impl Remedy for DeployError {
             }
             Self::NotDeleted { cause, .. } => add("cause", cause),
             Self::Stuck { reason, .. } => add("cause", reason),
+            Self::Invalid { findings, .. } => {
+                let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                add("cause", &Some(all.join("\n")));
+            }
             _ => {}
         }
         details
@@ -276,7 +335,25 @@ impl Remedy for DeployError {
             Self::Refused { reason, .. } if reason.contains("Template error") || reason.contains("Template format") => {
                 "this is a bug, or a CloudFormation that lacks something: please report it with the output of `mqaws render`".into()
             }
+            Self::Refused {
+                unread: Some(error), ..
+            } if error.hint().is_some() => {
+                let hint = error.hint().unwrap_or_default();
+                format!("to see which value it is: {hint}")
+            }
             Self::Refused { .. } => "check the ids in the configuration against the account and region".into(),
+            Self::Invalid { findings, .. } => {
+                let mut keys: Vec<&str> = findings.iter().filter_map(Finding::key).collect();
+                keys.dedup();
+                match keys.as_slice() {
+                    [] => "check the values that the paths name against the account and region".into(),
+                    keys => format!("change `{}`", keys.join("`, `")),
+                }
+            }
+            Self::Unknown { key, what, .. } => match *what {
+                "image" => format!("name an image of this region under `{key}`; it must be shared with this account"),
+                _ => format!("name what there is in this region under `{key}`; `mqaws init` lists it"),
+            },
             Self::DataAtStake {
                 logical,
                 replaced: true,
@@ -292,6 +369,10 @@ impl Remedy for DeployError {
                 )
             }
             Self::RolledBack { hint, .. } => hint.clone(),
+            Self::Deleted { stack, gone, .. } => {
+                let first = if *gone { String::new() } else { format!(", `mqaws destroy --stack {stack}`") };
+                format!("find out who (CloudTrail has the `DeleteStack`){first}, then deploy again")
+            }
             Self::NotServing { stack, .. } => {
                 format!("`mqaws status --stack {stack}` shows every part; a first start on AWS can take some minutes")
             }
@@ -303,19 +384,20 @@ impl Remedy for DeployError {
             Self::NotDeleted { stack, .. } => {
                 format!("remove what the cause names, then `mqaws destroy --stack {stack}` again")
             }
-            Self::Interrupted { .. } => return None,
+            Self::Interrupted { hint, .. } => return hint.clone(),
         })
     }
 
     fn left(&self) -> Option<String> {
         match self {
             Self::RolledBack { left, .. } | Self::NotDeleted { left, .. } => Some(left.clone()),
+            Self::Deleted { left, .. } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
             Self::LostSight { stack, .. } => Some(format!("stack {stack}, in whatever state it reaches")),
             Self::NotServing { stack, .. } => Some(format!("stack {stack} with its instance and its data")),
             Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may well serve")),
             Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resource")),
             Self::NotSuspended { .. } => Some("the stack, which serves".into()),
-            Self::Interrupted { left } => left.clone().or_else(|| Some("nothing was changed".into())),
+            Self::Interrupted { left, .. } => left.clone().or_else(|| Some("nothing was changed".into())),
             _ => Some("nothing was changed".into()),
         }
     }

@@ -1,22 +1,37 @@
 //! Executing a plan, and following it until the stack has settled.
 
-use super::cause;
+use super::cause::{self, GROUP};
 use super::error::DeployError;
+use super::kept::{self, Kept, kept};
 use super::plan::{Plan, abandon};
-use super::ports::{Event, Stacks};
-use super::progress::{Tracker, Verb};
+use super::ports::{Event, Launch, Stacks};
+use super::progress::Tracker;
+use super::undo::{self, Undo};
 use super::watch::{Observer, Pace, Patience, Step, Stop};
+use super::witness::Witness;
 use crate::aws::AwsError;
 use crate::observe::ports::{Readings, Stack};
 use jiff::Timestamp;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
 
 /// Polls after the end, since the status may be ahead of the events.
 const FINAL_POLLS: usize = 5;
 
+/// A stack whose operation ended well.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The stack.
+    pub stack: Stack,
+    /// The signal of an instance that this operation waited for, in CloudFormation's words; `None` when it waited for none.
+    pub signal: Option<String>,
+    /// What the stack no longer has, but CloudFormation kept, such as `file system fs-…`.
+    pub kept: Vec<String>,
+}
+
 /// Executes a plan and follows it until the stack has settled. An empty plan returns at once.
 ///
-/// When the user stops, a stack that did not exist before is deleted, an update is rolled back; both are followed.
+/// When the user stops, a stack that did not exist before is deleted, an update is rolled back; both are followed. What
+/// cannot be undone any more is followed too, and the error says which state the stack ended in.
 ///
 /// # Errors
 /// [`DeployError::RolledBack`] with the root cause, [`DeployError::LostSight`], [`DeployError::Interrupted`].
@@ -26,12 +41,17 @@ pub async fn execute<C: Readings + Stacks>(
     pace: Pace,
     stop: &Stop,
     observer: &mut impl Observer,
-) -> Result<Stack, DeployError> {
+) -> Result<Settled, DeployError> {
     let Some(ids) = &plan.ids else {
         let found = cloud.stack(&plan.stack).await?;
-        return found.ok_or_else(|| DeployError::Busy {
+        let stack = found.ok_or_else(|| DeployError::Busy {
             stack: plan.stack.clone(),
             status: "deleted meanwhile".into(),
+        })?;
+        return Ok(Settled {
+            stack,
+            signal: None,
+            kept: Vec::new(),
         });
     };
     if let Err(source) = cloud.execute(&ids.change_set, &token("execute")).await {
@@ -45,7 +65,7 @@ pub async fn execute<C: Readings + Stacks>(
         abandon(cloud, plan, pace).await?;
         return Err(source.into());
     }
-    let words = AgentWords::default();
+    let witness = Witness::default();
     let tracker = Tracker::new(&ids.stack, plan.review.lines.len());
     let mut follow = Follow {
         cloud,
@@ -54,11 +74,12 @@ pub async fn execute<C: Readings + Stacks>(
         pace,
         stop,
         tracker,
-        words: &words,
+        witness: &witness,
+        told: BTreeSet::new(),
     };
     tokio::select! {
         settled = follow.run(observer) => settled,
-        never = words.listen(cloud, &ids.stack, pace) => match never {},
+        never = witness.listen(cloud, &ids.stack, plan.from, pace) => match never {},
     }
 }
 
@@ -73,13 +94,15 @@ struct Follow<'a, C> {
     pace: Pace,
     stop: &'a Stop,
     tracker: Tracker,
-    words: &'a AgentWords,
+    witness: &'a Witness,
+    /// Words about failed launches that were told already.
+    told: BTreeSet<String>,
 }
 
 impl<C: Readings + Stacks> Follow<'_, C> {
-    async fn run(&mut self, observer: &mut impl Observer) -> Result<Stack, DeployError> {
+    async fn run(&mut self, observer: &mut impl Observer) -> Result<Settled, DeployError> {
         let mut patience = Patience::new(self.pace.patience);
-        let mut stopping = false;
+        let mut stopped: Option<Undo> = None;
         let lost = |source: AwsError| DeployError::LostSight {
             stack: self.plan.stack.clone(),
             source,
@@ -88,6 +111,8 @@ impl<C: Readings + Stacks> Follow<'_, C> {
             let looked = look(self.cloud, self.stack_id, self.plan.from).await;
             if let Some((stack, events)) = patience.bear(looked).map_err(lost)? {
                 tell(&mut self.tracker, events, observer);
+                self.tell_launches(observer);
+                self.tell_deletion(stack.as_ref(), stopped.is_some(), observer);
                 match stack {
                     // By ARN a deleted stack is still described; no answer means that it is long gone.
                     None => break None,
@@ -95,9 +120,13 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                     Some(_) => {}
                 }
             }
-            if self.stop.requested() && !stopping {
-                stopping = true;
-                observer.tell(Step::Note(self.undo().await.map_err(lost)?.into()));
+            if self.stop.requested() && stopped.is_none() {
+                stopped = undo::begin(self.cloud, self.plan, self.stack_id).await;
+                observer.tell(match &stopped {
+                    Some(undo) => Step::Note(undo.to_string()),
+                    // The next look tries again.
+                    None => Step::Waiting("an answer to the wish to stop".into()),
+                });
             }
             self.stop.pause(self.pace.poll).await;
         };
@@ -113,12 +142,48 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                 tell(&mut self.tracker, events, observer);
             }
         }
+        if let Some(undo) = stopped {
+            return Err(self.interrupted(settled.as_ref(), undo, observer).await);
+        }
         match settled {
-            Some(stack) if stack.status.is_good() => Ok(stack),
-            _ if stopping => Err(DeployError::Interrupted {
-                left: self.left(settled.as_ref()),
+            Some(stack) if stack.status.is_good() => Ok(Settled {
+                stack,
+                signal: cause::signal(self.tracker.events()).map(str::to_owned),
+                kept: kept(self.tracker.events()).iter().map(ToString::to_string).collect(),
             }),
-            other => Err(self.rolled_back(other.as_ref())),
+            Some(stack) if !stack.status.0.starts_with("DELETE_") => Err(self.rolled_back(&stack).await),
+            other => Err(DeployError::Deleted {
+                stack: self.plan.stack.clone(),
+                gone: other.as_ref().is_none_or(|s| s.status.is_deleted()),
+                left: self.left(other.as_ref()),
+            }),
+        }
+    }
+
+    /// After a wish to stop: what was kept for nothing goes too, the rest is named.
+    async fn interrupted(&self, settled: Option<&Stack>, undo: Undo, observer: &mut impl Observer) -> DeployError {
+        let events = self.tracker.events();
+        let gone = settled.is_none_or(|s| s.status.is_deleted());
+        let cleared = match undo.may_clear(events) && gone {
+            true => undo::clear(self.cloud, &kept(events), self.pace, observer).await,
+            false => Vec::new(),
+        };
+        let left = |k: &Kept| !cleared.contains(k);
+        let deletions: Vec<String> = kept(events)
+            .iter()
+            .filter(|k| self.plan.fresh && k.is_file_system() && left(k))
+            .map(|k| format!("`{}`", kept::deletion(&k.id, self.stack_id)))
+            .collect();
+        let mut hints: Vec<String> = undo.hint().into_iter().collect();
+        if !deletions.is_empty() {
+            hints.push(format!(
+                "the file system may hold messages, so it was kept; to delete it for good: {}",
+                deletions.join(", ")
+            ));
+        }
+        DeployError::Interrupted {
+            left: self.left_but(settled, &cleared),
+            hint: (!hints.is_empty()).then(|| hints.join("; ")),
         }
     }
 
@@ -129,50 +194,83 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         over && self.tracker.last_of_stack().is_some_and(|s| s != "REVIEW_IN_PROGRESS")
     }
 
-    async fn undo(&self) -> Result<&'static str, AwsError> {
-        if self.plan.fresh {
-            self.cloud
-                .delete_stack(self.stack_id, self.plan.role.as_deref(), &token("undo"))
-                .await?;
-            return Ok("deleting what was created so far");
-        }
-        match self.cloud.cancel_update(self.stack_id).await {
-            Ok(()) => Ok("rolling the update back"),
-            // Too late to cancel: the update is over, or already rolling back.
-            Err(error) if error.problem == crate::aws::Problem::Refused => Ok("the update can no longer be stopped"),
-            Err(error) => Err(error),
+    /// Tells why launches failed; Auto Scaling tries again and again, mostly with the same end.
+    fn tell_launches(&mut self, observer: &mut impl Observer) {
+        for words in self.witness.launches().iter().filter_map(Launch::failure) {
+            if self.told.insert(words.to_owned()) {
+                observer.tell(Step::Note(format!("launch failed: {words}")));
+            }
         }
     }
 
-    fn rolled_back(&self, stack: Option<&Stack>) -> DeployError {
+    /// Tells once that a deletion is going on that is none of ours.
+    fn tell_deletion(&mut self, stack: Option<&Stack>, ours: bool, observer: &mut impl Observer) {
+        let deleting = stack.is_some_and(|s| s.status.0 == "DELETE_IN_PROGRESS");
+        if deleting && !ours && self.told.insert("DELETE_IN_PROGRESS".to_owned()) {
+            observer.tell(Step::Note("somebody else is deleting the stack".into()));
+        }
+    }
+
+    async fn rolled_back(&self, stack: &Stack) -> DeployError {
         let found = cause::root_cause(self.tracker.events(), self.stack_id);
-        let agent = self.words.last();
-        let status = stack.map_or_else(|| "DELETE_COMPLETE".to_owned(), |s| s.status.0.clone());
+        let launch = match found {
+            Some(event) => self.failed_launch(event).await,
+            None => None,
+        };
+        let agent = self.witness.agent();
+        let told = found.map(|event| match &launch {
+            Some(launch) => format!("{}\n{}", cause::describe_launch(launch), cause::describe(event)),
+            None => cause::describe(event),
+        });
         DeployError::RolledBack {
             stack: self.plan.stack.clone(),
             undone: matches!(
-                status.as_str(),
-                "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "DELETE_COMPLETE"
+                stack.status.0.as_str(),
+                "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
             ),
-            cause: found.map(describe).or_else(|| stack.and_then(|s| s.reason.clone())),
-            hint: found.map_or_else(
-                || "the stack's events hold the details".into(),
-                |event| cause::remedy(event, agent.as_deref()),
-            ),
-            left: self.left(stack).unwrap_or_else(|| "nothing".into()),
+            cause: told.or_else(|| stack.reason.clone()),
+            hint: match (found, &launch) {
+                (_, Some(launch)) => cause::launch_remedy(launch.failure().unwrap_or_default()),
+                (Some(event), None) => cause::remedy(event, agent.as_deref()),
+                (None, None) => "the stack's events hold the details".into(),
+            },
+            left: self.left(Some(stack)).unwrap_or_else(|| "nothing".into()),
             agent,
-            status,
+            status: stack.status.0.clone(),
         }
+    }
+
+    /// The launch that kept an event's group without an instance, so that there was nobody to signal.
+    async fn failed_launch(&self, event: &Event) -> Option<Launch> {
+        if event.kind != GROUP {
+            return None;
+        }
+        let mut events = self.tracker.events().iter().filter(|e| e.logical == event.logical);
+        let group = events.find_map(|e| e.physical.clone());
+        // What was heard while the operation went on is second best, and what cannot be read is not said.
+        let launches = match group {
+            Some(group) => self.cloud.launches(&group, self.plan.from).await.ok(),
+            None => None,
+        };
+        let launches = launches.unwrap_or_else(|| self.witness.launches());
+        cause::failed_launch(&launches, event.at).cloned()
     }
 
     /// What exists after a failure, in words.
     fn left(&self, stack: Option<&Stack>) -> Option<String> {
+        self.left_but(stack, &[])
+    }
+
+    fn left_but(&self, stack: Option<&Stack>, cleared: &[Kept]) -> Option<String> {
         let kept = kept(self.tracker.events());
-        let mut left: Vec<String> = kept.iter().map(|k| format!("{k} (kept)")).collect();
+        let kept = kept.iter().filter(|k| !cleared.contains(k));
+        let mut left: Vec<String> = kept.map(|k| format!("{k} (kept)")).collect();
         match stack.map(|s| s.status.0.as_str()) {
             Some("ROLLBACK_COMPLETE") => left.push("the empty stack, which the next deploy removes".into()),
             Some("UPDATE_ROLLBACK_COMPLETE") => left.push("the stack as it was before".into()),
+            Some("UPDATE_COMPLETE") => left.push(format!("stack {} with the change, which is live", self.plan.stack)),
             None | Some("DELETE_COMPLETE") => {}
+            Some("CREATE_COMPLETE") => left.push(format!("stack {}, deployed", self.plan.stack)),
             Some(other) => left.push(format!("stack {} in {other}", self.plan.stack)),
         }
         (!left.is_empty()).then(|| left.join(", "))
@@ -199,79 +297,6 @@ pub(super) fn tell(tracker: &mut Tracker, events: Vec<Event>, observer: &mut imp
     for news in news {
         observer.tell(Step::News { news, done, total });
     }
-    let on = tracker.in_work().map(|(l, k)| (l.to_owned(), k.to_owned())).collect();
+    let on = tracker.in_work().cloned().collect();
     observer.tell(Step::Working { on, done, total });
-}
-
-/// `Group` AWS::AutoScaling::AutoScalingGroup, 14:02:11: Received 0 SUCCESS signal(s) out of 1
-pub(super) fn describe(event: &Event) -> String {
-    let time = event.at.strftime("%H:%M:%S");
-    let reason = event.reason.as_deref().unwrap_or(&event.status);
-    format!("`{}` {}, {time}: {reason}", event.logical, event.kind)
-}
-
-/// What CloudFormation kept though it left the stack: `file system fs-…`.
-pub(super) fn kept(events: &[Event]) -> Vec<String> {
-    let mut tracker = Tracker::new("", 0);
-    let news = tracker.feed(events.iter().cloned());
-    let kept = news.iter().filter_map(|n| match n {
-        super::progress::News::Ended {
-            logical,
-            verb: Verb::Keep,
-            ..
-        } => Some(logical),
-        _ => None,
-    });
-    kept.filter_map(|logical| {
-        let event = events
-            .iter()
-            .find(|e| e.logical == *logical && e.status == "DELETE_SKIPPED")?;
-        let what = if event.kind == "AWS::EFS::FileSystem" {
-            "file system"
-        } else {
-            event.kind.as_str()
-        };
-        Some(format!(
-            "{what} {}",
-            event.physical.as_deref().unwrap_or(&event.logical)
-        ))
-    })
-    .collect()
-}
-
-/// The agent's last words: after a rollback its instance is gone, so they are gathered while it lives.
-#[derive(Debug, Default)]
-struct AgentWords(Mutex<Option<String>>);
-
-impl AgentWords {
-    fn last(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Listens as long as it is polled; whatever cannot be read is not said.
-    async fn listen<C: Readings>(&self, cloud: &C, stack: &str, pace: Pace) -> std::convert::Infallible {
-        loop {
-            tokio::time::sleep(pace.agent).await;
-            let Ok(resources) = cloud.resources(stack).await else {
-                continue;
-            };
-            let group = resources
-                .iter()
-                .find(|r| r.kind == "AWS::AutoScaling::AutoScalingGroup");
-            let Some(name) = group.and_then(|g| g.physical.clone()) else {
-                continue;
-            };
-            let Ok(Some(group)) = cloud.group(&name).await else {
-                continue;
-            };
-            for member in &group.members {
-                if let Ok(status) = cloud.agent_status(&member.instance).await
-                    && let Some(error) = status.last_error
-                {
-                    let words = format!("{} at {}: {error}", member.instance, status.since);
-                    *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
-                }
-            }
-        }
-    }
 }

@@ -58,7 +58,7 @@ impl Plan {
 ///
 /// # Errors
 /// [`DeployError::Aws`], [`DeployError::TooLarge`], [`DeployError::Busy`], [`DeployError::Stuck`],
-/// [`DeployError::Foreign`], [`DeployError::Refused`], [`DeployError::Interrupted`].
+/// [`DeployError::Foreign`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`].
 pub async fn plan<C: Readings + Stacks>(
     cloud: &C,
     blueprint: &Blueprint,
@@ -90,6 +90,7 @@ pub async fn plan<C: Readings + Stacks>(
             return Err(DeployError::Refused {
                 stack: blueprint.stack.clone(),
                 reason,
+                unread: None,
             });
         }
         Err(error) => return Err(error.into()),
@@ -113,13 +114,24 @@ pub async fn plan<C: Readings + Stacks>(
         return Ok(plan);
     }
     let reason = set.reason.unwrap_or_else(|| set.status.clone());
+    // The findings go with the change set.
+    let findings = match reason.contains("DescribeEvents") {
+        true => Some(cloud.findings(&ids.change_set).await),
+        false => None,
+    };
     abandon(cloud, &plan, pace).await?;
     if is_no_change(&reason) {
         return Ok(nothing(blueprint));
     }
-    Err(DeployError::Refused {
-        stack: blueprint.stack.clone(),
-        reason,
+    let stack = blueprint.stack.clone();
+    Err(match findings {
+        Some(Ok(findings)) if !findings.is_empty() => DeployError::Invalid { stack, findings },
+        other => DeployError::Refused {
+            stack,
+            reason,
+            // Old roles may not allow the call; then CloudFormation's own words have to do.
+            unread: other.and_then(Result::err),
+        },
     })
 }
 
@@ -225,7 +237,7 @@ async fn wait<C: Stacks>(cloud: &C, ids: &ChangeSetIds, pace: Pace, stop: &Stop)
             return Ok(set);
         }
         if stop.requested() {
-            return Err(DeployError::Interrupted { left: None });
+            return Err(DeployError::Interrupted { left: None, hint: None });
         }
         stop.pause(pace.poll).await;
     }

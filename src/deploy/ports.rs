@@ -1,5 +1,6 @@
 //! The calls that deploying needs beyond reading, and what they return.
 
+use super::finding::Finding;
 use crate::aws::AwsError;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -79,6 +80,8 @@ pub struct Detail {
     pub recreation: Option<String>,
     /// The parameter, or the other resource's attribute, that causes the change.
     pub cause: Option<String>,
+    /// Whether the value is known only when the change is carried out, and may then be the one of before.
+    pub dynamic: bool,
 }
 
 /// One event of a stack.
@@ -107,6 +110,26 @@ impl Event {
     }
 }
 
+/// A launch of an instance that Auto Scaling tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// When it began, on Auto Scaling's clock.
+    pub at: Timestamp,
+    /// The instance, once there is one.
+    pub instance: Option<String>,
+    /// Status, `Failed`.
+    pub status: String,
+    /// Why, in AWS's words.
+    pub words: Option<String>,
+}
+
+impl Launch {
+    /// AWS's words about a launch that failed.
+    pub fn failure(&self) -> Option<&str> {
+        (self.status == "Failed").then(|| self.words.as_deref().unwrap_or("no reason given"))
+    }
+}
+
 /// A subnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
@@ -131,6 +154,8 @@ pub trait Stacks: Sync {
     ) -> impl Future<Output = Result<ChangeSetIds, AwsError>> + Send;
     /// Describes a change set with all its changes.
     fn change_set(&self, id: &str) -> impl Future<Output = Result<ChangeSet, AwsError>> + Send;
+    /// What CloudFormation found wrong with a change set, before anything is made.
+    fn findings(&self, change_set: &str) -> impl Future<Output = Result<Vec<Finding>, AwsError>> + Send;
     /// Executes a change set; `token` makes a repeated call harmless.
     fn execute(&self, change_set: &str, token: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Deletes a change set; none is fine.
@@ -148,6 +173,10 @@ pub trait Stacks: Sync {
     fn events(&self, stack: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Event>, AwsError>> + Send;
     /// Switches termination protection.
     fn protect(&self, stack: &str, on: bool) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Deletes a file system with everything in it; none is fine.
+    fn delete_file_system(&self, id: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Launches that a group tried from an instant on, oldest first; also those of a group that is gone.
+    fn launches(&self, group: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Launch>, AwsError>> + Send;
     /// Suspends processes of a group.
     fn suspend(&self, group: &str, processes: &[&str]) -> impl Future<Output = Result<(), AwsError>> + Send;
 }

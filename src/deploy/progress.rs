@@ -21,6 +21,8 @@ pub enum News {
     Ended {
         /// Logical id.
         logical: String,
+        /// Physical id.
+        physical: Option<String>,
         /// Resource type.
         kind: String,
         /// How long it took.
@@ -57,6 +59,17 @@ pub enum Verb {
     Keep,
 }
 
+/// A resource that is being worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// Logical id.
+    pub logical: String,
+    /// Resource type.
+    pub kind: String,
+    /// What is being done to it.
+    pub verb: Verb,
+}
+
 /// Follows an operation: feed it events, in any order and more than once; it tells each piece of news once.
 #[derive(Debug)]
 pub struct Tracker {
@@ -65,7 +78,7 @@ pub struct Tracker {
     seen: BTreeSet<String>,
     began: BTreeMap<String, Timestamp>,
     done: BTreeSet<String>,
-    waiting: BTreeMap<String, String>,
+    waiting: BTreeMap<String, Work>,
     rolling_back: bool,
     events: Vec<Event>,
 }
@@ -112,11 +125,9 @@ impl Tracker {
         (self.done.len().min(self.total), self.total)
     }
 
-    /// The resources that are being worked on, with their types.
-    pub fn in_work(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.waiting
-            .iter()
-            .map(|(logical, kind)| (logical.as_str(), kind.as_str()))
+    /// The resources that are being worked on.
+    pub fn in_work(&self) -> impl Iterator<Item = &Work> {
+        self.waiting.values()
     }
 
     /// The last status that the stack's own events told.
@@ -142,7 +153,16 @@ impl Tracker {
         let status = event.status.as_str();
         if status.ends_with("_IN_PROGRESS") {
             // A create reports twice: with the call, and with the id that came back.
-            let first = self.waiting.insert(logical.clone(), kind.clone()).is_none();
+            let work = Work {
+                logical: logical.clone(),
+                kind: kind.clone(),
+                verb: match status {
+                    "CREATE_IN_PROGRESS" | "IMPORT_IN_PROGRESS" => Verb::Create,
+                    "DELETE_IN_PROGRESS" => Verb::Delete,
+                    _ => Verb::Update,
+                },
+            };
+            let first = self.waiting.insert(logical.clone(), work).is_none();
             self.began.entry(logical.clone()).or_insert(event.at);
             return first.then(|| News::Began {
                 logical,
@@ -170,6 +190,7 @@ impl Tracker {
         let took = event.at.duration_since(since).unsigned_abs();
         Some(News::Ended {
             logical,
+            physical: event.physical.clone(),
             kind,
             took,
             verb,
@@ -194,6 +215,7 @@ mod tests {
         assert!(matches!(&news[0], News::Began { logical, .. } if logical == "FileSystem"));
         let ended = News::Ended {
             logical: "FileSystem".into(),
+            physical: Some("FileSystem-physical".into()),
             kind: "AWS::EFS::FileSystem".into(),
             took: Duration::from_secs(2),
             verb: Verb::Create,
@@ -215,10 +237,12 @@ mod tests {
         assert!(matches!(&news[1], News::Failed { reason, .. } if reason == "no signal"));
         assert!(matches!(&news[2], News::RollingBack { .. }));
         assert!(tracker.is_rolling_back());
-        assert_eq!(
-            tracker.in_work().collect::<Vec<_>>(),
-            [("Group", "AWS::AutoScaling::AutoScalingGroup")]
-        );
+        let work = Work {
+            logical: "Group".into(),
+            kind: "AWS::AutoScaling::AutoScalingGroup".into(),
+            verb: Verb::Delete,
+        };
+        assert_eq!(tracker.in_work().collect::<Vec<_>>(), [&work]);
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub struct Site {
 /// Finds network and image.
 ///
 /// # Errors
-/// [`DeployError::NoNetwork`], [`DeployError::OneZone`], [`DeployError::NoImage`], [`DeployError::Aws`].
+/// [`DeployError::NoNetwork`], [`DeployError::OneZone`], [`DeployError::Unknown`], [`DeployError::NoImage`],
+/// [`DeployError::Aws`].
 pub async fn resolve<C: Surroundings>(cloud: &C, wanted: &Wanted, image: Option<&str>) -> Result<Site, DeployError> {
     let mut site = match wanted {
         Wanted::Subnets(ids) => given(cloud, ids).await?,
@@ -55,12 +56,26 @@ pub async fn resolve<C: Surroundings>(cloud: &C, wanted: &Wanted, image: Option<
 }
 
 async fn given<C: Surroundings>(cloud: &C, ids: &[String; 2]) -> Result<Site, DeployError> {
-    let found = cloud.subnets_by_id(ids.as_slice()).await?;
+    let unknown = |id: &str, source| DeployError::Unknown {
+        key: "network.subnets",
+        what: "subnet",
+        id: id.to_owned(),
+        source,
+    };
+    let found = cloud.subnets_by_id(ids.as_slice()).await.map_err(|error| {
+        if !error.is_not_found() {
+            return error.into();
+        }
+        // AWS names the one that it misses first.
+        let missed = ids.iter().find(|id| error.message().contains(id.as_str()));
+        unknown(
+            missed.map_or_else(|| ids.join(", "), Clone::clone).as_str(),
+            Some(error),
+        )
+    })?;
     let find = |id: &String| {
         let subnet = found.iter().find(|s| s.id == *id);
-        subnet.ok_or_else(|| DeployError::NoNetwork {
-            why: format!("subnet {id} is not in this region"),
-        })
+        subnet.ok_or_else(|| unknown(id, None))
     };
     let (first, second) = (find(&ids[0])?, find(&ids[1])?);
     if first.vpc != second.vpc {
@@ -150,6 +165,7 @@ fn site(vpc: Option<String>, subnets: Option<[String; 2]>, zones: [String; 2], c
 mod tests {
     use super::*;
     use crate::aws::AwsError;
+    use crate::remedy::{ExitKind, Remedy};
 
     /// An account with a default VPC `vpc-d`, two zones and no image, unless changed.
     struct Account {
@@ -166,6 +182,14 @@ mod tests {
             Ok(self.subnets.iter().filter(|s| s.vpc == vpc).cloned().collect())
         }
         async fn subnets_by_id(&self, ids: &[String]) -> Result<Vec<Subnet>, AwsError> {
+            if let Some(id) = ids.iter().find(|id| id.contains("ffff")) {
+                let message = format!("The subnet ID '{id}' does not exist");
+                return Err(AwsError::test_answer(
+                    "ec2:DescribeSubnets",
+                    "InvalidSubnetID.NotFound",
+                    &message,
+                ));
+            }
             Ok(self.subnets.iter().filter(|s| ids.contains(&s.id)).cloned().collect())
         }
         async fn zones(&self) -> Result<Vec<String>, AwsError> {
@@ -246,7 +270,7 @@ mod tests {
             (
                 &account(),
                 Wanted::Subnets(pair("subnet-1", "subnet-9")),
-                "subnet-9 is not in this region",
+                "subnet subnet-9 does not exist in this region",
             ),
             (
                 &account(),
@@ -258,6 +282,15 @@ mod tests {
             let error = run(account, wanted, None).expect_err(words);
             assert!(error.to_string().contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn subnet_that_aws_does_not_know_is_an_error_of_the_configuration() {
+        let error = run(&account(), Wanted::Subnets(pair("subnet-1", "subnet-ffff")), None).expect_err("unknown");
+        assert_eq!(error.to_string(), "subnet subnet-ffff does not exist in this region");
+        assert_eq!(error.exit(), ExitKind::Precondition);
+        assert_eq!(error.key().map(|(key, _)| key), Some("network.subnets"));
+        assert!(error.hint().is_some_and(|h| h.contains("`network.subnets`")));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a change set would do, and whether it may.
 
-use super::ports::Change;
+use super::cause::GROUP;
+use super::kept::FILE_SYSTEM;
+use super::ports::{Change, Detail};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -31,6 +33,8 @@ pub struct Line {
     pub text: String,
     /// Whether data are at stake: the resource is a file system that would be replaced or deleted.
     pub data: bool,
+    /// Whether the change only follows from others: tags, and values that come from what else changes.
+    pub follows: bool,
 }
 
 /// What a change set would do; additions last, since they are the least surprising.
@@ -43,7 +47,8 @@ pub struct Review {
 impl Review {
     /// Reads a change set's changes.
     pub fn of(changes: &[Change]) -> Self {
-        let mut lines: Vec<Line> = changes.iter().map(line).collect();
+        let relaunch = changes.iter().any(renews_the_template);
+        let mut lines: Vec<Line> = changes.iter().map(|change| line(change, relaunch)).collect();
         lines.sort_by_key(|l| (!l.data, order(l.effect)));
         Self { lines }
     }
@@ -81,8 +86,6 @@ impl Review {
     }
 }
 
-const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
-
 fn order(effect: Effect) -> u8 {
     match effect {
         Effect::Replace => 0,
@@ -92,23 +95,33 @@ fn order(effect: Effect) -> u8 {
     }
 }
 
-fn line(change: &Change) -> Line {
+fn line(change: &Change, relaunch: bool) -> Line {
     let effect = effect(change);
-    let is_storage = change.kind == "AWS::EFS::FileSystem";
-    let data = is_storage && matches!(effect, Effect::Replace | Effect::Remove);
-    let properties: Vec<String> = change.details.iter().filter_map(property).collect();
-    let mut parts = properties;
+    let data = change.kind == FILE_SYSTEM && matches!(effect, Effect::Replace | Effect::Remove);
+    let mut parts: Vec<String> = change.details.iter().filter_map(property).collect();
     parts.dedup();
-    if let Some(meaning) = meaning(change, effect) {
-        parts.push(meaning);
-    }
+    let meaning = meaning(change, effect, relaunch);
+    let passed_on = |d: &Detail| d.dynamic || d.attribute == "Tags";
+    let follows = effect == Effect::Change
+        && meaning.is_none()
+        && !change.details.is_empty()
+        && change.details.iter().all(passed_on);
+    parts.extend(meaning);
     Line {
         effect,
         logical: change.logical.clone(),
         kind: change.kind.clone(),
         text: parts.join("; "),
         data,
+        follows,
     }
+}
+
+/// Whether a change is sure to make a new version of a launch template, and so new instances. One that takes its values
+/// from other resources may come to the same version as before, and one of its tags always does.
+fn renews_the_template(change: &Change) -> bool {
+    let certain = |d: &Detail| !d.dynamic && names(d, "LaunchTemplateData");
+    change.kind == "AWS::EC2::LaunchTemplate" && change.details.iter().any(certain)
 }
 
 fn effect(change: &Change) -> Effect {
@@ -123,7 +136,7 @@ fn effect(change: &Change) -> Effect {
     }
 }
 
-fn property(detail: &super::ports::Detail) -> Option<String> {
+fn property(detail: &Detail) -> Option<String> {
     let name = detail.name.as_deref().unwrap_or(&detail.attribute);
     let short = name.rsplit('/').next().unwrap_or(name);
     Some(match (&detail.before, &detail.after) {
@@ -155,25 +168,38 @@ fn brief(value: &str) -> String {
     }
 }
 
-fn meaning(change: &Change, effect: Effect) -> Option<String> {
+fn meaning(change: &Change, effect: Effect, relaunch: bool) -> Option<String> {
     let kept = change.policy.as_deref().is_some_and(|p| p.contains("Retain"));
+    // Whatever is not said to be certain is found out by CloudFormation while it works.
+    let certain = change.replacement.as_deref() == Some("True");
+    let either = |sure, perhaps| if certain { sure } else { perhaps };
     Some(
         match (change.kind.as_str(), effect) {
-            ("AWS::EFS::FileSystem", Effect::Replace) => {
-                "REPLACES the file system: all messages stay on the old one, which is kept"
-            }
-            ("AWS::EFS::FileSystem", Effect::Remove) if kept => {
-                "leaves the stack: the file system is kept, but no longer used"
-            }
-            ("AWS::EFS::FileSystem", Effect::Remove) => "DELETES the file system with all messages",
-            (GROUP, Effect::Change) if touches(change, "LaunchTemplate") => {
+            (FILE_SYSTEM, Effect::Replace) => either(
+                "REPLACES the file system: all messages stay on the old one, which is kept",
+                "MAY REPLACE the file system: all messages would stay on the old one, which is kept",
+            ),
+            (FILE_SYSTEM, Effect::Remove) if kept => "leaves the stack: the file system is kept, but no longer used",
+            (FILE_SYSTEM, Effect::Remove) => "DELETES the file system with all messages",
+            (GROUP, Effect::Change) if relaunch && touches(change, "LaunchTemplate") => {
                 "replaces its instance: one planned outage, about 60-180 s"
             }
-            (GROUP, Effect::Replace) => "replaced: an outage until the new one serves",
-            ("AWS::ElasticLoadBalancingV2::LoadBalancer", Effect::Replace) => "replaced: clients need the new DNS name",
-            ("AWS::SecretsManager::Secret", Effect::Replace) => "replaced: clients need the new password",
-            (_, Effect::Replace) if change.replacement.as_deref() == Some("Conditional") => "may be replaced",
-            (_, Effect::Replace) => "replaced",
+            (GROUP, Effect::Change) if touches(change, "LaunchTemplate") => {
+                "may replace its instance, if the launch template comes to a new version: then one planned outage"
+            }
+            (GROUP, Effect::Replace) => either(
+                "replaced: an outage until the new one serves",
+                "may be replaced: then an outage until the new one serves",
+            ),
+            ("AWS::ElasticLoadBalancingV2::LoadBalancer", Effect::Replace) => either(
+                "replaced: clients need the new DNS name",
+                "may be replaced: then clients need the new DNS name",
+            ),
+            ("AWS::SecretsManager::Secret", Effect::Replace) => either(
+                "replaced: clients need the new password",
+                "may be replaced: then clients need the new password",
+            ),
+            (_, Effect::Replace) => either("replaced", "may be replaced"),
             (_, Effect::Remove) => "removed",
             _ => return None,
         }
@@ -183,19 +209,19 @@ fn meaning(change: &Change, effect: Effect) -> Option<String> {
 
 fn touches_only(change: &Change, property: &str) -> bool {
     let mut properties = change.details.iter().filter(|d| d.attribute == "Properties");
-    touches(change, property) && properties.all(|d| d.name.as_deref().is_some_and(|n| n.contains(property)))
+    touches(change, property) && properties.all(|d| names(d, property))
 }
 
 fn touches(change: &Change, property: &str) -> bool {
-    change
-        .details
-        .iter()
-        .any(|d| d.name.as_deref().is_some_and(|n| n.contains(property)))
+    change.details.iter().any(|d| names(d, property))
+}
+
+fn names(detail: &Detail, property: &str) -> bool {
+    detail.name.as_deref().is_some_and(|n| n.contains(property))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::ports::Detail;
     use super::*;
 
     fn change(kind: &str, action: &str, replacement: Option<&str>, property: &str) -> Change {
@@ -213,6 +239,7 @@ mod tests {
                 after: Some("b".into()),
                 recreation: None,
                 cause: None,
+                dynamic: false,
             }],
         }
     }
@@ -255,35 +282,84 @@ mod tests {
         assert_eq!(review.lines[3].effect, Effect::Add);
     }
 
+    fn dynamic(mut change: Change) -> Change {
+        change.details.iter_mut().for_each(|d| d.dynamic = true);
+        change
+    }
+
     #[test]
     fn lines_say_what_a_change_means() {
         let text = |c: Change| Review::of(&[c]).lines[0].text.clone();
-        let group = change(
-            "AWS::AutoScaling::AutoScalingGroup",
+        for (replacement, words) in [
+            ("True", "VPCZoneIdentifier a → b; replaced: an outage until"),
+            (
+                "Conditional",
+                "VPCZoneIdentifier a → b; may be replaced: then an outage",
+            ),
+        ] {
+            let group = change(GROUP, "Modify", Some(replacement), "VPCZoneIdentifier");
+            assert!(text(group).starts_with(words), "{replacement}");
+        }
+        let balancer = change(
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            "Modify",
+            Some("Conditional"),
+            "Subnets",
+        );
+        assert!(text(balancer).contains("may be replaced: then clients need the new DNS name"));
+        let storage = |replacement| change(FILE_SYSTEM, "Modify", Some(replacement), "PerformanceMode");
+        assert!(text(storage("True")).contains("PerformanceMode a → b; REPLACES the file system"));
+        assert!(text(storage("Conditional")).contains("MAY REPLACE the file system"));
+    }
+
+    #[test]
+    fn outage_is_certain_only_when_the_launch_template_is() {
+        let group = dynamic(change(GROUP, "Modify", Some("Conditional"), "LaunchTemplate"));
+        let template = |name| change("AWS::EC2::LaunchTemplate", "Modify", Some("False"), name);
+        let mut tags = template("Tags");
+        tags.details[0].attribute = "Tags".into();
+        for (changes, sure) in [
+            (vec![template("LaunchTemplateData"), group.clone()], true),
+            (
+                vec![template("/Properties/LaunchTemplateData/InstanceType"), group.clone()],
+                true,
+            ),
+            // As of a switch that is only a tag: ids of other resources, which stay what they were.
+            (
+                vec![tags.clone(), dynamic(template("LaunchTemplateData")), group.clone()],
+                false,
+            ),
+            (vec![tags, group.clone()], false),
+            (vec![group], false),
+        ] {
+            let review = Review::of(&changes);
+            let line = review.lines.iter().find(|l| l.kind == GROUP).expect("a line");
+            let words = if sure {
+                "; replaces its instance: one planned outage"
+            } else {
+                "; may replace its instance"
+            };
+            assert!(line.text.contains(words), "{changes:?}: {}", line.text);
+            assert_eq!((line.effect, line.follows), (Effect::Change, false));
+        }
+    }
+
+    #[test]
+    fn what_only_follows_is_told_apart() {
+        let kind = "AWS::EC2::SecurityGroup";
+        let mut tags = change(kind, "Modify", Some("False"), "Tags");
+        tags.details[0].attribute = "Tags".into();
+        let follows = |c: Change| Review::of(&[c]).lines[0].follows;
+        assert!(follows(tags));
+        assert!(follows(dynamic(change(
+            kind,
             "Modify",
             Some("False"),
-            "LaunchTemplate",
-        );
-        assert_eq!(
-            text(group),
-            "LaunchTemplate a → b; replaces its instance: one planned outage, about 60-180 s"
-        );
-        let template = change(
-            "AWS::AutoScaling::AutoScalingGroup",
-            "Modify",
-            Some("Conditional"),
-            "LaunchTemplate",
-        );
-        assert!(text(template).contains("replaces its instance"));
-        let other = change(
-            "AWS::AutoScaling::AutoScalingGroup",
-            "Modify",
-            Some("Conditional"),
-            "VPCZoneIdentifier",
-        );
-        assert!(text(other).contains("an outage until"));
-        let storage = change("AWS::EFS::FileSystem", "Modify", Some("True"), "PerformanceMode");
-        assert!(text(storage).contains("PerformanceMode a → b; REPLACES the file system"));
+            "SecurityGroupIngress"
+        ))));
+        assert!(!follows(change(kind, "Modify", Some("False"), "SecurityGroupIngress")));
+        // What may be replaced is no mere consequence.
+        assert!(!follows(dynamic(change(kind, "Modify", Some("Conditional"), "VpcId"))));
     }
 
     #[test]

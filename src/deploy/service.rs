@@ -1,6 +1,7 @@
 //! After the stack: what CloudFormation cannot express, and whether service is given.
 
 use super::error::DeployError;
+use super::execute::Settled;
 use super::ports::Stacks;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::aws::AwsError;
@@ -31,6 +32,9 @@ impl Dial for Tcp {
         }
     }
 }
+
+/// The evidence that comes with the operation itself.
+const SIGNAL: &str = "signal";
 
 /// One piece of evidence that service is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,11 +118,12 @@ fn unfinished(stack: &Stack, what: &'static str) -> impl Fn(AwsError) -> DeployE
 pub async fn await_service<C: Readings + Stacks, D: Dial>(
     cloud: &C,
     dial: &D,
-    stack: &Stack,
+    settled: &Settled,
     pace: Pace,
     stop: &Stop,
     observer: &mut impl Observer,
 ) -> Result<Service, DeployError> {
+    let stack = &settled.stack;
     let began = Instant::now();
     let mut patience = Patience::new(pace.patience);
     let mut settled_at = None;
@@ -127,7 +132,7 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
         source,
     };
     loop {
-        let look = Look::new(cloud, dial, stack, &mut patience).await.map_err(lost)?;
+        let look = Look::new(cloud, dial, settled, &mut patience).await.map_err(lost)?;
         if look.is_given() {
             // From outside the VPC an internal load balancer never answers; it gets a moment, not the whole wait.
             let since = *settled_at.get_or_insert_with(Instant::now);
@@ -138,16 +143,20 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
         observer.tell(Step::Waiting(look.waits_for()));
         if stop.requested() {
             return Err(DeployError::Interrupted {
-                left: Some(format!("stack {}", stack.name)),
+                left: Some(format!(
+                    "stack {} in {}; service was not waited for",
+                    stack.name, stack.status
+                )),
+                hint: None,
             });
         }
         if began.elapsed() > pace.service {
-            let missing = look.service.evidence.iter().filter(|e| !e.shown);
+            let missing = look.missing();
             return Err(DeployError::NotServing {
                 stack: stack.name.clone(),
                 waited: format!("{} s", pace.service.as_secs()),
                 missing: missing.map(|e| format!("{}: {}", e.of, e.text)).collect(),
-                agent: look.service.agent.and_then(|a| a.last_error),
+                agent: look.service.agent.as_ref().and_then(|a| a.last_error.clone()),
             });
         }
         stop.pause(pace.poll).await;
@@ -164,17 +173,25 @@ impl Look {
     async fn new<C: Readings + Stacks, D: Dial>(
         cloud: &C,
         dial: &D,
-        stack: &Stack,
+        settled: &Settled,
         patience: &mut Patience,
     ) -> Result<Self, AwsError> {
+        let stack = &settled.stack;
         let output = |name: &str| stack.outputs.get(name).map(String::as_str);
         let port = |name: &str| output(name).and_then(endpoint_port);
         let (mq_port, amqp_port) = (port("MqEndpoint").unwrap_or(1414), port("AmqpEndpoint"));
         let endpoint = output("Endpoint").unwrap_or_default().to_owned();
-        let mut evidence = vec![Evidence {
-            of: "signal",
-            shown: true,
-            text: format!("CloudFormation waited for the agent: {}", stack.status),
+        let mut evidence = vec![match &settled.signal {
+            Some(words) => Evidence {
+                of: SIGNAL,
+                shown: true,
+                text: format!("CloudFormation waited for the agent: {words}"),
+            },
+            None => Evidence {
+                of: SIGNAL,
+                shown: false,
+                text: "the agent's signal: not part of this change".to_owned(),
+            },
         }];
 
         let mut targets = Vec::new();
@@ -258,9 +275,15 @@ impl Look {
         self.shown("endpoint")
     }
 
+    /// What may still come. A signal comes during an operation or not at all.
+    fn missing(&self) -> impl Iterator<Item = &Evidence> {
+        self.service.evidence.iter().filter(|e| !e.shown && e.of != SIGNAL)
+    }
+
     fn waits_for(&self) -> String {
-        let missing = self.service.evidence.iter().find(|e| !e.shown);
-        missing.map_or_else(String::new, |e| format!("{}: {}", e.of, e.text))
+        self.missing()
+            .next()
+            .map_or_else(String::new, |e| format!("{}: {}", e.of, e.text))
     }
 }
 

@@ -6,7 +6,8 @@ mod plans;
 mod serving;
 
 use super::cause::tests::{STACK, event};
-use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Stacks};
+use super::finding::Finding;
+use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Stacks};
 use super::*;
 use crate::aws::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
@@ -38,12 +39,18 @@ struct Script {
     failures: Mutex<VecDeque<(&'static str, Problem)>>,
     calls: Mutex<Vec<String>>,
     resources: Vec<Resource>,
+    launches: Vec<Launch>,
+    findings: Vec<Finding>,
+    /// Status that the stack turns out to be in when its deletion is refused.
+    undeletable: Option<&'static str>,
     group: Option<Group>,
     targets: Vec<Target>,
     agent: Option<AgentStatus>,
     agent_problem: Option<Problem>,
     foreign: bool,
     protected: bool,
+    /// Code and words that cancelling an update is refused with.
+    uncancellable: Option<(&'static str, &'static str)>,
 }
 
 impl Script {
@@ -169,6 +176,10 @@ impl Stacks for Script {
         self.called("change-set")?;
         Ok(self.set.clone().expect("the test has a change set"))
     }
+    async fn findings(&self, _change_set: &str) -> Result<Vec<Finding>, AwsError> {
+        self.called("findings")?;
+        Ok(self.findings.clone())
+    }
     async fn execute(&self, _change_set: &str, _token: &str) -> Result<(), AwsError> {
         self.called("execute")?;
         *self.moving.lock().unwrap() = true;
@@ -179,11 +190,24 @@ impl Stacks for Script {
     }
     async fn delete_stack(&self, _stack: &str, _role: Option<&str>, _token: &str) -> Result<(), AwsError> {
         self.called("delete-stack")?;
+        if let Some(status) = self.undeletable {
+            *self.frames.lock().unwrap() = [(Some(status), vec![])].into();
+            let message = format!("Stack [mqaws-qm1] cannot be deleted while in status {status}");
+            return Err(AwsError::test_answer(
+                "cloudformation:DeleteStack",
+                "ValidationError",
+                &message,
+            ));
+        }
         *self.moving.lock().unwrap() = true;
         Ok(())
     }
     async fn cancel_update(&self, _stack: &str) -> Result<(), AwsError> {
-        self.called("cancel")
+        self.called("cancel")?;
+        match self.uncancellable {
+            None => Ok(()),
+            Some((code, message)) => Err(AwsError::test_answer("cloudformation:CancelUpdateStack", code, message)),
+        }
     }
     async fn events(&self, _stack: &str, from: Timestamp) -> Result<Vec<Event>, AwsError> {
         self.called("events")?;
@@ -198,6 +222,13 @@ impl Stacks for Script {
     }
     async fn protect(&self, _stack: &str, on: bool) -> Result<(), AwsError> {
         self.called(if on { "protect" } else { "unprotect" })
+    }
+    async fn delete_file_system(&self, _id: &str) -> Result<(), AwsError> {
+        self.called("delete-file-system")
+    }
+    async fn launches(&self, _group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
+        self.called("launches")?;
+        Ok(self.launches.iter().filter(|l| l.at >= from).cloned().collect())
     }
     async fn suspend(&self, _group: &str, _processes: &[&str]) -> Result<(), AwsError> {
         self.called("suspend")
@@ -246,7 +277,7 @@ fn planned(cloud: &Script) -> Result<Plan, DeployError> {
     wait(plan(cloud, &blueprint(), PACE, &Stop::never(), &mut |_: Step| {}))
 }
 
-fn carried_out(cloud: &Script, stop: &Stop) -> (Result<Stack, DeployError>, Vec<Step>) {
+fn carried_out(cloud: &Script, stop: &Stop) -> (Result<Settled, DeployError>, Vec<Step>) {
     let mut steps = Vec::new();
     let plan = planned(cloud).expect("planned");
     let result = wait(execute(cloud, &plan, PACE, stop, &mut |step| steps.push(step)));
@@ -272,6 +303,12 @@ fn created() -> Vec<Frame> {
             Some("CREATE_COMPLETE"),
             vec![
                 event(4, "Group", "CREATE_IN_PROGRESS", ""),
+                event(
+                    8,
+                    "Group",
+                    "CREATE_IN_PROGRESS",
+                    "Received SUCCESS signal with UniqueId i-1",
+                ),
                 event(9, "Group", "CREATE_COMPLETE", ""),
                 event(9, "mqaws-qm1", "CREATE_COMPLETE", ""),
             ],

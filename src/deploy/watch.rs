@@ -1,6 +1,6 @@
 //! Watching an operation: how often to look, how long to bear failed calls, who is told, and when to stop.
 
-use super::progress::News;
+use super::progress::{News, Work};
 use crate::aws::AwsError;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -87,8 +87,8 @@ pub enum Step {
     },
     /// What is being worked on.
     Working {
-        /// Logical ids and types.
-        on: Vec<(String, String)>,
+        /// The resources.
+        on: Vec<Work>,
         /// Resources done.
         done: usize,
         /// Resources in all.

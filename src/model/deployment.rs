@@ -224,6 +224,10 @@ pub struct Storage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 5, max = 300))]
     pub lease_seconds: Option<u32>,
+    /// Whether the engine may start when the previous owner's lease has run out and EC2 says nothing of it; default: the
+    /// engine's own rule, by which IBM MQ may, since it locks its own files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_on_lease: Option<bool>,
 }
 
 /// How the instance mounts the file system.
@@ -410,6 +414,7 @@ impl Default for Storage {
             kms_key: None,
             mount: Mount::default(),
             lease_seconds: None,
+            start_on_lease: None,
         }
     }
 }

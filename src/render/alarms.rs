@@ -1,4 +1,4 @@
-//! Alarms: no service, an overlap that lasts, two engines at once.
+//! Alarms: no service, an overlap that lasts, two engines at once, a start that is refused.
 
 use super::entry::names;
 use super::parameters::only_if;
@@ -59,6 +59,17 @@ pub(super) fn add(template: &mut Template) {
             comparison: "GreaterThanThreshold",
             threshold: 1,
             minutes: 3,
+            missing: "notBreaching",
+        },
+        Alarm {
+            name: "FenceAlarm",
+            words: "An instance refuses to start the queue manager and waits: for EC2, for a person, or for a newer image",
+            metric: ("mqaws", "FenceAlarm"),
+            dimensions: list![dimension("Stack", reference("AWS::StackName"))],
+            statistic: "Maximum",
+            comparison: "GreaterThanThreshold",
+            threshold: 0,
+            minutes: 1,
             missing: "notBreaching",
         },
     ];

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::entry::names;
-use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, StorageConfig};
+use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, LeaseUse, StorageConfig};
 use crate::model::{Deployment, Topology};
 use crate::template::{Function, Value, if_, sub_with};
 
@@ -36,7 +36,12 @@ pub fn agent_config(deployment: &Deployment) -> AgentConfig {
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".to_owned(),
-        fence: FenceConfig::default(),
+        fence: FenceConfig {
+            lease: deployment.storage.start_on_lease.map(|may| match may {
+                true => LeaseUse::Allow,
+                false => LeaseUse::Refuse,
+            }),
+        },
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -35,21 +36,23 @@ pub fn in_rig(test: &str, story: fn()) {
         return story();
     }
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hosts");
+    if let Some(why) = missing() {
+        return skip(test, &why);
+    }
     fs::create_dir_all(&cache).unwrap();
     let alone = File::create(cache.join("lock")).unwrap();
     alone.lock().unwrap();
-    let root = match missing() {
-        None => root(&cache),
-        Some(why) => Err(why),
-    };
-    match root {
-        Ok(root) => Rig::up(&cache, &root).run(test),
-        Err(why) if std::env::var_os("MQAWS_REQUIRE_HOSTS").is_some_and(|v| v == "1") => {
-            panic!("MQAWS_REQUIRE_HOSTS=1, and this cannot run: {why}")
-        }
-        // Written past the test's own capture, so that it is seen.
-        Err(why) => fs::write("/dev/stderr", format!("SKIPPED hosts: {test}: {why}\n")).unwrap(),
+    match root(&cache) {
+        Ok(root) => Rig::up(&root).run(test),
+        Err(why) => skip(test, &why),
     }
+}
+
+fn skip(test: &str, why: &str) {
+    let required = std::env::var_os("MQAWS_REQUIRE_HOSTS").is_some_and(|v| v == "1");
+    assert!(!required, "MQAWS_REQUIRE_HOSTS=1, and this cannot run: {why}");
+    // Past the capture of a test's output, so that it is seen.
+    writeln!(std::io::stderr(), "SKIPPED hosts: {test}: {why}").unwrap();
 }
 
 /// What this machine lacks.
@@ -115,7 +118,7 @@ struct Rig {
 }
 
 impl Rig {
-    fn up(cache: &Path, root: &Path) -> Self {
+    fn up(root: &Path) -> Self {
         let rig = Self {
             name: format!("mqh{}", std::process::id()),
             // Short, for the sockets below it.
@@ -126,7 +129,6 @@ impl Rig {
                 .unwrap(),
             root: root.to_owned(),
         };
-        let _ = cache;
         rig.must(
             scripts().join("rig.sh").as_os_str(),
             &["up".as_ref(), rig.name.as_ref()],

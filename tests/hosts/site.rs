@@ -227,6 +227,11 @@ impl Site {
         }
     }
 
+    /// Takes the name of the file system away from every guest that boots from now on.
+    pub fn no_names() {
+        fs::write(dir().join("no-names"), "").unwrap();
+    }
+
     /// A verb of the rig on a guest: `cut`, `freeze`, `thaw`, `unplug`, `plug`.
     pub fn rig(&self, verb: &str, on: &Instance) {
         let done = Command::new(scripts().join("guest.sh"))

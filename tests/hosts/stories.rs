@@ -207,6 +207,51 @@ pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host()
     site.one_writer();
 }
 
+/// There is no name service at boot, the clock jumps by an hour, the local disk is full, the host reboots: each time the same
+/// host serves, and no message is lost.
+pub fn a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on() {
+    Site::no_names();
+    let site = Site::deployed();
+    let host = site.running();
+    let mut sent = site.put("without-names", 50);
+    let mounts = site.shell(&host, "grep ' /mnt/mqaws ' /proc/mounts").unwrap();
+    assert!(mounts.starts_with("127.77.2."), "mounted by address: {mounts}");
+
+    let epoch = site.serving(&host).epoch;
+    for step in ["+1 hour", "-2 hours"] {
+        site.shell(&host, &format!("date -s '{step}'")).unwrap();
+        sent.extend(site.put(&format!("clock{step}").replace(' ', ""), 50));
+        // Longer than the host's own bound for a lock that it cannot prove.
+        std::thread::sleep(Duration::from_secs(35));
+        let status = site.serving(&host);
+        assert_eq!(status.epoch, epoch, "a step of the wall clock is nothing: {status:?}");
+    }
+    site.shell(&host, "date -s '+1 hour'").unwrap();
+
+    let full = site.shell(
+        &host,
+        "dd if=/dev/zero of=/var/mqm/full bs=1M; df --output=avail /var/mqm | tail -1",
+    );
+    assert_eq!(full.unwrap().trim(), "0");
+    sent.extend(site.put("disk-full", 50));
+    let status = site.serving(&host);
+    assert_eq!(status.epoch, epoch, "messages are not on the local disk: {status:?}");
+    site.shell(&host, "rm /var/mqm/full").unwrap();
+
+    let boots = site.boots(&host);
+    // The shell's connection ends with the host.
+    let _ = site.shell(&host, "systemctl reboot");
+    until("the host boots again", PATIENCE, || {
+        (site.boots(&host) > boots).then_some(())
+    });
+    let status = site.serving(&host);
+    let proof = status.proof.clone().expect("a start has a proof");
+    assert_eq!(proof.kind, "clean", "an orderly reboot lets go of the data: {status:?}");
+    assert_eq!(site.running(), host, "no replacement");
+    assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
+    site.one_writer();
+}
+
 /// Auto Scaling replaces a host that still runs: the new one waits until the old one has drained, and has completed the
 /// lifecycle hook; clients find the replacement, and nothing is lost.
 pub fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {

@@ -80,6 +80,7 @@ def run(lab, stack):
         lab.read(service, action, **params)
     lab.refused("ValidationError", service, "DescribeStacks", StackName="none")
     lab.refused("ValidationError", service, "ContinueUpdateRollback", StackName=STACK)
+    lab.refused("ValidationError", service, "CancelUpdateStack", StackName=STACK)
     lab.refused("ValidationError", service, "SignalResource", StackName=STACK, LogicalResourceId="Role",
                 UniqueId="i-0", Status="SUCCESS")  # fmt: skip
 
@@ -100,6 +101,14 @@ def run(lab, stack):
         lab.call(service, "UpdateTerminationProtection", StackName="small", EnableTerminationProtection=on)
         if on:
             lab.refused("ValidationError", service, "DeleteStack", StackName="small")
+
+    # an update that cannot end well, since its instance cannot be launched, and is cancelled before it fails
+    given = lab.call(service, "DescribeStacks", StackName=STACK)["Stacks"][0]["Parameters"]
+    keep = [{"ParameterKey": p["ParameterKey"], "UsePreviousValue": True} for p in given if p["ParameterKey"] != "KeyName"]
+    keep.append({"ParameterKey": "KeyName", "ParameterValue": "nosuch"})
+    lab.call(service, "UpdateStack", StackName=STACK, Parameters=keep, UsePreviousTemplate=True, Capabilities=["CAPABILITY_IAM"])
+    lab.call(service, "CancelUpdateStack", StackName=STACK)
+    assert settled(lab, STACK)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
 
     lab.call(service, "CreateStack", StackName="tiny", TemplateBody=SMALL.replace("judged", "tiny"))
     assert settled(lab, "tiny")["StackStatus"] == "CREATE_COMPLETE"

@@ -71,3 +71,43 @@ fn protected_and_foreign_stacks_are_not_removed() {
         }
     }
 }
+
+#[test]
+fn stack_under_way_is_not_removed() {
+    for (status, busy) in [
+        ("UPDATE_IN_PROGRESS", true),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", true),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", true),
+        ("CREATE_IN_PROGRESS", false),
+        ("ROLLBACK_IN_PROGRESS", false),
+        ("DELETE_IN_PROGRESS", false),
+    ] {
+        let cloud = Script::new([(Some(status), vec![])]);
+        let found = wait(find(&cloud, "mqaws-qm1", false));
+        assert_eq!(
+            matches!(found, Err(DeployError::Busy { .. })),
+            busy,
+            "{status}: {found:?}"
+        );
+    }
+    // An update that began after the stack was found.
+    let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
+    cloud.undeletable = Some("UPDATE_IN_PROGRESS");
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    let error = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("busy");
+    assert_eq!(error.to_string(), "stack mqaws-qm1 is busy: UPDATE_IN_PROGRESS");
+    assert_eq!(error.exit(), ExitKind::Precondition);
+}
+
+#[test]
+fn what_is_kept_is_not_counted_among_what_goes() {
+    let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
+    cloud.resources = vec![
+        resource("FileSystem", "AWS::EFS::FileSystem", "CREATE_COMPLETE"),
+        resource("Group", "AWS::AutoScaling::AutoScalingGroup", "CREATE_COMPLETE"),
+        resource("Role", "AWS::IAM::Role", "UPDATE_COMPLETE"),
+        resource("Listener", "AWS::ElasticLoadBalancingV2::Listener", "DELETE_COMPLETE"),
+    ];
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    assert_eq!((removal.resources, removal.kept), (2, vec!["FileSystem-1".to_owned()]));
+}

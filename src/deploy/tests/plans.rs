@@ -45,6 +45,55 @@ fn refused_change_set_leaves_no_stack_behind() {
 }
 
 #[test]
+fn values_that_early_validation_refuses_are_told_with_their_keys() {
+    let reason = "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]. To troubleshoot \
+                  Early Validation errors, use the DescribeEvents API for detailed failure information.";
+    let finding = Finding {
+        path: "/Resources/LaunchTemplate/Properties/LaunchTemplateData/InstanceType".into(),
+        words: "zz.large is not a valid value".into(),
+    };
+    let denied = Problem::Denied("cloudformation:DescribeEvents".into());
+    for (findings, failing, exit, cause, hint) in [
+        (
+            vec![finding.clone()],
+            None,
+            ExitKind::Precondition,
+            "LaunchTemplateData/InstanceType: zz.large is not a valid value",
+            "change `instance.type`",
+        ),
+        (
+            vec![finding],
+            Some(denied),
+            ExitKind::Remote,
+            "",
+            "to see which value it is: allow `cloudformation:DescribeEvents`",
+        ),
+        (vec![], None, ExitKind::Remote, "", "check the ids"),
+    ] {
+        let frames = [(Some("REVIEW_IN_PROGRESS"), vec![]), (Some("DELETE_COMPLETE"), vec![])];
+        let mut cloud = Script::new(frames).failing(failing.map(|problem| ("findings", problem)));
+        cloud.set = Some(ChangeSet {
+            status: "FAILED".into(),
+            reason: Some(reason.into()),
+            created: None,
+            changes: vec![],
+        });
+        cloud.findings = findings;
+        let error = planned(&cloud).expect_err("refused");
+        assert_eq!(error.exit(), exit, "{error}");
+        let details = format!("{:?}", error.details());
+        assert!(details.contains(cause), "{details}");
+        assert!(error.hint().is_some_and(|h| h.starts_with(hint)), "{:?}", error.hint());
+        let calls = cloud.calls();
+        let at = |call: &str| calls.iter().position(|c| c == call).expect("called");
+        assert!(
+            at("findings") < at("delete-set"),
+            "the findings go with the change set: {calls:?}"
+        );
+    }
+}
+
+#[test]
 fn state_of_the_stack_decides_what_a_plan_may_do() {
     for (status, foreign, resources, expected) in [
         ("REVIEW_IN_PROGRESS", false, "", Ok("create-set")),

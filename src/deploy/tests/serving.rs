@@ -14,6 +14,58 @@ impl Dial for Line {
     }
 }
 
+fn settled(cloud: &Script, signal: Option<&str>) -> Settled {
+    Settled {
+        stack: cloud.shown().expect("there"),
+        signal: signal.map(Into::into),
+        kept: Vec::new(),
+    }
+}
+
+#[test]
+fn signal_is_evidence_only_of_the_operation_that_waited_for_it() {
+    let mut cloud = Script::new([(Some("UPDATE_COMPLETE"), vec![])]);
+    cloud.group = Some(group("InService", &["AZRebalance"]));
+    let look = |cloud: &Script| {
+        let mut waits = Vec::new();
+        let mut observer = |step| match step {
+            Step::Waiting(what) => waits.push(what),
+            other => panic!("{other:?}"),
+        };
+        let settled = settled(cloud, None);
+        let result = wait(await_service(
+            cloud,
+            &Line(true),
+            &settled,
+            PACE,
+            &Stop::never(),
+            &mut observer,
+        ));
+        (result, waits)
+    };
+    let (result, waits) = look(&cloud);
+    let details = format!("{:?}", result.expect_err("no target is healthy").details());
+    assert!(
+        details.contains("targets: ") && !details.contains("signal"),
+        "{details}"
+    );
+    assert!(waits.iter().all(|w| w.starts_with("targets: ")), "{waits:?}");
+
+    cloud.agent = Some(agent("serving", None));
+    cloud.targets = vec![Target {
+        id: "i-1".into(),
+        port: 1414,
+        state: "healthy".into(),
+        reason: None,
+    }];
+    let service = look(&cloud).0.expect("service is shown without a signal");
+    let signal = service.evidence.iter().find(|e| e.of == "signal").expect("looked at");
+    assert!(
+        !signal.shown && signal.text.contains("not part of this change"),
+        "{signal:?}"
+    );
+}
+
 #[test]
 fn service_is_shown_or_it_is_said_what_is_missing() {
     let serving = || Some(agent("serving", None));
@@ -55,11 +107,10 @@ fn service_is_shown_or_it_is_said_what_is_missing() {
             reason: None,
         }];
         (cloud.agent, cloud.agent_problem) = (agent, problem);
-        let stack = cloud.shown().expect("there");
         let result = wait(await_service(
             &cloud,
             &Line(line),
-            &stack,
+            &settled(&cloud, Some("Received SUCCESS signal with UniqueId i-1")),
             PACE,
             &Stop::never(),
             &mut |_: Step| {},

@@ -5,7 +5,8 @@
 //! [`describe`]; [`operations`] and [`provision`] carry changes out, [`resources`] one type each, all through the other
 //! services' own actions; [`signals`] and [`rolling`] wait for instances.
 
-pub mod changesets;
+pub mod cancel;
+mod changesets;
 pub mod context;
 pub mod describe;
 pub mod diff;

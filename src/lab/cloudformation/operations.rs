@@ -1,5 +1,6 @@
 //! Whole operations on a stack: create, update, delete, and their way back.
 
+use super::cancel::stoppable;
 use super::context::{Context, Failure, Phase};
 use super::events;
 use super::intrinsics::Scope;
@@ -11,6 +12,7 @@ use crate::lab::api::{Caller, Cloud};
 use crate::lab::clock;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
 
 /// An operation that runs in the background.
@@ -49,13 +51,14 @@ impl Operation {
         turn.lock_owned().await
     }
 
-    fn plan(&self, desired: Desired) -> Arc<Plan> {
+    fn plan(&self, desired: Desired, cancelled: Arc<AtomicBool>) -> Arc<Plan> {
         Plan::new(
             self.service.clone(),
             self.cloud.clone(),
             self.caller.clone(),
             &self.stack_id,
             desired,
+            cancelled,
         )
     }
 
@@ -71,11 +74,8 @@ impl Operation {
     /// Creates the stack's resources; the stack is in `CREATE_IN_PROGRESS` already.
     pub(super) async fn create(self, desired: Desired, on_failure: OnFailure) {
         let _turn = self.turn().await;
-        let plan = self.plan(desired.clone());
-        self.service
-            .lock()
-            .cancels
-            .insert(self.stack_id.clone(), plan.cancelled.clone());
+        let cancel = stoppable(&mut self.service.lock(), &self.stack_id);
+        let plan = self.plan(desired.clone(), cancel);
         let mut failed = plan.run().await;
         self.service.lock().cancels.remove(&self.stack_id);
         if self.superseded() {
@@ -118,11 +118,28 @@ impl Operation {
     }
 
     /// Updates the stack from `before` to `desired`; the stack is in `UPDATE_IN_PROGRESS` already.
-    pub(super) async fn update(self, before: Desired, desired: Desired, on_failure: OnFailure) {
+    ///
+    /// `cancel` is what a user stops it with; then it goes back whatever `on_failure` says.
+    pub(super) async fn update(
+        self,
+        before: Desired,
+        desired: Desired,
+        on_failure: OnFailure,
+        cancel: Arc<AtomicBool>,
+    ) {
         let _turn = self.turn().await;
-        let plan = self.plan(desired.clone());
+        let plan = self.plan(desired.clone(), cancel.clone());
         let mut failed = plan.run().await;
+        // From here on it is too late to stop it.
+        self.service.lock().cancels.remove(&self.stack_id);
+        let stopped = cancel.load(Ordering::SeqCst) && failed.iter().all(Failed::is_cancelled);
         let replaced = std::mem::take(&mut *plan.replaced.lock().unwrap_or_else(|e| e.into_inner()));
+        if stopped {
+            // AWS documents no reason for this status; `User Initiated` is the one of every operation that a user asks for.
+            return self
+                .roll_back_update(before, "User Initiated".to_owned(), replaced)
+                .await;
+        }
         let mut outputs = Vec::new();
         if failed.is_empty() {
             match self.outputs(&desired) {
@@ -197,7 +214,7 @@ impl Operation {
 
     /// Brings the resources back to what they were, then deletes what the update had made.
     async fn go_back(&self, before: Desired, mut gone: Vec<Record>) {
-        let plan = self.plan(before.clone());
+        let plan = self.plan(before.clone(), Arc::default());
         let failed = plan.run().await;
         gone.extend(plan.replaced.lock().unwrap_or_else(|e| e.into_inner()).drain(..));
         if !failed.is_empty() {

@@ -30,11 +30,14 @@ pub struct Plan {
     pub stack_name: String,
     /// What is wanted.
     pub desired: Desired,
-    /// Set when something failed.
+    /// Set when something failed, or when a user stopped the operation.
     pub cancelled: Arc<AtomicBool>,
     /// Records of resources that were replaced in this pass, as they were before.
     pub replaced: Mutex<Vec<Record>>,
 }
+
+/// Reason of resources whose update ended because another one failed, or because a user stopped it.
+const UPDATE_CANCELLED: &str = "Resource update cancelled";
 
 /// A resource that failed, with what was being done.
 #[derive(Debug, Clone)]
@@ -47,6 +50,13 @@ pub struct Failed {
     pub failure: Failure,
 }
 
+impl Failed {
+    /// Whether the resource did not fail by itself.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.failure.reason.as_str(), CANCELLED | UPDATE_CANCELLED)
+    }
+}
+
 impl Plan {
     /// A pass over a stack.
     pub fn new(
@@ -55,6 +65,7 @@ impl Plan {
         caller: Caller,
         stack_id: &str,
         desired: Desired,
+        cancelled: Arc<AtomicBool>,
     ) -> Arc<Self> {
         let stack_name = desired.facts.stack_name.clone();
         Arc::new(Self {
@@ -64,7 +75,7 @@ impl Plan {
             stack_id: stack_id.to_owned(),
             stack_name,
             desired,
-            cancelled: Arc::default(),
+            cancelled,
             replaced: Mutex::default(),
         })
     }
@@ -328,7 +339,7 @@ impl Plan {
 
     fn fail(&self, logical: &str, status: &str, creating: bool, mut failure: Failure) -> Failed {
         if failure.reason == CANCELLED && !creating {
-            failure.reason = "Resource update cancelled".to_owned();
+            failure.reason = UPDATE_CANCELLED.to_owned();
         }
         self.service
             .resource_status(&self.stack_id, logical, status, Some(failure.reason.clone()));

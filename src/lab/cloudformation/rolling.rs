@@ -1,11 +1,10 @@
 //! Rolling update of an Auto Scaling group: obsolete instances are replaced in batches, each waited for.
 
 use super::context::{Context, Failure};
-use super::service::CloudFormation;
 use super::signals::{self, Wanted, duration};
 use crate::lab::api::{flag, number, text, texts};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::Instant;
 
 const ASG: &str = "autoscaling";
 
@@ -77,16 +76,16 @@ fn instances(group: &Value) -> Vec<(String, String)> {
 /// # Errors
 /// Too few signals in `PauseTime`, a cancellation, or whatever Auto Scaling answers.
 pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(), Failure> {
-    let seen = describe(context, group).await?;
-    let old: Vec<String> = instances(&seen).into_iter().map(|(id, _)| id).collect();
-    if old.is_empty() {
-        return Ok(());
-    }
     let keep = number(policy, "MinInstancesInService").unwrap_or_default();
     let on_signals = flag(policy, "WaitOnResourceSignals").unwrap_or_default();
     let pause_text =
         text(policy, "PauseTime").unwrap_or_else(|| if on_signals { "PT5M".into() } else { "PT0S".into() });
     let pause = duration(&pause_text);
+    let seen = landed(context, group, signals::deadline(context, pause)).await?;
+    let old = living(&seen);
+    if old.is_empty() {
+        return Ok(());
+    }
     let max = number(&seen, "MaxSize").unwrap_or(1);
     if keep >= max {
         return Err(Failure::new(format!(
@@ -109,7 +108,7 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
             false => String::new(),
         }
     ));
-    let mut known: Vec<String> = old.clone();
+    let mut known: Vec<String> = instances(&seen).into_iter().map(|(id, _)| id).collect();
     let mut replaced = 0;
     for part in old.chunks(batch) {
         let shown = part.join(",");
@@ -121,23 +120,20 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
         for instance in part {
             let params = json!({"InstanceId": instance, "ShouldDecrementDesiredCapacity": false});
             match context.call(ASG, "TerminateInstanceInAutoScalingGroup", params).await {
-                // Gone already, by whatever hand: what counts is that it leaves the group.
-                Err(failure) if !describes_gone(context, group, instance).await? => return Err(failure),
+                // Gone or going already, by whatever hand: what counts is that it leaves the group.
+                Err(failure) if living(&describe(context, group).await?).contains(instance) => return Err(failure),
                 _ => {}
             }
         }
         wait_for_exit(context, group, part).await?;
+        // One limit over launch and signal: an instance that cannot be launched fails the update as one that stays silent does.
+        let deadline = signals::deadline(context, pause);
         replaced += part.len();
         context.note(format!(
             "Successfully terminated instance(s) [{shown}] (Progress {}%).",
             replaced * 100 / old.len()
         ));
-        wait_for_new(context, group, part.len(), &mut known).await?;
         if on_signals {
-            context.note(format!(
-                "New instance(s) added to autoscaling group - Waiting on {} resource signal(s) with a timeout of {pause_text}.",
-                part.len()
-            ));
             let percent = number(policy, "MinSuccessfulInstancesPercent")
                 .unwrap_or(100)
                 .unsigned_abs();
@@ -146,17 +142,40 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
                 percent,
                 timeout: pause,
             };
-            signals::wait(context, wanted).await?;
+            if !wait_for_new(context, group, part.len(), &mut known, Some(deadline)).await? {
+                return Err(signals::too_few(0, wanted));
+            }
+            context.note(format!(
+                "New instance(s) added to autoscaling group - Waiting on {} resource signal(s) with a timeout of {pause_text}.",
+                part.len()
+            ));
+            signals::wait_until(context, wanted, deadline).await?;
         } else {
+            wait_for_new(context, group, part.len(), &mut known, None).await?;
             tokio::time::sleep(context.cloud.site.timing.period(pause)).await;
         }
     }
     Ok(())
 }
 
-async fn describes_gone(context: &Context, group: &str, instance: &str) -> Result<bool, Failure> {
-    let seen = describe(context, group).await?;
-    Ok(!instances(&seen).iter().any(|(id, _)| id == instance))
+/// Instances that are not on their way out.
+fn living(group: &Value) -> Vec<String> {
+    let all = instances(group).into_iter();
+    let living = all.filter(|(_, lifecycle)| !lifecycle.starts_with("Terminating"));
+    living.map(|(id, _)| id).collect()
+}
+
+/// The group once it has as many instances as it wants, or as it is at the deadline. An update that goes back may have been
+/// stopped in the middle of a replacement: a launch with the obsolete template that is on its way is then there to be replaced.
+async fn landed(context: &Context, group: &str, deadline: Instant) -> Result<Value, Failure> {
+    context
+        .settle(async || {
+            let seen = describe(context, group).await?;
+            let wanted = number(&seen, "DesiredCapacity").unwrap_or_default();
+            let there = living(&seen).len() as i64 >= wanted;
+            Ok((there || Instant::now() >= deadline).then_some(seen))
+        })
+        .await
 }
 
 async fn wait_for_exit(context: &Context, group: &str, gone: &[String]) -> Result<(), Failure> {
@@ -168,19 +187,24 @@ async fn wait_for_exit(context: &Context, group: &str, gone: &[String]) -> Resul
         .await
 }
 
-async fn wait_for_new(context: &Context, group: &str, count: usize, known: &mut Vec<String>) -> Result<(), Failure> {
-    loop {
-        let seen = describe(context, group).await?;
-        let new: Vec<String> = instances(&seen)
-            .into_iter()
-            .map(|(id, _)| id)
-            .filter(|id| !known.contains(id))
-            .collect();
-        if new.len() >= count {
-            known.extend(new);
-            return Ok(());
-        }
-        context.check_cancelled()?;
-        tokio::time::sleep(CloudFormation::poll(&context.cloud).max(Duration::from_millis(10))).await;
-    }
+/// Waits for new instances; whether they came before the deadline, or before the longest wait for any resource.
+async fn wait_for_new(
+    context: &Context,
+    group: &str,
+    count: usize,
+    known: &mut Vec<String>,
+    deadline: Option<Instant>,
+) -> Result<bool, Failure> {
+    let new = context
+        .settle(async || {
+            let seen = describe(context, group).await?;
+            let mut new = living(&seen);
+            new.retain(|id| !known.contains(id));
+            let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            Ok((new.len() >= count || late).then_some(new))
+        })
+        .await?;
+    let came = new.len() >= count;
+    known.extend(new);
+    Ok(came)
 }

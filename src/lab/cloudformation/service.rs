@@ -41,6 +41,7 @@ impl CloudFormation {
         match call.action.as_str() {
             "CreateStack" => self.create_stack(&cloud, params, &call.caller).await,
             "UpdateStack" => self.update_stack(&cloud, params, &call.caller).await,
+            "CancelUpdateStack" => self.cancel_update_stack(params),
             "DeleteStack" => self.delete_stack(&cloud, params, &call.caller),
             "ContinueUpdateRollback" => self.continue_update_rollback(&cloud, params, &call.caller),
             "CreateChangeSet" => self.create_change_set(&cloud, params, &call.caller).await,

@@ -130,9 +130,21 @@ const SHORTEST: Duration = Duration::from_secs(30);
 /// # Errors
 /// CloudFormation's words for too few successes, or a cancellation.
 pub async fn wait(context: &Context, wanted: Wanted) -> Result<(), Failure> {
+    wait_until(context, wanted, deadline(context, wanted.timeout)).await
+}
+
+/// When a wait that begins now ends.
+pub fn deadline(context: &Context, timeout: Duration) -> Instant {
     // A wait that a template sets is scaled like its other periods, but never so far that a busy machine misses it.
-    let scaled = context.cloud.site.timing.period(wanted.timeout);
-    let deadline = Instant::now() + scaled.max(wanted.timeout.min(SHORTEST));
+    let scaled = context.cloud.site.timing.period(timeout);
+    Instant::now() + scaled.max(timeout.min(SHORTEST))
+}
+
+/// [`wait`] with a deadline that began to run before.
+///
+/// # Errors
+/// As [`wait`].
+pub async fn wait_until(context: &Context, wanted: Wanted, deadline: Instant) -> Result<(), Failure> {
     let key = (context.stack_id.clone(), context.logical.clone());
     loop {
         let news = context.service.news.notified();
@@ -157,13 +169,18 @@ pub async fn wait(context: &Context, wanted: Wanted) -> Result<(), Failure> {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Failure::new(format!(
-                "Received {good} SUCCESS signal(s) out of {}.  Unable to satisfy {}% MinSuccessfulInstancesPercent requirement",
-                wanted.count, wanted.percent
-            )));
+            return Err(too_few(good, wanted));
         }
         let _ = tokio::time::timeout(left, news).await;
     }
+}
+
+/// CloudFormation's words for a wait that ended without the signals that it was for.
+pub fn too_few(good: u64, wanted: Wanted) -> Failure {
+    Failure::new(format!(
+        "Received {good} SUCCESS signal(s) out of {}.  Unable to satisfy {}% MinSuccessfulInstancesPercent requirement",
+        wanted.count, wanted.percent
+    ))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! CreateStack, UpdateStack, DeleteStack, and what they have in common with change sets.
 
+use super::cancel::stoppable;
 use super::diff;
 use super::events;
 use super::intrinsics::{Facts, conditions};
@@ -288,7 +289,7 @@ impl CloudFormation {
         token: Option<String>,
     ) -> Result<(), ApiError> {
         self.updatable(id)?;
-        let before = {
+        let (before, cancel) = {
             let mut state = self.lock();
             let Some(stack) = state.stacks.get_mut(id) else {
                 return Err(invalid(format!("Stack [{id}] does not exist")));
@@ -299,10 +300,11 @@ impl CloudFormation {
             stack.operation = ids::uuid();
             stack.token = token;
             events::set_stack(&mut state, id, "UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()));
-            before
+            // Under the same lock: there is no moment in which an update is under way and cannot be stopped.
+            (before, stoppable(&mut state, id))
         };
         let operation = self.operation(cloud, caller, id);
-        tokio::spawn(operation.update(before, desired, failure));
+        tokio::spawn(operation.update(before, desired, failure, cancel));
         Ok(())
     }
 

@@ -22,7 +22,7 @@ pub struct State {
     pub signals: HashMap<(String, String), Vec<(String, bool)>>,
     /// Turns of operations by stack ARN: one at a time.
     pub turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
-    /// How a creation that runs is told to stop, by stack ARN.
+    /// How a creation or an update that runs is told to stop, by stack ARN.
     pub cancels: HashMap<String, Arc<AtomicBool>>,
 }
 

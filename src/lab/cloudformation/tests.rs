@@ -23,12 +23,16 @@ struct Group {
     launched: u32,
     suspended: Vec<String>,
     desired: i64,
+    /// Whether every launch fails, as with a key pair that does not exist.
+    barren: bool,
+    /// An instance that ends slowly, and is refused to be ended twice.
+    ending: Option<String>,
     calls: Vec<String>,
 }
 
 impl Group {
     fn fill(&mut self) {
-        while (self.instances.len() as i64) < self.desired {
+        while !self.barren && (self.instances.len() as i64) < self.desired {
             self.launched += 1;
             self.instances.push(format!("i-{}", self.launched));
         }
@@ -49,6 +53,9 @@ impl Group {
                 self.fill();
             }
             "DeleteAutoScalingGroup" => self.exists = false,
+            "TerminateInstanceInAutoScalingGroup" if params["InstanceId"].as_str() == self.ending.as_deref() => {
+                return Err(ApiError::new("ValidationError", "is already terminating"));
+            }
             "TerminateInstanceInAutoScalingGroup" => {
                 self.instances.retain(|i| params["InstanceId"] != i.as_str());
                 self.fill();
@@ -56,10 +63,15 @@ impl Group {
             "SuspendProcesses" => self.suspended = crate::lab::api::texts(params, "ScalingProcesses"),
             "ResumeProcesses" => self.suspended.clear(),
             "DescribeAutoScalingGroups" => {
+                let state = |i: &String| match self.ending.as_ref() == Some(i) {
+                    true => "Terminating:Wait",
+                    false => "InService",
+                };
                 let instances: Vec<Value> = self
                     .instances
                     .iter()
-                    .map(|i| json!({"InstanceId": i, "LifecycleState": "InService"}))
+                    .chain(&self.ending)
+                    .map(|i| json!({"InstanceId": i, "LifecycleState": state(i)}))
                     .collect();
                 let group = json!({"AutoScalingGroupARN": "arn:group", "DesiredCapacity": self.desired, "MaxSize": 1,
                     "Instances": instances, "SuspendedProcesses": []});
@@ -185,6 +197,25 @@ Resources:
       AvailabilityZones: [eu-west-1a]
       LaunchTemplate: {LaunchTemplateId: !Ref Template, Version: !GetAtt Template.LatestVersionNumber}
 ";
+
+/// Begins an update of the group to another instance type.
+async fn roll(cloud: &Arc<Cloud>) {
+    let parameters = json!([{"ParameterKey": "Type", "ParameterValue": "m7i.xlarge"}]);
+    let params = json!({"StackName": "asg", "UsePreviousTemplate": true, "Parameters": parameters});
+    cfn(cloud, "UpdateStack", params).await.unwrap();
+}
+
+/// Waits until the group consists of one instance.
+async fn launched(group: &Arc<Mutex<Group>>, instance: &str) {
+    let look = async {
+        while group.lock().unwrap().instances != [instance] {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), look)
+        .await
+        .unwrap();
+}
 
 async fn signal(cloud: &Arc<Cloud>, stack: &str, instance: &str, status: &str) {
     let params = json!({"StackName": stack, "LogicalResourceId": "Group", "UniqueId": instance, "Status": status});

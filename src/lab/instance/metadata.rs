@@ -1,28 +1,25 @@
 //! The metadata service of an instance, version 2 only: a session token first, then a tree of values.
 //!
-//! A process host has a service of its own on its own address, a namespace on 169.254.169.254. Guests ask 169.254.169.254 as on AWS, where one service
-//! answers all of them and tells them apart by their addresses.
+//! A process host has a service of its own on its own address, and in a network namespace at 169.254.169.254. Guests ask
+//! there as well, where one service answers all of them and tells them apart by their addresses.
 
 use crate::lab::api::{Caller, Cloud, Identity};
 use crate::lab::ids;
 use crate::lab::network::Interface;
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Port of the service on a process host's own address; for a guest it is [`LINK_LOCAL`], as on AWS.
+/// Port of the service on a process host's own address; for a guest it is 169.254.169.254:80, as on AWS.
 pub const PORT: u16 = 8169;
-/// Where a guest finds the service.
-const LINK_LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::new(169, 254, 169, 254), 80);
 
 const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
@@ -76,49 +73,11 @@ struct Credentials {
     issued_at: jiff::Timestamp,
 }
 
-struct Metadata {
+pub(super) struct Metadata {
     cloud: Weak<Cloud>,
     facts: Arc<Mutex<Facts>>,
     tokens: Mutex<HashMap<String, Instant>>,
     credentials: Mutex<Option<Credentials>>,
-}
-
-/// The instances behind [`LINK_LOCAL`], by their addresses.
-#[derive(Default)]
-pub struct Directory {
-    instances: Arc<Mutex<HashMap<IpAddr, Arc<Metadata>>>>,
-}
-
-/// Answers guests on 169.254.169.254 until the handle is aborted.
-///
-/// # Errors
-/// The address cannot be bound: the lab is not in a namespace that has it.
-pub async fn serve_guests(directory: &Directory) -> io::Result<JoinHandle<()>> {
-    let listener = TcpListener::bind(LINK_LOCAL).await?;
-    let instances = directory.instances.clone();
-    let router = Router::new().fallback(
-        move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| async move {
-            let found = lock(&instances).get(&peer.ip()).cloned();
-            match found {
-                Some(metadata) => answer(State(metadata), request).await,
-                None => StatusCode::NOT_FOUND.into_response(),
-            }
-        },
-    );
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    Ok(tokio::spawn(async move {
-        // It ends only by being aborted.
-        let _ = axum::serve(listener, service).await;
-    }))
-}
-
-/// An entry of the directory; dropping it takes the instance out.
-struct Entry(Arc<Mutex<HashMap<IpAddr, Arc<Metadata>>>>, IpAddr);
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        lock(&self.0).remove(&self.1);
-    }
 }
 
 /// Serves an instance until the handle is aborted: a guest through the directory, others on their interface.
@@ -134,12 +93,7 @@ pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>, interface: &Int
         credentials: Mutex::default(),
     });
     if cloud.site.guests.is_some() {
-        let entry = Entry(cloud.metadata.instances.clone(), address.into());
-        lock(&entry.0).insert(entry.1, state);
-        return Ok(tokio::spawn(async move {
-            let _entry = entry;
-            std::future::pending::<()>().await;
-        }));
+        return Ok(cloud.metadata.enter(address.into(), state));
     }
     let place = interface.metadata().unwrap_or((address, PORT).into());
     let listener = interface.listen(place).await?;
@@ -150,11 +104,11 @@ pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>, interface: &Int
     }))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-async fn answer(State(state): State<Arc<Metadata>>, request: Request) -> Response {
+pub(super) async fn answer(State(state): State<Arc<Metadata>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let headers = request.headers();
     if path == "/latest/api/token" {

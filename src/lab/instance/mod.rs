@@ -7,12 +7,14 @@
 mod console;
 pub mod guest;
 mod host;
+mod link_local;
 mod metadata;
 mod process;
 mod userdata;
 
 pub use console::Console;
 pub use host::{Ended, Host, HostError, HostSpec};
-pub use metadata::{Directory, Facts, serve as serve_metadata, serve_guests};
+pub use link_local::{Directory, serve_guests};
+pub use metadata::{Facts, PORT as METADATA_PORT, serve as serve_metadata};
 pub use process::{MAX_LAB_DIR, ProcessHost};
 pub use userdata::{BootPlan, FileToWrite, UserDataError};

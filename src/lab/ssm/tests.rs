@@ -4,6 +4,7 @@ use super::Ssm;
 use crate::lab::api::{ApiError, Caller, Cloud, Site};
 use crate::lab::ec2::{Ec2, SEEDED_IMAGE};
 use crate::lab::iam::Iam;
+use crate::lab::instance::Host;
 use crate::lab::timing::Timing;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -106,13 +107,11 @@ async fn commands_run_in_the_instances_environment_and_report_how_they_ended() {
     let lab = Lab::start(207).await;
     let good = lab.run(json!({"commands": ["echo \"$PATH\"", "pwd >&2"]})).await;
     assert_eq!((&good["Status"], &good["ResponseCode"]), (&json!("Success"), &json!(0)));
-    let root = lab
-        .ec2
-        .running_host(&lab.instance)
-        .expect("it runs")
-        .root
-        .display()
-        .to_string();
+    let host = lab.ec2.running_host(&lab.instance).expect("it runs");
+    let Host::Process(host) = &*host else {
+        unreachable!("a lab has process hosts unless told otherwise")
+    };
+    let root = host.root.display().to_string();
     assert_eq!(
         good["StandardOutputContent"],
         format!("{root}/opt/mqm/bin:/usr/bin:/bin\n")

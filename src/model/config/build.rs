@@ -318,6 +318,9 @@ impl Reader {
             kms_key: self.name("storage.kms_key"),
             mount: self.choice("storage.mount", &mounts, Mount::default()),
             lease_seconds: self.number("storage.lease_seconds", 5, 300),
+            start_on_lease: self
+                .is_given("storage.start_on_lease")
+                .then(|| self.flag("storage.start_on_lease", false)),
         };
         if storage.mount == Mount::Nfs {
             let place = self.place("storage.mount");

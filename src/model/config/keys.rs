@@ -61,6 +61,7 @@ pub const KEYS: &[Key] = &[
     scalar("storage.kms_key"),
     scalar("storage.mount"),
     scalar("storage.lease_seconds"),
+    scalar("storage.start_on_lease"),
     scalar("credentials.username"),
     scalar("security.permissions_boundary"),
     scalar("security.cloudformation_role"),

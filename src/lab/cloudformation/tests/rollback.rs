@@ -156,19 +156,10 @@ fn a_way_back_that_got_stuck_can_go_on() {
         let id = create(&cloud, "asg", GROUP).await;
         signal(&cloud, &id, "i-1", "SUCCESS").await;
         assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
-        let parameters = json!([{"ParameterKey": "Type", "ParameterValue": "m7i.xlarge"}]);
-        let params = json!({"StackName": "asg", "UsePreviousTemplate": true, "Parameters": parameters});
-        cfn(&cloud, "UpdateStack", params).await.unwrap();
+        roll(&cloud).await;
         for instance in ["i-2", "i-3"] {
             // A signal before its instance exists belongs to no batch.
-            let launched = async {
-                while group.lock().unwrap().instances != [instance] {
-                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                }
-            };
-            tokio::time::timeout(std::time::Duration::from_secs(10), launched)
-                .await
-                .unwrap();
+            launched(&group, instance).await;
             signal(&cloud, "asg", instance, "FAILURE").await;
         }
         assert_eq!(settled(&cloud, "asg").await, "UPDATE_ROLLBACK_FAILED");
@@ -191,5 +182,82 @@ fn a_way_back_that_got_stuck_can_go_on() {
                 .await
                 .is_err()
         );
+    });
+}
+
+#[test]
+fn an_update_under_way_can_be_cancelled() {
+    block_on(async {
+        let (cloud, group) = cloud();
+        let id = create(&cloud, "asg", GROUP).await;
+        signal(&cloud, &id, "i-1", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
+        let cancel = json!({"StackName": "asg"});
+        let refused = cfn(&cloud, "CancelUpdateStack", cancel.clone()).await.unwrap_err();
+        assert_eq!(
+            (refused.code.as_str(), refused.message.as_str()),
+            (
+                "ValidationError",
+                "CancelUpdateStack cannot be called from current stack status"
+            )
+        );
+        let none = cfn(&cloud, "CancelUpdateStack", json!({"StackName": "none"}))
+            .await
+            .unwrap_err();
+        assert_eq!(none.message, "Stack [none] does not exist");
+
+        roll(&cloud).await;
+        launched(&group, "i-2").await;
+        cfn(&cloud, "CancelUpdateStack", cancel.clone()).await.unwrap();
+        // The way back replaces the instance once more, and waits for that one.
+        launched(&group, "i-3").await;
+        let refused = cfn(&cloud, "CancelUpdateStack", cancel).await.unwrap_err();
+        assert_eq!(refused.code, "ValidationError", "a way back cannot be cancelled");
+        signal(&cloud, "asg", "i-3", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "UPDATE_ROLLBACK_COMPLETE");
+        let told = events(&cloud, "asg").await;
+        assert!(
+            told.contains(&"Group UPDATE_FAILED Resource update cancelled".to_owned()),
+            "{told:#?}"
+        );
+        assert!(
+            told.contains(&"asg UPDATE_ROLLBACK_IN_PROGRESS User Initiated".to_owned()),
+            "{told:#?}"
+        );
+    });
+}
+
+#[test]
+fn an_update_cancelled_before_it_touched_anything_changes_nothing() {
+    block_on(async {
+        let (cloud, group) = cloud();
+        let id = create(&cloud, "asg", GROUP).await;
+        signal(&cloud, &id, "i-1", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
+        roll(&cloud).await;
+        // It may or may not have begun; either way it goes back instead of being called complete.
+        let cancelled = cfn(&cloud, "CancelUpdateStack", json!({"StackName": "asg"})).await;
+        assert!(cancelled.is_ok(), "{cancelled:?}");
+        let back = async {
+            loop {
+                let last = group.lock().unwrap().instances.clone();
+                let status = cfn(&cloud, "DescribeStacks", json!({"StackName": "asg"}))
+                    .await
+                    .unwrap();
+                if status["Stacks"][0]["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE" {
+                    return;
+                }
+                for instance in last {
+                    let params = json!({"StackName": "asg", "LogicalResourceId": "Group", "UniqueId": instance,
+                        "Status": "SUCCESS"});
+                    // Refused while the group is not worked on.
+                    let _ = cfn(&cloud, "SignalResource", params).await;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), back)
+            .await
+            .unwrap();
     });
 }

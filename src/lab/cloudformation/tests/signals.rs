@@ -103,3 +103,41 @@ fn missing_and_failed_signals_fail_the_creation() {
         }
     });
 }
+
+#[test]
+fn an_instance_that_cannot_be_launched_fails_the_update() {
+    block_on(async {
+        let (cloud, group) = cloud();
+        let body = GROUP.replace("PauseTime: PT30S", "PauseTime: PT1S");
+        let id = create(&cloud, "asg", &body).await;
+        signal(&cloud, &id, "i-1", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
+        group.lock().unwrap().barren = true;
+        roll(&cloud).await;
+        // The way back finds an empty group, which has nothing to be replaced.
+        assert_eq!(settled(&cloud, "asg").await, "UPDATE_ROLLBACK_COMPLETE");
+        let told = events(&cloud, "asg").await;
+        let reason =
+            "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100% MinSuccessfulInstancesPercent requirement";
+        assert!(told.contains(&format!("Group UPDATE_FAILED {reason}")), "{told:#?}");
+        assert!(!told.iter().any(|t| t.contains("New instance(s) added")), "{told:#?}");
+    });
+}
+
+#[test]
+fn an_instance_on_its_way_out_is_not_replaced_once_more() {
+    block_on(async {
+        let (cloud, group) = cloud();
+        let id = create(&cloud, "asg", GROUP).await;
+        signal(&cloud, &id, "i-1", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "CREATE_COMPLETE");
+        group.lock().unwrap().ending = Some("i-0".to_owned());
+        roll(&cloud).await;
+        launched(&group, "i-2").await;
+        signal(&cloud, "asg", "i-2", "SUCCESS").await;
+        assert_eq!(settled(&cloud, "asg").await, "UPDATE_COMPLETE");
+        let calls = group.lock().unwrap().calls.clone();
+        let ended = calls.iter().filter(|c| *c == "TerminateInstanceInAutoScalingGroup");
+        assert_eq!(ended.count(), 1, "{calls:?}");
+    });
+}

@@ -1,0 +1,58 @@
+//! What CloudFormation kept though it left the stack.
+
+use super::ports::Event;
+use std::fmt;
+
+/// The type of what holds the messages.
+pub(super) const FILE_SYSTEM: &str = "AWS::EFS::FileSystem";
+
+/// A resource that is there, but belongs to no stack any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Resource type.
+    pub kind: String,
+    /// Physical id.
+    pub id: String,
+}
+
+impl Kept {
+    /// Whether it holds messages.
+    pub fn is_file_system(&self) -> bool {
+        self.kind == FILE_SYSTEM
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.is_file_system() {
+            "file system"
+        } else {
+            &self.kind
+        };
+        write!(f, "{what} {}", self.id)
+    }
+}
+
+/// What an operation kept, by its events.
+pub(super) fn kept(events: &[Event]) -> Vec<Kept> {
+    let skipped = events.iter().filter(|e| e.status == "DELETE_SKIPPED");
+    let mut all: Vec<Kept> = Vec::new();
+    for event in skipped {
+        let one = Kept {
+            kind: event.kind.clone(),
+            id: event.physical.clone().unwrap_or_else(|| event.logical.clone()),
+        };
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
+}
+
+/// The command that deletes a file system for good.
+pub(super) fn deletion(file_system: &str, stack_id: &str) -> String {
+    // An ARN holds the region as its fourth part.
+    let region = stack_id.split(':').nth(3).filter(|r| !r.is_empty());
+    let region = region.map(|r| format!(" --region {r}")).unwrap_or_default();
+    format!("aws efs delete-file-system --file-system-id {file_system}{region}")
+}

@@ -1,0 +1,65 @@
+//! What does not outlive a failed operation, heard while it goes on: the agent's last words, and launches that failed.
+
+use super::cause::GROUP;
+use super::ports::{Launch, Stacks};
+use super::watch::Pace;
+use crate::observe::ports::Readings;
+use jiff::Timestamp;
+use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Listens to the group of a stack and its instances.
+#[derive(Debug, Default)]
+pub(super) struct Witness {
+    agent: Mutex<Option<String>>,
+    launches: Mutex<Vec<Launch>>,
+}
+
+impl Witness {
+    /// The agent's last error, with its instance and its time.
+    pub(super) fn agent(&self) -> Option<String> {
+        lock(&self.agent).clone()
+    }
+
+    /// Launches since the operation began, as they were seen last.
+    pub(super) fn launches(&self) -> Vec<Launch> {
+        lock(&self.launches).clone()
+    }
+
+    /// Listens as long as it is polled; whatever cannot be read is not said.
+    pub(super) async fn listen<C: Readings + Stacks>(
+        &self,
+        cloud: &C,
+        stack: &str,
+        from: Timestamp,
+        pace: Pace,
+    ) -> Infallible {
+        loop {
+            tokio::time::sleep(pace.agent).await;
+            let Ok(resources) = cloud.resources(stack).await else {
+                continue;
+            };
+            let group = resources.iter().find(|r| r.kind == GROUP);
+            let Some(name) = group.and_then(|g| g.physical.as_deref()) else {
+                continue;
+            };
+            if let Ok(launches) = cloud.launches(name, from).await {
+                *lock(&self.launches) = launches;
+            }
+            let Ok(Some(group)) = cloud.group(name).await else {
+                continue;
+            };
+            for member in &group.members {
+                if let Ok(status) = cloud.agent_status(&member.instance).await
+                    && let Some(error) = status.last_error
+                {
+                    *lock(&self.agent) = Some(format!("{} at {}: {error}", member.instance, status.since));
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
