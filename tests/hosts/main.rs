@@ -5,6 +5,7 @@
 //! with the epoch of its writer. Needs root and the packages that `scripts/test` installs; else each test prints `SKIPPED hosts`
 //! and why, or fails under `MQAWS_REQUIRE_HOSTS=1`.
 #![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used)] // What a story cannot have has failed it.
 
 #[allow(dead_code)]
 #[path = "../standin_host/client.rs"]

@@ -52,7 +52,8 @@ fn skip(test: &str, why: &str) {
     let required = std::env::var_os("MQAWS_REQUIRE_HOSTS").is_some_and(|v| v == "1");
     assert!(!required, "MQAWS_REQUIRE_HOSTS=1, and this cannot run: {why}");
     // Past the capture of a test's output, so that it is seen.
-    writeln!(std::io::stderr(), "SKIPPED hosts: {test}: {why}").unwrap();
+    let mut uncaptured = std::io::stderr();
+    writeln!(uncaptured, "SKIPPED hosts: {test}: {why}").unwrap();
 }
 
 /// What this machine lacks.

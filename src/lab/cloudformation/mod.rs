@@ -6,7 +6,7 @@
 //! services' own actions; [`signals`] and [`rolling`] wait for instances.
 
 pub mod cancel;
-mod changesets;
+pub mod changesets;
 pub mod context;
 pub mod describe;
 pub mod diff;

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 /// Where a guest finds the service.
 const LINK_LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::new(169, 254, 169, 254), 80);
 
-/// The instances behind [`LINK_LOCAL`], by their addresses.
+/// The instances behind 169.254.169.254, by their addresses.
 #[derive(Default)]
 pub struct Directory {
     instances: Arc<Mutex<HashMap<IpAddr, Arc<Metadata>>>>,
