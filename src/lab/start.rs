@@ -105,6 +105,9 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
     if parsed.dir.as_os_str().is_empty() {
         return Err(wrong("--dir is missing".to_owned()));
     }
+    if parsed.guests.is_some() && parsed.hosts != Hosts::Process {
+        return Err(wrong("--guests and --hosts exclude each other".to_owned()));
+    }
     Ok(parsed)
 }
 
@@ -388,6 +391,7 @@ mod tests {
             "--dir",
             "--dir /x --timing slow",
             "--dir /x --hosts guest",
+            "--dir /x --hosts namespace --guests /y",
             "--dir /x --api-faults 2",
             "--dir /x --port many",
             "--dir /x --unknown y",

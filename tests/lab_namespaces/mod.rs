@@ -8,6 +8,7 @@ use mqaws::lab::home::{self, LabRecord};
 use mqaws::lab::process::{self, Process};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -40,8 +41,8 @@ fn started(test: &str, output: &Output) -> bool {
 fn skip(test: &str, why: &str) {
     let required = std::env::var_os("MQAWS_REQUIRE_HOSTS").is_some_and(|v| v == "1");
     assert!(!required, "MQAWS_REQUIRE_HOSTS=1, and this cannot run: {why}");
-    // Written past the test's own capture, so that it is seen.
-    fs::write("/dev/stderr", format!("SKIPPED namespaces: {test}: {why}\n")).expect("standard error");
+    // Past the capture of a test's output, so that it is seen.
+    writeln!(std::io::stderr(), "SKIPPED namespaces: {test}: {why}").expect("standard error");
 }
 
 fn root_of(record: &LabRecord, instance: &str) -> PathBuf {
