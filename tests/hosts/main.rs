@@ -10,6 +10,7 @@
 #[allow(dead_code)]
 #[path = "../standin_host/client.rs"]
 mod client;
+mod guest;
 #[allow(dead_code)]
 #[path = "../lab_calls/mod.rs"]
 mod lab_calls;
