@@ -1,4 +1,4 @@
-//! One writer on real hosts: the agent as it is shipped, under systemd and cloud-init, on a kernel of its own, with NFSv4.1.
+//! One writer on real hosts: the agent with its real wiring and units (in its dev profile), under systemd and cloud-init, on a kernel of its own, with NFSv4.1.
 //!
 //! The hosts are User-Mode Linux guests, the server is nfs-ganesha, the cloud is the lab, the queue manager is the stand-in (a
 //! test double). What each story demands is read on the server's side of the data, where the stand-in stamps every record
