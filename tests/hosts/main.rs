@@ -10,9 +10,11 @@
 #[allow(dead_code)]
 #[path = "../standin_host/client.rs"]
 mod client;
+mod guest;
 #[allow(dead_code)]
 #[path = "../lab_calls/mod.rs"]
 mod lab_calls;
+mod locks;
 mod phases;
 mod rig;
 mod site;
@@ -30,6 +32,7 @@ macro_rules! stories {
 }
 
 stories!(
+    the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts,
     the_power_goes_off_and_another_zone_serves_the_same_messages,
     a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later,
     a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data,

@@ -1,9 +1,20 @@
 //! The stories, one function each.
 
+use crate::locks::{self, Guests};
 use crate::phases;
 use crate::site::{PATIENCE, Site, until};
 use mqaws::failover::port::Cloud;
+use mqaws::fence::conformance;
 use std::time::Duration;
+
+/// Two hosts without an agent on one file system: the lock on NFS obeys every rule of a lock, with one of them frozen too.
+pub fn the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts() {
+    if locks::kept_one() {
+        return;
+    }
+    let test = "the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts";
+    conformance(&Guests::up(test, 10)).unwrap();
+}
 
 /// The first host's power goes off without warning: the second, in another zone, serves the same messages.
 pub fn the_power_goes_off_and_another_zone_serves_the_same_messages() {
