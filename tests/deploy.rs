@@ -309,7 +309,7 @@ fn what_is_not_there_is_shown_where_it_was_asked_for(lab: &Lab) {
     let found = lab.json(&["deploy", "--local", "--timing", "aws"], 3);
     assert_eq!(
         found["error"],
-        "a local cloud runs already, with fast timing and its own options"
+        "a local cloud runs already, with process hosts, fast timing and its own options"
     );
 }
 

@@ -184,8 +184,12 @@ fn every_fault_passes_and_is_explained() {
             (&"pass".into(), &true.into())
         );
         assert_eq!(
-            (&report["place"]["kind"], &report["place"]["timing"]),
-            (&"lab".into(), &"fast".into())
+            [
+                &report["place"]["kind"],
+                &report["place"]["timing"],
+                &report["place"]["hosts"]
+            ],
+            [&"lab".into(), &"fast".into(), &"process".into()] as [&Value; 3]
         );
         assert_eq!(runs(&report).len().to_string(), rounds);
         for run in runs(&report) {

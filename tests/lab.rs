@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod lab_calls;
+mod lab_namespaces;
 
 use lab_calls::{between, call, run_command};
 use mqaws::lab::home::{self, LabRecord};
@@ -119,10 +120,14 @@ fn profile(record: &LabRecord) {
     ]);
 }
 
-/// Launches one instance that Systems Manager reaches; returns its id once it runs.
+/// Launches the first instance that Systems Manager reaches; returns its id once it runs.
 fn launch(record: &LabRecord) -> String {
-    use base64::Engine;
     profile(record);
+    launch_another(record)
+}
+
+fn launch_another(record: &LabRecord) -> String {
+    use base64::Engine;
     let user_data = "#cloud-config\nwrite_files:\n- {path: /etc/mqaws/agent.json, content: '{}'}\nruncmd:\n- [systemctl, enable, --now, mqaws-agent.service]\n";
     let user_data = base64::engine::general_purpose::STANDARD.encode(user_data);
     let answer = call(

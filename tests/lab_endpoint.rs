@@ -64,7 +64,12 @@ impl Lab {
         routes.on("POST", "/_mqaws/echo", |_, request| async move { Ok(request.body) });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(server::serve(cloud.clone(), listener, routes, Injector::default()));
+        runtime.spawn(server::serve(
+            cloud.clone(),
+            vec![listener],
+            routes,
+            Injector::default(),
+        ));
         Self {
             cloud,
             address,
@@ -407,7 +412,7 @@ fn listens_on_loopback_only() {
             let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
             server::serve(
                 Cloud::new("eu-west-1"),
-                listener,
+                vec![listener],
                 Routes::default(),
                 Injector::default(),
             )

@@ -1,5 +1,5 @@
 //! Every implementation of the lock passes one conformance suite: here the client of the lease server, against the real
-//! server of the local cloud.
+//! server of the local cloud. The lock on NFS does so between the guests of `tests/hosts`.
 #![cfg(feature = "lab")]
 
 use mqaws::fence::{Bench, LeaseLock, Lock, LockError, conformance};

@@ -63,7 +63,21 @@ fn engine_and_keeper_live_and_die_together_and_the_agent_apart() {
     }
     // What is left of a unit in mode `mixed` gets SIGKILL as soon as its main process has ended.
     assert_eq!(value(engine, "KillMode"), Some("mixed"));
-    assert_eq!(value(engine, "Restart"), Some("no"), "only the agent starts it");
+    assert_eq!(
+        value(engine, "Restart"),
+        Some("on-failure"),
+        "a dead keeper's guard goes on"
+    );
+    let number = |key: &str| value(engine, key).and_then(|v| v.parse::<u64>().ok()).expect(key);
+    // A proof may be 5 s old when the keeper dies; systemd waits twice for what does not die, before it starts another.
+    assert!(
+        5 + 2 * number("TimeoutStopSec") + 5 < mqaws::fence::SELF_RESET.as_secs(),
+        "in time for T"
+    );
+    for unit in [agent, engine] {
+        assert_eq!(value(unit, "RuntimeDirectoryMode"), Some("0700"));
+        assert_eq!(value(unit, "RuntimeDirectoryPreserve"), Some("yes"));
+    }
     let watchdog = value(engine, "WatchdogSec").and_then(|v| v.parse::<u64>().ok());
     assert!(watchdog.is_some_and(|w| w < 30), "shorter than the guard's own bound");
     assert_eq!(value(engine, "WatchdogSignal"), Some("SIGKILL"));

@@ -1,6 +1,7 @@
 //! The engine's processes on this host: find them, kill them, learn of their end.
 //!
-//! On a real host the processes of IBM MQ are found by their names and the queue manager's name among their arguments.
+//! On a real host the processes of IBM MQ are found by their names and the queue manager's name among their arguments, and
+//! by being in the engine's unit, where the keeper runs everything that writes.
 //! In the lab many instances share one machine, so the mark in the environment must fit as well: no process of another
 //! instance is ever seen, let alone signalled.
 
@@ -36,6 +37,10 @@ pub const WRITERS: [&str; 4] = ["crtmqm", "strmqm", "dltmqm", super::tuning::VER
 /// Processes of a running IBM MQ whose names do not begin with `amq`.
 const COMPANIONS: [&str; 2] = ["runmqlsr", "runmqchi"];
 const CONTROLLER: &str = "amqzxma0";
+/// The unit of keeper and engine, `packer/provision/units/mqaws-engine.service`, as the kernel's list of groups ends.
+const UNIT: &str = "/mqaws-engine.service";
+/// The keeper's own word on its command line.
+const KEEPER: &str = "__keeper";
 
 impl Processes {
     /// The processes of `queue_manager`; `mark` is a variable that must be in their environment.
@@ -52,6 +57,12 @@ impl Processes {
     /// # Errors
     /// When the process table cannot be read: then nothing is known, least of all that there are none.
     pub fn list(&self) -> io::Result<Vec<Process>> {
+        let found = self.pass()?;
+        // One pass over the table is no snapshot: who forks while it is read may be missed with its child.
+        if found.is_empty() { self.pass() } else { Ok(found) }
+    }
+
+    fn pass(&self) -> io::Result<Vec<Process>> {
         let own = std::process::id();
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.proc)? {
@@ -86,7 +97,13 @@ impl Processes {
             .split(|b| *b == 0)
             .filter_map(|a| std::str::from_utf8(a).ok())
             .collect();
-        let (name, controller) = identify(&args, &self.queue_manager)?;
+        let named = identify(&args, &self.queue_manager);
+        let (name, controller) = match named {
+            None if self.mark.is_none() && self.is_in_unit(pid, &args) => {
+                (args.first().copied().unwrap_or_default(), false)
+            }
+            named => named?,
+        };
         if let Some(mark) = &self.mark {
             let environment = fs::read(dir.join("environ")).ok()?;
             if !environment.split(|b| *b == 0).any(|v| v == mark.as_slice()) {
@@ -98,6 +115,12 @@ impl Processes {
             name: name.to_owned(),
             controller,
         })
+    }
+
+    /// Whether a process of a real host was born in the engine's unit and is not the keeper.
+    fn is_in_unit(&self, pid: i32, args: &[&str]) -> bool {
+        let groups = fs::read_to_string(self.proc.join(pid.to_string()).join("cgroup")).unwrap_or_default();
+        groups.lines().any(|line| line.ends_with(UNIT)) && !args.contains(&KEEPER)
     }
 
     /// Kills all processes, the execution controller first, until none is left or the time is over; says how many are left.
@@ -136,7 +159,11 @@ fn identify<'a>(args: &[&'a str], queue_manager: &str) -> Option<(&'a str, bool)
             .then_some("amqp-service")
     };
     let name = first.clone().find(mine).or_else(java)?;
-    let named = args.iter().skip(1).any(|a| *a == queue_manager);
+    // Agents of the queue manager are started with `-mQM1` in one word, others with `-m QM1` in two.
+    let named = args
+        .iter()
+        .skip(1)
+        .any(|a| *a == queue_manager || a.strip_prefix("-m") == Some(queue_manager));
     named.then_some((name, name == CONTROLLER))
 }
 
@@ -186,7 +213,7 @@ mod tests {
 
     #[test]
     fn processes_by_their_command_lines() {
-        let cases: [(&[&str], Option<(&str, bool)>); 12] = [
+        let cases: [(&[&str], Option<(&str, bool)>); 15] = [
             (
                 &["/opt/mqm/bin/amqzxma0", "-m", "QM1", "-u", "mqm"],
                 Some(("amqzxma0", true)),
@@ -222,12 +249,53 @@ mod tests {
             (&["/opt/mqm/bin/runmqsc", "QM1"], None),
             (&["/opt/mqm/bin/endmqm", "-i", "QM1"], None),
             (&["amqzxma0", "-m", "QM10"], None),
+            // As a published listing of a running IBM MQ shows them.
+            (&["/opt/mqm/bin/amqzlaa0", "-mQM1", "-fip0"], Some(("amqzlaa0", false))),
+            (&["/opt/mqm/bin/amqfqpub", "-mQM1"], Some(("amqfqpub", false))),
+            (&["/opt/mqm/bin/amqzlaa0", "-mQM10", "-fip0"], None),
             (&["vi", "amqzxma0.txt"], None),
             (&[""], None),
         ];
         for (args, expected) in cases {
             assert_eq!(identify(args, "QM1"), expected, "{args:?}");
         }
+    }
+
+    /// On a host, who is in the engine's unit counts by whatever name; the keeper does not, and neither does anybody else.
+    #[test]
+    fn whoever_is_in_the_engines_unit_counts() {
+        let proc = tempfile::tempdir().expect("tempdir");
+        let unit = "0::/system.slice/mqaws-engine.service\n";
+        let own = std::process::id() as i32;
+        for (pid, line, group) in [
+            (9_000_001, "/usr/bin/mqaws-agent\0__keeper\0", unit),
+            (9_000_003, "/usr/bin/vi\0", "0::/user.slice\n"),
+            (
+                9_000_004,
+                "/usr/bin/vi\0",
+                "0::/system.slice/other-mqaws-engine.service\n",
+            ),
+            (1, "/opt/mqm/java/jre\0-jar\0exit.jar\0", unit),
+            (own, "itself\0", unit),
+        ] {
+            let dir = proc.path().join(pid.to_string());
+            fs::create_dir(&dir).expect("directory");
+            fs::write(dir.join("cmdline"), line).expect("cmdline");
+            fs::write(dir.join("cgroup"), group).expect("cgroup");
+        }
+        let host = Processes {
+            queue_manager: "QM1".into(),
+            mark: None,
+            proc: proc.path().to_owned(),
+        };
+        // Process 1 is one whose state the machine really knows.
+        let found: Vec<i32> = host.list().expect("list").iter().map(|p| p.pid).collect();
+        assert_eq!(found, [1]);
+        let lab = Processes {
+            mark: Some(b"A=b".to_vec()),
+            ..host
+        };
+        assert_eq!(lab.list().expect("list"), []);
     }
 
     /// A shell that looks like an execution controller with this mark.

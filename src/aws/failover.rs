@@ -49,11 +49,12 @@ impl Clients {
             .map_err(|error| CloudError::remote(format!("read the answer of `{line}` on {instance}"), error))
     }
 
-    /// Timing model of the local cloud; `None` when this is none, or when it does not say.
-    async fn timing(&self) -> Option<String> {
+    /// What the local cloud says of itself; `None` when this is none, or when it does not say.
+    async fn lab(&self) -> Option<Lab> {
         #[derive(Deserialize)]
         struct Health {
-            timing: Option<String>,
+            timing: String,
+            hosts: String,
         }
         let url = format!("{}/_mqaws/health", self.endpoint()?);
         let asked = tokio::task::spawn_blocking(move || {
@@ -63,7 +64,8 @@ impl Clients {
                 .build()
                 .into();
             let text = agent.get(&url).call().ok()?.body_mut().read_to_string().ok()?;
-            serde_json::from_str::<Health>(&text).ok()?.timing
+            let Health { timing, hosts } = serde_json::from_str(&text).ok()?;
+            Some(Lab { timing, hosts })
         });
         asked.await.ok().flatten()
     }
@@ -164,9 +166,10 @@ impl Cloud for Clients {
                 .await
                 .map_err(|error| failed("ask who we are".into(), error))?;
             let lab = match self.is_local() {
-                true => Some(Lab {
-                    timing: self.timing().await.unwrap_or_else(|| "unknown".into()),
-                }),
+                true => Some(self.lab().await.unwrap_or_else(|| Lab {
+                    timing: "unknown".into(),
+                    hosts: "unknown".into(),
+                })),
                 false => None,
             };
             Ok(Target {

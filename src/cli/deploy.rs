@@ -1,8 +1,8 @@
 //! The verb `deploy`.
 
 use super::choose::pace;
-use super::lab::Speed;
-use super::local::Start;
+use super::lab::{Kind, Speed};
+use super::local::{Start, Wanted};
 use super::plan::{self, Made};
 use super::settings::{self, Settings};
 use super::view::{View, timed};
@@ -41,6 +41,9 @@ pub struct Args {
     /// Speed of the local cloud that --local starts [default: fast]
     #[arg(long, value_enum, value_name = "TIMING", conflicts_with = "dry_run")]
     timing: Option<Speed>,
+    /// What instances of the local cloud that --local starts are made of [default: process]
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "dry_run")]
+    hosts: Option<Kind>,
 }
 
 /// Where a deployment ends.
@@ -58,13 +61,20 @@ pub enum Until {
 /// # Errors
 /// Those of [`deploy`].
 pub fn run(context: &Context, args: Args) -> Outcome {
-    if args.timing.is_some() && !context.global().local {
+    let given = [("--timing", args.timing.is_some()), ("--hosts", args.hosts.is_some())];
+    if let Some((option, _)) = given.iter().find(|(_, given)| *given)
+        && !context.global().local
+    {
         return Err(CliError::Usage {
-            message: "--timing is for the local cloud".into(),
-            hint: Some("add --local, or leave it out: AWS has timing of its own".into()),
+            message: format!("{option} is for the local cloud"),
+            hint: Some("add --local, or leave it out: AWS has its own".into()),
         }
         .into());
     }
+    let wanted = Wanted {
+        timing: args.timing.map(Into::into),
+        hosts: args.hosts.map(Into::into),
+    };
     if args.dry_run {
         return plan::run(
             context,
@@ -79,9 +89,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let stop = Stop::new(interrupt.receiver());
     context.block_on(async {
         let began = Instant::now();
-        let clients = context
-            .clients(&loaded.deployment, Start::IfNeeded(args.timing.map(Into::into)))
-            .await?;
+        let clients = context.clients(&loaded.deployment, Start::IfNeeded(wanted)).await?;
         let made = plan::make(context, &clients, &loaded, args.protect, &interrupt).await?;
         if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
             deploy::abandon(&clients, &made.plan, pace(&clients)).await?;

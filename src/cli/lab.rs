@@ -5,6 +5,7 @@ use super::words::{duration, row};
 use super::{CliError, Context, Outcome};
 use crate::lab::client::{self, ClientError, Options, Stopped};
 use crate::lab::home::{self, LabRecord};
+use crate::lab::hosts::Hosts;
 use crate::lab::timing::Timing;
 use crate::remedy::ExitKind;
 use clap::{Subcommand, ValueEnum};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Arguments of `lab`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws lab up                        start it; `--local` on any verb then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  mqaws lab down                      end it; its file systems go with it"
+    after_help = "Examples:\n  mqaws lab up                        start it; `--local` on any verb then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents\n  mqaws lab up --hosts namespace      with network cables that can be cut\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  mqaws lab down                      end it; its file systems go with it"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -40,8 +41,8 @@ struct Up {
     #[arg(long, value_enum, default_value_t = Speed::Fast, value_name = "TIMING")]
     timing: Speed,
     /// What an instance is made of
-    #[arg(long, value_enum, default_value_t = Hosts::Process, value_name = "KIND")]
-    hosts: Hosts,
+    #[arg(long, value_enum, default_value_t = Kind::Process, value_name = "KIND")]
+    hosts: Kind,
     /// Port of the API [default: 4566]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
@@ -71,12 +72,22 @@ impl From<Speed> for Timing {
     }
 }
 
+/// Kind of the local cloud's hosts, as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Hosts {
+pub(super) enum Kind {
     /// Plain processes with a loopback address each
     Process,
-    /// Network namespaces (not yet)
+    /// Network namespaces: a lost host is silent, cables can be cut
     Namespace,
+}
+
+impl From<Kind> for Hosts {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Process => Self::Process,
+            Kind::Namespace => Self::Namespace,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -123,17 +134,11 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 }
 
 fn start(context: &Context, up: &Up) -> Outcome {
-    if up.hosts == Hosts::Namespace {
-        return Err(CliError::Precondition {
-            message: "hosts as network namespaces are not there yet".into(),
-            hint: Some("leave `--hosts` out: plain processes need no root".into()),
-        }
-        .into());
-    }
     let began = Instant::now();
     let before = client::find();
     let options = Options {
         timing: up.timing.into(),
+        hosts: up.hosts.into(),
         port: up.port,
         standin_defect: up
             .standin_defect
@@ -143,9 +148,13 @@ fn start(context: &Context, up: &Up) -> Outcome {
         ..Options::default()
     };
     if let Some(record) = &before
-        && (record.timing != options.timing || up.standin_defect.is_some() || up.api_faults > 0.0 || up.port.is_some())
+        && (record.timing != options.timing
+            || record.hosts != options.hosts
+            || up.standin_defect.is_some()
+            || up.api_faults > 0.0
+            || up.port.is_some())
     {
-        return Err(runs_already(record.timing).into());
+        return Err(runs_already(record).into());
     }
     let lab = client::start(&options)?;
     let output = context.output();
@@ -169,6 +178,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
         format!("{}, {verb} in {}", record.endpoint, duration(began.elapsed())),
     ));
     output.data(row("timing", record.timing.name()));
+    output.data(row("hosts", record.hosts.name()));
     output.data(row("keys", format!("in {}/lab.json", record.dir.display())));
     output.say("\nNext: mqaws deploy --local · mqaws lab status · mqaws lab down");
     Ok(ExitKind::Success)
@@ -177,7 +187,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
 fn shown(record: &LabRecord) -> Value {
     json!({
         "endpoint": record.endpoint, "id": record.id, "region": record.region, "account": record.account, "pid": record.pid,
-        "timing": record.timing.name(), "dir": record.dir,
+        "timing": record.timing.name(), "hosts": record.hosts.name(), "dir": record.dir,
     })
 }
 
@@ -260,10 +270,7 @@ fn status(context: &Context) -> Outcome {
         format!("{}, {timing} timing, up {}", record.endpoint, duration(uptime)),
     ));
     output.data(row("region", format!("{}, account {}", record.region, record.account)));
-    output.data(row(
-        "hosts",
-        "processes: they never lose unsynced pages and free nothing late",
-    ));
+    output.data(row("hosts", record.hosts.caveat()));
     // Those that are gone are in the JSON document and in the logs.
     let living = instances.iter().filter(|i| i["state"] != "terminated");
     for (n, instance) in living.enumerate() {

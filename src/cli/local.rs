@@ -5,14 +5,30 @@ use super::{CliError, Context, Failure, timed};
 use crate::aws::LocalCloud;
 use crate::lab::client::{self, ClientError, Options};
 use crate::lab::home::LabRecord;
+use crate::lab::hosts::Hosts;
 use crate::lab::timing::Timing;
 use std::time::Instant;
+
+/// What a verb asks of the local cloud that it starts or finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Speed.
+    pub timing: Option<Timing>,
+    /// What instances are made of.
+    pub hosts: Option<Hosts>,
+}
+
+impl Wanted {
+    fn fits(self, record: &LabRecord) -> bool {
+        self.timing.is_none_or(|timing| timing == record.timing) && self.hosts.is_none_or(|hosts| hosts == record.hosts)
+    }
+}
 
 /// Whether a verb starts a local cloud that does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// It does: `deploy`; one that runs must have the timing, when one is named.
-    IfNeeded(Option<Timing>),
+    /// It does: `deploy`; one that runs must have what is named.
+    IfNeeded(Wanted),
     /// It does not.
     Never,
 }
@@ -20,17 +36,17 @@ pub enum Start {
 /// The local cloud of this user.
 ///
 /// # Errors
-/// [`CliError::Precondition`] when none runs and none is to be started, or one with another timing runs; [`ClientError`] when it does not start.
+/// [`CliError::Precondition`] when none runs and none is to be started, or another kind of one runs; [`ClientError`] when it does not start.
 pub async fn cloud(context: &Context, start: Start) -> Result<LocalCloud, Failure> {
     let began = Instant::now();
     let wanted = match start {
-        Start::IfNeeded(timing) => timing,
-        Start::Never => None,
+        Start::IfNeeded(wanted) => wanted,
+        Start::Never => Wanted::default(),
     };
     // It may also be somebody else's that was started at this moment.
-    let fits = |record: LabRecord| match wanted {
-        Some(timing) if timing != record.timing => Err(runs_already(record.timing).into()),
-        _ => Ok(access(&record)),
+    let fits = |record: LabRecord| match wanted.fits(&record) {
+        true => Ok(access(&record)),
+        false => Err(runs_already(&record).into()),
     };
     if let Some(record) = client::find() {
         return fits(record);
@@ -39,7 +55,8 @@ pub async fn cloud(context: &Context, start: Start) -> Result<LocalCloud, Failur
         return Err(none_runs().into());
     }
     let options = Options {
-        timing: wanted.unwrap_or_default(),
+        timing: wanted.timing.unwrap_or_default(),
+        hosts: wanted.hosts.unwrap_or_default(),
         ..Options::default()
     };
     let lab = blocking(move || client::start(&options)).await?;
@@ -68,12 +85,13 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The error for a local cloud that runs at another speed than the one that is asked for.
-pub(super) fn runs_already(runs: Timing) -> CliError {
+/// The error for a local cloud that runs and is not what is asked for.
+pub(super) fn runs_already(runs: &LabRecord) -> CliError {
     CliError::Precondition {
         message: format!(
-            "a local cloud runs already, with {} timing and its own options",
-            runs.name()
+            "a local cloud runs already, with {} hosts, {} timing and its own options",
+            runs.hosts.name(),
+            runs.timing.name()
         ),
         hint: Some("`mqaws lab down` ends it; then start it as you want it".into()),
     }

@@ -226,6 +226,7 @@ mod tests {
             place: Place {
                 kind: "lab".into(),
                 timing: None,
+                hosts: None,
                 region: String::new(),
                 account: String::new(),
                 stack: String::new(),

@@ -92,6 +92,8 @@ pub struct Target {
 pub struct Lab {
     /// `fast` or `aws`.
     pub timing: String,
+    /// What instances are made of: `process`, `namespace` or `guest`.
+    pub hosts: String,
 }
 
 /// An instance of the group.

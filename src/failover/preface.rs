@@ -19,6 +19,7 @@ impl Session<'_> {
             place: Place {
                 kind: if lab.is_some() { "lab" } else { "aws" }.into(),
                 timing: lab.map(|lab| lab.timing.clone()),
+                hosts: lab.map(|lab| lab.hosts.clone()),
                 region: self.target.region.clone(),
                 account: self.target.account.clone(),
                 stack: self.target.stack.clone(),
@@ -73,8 +74,14 @@ impl Session<'_> {
         if !self.driver.caveat().is_empty() {
             list.push(self.driver.caveat().into());
         }
-        if self.target.lab.is_some() {
-            list.push("AWS: no EC2 launch, no load balancer's registration delay; processes on one machine, which lose no unsynced page when killed".into());
+        if let Some(lab) = &self.target.lab {
+            let closed = match lab.hosts.as_str() {
+                "namespace" => "",
+                _ => " and whose connections are closed for them",
+            };
+            list.push(format!(
+                "AWS: no EC2 launch, no load balancer's registration delay; processes on one machine, which lose no unsynced page when killed{closed}"
+            ));
         }
         if status.stand_in {
             list.push("IBM MQ: a stand-in served in its place".into());

@@ -54,6 +54,8 @@ pub struct Place {
     pub kind: String,
     /// Timing model of the lab, `fast` or `aws`.
     pub timing: Option<String>,
+    /// What the lab's instances are made of, `process`, `namespace` or `guest`.
+    pub hosts: Option<String>,
     /// AWS region.
     pub region: String,
     /// Account id.

@@ -62,7 +62,10 @@ impl Sky {
             target_group: None,
             secret: "s".into(),
             allow_faults: false,
-            lab: Some(Lab { timing: "fast".into() }),
+            lab: Some(Lab {
+                timing: "fast".into(),
+                hosts: "process".into(),
+            }),
         };
         Self {
             toy,

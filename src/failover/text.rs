@@ -123,9 +123,12 @@ fn place(report: &Report) -> String {
     } else {
         ""
     };
-    match &report.place.timing {
-        Some(timing) => format!("local cloud, {timing} timing; {engine}{stand_in}; not AWS"),
-        None => format!(
+    match (&report.place.timing, &report.place.hosts) {
+        (Some(timing), Some(hosts)) => {
+            format!("local cloud, {hosts} hosts, {timing} timing; {engine}{stand_in}; not AWS")
+        }
+        (Some(timing), None) => format!("local cloud, {timing} timing; {engine}{stand_in}; not AWS"),
+        (None, _) => format!(
             "{}, account {}; {engine}{stand_in}",
             report.place.region, report.place.account
         ),

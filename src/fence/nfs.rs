@@ -6,7 +6,7 @@
 //! is the proof that the lock is still held. Without it a kernel that cannot reach the server would let us believe it.
 //!
 //! On a local directory the lock works as well, but the kernel frees it at once with its process and never because of a
-//! lease: the part of the conformance suite that freezes a host is tried against a real NFS server only.
+//! lease: the whole conformance suite, with its frozen host, runs between two kernels and a real NFS server, in `tests/hosts`.
 
 use super::lock::{Lock, LockError};
 use nix::errno::Errno;
@@ -210,7 +210,9 @@ mod tests {
     fn obeys_the_rules_of_a_lock_between_living_hosts() {
         let bench = Directory(tempfile::tempdir().expect("tempdir"), AtomicUsize::new(0));
         conformance_of_living_hosts(&bench).expect("conformance");
-        eprintln!("skipped: the rules of a frozen host need a server with leases, which a local directory has not");
+        eprintln!(
+            "skipped: the rules of a frozen host need a server with leases, which tests/hosts has and a local directory has not"
+        );
     }
 
     #[test]

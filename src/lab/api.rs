@@ -2,6 +2,8 @@
 //!
 //! Wire codecs turn requests into [`Call`]s; CloudFormation makes the same calls for its resources, as AWS does.
 
+use super::hosts::Hosts;
+use super::network::Network;
 use super::timing::Timing;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -153,6 +155,8 @@ pub struct Cloud {
     instance_tokens: RwLock<HashMap<String, String>>,
     /// Metadata of the guests.
     pub metadata: super::instance::Directory,
+    /// The network of the instances.
+    pub network: Network,
     events: tokio::sync::broadcast::Sender<InstanceEvent>,
     stop: tokio::sync::watch::Sender<bool>,
     services: RwLock<HashMap<String, Arc<dyn Service>>>,
@@ -176,18 +180,33 @@ impl Cloud {
         )
     }
 
-    /// A cloud without services at a place.
+    /// A cloud without services at a place, whose instances are on the machine's own network.
     pub fn at(region: impl Into<String>, site: Site) -> Arc<Self> {
+        Self::on(region, site, Network::Machine)
+    }
+
+    /// A cloud without services at a place, with a network for its instances.
+    pub fn on(region: impl Into<String>, site: Site, network: Network) -> Arc<Self> {
         Arc::new(Self {
             region: region.into(),
             site,
             identities: RwLock::default(),
             instance_tokens: RwLock::default(),
             metadata: super::instance::Directory::default(),
+            network,
             events: tokio::sync::broadcast::Sender::new(1024),
             stop: tokio::sync::watch::Sender::new(false),
             services: RwLock::default(),
         })
+    }
+
+    /// What instances are made of.
+    pub fn hosts(&self) -> Hosts {
+        match (&self.site.guests, &self.network) {
+            (Some(_), _) => Hosts::Guest,
+            (None, Network::Switch(_)) => Hosts::Namespace,
+            (None, Network::Machine) => Hosts::Process,
+        }
     }
 
     /// Makes an access key known; a key that is known already is replaced.

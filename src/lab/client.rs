@@ -5,6 +5,7 @@
 //! that carry the lab's mark in their environment.
 
 use super::home::{self, HomeError, LabRecord};
+use super::hosts::Hosts;
 use super::process::{self, LAB_MARK, Process};
 use super::timing::Timing;
 use crate::remedy::{ExitKind, Remedy};
@@ -29,6 +30,8 @@ pub struct Options {
     pub private: bool,
     /// Speed.
     pub timing: Timing,
+    /// What instances are made of.
+    pub hosts: Hosts,
     /// Port of the API; 4566 unless told otherwise.
     pub port: Option<u16>,
     /// Defect of the stand-in queue managers, a negative control.
@@ -44,6 +47,7 @@ impl Default for Options {
         Self {
             private: false,
             timing: Timing::Fast,
+            hosts: Hosts::Process,
             port: None,
             standin_defect: None,
             api_faults: 0.0,
@@ -66,6 +70,8 @@ pub enum ClientError {
     Ended {
         /// End of its log.
         log: String,
+        /// What it says one can do.
+        hint: Option<String>,
     },
     /// The server did not answer in time.
     #[error("the local cloud did not answer within {} s", READY.as_secs())]
@@ -102,6 +108,7 @@ impl Remedy for ClientError {
         Some(match self {
             ClientError::Home(_) => "set MQAWS_LAB_DIR to a short path of a new directory, such as /tmp/lab".to_owned(),
             ClientError::Spawn(..) => "run mqaws from a file that still exists".to_owned(),
+            ClientError::Ended { hint: Some(hint), .. } => hint.clone(),
             ClientError::Ended { .. } | ClientError::NoAnswer { .. } => {
                 "`mqaws lab down` removes what is left; then try again".to_owned()
             }
@@ -261,7 +268,14 @@ fn spawn(options: &Options, dir: &Path) -> Result<(Child, fs::File), ClientError
         .arg("__lab")
         .arg("--dir")
         .arg(dir)
-        .args(["--id", &id, "--timing", options.timing.name()])
+        .args([
+            "--id",
+            &id,
+            "--timing",
+            options.timing.name(),
+            "--hosts",
+            options.hosts.name(),
+        ])
         .env(LAB_MARK, &id)
         .current_dir("/")
         .stdout(log)
@@ -295,7 +309,7 @@ fn wait_ready(dir: &Path, mut started: Option<(&mut Child, &mut fs::File)>) -> R
         if let Some((child, log)) = started.as_mut()
             && let Ok(Some(_)) = child.try_wait()
         {
-            return Err(ClientError::Ended { log: last_line(log) });
+            return Err(last_words(log));
         }
         if Instant::now() >= deadline {
             return Err(ClientError::Late {
@@ -306,14 +320,16 @@ fn wait_ready(dir: &Path, mut started: Option<(&mut Child, &mut fs::File)>) -> R
     }
 }
 
-fn last_line(log: &mut fs::File) -> String {
+/// What a server that failed said last: its error, and a hint when it has one.
+fn last_words(log: &mut fs::File) -> ClientError {
     let text = tail(log, 4096);
-    let last = text
-        .lines()
-        .rev()
-        .find(|l| !l.trim().is_empty())
-        .unwrap_or("it said nothing");
-    last.trim_start_matches("error: ").to_owned()
+    let mut lines = text.lines().rev().filter(|l| !l.trim().is_empty()).peekable();
+    let hint = lines.next_if(|l| l.starts_with("hint: "));
+    let last = lines.next().unwrap_or("it said nothing");
+    ClientError::Ended {
+        log: last.trim_start_matches("error: ").to_owned(),
+        hint: hint.map(|h| h.trim_start_matches("hint: ").to_owned()),
+    }
 }
 
 fn tail(file: &mut fs::File, limit: u64) -> String {

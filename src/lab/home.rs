@@ -3,6 +3,7 @@
 //! The directory is `$MQAWS_LAB_DIR`, else `$XDG_RUNTIME_DIR/mqaws`, else `mqaws-UID` in the system's temporary
 //! directory; private labs get a new directory there. Mode 0700, owned by the user, never a symbolic link.
 
+use super::hosts::Hosts;
 use super::instance::MAX_LAB_DIR;
 use super::process::{self, Process};
 use super::timing::Timing;
@@ -42,6 +43,9 @@ pub struct LabRecord {
     pub start_time: u64,
     /// Speed.
     pub timing: Timing,
+    /// What instances are made of.
+    #[serde(default)]
+    pub hosts: Hosts,
     /// Directory of the lab.
     pub dir: PathBuf,
 }

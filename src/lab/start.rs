@@ -2,17 +2,20 @@
 
 use super::api::{ACCOUNT, Caller, Cloud, Identity, Site};
 use super::autoscaling::Autoscaling;
-use super::ec2::Ec2;
+use super::ec2::{self, Ec2};
 use super::efs::{self, Efs};
 use super::elbv2::Elb;
 use super::home::{self, HomeError, LabRecord};
+use super::hosts::Hosts;
 use super::ids;
 use super::instance::serve_guests;
+use super::network::{self, Network, NetworkError};
 use super::process::{self, LAB_MARK};
 use super::reaper;
 use super::server::{self, Injector, Kind, Routes, Rule};
 use super::ssm::Ssm;
 use super::timing::{self, Timing};
+use crate::remedy::Remedy;
 use std::ffi::OsString;
 use std::io;
 use std::net::Ipv4Addr;
@@ -41,6 +44,8 @@ enum StartError {
     NoAddresses,
     #[error("port {1} is taken on {0}")]
     Port(Ipv4Addr, u16, #[source] io::Error),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error("{0}")]
     Io(&'static str, #[source] io::Error),
 }
@@ -51,6 +56,7 @@ struct Arguments {
     dir: PathBuf,
     id: String,
     timing: Timing,
+    hosts: Hosts,
     port: u16,
     standin_defect: Option<String>,
     api_faults: f64,
@@ -64,6 +70,7 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
         dir: PathBuf::new(),
         id: ids::uuid(),
         timing: Timing::Fast,
+        hosts: Hosts::Process,
         port: PORT,
         standin_defect: None,
         api_faults: 0.0,
@@ -84,6 +91,7 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
             "--dir" => parsed.dir = PathBuf::from(value),
             "--id" => parsed.id = text,
             "--timing" => parsed.timing = Timing::parse(&text).ok_or_else(refused)?,
+            "--hosts" => parsed.hosts = Hosts::parse(&text).ok_or_else(refused)?,
             "--port" => parsed.port = text.parse().map_err(|_| refused())?,
             "--guests" => parsed.guests = Some(PathBuf::from(value)),
             "--standin-defect" => parsed.standin_defect = Some(text),
@@ -97,22 +105,30 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
     if parsed.dir.as_os_str().is_empty() {
         return Err(wrong("--dir is missing".to_owned()));
     }
+    if parsed.guests.is_some() && parsed.hosts != Hosts::Process {
+        return Err(wrong("--guests and --hosts exclude each other".to_owned()));
+    }
     Ok(parsed)
 }
 
-/// Entry point of `mqaws __lab`. Options: `--dir DIR --id ID --timing fast|aws --port N --standin-defect D
-/// --api-faults RATE --guests PROGRAM --until-stdin-closes`.
+/// Entry point of `mqaws __lab`. Options: `--dir DIR --id ID --timing fast|aws --hosts process|namespace --port N
+/// --standin-defect D --api-faults RATE --guests PROGRAM --until-stdin-closes`.
 pub fn server_main(args: Vec<OsString>) -> ExitCode {
     let outcome = parse(args).and_then(|arguments| {
         // Away from the terminal, so that Ctrl-C there reaches whoever started the lab, not the lab.
         let _ = rustix::process::setsid();
         log_to_stderr();
+        // Only a process with one thread can do it.
+        let entered = match arguments.hosts {
+            Hosts::Namespace => network::user::enter(),
+            Hosts::Process | Hosts::Guest => Ok(()),
+        };
         reaper::adopt_orphans();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|e| StartError::Io("cannot start threads", e))?;
-        let done = runtime.block_on(run(arguments));
+        let done = runtime.block_on(run(arguments, entered));
         runtime.shutdown_timeout(Duration::from_secs(1));
         done
     });
@@ -122,8 +138,13 @@ pub fn server_main(args: Vec<OsString>) -> ExitCode {
             let cause = std::error::Error::source(&error)
                 .map(|s| format!(": {s}"))
                 .unwrap_or_default();
+            let hint = match &error {
+                StartError::Network(error) => error.hint(),
+                _ => None,
+            };
+            let hint = hint.map(|h| format!("hint: {h}\n")).unwrap_or_default();
             // Standard error is the lab's log; whoever started the lab shows its end.
-            let _ = io::Write::write_all(&mut io::stderr(), format!("error: {error}{cause}\n").as_bytes());
+            let _ = io::Write::write_all(&mut io::stderr(), format!("error: {error}{cause}\n{hint}").as_bytes());
             ExitCode::from(3)
         }
     }
@@ -140,11 +161,16 @@ fn log_to_stderr() {
         .try_init();
 }
 
-async fn run(arguments: Arguments) -> Result<(), StartError> {
-    home::prepare(&arguments.dir)?;
-    home::take(&arguments.dir, &arguments.id)?;
+async fn run(arguments: Arguments, entered: Result<(), NetworkError>) -> Result<(), StartError> {
     let (dir, id) = (arguments.dir.clone(), arguments.id.clone());
-    let result = serve(arguments).await;
+    let taken = home::prepare(&dir).and_then(|()| home::take(&dir, &id));
+    let result = match (entered, taken) {
+        (Ok(()), Ok(())) => serve(arguments).await,
+        (Err(refused), Ok(())) => Err(refused.into()),
+        // A user that a namespace does not know has no directory either.
+        (Err(refused), Err(_)) => return Err(refused.into()),
+        (Ok(()), Err(error)) => return Err(error.into()),
+    };
     end(dir, id).await;
     result
 }
@@ -180,6 +206,13 @@ async fn listen(port: u16) -> Result<(u8, TcpListener, Option<TcpListener>), Sta
     Err(StartError::NoAddresses)
 }
 
+/// The API once more, where instances in namespaces reach it.
+async fn listen_inside(network: &Network, octet: u8, port: u16) -> Result<TcpListener, StartError> {
+    let address = Ipv4Addr::new(127, octet, 0, 1);
+    let listener = network.listen((address, port).into()).await;
+    listener.map_err(|e| StartError::Port(address, port, e))
+}
+
 fn executable() -> Result<PathBuf, StartError> {
     match std::env::var_os("MQAWS_EXE") {
         Some(path) => Ok(PathBuf::from(path)),
@@ -199,7 +232,16 @@ async fn serve(arguments: Arguments) -> Result<(), StartError> {
         standin_defect: arguments.standin_defect.clone(),
         guests: arguments.guests.clone(),
     };
-    let cloud = Cloud::at(REGION, site);
+    let mut listeners = vec![api];
+    let network = match arguments.hosts {
+        Hosts::Namespace => {
+            let network = Network::switch(octet).await?;
+            listeners.push(listen_inside(&network, octet, arguments.port).await?);
+            network
+        }
+        Hosts::Process | Hosts::Guest => Network::Machine,
+    };
+    let cloud = Cloud::on(REGION, site, network);
     if arguments.guests.is_some() {
         serve_guests(&cloud.metadata)
             .await
@@ -209,7 +251,7 @@ async fn serve(arguments: Arguments) -> Result<(), StartError> {
     let ec2 = Ec2::new(REGION);
     let routes = assemble(&cloud, &ec2).await?;
     let injector = faults(arguments.api_faults)?;
-    let endpoint = tokio::spawn(server::serve(cloud.clone(), api, routes, injector));
+    let endpoint = tokio::spawn(server::serve(cloud.clone(), listeners, routes, injector));
     home::write_record(&record)?;
     tracing::info!(endpoint = %record.endpoint, id = %record.id, timing = record.timing.name(), "lab is ready");
     until_end(&cloud, arguments.until_stdin_closes).await?;
@@ -237,6 +279,7 @@ fn record(arguments: &Arguments, cloud: &Cloud) -> LabRecord {
         pid,
         start_time: process::start_time(pid).unwrap_or_default(),
         timing: arguments.timing,
+        hosts: cloud.hosts(),
         dir: arguments.dir.clone(),
     };
     cloud.know(
@@ -264,6 +307,7 @@ async fn assemble(cloud: &Arc<Cloud>, ec2: &Arc<Ec2>) -> Result<Routes, StartErr
     server::add_services(cloud);
     let mut routes = Routes::default();
     efs::add_routes(&mut routes);
+    ec2::add_routes(&mut routes, ec2);
     routes.on("GET", "/_mqaws/timing", |cloud, _| async move {
         Ok(timing::report(cloud.site.timing))
     });
@@ -334,15 +378,20 @@ mod tests {
 
     #[test]
     fn arguments_are_read_and_refused() {
-        let good = parse(words("--dir /tmp/x --timing aws --api-faults 0.3 --until-stdin-closes")).expect("good");
+        let good = parse(words(
+            "--dir /tmp/x --timing aws --hosts namespace --api-faults 0.3 --until-stdin-closes",
+        ))
+        .expect("good");
         assert_eq!(
-            (good.timing, good.port, good.until_stdin_closes),
-            (Timing::Aws, PORT, true)
+            (good.timing, good.hosts, good.port, good.until_stdin_closes),
+            (Timing::Aws, Hosts::Namespace, PORT, true)
         );
         for wrong in [
             "",
             "--dir",
             "--dir /x --timing slow",
+            "--dir /x --hosts guest",
+            "--dir /x --hosts namespace --guests /y",
             "--dir /x --api-faults 2",
             "--dir /x --port many",
             "--dir /x --unknown y",

@@ -1,4 +1,4 @@
-//! One writer on real hosts: the agent as it is shipped, under systemd and cloud-init, on a kernel of its own, with NFSv4.1.
+//! One writer on real hosts: the agent with its real wiring and units (in its dev profile), under systemd and cloud-init, on a kernel of its own, with NFSv4.1.
 //!
 //! The hosts are User-Mode Linux guests, the server is nfs-ganesha, the cloud is the lab, the queue manager is the stand-in (a
 //! test double). What each story demands is read on the server's side of the data, where the stand-in stamps every record
@@ -10,9 +10,11 @@
 #[allow(dead_code)]
 #[path = "../standin_host/client.rs"]
 mod client;
+mod guest;
 #[allow(dead_code)]
 #[path = "../lab_calls/mod.rs"]
 mod lab_calls;
+mod locks;
 mod phases;
 mod rig;
 mod site;
@@ -30,6 +32,7 @@ macro_rules! stories {
 }
 
 stories!(
+    the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts,
     the_power_goes_off_and_another_zone_serves_the_same_messages,
     a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later,
     a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data,

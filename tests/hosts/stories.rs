@@ -1,9 +1,20 @@
 //! The stories, one function each.
 
+use crate::locks::{self, Guests};
 use crate::phases;
 use crate::site::{PATIENCE, Site, until};
 use mqaws::failover::port::Cloud;
+use mqaws::fence::conformance;
 use std::time::Duration;
+
+/// Two hosts without an agent on one file system: the lock on NFS obeys every rule of a lock, with one of them frozen too.
+pub fn the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts() {
+    if locks::kept_one() {
+        return;
+    }
+    let test = "the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts";
+    conformance(&Guests::up(test, 10)).unwrap();
+}
 
 /// The first host's power goes off without warning: the second, in another zone, serves the same messages.
 pub fn the_power_goes_off_and_another_zone_serves_the_same_messages() {
@@ -155,7 +166,7 @@ pub fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data
     );
 }
 
-/// The agent is killed, its unit restarted, the file server stands still for 8 s and for 60 s: the same host serves on, the
+/// The agent is killed, the keeper is killed, the agent's unit restarted, the file server stands still for 8 s and for 60 s: the same host serves on, the
 /// group replaces nothing, no message is lost.
 pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host() {
     // A server that stood still counts that time against the lease of its clients, as if they had been silent.
@@ -176,12 +187,27 @@ pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host()
     assert_eq!(site.serving(&host).epoch, Some(1), "the engine went on");
     assert_eq!(pid("mqaws-engine"), keeper, "the keeper went on");
 
+    site.shell(&host, "systemctl kill -s KILL --kill-whom=main mqaws-engine")
+        .unwrap();
+    let served = until("the queue manager runs behind another keeper", PATIENCE, || {
+        site.status(&host)
+            .ok()
+            .filter(|s| s.state == "serving" && s.epoch == Some(2))
+    });
+    assert_eq!(
+        served.proof.map(|p| p.kind).as_deref(),
+        Some("same-host"),
+        "its engine died with it"
+    );
+    assert!(!["0\n", keeper.as_str()].contains(&pid("mqaws-engine").as_str()));
+    sent.extend(site.put("keeper-dead", 50));
+
     let boots = site.boots(&host);
     site.freeze_server(true);
     std::thread::sleep(Duration::from_secs(8));
     site.freeze_server(false);
     sent.extend(site.put("after-8-s", 50));
-    assert_eq!(site.serving(&host).epoch, Some(1), "nothing but a stall");
+    assert_eq!(site.serving(&host).epoch, Some(2), "nothing but a stall");
 
     site.freeze_server(true);
     std::thread::sleep(Duration::from_secs(60));

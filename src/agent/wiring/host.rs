@@ -36,13 +36,24 @@ pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
     };
     match args.first().and_then(|a| a.to_str()) {
         Some("__keeper") => match Systemd::from_env() {
-            Ok(init) => run_keeper(&wiring, Arc::new(init), |_| reset),
+            Ok(init) => {
+                stay_in_memory();
+                run_keeper(&wiring, Arc::new(init), |_| reset)
+            }
             Err(error) => {
                 eprintln!("error: the service manager's socket: {error}");
                 ExitCode::from(3)
             }
         },
         _ => run_command(&wiring, &args, |config| agent(&wiring, config)),
+    }
+}
+
+/// The guard must run also when the disk that holds its program hangs.
+fn stay_in_memory() {
+    use rustix::mm::{MlockAllFlags, mlockall};
+    if let Err(error) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
+        eprintln!("warning: the keeper's pages are not locked in memory: {error}");
     }
 }
 

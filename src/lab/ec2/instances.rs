@@ -5,7 +5,7 @@ use super::objects::{Kind, describe, page};
 use super::service::{Ec2, State};
 use super::wire::tag_set;
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Cloud, InstanceEvent, flag, only, required, texts};
-use crate::lab::instance::{Ended, Facts, Host, HostSpec, METADATA_PORT, serve_metadata};
+use crate::lab::instance::{Ended, Facts, Host, HostSpec, serve_metadata};
 use crate::lab::timing::{EC2_BOOT, EC2_PENDING, EC2_TERMINATED, EC2_VISIBLE};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -346,19 +346,31 @@ fn enter(cloud: &Cloud, instance: &mut Instance, state: InstanceState) {
 pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
     let timing = cloud.site.timing;
     tokio::time::sleep(timing.of(&EC2_PENDING)).await;
+    let Some((zone, address, mac)) = ec2
+        .state()
+        .instances
+        .get(&id)
+        .map(|i| (i.zone.clone(), i.address, i.mac.clone()))
+    else {
+        return;
+    };
+    let interface = match cloud.network.plug_in(&zone, address, &mac).await {
+        Ok(interface) => interface,
+        Err(e) => return fail(&ec2, &cloud, &id, &super::with_cause(&e)),
+    };
     let Some((spec, facts)) = ec2.state().instances.get(&id).map(|i| {
         let spec = HostSpec {
             instance: i.id.clone(),
-            zone: i.zone.clone(),
-            address: i.address,
-            metadata_port: METADATA_PORT,
+            zone,
+            address,
+            interface,
             software: i.image != super::BARE_IMAGE,
         };
         (spec, i.facts.clone())
     }) else {
         return;
     };
-    let metadata = match serve_metadata(&cloud, facts).await {
+    let metadata = match serve_metadata(&cloud, facts, &spec.interface).await {
         Ok(metadata) => metadata,
         Err(e) => {
             return fail(
@@ -373,10 +385,7 @@ pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
         Ok(host) => host,
         Err(e) => {
             metadata.abort();
-            let cause = std::error::Error::source(&e)
-                .map(|s| format!(": {s}"))
-                .unwrap_or_default();
-            return fail(&ec2, &cloud, &id, &format!("{e}{cause}"));
+            return fail(&ec2, &cloud, &id, &super::with_cause(&e));
         }
     };
     let Some(user_data) = enter_running(&ec2, &cloud, &id, &host, metadata) else {

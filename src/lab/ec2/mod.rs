@@ -2,6 +2,7 @@
 //!
 //! Handlers take and give wire names. Network objects are records that other services look up; packets do not ask them.
 
+mod cables;
 mod catalog;
 mod filters;
 mod groups;
@@ -15,5 +16,12 @@ mod tags;
 mod templates;
 mod wire;
 
+pub use cables::add_routes;
 pub use catalog::{BARE_IMAGE, SEEDED_IMAGE};
 pub use service::Ec2;
+
+/// An error with its cause, for a message.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
+    format!("{error}{cause}")
+}

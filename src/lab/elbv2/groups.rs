@@ -172,7 +172,7 @@ impl Elb {
                 check,
                 attributes,
                 tags,
-                pool: Pool::new(settings),
+                pool: Pool::new(settings, cloud.network.clone()),
             };
             let answer = json!({ "TargetGroups": [made.describe(Default::default())] });
             s.groups.insert(made.arn.clone(), made);

@@ -5,6 +5,8 @@ use super::guest::GuestHost;
 use super::process::ProcessHost;
 use super::userdata::UserDataError;
 use crate::lab::api::Site;
+use crate::lab::network::{Interface, NetworkError};
+use crate::lab::reaper::{self, Own};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -34,8 +36,8 @@ pub struct HostSpec {
     pub zone: String,
     /// Address of the instance.
     pub address: Ipv4Addr,
-    /// Port of the instance's metadata service.
-    pub metadata_port: u16,
+    /// Network interface of the instance.
+    pub interface: Interface,
     /// Whether the image holds the agent and the engine's commands.
     pub software: bool,
 }
@@ -94,6 +96,28 @@ impl Host {
                 command
             }
             Self::Guest(host) => host.shell(script),
+        }
+    }
+
+    /// Starts a command of [`Host::shell`].
+    ///
+    /// # Errors
+    /// As [`Command::spawn`].
+    pub async fn spawn(&self, mut command: Command) -> io::Result<Own> {
+        match self {
+            Self::Process(host) => host.interface().spawn(command).await,
+            Self::Guest(_) => reaper::spawn(&mut command),
+        }
+    }
+
+    /// Unplugs the network cable (false) or plugs it in again; false when the host has none.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
+        match self {
+            Self::Process(host) => host.connect(connected).await,
+            Self::Guest(_) => Ok(false),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The metadata service of an instance, version 2 only: a session token first, then a tree of values.
 //!
-//! A process host has a service of its own on its own address. Guests ask 169.254.169.254 as on AWS, where one service
-//! answers all of them and tells them apart by their addresses.
+//! A process host has a service of its own on its own address, and in a network namespace at 169.254.169.254. Guests ask
+//! there as well, where one service answers all of them and tells them apart by their addresses.
 
 use crate::lab::api::{Caller, Cloud, Identity};
 use crate::lab::ids;
+use crate::lab::network::Interface;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -15,7 +16,6 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// Port of the service on a process host's own address; for a guest it is 169.254.169.254:80, as on AWS.
@@ -80,11 +80,11 @@ pub(super) struct Metadata {
     credentials: Mutex<Option<Credentials>>,
 }
 
-/// Serves an instance until the handle is aborted: a guest through the directory, a process host on its own address.
+/// Serves an instance until the handle is aborted: a guest through the directory, others on their interface.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>) -> io::Result<JoinHandle<()>> {
+pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>, interface: &Interface) -> io::Result<JoinHandle<()>> {
     let address = lock(&facts).address.unwrap_or(Ipv4Addr::LOCALHOST);
     let state = Arc::new(Metadata {
         cloud: Arc::downgrade(cloud),
@@ -95,7 +95,8 @@ pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>) -> io::Result<J
     if cloud.site.guests.is_some() {
         return Ok(cloud.metadata.enter(address.into(), state));
     }
-    let listener = TcpListener::bind((address, PORT)).await?;
+    let place = interface.metadata().unwrap_or((address, PORT).into());
+    let listener = interface.listen(place).await?;
     let router = Router::new().fallback(answer).with_state(state);
     Ok(tokio::spawn(async move {
         // It ends only by being aborted.
@@ -438,7 +439,7 @@ mod tests {
         let cloud = Cloud::new("eu-west-1");
         let mut facts = facts();
         facts.address = Some(Ipv4Addr::new(127, 206, 10, 4));
-        let server = serve(&cloud, Arc::new(Mutex::new(facts)))
+        let server = serve(&cloud, Arc::new(Mutex::new(facts)), &Interface::Machine)
             .await
             .expect("a free address");
         let asked = tokio::task::spawn_blocking(|| {

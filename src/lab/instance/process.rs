@@ -2,8 +2,10 @@
 
 use super::console::Console;
 use super::host::{HostError, HostSpec};
+use super::metadata::PORT;
 use super::userdata::BootPlan;
 use crate::lab::api::Site;
+use crate::lab::network::{Interface, NetworkError};
 use crate::lab::process::{self, LAB_MARK, ROOT_MARK};
 use crate::lab::timing::{EC2_SHUTDOWN_LIMIT, UNIT_RESTART, UNIT_RESTART_MAX};
 use rustix::process::Signal;
@@ -56,6 +58,7 @@ pub struct ProcessHost {
     pub root: PathBuf,
     /// Address of the instance.
     pub address: Ipv4Addr,
+    interface: Interface,
     executable: PathBuf,
     environment: Vec<(String, String)>,
     console: Console,
@@ -90,6 +93,7 @@ impl ProcessHost {
         Ok(Arc::new(Self {
             instance: spec.instance.clone(),
             address: spec.address,
+            interface: spec.interface.clone(),
             executable: site.executable.clone(),
             environment: environment(site, spec, &root),
             console: Console::of(site, &spec.instance),
@@ -104,6 +108,24 @@ impl ProcessHost {
     /// The console.
     pub fn console(&self) -> &Console {
         &self.console
+    }
+
+    /// The network interface.
+    pub(super) fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// Unplugs the network cable (false) or plugs it in again; false when there is none.
+    pub(super) async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
+        let done = self.interface.connect(connected).await?;
+        if done {
+            self.console.print(if connected {
+                "network: cable plugged in"
+            } else {
+                "network: cable unplugged"
+            });
+        }
+        Ok(done)
     }
 
     /// A command in this host's environment, with nothing inherited.
@@ -193,7 +215,7 @@ impl ProcessHost {
         };
         let mut command = self.command(program);
         command.stdout(log.0).stderr(log.1);
-        let mut child = match crate::lab::reaper::spawn(&mut command) {
+        let mut child = match self.interface.spawn(command).await {
             Ok(child) => child,
             Err(e) => return format!("does not start ({}): {e}", self.executable.display()),
         };
@@ -244,9 +266,13 @@ impl ProcessHost {
         self.cut().await;
     }
 
-    /// Cuts the power: every process of the host is killed, until none is left.
+    /// Cuts the power: every process of the host is killed, until none is left. A kernel that outlives them would say
+    /// goodbye for them, so the cable goes first where there is one.
     pub async fn cut(&self) {
         self.stopping.send_replace(true);
+        if let Err(error) = self.connect(false).await {
+            self.console.print(&format!("network: {error}"));
+        }
         let root = self.root.to_string_lossy().into_owned();
         let left = tokio::task::spawn_blocking(move || process::kill_marked(ROOT_MARK, &root, Duration::from_secs(10)))
             .await
@@ -274,6 +300,7 @@ impl ProcessHost {
         let kept = self.console.path().with_extension("agent.log");
         let _ = fs::copy(self.root.join("var/log/mqaws/agent.log"), kept);
         let _ = fs::remove_dir_all(&self.root);
+        self.interface.remove();
     }
 }
 
@@ -281,15 +308,15 @@ fn environment(site: &Site, spec: &HostSpec, root: &Path) -> Vec<(String, String
     let root = root.to_string_lossy().into_owned();
     let mut all = vec![
         ("AWS_ENDPOINT_URL".to_owned(), site.endpoint()),
-        (
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(),
-            format!("http://{}:{}", spec.address, spec.metadata_port),
-        ),
         (ROOT_MARK.to_owned(), root.clone()),
         (LAB_MARK.to_owned(), site.id.clone()),
         ("PATH".to_owned(), format!("{root}/opt/mqm/bin:/usr/bin:/bin")),
         ("HOME".to_owned(), root),
     ];
+    if spec.interface.metadata().is_none() {
+        let endpoint = format!("http://{}:{PORT}", spec.address);
+        all.push(("AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(), endpoint));
+    }
     if let Some(defect) = &site.standin_defect {
         all.push(("MQAWS_STANDIN_DEFECT".to_owned(), defect.clone()));
     }
@@ -332,7 +359,7 @@ mod tests {
             instance: "i-0123456789abcdef0".to_owned(),
             zone: "eu-west-1a".to_owned(),
             address: Ipv4Addr::new(127, 76, 10, 4),
-            metadata_port: 8169,
+            interface: Interface::Machine,
             software: true,
         };
         let mut host = ProcessHost::create(&site, &spec).expect("a host");

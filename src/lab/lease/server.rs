@@ -63,12 +63,19 @@ impl Drop for LeaseServer {
 }
 
 impl LeaseServer {
-    /// Starts a server on a free port of an address.
+    /// Starts a server on a free port of an address of the machine.
     ///
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(address: Ipv4Addr, lease: Duration, hosts: Arc<dyn Hosts>) -> std::io::Result<Self> {
-        let listener = TcpListener::bind((address, 0)).await?;
+        Self::serve(TcpListener::bind((address, 0)).await?, lease, hosts)
+    }
+
+    /// Starts a server on a listener.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn serve(listener: TcpListener, lease: Duration, hosts: Arc<dyn Hosts>) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             table: Mutex::new(LeaseTable::new(lease)),

@@ -29,11 +29,11 @@ pub(super) async fn keep_checking(
             return;
         }
         loop {
-            let Some(check) = pool.upgrade().map(|p| p.settings().check) else {
+            let Some((check, network)) = pool.upgrade().map(|p| (p.settings().check, p.network().clone())) else {
                 return;
             };
             let next = tokio::time::Instant::now() + check.interval;
-            let passed = probe::check(target, &check).await;
+            let passed = probe::check(&network, target, &check).await;
             if !pool.upgrade().is_some_and(|p| p.observe(&key, passed)) {
                 return;
             }

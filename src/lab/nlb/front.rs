@@ -93,7 +93,7 @@ async fn serve(client: TcpStream, peer: SocketAddr, address: SocketAddr, setting
         tracing::debug!(%address, %peer, "no target: connection reset");
         return flow::reset_on_close(&client);
     };
-    let dialled = tokio::time::timeout(DIAL, TcpStream::connect(flow.address)).await;
+    let dialled = tokio::time::timeout(DIAL, settings.pool.network().connect(flow.address)).await;
     let Ok(Ok(mut target)) = dialled else {
         tracing::debug!(%address, %peer, target = %flow.address, "target refused: connection reset");
         return flow::reset_on_close(&client);

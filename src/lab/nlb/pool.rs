@@ -6,6 +6,7 @@ use super::health::{Health, Machine};
 use super::probe::{CheckPort, CheckSettings};
 use super::routing::{self, Candidate, MinimumHealthy};
 use super::target::{Phase, Target, TargetKey, TargetReport};
+use crate::lab::network::Network;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
@@ -64,6 +65,7 @@ struct Inner {
 /// A target group at work.
 pub struct Pool {
     inner: Mutex<Inner>,
+    network: Network,
     usage: watch::Sender<Option<Usage>>,
 }
 
@@ -123,16 +125,21 @@ impl Inner {
     }
 }
 impl Pool {
-    /// A group without targets that no load balancer uses.
-    pub fn new(settings: PoolSettings) -> Arc<Self> {
+    /// A group without targets that no load balancer uses; its targets are on this network.
+    pub fn new(settings: PoolSettings, network: Network) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 settings,
                 targets: BTreeMap::new(),
                 counter: 0,
             }),
+            network,
             usage: watch::Sender::new(None),
         })
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        &self.network
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

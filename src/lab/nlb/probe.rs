@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::health::Thresholds;
+use crate::lab::network::Network;
 
 /// What a check does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,13 +58,13 @@ pub fn matcher(text: &str) -> Option<Vec<(u16, u16)>> {
 }
 
 /// Carries out one check.
-pub(super) async fn check(target: SocketAddr, settings: &CheckSettings) -> bool {
+pub(super) async fn check(network: &Network, target: SocketAddr, settings: &CheckSettings) -> bool {
     let mut address = target;
     if let CheckPort::Fixed(port) = settings.port {
         address.set_port(port);
     }
     let probe = async {
-        let mut stream = TcpStream::connect(address).await?;
+        let mut stream = network.connect(address).await?;
         match &settings.probe {
             Probe::Tcp => Ok(true),
             Probe::Http { path, codes } => {
@@ -129,17 +130,24 @@ mod tests {
     async fn tcp_checks_the_port_and_http_the_status() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        assert!(check(address, &settings(Probe::Tcp, CheckPort::Traffic)).await);
+        assert!(check(&Network::Machine, address, &settings(Probe::Tcp, CheckPort::Traffic)).await);
         let elsewhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
-        assert!(!check(elsewhere, &settings(Probe::Tcp, CheckPort::Traffic)).await);
-        assert!(check(elsewhere, &settings(Probe::Tcp, CheckPort::Fixed(address.port()))).await);
+        assert!(!check(&Network::Machine, elsewhere, &settings(Probe::Tcp, CheckPort::Traffic)).await);
+        assert!(
+            check(
+                &Network::Machine,
+                elsewhere,
+                &settings(Probe::Tcp, CheckPort::Fixed(address.port()))
+            )
+            .await
+        );
 
         let http = || Probe::Http {
             path: "/ready".into(),
             codes: vec![(200, 299)],
         };
         // nobody answers: the kernel accepts, the deadline ends the check
-        assert!(!check(address, &settings(http(), CheckPort::Traffic)).await);
+        assert!(!check(&Network::Machine, address, &settings(http(), CheckPort::Traffic)).await);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move {
@@ -157,9 +165,9 @@ mod tests {
         });
         let mut patient = settings(http(), CheckPort::Traffic);
         patient.timeout = Duration::from_secs(20);
-        assert!(check(address, &patient).await);
-        assert!(!check(address, &patient).await);
-        assert!(!check(address, &patient).await);
+        assert!(check(&Network::Machine, address, &patient).await);
+        assert!(!check(&Network::Machine, address, &patient).await);
+        assert!(!check(&Network::Machine, address, &patient).await);
         server.await.unwrap();
     }
 }

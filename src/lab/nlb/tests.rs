@@ -89,7 +89,7 @@ struct Bench {
 
 impl Bench {
     async fn new(settings: PoolSettings) -> Self {
-        let pool = Pool::new(settings);
+        let pool = Pool::new(settings, crate::lab::network::Network::Machine);
         let zones = ["a", "b"].iter().map(|z| (*z).to_owned()).collect();
         pool.set_usage(Some(Usage { zones }));
         let front = FrontSettings {

@@ -20,12 +20,13 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 /// Largest request body that is read: over the 1 MB of CloudWatch, the largest of the services here.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// The lab's own calls that change the lab: signed with the administrator's key, for a service of any name.
-const FOR_THE_ADMINISTRATOR: [&str; 2] = ["/_mqaws/inject", "/_mqaws/shutdown"];
+const FOR_THE_ADMINISTRATOR: [&str; 4] = ["/_mqaws/inject", "/_mqaws/shutdown", "/_mqaws/cut", "/_mqaws/mend"];
 
 /// How long answers under way may take after the endpoint was asked to end.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -57,20 +58,23 @@ pub fn add_services(cloud: &Arc<Cloud>) {
     cloud.add("monitoring", Arc::new(CloudWatch::new()));
 }
 
-/// Serves the cloud on `listener` until it is asked to end; requests under way are finished, at most two seconds long.
+/// Serves the cloud on `listeners` until it is asked to end; requests under way are finished, at most two seconds long.
 /// `injector` holds the faults that are on from the beginning.
 ///
 /// # Errors
-/// [`ServeError`] when the listener is not on loopback or fails.
+/// [`ServeError`] when a listener is not on loopback or fails.
 pub async fn serve(
     cloud: Arc<Cloud>,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     routes: Routes,
     injector: Injector,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr().map_err(ServeError::Listener)?;
-    if !address.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(address));
+    for listener in &listeners {
+        let address = listener.local_addr().map_err(ServeError::Listener)?;
+        if !address.ip().is_loopback() {
+            return Err(ServeError::NotLoopback(address));
+        }
+        tracing::info!(%address, "endpoint listens");
     }
     let endpoint = Arc::new(Endpoint {
         cloud: cloud.clone(),
@@ -78,14 +82,24 @@ pub async fn serve(
         injector,
         started: Instant::now(),
     });
-    tracing::info!(%address, "endpoint listens");
     let app = Router::new().fallback(handle).with_state(endpoint);
-    let stopping = cloud.clone();
-    let server = axum::serve(listener, app)
-        .with_graceful_shutdown(async move { stopping.until_shut_down().await })
-        .into_future();
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        let stopping = cloud.clone();
+        servers.spawn(
+            axum::serve(listener, app.clone())
+                .with_graceful_shutdown(async move { stopping.until_shut_down().await })
+                .into_future(),
+        );
+    }
+    let all = async {
+        while let Some(done) = servers.join_next().await {
+            done.map_err(std::io::Error::other).flatten()?;
+        }
+        Ok(())
+    };
     tokio::select! {
-        done = server => done.map_err(ServeError::Listener),
+        done = all => done.map_err(ServeError::Listener),
         () = async { cloud.until_shut_down().await; tokio::time::sleep(DRAIN).await } => Ok(()),
     }
 }
@@ -243,6 +257,7 @@ impl Endpoint {
             "account": ACCOUNT,
             "octet": site.octet,
             "timing": site.timing.name(),
+            "hosts": self.cloud.hosts().name(),
             "uptime_ms": self.started.elapsed().as_millis() as u64,
         })
     }

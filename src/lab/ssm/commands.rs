@@ -270,7 +270,7 @@ async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
     }
     let mut command = host.shell(script);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = match crate::lab::reaper::spawn(&mut command) {
+    let mut child = match host.spawn(command).await {
         Ok(child) => child,
         Err(e) => return failed(format!("cannot run /bin/sh: {e}")),
     };
