@@ -14,6 +14,7 @@ mod hold;
 pub mod protocol;
 mod record;
 mod server;
+mod socket;
 #[cfg(test)]
 mod tests;
 

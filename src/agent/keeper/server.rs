@@ -1,17 +1,15 @@
 //! The keeper's process.
 
-use super::client::Keeper;
 use super::guard::{LastProof, boot_millis};
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
+use super::socket::{listen, only_one};
 use crate::agent::ports::{HostReset, Init};
 use crate::agent::processes::Processes;
 use crate::fence::{LeaseTimes, Lock};
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
@@ -30,8 +28,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 const ALONE: Duration = Duration::from_secs(60);
 /// Period of the keeper's look at itself.
 const TICK: Duration = Duration::from_secs(1);
-/// How long another keeper, which has the file lock, may take to answer.
-const OTHER: Duration = Duration::from_secs(5);
 /// A connection that does not take what it is sent is dropped after this.
 const SEND: Duration = Duration::from_secs(1);
 
@@ -162,55 +158,6 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
     shared.supervise(&ports.engine, &ports.terminate);
     let _ = fs::remove_file(&config.socket);
     Ok(true)
-}
-
-/// The one keeper's hold on the file beside the socket; none when another keeper answers.
-///
-/// A file that somebody else holds locked must not pass for a keeper: this host would then have no guard.
-fn only_one(config: &KeeperConfig) -> io::Result<Option<File>> {
-    if let Some(dir) = config.socket.parent() {
-        fs::create_dir_all(dir)?;
-    }
-    let path = config.socket.with_extension("lock");
-    let mut open = OpenOptions::new();
-    let file = open.create(true).truncate(false).write(true).mode(0o600).open(&path)?;
-    // Also one that is there already: whoever may open it could lock it.
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    let deadline = Instant::now() + OTHER;
-    loop {
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(error.into()),
-        }
-        match Keeper::new(&config.socket).status() {
-            Ok(_) => return Ok(None),
-            // It may be about to listen, or about to end.
-            Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
-            Err(error) => {
-                return Err(io::Error::other(format!(
-                    "{} is locked by somebody, but no keeper answers at {}: {error}; nothing guards this host until that lock is gone (`fuser {}` shows who has it)",
-                    path.display(),
-                    config.socket.display(),
-                    path.display()
-                )));
-            }
-        }
-    }
-}
-
-/// A socket that only its owner may connect to from its first moment: it is made in a directory that nobody else may enter.
-fn listen(socket: &Path) -> io::Result<UnixListener> {
-    let closed = socket.with_file_name(".new");
-    let _ = fs::remove_dir_all(&closed);
-    fs::DirBuilder::new().mode(0o700).create(&closed)?;
-    let new = closed.join("s");
-    let listener = UnixListener::bind(&new)?;
-    fs::set_permissions(&new, Permissions::from_mode(0o600))?;
-    // Under the file lock, a socket that is there is a dead keeper's.
-    fs::rename(&new, socket)?;
-    fs::remove_dir(&closed)?;
-    Ok(listener)
 }
 
 impl Shared {

@@ -44,19 +44,16 @@ impl MoodyLock {
     fn answer(&self) -> Result<(), LockError> {
         let mut now = self.0.lock().expect("mood");
         let mood = *now;
-        match mood {
-            Mood::Proofs(left) => *now = left.checked_sub(1).map_or(Mood::Silent, Mood::Proofs),
-            _ => {}
+        if let Mood::Proofs(left) = mood {
+            *now = left.checked_sub(1).map_or(Mood::Silent, Mood::Proofs);
         }
         drop(now);
         match mood {
-            Mood::Proofs(left) if left > 0 => Ok(()),
-            Mood::Proofs(_) => Err(LockError::Unreachable(std::io::ErrorKind::TimedOut.into())),
-            Mood::Fine | Mood::Slow(_) => Ok(()),
+            Mood::Fine | Mood::Slow(_) | Mood::Proofs(1..) => Ok(()),
             Mood::Hangs => loop {
                 thread::park();
             },
-            Mood::Silent => Err(LockError::Unreachable(std::io::ErrorKind::TimedOut.into())),
+            Mood::Silent | Mood::Proofs(0) => Err(LockError::Unreachable(std::io::ErrorKind::TimedOut.into())),
             Mood::Lost => Err(LockError::Lost("taken away".into())),
             Mood::Busy => Err(LockError::Busy {
                 holder: "i-other".into(),
