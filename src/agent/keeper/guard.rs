@@ -123,6 +123,8 @@ impl Shared {
         while !self.has_ended() {
             self.looked.store(boot_millis(), Ordering::Release);
             if self.reset_is_due() {
+                // For a reset that takes its time: nothing that writes begins meanwhile.
+                self.lost.store(true, Ordering::Release);
                 self.reset.reset(UNPROVED);
                 // A real reset does not return. What comes after one that does may wait, and must not hold up the next look.
                 let shared = self.clone();

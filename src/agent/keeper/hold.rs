@@ -31,7 +31,10 @@ impl Shared {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let proved = if self.held() {
+            let proved = if self.lost.load(Ordering::Acquire) {
+                // Neither renewed nor let go before the reset is done.
+                Err(BUSY)
+            } else if self.held() {
                 self.renew(&mut *lock)
             } else {
                 self.obtain(&mut *lock)

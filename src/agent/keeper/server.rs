@@ -176,7 +176,7 @@ impl Shared {
     /// Whether the lock was proved so lately that a write begun now ends before anybody else may have it.
     pub(super) fn fresh(&self) -> bool {
         let half = Duration::from_millis(self.lease.load(Ordering::Acquire) / 2);
-        self.held() && self.last_proof.lock_age().is_some_and(|age| age < half)
+        !self.lost.load(Ordering::Acquire) && self.held() && self.last_proof.lock_age().is_some_and(|age| age < half)
     }
 
     pub(super) fn end(&self) {
