@@ -88,6 +88,8 @@ impl LeaseTable {
         if self.held.iter().any(other) {
             return Err(LeaseError::Second);
         }
+        // What is left of a lock whose lease ended must not be found in place of this one.
+        self.held.retain(|_, h| h.claim.connection != claim.connection);
         let ends = now + self.lease;
         self.held.insert(key, Held { claim, ends });
         Ok(())

@@ -70,7 +70,8 @@ pub(super) async fn send(client: Arc<Client>, queue: Arc<Queue>, mut sender: Sen
                 ));
             }
             Ok(Err(_)) => {
-                give_back(&queue, message);
+                // The link was gone before the message was on it: that was no delivery.
+                queue.give_back(message);
                 break;
             }
             Err(_) => {
