@@ -166,8 +166,8 @@ pub fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data
     );
 }
 
-/// The agent is killed, the keeper is killed, the agent's unit restarted, the file server stands still for 8 s and for 60 s: the same host serves on, the
-/// group replaces nothing, no message is lost.
+/// The agent is killed, the keeper is killed, the agent's unit restarted, the file server stands still for 8 s and for 60 s: the
+/// same host serves on, the group replaces nothing, no message is lost.
 pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host() {
     // A server that stood still counts that time against the lease of its clients, as if they had been silent.
     let site = Site::deployed_with_lease(20);
@@ -203,6 +203,7 @@ pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host()
     sent.extend(site.put("keeper-dead", 50));
 
     let boots = site.boots(&host);
+    // The length of each stand-still is what is tried.
     site.freeze_server(true);
     std::thread::sleep(Duration::from_secs(8));
     site.freeze_server(false);
@@ -247,7 +248,7 @@ pub fn a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on() {
     for step in ["+1 hour", "-2 hours"] {
         site.shell(&host, &format!("date -s '{step}'")).unwrap();
         sent.extend(site.put(&format!("clock{step}").replace(' ', ""), 50));
-        // Longer than the host's own bound for a lock that it cannot prove.
+        // Nothing is to happen, so there is no state to wait for: longer than the host's bound for a lock that it cannot prove.
         std::thread::sleep(Duration::from_secs(35));
         let status = site.serving(&host);
         assert_eq!(status.epoch, epoch, "a step of the wall clock is nothing: {status:?}");
