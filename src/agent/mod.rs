@@ -4,6 +4,7 @@
 //! [`work`] what it has done; [`engine`], [`cloud`] and [`processes`] implement ports; [`keeper`] is the process that holds
 //! the lock; [`host`] holds the ports of a real host. [`wiring`] puts it all together, for the lab or for a real host; [`commands`] is the command line.
 
+pub mod certificate;
 pub mod clock;
 pub mod cloud;
 pub mod commands;

@@ -1,10 +1,11 @@
 //! Carries out the machine's work: each piece on a thread of its own, since each may take long or hang.
 
+use super::certificate::Certificate;
 use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
 use super::keeper::{Keeper, Watch};
 use super::layout::Layout;
 use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, KeeperState, Ordered, Outcome, Work};
-use super::ports::{Accounts, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
+use super::ports::{Accounts, CertificateError, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
 use crate::model::agent::AgentConfig;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -81,6 +82,8 @@ pub struct Worker {
     /// Held by whoever runs a command of the engine that changes it. A kill takes it before it says that nothing is left,
     /// so that no command of a dropped generation begins afterwards.
     engine_busy: Arc<Mutex<()>>,
+    /// The certificate that was read last.
+    certificate: Arc<Mutex<Option<Certificate>>>,
     connections: Arc<AtomicU64>,
 }
 
@@ -123,6 +126,7 @@ impl Worker {
             identity: Arc::default(),
             lock: Arc::default(),
             engine_busy: Arc::default(),
+            certificate: Arc::default(),
             connections: Arc::default(),
         }
     }
@@ -205,16 +209,53 @@ impl Worker {
     fn run_engine(&self, generation: u64, work: Work) -> Outcome {
         let engine = &self.ports.engine;
         match work {
-            Work::Adopt(data) => Outcome::Adopted(engine.adopt(data)),
+            Work::Adopt(data) => Outcome::Adopted(self.install().and_then(|()| engine.adopt(data))),
             Work::Attach => Outcome::Adopted(engine.info()),
             Work::Start(epoch) => Outcome::Started(engine.start(epoch.0)),
-            Work::Define => Outcome::Defined(engine.define(self.address())),
+            Work::Define => {
+                let installed = match *locked(&self.certificate) {
+                    Some(_) => Ok(()),
+                    None => self.install(),
+                };
+                Outcome::Defined(installed.and_then(|()| engine.define(self.address())))
+            }
             Work::Accept => Outcome::Accepting(engine.accept(self.address(), &|| self.stale(generation))),
             Work::End(target) => Outcome::Ended(engine.end(target)),
             other => Outcome::Accepting(Err(EngineFailure {
                 kind: FailureKind::Transient,
                 text: format!("{other:?} is no work of the engine"),
             })),
+        }
+    }
+
+    /// Reads the certificate, when there is one, and hands it to the engine. What was read before will do when AWS does not
+    /// give it now: a second start on this host needs nobody.
+    fn install(&self) -> Result<(), EngineFailure> {
+        if self.config.certificate.is_empty() {
+            return Ok(());
+        }
+        let before = locked(&self.certificate).clone();
+        let read = self.ports.cloud.certificate().map_err(|error| match error {
+            CertificateError::Unanswered(text) => EngineFailure {
+                kind: FailureKind::Unanswered,
+                text,
+            },
+            CertificateError::Unusable(text) => EngineFailure {
+                kind: FailureKind::Shared,
+                text,
+            },
+        });
+        let installed = read.and_then(|new| self.ports.engine.install(&new).map(|()| new));
+        match (installed, before) {
+            (Ok(certificate), _) => {
+                *locked(&self.certificate) = Some(certificate);
+                Ok(())
+            }
+            (Err(failure), Some(_)) => {
+                tracing::warn!(why = failure.text, "the certificate that was read before stays");
+                Ok(())
+            }
+            (Err(failure), None) => Err(failure),
         }
     }
 

@@ -14,9 +14,9 @@ pub use cidr::Cidr;
 pub use definitions::Definitions;
 pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
-    Security, Storage, Throughput, Topology, json_schema,
+    Security, Storage, Throughput, Tls, Topology, json_schema,
 };
 pub use names::{
-    AmiId, InstanceType, InvalidName, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn,
-    StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
+    AmiId, InstanceType, InvalidName, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region,
+    RoleArn, SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };

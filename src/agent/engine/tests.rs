@@ -54,6 +54,7 @@ fn config(port: u16) -> AgentConfig {
         },
         credentials: "arn".into(),
         user: "mqapp".into(),
+        certificate: String::new(),
         mq_port: port,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),

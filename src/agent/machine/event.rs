@@ -101,6 +101,8 @@ pub enum FailureKind {
     /// No attempt on any host can succeed: what is wrong is in what all of them share, as half-created data or definitions
     /// that the engine refuses.
     Shared,
+    /// Something outside this host does not answer. The step is tried again for as long as it takes, and no attempt is counted.
+    Unanswered,
     /// The engine says that it is active elsewhere: its own lock has not ended yet.
     Elsewhere,
 }

@@ -245,6 +245,14 @@ impl Machine {
             };
             return self.refused(text, look);
         }
+        if kind == FailureKind::Unanswered {
+            let step = if self.adopted {
+                Work::Define
+            } else {
+                Work::Adopt(self.data)
+            };
+            return self.again(step, text);
+        }
         self.controller = None;
         match kind {
             FailureKind::Final => self.condemn(text),
@@ -264,7 +272,7 @@ impl Machine {
                     self.attempt();
                 }
             }
-            FailureKind::Transient | FailureKind::Shared => {
+            FailureKind::Transient | FailureKind::Shared | FailureKind::Unanswered => {
                 self.last_error = Some(text);
                 self.attempt();
             }

@@ -41,6 +41,7 @@ fn config() -> AgentConfig {
         },
         credentials: "arn".into(),
         user: "mqapp".into(),
+        certificate: String::new(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
