@@ -54,7 +54,7 @@ pub struct IbmMq {
     /// Whether channels speak TLS.
     tls: bool,
     key_repository: PathBuf,
-    certificate: Mutex<Option<Certificate>>,
+    certificate: Mutex<Option<tls::Installed>>,
     mq_port: u16,
     amqp_port: Option<u16>,
 }
@@ -196,7 +196,7 @@ impl Engine for IbmMq {
         self.make_known(data)
     }
 
-    fn install(&self, certificate: &Certificate) -> Result<(), EngineFailure> {
+    fn install(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
         self.install_certificate(certificate)
     }
 
@@ -306,8 +306,12 @@ impl Engine for IbmMq {
     }
 
     fn measure(&self) -> Measures {
+        let certificate_days = self.certificate_days();
         if self.hangs().is_some() {
-            return Measures::default();
+            return Measures {
+                certificate_days,
+                ..Measures::default()
+            };
         }
         let report = self.mqsc("DISPLAY QMSTATUS CONNS STATUS").ok();
         let shown = |key: &str| report.as_ref()?.objects().find_map(|o| o.get(key).map(str::to_owned));
@@ -319,6 +323,7 @@ impl Engine for IbmMq {
                 let own = d.into_iter().filter(|(name, _)| !name.starts_with("SYSTEM."));
                 own.map(|(_, depth)| depth).sum()
             }),
+            certificate_days,
         }
     }
 }

@@ -22,12 +22,13 @@ pub trait Engine: Send + Sync {
     /// [`EngineFailure`].
     fn info(&self) -> Result<EngineInfo, EngineFailure>;
 
-    /// Takes a certificate, for this start and what is defined next; must come before [`Engine::adopt`] where there is one.
+    /// Takes a certificate, for what is started and defined next; must come before [`Engine::adopt`] where there is one. Says
+    /// whether it is another than the one that was there.
     ///
     /// # Errors
-    /// [`EngineFailure`].
-    fn install(&self, _certificate: &Certificate) -> Result<(), EngineFailure> {
-        Ok(())
+    /// [`EngineFailure`]; then the one that was there stays.
+    fn install(&self, _certificate: &Certificate) -> Result<bool, EngineFailure> {
+        Ok(false)
     }
 
     /// Starts it and returns its execution controller's process id; replaying its log belongs to this.
@@ -93,6 +94,8 @@ pub struct Measures {
     pub connections: Option<u64>,
     /// Messages on all application queues.
     pub depth: Option<u64>,
+    /// Days until the certificate is over; negative afterwards.
+    pub certificate_days: Option<f64>,
 }
 
 /// Why there is no certificate. In words, with the remedy.

@@ -33,7 +33,7 @@ fn logical_ids_are_those_that_other_parts_speak_of() {
     let ids: Vec<&str> = template.resources.keys().map(String::as_str).collect();
     let expected = "LoadBalancerSecurityGroup InstanceSecurityGroup FileSystemSecurityGroup FileSystem MountTarget1 MountTarget2 \
          Credentials Role InstanceProfile LoadBalancer TargetGroup Listener AmqpTargetGroup AmqpListener LaunchTemplate Group \
-         OutageAlarm OverlapAlarm TwoEnginesAlarm FenceAlarm";
+         OutageAlarm OverlapAlarm TwoEnginesAlarm FenceAlarm CertificateAlarm";
     assert_eq!(ids, expected.split_whitespace().collect::<Vec<_>>());
     for name in [
         names::FILE_SYSTEM,

@@ -14,25 +14,40 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, fchown};
 use std::path::Path;
 use std::sync::PoisonError;
 
+/// The certificate whose key repository is there.
+#[derive(Debug, Clone)]
+pub(super) struct Installed {
+    certificate: Certificate,
+    until: Option<Timestamp>,
+}
+
+/// Days from now.
+fn days(until: Timestamp) -> f64 {
+    until.duration_since(Timestamp::now()).as_secs_f64() / 86_400.0
+}
+
 impl IbmMq {
     /// Writes the key repository, readable for the engine alone; one that cannot serve takes no other's place.
-    pub(super) fn install_certificate(&self, certificate: &Certificate) -> Result<(), EngineFailure> {
+    pub(super) fn install_certificate(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
         let file = self.key_repository.as_path();
         let new = file.with_extension("new");
         let unwritten = |error: io::Error| EngineFailure {
             kind: FailureKind::Transient,
             text: format!("write {}: {error}", file.display()),
         };
+        // An agent that was restarted beside its engine knows nothing of what is there.
+        let before = self.installed();
+        let changed = match &before {
+            Some(before) => !before.certificate.same(certificate),
+            None => !fs::read(file).is_ok_and(|there| there == certificate.pkcs12()),
+        };
         self.write_beside(&new, certificate.pkcs12()).map_err(unwritten)?;
-        match certificate.examine(&Processes, &new) {
-            Ok(found) => match found.until {
-                Some(until) if until <= Timestamp::now() => tracing::warn!(
-                    %until,
-                    "the certificate is over, and clients will not trust it: store a new one in its secret"
-                ),
-                until => tracing::info!(label = certificate.label(), ?until, "certificate"),
-            },
-            Err(Examination::LeftOut(why)) => tracing::warn!(why, "the certificate was not checked before its use"),
+        let until = match certificate.examine(&Processes, &new) {
+            Ok(found) => found.until,
+            Err(Examination::LeftOut(why)) => {
+                tracing::warn!(why, "the certificate is not checked before its use");
+                None
+            }
             Err(Examination::Unusable(why)) => {
                 let _ = fs::remove_file(&new);
                 return Err(EngineFailure {
@@ -40,10 +55,29 @@ impl IbmMq {
                     text: format!("the certificate's secret: {why}"),
                 });
             }
+        };
+        match until.map(days) {
+            Some(days) if days <= 0.0 => tracing::warn!(
+                days,
+                "the certificate is over, and clients will not trust it: store a new one in its secret"
+            ),
+            days => tracing::info!(label = certificate.label(), ?days, changed, "certificate"),
         }
         fs::rename(&new, file).map_err(unwritten)?;
-        *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate.clone());
-        Ok(())
+        *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Installed {
+            certificate: certificate.clone(),
+            until,
+        });
+        Ok(changed)
+    }
+
+    fn installed(&self) -> Option<Installed> {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Days until the certificate is over, when that is known.
+    pub(super) fn certificate_days(&self) -> Option<f64> {
+        self.installed()?.until.map(days)
     }
 
     /// Whoever opens the key repository sees the old one or the new one, so the new one is written beside it. The directory
@@ -68,8 +102,7 @@ impl IbmMq {
 
     /// Tells the queue manager where its certificate is, before the definitions that need it.
     pub(super) fn define_certificate(&self) -> Result<(), EngineFailure> {
-        let installed = self.certificate.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(certificate) = installed else {
+        let Some(Installed { certificate, .. }) = self.installed() else {
             return Err(EngineFailure {
                 kind: FailureKind::Transient,
                 text: "there is no certificate yet, and nothing is defined without it".to_owned(),

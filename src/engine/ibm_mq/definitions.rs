@@ -232,6 +232,34 @@ mod tests {
     }
 
     #[test]
+    fn with_tls_no_channel_of_ours_is_plain() {
+        let text = Definitions {
+            tls: true,
+            ..definitions()
+        }
+        .mqsc();
+        let channels: Vec<&str> = text.lines().filter(|l| l.starts_with("DEFINE CHANNEL")).collect();
+        assert_eq!(channels.len(), 2);
+        assert!(
+            channels.iter().all(|l| l.contains("SSLCIPH(ANY_TLS12_OR_HIGHER)")),
+            "{channels:?}"
+        );
+        assert!(!definitions().mqsc().contains("SSL"));
+    }
+
+    #[test]
+    fn a_key_repository_is_named_whole_and_quoted() {
+        let text = KeyRepository {
+            file: Path::new("/run/mqaws-tls/QM1.p12"),
+            password: "it's",
+            label: "mine",
+        }
+        .mqsc();
+        let expected = "ALTER QMGR SSLKEYR('/run/mqaws-tls/QM1.p12')\nALTER QMGR KEYRPWD('it''s')\nALTER QMGR CERTLABL('mine')\nREFRESH SECURITY(*) TYPE(SSL)\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
     fn no_password_and_no_administrator() {
         let text = definitions().mqsc().to_lowercase();
         assert!(!text.contains("passw0rd") && !text.contains("pwd("));

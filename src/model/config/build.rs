@@ -186,6 +186,15 @@ impl Reader {
                     .hint("list the clients' ranges under `network.clients`"),
             );
         }
+        if !deployment.endpoint.internal && deployment.tls.certificate.is_none() {
+            let message =
+                "the endpoint is on the internet without TLS: user, password and messages go there in clear text";
+            let place = self.place("endpoint.internal");
+            self.warnings.push(
+                Violation::new("endpoint.internal", message, place)
+                    .hint("name a certificate's secret under `tls.certificate`"),
+            );
+        }
         deployment
     }
 
