@@ -78,11 +78,6 @@ impl Remedy for PackerError {
     }
 }
 
-/// Parameter of Systems Manager that names the last image of an engine.
-pub fn image_parameter(engine: Engine) -> String {
-    format!("/mqaws/ami/{}", engine.as_str())
-}
-
 /// Name of the template's file, which Packer knows by its ending.
 pub const fn file_name(engine: Engine, rendering: Rendering) -> &'static str {
     match (engine, rendering) {
