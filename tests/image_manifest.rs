@@ -145,11 +145,12 @@ fn differences(path: &str, one: &Value, other: &Value, found: &mut BTreeSet<Stri
     }
 }
 
-/// What Packer 1.6 does not know, and the line that says which Packer it is for; nothing else may differ.
-const ALLOWED: [&str; 4] = [
+/// What Packer 1.6 does not know or does not do, and the line that says which Packer it is for; nothing else may differ.
+const ALLOWED: [&str; 5] = [
     "/packer",
     "/source/amazon-ebs/mqaws/imds_support",
     "/source/amazon-ebs/mqaws/metadata_options",
+    "/source/amazon-ebs/mqaws/temporary_key_pair_type",
     "///",
 ];
 

@@ -201,7 +201,8 @@ pub struct Source {
     pub ssh_port: Text,
     pub ssh_keypair_name: Text,
     pub ssh_private_key_file: Text,
-    pub temporary_key_pair_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temporary_key_pair_type: Option<&'static str>,
     pub temporary_security_group_source_cidrs: [Text; 1],
     pub run_tags: IndexMap<String, Text>,
     pub run_volume_tags: IndexMap<String, Text>,
