@@ -58,10 +58,14 @@ impl FetchError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Call { source, .. } if source.code() == Some("InvalidRange") => Some("the object is empty".to_owned()),
+            Self::Call { source, .. } if source.code() == Some("InvalidRange") => {
+                Some("the object is empty".to_owned())
+            }
             Self::Call { source, .. } => source.hint(),
             Self::Write { .. } => Some("the folder must exist and have room for the object".to_owned()),
-            Self::Checksum { .. } => Some("nothing was kept; upload the object again, or correct the checksum".to_owned()),
+            Self::Checksum { .. } => {
+                Some("nothing was kept; upload the object again, or correct the checksum".to_owned())
+            }
         }
     }
 }
