@@ -31,11 +31,6 @@ impl Text {
     pub fn variable(name: &str) -> Self {
         Self::expression(format!("var.{name}"))
     }
-
-    /// As it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// A whole template.
@@ -74,11 +69,6 @@ impl PackerTemplate {
             },
             build: [build],
         }
-    }
-
-    /// The machine that is built on.
-    pub fn source(&self) -> &Source {
-        &self.source.ebs.mqaws
     }
 
     pub(super) fn source_mut(&mut self) -> &mut Source {
