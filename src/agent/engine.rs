@@ -6,6 +6,7 @@ use super::layout::{DataDirs, Layout};
 use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};
 use super::ports::{Engine, Measures};
 use super::processes::Processes;
+use super::{tuning, waits};
 use crate::engine::ibm_mq::{
     Definitions, Driver, DriverError, EndExit, EndOptions, ObjectName, Show, StartExit, StartOptions,
 };
@@ -107,7 +108,12 @@ impl IbmMq {
 
     fn run(&self, command: &Command) -> Result<Output, EngineFailure> {
         tracing::debug!(%command, "run");
-        self.runner.run(command).map_err(|error| transient(&error))
+        let ran = self.runner.run(command);
+        // Its own run alone: the way to the keeper and back, and the agent's own editor of `qm.ini`, are the agent's.
+        if let (Ok(output), false) = (&ran, tuning::is_tuning(command)) {
+            waits::ended(|| command.to_string(), output.elapsed);
+        }
+        ran.map_err(|error| transient(&error))
     }
 
     fn ensure(&self, command: &Command, good: &[i32]) -> Result<(), EngineFailure> {
@@ -220,19 +226,22 @@ impl Engine for IbmMq {
         let deadline = Instant::now() + ACCEPT;
         for port in self.ports() {
             let target = SocketAddr::new(address, port);
-            loop {
-                let error = match TcpStream::connect_timeout(&target, CHECK) {
-                    Ok(_) => break,
-                    Err(error) => error,
-                };
-                if stale() || Instant::now() > deadline {
-                    return Err(EngineFailure {
-                        kind: FailureKind::Transient,
-                        text: format!("the engine started, but nothing accepts on {target}: {error}"),
-                    });
+            let accepts = || {
+                loop {
+                    let error = match TcpStream::connect_timeout(&target, CHECK) {
+                        Ok(_) => return Ok(()),
+                        Err(error) => error,
+                    };
+                    if stale() || Instant::now() > deadline {
+                        return Err(EngineFailure {
+                            kind: FailureKind::Transient,
+                            text: format!("the engine started, but nothing accepts on {target}: {error}"),
+                        });
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
                 }
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            };
+            waits::on(|| format!("listener {target}"), accepts)?;
         }
         Ok(())
     }

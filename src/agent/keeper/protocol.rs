@@ -128,6 +128,9 @@ pub struct KeeperStatus {
     /// Where they are; empty for a keeper of an earlier version.
     #[serde(default)]
     pub file_system: String,
+    /// How long it took from the start of its process until it answered, milliseconds.
+    #[serde(default)]
+    pub ready_millis: Option<u64>,
     /// Whether the lock is held.
     pub held: bool,
     /// Who holds it, when that is another.
