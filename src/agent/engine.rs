@@ -319,8 +319,9 @@ impl Engine for IbmMq {
 fn start_failure(exit: StartExit, output: &Output) -> EngineFailure {
     let error = DriverError::failed("strmqm", exit, output);
     let kind = match exit {
-        StartExit::BeingCreated
-        | StartExit::DoesNotExist
+        // Nobody else creates it behind this fence: a creation was cut off, and what it left is on the shared file system.
+        StartExit::BeingCreated => FailureKind::Shared,
+        StartExit::DoesNotExist
         | StartExit::InvalidParameter
         | StartExit::InconsistentInstallation
         | StartExit::OtherInstallation

@@ -188,6 +188,7 @@ impl Agent {
             Some(Notice::Busy { holder }) => KeeperEvent::LockBusy(holder),
             Some(Notice::Lost { why }) => KeeperEvent::LockLost(why),
             Some(Notice::Record { gone }) => KeeperEvent::Record { gone },
+            Some(Notice::Room { full }) => KeeperEvent::Room { full },
             Some(Notice::Storage { stalled }) => KeeperEvent::Storage { stalled },
             None => KeeperEvent::Gone,
         };

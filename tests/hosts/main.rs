@@ -7,6 +7,7 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // What a story cannot have has failed it.
 
+mod bench;
 #[allow(dead_code)]
 #[path = "../standin_host/client.rs"]
 mod client;
@@ -40,3 +41,9 @@ stories!(
     a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on,
     a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
 );
+
+#[test]
+#[ignore = "a measurement: scripts/bench-boot runs it"]
+fn starts_by_phase() {
+    rig::in_rig("starts_by_phase", bench::starts_by_phase);
+}

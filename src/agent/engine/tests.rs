@@ -118,9 +118,9 @@ fn half_created_data_is_not_touched_until_somebody_has_cleared_it_away() {
 
 #[test]
 fn what_a_failed_start_means() {
-    use FailureKind::{Elsewhere, Final, Transient};
+    use FailureKind::{Elsewhere, Final, Shared, Transient};
     let cases = [
-        (3, "", Final, "half way"),
+        (3, "", Shared, "half way"),
         (
             71,
             "AMQ7128E: No license installed for this copy of IBM MQ.\n",

@@ -5,7 +5,7 @@
 //! be in this kernel's memory, on its way to the file system. So the time of the last proof is kept in a file beside the
 //! socket, on memory that a reboot empties, and the next keeper of this boot goes on from there.
 
-use super::server::{Shared, spawn};
+use super::server::{STACK, Shared, spawn};
 use crate::agent::clock::since_boot;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -114,10 +114,18 @@ fn age(at: &AtomicU64) -> Option<Duration> {
     }
 }
 
+/// Uses the guard's stack once: it is locked in memory from its first use on, and a reset must not have to ask for more.
+#[inline(never)]
+fn use_stack() {
+    let mut space = [0_u8; STACK / 4];
+    std::hint::black_box(&mut space);
+}
+
 impl Shared {
     /// Looks at the clock until the keeper ends, and resets the host at every look for which that is due: before the reset
     /// there is no log, no mutex, no memory to ask for and no system call that can wait.
     pub(super) fn guard_loop(self: &Arc<Self>) {
+        use_stack();
         let pause = LOOK.min(self.times.self_reset / 8);
         let mut begun = false;
         while !self.has_ended() {

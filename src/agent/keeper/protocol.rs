@@ -235,6 +235,11 @@ pub enum Notice {
         /// See [`KeeperStatus::record_gone`].
         gone: Option<String>,
     },
+    /// The file system has no room left, told again and again while that is so; or has room again.
+    Room {
+        /// What is full.
+        full: Option<String>,
+    },
     /// A sign of life was written.
     Beat {
         /// See [`KeeperStatus::fsync_millis`].

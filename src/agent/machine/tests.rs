@@ -164,27 +164,29 @@ fn a_start_that_cannot_succeed_tells_the_stack_and_leaves_the_rest_to_it() {
 
 #[test]
 fn what_every_instance_would_see_replaces_none_and_is_looked_at_again() {
-    for adopting in [true, false] {
+    for (step, expected) in [
+        ("adopt", State::Adopting),
+        ("start", State::Starting),
+        ("define", State::Starting),
+    ] {
         let mut host = Host::new();
-        host.data = if adopting {
-            DataState::HalfCreated
-        } else {
-            DataState::Present
+        host.data = match step {
+            "adopt" => DataState::HalfCreated,
+            _ => DataState::Present,
         };
         host.record = record("i-old", true, 0);
         host.signal = Ok(SignalResult::NotWaiting);
-        let broken = Err(failure(FailureKind::Shared, "half-created, or AMQ8405I"));
-        if adopting {
-            host.adopt = broken;
-        } else {
-            host.define = broken;
+        let broken = failure(FailureKind::Shared, "half-created, exit 3, or AMQ8405I");
+        match step {
+            "adopt" => host.adopt = Err(broken),
+            "start" => host.start = Err(broken),
+            _ => host.define = Err(broken),
         }
         host.send(Event::Begin);
         host.settle();
         for _ in 0..20 {
             host.tick();
         }
-        let expected = if adopting { State::Adopting } else { State::Starting };
         assert_eq!(host.state(), expected);
         assert_eq!(
             host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Release { .. })),
@@ -193,7 +195,7 @@ fn what_every_instance_would_see_replaces_none_and_is_looked_at_again() {
         assert_eq!(host.ordered(|w| *w == Work::Signal { success: false }), 1);
         assert_eq!(host.ordered(|w| matches!(w, Work::Claim(_))), 1, "no epoch is used up");
         assert!(host.machine.view().alarm.is_some());
-        (host.adopt, host.define) = (Ok(()), Ok(()));
+        (host.adopt, host.start, host.define) = (Ok(()), Ok(PID), Ok(()));
         host.tick();
         assert_eq!(host.state(), State::Serving);
         assert_eq!(host.machine.view().alarm, None);
@@ -455,4 +457,35 @@ fn a_paused_agent_keeps_its_hands_off_and_looks_before_it_goes_on() {
     host.settle();
     assert_eq!(host.state(), State::Serving);
     assert_eq!(host.ordered(|w| *w == Work::Find), 1);
+}
+
+/// A full file system is no fault of the engine: whatever fails because of it is tried again for as long as it takes.
+#[test]
+fn what_fails_on_a_full_file_system_condemns_nobody_and_goes_on_once_there_is_room() {
+    let mut host = Host::serving();
+    let room = |full: Option<&str>| {
+        Event::Keeper(KeeperEvent::Room {
+            full: full.map(str::to_owned),
+        })
+    };
+    host.send(room(Some("no space left")));
+    assert_eq!(host.machine.view().alarm, Some("no space left"));
+    host.start = Err(failure(FailureKind::Transient, "no space left for the log"));
+    for _ in 0..12 {
+        host.died(false);
+        host.settle();
+        for _ in 0..4 {
+            host.tick();
+        }
+        assert_eq!(host.state(), State::Restarting);
+    }
+    assert_eq!(
+        host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Release { .. })),
+        0
+    );
+    host.start = Ok(PID);
+    host.send(room(None));
+    host.tick();
+    host.settle();
+    assert_eq!((host.state(), host.machine.view().alarm), (State::Serving, None));
 }

@@ -50,9 +50,14 @@ pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
 }
 
 /// The guard must run also when the disk that holds its program hangs.
+///
+/// What is there now, program and libraries, is read and stays. What comes later is memory without a file behind it, which no
+/// disk has to bring: it stays from its first use on, for otherwise each thread's stack and heap would be filled up whole.
 fn stay_in_memory() {
     use rustix::mm::{MlockAllFlags, mlockall};
-    if let Err(error) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
+    let locked =
+        mlockall(MlockAllFlags::CURRENT).and_then(|()| mlockall(MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT));
+    if let Err(error) = locked {
         eprintln!("warning: the keeper's pages are not locked in memory: {error}");
     }
 }
