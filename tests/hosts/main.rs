@@ -39,6 +39,7 @@ stories!(
     a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data,
     a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host,
     a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on,
+    a_full_shared_file_system_ends_nothing_but_the_service,
     a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
 );
 

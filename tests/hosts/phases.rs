@@ -113,9 +113,15 @@ pub fn print(title: &str, fault: i64, console: &str, marks: &[Mark], after: &[(&
             "" => phase.mark.clone(),
             detail => format!("{} ({detail})", phase.mark),
         };
+        // The wait for a proof is what it takes, whoever's it is.
+        if phase.mark == mark::PROOF {
+            line(&name, phase.end, "-".into());
+            continue;
+        }
         line(&name, phase.end, format!("{:.2}", seconds(phase.own)));
         for wait in phase.waits.iter().filter(|w| w.ns > 5_000_000) {
-            println!("    {:<74} {:>8.2}", wait.what, seconds(wait.ns));
+            let what: String = wait.what.chars().take(70).collect();
+            println!("    {what:<74} {:>8.2}", seconds(wait.ns));
         }
     }
     after.iter().for_each(|(name, at)| line(name, *at, String::new()));

@@ -228,5 +228,10 @@ impl Drop for Rig {
         if !down.is_ok_and(|s| s.success()) {
             println!("rig {} is not gone: `tests/hosts/rig.sh down {0}` says why", self.name);
         }
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let points = mounts.lines().filter_map(|l| l.split(' ').nth(1));
+        for point in points.filter(|p| Path::new(p).starts_with(self.dir.path())) {
+            let _ = Command::new("umount").arg(point).status();
+        }
     }
 }

@@ -166,7 +166,7 @@ pub fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data
     );
 }
 
-/// The agent is killed, the keeper is killed, the agent's unit restarted, the file server stands still for 8 s and for 60 s: the
+/// The agent is killed, the keeper is killed, the keeper hangs, the agent's unit is restarted, the file server stands still for 8 s and for 60 s: the
 /// same host serves on, the group replaces nothing, no message is lost.
 pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host() {
     // A server that stood still counts that time against the lease of its clients, as if they had been silent.
@@ -181,9 +181,11 @@ pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host()
     let (agent, keeper) = (pid("mqaws-agent"), pid("mqaws-engine"));
     site.shell(&host, "systemctl kill -s KILL mqaws-agent").unwrap();
     sent.extend(site.put("agent-dead", 50));
+    site.nobody_else_gets_the_lock(&host);
     until("another agent", PATIENCE, || {
         (!["0\n", agent.as_str()].contains(&pid("mqaws-agent").as_str())).then_some(())
     });
+    site.nobody_else_gets_the_lock(&host);
     assert_eq!(site.serving(&host).epoch, Some(1), "the engine went on");
     assert_eq!(pid("mqaws-engine"), keeper, "the keeper went on");
 
@@ -202,13 +204,36 @@ pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host()
     assert!(!["0\n", keeper.as_str()].contains(&pid("mqaws-engine").as_str()));
     sent.extend(site.put("keeper-dead", 50));
 
+    // A keeper that hangs: its lock is the kernel's, so nobody else gets it, and its unit's watchdog ends it and its engine.
+    let hung = pid("mqaws-engine");
+    let stopped = phases::now();
+    site.shell(&host, "systemctl kill -s STOP --kill-whom=main mqaws-engine")
+        .unwrap();
+    sent.extend(site.put("keeper-hangs", 50));
+    site.nobody_else_gets_the_lock(&host);
+    until("systemd ends the keeper that hangs", PATIENCE, || {
+        (!["0\n", hung.as_str()].contains(&pid("mqaws-engine").as_str())).then_some(())
+    });
+    println!(
+        "a keeper that hangs was replaced after {:.1} s",
+        (phases::now() - stopped) as f64 / 1e9
+    );
+    until("the queue manager runs behind a third keeper", PATIENCE, || {
+        site.status(&host)
+            .ok()
+            .filter(|s| s.state == "serving" && s.epoch == Some(3))
+    });
+    let why = site.shell(&host, "journalctl -u mqaws-engine").unwrap();
+    assert!(why.contains("Watchdog timeout"), "{why}");
+    sent.extend(site.put("keeper-hung", 50));
+
     let boots = site.boots(&host);
     // The length of each stand-still is what is tried.
     site.freeze_server(true);
     std::thread::sleep(Duration::from_secs(8));
     site.freeze_server(false);
     sent.extend(site.put("after-8-s", 50));
-    assert_eq!(site.serving(&host).epoch, Some(2), "nothing but a stall");
+    assert_eq!(site.serving(&host).epoch, Some(3), "nothing but a stall");
 
     site.freeze_server(true);
     std::thread::sleep(Duration::from_secs(60));
@@ -279,6 +304,69 @@ pub fn a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on() {
     site.one_writer();
 }
 
+/// The shared file system is full, under a host that serves and under one that is to take over: nothing acknowledged is lost,
+/// nothing starts without a record of its own, no host resets itself or is replaced, and each serves once there is room.
+pub fn a_full_shared_file_system_ends_nothing_but_the_service() {
+    let site = Site::deployed_on_mib(24);
+    let first = site.running();
+    let mut sent = site.put("before", 50);
+    let epoch = site.serving(&first).epoch;
+    let boots = site.boots(&first);
+    site.fill(true);
+    let alarm = until("the agent says that the file system is full", PATIENCE, || {
+        site.status(&first).ok().and_then(|s| s.alarm)
+    });
+    assert!(alarm.contains("is full"), "{alarm}");
+    let refused = site.try_put("full", 3);
+    println!("puts into a full file system: {refused:?}");
+    let acknowledged = refused.unwrap_or_default();
+    // Nothing is to happen, so there is no state to wait for: longer than the host's bound for a lock that it cannot prove.
+    std::thread::sleep(Duration::from_secs(35));
+    assert_eq!(site.running(), first, "no replacement");
+    assert_eq!(site.boots(&first), boots, "no reset");
+    assert!(site.status(&first).unwrap().lock_held);
+    site.nobody_else_gets_the_lock(&first);
+    site.fill(false);
+    sent.extend(acknowledged);
+    let status = site.serving(&first);
+    println!("epoch {epoch:?} before, {:?} once there was room", status.epoch);
+    sent.extend(site.put("room", 50));
+    until("the alarm is over", PATIENCE, || {
+        site.status(&first).ok().filter(|s| s.alarm.is_none())
+    });
+
+    site.fill(true);
+    let writers = site.audit().runs.len();
+    site.rig("cut", &first);
+    let second = site.successor(&first);
+    let waiting = until("the successor says what it waits for", PATIENCE, || {
+        let status = site.status(&second).ok()?;
+        let why = status.last_error.clone().filter(|why| why.contains("No space left"))?;
+        Some((status, why))
+    });
+    println!(
+        "the successor on a full file system: {}: {}",
+        waiting.0.state, waiting.1
+    );
+    assert!(waiting.0.lock_held && waiting.0.epoch.is_none(), "{:?}", waiting.0);
+    let engine = site.shell(&second, "pgrep -c amqzxma0 || true").unwrap();
+    assert_eq!(
+        (engine.trim(), site.audit().runs.len()),
+        ("0", writers),
+        "nothing runs without a record"
+    );
+    site.fill(false);
+    let proof = site.serving(&second).proof.expect("a start has a proof");
+    assert_eq!(
+        (proof.kind.as_str(), proof.previous.as_deref()),
+        ("terminated", Some(first.id.as_str()))
+    );
+    sent.extend(site.put("after", 50));
+    assert_eq!(site.running(), second, "one replacement");
+    assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
+    site.one_writer();
+}
+
 /// Auto Scaling replaces a host that still runs: the new one waits until the old one has drained, and has completed the
 /// lifecycle hook; clients find the replacement, and nothing is lost.
 pub fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {
@@ -305,6 +393,22 @@ pub fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {
     assert!(
         site.console(&first).contains("mark=stopped"),
         "the old one ended its drain"
+    );
+    // A call that is granted finds the hook still waiting: its heartbeat had not run out.
+    let termination = site.termination(&first).expect("an activity of the group");
+    let completed = site.calls("CompleteLifecycleAction", &first);
+    assert_eq!(completed.len(), 1, "the agent completed the hook");
+    let (took, heartbeat) = (completed[0] - termination.began, site.heartbeat());
+    println!(
+        "hook completed {:.1} s after the termination began, terminated after {:.1} s, heartbeat timeout {heartbeat:?}",
+        took as f64 / 1e9,
+        termination
+            .ended
+            .map_or(0.0, |at| (at - termination.began) as f64 / 1e9),
+    );
+    assert!(
+        u128::try_from(took).unwrap() < heartbeat.as_nanos(),
+        "within its heartbeat"
     );
     assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
     site.one_writer();
