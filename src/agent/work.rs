@@ -1,7 +1,7 @@
 //! Carries out the machine's work: each piece on a thread of its own, since each may take long or hang.
 
 use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
-use super::keeper::{Keeper, Watch};
+use super::keeper::{Keeper, Watch, guard_file};
 use super::layout::Layout;
 use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, KeeperState, Ordered, Outcome, Work};
 use super::ports::{Accounts, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
@@ -214,9 +214,12 @@ impl Worker {
     fn outcome(&self, generation: u64, work: Work) -> Option<Outcome> {
         let Ports { cloud, metadata, .. } = &self.ports;
         Some(match work {
-            Work::Identify => Outcome::Identified(metadata.identity().inspect(|identity| {
-                *locked(&self.identity) = Some(identity.clone());
-            })),
+            Work::Identify => {
+                self.guard_goes_on();
+                Outcome::Identified(metadata.identity().inspect(|identity| {
+                    *locked(&self.identity) = Some(identity.clone());
+                }))
+            }
             Work::Mount => Outcome::Mounted(self.ports.mounter.mount().map(|place| {
                 *locked(&self.lock) = Some(place);
             })),
@@ -313,6 +316,24 @@ impl Worker {
     }
 
     // --- keeper ---
+
+    /// Starts the keeper again that died without letting go, as it was configured: before this host is known to itself, nobody
+    /// else of the agent would, and init may not have.
+    fn guard_goes_on(&self) {
+        let guarded = guard_file(&self.layout.keeper_socket()).exists();
+        if !guarded || self.keeper().status().is_ok() {
+            return;
+        }
+        let config = match std::fs::read_to_string(self.layout.keeper_config()) {
+            Ok(config) => config,
+            // Elsewhere than on a real host no unit reads one.
+            Err(_) => return,
+        };
+        tracing::warn!("a lock keeper ended without letting go, and another is started in its place");
+        if let Err(error) = self.ports.spawner.spawn(&config) {
+            tracing::error!(%error, "the guard of this host does not go on");
+        }
+    }
 
     fn open_keeper(&self, generation: u64) {
         let connection = self.connections.fetch_add(1, Ordering::AcqRel) + 1;

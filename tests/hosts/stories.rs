@@ -317,9 +317,17 @@ pub fn a_full_shared_file_system_ends_nothing_but_the_service() {
         site.status(&first).ok().and_then(|s| s.alarm)
     });
     assert!(alarm.contains("is full"), "{alarm}");
-    let refused = site.try_put("full", 3);
-    println!("puts into a full file system: {refused:?}");
-    let acknowledged = refused.unwrap_or_default();
+    // What is left of the log's last page may take some; the first that is not acknowledged may be there or not.
+    let (doubtful, refusal) = (0..1000)
+        .find_map(|n| match site.try_put(&format!("full-{n}"), 1) {
+            Ok(ids) => {
+                sent.extend(ids);
+                None
+            }
+            Err(why) => Some((format!("full-{n}-0"), why)),
+        })
+        .expect("a put that is not acknowledged");
+    println!("{} puts into a full file system, then: {refusal}", sent.len() - 50);
     // Nothing is to happen, so there is no state to wait for: longer than the host's bound for a lock that it cannot prove.
     std::thread::sleep(Duration::from_secs(35));
     assert_eq!(site.running(), first, "no replacement");
@@ -327,7 +335,6 @@ pub fn a_full_shared_file_system_ends_nothing_but_the_service() {
     assert!(site.status(&first).unwrap().lock_held);
     site.nobody_else_gets_the_lock(&first);
     site.fill(false);
-    sent.extend(acknowledged);
     let status = site.serving(&first);
     println!("epoch {epoch:?} before, {:?} once there was room", status.epoch);
     sent.extend(site.put("room", 50));
@@ -363,7 +370,12 @@ pub fn a_full_shared_file_system_ends_nothing_but_the_service() {
     );
     sent.extend(site.put("after", 50));
     assert_eq!(site.running(), second, "one replacement");
-    assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
+    let mut got = site.get(sent.len());
+    if got.contains(&doubtful) {
+        got.retain(|id| *id != doubtful);
+        got.extend(site.get(1));
+    }
+    assert_eq!(got, sent, "every message, once, in order");
     site.one_writer();
 }
 

@@ -28,6 +28,11 @@ pub(super) fn boot_millis() -> u64 {
     u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Where the time of the last proof is kept for as long as this boot guards anything.
+pub fn guard_file(socket: &Path) -> PathBuf {
+    socket.with_extension("guard")
+}
+
 /// When the lock was last proved to be held, for as long as this host may have written under it.
 ///
 /// A guard that comes from a dead keeper stays as old as it is when the lock is obtained again: between that and the new
@@ -45,7 +50,7 @@ pub(super) struct LastProof {
 impl LastProof {
     /// Goes on where an earlier keeper of this boot ended, if one did without letting go.
     pub fn inherit(socket: &Path, boot: &str) -> Self {
-        let file = socket.with_extension("guard");
+        let file = guard_file(socket);
         let inherited = fs::read_to_string(&file).ok().and_then(|text| {
             let (at, of) = text.trim().split_once(' ')?;
             (of == boot).then(|| at.parse().ok())?
