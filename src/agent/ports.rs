@@ -112,10 +112,10 @@ pub trait Cloud: Send + Sync {
     /// In words.
     fn report_unhealthy(&self, me: &str) -> Result<(), String>;
 
-    /// Completes the terminating lifecycle hook; no group is a success.
+    /// Completes the terminating lifecycle hook; no group and no hook are a success.
     ///
     /// # Errors
-    /// In words.
+    /// In words, also when the hook does not wait yet.
     fn complete_hook(&self, me: &str) -> Result<(), String>;
 
     /// User and password of the application.

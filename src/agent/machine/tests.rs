@@ -292,6 +292,33 @@ fn a_drain_stops_the_engine_releases_and_completes_the_hook_in_this_order() {
 }
 
 #[test]
+fn a_hook_that_does_not_wait_yet_is_completed_once_it_does_and_holds_up_no_shutdown() {
+    let mut host = Host::serving();
+    host.hook = Err("ValidationError: No active Lifecycle Action found".to_owned());
+    host.send(Event::Drain(DrainReason::Lifecycle));
+    host.died(false);
+    host.settle();
+    for _ in 0..3 {
+        host.tick();
+    }
+    assert_eq!(host.state(), State::Draining);
+    assert_eq!(host.ordered(|w| matches!(w, Work::Release { .. })), 1);
+    let mut goes_down = Host::serving();
+    goes_down.hook = host.hook.clone();
+    goes_down.send(Event::Drain(DrainReason::Lifecycle));
+    goes_down.died(false);
+    goes_down.settle();
+    goes_down.send(Event::Drain(DrainReason::Signal));
+    assert!(goes_down.log.contains(&Action::Exit));
+
+    host.hook = Ok(());
+    host.tick();
+    assert_eq!(host.state(), State::Stopped);
+    assert!(host.ordered(|w| *w == Work::CompleteHook) > 2);
+    assert!(!host.log.contains(&Action::Exit));
+}
+
+#[test]
 fn a_notice_drains_and_asks_for_a_replacement_whose_hook_is_completed_as_well() {
     let mut host = Host::serving();
     host.log.clear();

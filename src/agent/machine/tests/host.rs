@@ -71,6 +71,7 @@ pub(super) struct Host {
     pub define: Result<(), EngineFailure>,
     pub health: Health,
     pub signal: Result<SignalResult, String>,
+    pub hook: Result<(), String>,
     pub left: usize,
     /// Whether a keeper answers.
     pub keeper: Result<(), String>,
@@ -98,6 +99,7 @@ impl Host {
             define: Ok(()),
             health: Health::Well,
             signal: Ok(SignalResult::Taken),
+            hook: Ok(()),
             left: 0,
             keeper: Ok(()),
             held: true,
@@ -188,7 +190,7 @@ impl Host {
             Work::Release { .. } => Outcome::Released(self.release.clone()),
             Work::Signal { .. } => Outcome::Signalled(self.signal.clone()),
             Work::ReportUnhealthy => Outcome::Reported(Ok(())),
-            Work::CompleteHook => Outcome::HookCompleted(Ok(())),
+            Work::CompleteHook => Outcome::HookCompleted(self.hook.clone()),
         })
     }
 
