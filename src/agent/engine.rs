@@ -289,6 +289,11 @@ impl Engine for IbmMq {
         self.processes.list().map(|p| p.len())
     }
 
+    fn found(&self) -> io::Result<(Option<i32>, usize)> {
+        let all = self.processes.list()?;
+        Ok((all.iter().find(|p| p.controller).map(|p| p.pid), all.len()))
+    }
+
     fn kill(&self) -> io::Result<usize> {
         self.processes.kill(KILL)
     }

@@ -60,6 +60,14 @@ pub trait Engine: Send + Sync {
     /// When that cannot be learned.
     fn processes(&self) -> std::io::Result<usize>;
 
+    /// The execution controller and how many processes live, by one look.
+    ///
+    /// # Errors
+    /// When that cannot be learned.
+    fn found(&self) -> std::io::Result<(Option<i32>, usize)> {
+        Ok((self.controller()?, self.processes()?))
+    }
+
     /// Kills them all; says how many are left.
     ///
     /// # Errors

@@ -407,13 +407,13 @@ impl Worker {
     }
 
     fn keeper_state(&self, status: KeeperStatus) -> Result<KeeperState, String> {
-        let engine = &self.ports.engine;
+        let (controller, processes) = self.ports.engine.found().map_err(text)?;
         Ok(KeeperState {
             held: status.held,
             holder: status.holder,
             claimed: status.claimed,
-            controller: engine.controller().map_err(text)?,
-            processes: engine.processes().map_err(text)?,
+            controller,
+            processes,
         })
     }
 }

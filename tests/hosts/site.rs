@@ -62,22 +62,11 @@ pub struct Instance {
     pub address: String,
 }
 
-/// When the group began to terminate an instance and when that was done, nanoseconds since 1970.
-pub struct Termination {
-    pub began: i64,
-    pub ended: Option<i64>,
-}
-
-fn nanoseconds(time: &str) -> i64 {
-    let time: jiff::Timestamp = time.parse().unwrap();
-    i64::try_from(time.as_nanosecond()).unwrap()
-}
-
 /// A local cloud with one deployed queue manager.
 pub struct Site {
-    dir: PathBuf,
+    pub dir: PathBuf,
     lab: Child,
-    record: LabRecord,
+    pub record: LabRecord,
     pub clients: Clients,
     pub target: Target,
     runtime: tokio::runtime::Runtime,
@@ -388,49 +377,6 @@ impl Site {
             }
         };
         assert_eq!(refused.kind(), io::ErrorKind::StorageFull, "{refused}");
-    }
-
-    /// Calls of an action that an instance made and the local cloud granted, as CloudTrail would show them: when each was made,
-    /// nanoseconds since 1970.
-    pub fn calls(&self, action: &str, by: &Instance) -> Vec<i64> {
-        let log = fs::read_to_string(self.dir.join("lab.log")).unwrap();
-        let (action, caller) = (format!(" action={action} "), format!(" caller={} ", by.id));
-        log.lines()
-            .filter(|l| l.contains(": call ") && l.contains(&action) && l.contains(&caller))
-            .map(|l| nanoseconds(l.split(' ').next().unwrap()))
-            .collect()
-    }
-
-    /// The group's activity that terminates an instance, as AWS describes it.
-    pub fn termination(&self, of: &Instance) -> Option<Termination> {
-        let group = self.target.group.clone();
-        let params = [
-            ("Action", "DescribeScalingActivities"),
-            ("AutoScalingGroupName", group.as_str()),
-        ];
-        let answer = call(&self.record, "autoscaling", "2011-01-01", &params);
-        let activity = answer
-            .split("<member>")
-            .find(|a| a.contains(&format!("Terminating EC2 instance: {}", of.id)))?;
-        let time = |tag| {
-            activity
-                .contains(&format!("<{tag}>"))
-                .then(|| nanoseconds(&between(activity, tag)))
-        };
-        Some(Termination {
-            began: time("StartTime").unwrap(),
-            ended: time("EndTime"),
-        })
-    }
-
-    /// The heartbeat timeout of the group's terminating hook.
-    pub fn heartbeat(&self) -> Duration {
-        let params = [
-            ("Action", "DescribeLifecycleHooks"),
-            ("AutoScalingGroupName", self.target.group.as_str()),
-        ];
-        let answer = call(&self.record, "autoscaling", "2011-01-01", &params);
-        Duration::from_secs(between(&answer, "HeartbeatTimeout").parse().unwrap())
     }
 
     /// Who wrote, as the server's side of the data says.
