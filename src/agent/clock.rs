@@ -2,6 +2,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Ticks of `/proc/self/stat` in a second: `USER_HZ`, 100 on every architecture of EC2 (`man 5 proc`, `man 7 time`).
@@ -14,7 +15,20 @@ pub fn since_boot() -> Duration {
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
-/// Time since this process was forked, to a hundredth of a second; `None` where the kernel does not tell.
+static MAIN: OnceLock<Duration> = OnceLock::new();
+
+/// Notes that this process's own code begins now.
+pub fn main_begins() {
+    MAIN.get_or_init(since_boot);
+}
+
+/// Time since [`main_begins`]; `None` where nobody noted it.
+pub fn since_main() -> Option<Duration> {
+    MAIN.get().map(|at| since_boot().saturating_sub(*at))
+}
+
+/// Time since this process was forked, to a hundredth of a second; `None` where the kernel does not tell. What comes before
+/// [`main_begins`] is the service manager's and the kernel's.
 pub fn since_start() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // Field 22; the second, a name in parentheses, may hold anything.

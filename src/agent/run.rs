@@ -1,6 +1,6 @@
 //! The agent's main loop: events to the machine, its actions to the world.
 
-use super::clock::{since_boot, since_start};
+use super::clock::{since_boot, since_main, since_start};
 use super::commands::DecisionFile;
 use super::keeper::protocol::Notice;
 use super::layout::Layout;
@@ -235,8 +235,14 @@ impl Agent {
 
     fn mark(&mut self, name: &'static str, epoch: u64, detail: String) {
         let view = self.machine.view();
-        let detail = match (name, since_start()) {
-            (mark::AGENT_STARTED, Some(age)) => format!("{} ms after its process", age.as_millis()),
+        let detail = match (name, since_main(), since_start()) {
+            (mark::AGENT_STARTED, Some(own), Some(age)) => {
+                format!(
+                    "{} ms of its own, {} ms after its process",
+                    own.as_millis(),
+                    age.as_millis()
+                )
+            }
             _ => detail,
         };
         let mark = Mark {

@@ -50,7 +50,7 @@ pub fn phases(marks: &[Mark]) -> Vec<Phase> {
         if START.contains(&one.mark.as_str()) {
             let own = match before {
                 Some(before) => one.t_unix_ns - before.t_unix_ns - waited(before.t_unix_ns, one),
-                // `37 ms after its process`
+                // `37 ms of its own, 80 ms after its process`
                 None => {
                     one.detail
                         .split(' ')

@@ -128,7 +128,7 @@ pub struct KeeperStatus {
     /// Where they are; empty for a keeper of an earlier version.
     #[serde(default)]
     pub file_system: String,
-    /// How long it took from the start of its process until it answered, milliseconds.
+    /// How long it took from the beginning of its own code until it answered, milliseconds.
     #[serde(default)]
     pub ready_millis: Option<u64>,
     /// Whether the lock is held.

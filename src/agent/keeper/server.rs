@@ -4,7 +4,7 @@ use super::guard::{LastProof, boot_millis};
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
 use super::socket::{listen, only_one};
-use crate::agent::clock::since_start;
+use crate::agent::clock::since_main;
 use crate::agent::ports::{HostReset, Init};
 use crate::agent::processes::Processes;
 use crate::fence::{LeaseTimes, Lock};
@@ -126,7 +126,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
             boot: config.boot.clone(),
             queue_manager: config.queue_manager.clone(),
             file_system: config.file_system.clone(),
-            ready_millis: since_start().map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            ready_millis: since_main().map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
             ..KeeperStatus::default()
         }),
         watchers: Mutex::default(),

@@ -1,6 +1,7 @@
 //! A real host's wiring: the machine's own mount, units, accounts and reset.
 
 use super::{Wiring, executable, imds, run_command, run_keeper};
+use crate::agent::clock::main_begins;
 use crate::agent::commands::Guard;
 use crate::agent::engine::chain;
 use crate::agent::host::{HostAccounts, HostMount, KeeperUnit, MountTarget, Network, Programs, Systemd, accounts};
@@ -24,6 +25,7 @@ const NFS_PORT: u16 = 2049;
 
 /// The shipped agent. `reset` resets this machine; only the keeper is given it.
 pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
+    main_begins();
     let layout = Layout::new("/");
     let wiring = Wiring {
         mark: None,
