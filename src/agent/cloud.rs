@@ -13,6 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::sync::Mutex;
 
+/// What Auto Scaling says when a hook does not wait: not yet, or not any more.
+const NOT_WAITING: &str = "No active Lifecycle Action found";
+
 /// AWS as one stack's agent sees it.
 pub struct Aws {
     client: Client,
@@ -108,7 +111,9 @@ impl Cloud for Aws {
             return Ok(());
         };
         match self.client.complete_lifecycle_action(&group, &self.config.hook, me) {
-            // The instance is not in the hook, or the hook is complete: a stop that the group did not ask for.
+            // The group waits for the load balancer to let go of this instance first, and only then for the hook.
+            Err(error @ CallError::Api { .. }) if error.line().contains(NOT_WAITING) => Err(words(error)),
+            // The group has no such hook.
             Err(error) if error.code() == Some("ValidationError") => Ok(()),
             other => other.map_err(words),
         }

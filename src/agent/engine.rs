@@ -8,6 +8,7 @@ use super::layout::{DataDirs, Layout};
 use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};
 use super::ports::{Engine, Measures};
 use super::processes::Processes;
+use super::{tuning, waits};
 use crate::engine::ibm_mq::{
     Definitions, Driver, DriverError, EndExit, EndOptions, ObjectName, Show, StartExit, StartOptions,
 };
@@ -116,7 +117,12 @@ impl IbmMq {
 
     fn run(&self, command: &Command) -> Result<Output, EngineFailure> {
         tracing::debug!(%command, "run");
-        self.runner.run(command).map_err(|error| transient(&error))
+        let ran = self.runner.run(command);
+        // Its own run alone: the way to the keeper and back, and the agent's own editor of `qm.ini`, are the agent's.
+        if let (Ok(output), false) = (&ran, tuning::is_tuning(command)) {
+            waits::ended(|| command.to_string(), output.elapsed);
+        }
+        ran.map_err(|error| transient(&error))
     }
 
     fn ensure(&self, command: &Command, good: &[i32]) -> Result<(), EngineFailure> {
@@ -237,19 +243,22 @@ impl Engine for IbmMq {
         let deadline = Instant::now() + ACCEPT;
         for port in self.ports() {
             let target = SocketAddr::new(address, port);
-            loop {
-                let error = match TcpStream::connect_timeout(&target, CHECK) {
-                    Ok(_) => break,
-                    Err(error) => error,
-                };
-                if stale() || Instant::now() > deadline {
-                    return Err(EngineFailure {
-                        kind: FailureKind::Transient,
-                        text: format!("the engine started, but nothing accepts on {target}: {error}"),
-                    });
+            let accepts = || {
+                loop {
+                    let error = match TcpStream::connect_timeout(&target, CHECK) {
+                        Ok(_) => return Ok(()),
+                        Err(error) => error,
+                    };
+                    if stale() || Instant::now() > deadline {
+                        return Err(EngineFailure {
+                            kind: FailureKind::Transient,
+                            text: format!("the engine started, but nothing accepts on {target}: {error}"),
+                        });
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
                 }
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            };
+            waits::on(|| format!("listener {target}"), accepts)?;
         }
         Ok(())
     }
@@ -297,6 +306,11 @@ impl Engine for IbmMq {
         self.processes.list().map(|p| p.len())
     }
 
+    fn found(&self) -> io::Result<(Option<i32>, usize)> {
+        let all = self.processes.list()?;
+        Ok((all.iter().find(|p| p.controller).map(|p| p.pid), all.len()))
+    }
+
     fn kill(&self) -> io::Result<usize> {
         self.processes.kill(KILL)
     }
@@ -332,8 +346,9 @@ impl Engine for IbmMq {
 fn start_failure(exit: StartExit, output: &Output) -> EngineFailure {
     let error = DriverError::failed("strmqm", exit, output);
     let kind = match exit {
-        StartExit::BeingCreated
-        | StartExit::DoesNotExist
+        // Nobody else creates it behind this fence: a creation was cut off, and what it left is on the shared file system.
+        StartExit::BeingCreated => FailureKind::Shared,
+        StartExit::DoesNotExist
         | StartExit::InvalidParameter
         | StartExit::InconsistentInstallation
         | StartExit::OtherInstallation

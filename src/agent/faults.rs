@@ -120,6 +120,7 @@ fn write_mark(layout: &Layout, fault: Fault, t_unix_ns: i64) {
         epoch: status.and_then(|s| s.epoch).unwrap_or_default(),
         mark: mark::FAULT.to_owned(),
         detail: fault.name().to_owned(),
+        waits: Vec::new(),
     };
     if let Err(error) = Marks::new(layout.marks()).append(&mark) {
         eprintln!("warning: the fault's mark was not written: {error}");

@@ -94,6 +94,7 @@ mod tests {
                 epoch: 1,
                 mark: "serving".into(),
                 detail: String::new(),
+                waits: Vec::new(),
             };
             marks.append(&mark).expect("append");
             if t == 20 {

@@ -26,6 +26,7 @@ pub mod processes;
 pub mod run;
 pub mod status;
 pub mod tuning;
+pub mod waits;
 pub mod wiring;
 pub mod work;
 

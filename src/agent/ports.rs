@@ -70,6 +70,14 @@ pub trait Engine: Send + Sync {
     /// When that cannot be learned.
     fn processes(&self) -> std::io::Result<usize>;
 
+    /// The execution controller and how many processes live, by one look.
+    ///
+    /// # Errors
+    /// When that cannot be learned.
+    fn found(&self) -> std::io::Result<(Option<i32>, usize)> {
+        Ok((self.controller()?, self.processes()?))
+    }
+
     /// Kills them all; says how many are left.
     ///
     /// # Errors
@@ -133,10 +141,10 @@ pub trait Cloud: Send + Sync {
     /// In words.
     fn report_unhealthy(&self, me: &str) -> Result<(), String>;
 
-    /// Completes the terminating lifecycle hook; no group is a success.
+    /// Completes the terminating lifecycle hook; no group and no hook are a success.
     ///
     /// # Errors
-    /// In words.
+    /// In words, also when the hook does not wait yet.
     fn complete_hook(&self, me: &str) -> Result<(), String>;
 
     /// User and password of the application.

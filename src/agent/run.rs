@@ -1,6 +1,6 @@
 //! The agent's main loop: events to the machine, its actions to the world.
 
-use super::clock::since_boot;
+use super::clock::{since_boot, since_main, since_start};
 use super::commands::DecisionFile;
 use super::keeper::protocol::Notice;
 use super::layout::Layout;
@@ -10,9 +10,10 @@ use super::metrics;
 use super::notices;
 use super::processes;
 use super::status::{self, Extra};
+use super::waits;
 use super::work::{Message, Ports, Worker, spawn, was_ordered};
 use crate::fence::LeaseRule;
-use crate::model::agent::{AgentConfig, AgentStatus, Mark, mark};
+use crate::model::agent::{AgentConfig, AgentStatus, Mark, Wait, mark};
 use std::collections::HashMap;
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -24,6 +25,9 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_secs(1);
 /// The status file is written at least this often, so that a reader sees whether the agent lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Waits that are kept for the next mark: a step that is repeated for ever must not fill the memory.
+const WAITS: usize = 40;
 
 /// The running agent.
 struct Agent {
@@ -41,6 +45,10 @@ struct Agent {
     measure: Sender<()>,
     paused: bool,
     exit: bool,
+    /// What was waited for since the last mark.
+    waits: Vec<Wait>,
+    /// Since when the keeper answers and does not have the lock.
+    without_lock: Option<Instant>,
 }
 
 /// Runs the agent until it was stopped.
@@ -81,6 +89,8 @@ fn run_with(
         measure,
         paused: false,
         exit: false,
+        waits: Vec::new(),
+        without_lock: None,
     };
     agent.event(Event::Begin);
     agent.main_loop(inbox);
@@ -149,12 +159,15 @@ impl Agent {
                 // A late answer of dropped work must not shift the ear.
                 if generation == self.machine.generation() {
                     self.connection = connection;
+                    let held = result.as_ref().is_ok_and(|keeper| keeper.held);
+                    self.without_lock = (!held).then(Instant::now);
                 }
                 let outcome = super::machine::Outcome::KeeperOpen(result);
                 self.event(Event::Done { generation, outcome });
             }
             Message::Notice { connection, notice } if connection == self.connection => self.notice(notice),
             Message::Notice { .. } => {}
+            Message::Waited(waits) => self.waited(waits),
             Message::Measured(measures) => self.extra.measures = measures,
         }
     }
@@ -165,10 +178,17 @@ impl Agent {
                 self.extra.fsync_millis = fsync_millis;
                 return;
             }
-            Some(Notice::Held) => KeeperEvent::LockHeld,
+            Some(Notice::Held) => {
+                if let Some(since) = self.without_lock.take() {
+                    let ((), waits) = waits::of(|| waits::ended(|| "the lock".to_owned(), since.elapsed()));
+                    self.waited(waits);
+                }
+                KeeperEvent::LockHeld
+            }
             Some(Notice::Busy { holder }) => KeeperEvent::LockBusy(holder),
             Some(Notice::Lost { why }) => KeeperEvent::LockLost(why),
             Some(Notice::Record { gone }) => KeeperEvent::Record { gone },
+            Some(Notice::Room { full }) => KeeperEvent::Room { full },
             Some(Notice::Storage { stalled }) => KeeperEvent::Storage { stalled },
             None => KeeperEvent::Gone,
         };
@@ -215,12 +235,23 @@ impl Agent {
 
     fn mark(&mut self, name: &'static str, epoch: u64, detail: String) {
         let view = self.machine.view();
+        let detail = match (name, since_main(), since_start()) {
+            (mark::AGENT_STARTED, Some(own), Some(age)) => {
+                format!(
+                    "{} ms of its own, {} ms after its process",
+                    own.as_millis(),
+                    age.as_millis()
+                )
+            }
+            _ => detail,
+        };
         let mark = Mark {
             t_unix_ns: unix_nanos(),
             instance: view.identity.map(|i| i.instance.clone()).unwrap_or_default(),
             epoch,
             mark: name.to_owned(),
             detail,
+            waits: std::mem::take(&mut self.waits),
         };
         if name == mark::PROOF {
             self.extra.proof_at = jiff::Timestamp::now().to_string();
@@ -229,6 +260,12 @@ impl Agent {
         if let Err(error) = self.marks.append(&mark) {
             tracing::warn!(%error, "mark not written");
         }
+    }
+
+    fn waited(&mut self, waits: Vec<Wait>) {
+        self.waits.extend(waits);
+        let over = self.waits.len().saturating_sub(WAITS);
+        self.waits.drain(..over);
     }
 
     fn watch(&self, pid: i32) {

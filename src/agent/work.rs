@@ -2,11 +2,12 @@
 
 use super::certificate::Certificate;
 use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
-use super::keeper::{Keeper, Watch};
+use super::keeper::{Keeper, Watch, guard_file};
 use super::layout::Layout;
 use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, KeeperState, Ordered, Outcome, Work};
 use super::ports::{Accounts, CertificateError, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
-use crate::model::agent::AgentConfig;
+use super::waits;
+use crate::model::agent::{AgentConfig, Wait};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -60,6 +61,8 @@ pub enum Message {
         /// What happened; `None` is its end.
         notice: Option<Notice>,
     },
+    /// What the work on the way to service waited for.
+    Waited(Vec<Wait>),
     /// What was measured of the engine.
     Measured(super::ports::Measures),
 }
@@ -116,6 +119,30 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()>
         .map(|_| ())
 }
 
+/// What is waited for by work that is one question as a whole.
+fn whole_wait(work: &Work) -> Option<&'static str> {
+    match work {
+        Work::Identify => Some("the metadata service"),
+        Work::Inspect => Some("the owner record, read"),
+        Work::Look => Some("the sign of life, read"),
+        Work::Claim(_) => Some("the owner record, claimed"),
+        Work::Level(_) => Some("the owner record, with the engine's version"),
+        Work::Release { .. } => Some("the data written back and let go"),
+        Work::AskCloud(_) => Some("ec2:DescribeInstances"),
+        Work::Terminate(_) => Some("ec2:TerminateInstances"),
+        _ => None,
+    }
+}
+
+/// Work that no step of the way to service waits for: its waits do not make that way longer.
+fn runs_beside(work: &Work) -> bool {
+    use Work::{Accounts, Check, CompleteHook, Find, ReportUnhealthy, Signal};
+    matches!(
+        work,
+        Accounts | Check | Find | Signal { .. } | ReportUnhealthy | CompleteHook
+    )
+}
+
 impl Worker {
     /// A worker that sends its results to `out`.
     pub fn new(config: AgentConfig, layout: Layout, ports: Ports, out: Sender<Message>) -> Self {
@@ -167,12 +194,39 @@ impl Worker {
 
     fn run(&self, generation: u64, work: Work) {
         tracing::debug!(?work, generation, "work");
+        if work == Work::OpenKeeper {
+            return self.open_keeper(generation);
+        }
+        let whole = whole_wait(&work);
+        let measured = !runs_beside(&work);
+        let (outcome, waits) = waits::of(|| match whole {
+            Some(what) => waits::on(|| what.to_owned(), || self.outcome(generation, work)),
+            None => self.outcome(generation, work),
+        });
+        let Some(outcome) = outcome else { return };
+        if measured {
+            self.waited(waits);
+        }
+        // The main loop is gone only when the process ends.
+        let _ = self.out.send(Message::Event(Event::Done { generation, outcome }));
+    }
+
+    fn waited(&self, waits: Vec<Wait>) {
+        if !waits.is_empty() {
+            let _ = self.out.send(Message::Waited(waits));
+        }
+    }
+
+    /// `None` when the work was dropped before it began.
+    fn outcome(&self, generation: u64, work: Work) -> Option<Outcome> {
         let Ports { cloud, metadata, .. } = &self.ports;
-        let outcome = match work {
-            Work::OpenKeeper => return self.open_keeper(generation),
-            Work::Identify => Outcome::Identified(metadata.identity().inspect(|identity| {
-                *locked(&self.identity) = Some(identity.clone());
-            })),
+        Some(match work {
+            Work::Identify => {
+                self.guard_goes_on();
+                Outcome::Identified(metadata.identity().inspect(|identity| {
+                    *locked(&self.identity) = Some(identity.clone());
+                }))
+            }
             Work::Mount => Outcome::Mounted(self.ports.mounter.mount().map(|place| {
                 *locked(&self.lock) = Some(place);
             })),
@@ -200,19 +254,14 @@ impl Worker {
             | Work::End(_) => {
                 let busy = locked(&self.engine_busy);
                 if self.stale(generation) {
-                    return;
+                    return None;
                 }
                 let outcome = self.run_engine(generation, work);
                 drop(busy);
                 outcome
             }
-        };
-        self.done(generation, outcome);
-    }
-
-    fn done(&self, generation: u64, outcome: Outcome) {
-        // The main loop is gone only when the process ends.
-        let _ = self.out.send(Message::Event(Event::Done { generation, outcome }));
+            Work::OpenKeeper => return None,
+        })
     }
 
     fn run_engine(&self, generation: u64, work: Work) -> Outcome {
@@ -342,9 +391,28 @@ impl Worker {
 
     // --- keeper ---
 
+    /// Starts the keeper again that died without letting go, as it was configured: before this host is known to itself, nobody
+    /// else of the agent would, and init may not have.
+    fn guard_goes_on(&self) {
+        let guarded = guard_file(&self.layout.keeper_socket()).exists();
+        if !guarded || self.keeper().status().is_ok() {
+            return;
+        }
+        let config = match std::fs::read_to_string(self.layout.keeper_config()) {
+            Ok(config) => config,
+            // Elsewhere than on a real host no unit reads one.
+            Err(_) => return,
+        };
+        tracing::warn!("a lock keeper ended without letting go, and another is started in its place");
+        if let Err(error) = self.ports.spawner.spawn(&config) {
+            tracing::error!(%error, "the guard of this host does not go on");
+        }
+    }
+
     fn open_keeper(&self, generation: u64) {
         let connection = self.connections.fetch_add(1, Ordering::AcqRel) + 1;
-        let opened = self.connect_keeper();
+        let (opened, waits) = waits::of(|| self.connect_keeper());
+        self.waited(waits);
         let (result, watch) = match opened {
             Ok((status, watch)) => (self.keeper_state(status), Some(watch)),
             Err(why) => (Err(why), None),
@@ -397,7 +465,11 @@ impl Worker {
         let deadline = Instant::now() + KEEPER_START;
         loop {
             match keeper.watch() {
-                Ok(opened) => return Ok(opened),
+                Ok(opened) => {
+                    // Of the wait for the service manager the keeper's own start is the agent's.
+                    waits::less(Duration::from_millis(opened.0.ready_millis.unwrap_or_default()));
+                    return Ok(opened);
+                }
                 Err(error) if Instant::now() > deadline => {
                     return Err(format!(
                         "the lock keeper does not answer: {error}; `journalctl -u mqaws-engine` shows what it said"
@@ -409,13 +481,13 @@ impl Worker {
     }
 
     fn keeper_state(&self, status: KeeperStatus) -> Result<KeeperState, String> {
-        let engine = &self.ports.engine;
+        let (controller, processes) = self.ports.engine.found().map_err(text)?;
         Ok(KeeperState {
             held: status.held,
             holder: status.holder,
             claimed: status.claimed,
-            controller: engine.controller().map_err(text)?,
-            processes: engine.processes().map_err(text)?,
+            controller,
+            processes,
         })
     }
 }

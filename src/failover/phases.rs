@@ -127,6 +127,7 @@ mod tests {
             epoch: 1,
             mark: name.into(),
             detail: detail.into(),
+            waits: Vec::new(),
         }
     }
 

@@ -96,6 +96,7 @@ impl Sky {
                 epoch: 1,
                 mark: name.into(),
                 detail: detail.into(),
+                waits: Vec::new(),
             };
             marks.lock().unwrap().push(mark);
         };

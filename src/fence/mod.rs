@@ -27,7 +27,7 @@ pub use inquiry::{
 };
 pub use lease::LeaseLock;
 pub use lock::{Lock, LockError};
-pub use nfs::{ASSUMED_LEASE, NfsLock};
+pub use nfs::{ASSUMED_LEASE, NfsLock, is_full};
 pub use proof::{Proof, ProofKind};
 pub use record::{Epoch, OwnerRecord, RecordError, SCHEMA, Writer};
 pub use store::{RecordStore, StoreError};

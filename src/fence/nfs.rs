@@ -102,7 +102,8 @@ fn holder(file: &File) -> String {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+/// Whether the file system refused for want of room.
+pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 

@@ -240,6 +240,20 @@ pub struct Mark {
     /// A few words more, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// What the agent waited for since the mark before; the rest of that time is its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Wait>,
+}
+
+/// A wait for something that is not the agent: a command, a call, the kernel, the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// What was waited for, for people.
+    pub what: String,
+    /// When it began; wall clock in nanoseconds since 1970.
+    pub t_unix_ns: i64,
+    /// How long it took, in nanoseconds.
+    pub ns: i64,
 }
 
 /// Names of marks, in the order of a start.

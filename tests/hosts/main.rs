@@ -7,6 +7,7 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // What a story cannot have has failed it.
 
+mod bench;
 #[allow(dead_code)]
 #[path = "../standin_host/client.rs"]
 mod client;
@@ -14,8 +15,10 @@ mod guest;
 #[allow(dead_code)]
 #[path = "../lab_calls/mod.rs"]
 mod lab_calls;
+mod lasting;
 mod locks;
 mod phases;
+mod records;
 mod rig;
 mod site;
 mod stories;
@@ -23,20 +26,27 @@ mod stories;
 pub use site::Host;
 
 macro_rules! stories {
-    ($($name:ident),* $(,)?) => {
+    ($($file:ident::$name:ident),* $(,)?) => {
         $(#[test]
         fn $name() {
-            rig::in_rig(stringify!($name), stories::$name);
+            rig::in_rig(stringify!($name), $file::$name);
         })*
     };
 }
 
 stories!(
-    the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts,
-    the_power_goes_off_and_another_zone_serves_the_same_messages,
-    a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later,
-    a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data,
-    a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host,
-    a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on,
-    a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
+    stories::the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts,
+    stories::the_power_goes_off_and_another_zone_serves_the_same_messages,
+    stories::a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later,
+    stories::a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data,
+    lasting::a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host,
+    lasting::a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on,
+    lasting::a_full_shared_file_system_ends_nothing_but_the_service,
+    stories::a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
 );
+
+#[test]
+#[ignore = "a measurement: scripts/bench-boot runs it"]
+fn starts_by_phase() {
+    rig::in_rig("starts_by_phase", bench::starts_by_phase);
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # nfs.sh FILE-SYSTEM DIRECTORY ADDRESS: serves a directory as `/` over NFSv4.1 at one more address of the rig's file server.
-# EFS documents neither lease nor grace period; 10 s (MQAWS_RIG_LEASE says otherwise) keep tests short. The server's control group can be frozen: a stall.
+# EFS documents neither lease nor grace period; 10 s (MQAWS_RIG_LEASE says otherwise) keep tests short. MQAWS_RIG_SIZE makes it small. The server's control group can be frozen: a stall.
 set -euo pipefail
 id=$1 directory=$2 address=$3
 groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
@@ -17,6 +17,8 @@ if [[ -e $home/directory ]]; then
   echo "the rig serves one file system, $(<"$home/directory")" >&2
   exit 1
 fi
+# A small one for whoever wants it full; rig.rs takes it away.
+[[ -z ${MQAWS_RIG_SIZE:-} ]] || mount -t tmpfs -o "size=$MQAWS_RIG_SIZE,mode=755" "rig-$id" "$directory"
 cat >"$home/ganesha.conf" <<C
 NFS_CORE_PARAM { Protocols = 4; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; fsid_device = true; }
 NFSV4 {

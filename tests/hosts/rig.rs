@@ -1,17 +1,21 @@
 //! The rig of one test: namespaces, a file server and virtual machines, made before it and gone after it.
 //!
 //! A test runs twice: the first time it makes the rig and runs itself again inside the rig's network; the second time it
-//! tells its story. So whatever becomes of the story, the first one clears away. One rig lives at a time on a machine.
+//! tells its story. So whatever becomes of the story, the first one clears away. Most of a story is waiting, so as many rigs
+//! live at a time as the test harness has threads.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest story.
 const LIMIT: Duration = Duration::from_secs(600);
+/// Rigs of this process so far.
+static RIGS: AtomicUsize = AtomicUsize::new(0);
 /// Programs that the rig runs, and the Debian package of each.
 const PROGRAMS: [(&str, &str); 9] = [
     ("linux.uml", "user-mode-linux"),
@@ -40,9 +44,12 @@ pub fn in_rig(test: &str, story: fn()) {
         return skip(test, &why);
     }
     fs::create_dir_all(&cache).unwrap();
+    // One test builds the root, and the others wait for it; rigs themselves do not know of each other.
     let alone = File::create(cache.join("lock")).unwrap();
     alone.lock().unwrap();
-    match root(&cache) {
+    let root = root(&cache);
+    drop(alone);
+    match root {
         Ok(root) => Rig::up(&root).run(test),
         Err(why) => skip(test, &why),
     }
@@ -112,6 +119,11 @@ fn root(cache: &Path) -> Result<PathBuf, String> {
     Ok(root)
 }
 
+/// A program of the guests: the one of this build, unless a measurement names another.
+fn program(variable: &str, built: &str) -> std::ffi::OsString {
+    std::env::var_os(variable).unwrap_or_else(|| built.into())
+}
+
 struct Rig {
     name: String,
     dir: tempfile::TempDir,
@@ -121,7 +133,7 @@ struct Rig {
 impl Rig {
     fn up(root: &Path) -> Self {
         let rig = Self {
-            name: format!("mqh{}", std::process::id()),
+            name: format!("mqh{}x{}", std::process::id(), RIGS.fetch_add(1, Ordering::Relaxed)),
             // Short, for the sockets below it.
             dir: tempfile::Builder::new()
                 .prefix("mqh")
@@ -143,8 +155,8 @@ impl Rig {
         );
         let image = [
             rig.dir.path().join("image").into_os_string(),
-            env!("CARGO_BIN_EXE_mqaws").into(),
-            env!("CARGO_BIN_EXE_mqaws-agent").into(),
+            program("MQAWS_HOSTS_STANDIN", env!("CARGO_BIN_EXE_mqaws")),
+            program("MQAWS_HOSTS_AGENT", env!("CARGO_BIN_EXE_mqaws-agent")),
         ];
         let image: Vec<&std::ffi::OsStr> = image.iter().map(AsRef::as_ref).collect();
         rig.must(scripts().join("image.sh").as_os_str(), &image);
@@ -162,7 +174,7 @@ impl Rig {
         inside
             .arg(format!("--net=/run/netns/{}-lab", self.name))
             .arg(std::env::current_exe().unwrap())
-            .args([test, "--exact", "--nocapture"])
+            .args([test, "--exact", "--nocapture", "--include-ignored"])
             .env("MQAWS_RIG", &self.name)
             .env("MQAWS_RIG_DIR", self.dir.path())
             .env("MQAWS_RIG_ROOT", &self.root)
@@ -215,6 +227,11 @@ impl Drop for Rig {
             .status();
         if !down.is_ok_and(|s| s.success()) {
             println!("rig {} is not gone: `tests/hosts/rig.sh down {0}` says why", self.name);
+        }
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let points = mounts.lines().filter_map(|l| l.split(' ').nth(1));
+        for point in points.filter(|p| Path::new(p).starts_with(self.dir.path())) {
+            let _ = Command::new("umount").arg(point).status();
         }
     }
 }

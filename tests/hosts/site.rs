@@ -7,12 +7,14 @@ use crate::lab_calls::{between, call, request};
 use crate::rig::scripts;
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::{Answer, Cloud, Target};
+use mqaws::fence::{Lock, LockError, NfsLock};
 use mqaws::lab::home::{self, LabRecord};
 use mqaws::model::agent::{AgentStatus, Mark};
 use mqaws::standin::Audit;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -62,9 +64,9 @@ pub struct Instance {
 
 /// A local cloud with one deployed queue manager.
 pub struct Site {
-    dir: PathBuf,
+    pub dir: PathBuf,
     lab: Child,
-    record: LabRecord,
+    pub record: LabRecord,
     pub clients: Clients,
     pub target: Target,
     runtime: tokio::runtime::Runtime,
@@ -102,6 +104,15 @@ impl Site {
 
     /// The same with a file server of another lease, in seconds.
     pub fn deployed_with_lease(lease: u32) -> Self {
+        Self::deployed_on(lease, None)
+    }
+
+    /// The same on a file system of so many MiB.
+    pub fn deployed_on_mib(size: u32) -> Self {
+        Self::deployed_on(10, Some(size))
+    }
+
+    fn deployed_on(lease: u32, size: Option<u32>) -> Self {
         let dir = dir();
         let deployment = DEPLOYMENT.replace("LEASE", &lease.to_string());
         fs::write(dir.join("deployment.yaml"), deployment).unwrap();
@@ -117,6 +128,7 @@ impl Site {
             .arg("--guests")
             .arg(scripts().join("guest.sh"))
             .env("MQAWS_RIG_LEASE", lease.to_string())
+            .envs(size.map(|mib| ("MQAWS_RIG_SIZE", format!("{mib}M"))))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
@@ -299,6 +311,26 @@ impl Site {
         ids
     }
 
+    /// Puts so many messages; the ids of those that were acknowledged.
+    ///
+    /// # Errors
+    /// In the client's words, when none was let in or the connection ended.
+    pub fn try_put(&self, prefix: &str, count: usize) -> Result<Vec<String>, String> {
+        let ids: Vec<String> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
+        let puts: Vec<Put> = ids.iter().map(|id| Put::persistent(id)).collect();
+        self.client("put")?.put(QUEUE, &puts)
+    }
+
+    /// Demands that the lock on the data is this host's, by an attempt to obtain it on the server's side.
+    pub fn nobody_else_gets_the_lock(&self, host: &Instance) {
+        let lease = Duration::from_secs(10);
+        let mut lock = NfsLock::new(&self.data(), "QM1", "i-second-writer", "second-writer", lease);
+        match lock.acquire() {
+            Err(LockError::Busy { holder }) => assert_eq!(holder, host.id),
+            other => panic!("a second writer got: {other:?}"),
+        }
+    }
+
     /// Gets so many messages; their ids in order.
     pub fn get(&self, count: usize) -> Vec<String> {
         let client = until("a client is let in", PATIENCE, || self.client("get").ok());
@@ -330,6 +362,21 @@ impl Site {
     pub fn data(&self) -> PathBuf {
         let systems = fs::read_dir(self.dir.join("lab/fs")).unwrap().flatten();
         systems.map(|e| e.path()).next().expect("one file system")
+    }
+
+    /// Fills the file system up to its last byte on the server's side, or makes the room again.
+    pub fn fill(&self, full: bool) {
+        let filler = self.data().join("filler");
+        if !full {
+            return fs::remove_file(filler).unwrap();
+        }
+        let mut file = fs::File::create(filler).unwrap();
+        let refused = loop {
+            if let Err(error) = file.write_all(&[0x5a; 4096]) {
+                break error;
+            }
+        };
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull, "{refused}");
     }
 
     /// Who wrote, as the server's side of the data says.

@@ -1,11 +1,10 @@
-//! The stories, one function each.
+//! Stories of a takeover, one function each.
 
 use crate::locks::{self, Guests};
 use crate::phases;
 use crate::site::{PATIENCE, Site, until};
 use mqaws::failover::port::Cloud;
 use mqaws::fence::conformance;
-use std::time::Duration;
 
 /// Two hosts without an agent on one file system: the lock on NFS obeys every rule of a lock, with one of them frozen too.
 pub fn the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts() {
@@ -166,119 +165,6 @@ pub fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data
     );
 }
 
-/// The agent is killed, the keeper is killed, the agent's unit restarted, the file server stands still for 8 s and for 60 s: the
-/// same host serves on, the group replaces nothing, no message is lost.
-pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host() {
-    // A server that stood still counts that time against the lease of its clients, as if they had been silent.
-    let site = Site::deployed_with_lease(20);
-    let host = site.running();
-    let mut sent = site.put("before", 50);
-
-    let pid = |unit: &str| {
-        site.shell(&host, &format!("systemctl show -p MainPID --value {unit}"))
-            .unwrap()
-    };
-    let (agent, keeper) = (pid("mqaws-agent"), pid("mqaws-engine"));
-    site.shell(&host, "systemctl kill -s KILL mqaws-agent").unwrap();
-    sent.extend(site.put("agent-dead", 50));
-    until("another agent", PATIENCE, || {
-        (!["0\n", agent.as_str()].contains(&pid("mqaws-agent").as_str())).then_some(())
-    });
-    assert_eq!(site.serving(&host).epoch, Some(1), "the engine went on");
-    assert_eq!(pid("mqaws-engine"), keeper, "the keeper went on");
-
-    site.shell(&host, "systemctl kill -s KILL --kill-whom=main mqaws-engine")
-        .unwrap();
-    let served = until("the queue manager runs behind another keeper", PATIENCE, || {
-        site.status(&host)
-            .ok()
-            .filter(|s| s.state == "serving" && s.epoch == Some(2))
-    });
-    assert_eq!(
-        served.proof.map(|p| p.kind).as_deref(),
-        Some("same-host"),
-        "its engine died with it"
-    );
-    assert!(!["0\n", keeper.as_str()].contains(&pid("mqaws-engine").as_str()));
-    sent.extend(site.put("keeper-dead", 50));
-
-    let boots = site.boots(&host);
-    // The length of each stand-still is what is tried.
-    site.freeze_server(true);
-    std::thread::sleep(Duration::from_secs(8));
-    site.freeze_server(false);
-    sent.extend(site.put("after-8-s", 50));
-    assert_eq!(site.serving(&host).epoch, Some(2), "nothing but a stall");
-
-    site.freeze_server(true);
-    std::thread::sleep(Duration::from_secs(60));
-    site.freeze_server(false);
-    let fault = phases::now();
-    sent.extend(site.put("after-60-s", 50));
-    let status = site.serving(&host);
-    println!(
-        "60 s without the server: {} resets, epoch {:?}, served again {:.1} s after it came back",
-        site.boots(&host) - boots,
-        status.epoch,
-        (phases::now() - fault) as f64 / 1e9
-    );
-    assert!(site.boots(&host) - boots <= 1, "it resets itself at most once");
-
-    site.shell(&host, "systemctl restart mqaws-agent").unwrap();
-    sent.extend(site.put("restarted", 50));
-    let proof = site.serving(&host).proof.expect("a start has a proof");
-    assert_eq!(proof.kind, "clean", "{proof:?}");
-
-    assert_eq!(site.running(), host, "no replacement");
-    assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
-    site.one_writer();
-}
-
-/// There is no name service at boot, the clock jumps by an hour, the local disk is full, the host reboots: each time the same
-/// host serves, and no message is lost.
-pub fn a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on() {
-    Site::no_names();
-    let site = Site::deployed();
-    let host = site.running();
-    let mut sent = site.put("without-names", 50);
-    let mounts = site.shell(&host, "grep ' /mnt/mqaws ' /proc/mounts").unwrap();
-    assert!(mounts.starts_with("127.77.2."), "mounted by address: {mounts}");
-
-    let epoch = site.serving(&host).epoch;
-    for step in ["+1 hour", "-2 hours"] {
-        site.shell(&host, &format!("date -s '{step}'")).unwrap();
-        sent.extend(site.put(&format!("clock{step}").replace(' ', ""), 50));
-        // Nothing is to happen, so there is no state to wait for: longer than the host's bound for a lock that it cannot prove.
-        std::thread::sleep(Duration::from_secs(35));
-        let status = site.serving(&host);
-        assert_eq!(status.epoch, epoch, "a step of the wall clock is nothing: {status:?}");
-    }
-    site.shell(&host, "date -s '+1 hour'").unwrap();
-
-    let full = site.shell(
-        &host,
-        "dd if=/dev/zero of=/var/mqm/full bs=1M; df --output=avail /var/mqm | tail -1",
-    );
-    assert_eq!(full.unwrap().trim(), "0");
-    sent.extend(site.put("disk-full", 50));
-    let status = site.serving(&host);
-    assert_eq!(status.epoch, epoch, "messages are not on the local disk: {status:?}");
-    site.shell(&host, "rm /var/mqm/full").unwrap();
-
-    let boots = site.boots(&host);
-    // The shell's connection ends with the host.
-    let _ = site.shell(&host, "systemctl reboot");
-    until("the host boots again", PATIENCE, || {
-        (site.boots(&host) > boots).then_some(())
-    });
-    let status = site.serving(&host);
-    let proof = status.proof.clone().expect("a start has a proof");
-    assert_eq!(proof.kind, "clean", "an orderly reboot lets go of the data: {status:?}");
-    assert_eq!(site.running(), host, "no replacement");
-    assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
-    site.one_writer();
-}
-
 /// Auto Scaling replaces a host that still runs: the new one waits until the old one has drained, and has completed the
 /// lifecycle hook; clients find the replacement, and nothing is lost.
 pub fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {
@@ -305,6 +191,22 @@ pub fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {
     assert!(
         site.console(&first).contains("mark=stopped"),
         "the old one ended its drain"
+    );
+    // A call that is granted finds the hook still waiting: its heartbeat had not run out.
+    let termination = site.termination(&first).expect("an activity of the group");
+    let completed = site.calls("CompleteLifecycleAction", &first);
+    assert_eq!(completed.len(), 1, "the agent completed the hook");
+    let (took, heartbeat) = (completed[0] - termination.began, site.heartbeat());
+    println!(
+        "hook completed {:.1} s after the termination began, terminated after {:.1} s, heartbeat timeout {heartbeat:?}",
+        took as f64 / 1e9,
+        termination
+            .ended
+            .map_or(0.0, |at| (at - termination.began) as f64 / 1e9),
+    );
+    assert!(
+        u128::try_from(took).unwrap() < heartbeat.as_nanos(),
+        "within its heartbeat"
     );
     assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
     site.one_writer();

@@ -182,9 +182,9 @@ fn a_refused_key_repository_is_told_without_its_password() {
 
 #[test]
 fn what_a_failed_start_means() {
-    use FailureKind::{Elsewhere, Final, Transient};
+    use FailureKind::{Elsewhere, Final, Shared, Transient};
     let cases = [
-        (3, "", Final, "half way"),
+        (3, "", Shared, "half way"),
         (
             71,
             "AMQ7128E: No license installed for this copy of IBM MQ.\n",

@@ -8,6 +8,7 @@ use super::mountinfo::{self, Mounted};
 use super::programs::Programs;
 use crate::agent::layout::Layout;
 use crate::agent::ports::{LockPlace, Mounter};
+use crate::agent::waits;
 use crate::fence::ASSUMED_LEASE;
 use crate::model::agent::AgentConfig;
 use std::fs;
@@ -169,7 +170,8 @@ impl HostMount {
 
     /// Mount targets that are available, those of this zone first.
     fn targets(&self, zone: &str) -> Result<Vec<MountTarget>, String> {
-        let mut targets = self.network.mount_targets(&self.file_system)?;
+        let asked = || self.network.mount_targets(&self.file_system);
+        let mut targets = waits::on(|| "elasticfilesystem:DescribeMountTargets".to_owned(), asked)?;
         targets.retain(|t| t.state == "available" && t.address.parse::<IpAddr>().is_ok());
         targets.sort_by_key(|t| t.zone != zone);
         if targets.is_empty() {
@@ -179,7 +181,7 @@ impl HostMount {
     }
 
     fn mount_somehow(&self) -> Result<(), String> {
-        let (instance, zone) = self.network.here()?;
+        let (instance, zone) = waits::on(|| "the metadata service".to_owned(), || self.network.here())?;
         identity::set(&self.layout, &self.programs, &instance)?;
         let began = *self
             .began
@@ -187,7 +189,10 @@ impl HostMount {
             .unwrap_or_else(|e| e.into_inner())
             .get_or_insert_with(Instant::now);
         let mut failures = Vec::new();
-        match self.network.resolve(&self.dns_name) {
+        match waits::on(
+            || "the name service".to_owned(),
+            || self.network.resolve(&self.dns_name),
+        ) {
             Ok(_) => match self.attempt(None) {
                 Ok(()) => return Ok(()),
                 Err(why) => failures.push(why),

@@ -1,6 +1,7 @@
 //! Programs of the operating system, by their names on the search path.
 
 use crate::agent::engine::chain;
+use crate::agent::waits;
 use crate::engine::{Command, Output, runner};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +39,8 @@ impl Programs {
     /// # Errors
     /// In words: what the program said, or why it gave no exit code.
     pub fn must(&self, command: &Command) -> Result<Output, String> {
-        let output = runner::run(command).map_err(|e| chain(&e))?;
+        let ran = waits::on(|| command.to_string(), || runner::run(command));
+        let output = ran.map_err(|e| chain(&e))?;
         if output.code == 0 {
             return Ok(output);
         }

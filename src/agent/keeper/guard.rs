@@ -5,7 +5,7 @@
 //! be in this kernel's memory, on its way to the file system. So the time of the last proof is kept in a file beside the
 //! socket, on memory that a reboot empties, and the next keeper of this boot goes on from there.
 
-use super::server::{Shared, spawn};
+use super::server::{STACK, Shared, spawn};
 use crate::agent::clock::since_boot;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,11 @@ pub(super) fn boot_millis() -> u64 {
     u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Where the time of the last proof is kept for as long as this boot guards anything.
+pub fn guard_file(socket: &Path) -> PathBuf {
+    socket.with_extension("guard")
+}
+
 /// When the lock was last proved to be held, for as long as this host may have written under it.
 ///
 /// A guard that comes from a dead keeper stays as old as it is when the lock is obtained again: between that and the new
@@ -45,7 +50,7 @@ pub(super) struct LastProof {
 impl LastProof {
     /// Goes on where an earlier keeper of this boot ended, if one did without letting go.
     pub fn inherit(socket: &Path, boot: &str) -> Self {
-        let file = socket.with_extension("guard");
+        let file = guard_file(socket);
         let inherited = fs::read_to_string(&file).ok().and_then(|text| {
             let (at, of) = text.trim().split_once(' ')?;
             (of == boot).then(|| at.parse().ok())?
@@ -114,10 +119,18 @@ fn age(at: &AtomicU64) -> Option<Duration> {
     }
 }
 
+/// Uses the guard's stack once: it is locked in memory from its first use on, and a reset must not have to ask for more.
+#[inline(never)]
+fn use_stack() {
+    let mut space = [0_u8; STACK / 4];
+    std::hint::black_box(&mut space);
+}
+
 impl Shared {
     /// Looks at the clock until the keeper ends, and resets the host at every look for which that is due: before the reset
     /// there is no log, no mutex, no memory to ask for and no system call that can wait.
     pub(super) fn guard_loop(self: &Arc<Self>) {
+        use_stack();
         let pause = LOOK.min(self.times.self_reset / 8);
         let mut begun = false;
         while !self.has_ended() {

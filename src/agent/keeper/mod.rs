@@ -20,4 +20,5 @@ mod tests;
 
 pub use client::{Keeper, Watch};
 pub use commands::FencedRunner;
+pub use guard::guard_file;
 pub use server::{KeeperPorts, run};

@@ -128,6 +128,9 @@ pub struct KeeperStatus {
     /// Where they are; empty for a keeper of an earlier version.
     #[serde(default)]
     pub file_system: String,
+    /// How long it took from the beginning of its own code until it answered, milliseconds.
+    #[serde(default)]
+    pub ready_millis: Option<u64>,
     /// Whether the lock is held.
     pub held: bool,
     /// Who holds it, when that is another.
@@ -231,6 +234,11 @@ pub enum Notice {
     Record {
         /// See [`KeeperStatus::record_gone`].
         gone: Option<String>,
+    },
+    /// The file system has no room left, told again and again while that is so; or has room again.
+    Room {
+        /// What is full.
+        full: Option<String>,
     },
     /// A sign of life was written.
     Beat {

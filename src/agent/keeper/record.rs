@@ -4,7 +4,7 @@ use super::protocol::{Found, KeeperConfig, Reply};
 use crate::agent::layout::DataDirs;
 use crate::agent::ports::LockPlace;
 use crate::engine::ibm_mq::data_path;
-use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer};
+use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer, is_full};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fs;
@@ -44,9 +44,14 @@ pub(super) enum Beat {
     Foreign(String),
     /// This owner's record is not there any more, and no later one either.
     Gone(String),
+    /// There is no room for it.
+    Full(String),
     /// The file system refused.
     Failed(String),
 }
+
+/// Less free room than this, in bytes, is none: an engine that has to write a page or two would not start.
+const ROOM: u64 = 1 << 20;
 
 impl Desk {
     pub fn new(config: KeeperConfig, token: String) -> Self {
@@ -240,12 +245,22 @@ impl Desk {
         }
         record.alive += 1;
         match self.timed(|store| store.update(&record)) {
+            Err(StoreError::Io { path, source, .. }) if is_full(&source) => {
+                Beat::Full(format!("{source}: write {}", path.display()))
+            }
             Err(error) => Beat::Failed(chain(&error)),
             Ok(()) => {
                 self.own = Some(record);
                 Beat::Written
             }
         }
+    }
+
+    /// What little room is left on the file system, in words; `None` when there is enough, or nobody knows.
+    pub fn little_room(&self) -> Option<String> {
+        let left = rustix::fs::statvfs(&self.config.mount).ok()?;
+        let left = left.f_bavail.saturating_mul(left.f_frsize);
+        (left < ROOM).then(|| format!("{} has {left} bytes left", self.config.mount.display()))
     }
 
     pub fn release(&mut self, condemned: bool) -> Reply {

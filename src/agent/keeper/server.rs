@@ -4,6 +4,7 @@ use super::guard::{LastProof, boot_millis};
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
 use super::socket::{listen, only_one};
+use crate::agent::clock::since_main;
 use crate::agent::ports::{HostReset, Init};
 use crate::agent::processes::Processes;
 use crate::fence::{LeaseTimes, Lock};
@@ -28,6 +29,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 const ALONE: Duration = Duration::from_secs(60);
 /// Period of the keeper's look at itself.
 const TICK: Duration = Duration::from_secs(1);
+/// Stack of each thread.
+pub(super) const STACK: usize = 128 * 1024;
 /// A connection that does not take what it is sent is dropped after this.
 const SEND: Duration = Duration::from_secs(1);
 
@@ -76,6 +79,8 @@ pub(super) struct Shared {
     /// When the guard last looked, milliseconds of the clock that counts suspended time.
     pub(super) looked: AtomicU64,
     busy_since: Mutex<Option<Instant>>,
+    /// The file system had no room at the last sign of life.
+    full: AtomicBool,
     jobs: Sender<Job>,
     orders: Sender<LockOrder>,
     pub(super) reset: Arc<dyn HostReset>,
@@ -96,7 +101,7 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new()
         .name(name.to_owned())
-        .stack_size(128 * 1024)
+        .stack_size(STACK)
         .spawn(body)
         .map(|_| ())
 }
@@ -121,6 +126,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
             boot: config.boot.clone(),
             queue_manager: config.queue_manager.clone(),
             file_system: config.file_system.clone(),
+            ready_millis: since_main().map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
             ..KeeperStatus::default()
         }),
         watchers: Mutex::default(),
@@ -134,6 +140,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         told: AtomicBool::new(false),
         looked: AtomicU64::new(boot_millis()),
         busy_since: Mutex::new(None),
+        full: AtomicBool::new(false),
         jobs,
         orders,
         reset: ports.reset,
@@ -265,7 +272,20 @@ impl Shared {
         if !self.fresh() {
             return;
         }
-        match desk.beat() {
+        let beat = desk.beat();
+        let full = match &beat {
+            Beat::Full(why) => Some(why.clone()),
+            Beat::Written => desk.little_room(),
+            Beat::Nothing | Beat::Foreign(_) | Beat::Gone(_) | Beat::Failed(_) => None,
+        };
+        let was_full = self.full.swap(full.is_some(), Ordering::AcqRel);
+        if full.is_some() || was_full {
+            let full = full
+                .map(|why| format!("the shared file system is full: {why}; make room, and the queue manager goes on"));
+            tracing::warn!(full, "room on the shared file system");
+            self.tell(&Notice::Room { full });
+        }
+        match beat {
             Beat::Written => {
                 if locked(&self.status).record_gone.take().is_some() {
                     self.tell(&Notice::Record { gone: None });
@@ -274,7 +294,7 @@ impl Shared {
                     fsync_millis: desk.fsync_millis(),
                 });
             }
-            Beat::Nothing => {}
+            Beat::Nothing | Beat::Full(_) => {}
             // Whatever the lock server says: another has proved to itself that this host writes no more, and writes.
             Beat::Foreign(why) => self.lose(&format!("the owner record is another's: {why}")),
             // Nobody else may start on data without a record: there is time for a person.

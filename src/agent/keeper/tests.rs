@@ -90,6 +90,10 @@ struct Resets {
     told_late: AtomicUsize,
     /// What becomes of the next call.
     bad: Mutex<Option<Bad>>,
+    /// No reset comes to its end while this is so.
+    slow: AtomicBool,
+    /// Whoever tells the init system something comes no further.
+    init_hangs: AtomicBool,
 }
 
 /// How a reset fails.
@@ -116,6 +120,9 @@ impl HostReset for Resets {
             },
             None => {}
         }
+        while self.slow.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -125,6 +132,9 @@ impl Init for Resets {
             self.told_late.fetch_add(1, Ordering::SeqCst);
         }
         self.told.lock().expect("told").insert(state.to_owned());
+        while self.init_hangs.load(Ordering::SeqCst) {
+            thread::park();
+        }
     }
 }
 
@@ -155,10 +165,13 @@ fn start(dir: &Path, mood: Mood, self_reset: Duration) -> Running {
 }
 
 fn start_with(dir: &Path, mood: Mood, self_reset: Duration, lease: Duration) -> Running {
+    start_on(dir, Arc::default(), mood, self_reset, lease)
+}
+
+fn start_on(dir: &Path, resets: Arc<Resets>, mood: Mood, self_reset: Duration, lease: Duration) -> Running {
     let config = config(dir);
     let client = Keeper::new(&config.socket);
     let mood = Arc::new(Mutex::new(mood));
-    let resets = Arc::new(Resets::default());
     let mut ports = ports(&resets, Mood::Fine);
     ports.lock = Box::new(MoodyLock(mood.clone(), lease));
     ports.times.self_reset = self_reset;
@@ -484,3 +497,5 @@ fn what_cannot_be_let_go_stays_locked_and_guarded() {
     keeper.until("the keeper ends", |k| k.thread.is_finished());
     assert!(!dir.path().join("keeper.guard").exists());
 }
+
+mod slow;

@@ -49,6 +49,8 @@ pub struct Machine {
     pub(super) elsewhere_since: Option<Duration>,
     pub(super) health_failures: u32,
     pub(super) stalled: bool,
+    /// The shared file system is full.
+    pub(super) full: bool,
     pub(super) restarts: u32,
 
     pub(super) served: bool,
@@ -130,6 +132,7 @@ impl Machine {
             elsewhere_since: None,
             health_failures: 0,
             stalled: false,
+            full: false,
             restarts: 0,
             served: false,
             paused: false,
@@ -257,6 +260,14 @@ impl Machine {
             KeeperEvent::Gone => self.keeper_gone(),
             KeeperEvent::Record { gone: Some(why) } => self.raise(why),
             KeeperEvent::Record { gone: None } => self.alarm = None,
+            KeeperEvent::Room { full: Some(why) } => {
+                self.full = true;
+                self.raise(why);
+            }
+            KeeperEvent::Room { full: None } => {
+                self.full = false;
+                self.alarm = None;
+            }
             KeeperEvent::Storage { stalled } => {
                 self.stalled = stalled;
                 self.health_failures = 0;

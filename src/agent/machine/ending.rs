@@ -123,6 +123,11 @@ impl Machine {
             // It waits there already, and has touched nothing.
             return;
         }
+        if reason == DrainReason::Signal && self.retry.contains(&Work::CompleteHook) {
+            // All else is done, and the host goes down: the group does not wait for this any more.
+            self.drain = Some(reason);
+            return self.stop();
+        }
         let under_way = self.drain.is_some();
         if !under_way || reason == DrainReason::Signal {
             self.drain = Some(reason);
@@ -203,7 +208,7 @@ impl Machine {
     }
 
     pub(super) fn drain_time_over(&mut self) {
-        if self.state == State::Draining {
+        if self.state == State::Draining && !self.retry.contains(&Work::CompleteHook) {
             // Something does not die or does not answer. Without a release the successor waits for EC2's word.
             self.last_error = Some("the drain took too long and was given up".to_owned());
             self.drop_work();

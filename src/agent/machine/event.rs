@@ -99,7 +99,7 @@ pub enum FailureKind {
     /// No attempt on this host can succeed: no licence, a wrong name.
     Final,
     /// No attempt on any host can succeed: what is wrong is in what all of them share, as half-created data or definitions
-    /// that the engine refuses.
+    /// that the engine refuses. It is tried again from time to time, for a person may have put it right.
     Shared,
     /// Something outside this host does not answer. The step is tried again for as long as it takes, and no attempt is counted.
     Unanswered,
@@ -292,6 +292,11 @@ pub enum KeeperEvent {
     Record {
         /// Why only a person can help; absent when it is there again.
         gone: Option<String>,
+    },
+    /// The shared file system has no room left, or has room again.
+    Room {
+        /// What is full; absent when there is room.
+        full: Option<String>,
     },
 }
 

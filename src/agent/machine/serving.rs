@@ -96,6 +96,7 @@ impl Machine {
             Err(failure) => self.failed(failure),
             Ok(pid) => {
                 self.elsewhere_since = None;
+                self.alarm = None;
                 self.watch(pid);
                 self.begin(if self.defined { Work::Accept } else { Work::Define });
             }
@@ -218,6 +219,13 @@ impl Machine {
         self.drop_work();
         self.controller = None;
         self.health_failures = 0;
+        // What a full file system ends is no fault of the engine, and would end on every other host as well.
+        if self.full {
+            self.last_error = Some(format!("{why}; the shared file system is full"));
+            self.enter(State::Restarting);
+            self.mark(mark::RESTARTING, "once there is room");
+            return self.after(self.policy.slowest_retry, Work::Kill);
+        }
         if ordered == Ordered(false) {
             let since = self.now.saturating_sub(self.policy.breaker_window);
             self.deaths.retain(|at| *at >= since);
@@ -253,10 +261,10 @@ impl Machine {
         let EngineFailure { kind, text } = failure;
         if kind == FailureKind::Shared {
             // Another instance would see the same: replacing this one helps nobody. What runs goes on running.
-            let look = if self.adopted {
-                Work::Define
-            } else {
-                Work::Adopt(self.data)
+            let look = match (self.adopted, self.controller, self.epoch) {
+                (true, None, Some(epoch)) => Work::Start(epoch),
+                (true, ..) => Work::Define,
+                (false, ..) => Work::Adopt(self.data),
             };
             return self.refused(text, look);
         }
@@ -275,6 +283,11 @@ impl Machine {
                 // Not counted: the storage hangs, and a start needs it.
                 self.enter(State::Restarting);
                 self.again(Work::Kill, format!("{text}; writes to the shared file system hang"));
+            }
+            _ if self.full => {
+                self.enter(State::Restarting);
+                self.last_error = Some(format!("{text}; the shared file system is full"));
+                self.after(self.policy.slowest_retry, Work::Kill);
             }
             FailureKind::Elsewhere => {
                 let since = *self.elsewhere_since.get_or_insert(self.now);

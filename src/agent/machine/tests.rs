@@ -236,27 +236,29 @@ fn a_certificate_is_read_again_while_it_serves_and_a_wrong_one_harms_nobody() {
 
 #[test]
 fn what_every_instance_would_see_replaces_none_and_is_looked_at_again() {
-    for adopting in [true, false] {
+    for (step, expected) in [
+        ("adopt", State::Adopting),
+        ("start", State::Starting),
+        ("define", State::Starting),
+    ] {
         let mut host = Host::new();
-        host.data = if adopting {
-            DataState::HalfCreated
-        } else {
-            DataState::Present
+        host.data = match step {
+            "adopt" => DataState::HalfCreated,
+            _ => DataState::Present,
         };
         host.record = record("i-old", true, 0);
         host.signal = Ok(SignalResult::NotWaiting);
-        let broken = Err(failure(FailureKind::Shared, "half-created, or AMQ8405I"));
-        if adopting {
-            host.adopt = broken;
-        } else {
-            host.define = broken;
+        let broken = failure(FailureKind::Shared, "half-created, exit 3, or AMQ8405I");
+        match step {
+            "adopt" => host.adopt = Err(broken),
+            "start" => host.start = Err(broken),
+            _ => host.define = Err(broken),
         }
         host.send(Event::Begin);
         host.settle();
         for _ in 0..20 {
             host.tick();
         }
-        let expected = if adopting { State::Adopting } else { State::Starting };
         assert_eq!(host.state(), expected);
         assert_eq!(
             host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Release { .. })),
@@ -265,7 +267,7 @@ fn what_every_instance_would_see_replaces_none_and_is_looked_at_again() {
         assert_eq!(host.ordered(|w| *w == Work::Signal { success: false }), 1);
         assert_eq!(host.ordered(|w| matches!(w, Work::Claim(_))), 1, "no epoch is used up");
         assert!(host.machine.view().alarm.is_some());
-        (host.adopt, host.define) = (Ok(()), Ok(()));
+        (host.adopt, host.start, host.define) = (Ok(()), Ok(PID), Ok(()));
         host.tick();
         assert_eq!(host.state(), State::Serving);
         assert_eq!(host.machine.view().alarm, None);
@@ -359,6 +361,33 @@ fn a_drain_stops_the_engine_releases_and_completes_the_hook_in_this_order() {
         host.send(Event::Drain(DrainReason::Signal));
         assert!(host.log.contains(&Action::Exit));
     }
+}
+
+#[test]
+fn a_hook_that_does_not_wait_yet_is_completed_once_it_does_and_holds_up_no_shutdown() {
+    let mut host = Host::serving();
+    host.hook = Err("ValidationError: No active Lifecycle Action found".to_owned());
+    host.send(Event::Drain(DrainReason::Lifecycle));
+    host.died(false);
+    host.settle();
+    for _ in 0..3 {
+        host.tick();
+    }
+    assert_eq!(host.state(), State::Draining);
+    assert_eq!(host.ordered(|w| matches!(w, Work::Release { .. })), 1);
+    let mut goes_down = Host::serving();
+    goes_down.hook = host.hook.clone();
+    goes_down.send(Event::Drain(DrainReason::Lifecycle));
+    goes_down.died(false);
+    goes_down.settle();
+    goes_down.send(Event::Drain(DrainReason::Signal));
+    assert!(goes_down.log.contains(&Action::Exit));
+
+    host.hook = Ok(());
+    host.tick();
+    assert_eq!(host.state(), State::Stopped);
+    assert!(host.ordered(|w| *w == Work::CompleteHook) > 2);
+    assert!(!host.log.contains(&Action::Exit));
 }
 
 #[test]
@@ -527,4 +556,48 @@ fn a_paused_agent_keeps_its_hands_off_and_looks_before_it_goes_on() {
     host.settle();
     assert_eq!(host.state(), State::Serving);
     assert_eq!(host.ordered(|w| *w == Work::Find), 1);
+}
+
+/// A full file system is no fault of the engine: whatever fails because of it is tried again for as long as it takes.
+#[test]
+fn what_fails_on_a_full_file_system_condemns_nobody_and_goes_on_once_there_is_room() {
+    let mut host = Host::serving();
+    let room = |full: Option<&str>| {
+        Event::Keeper(KeeperEvent::Room {
+            full: full.map(str::to_owned),
+        })
+    };
+    host.send(room(Some("no space left")));
+    assert_eq!(host.machine.view().alarm, Some("no space left"));
+    host.start = Err(failure(FailureKind::Transient, "no space left for the log"));
+    for _ in 0..12 {
+        host.died(false);
+        host.settle();
+        for _ in 0..4 {
+            host.tick();
+        }
+        assert_eq!(host.state(), State::Restarting);
+    }
+    assert_eq!(
+        host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Release { .. })),
+        0
+    );
+    host.start = Ok(PID);
+    host.send(room(None));
+    host.tick();
+    host.settle();
+    assert_eq!((host.state(), host.machine.view().alarm), (State::Serving, None));
+
+    // A keeper that died told nobody that there is room again.
+    host.send(room(Some("no space left")));
+    host.send(Event::Keeper(KeeperEvent::Gone));
+    host.settle();
+    assert_eq!((host.state(), host.machine.view().alarm), (State::Serving, None));
+    host.start = Err(failure(FailureKind::Transient, "something else"));
+    host.died(false);
+    host.settle();
+    for _ in 0..4 {
+        host.tick();
+    }
+    assert_eq!(host.state(), State::Condemned);
 }

@@ -5,6 +5,9 @@ mod doubles;
 mod fencing;
 
 use super::*;
+use crate::agent::keeper::protocol::KeeperConfig;
+use crate::agent::keeper::{Keeper, guard_file};
+use crate::agent::ports::LockPlace;
 use crate::fence::{CloudState, RecordStore};
 use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
 use doubles::{Keepers, PATIENCE, Server, Sleeper, World};
@@ -70,6 +73,7 @@ impl Host {
             lifecycle: Mutex::new("InService".into()),
             previous: Mutex::new(CloudState::MayRun("running".into())),
             silent: AtomicBool::new(false),
+            nameless: AtomicBool::new(false),
             calls: Mutex::default(),
             certificate: Mutex::default(),
         });
@@ -400,4 +404,39 @@ fn an_instance_in_a_warm_pool_touches_nothing_until_it_is_taken_and_lets_go_when
     assert_eq!(host.engine.pid(), None);
     assert!(site.server.lock().expect("server").is_none(), "the lock is free");
     assert!(!host.calls().contains(&"unhealthy".to_owned()) && !host.calls().contains(&"hook".to_owned()));
+}
+
+#[test]
+fn a_guard_that_nobody_keeps_is_taken_up_before_the_host_is_known_to_itself() {
+    let site = site();
+    let engine = Arc::new(Sleeper::default());
+    let unstarted = Host::prepare(site.dir.path(), &site.shared, &site.server, "i-1", engine);
+    let layout = unstarted.host.layout.clone();
+    fs::create_dir_all(layout.run()).expect("run");
+    let config = KeeperConfig {
+        socket: layout.keeper_socket(),
+        mount: site.shared.clone(),
+        queue_manager: "QM1".into(),
+        file_system: "fs-1".into(),
+        instance: "i-1".into(),
+        boot: "boot".into(),
+        lock: LockPlace::Nfs { lease_ms: 60_000 },
+        owner: None,
+    };
+    fs::write(layout.keeper_config(), serde_json::to_string(&config).expect("text")).expect("configuration");
+    let proved = u64::try_from(since_boot().as_millis()).expect("millis");
+    fs::write(guard_file(&layout.keeper_socket()), format!("{proved} boot\n")).expect("guard");
+    unstarted.host.world.nameless.store(true, Ordering::SeqCst);
+    let host = unstarted.started(Policy::default());
+    let deadline = Instant::now() + PATIENCE;
+    let keeper = Keeper::new(&layout.keeper_socket());
+    while keeper.status().map_or(true, |s| s.guard_millis.is_none()) {
+        assert!(Instant::now() < deadline, "nobody guards");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(host.marks(), [mark::AGENT_STARTED]);
+    host.world.nameless.store(false, Ordering::SeqCst);
+    host.serves(1);
+    assert_eq!(host.keepers.started.load(Ordering::SeqCst), 1, "one keeper is enough");
+    host.stop();
 }

@@ -1,6 +1,7 @@
 //! A real host's wiring: the machine's own mount, units, accounts and reset.
 
 use super::{Wiring, executable, imds, run_command, run_keeper};
+use crate::agent::clock::main_begins;
 use crate::agent::commands::Guard;
 use crate::agent::engine::chain;
 use crate::agent::host::{HostAccounts, HostMount, KeeperUnit, MountTarget, Network, Programs, Systemd, accounts};
@@ -24,6 +25,7 @@ const NFS_PORT: u16 = 2049;
 
 /// The shipped agent. `reset` resets this machine; only the keeper is given it.
 pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
+    main_begins();
     let layout = Layout::new("/");
     let wiring = Wiring {
         mark: None,
@@ -50,9 +52,14 @@ pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
 }
 
 /// The guard must run also when the disk that holds its program hangs.
+///
+/// What is there now, program and libraries, is read and stays. What comes later is memory without a file behind it, which no
+/// disk has to bring: it stays from its first use on, for otherwise each thread's stack and heap would be filled up whole.
 fn stay_in_memory() {
     use rustix::mm::{MlockAllFlags, mlockall};
-    if let Err(error) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
+    let locked =
+        mlockall(MlockAllFlags::CURRENT).and_then(|()| mlockall(MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT));
+    if let Err(error) = locked {
         eprintln!("warning: the keeper's pages are not locked in memory: {error}");
     }
 }

@@ -85,7 +85,8 @@ impl Remedy for DriverError {
                 code: 3,
                 ..
             } => Some(
-                "an earlier crtmqm was killed half way: delete the half-made queue manager, then start again"
+                "an earlier crtmqm was killed half way, and nothing was ever put into what it left: delete the queue \
+                 manager's directories of data and log on the shared file system; the next instance then creates it"
                     .to_owned(),
             ),
             _ => None,

@@ -72,6 +72,7 @@ pub(super) struct Host {
     pub renew: Result<bool, String>,
     pub health: Health,
     pub signal: Result<SignalResult, String>,
+    pub hook: Result<(), String>,
     pub left: usize,
     /// Whether a keeper answers.
     pub keeper: Result<(), String>,
@@ -100,6 +101,7 @@ impl Host {
             renew: Ok(false),
             health: Health::Well,
             signal: Ok(SignalResult::Taken),
+            hook: Ok(()),
             left: 0,
             keeper: Ok(()),
             held: true,
@@ -191,7 +193,7 @@ impl Host {
             Work::Release { .. } => Outcome::Released(self.release.clone()),
             Work::Signal { .. } => Outcome::Signalled(self.signal.clone()),
             Work::ReportUnhealthy => Outcome::Reported(Ok(())),
-            Work::CompleteHook => Outcome::HookCompleted(Ok(())),
+            Work::CompleteHook => Outcome::HookCompleted(self.hook.clone()),
         })
     }
 

@@ -100,6 +100,11 @@ fn steps() -> impl Strategy<Value = Step> {
         Just(Event::Keeper(KeeperEvent::Gone)),
         Just(Event::Keeper(KeeperEvent::LockBusy("i-old".into()))),
         any::<bool>().prop_map(|stalled| Event::Keeper(KeeperEvent::Storage { stalled })),
+        any::<bool>().prop_map(|full| {
+            Event::Keeper(KeeperEvent::Room {
+                full: full.then(|| "no space".to_owned()),
+            })
+        }),
         any::<bool>().prop_map(|gone| {
             let gone = gone.then(|| "removed".to_owned());
             Event::Keeper(KeeperEvent::Record { gone })

@@ -170,6 +170,8 @@ pub(super) struct World {
     pub(in crate::agent::run) previous: Mutex<CloudState>,
     /// EC2's API does not answer.
     pub(in crate::agent::run) silent: AtomicBool,
+    /// The metadata service does not answer.
+    pub(in crate::agent::run) nameless: AtomicBool,
     pub(in crate::agent::run) calls: Mutex<Vec<String>>,
     /// Label of the certificate in its secret; without one Secrets Manager does not answer.
     pub(in crate::agent::run) certificate: Mutex<Option<&'static str>>,
@@ -223,6 +225,9 @@ impl Cloud for World {
 
 impl Metadata for World {
     fn identity(&self) -> Result<Identity, String> {
+        if self.nameless.load(Ordering::SeqCst) {
+            return Err("no metadata service".into());
+        }
         Ok(Identity {
             instance: self.instance.clone(),
             zone: "eu-west-1a".into(),
