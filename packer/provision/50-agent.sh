@@ -35,6 +35,7 @@ systemctl -q disable mqaws-agent.service
 
 record=/etc/mqaws/image.json
 install -d -m 0755 /etc/mqaws
+version=$(engine_version)
 licence=none
 if [[ $MQAWS_ENGINE == ibm-mq ]]; then licence=accepted; fi
 cat >"$record" <<JSON
@@ -42,7 +43,7 @@ cat >"$record" <<JSON
   "schema": "mqaws.image/1",
   "agent_version": "$MQAWS_AGENT_VERSION",
   "engine": "$MQAWS_ENGINE",
-  "engine_version": "$MQAWS_ENGINE_VERSION",
+  "engine_version": "$version",
   "licence": "$licence",
   "mount": "$MQAWS_MOUNT",
   "uid": $MQAWS_MQM_UID,

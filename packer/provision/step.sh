@@ -73,6 +73,15 @@ has_package() {
   esac
 }
 
+# The version of the engine that is installed.
+engine_version() {
+  case $MQAWS_ENGINE-$packages in
+    ibm-mq-*) [[ -x /opt/mqm/bin/dspmqver ]] && /opt/mqm/bin/dspmqver -b -f 2 ;;
+    rabbitmq-apt) dpkg-query -W -f '${Version}' rabbitmq-server ;;
+    rabbitmq-dnf) rpm -q --qf '%{VERSION}' rabbitmq-server ;;
+  esac
+}
+
 # verify FILE SHA256 WHAT: before anything of a file is used.
 verify() {
   local file=$1 wanted=$2 what=$3 found
