@@ -7,7 +7,7 @@ step=agent
 . /tmp/mqaws-provision/step.sh
 
 agent=$provision/mqaws-agent
-[[ -f $agent ]] || fail 3 "there is no agent at $agent" "name the executable mqaws-agent of the release: --agent PATH"
+[[ -f $agent ]] || fail 3 "the agent is not there ($agent)" "name the executable mqaws-agent of the release: --agent PATH"
 chmod 755 "$agent"
 found=$("$agent" --version) || fail 3 "the agent does not run here" "it is built for x86_64 and glibc 2.34 or later"
 [[ $found == "mqaws-agent $MQAWS_AGENT_VERSION" ]] ||

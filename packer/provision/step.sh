@@ -85,7 +85,7 @@ engine_version() {
 # verify FILE SHA256 WHAT: before anything of a file is used.
 verify() {
   local file=$1 wanted=$2 what=$3 found
-  [[ -f $file ]] || fail 3 "there is no $what at $file" "name its file in the image section of mqaws.yaml"
+  [[ -f $file ]] || fail 3 "$what is not there ($file)" "name its file in the image section of mqaws.yaml"
   [[ $wanted =~ ^[0-9A-Fa-f]{64}$ ]] ||
     fail 3 "the SHA-256 of $what is \`$wanted\`, not 64 hexadecimal digits" "take it from where you got the file, not from the file itself"
   found=$(sha256sum "$file" | cut -d' ' -f1)

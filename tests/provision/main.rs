@@ -22,6 +22,7 @@ mod host;
 mod lab_calls;
 mod packer;
 mod refusals;
+#[allow(dead_code)]
 #[path = "../hosts/rig.rs"]
 mod rig;
 mod rpm;

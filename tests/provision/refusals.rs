@@ -17,7 +17,7 @@ pub fn all(root: &Path) {
         dir.join(name)
     };
     // The agent is looked at after the engine; a small one is sooner there.
-    let agent = small("agent", "#!/bin/sh\necho mqaws-agent 0.0.1\n")
+    let agent = small("agent", "#!/bin/sh\necho no credentials >&2\nexit 4\n")
         .display()
         .to_string();
     let text = Mq::of(small("text.tar", "no archive"));
