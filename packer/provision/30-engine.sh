@@ -84,7 +84,7 @@ ibm_mq() {
 rabbitmq() {
   if ! command -v rabbitmqctl >/dev/null; then
     has_package rabbitmq-server ||
-      fail 3 "the repositories of this system have no rabbitmq-server" "take a base image whose repositories have it and Erlang: Amazon Linux 2023 itself and RHEL 9 have neither, Debian 12 does"
+      fail 3 "the repositories of this system have no rabbitmq-server" "take a base image whose repositories have it and Erlang: those of Amazon Linux 2023 have neither, those of Debian 12 both"
     # The package would start it, and a node that has run has a cookie, which every instance would share.
     local policy=/usr/sbin/policy-rc.d
     if [[ $packages == apt && ! -e $policy ]]; then

@@ -56,9 +56,18 @@ case $system in
   *) fail 3 "the steps do not know the system \`$system\`" "take a base image of RHEL 9, Amazon Linux 2023, Debian 12 or Ubuntu" ;;
 esac
 
+# A base image's own lists are old or gone; once a build is enough.
+refresh() {
+  if [[ $packages == apt && ! -e $provision/refreshed ]]; then
+    apt-get -qq -o DPkg::Lock::Timeout=300 update
+    : >"$provision/refreshed"
+  fi
+}
+
 # Names of the distribution, or package files.
 install_packages() {
   say "install $*"
+  refresh
   case $packages in
     apt) DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" ;;
     dnf) dnf -q -y install "$@" ;;
@@ -67,6 +76,7 @@ install_packages() {
 
 # Whether the distribution has a package of this name.
 has_package() {
+  refresh
   case $packages in
     apt) apt-get -qq -s install --no-install-recommends "$1" >/dev/null 2>&1 ;;
     dnf) dnf -q list "$1" >/dev/null 2>&1 ;;
