@@ -97,8 +97,8 @@ rabbitmq() {
   systemctl -q disable rabbitmq-server.service
   local found
   found=$(engine_version)
-  # `distribution` is whatever that has.
-  [[ $MQAWS_ENGINE_VERSION == distribution || $found == "$MQAWS_ENGINE_VERSION"* ]] ||
+  # The beginning of a version will do.
+  [[ $found == "$MQAWS_ENGINE_VERSION" || $found == "$MQAWS_ENGINE_VERSION"[.+~-]* ]] ||
     fail 3 "the distribution has RabbitMQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version, or take another base image"
   say "RabbitMQ $found is installed, and not started at boot"
 }

@@ -45,6 +45,7 @@ impl Build {
             engine: "rabbitmq",
             variables: vec![
                 ("agent", env!("CARGO_BIN_EXE_mqaws-agent").to_owned()),
+                ("engine_version", "3.10".to_owned()),
                 ("mount", "efs-utils".to_owned()),
                 ("efs_utils_package", package.file.display().to_string()),
                 ("efs_utils_sha256", package.sha256),

@@ -137,15 +137,12 @@ fn ibm_mq_on_rhel(root: &Path) {
 
 fn rabbitmq_on_amazon_linux(root: &Path) {
     let mut host = host(root, "amzn");
-    let words = "MQAWS_ENGINE=rabbitmq MQAWS_ENGINE_VERSION=distribution MQAWS_MOUNT=efs-utils";
+    let words = |version: &str| format!("MQAWS_ENGINE=rabbitmq MQAWS_ENGINE_VERSION={version} MQAWS_MOUNT=efs-utils");
     let until_engine = &STEPS[..3];
-    let (said, asked) = steps(&mut host, until_engine, words);
+    let (said, asked) = steps(&mut host, until_engine, &words("3.13"));
     let clients = ["dnf -q -y install nfs-utils", "dnf -q -y install amazon-efs-utils"];
-    assert_eq!(
-        asked,
-        [&clients[..], &["dnf -q list rabbitmq-server"]].concat(),
-        "{said}"
-    );
+    let looked = "dnf -q list rabbitmq-server";
+    assert_eq!(asked, [&clients[..], &[looked]].concat(), "{said}");
     for part in [
         "the repositories of this system have no rabbitmq-server",
         "hint: ",
@@ -154,16 +151,16 @@ fn rabbitmq_on_amazon_linux(root: &Path) {
         assert!(said.contains(part), "{part}: {said}");
     }
     host.put("/etc/has-rabbitmq", "");
-    let (said, asked) = steps(&mut host, &STEPS, words);
+    let (said, asked) = steps(&mut host, until_engine, &words("3.1"));
     let version = "rpm -q --qf %{VERSION} rabbitmq-server";
-    let expected = [
-        "dnf -q list rabbitmq-server",
-        "dnf -q -y install rabbitmq-server",
-        version,
-        version,
-        "dnf -q clean all",
-    ];
-    assert_eq!(asked[3..], expected, "{said}");
+    let installed = [looked, "dnf -q -y install rabbitmq-server", version];
+    assert_eq!(asked[3..], installed, "{said}");
+    assert!(
+        said.contains("the distribution has RabbitMQ 3.13.7, not 3.1\n"),
+        "{said}"
+    );
+    let (said, asked) = steps(&mut host, &STEPS, &words("3.13"));
+    assert_eq!(asked[6..], [version, version, "dnf -q clean all"], "{said}");
     assert!(
         said.contains("RabbitMQ 3.13.7 is installed") && said.contains("ok    leftovers"),
         "{said}"
