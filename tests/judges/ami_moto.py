@@ -64,9 +64,9 @@ def images():
     EC2.stop_instances(InstanceIds=[run(made["stopped"])])
     # a terminated instance uses nothing
     EC2.terminate_instances(InstanceIds=[run(made["idle"])])
-    EC2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData={"ImageId": made["template"]})
+    EC2.create_launch_template(LaunchTemplateName="old", LaunchTemplateData={"ImageId": made["template"]})
     # only the first version names it
-    EC2.create_launch_template_version(LaunchTemplateName="t", LaunchTemplateData={"ImageId": source})
+    EC2.create_launch_template_version(LaunchTemplateName="old", LaunchTemplateData={"ImageId": source})
     AUTOSCALING.create_launch_configuration(LaunchConfigurationName="c", ImageId=made["configuration"], InstanceType="t3.small")
     SSM.put_parameter(Name="/mqaws/ami/ibm-mq", Type="String", DataType="aws:ec2:image", Value=made["parameter"])
     EC2.modify_image_attribute(ImageId=made["shared"], LaunchPermission={"Add": [{"UserId": "111122223333"}]})

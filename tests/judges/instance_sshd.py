@@ -56,7 +56,7 @@ async def handle(process):
         return
     name = name_of(script)
     words = shlex.split(process.command)
-    record(script=name, environment=dict(w.split("=", 1) for w in words if re.match(r"[A-Z_]+=", w)))
+    record(script=name, environment=dict(w.split("=", 1) for w in words if re.match(r"[A-Z0-9_]+=", w)))
     behave = ROOT / "behave.json"
     behave = json.loads(behave.read_text()) if behave.exists() else {}
     if name == "inline":

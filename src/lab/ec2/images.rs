@@ -45,7 +45,8 @@ fn add(ec2: &Ec2, body: &Value) -> ApiResult {
         "built elsewhere; here a host of the local cloud: agent and stand-in queue manager, no IBM MQ",
     );
     for (key, value) in body["tags"].as_object().into_iter().flatten() {
-        made.tags.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
+        made.tags
+            .insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
     }
     state.objects.insert(&id, made);
     Ok(json!({"image": id}))
@@ -64,13 +65,19 @@ mod tests {
         let body = json!({"image": "ami-0123456789abcdef0", "name": "mqaws-x", "tags": {"mqaws:image": "ibm-mq"}});
         add(&ec2, &body).expect("added");
         let filter = json!({"Owner": ["self"], "Filter": [{"Name": "tag-key", "Value": ["mqaws:image"]}]});
-        let shown = cloud.call("ec2", "DescribeImages", filter, Caller::Admin).await.expect("shown");
+        let shown = cloud
+            .call("ec2", "DescribeImages", filter, Caller::Admin)
+            .await
+            .expect("shown");
         assert_eq!(shown["imagesSet"][0]["imageId"], "ami-0123456789abcdef0");
         for (body, code) in [
             (body, "InvalidAMIID.Duplicate"),
             (json!({"image": "ami-1", "name": "x"}), "InvalidAMIID.Malformed"),
             (json!({"image": "ami-0123456789abcdef1"}), "MissingParameter"),
-            (json!({"image": "ami-0123456789abcdef1", "name": "x", "disk": 1}), "UnknownParameter"),
+            (
+                json!({"image": "ami-0123456789abcdef1", "name": "x", "disk": 1}),
+                "UnknownParameter",
+            ),
         ] {
             assert_eq!(add(&ec2, &body).expect_err("refused").code, code, "{body}");
         }
