@@ -4,6 +4,7 @@ use super::clients::Clients;
 use super::error::{AwsError, wrap};
 use super::stacks::none_is_fine;
 use crate::deploy::ports::Surroundings;
+use crate::image::Temporary;
 use crate::image::ports::{Images, Left, OwnImage, Use, Uses};
 use crate::render::packer::tags;
 use aws_sdk_autoscaling as autoscaling;
@@ -205,7 +206,7 @@ impl Images for Clients {
         wrap("ssm:PutParameter", call.send().await).map(drop)
     }
 
-    async fn left_of(&self, run: &str, key_pair: Option<&str>, security_group: Option<&str>) -> Result<Left, AwsError> {
+    async fn left_of(&self, run: &str, temporary: &Temporary) -> Result<Left, AwsError> {
         let tag = filter(&format!("tag:{}", tags::BUILD), run);
         let mut left = Left::default();
         pages!(
@@ -230,9 +231,15 @@ impl Images for Clients {
                     .extend(there.filter_map(|v| v.volume_id().map(str::to_owned)));
             }
         );
-        let images = self
-            .described(self.ec2().describe_images().owners("self").filters(tag.clone()))
-            .await?;
+        let own = || self.ec2().describe_images().owners("self");
+        let mut images = self.described(own().filters(tag.clone())).await?;
+        if !temporary.images.is_empty() {
+            let named = Filter::builder()
+                .name("image-id")
+                .set_values(Some(temporary.images.clone()));
+            let named = self.described(own().filters(named.build())).await?;
+            images.extend(named.into_iter().filter(|one| one.tag(tags::BUILD) != Some(run)));
+        }
         pages!(
             "ec2:DescribeSnapshots",
             self.ec2().describe_snapshots().owner_ids("self").filters(tag.clone()),
@@ -247,7 +254,7 @@ impl Images for Clients {
         left.snapshots
             .retain(|id| !images.iter().any(|image| image.snapshots.contains(id)));
         left.images = images.into_iter().map(|image| image.id).collect();
-        if let Some(name) = key_pair {
+        if let Some(name) = &temporary.key_pair {
             let call = self.ec2().describe_key_pairs().filters(filter("key-name", name));
             let answer = wrap("ec2:DescribeKeyPairs", call.send().await)?;
             left.key_pairs.extend(
@@ -257,7 +264,7 @@ impl Images for Clients {
                     .filter_map(|k| k.key_name().map(str::to_owned)),
             );
         }
-        if let Some(name) = security_group {
+        if let Some(name) = &temporary.security_group {
             let call = self
                 .ec2()
                 .describe_security_groups()

@@ -166,10 +166,11 @@ pub enum ImageError {
     },
 }
 
-/// A duration in whole seconds, or in minutes when it is long.
+/// A duration in seconds, or in minutes when it is long.
 fn seconds(took: Duration) -> String {
     match took.as_secs() {
-        s @ 0..=119 => format!("{s} s"),
+        0..=9 => format!("{:.1} s", took.as_secs_f64()),
+        s @ 10..=119 => format!("{s} s"),
         s => format!("{} min", s / 60),
     }
 }
@@ -196,11 +197,10 @@ impl ImageError {
     }
 }
 
-/// The remedy that a script printed as its last words, `hint: …`.
-fn told_hint(said: &[String]) -> Option<String> {
-    said.iter()
-        .rev()
-        .find_map(|line| line.trim().strip_prefix("hint:").map(|hint| hint.trim().to_owned()))
+/// The remedy in a line `hint: …` of a script.
+fn told_hint(line: &str) -> Option<String> {
+    let hint = line.trim().strip_prefix("hint:")?;
+    Some(hint.trim().to_owned())
 }
 
 impl Remedy for ImageError {
@@ -236,10 +236,16 @@ impl Remedy for ImageError {
             Self::Failed { stage, reason, .. } => {
                 let said = stage
                     .as_ref()
-                    .map(|failure| failure.said.join("\n"))
+                    .map(|failure| failure.said.as_slice())
                     .unwrap_or_default();
-                if let Some(reason) = reason.as_ref().filter(|reason| !said.contains(reason.as_str())) {
-                    add("cause", reason.clone());
+                // The hint has a place of its own.
+                let said = said.iter().map(String::as_str).filter(|line| told_hint(line).is_none());
+                let said = said.collect::<Vec<_>>().join("\n");
+                let reason = reason.as_ref().filter(|reason| !said.contains(reason.as_str()));
+                if let Some(reason) = reason {
+                    // Packer goes on to say which codes it would have taken: 0.
+                    let first = reason.split(".Allowed exit codes").next().unwrap_or_default();
+                    add("cause", first.to_owned());
                 }
                 if !said.is_empty() {
                     add("said", said);
@@ -301,7 +307,7 @@ impl Remedy for ImageError {
             }
             Self::Refused { .. } => "change the key of `image:` that Packer complains about; `mqaws ami manifest` shows the template".into(),
             Self::Failed { stage, remains, region, .. } => {
-                let told = stage.as_ref().and_then(|failure| told_hint(&failure.said));
+                let told = stage.as_ref().and_then(|failure| failure.said.iter().rev().find_map(|line| told_hint(line)));
                 match (told, remains.hint(region)) {
                     (Some(told), Some(remove)) => format!("{told}\n{remove}"),
                     (Some(one), None) | (None, Some(one)) => one,

@@ -103,8 +103,7 @@ pub async fn remains<C: Images>(cloud: &C, run: &str, temporary: &Temporary, loo
         if look > 0 {
             tokio::time::sleep(pace.look).await;
         }
-        let (key, group) = (temporary.key_pair.as_deref(), temporary.security_group.as_deref());
-        last = match cloud.left_of(run, key, group).await {
+        last = match cloud.left_of(run, temporary).await {
             Ok(left) if left.is_empty() => return Remains::Known(left),
             Ok(left) => Remains::Known(left),
             Err(error) if error.is_transient() => told(temporary, error.told()),
@@ -120,7 +119,7 @@ pub fn told(temporary: &Temporary, why: impl fmt::Display) -> Remains {
     Remains::Told {
         left: Left {
             instances: list(&temporary.instance),
-            images: list(&temporary.image),
+            images: temporary.images.clone(),
             key_pairs: list(&temporary.key_pair),
             security_groups: list(&temporary.security_group),
             ..Left::default()

@@ -108,10 +108,13 @@ async fn version(path: &Path) -> Result<Version, ImageError> {
     let text = String::from_utf8_lossy(&output.stdout);
     let told = text.lines().next().unwrap_or_default();
     told.strip_prefix("Packer v").and_then(Version::parse).ok_or_else(|| {
-        not(format!(
-            "`packer version` prints `{}`",
-            told.chars().take(60).collect::<String>()
-        ))
+        not(match told {
+            "" => "`packer version` prints nothing".to_owned(),
+            told => format!(
+                "`packer version` prints `{}`",
+                told.chars().take(60).collect::<String>()
+            ),
+        })
     })
 }
 

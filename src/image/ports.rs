@@ -1,5 +1,6 @@
 //! The calls that images need, and what they return.
 
+use super::stages::Temporary;
 use crate::aws::AwsError;
 use crate::render::packer::tags;
 use jiff::Timestamp;
@@ -102,13 +103,9 @@ pub trait Images: Sync {
     fn image_parameter(&self, name: &str) -> impl Future<Output = Result<Option<String>, AwsError>> + Send;
     /// Sets a parameter whose value is an image, whether it exists or not.
     fn set_image_parameter(&self, name: &str, image: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
-    /// What carries the tag of a run, and the key pair and the security group of these names.
-    fn left_of(
-        &self,
-        run: &str,
-        key_pair: Option<&str>,
-        security_group: Option<&str>,
-    ) -> impl Future<Output = Result<Left, AwsError>> + Send;
+    /// What carries the tag of a run, and what else Packer told that it made: key pair, security group and the image that it
+    /// copies into an encrypted one have no tag.
+    fn left_of(&self, run: &str, temporary: &Temporary) -> impl Future<Output = Result<Left, AwsError>> + Send;
     /// Deregisters an image; none is fine.
     fn deregister(&self, image: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Deletes a snapshot; none is fine.

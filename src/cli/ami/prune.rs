@@ -48,8 +48,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let mut pruned = Vec::new();
         let mut stayed = Vec::new();
         if !choice.go.is_empty() {
-            let count = choice.go.len();
-            context.confirm(&format!("This removes {} with their snapshots, for good. Go on?", images(count)))?;
+            context.confirm(&question(choice.go.len()))?;
             // Somebody may have started one while the question stood.
             let now = interrupt.or(look(&clients, &parameters(), args.keep)).await?;
             for image in choice.go {
@@ -84,10 +83,10 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     })
 }
 
-fn images(count: usize) -> String {
+fn question(count: usize) -> String {
     match count {
-        1 => "1 image".to_owned(),
-        n => format!("{n} images"),
+        1 => "This removes 1 image with its snapshots, for good. Go on?".to_owned(),
+        n => format!("This removes {n} images with their snapshots, for good. Go on?"),
     }
 }
 
