@@ -9,11 +9,12 @@
 #[path = "ami/site.rs"]
 mod site;
 
+use mqaws::image::Agent;
 use serde_json::{Value, json};
 use site::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const STEPS: [&str; 6] = [
@@ -24,6 +25,17 @@ const STEPS: [&str; 6] = [
     "50-agent",
     "60-finish",
 ];
+
+#[test]
+fn the_shipped_agent_is_known_by_its_file() {
+    match Agent::look(Path::new(env!("CARGO_BIN_EXE_mqaws-agent"))) {
+        Ok(agent) => assert_eq!(agent.version, env!("CARGO_PKG_VERSION")),
+        // built on a system that is newer than the images
+        Err(error) => assert!(error.to_string().contains("of the GNU C library"), "{error}"),
+    }
+    let error = Agent::look(Path::new(env!("CARGO_BIN_EXE_mqaws"))).unwrap_err();
+    assert!(error.to_string().contains("it is another program"), "{error}");
+}
 
 #[test]
 fn a_build_ends_with_an_image_its_tags_and_the_parameter() {

@@ -453,7 +453,7 @@ mod tests {
             ("security.allow_faults", "true"),
             ("profile", "dev: x"),
             ("image.engine", "ibm-mq"),
-            ("image.source", "filter:self/a: *"),
+            ("image.source", "filter:self/(a) *"),
             ("image.vpc", "vpc-00000001"),
             ("image.subnet", "subnet-00000001"),
             ("image.instance_type", "c7i.large"),

@@ -391,3 +391,6 @@ fn interrupted_stage(stages: &Stages) -> Option<String> {
     let failed = stages.failure().map(|failure| failure.stage.to_string());
     failed.or_else(|| stages.current().map(|(stage, _)| stage.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,12 @@ pub enum ImageError {
     /// A call to AWS failed, before anything was changed.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// Keys that a build needs and nobody gave.
+    #[error("the configuration does not say everything that a build needs")]
+    Incomplete {
+        /// Each key, with what to do about it.
+        missing: Vec<(&'static str, &'static str)>,
+    },
     /// Nobody accepted the licence.
     #[error("IBM MQ's licence was not accepted")]
     Licence,
@@ -207,7 +213,8 @@ impl Remedy for ImageError {
     fn exit(&self) -> ExitKind {
         match self {
             Self::Aws(error) => error.exit(),
-            Self::Licence
+            Self::Incomplete { .. }
+            | Self::Licence
             | Self::Package { .. }
             | Self::Checksum { .. }
             | Self::Agent { .. }
@@ -228,6 +235,10 @@ impl Remedy for ImageError {
         let mut details = Vec::new();
         let mut add = |label: &str, text: String| details.push((label.to_owned(), text));
         match self {
+            Self::Incomplete { missing } => {
+                let lines = missing.iter().map(|(key, what)| format!("`{key}`: {what}"));
+                add("lacks", lines.collect::<Vec<_>>().join("\n"));
+            }
             Self::Checksum { expected, found, .. } => {
                 add("given", expected.clone());
                 add("found", found.clone());
@@ -287,6 +298,9 @@ impl Remedy for ImageError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Aws(error) => return error.hint(),
+            Self::Incomplete { .. } => {
+                "write it under `image:` in mqaws.yaml, or give it with --set KEY=VALUE; `mqaws init` shows every key".into()
+            }
             Self::Licence => {
                 "read the licence that comes with the package; if you accept it, add --accept-licence. Nothing else accepts it".into()
             }

@@ -3,19 +3,18 @@
 //! That IBM's licence is accepted is no key of the file: only a flag of the build says so.
 
 mod names;
-
-use std::fmt;
-use std::str::FromStr;
+mod source;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cidr::Cidr;
 use super::deployment::{Deployment, Mount};
-use super::names::{AmiId, InstanceType, InvalidName, KmsKey, SubnetId, VpcId};
+use super::names::{InstanceType, KmsKey, SubnetId, VpcId};
 pub use names::{
     DeviceName, EngineVersion, ImageOwner, ImagePattern, InstanceProfile, LoginName, ParameterName, Sha256,
 };
+pub use source::{Package, SourceImage};
 
 /// How the image is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -54,7 +53,8 @@ pub struct Image {
     /// SHA-256 of that package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package_sha256: Option<Sha256>,
-    /// Version of the engine, for the image's name and tags; default for RabbitMQ: `distribution`, whatever that has.
+    /// Version of the engine, for the image's name and tags; a build fails when it installs another. Of RabbitMQ's the
+    /// beginning will do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<EngineVersion>,
     /// What instances mount the file system with; default: as `storage.mount` says.
@@ -117,48 +117,9 @@ impl Image {
         self.root_device.clone().unwrap_or_else(|| self.engine.root_device())
     }
 
-    /// The version of the engine as far as it is known before the build.
-    pub fn engine_version(&self) -> Option<EngineVersion> {
-        let distribution = || EngineVersion::new("distribution").expect("the word obeys the rule");
-        let known = self.engine_version.clone();
-        known.or_else(|| (self.engine == Engine::RabbitMq).then(distribution))
-    }
-
     /// Whether the source image is known to have no efs-utils in its own repositories; of most images nothing is known.
     fn lacks_efs_utils(&self) -> bool {
         self.source() == Engine::IbmMq.source()
-    }
-
-    /// Keys that a build needs and nobody gave, each with what to do about it; `storage` is what instances mount with.
-    pub fn missing(&self, storage: Mount) -> Vec<(&'static str, &'static str)> {
-        let mut missing = Vec::new();
-        if self.engine == Engine::IbmMq {
-            if self.package.is_none() {
-                missing.push((
-                    "image.package",
-                    "name IBM MQ's package, a local tarball or s3://BUCKET/KEY",
-                ));
-            }
-            if self.package_sha256.is_none() {
-                missing.push((
-                    "image.package_sha256",
-                    "give the package's SHA-256, as `sha256sum` prints it",
-                ));
-            }
-            if self.engine_version.is_none() {
-                missing.push(("image.engine_version", "give the package's version, such as 9.4.0.0"));
-            }
-        }
-        if self.mount.unwrap_or(storage) == Mount::EfsUtils
-            && self.efs_utils_package.is_none()
-            && self.lacks_efs_utils()
-        {
-            missing.push((
-                "image.efs_utils_package",
-                "RHEL has no efs-utils: name its package, or set `storage.mount: nfs`",
-            ));
-        }
-        missing
     }
 }
 
@@ -166,6 +127,35 @@ impl Deployment {
     /// What the image must be able to mount the file system with.
     pub fn image_mount(&self) -> Mount {
         self.image.mount.unwrap_or(self.storage.mount)
+    }
+
+    /// Keys that a build of the image needs and nobody gave, each with what to do about it.
+    pub fn image_missing(&self) -> Vec<(&'static str, &'static str)> {
+        let image = &self.image;
+        let mut missing = Vec::new();
+        let mut want = |given: bool, key, hint| {
+            if !given {
+                missing.push((key, hint));
+            }
+        };
+        let version = match image.engine {
+            Engine::IbmMq => {
+                let package = "name IBM MQ's package, a local tarball or s3://BUCKET/KEY";
+                want(image.package.is_some(), "image.package", package);
+                let sum = "give the package's SHA-256, as `sha256sum` prints it";
+                want(image.package_sha256.is_some(), "image.package_sha256", sum);
+                "give the package's version, such as 9.4.0.0"
+            }
+            Engine::RabbitMq => "give the version that the distribution has, or its beginning, such as 3.13",
+        };
+        want(image.engine_version.is_some(), "image.engine_version", version);
+        let lacking = self.image_mount() == Mount::EfsUtils && image.lacks_efs_utils();
+        want(
+            !lacking || image.efs_utils_package.is_some(),
+            "image.efs_utils_package",
+            "RHEL has no efs-utils: name its package, or set `storage.mount: nfs`",
+        );
+        missing
     }
 }
 
@@ -241,176 +231,20 @@ impl Connect {
     }
 }
 
-/// Declares how a type is written as one text: in the file, in JSON, and in the JSON Schema by a pattern.
-macro_rules! written {
-    ($name:ident, $what:literal, $rule:literal, $pattern:literal) => {
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "pattern": $pattern, "description": $rule })
-            }
-        }
-
-        impl $name {
-            fn refuse(text: &str) -> InvalidName {
-                InvalidName { value: text.to_owned(), what: $what, rule: $rule }
-            }
-        }
-    };
-}
-
-/// The image that an image is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceImage {
-    /// This one.
-    Ami(AmiId),
-    /// The one that a parameter of Systems Manager names.
-    Parameter(ParameterName),
-    /// The newest one of an owner with such a name.
-    Filter {
-        /// Who owns it.
-        owner: ImageOwner,
-        /// What it is called.
-        name: ImagePattern,
-    },
-}
-
-written!(
-    SourceImage,
-    "source image",
-    "an AMI id, ssm:/NAME of a parameter, or filter:OWNER/NAME with * and ? in the name",
-    "^(ami-([0-9a-f]{8}|[0-9a-f]{17})|ssm:/[A-Za-z0-9._/-]+|filter:([0-9]{12}|self|amazon|aws-marketplace)/[A-Za-z0-9 ()./'@_*?-]{1,128})$"
-);
-
-impl FromStr for SourceImage {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        if let Some(name) = text.strip_prefix("ssm:") {
-            return Ok(Self::Parameter(name.parse()?));
-        }
-        match text.strip_prefix("filter:").map(|rest| rest.split_once('/')) {
-            Some(Some((owner, name))) => Ok(Self::Filter {
-                owner: owner.parse()?,
-                name: name.parse()?,
-            }),
-            Some(None) => Err(Self::refuse(text)),
-            None => text.parse().map(Self::Ami).map_err(|_| Self::refuse(text)),
-        }
-    }
-}
-
-impl fmt::Display for SourceImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ami(id) => write!(f, "{id}"),
-            Self::Parameter(name) => write!(f, "ssm:{name}"),
-            Self::Filter { owner, name } => write!(f, "filter:{owner}/{name}"),
-        }
-    }
-}
-
-/// Where IBM MQ's package is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Package {
-    /// A file of this machine, which Packer uploads.
-    File(String),
-    /// An object in S3, as `s3://BUCKET/KEY`, which the building machine fetches with the role of its instance profile.
-    S3(String),
-}
-
-written!(
-    Package,
-    "package",
-    "the path of a file, or s3://BUCKET/KEY",
-    "^(s3://[a-z0-9.-]{3,63}/.+|(?!s3:).+)$"
-);
-
-impl FromStr for Package {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        // Packer takes double braces for a template of its own.
-        let plain = !text.trim().is_empty() && !text.contains(char::is_control) && !text.contains("{{");
-        match text.strip_prefix("s3:") {
-            None if plain => Ok(Self::File(text.to_owned())),
-            Some(rest) if plain => {
-                let (bucket, key) = rest
-                    .strip_prefix("//")
-                    .and_then(|rest| rest.split_once('/'))
-                    .ok_or_else(|| Self::refuse(text))?;
-                let named = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
-                let good = (3..=63).contains(&bucket.len()) && bucket.bytes().all(named) && !key.is_empty();
-                good.then(|| Self::S3(text.to_owned()))
-                    .ok_or_else(|| Self::refuse(text))
-            }
-            _ => Err(Self::refuse(text)),
-        }
-    }
-}
-
-impl fmt::Display for Package {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(text) | Self::S3(text) => f.write_str(text),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sources_and_packages_are_read_as_they_are_written() {
-        for text in [
-            "ami-0123456789abcdef0",
-            "ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
-            "filter:309956199498/RHEL-9*_HVM-*-x86_64-*",
-            "filter:amazon/ubuntu/images/*",
-        ] {
-            assert_eq!(text.parse::<SourceImage>().unwrap().to_string(), text);
-        }
-        for text in [
-            "",
-            "ami-1",
-            "ssm:name",
-            "filter:RHEL-9*",
-            "filter:me/RHEL",
-            "filter:self/${x}",
-            "RHEL-9",
-        ] {
-            assert!(text.parse::<SourceImage>().is_err(), "{text}");
-        }
-        for text in ["mq.tar.gz", "/packages/my mq.tar.gz", "s3://bucket/a/mq.tar.gz"] {
-            assert_eq!(text.parse::<Package>().unwrap().to_string(), text);
-        }
-        for text in [
-            "",
-            "s3:",
-            "s3://b/key",
-            "s3://bucket",
-            "s3://bucket/",
-            "s3:/bucket/key",
-            "a\nb",
-            "{{x}}",
-        ] {
-            assert!(text.parse::<Package>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn only_a_build_of_ibm_mq_lacks_what_nobody_but_the_user_has() {
-        let keys = |image: &Image, mount| -> Vec<_> { image.missing(mount).into_iter().map(|(key, _)| key).collect() };
+    fn a_build_wants_what_nobody_but_the_user_has() {
+        let keys = |image: &Image, mount| -> Vec<_> {
+            let mut deployment = Deployment {
+                image: image.clone(),
+                ..Deployment::default()
+            };
+            deployment.storage.mount = mount;
+            deployment.image_missing().into_iter().map(|(key, _)| key).collect()
+        };
         let ibm = Image::default();
         let three = ["image.package", "image.package_sha256", "image.engine_version"];
         assert_eq!(keys(&ibm, Mount::Nfs), three);
@@ -419,11 +253,13 @@ mod tests {
             engine: Engine::RabbitMq,
             ..Image::default()
         };
-        assert!(keys(&rabbit, Mount::EfsUtils).is_empty());
+        assert_eq!(keys(&rabbit, Mount::EfsUtils), ["image.engine_version"]);
         let on_red_hat = Image {
             source: Some(Engine::IbmMq.source()),
+            engine_version: Some(EngineVersion::new("3.13").unwrap()),
             ..rabbit
         };
         assert_eq!(keys(&on_red_hat, Mount::EfsUtils), ["image.efs_utils_package"]);
+        assert!(keys(&on_red_hat, Mount::Nfs).is_empty());
     }
 }

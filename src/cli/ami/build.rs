@@ -9,11 +9,11 @@ use super::super::{CliError, Context, Failure, Interrupt, Outcome, timed};
 use super::{ImageSettings, configuration, contents, document};
 use crate::aws::{Clients, Identity};
 use crate::deploy::ports::Surroundings;
-use crate::image::{Agent, Bench, Built, ImageError, Killer, Log, Order, Pace, Packer, build, left, verify};
+use crate::image::{self, Agent, Bench, Built, ImageError, Killer, Log, Order, Pace, Packer, build, left, verify};
 use crate::model::config::{ConfigError, Loaded};
 use crate::model::{Engine, Package, SourceImage};
 use crate::remedy::ExitKind;
-use crate::render::packer::{self, Rendering};
+use crate::render::packer::Rendering;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,10 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         .into());
     }
     let mut loaded = configuration(context, &args.settings)?;
-    complete(&loaded)?;
+    let missing = loaded.deployment.image_missing();
+    if !missing.is_empty() {
+        return Err(ImageError::Incomplete { missing }.into());
+    }
     if loaded.deployment.image.engine == Engine::IbmMq && !args.accept_licence {
         return Err(ImageError::Licence.into());
     }
@@ -86,6 +89,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             identity: &identity,
             packer: &packer,
             order: &order,
+            sha1_only: rendering == Rendering::Packer16 && std::env::var_os("PKR_VAR_ssh_keypair_name").is_none(),
         };
         work.introduce(&agent, &inputs, rendering);
         let (built, stages, log) = work.carry_out(&log).await?;
@@ -101,16 +105,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         context.output().data(success(&built, &loaded, began));
         Ok(ExitKind::Success)
     })
-}
-
-/// Every key that a build needs and nobody gave, each at its place.
-fn complete(loaded: &Loaded) -> Result<(), ConfigError> {
-    let missing = loaded.deployment.image.missing(loaded.deployment.storage.mount);
-    let violations = missing.into_iter().map(|(key, hint)| {
-        let message = format!("a build needs `{key}`");
-        loaded.violation(key, message).hint(hint)
-    });
-    ConfigError::of(violations.collect()).map_or(Ok(()), Err)
 }
 
 /// The agent that comes with this program.
@@ -204,7 +198,7 @@ fn order(
         run: run_id(),
         region: clients.region().to_owned(),
         engine: engine.as_str().to_owned(),
-        parameter: packer::image_parameter(engine),
+        parameter: image::parameter(engine),
         template: template.to_json(),
         variables,
         environment,
@@ -226,6 +220,8 @@ struct Work<'a> {
     identity: &'a Identity,
     packer: &'a Packer,
     order: &'a Order,
+    /// Whether Packer can log in only with a signature that current systems refuse.
+    sha1_only: bool,
 }
 
 impl Work<'_> {
@@ -239,6 +235,13 @@ impl Work<'_> {
         ));
         for line in inputs {
             output.say(row("package", line));
+        }
+        if self.sha1_only {
+            output.note("warning: Packer 1.6 signs with RSA and SHA-1, which RHEL 9 is documented to refuse");
+            output.note(
+                "hint:    use a current Packer, or a key pair of EC2 that is not RSA: PKR_VAR_ssh_keypair_name and \
+                 PKR_VAR_ssh_private_key_file",
+            );
         }
         output.say(row(
             "agent",

@@ -3,7 +3,7 @@
 use super::super::{CliError, Context, Failure, Outcome};
 use super::{ImageSettings, configuration};
 use crate::model::config::{ConfigError, Loaded};
-use crate::remedy::ExitKind;
+use crate::remedy::{ExitKind, Remedy};
 use crate::render::packer::{self, PROVISION, PackerTemplate, Rendering};
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -70,12 +70,16 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     } else {
         output.raw(&text);
     }
+    if !output.is_json() {
+        for (key, hint) in loaded.deployment.image_missing() {
+            output.say(format!("a build still needs {key}: {hint}"));
+        }
+    }
     Ok(ExitKind::Success)
 }
 
 /// The template, or why there is none, at the place in the file that it is about.
 pub(super) fn render(loaded: &Loaded, rendering: Rendering) -> Result<PackerTemplate, ConfigError> {
-    use crate::remedy::Remedy;
     packer::template(&loaded.deployment, rendering).map_err(|error| {
         let (key, label) = error.key();
         let violation = loaded.violation(key, error.to_string()).label(label);
@@ -169,6 +173,7 @@ fn document(
         "for": rendering.as_str(),
         "file": file,
         "required": template.required(),
+        "missing": loaded.deployment.image_missing().iter().map(|(key, _)| key).collect::<Vec<_>>(),
         "template": serde_json::to_value(template).map_err(CliError::Json)?,
         "written": written,
     }))

@@ -85,6 +85,10 @@ impl Reader {
             ("image.package", "image.package_sha256"),
             ("image.efs_utils_package", "image.efs_utils_sha256"),
         ] {
+            // One mistake is told once.
+            if image.engine == Engine::RabbitMq && file == "image.package" {
+                continue;
+            }
             match (self.is_given(file), self.is_given(sum)) {
                 (true, false) => {
                     let hint = format!("give what `sha256sum` prints for it under `{sum}`");

@@ -31,11 +31,6 @@ impl Text {
     pub fn variable(name: &str) -> Self {
         Self::expression(format!("var.{name}"))
     }
-
-    /// As it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// A whole template.
@@ -74,11 +69,6 @@ impl PackerTemplate {
             },
             build: [build],
         }
-    }
-
-    /// The machine that is built on.
-    pub fn source(&self) -> &Source {
-        &self.source.ebs.mqaws
     }
 
     pub(super) fn source_mut(&mut self) -> &mut Source {
@@ -201,7 +191,8 @@ pub struct Source {
     pub ssh_port: Text,
     pub ssh_keypair_name: Text,
     pub ssh_private_key_file: Text,
-    pub temporary_key_pair_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temporary_key_pair_type: Option<&'static str>,
     pub temporary_security_group_source_cidrs: [Text; 1],
     pub run_tags: IndexMap<String, Text>,
     pub run_volume_tags: IndexMap<String, Text>,

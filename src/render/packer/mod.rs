@@ -14,4 +14,4 @@ pub use document::{
     Plugin, PostProcessor, Provisioner, Requirements, Source, SourceFilter, Text, Variable,
 };
 pub use provision::{PROVISION, ProvisionFile, STEPS};
-pub use template::{PackerError, Rendering, file_name, image_parameter, tags, template};
+pub use template::{PackerError, Rendering, file_name, tags, template};

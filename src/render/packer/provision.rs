@@ -34,9 +34,20 @@ macro_rules! file {
 
 /// Every file of the folder, by path; a test compares the two.
 pub const PROVISION: &[ProvisionFile] = &[
+    file!("10-accounts.sh", true),
+    file!("20-storage.sh", true),
+    file!("30-engine.sh", true),
+    file!("40-kernel.sh", true),
+    file!("50-agent.sh", true),
+    file!("60-finish.sh", true),
+    file!("step.sh", false),
+    file!("units/journald.conf.d/mqaws.conf", false),
+    file!("units/limits.d/mqaws.conf", false),
     file!("units/logind.conf.d/mqaws.conf", false),
     file!("units/modules-load.d/mqaws.conf", false),
     file!("units/mqaws-agent.service", false),
     file!("units/mqaws-engine.service", false),
+    file!("units/sysctl.d/mqaws.conf", false),
     file!("units/system.conf.d/mqaws.conf", false),
+    file!("units/tmpfiles.d/mqaws.conf", false),
 ];

@@ -78,11 +78,6 @@ impl Remedy for PackerError {
     }
 }
 
-/// Parameter of Systems Manager that names the last image of an engine.
-pub fn image_parameter(engine: Engine) -> String {
-    format!("/mqaws/ami/{}", engine.as_str())
-}
-
 /// Name of the template's file, which Packer knows by its ending.
 pub const fn file_name(engine: Engine, rendering: Rendering) -> &'static str {
     match (engine, rendering) {
@@ -148,7 +143,7 @@ pub fn template(deployment: &Deployment, rendering: Rendering) -> Result<PackerT
     Ok(template)
 }
 
-/// What Packer 1.6 does not know.
+/// What Packer 1.6 does not know, or does not do.
 fn later(template: &mut PackerTemplate) {
     let amazon = Plugin {
         version: "~> 1.8",
@@ -160,6 +155,9 @@ fn later(template: &mut PackerTemplate) {
     });
     let source = template.source_mut();
     source.imds_support = Some("v2.0");
+    // RHEL 9 is documented to take no RSA signature made with SHA-1. Packer 1.6 knows the word, and asks EC2 for RSA all
+    // the same.
+    source.temporary_key_pair_type = Some("ed25519");
     source.metadata_options = Some(MetadataOptions {
         http_endpoint: "enabled",
         http_tokens: "required",
@@ -252,8 +250,7 @@ fn source(deployment: &Deployment) -> Source {
         ssh_port: Text::variable("ssh_port"),
         ssh_keypair_name: Text::variable("ssh_keypair_name"),
         ssh_private_key_file: Text::variable("ssh_private_key_file"),
-        // RHEL 9 and Amazon Linux 2023 take no RSA signature made with SHA-1.
-        temporary_key_pair_type: "ed25519",
+        temporary_key_pair_type: None,
         temporary_security_group_source_cidrs: [Text::variable("ssh_from")],
         run_volume_tags: running.clone(),
         run_tags: running,

@@ -67,7 +67,7 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
     needed(&mut all, "agent", "Path of the executable mqaws-agent", None);
     let version = Some(env!("CARGO_PKG_VERSION").to_owned());
     open(&mut all, "agent_version", "Its version", version);
-    let version = image.engine_version().map(|version| version.to_string());
+    let version = image.engine_version.as_ref().map(ToString::to_string);
     needed(&mut all, "engine_version", "Version of the engine", version);
     if image.engine == Engine::IbmMq {
         let package = image.package.as_ref().map(ToString::to_string);
