@@ -216,6 +216,7 @@ fn a_script_that_fails_is_named_and_nothing_is_left() {
         left.contains("instance i-") && left.contains("key pair packer_") && left.contains("security group sg-"),
         "{left}"
     );
+    assert!(!left.contains("volume"), "it goes with the instance: {left}");
     let instance = left
         .split_whitespace()
         .find(|w| w.starts_with("i-"))

@@ -223,12 +223,20 @@ impl Images for Clients {
             "ec2:DescribeVolumes",
             self.ec2().describe_volumes().filters(tag.clone()),
             |page: &ec2::operation::describe_volumes::DescribeVolumesOutput| {
+                // A volume that goes with a listed instance is not told apart from it.
+                let goes = |v: &ec2::types::Volume| {
+                    v.attachments().iter().any(|a| {
+                        let listed = a.instance_id().is_some_and(|id| left.instances.iter().any(|i| i == id));
+                        listed && a.delete_on_termination() != Some(false)
+                    })
+                };
                 let there = page.volumes().iter().filter(|v| {
-                    v.state()
-                        .is_none_or(|state| !matches!(state.as_str(), "deleting" | "deleted"))
+                    !goes(v)
+                        && v.state()
+                            .is_none_or(|state| !matches!(state.as_str(), "deleting" | "deleted"))
                 });
-                left.volumes
-                    .extend(there.filter_map(|v| v.volume_id().map(str::to_owned)));
+                let there: Vec<String> = there.filter_map(|v| v.volume_id().map(str::to_owned)).collect();
+                left.volumes.extend(there);
             }
         );
         let own = || self.ec2().describe_images().owners("self");

@@ -263,7 +263,14 @@ impl Remedy for ImageError {
                 }
             }
             Self::NotPublished { why: Some(why), .. } => add("cause", why.clone()),
-            Self::Interrupted { stage: Some(stage), .. } => add("during", stage.clone()),
+            Self::Interrupted { stage, killed, .. } => {
+                if let Some(stage) = stage {
+                    add("during", stage.clone());
+                }
+                if *killed {
+                    add("packer", "killed, since it did not end by itself".into());
+                }
+            }
             Self::NotPruned { left, .. } => {
                 add(
                     "cause",

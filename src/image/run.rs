@@ -1,7 +1,7 @@
 //! Running Packer: in a process group of its own, what it says followed in files, ended in order.
 //!
 //! Packer writes to files in the work directory rather than to pipes: should mqaws itself be killed, Packer does not die of
-//! that amid its clean-up, but goes on and removes what it made.
+//! that, but ends the build and removes its instance. The image then is there, and no parameter names it.
 
 use super::error::ImageError;
 use super::log::Log;

@@ -41,7 +41,7 @@ pub struct Args {
     /// File for everything that Packer says [default: mqaws-ami-RUN.log in this folder]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Leave the instance as it is when a stage fails, to look at it; it is named, and costs until it is terminated
+    /// Leave the instance as it is when a stage fails or Ctrl-C ends it; it is named, and costs until it is terminated
     #[arg(long)]
     keep_on_failure: bool,
 }

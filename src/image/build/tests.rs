@@ -11,6 +11,7 @@ use std::sync::Mutex;
 const PACKER: &str = r#"#!/bin/sh
 case $1 in
 version) echo 'Packer v1.6.6' ;;
+init) test ! -e validate.out && echo 'Installed plugin' ;;
 validate) echo '1,,ui,error,Error: no such region'; exit VALID ;;
 build)
   test "$(stat -c %a .)" = 700 || exit 9
@@ -236,4 +237,18 @@ async fn what_is_left_is_asked_for_and_ignorance_is_told() {
         left.starts_with("perhaps instance i-1; EC2 was not asked: test:Call: permission missing"),
         "{left}"
     );
+}
+
+#[tokio::test]
+async fn a_current_packer_loads_its_plugins_first() {
+    let mut case = Case::new("current");
+    case.packer = case.packer.replace("v1.6.6", "v1.16.0");
+    case.build().await.unwrap();
+    let log = std::fs::read_to_string(case.dir.path().join("log")).unwrap();
+    let at = |words: &str| {
+        log.find(words)
+            .unwrap_or_else(|| panic!("{words} is missing from {log}"))
+    };
+    assert!(at("Installed plugin") < at("packer init: exit status: 0"));
+    assert!(at("packer init: exit status: 0") < at("packer validate"));
 }
