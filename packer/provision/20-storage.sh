@@ -10,7 +10,6 @@ case $packages in
   dnf) client=nfs-utils ;;
 esac
 if ! command -v mount.nfs4 >/dev/null; then
-  if [[ $packages == apt ]]; then apt-get -qq -o DPkg::Lock::Timeout=300 update; fi
   install_packages "$client"
 fi
 command -v mount.nfs4 >/dev/null || fail 1 "$client brought no mount.nfs4" "take another base image"

@@ -19,13 +19,11 @@ file_of() {
   compgen -G "$pattern" | head -n 1
 }
 
-version() { [[ -x /opt/mqm/bin/dspmqver ]] && /opt/mqm/bin/dspmqver -b -f 2; }
-
 ibm_mq() {
   [[ ${MQAWS_ACCEPT_LICENCE:-} == yes ]] ||
     fail 3 "the licence of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive shows it), then pass --accept-licence"
   local found
-  if found=$(version); then
+  if found=$(engine_version); then
     [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
       fail 3 "IBM MQ $found is installed, not $MQAWS_ENGINE_VERSION" "take a base image without IBM MQ, or correct image.engine_version"
     say "IBM MQ $found is installed already"
@@ -74,7 +72,7 @@ ibm_mq() {
     install -D -m 0644 "$server/licenses/amqpcert.lic" /etc/mqaws/licence.lic
   fi
 
-  found=$(version) || fail 1 "/opt/mqm/bin/dspmqver does not say which version is installed" "run it on the build host: packer build -on-error=ask"
+  found=$(engine_version) || fail 1 "/opt/mqm/bin/dspmqver does not say which version is installed" "run it on the build host: packer build -on-error=ask"
   [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
     fail 3 "the package holds IBM MQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version or image.package"
   local mqm
@@ -86,7 +84,7 @@ ibm_mq() {
 rabbitmq() {
   if ! command -v rabbitmqctl >/dev/null; then
     has_package rabbitmq-server ||
-      fail 3 "the repositories of this system have no rabbitmq-server" "take a base image whose repositories have it and Erlang: Amazon Linux 2023 itself and RHEL 9 have neither, Debian 12 does"
+      fail 3 "the repositories of this system have no rabbitmq-server" "take a base image whose repositories have it and Erlang: those of Amazon Linux 2023 have neither, those of Debian 12 both"
     # The package would start it, and a node that has run has a cookie, which every instance would share.
     local policy=/usr/sbin/policy-rc.d
     if [[ $packages == apt && ! -e $policy ]]; then
@@ -98,12 +96,10 @@ rabbitmq() {
   fi
   systemctl -q disable rabbitmq-server.service
   local found
-  case $packages in
-    apt) found=$(dpkg-query -W -f '${Version}' rabbitmq-server) ;;
-    dnf) found=$(rpm -q --qf '%{VERSION}' rabbitmq-server) ;;
-  esac
-  [[ $found == "$MQAWS_ENGINE_VERSION"* ]] ||
-    fail 3 "the distribution has RabbitMQ $found, not $MQAWS_ENGINE_VERSION" "set image.engine_version to it, or take another base image"
+  found=$(engine_version)
+  # The beginning of a version will do.
+  [[ $found == "$MQAWS_ENGINE_VERSION" || $found == "$MQAWS_ENGINE_VERSION"[.+~-]* ]] ||
+    fail 3 "the distribution has RabbitMQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version, or take another base image"
   say "RabbitMQ $found is installed, and not started at boot"
 }
 

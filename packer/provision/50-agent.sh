@@ -7,7 +7,7 @@ step=agent
 . /tmp/mqaws-provision/step.sh
 
 agent=$provision/mqaws-agent
-[[ -f $agent ]] || fail 3 "there is no agent at $agent" "name the executable mqaws-agent of the release: --agent PATH"
+[[ -f $agent ]] || fail 3 "the agent is not there ($agent)" "name the executable mqaws-agent of the release: --agent PATH"
 chmod 755 "$agent"
 found=$("$agent" --version) || fail 3 "the agent does not run here" "it is built for x86_64 and glibc 2.34 or later"
 [[ $found == "mqaws-agent $MQAWS_AGENT_VERSION" ]] ||
@@ -35,6 +35,7 @@ systemctl -q disable mqaws-agent.service
 
 record=/etc/mqaws/image.json
 install -d -m 0755 /etc/mqaws
+version=$(engine_version)
 licence=none
 if [[ $MQAWS_ENGINE == ibm-mq ]]; then licence=accepted; fi
 cat >"$record" <<JSON
@@ -42,7 +43,7 @@ cat >"$record" <<JSON
   "schema": "mqaws.image/1",
   "agent_version": "$MQAWS_AGENT_VERSION",
   "engine": "$MQAWS_ENGINE",
-  "engine_version": "$MQAWS_ENGINE_VERSION",
+  "engine_version": "$version",
   "licence": "$licence",
   "mount": "$MQAWS_MOUNT",
   "uid": $MQAWS_MQM_UID,

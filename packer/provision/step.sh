@@ -56,9 +56,18 @@ case $system in
   *) fail 3 "the steps do not know the system \`$system\`" "take a base image of RHEL 9, Amazon Linux 2023, Debian 12 or Ubuntu" ;;
 esac
 
+# A base image's own lists are old or gone; once a build is enough.
+refresh() {
+  if [[ $packages == apt && ! -e $provision/refreshed ]]; then
+    apt-get -qq -o DPkg::Lock::Timeout=300 update
+    : >"$provision/refreshed"
+  fi
+}
+
 # Names of the distribution, or package files.
 install_packages() {
   say "install $*"
+  refresh
   case $packages in
     apt) DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" ;;
     dnf) dnf -q -y install "$@" ;;
@@ -67,16 +76,26 @@ install_packages() {
 
 # Whether the distribution has a package of this name.
 has_package() {
+  refresh
   case $packages in
     apt) apt-get -qq -s install --no-install-recommends "$1" >/dev/null 2>&1 ;;
     dnf) dnf -q list "$1" >/dev/null 2>&1 ;;
   esac
 }
 
+# The version of the engine that is installed.
+engine_version() {
+  case $MQAWS_ENGINE-$packages in
+    ibm-mq-*) [[ -x /opt/mqm/bin/dspmqver ]] && /opt/mqm/bin/dspmqver -b -f 2 ;;
+    rabbitmq-apt) dpkg-query -W -f '${Version}' rabbitmq-server ;;
+    rabbitmq-dnf) rpm -q --qf '%{VERSION}' rabbitmq-server ;;
+  esac
+}
+
 # verify FILE SHA256 WHAT: before anything of a file is used.
 verify() {
   local file=$1 wanted=$2 what=$3 found
-  [[ -f $file ]] || fail 3 "there is no $what at $file" "name its file in the image section of mqaws.yaml"
+  [[ -f $file ]] || fail 3 "$what is not there ($file)" "name its file in the image section of mqaws.yaml"
   [[ $wanted =~ ^[0-9A-Fa-f]{64}$ ]] ||
     fail 3 "the SHA-256 of $what is \`$wanted\`, not 64 hexadecimal digits" "take it from where you got the file, not from the file itself"
   found=$(sha256sum "$file" | cut -d' ' -f1)

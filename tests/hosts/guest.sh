@@ -8,8 +8,8 @@
 #   freeze|thaw INSTANCE        stops the machine's processor, and lets it go on
 #   export FILE-SYSTEM DIRECTORY ADDRESS   serves a file system over NFS (nfs.sh)
 #   unplug|plug INSTANCE ZONE   takes the network cable out, and puts it back
-# The rig is in the environment: MQAWS_RIG (its name), MQAWS_RIG_DIR (kernel shim, disks), MQAWS_RIG_ROOT (shared root),
-# MQAWS_RIG_IMAGE (what the image adds to the root).
+# The rig is in the environment: MQAWS_RIG (its name), MQAWS_RIG_DIR (kernel shim, disks), MQAWS_RIG_ROOT (layers of the
+# shared root), MQAWS_RIG_IMAGE (what the rig adds to them).
 set -euo pipefail
 verb=$1 instance=$2
 groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)

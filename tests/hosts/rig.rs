@@ -32,9 +32,20 @@ pub fn scripts() -> PathBuf {
 
 /// Runs a test inside a rig; the name is the test's own.
 pub fn in_rig(test: &str, story: fn()) {
+    in_rig_of(test, |_| None, story);
+}
+
+/// The same with guests that boot from an image that was provisioned on the root's `base`: what `image` gives is what that
+/// added, as a layer.
+pub fn in_rig_of(test: &str, image: impl FnOnce(&Path) -> Option<PathBuf>, story: fn()) {
     if std::env::var_os("MQAWS_RIG").is_some() {
         return story();
     }
+    with_root(test, |root| Rig::up(root, image(root).as_deref()).run(test));
+}
+
+/// Does something with the guests' root (`root.sh`), alone on this machine.
+pub fn with_root(test: &str, then: impl FnOnce(&Path)) {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hosts");
     if let Some(why) = missing() {
         return skip(test, &why);
@@ -43,12 +54,13 @@ pub fn in_rig(test: &str, story: fn()) {
     let alone = File::create(cache.join("lock")).unwrap();
     alone.lock().unwrap();
     match root(&cache) {
-        Ok(root) => Rig::up(&root).run(test),
+        Ok(root) => then(&root),
         Err(why) => skip(test, &why),
     }
 }
 
-fn skip(test: &str, why: &str) {
+/// Says that a test cannot run here, or fails it.
+pub fn skip(test: &str, why: &str) {
     let required = std::env::var_os("MQAWS_REQUIRE_HOSTS").is_some_and(|v| v == "1");
     assert!(!required, "MQAWS_REQUIRE_HOSTS=1, and this cannot run: {why}");
     // Past the capture of a test's output, so that it is seen.
@@ -61,10 +73,8 @@ fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("namespaces, taps and control groups need root".into());
     }
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-    let has = |program: &str| std::env::split_paths(&path).any(|dir| dir.join(program).exists());
-    if let Some((program, package)) = PROGRAMS.iter().find(|(program, _)| !has(program)) {
-        return Some(format!("no {program} here; package {package} has it"));
+    if let Some(why) = PROGRAMS.iter().find_map(|(program, package)| lacks(program, package)) {
+        return Some(why);
     }
     for (file, what) in [
         ("/dev/net/tun", "no tap devices"),
@@ -84,6 +94,13 @@ fn missing() -> Option<String> {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let groups = mounts.lines().any(|l| l.split(' ').nth(2) == Some("cgroup2"));
     (!groups).then(|| "no control groups (version 2) are mounted".into())
+}
+
+/// Says which package has a program that is not here.
+pub fn lacks(program: &str, package: &str) -> Option<String> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let has = std::env::split_paths(&path).any(|dir| dir.join(program).exists());
+    (!has).then(|| format!("no {program} here; package {package} has it"))
 }
 
 /// The root of all guests; built once for each version of its script.
@@ -115,11 +132,14 @@ fn root(cache: &Path) -> Result<PathBuf, String> {
 struct Rig {
     name: String,
     dir: tempfile::TempDir,
-    root: PathBuf,
+    /// Layers below what the rig itself adds, uppermost first.
+    layers: String,
 }
 
 impl Rig {
-    fn up(root: &Path) -> Self {
+    fn up(root: &Path, provisioned: Option<&Path>) -> Self {
+        let tools = root.join("tools");
+        let layers = [&root.join("guest"), provisioned.unwrap_or(&tools), &root.join("base")];
         let rig = Self {
             name: format!("mqh{}", std::process::id()),
             // Short, for the sockets below it.
@@ -128,7 +148,7 @@ impl Rig {
                 .rand_bytes(5)
                 .tempdir_in("/tmp")
                 .unwrap(),
-            root: root.to_owned(),
+            layers: layers.map(|layer| layer.display().to_string()).join(":"),
         };
         rig.must(
             scripts().join("rig.sh").as_os_str(),
@@ -141,11 +161,13 @@ impl Rig {
             "cc".as_ref(),
             &[&compile[..], &[shim.as_ref(), source.as_ref(), "-ldl".as_ref()]].concat(),
         );
-        let image = [
-            rig.dir.path().join("image").into_os_string(),
-            env!("CARGO_BIN_EXE_mqaws").into(),
-            env!("CARGO_BIN_EXE_mqaws-agent").into(),
-        ];
+        let mut image = vec![rig.dir.path().join("image").into_os_string()];
+        if provisioned.is_none() {
+            image.extend([
+                env!("CARGO_BIN_EXE_mqaws").into(),
+                env!("CARGO_BIN_EXE_mqaws-agent").into(),
+            ]);
+        }
         let image: Vec<&std::ffi::OsStr> = image.iter().map(AsRef::as_ref).collect();
         rig.must(scripts().join("image.sh").as_os_str(), &image);
         rig
@@ -165,7 +187,7 @@ impl Rig {
             .args([test, "--exact", "--nocapture"])
             .env("MQAWS_RIG", &self.name)
             .env("MQAWS_RIG_DIR", self.dir.path())
-            .env("MQAWS_RIG_ROOT", &self.root)
+            .env("MQAWS_RIG_ROOT", &self.layers)
             .env("MQAWS_RIG_IMAGE", self.dir.path().join("image"))
             .stdin(Stdio::null());
         let mut inside = inside.spawn().unwrap();

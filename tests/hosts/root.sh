@@ -16,7 +16,8 @@ mmdebstrap --quiet --mode=root --variant=minbase --format=directory \
   --include=systemd,systemd-sysv,dbus,udev,kmod,iproute2,cloud-init,procps,python3,openssh-server,sudo bookworm "$new/base"
 : >"$new/base/etc/machine-id"
 # As a cloud's image has it: a user of its own, who may become root.
-useradd -R "$new/base" -m -s /bin/bash admin
+useradd -R "$new/base" -m -s /bin/bash -p '*' admin
+echo '127.0.0.1 localhost' >"$new/base/etc/hosts"
 echo 'admin ALL=(ALL) NOPASSWD: ALL' >"$new/base/etc/sudoers.d/90-cloud-init-users"
 
 # An overlay of what is named, uppermost first, to be changed in its first layer; `done_with` ends it.
