@@ -1,6 +1,6 @@
 //! The image: built by Packer, published for deployments, listed, pruned.
 //!
-//! Reading order: [`build`] is the flow; [`Stages`] says where a build is, from the lines that [`machine`] reads; [`manifest`]
+//! Reading order: [`mod@build`] is the flow; [`Stages`] says where a build is, from the lines that [`machine`] reads; [`manifest`]
 //! says what came of it; [`left`] what a failure left; [`prune`] which images may go. Calls are behind [`ports`].
 
 use crate::model::Engine;
