@@ -8,7 +8,8 @@
 //! 4. `deploy`, `observe`: change sets, events, service; what is there now;
 //! 5. `agent`, `fence`, `engine`: what runs on the instance, and why it may write;
 //! 6. `failover`: load, faults, ledger, verdict;
-//! 7. `lab`, `standin`: the same on one machine, without an account or a licence.
+//! 7. `image`: the image that instances start from, built by Packer;
+//! 8. `lab`, `standin`: the same on one machine, without an account or a licence.
 //!
 //! Without features the library is `model`, `template` and `render` alone.
 
@@ -37,6 +38,8 @@ pub mod cli;
 pub mod deploy;
 #[cfg(feature = "cli")]
 pub mod failover;
+#[cfg(feature = "cli")]
+pub mod image;
 #[cfg(feature = "cli")]
 pub mod observe;
 

@@ -20,10 +20,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("observe", &["remedy", "model", "aws"]),
     ("deploy", &["remedy", "model", "template", "render", "observe", "aws"]),
     ("failover", &["remedy", "model", "observe", "aws"]),
+    ("image", &["remedy", "model", "render", "aws"]),
     // adapters implement ports, which their users declare
     (
         "aws",
-        &["remedy", "model", "agent", "fence", "deploy", "observe", "failover"],
+        &[
+            "remedy", "model", "render", "agent", "fence", "deploy", "observe", "failover", "image",
+        ],
     ),
 ];
 

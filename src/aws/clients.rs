@@ -173,6 +173,19 @@ impl Clients {
         self.config.endpoint_url()
     }
 
+    /// The endpoint of one service by its name in variables, `EC2`, when it is not AWS itself; for programs that are told
+    /// where to call. An endpoint of a profile is not seen.
+    pub fn endpoint_of(&self, service: &str) -> Option<String> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|url| !url.trim().is_empty());
+        let ignored =
+            variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+        let configured = || match ignored || self.local {
+            true => None,
+            false => variable(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| variable("AWS_ENDPOINT_URL")),
+        };
+        self.endpoint().map(str::to_owned).or_else(configured)
+    }
+
     /// Whether this is the local cloud of mqaws.
     pub fn is_local(&self) -> bool {
         self.local

@@ -1,7 +1,7 @@
 //! AWS clients: the only place that names an SDK type.
 //!
 //! `Clients` holds the configuration of one account, region and endpoint. Adapters in this module implement the ports
-//! that `deploy`, `observe` and `failover` declare; every error leaves as `AwsError`, which says what to do about it.
+//! that `deploy`, `observe`, `failover` and `image` declare; every error leaves as `AwsError`, which says what to do about it.
 //! [`signed`] is what the agent uses in place of an SDK.
 
 pub mod signed;
@@ -16,6 +16,8 @@ mod error;
 mod failover;
 #[cfg(feature = "cli")]
 mod http;
+#[cfg(feature = "cli")]
+mod images;
 #[cfg(feature = "cli")]
 mod networks;
 #[cfg(feature = "cli")]

@@ -195,7 +195,7 @@ impl Stacks for Clients {
     }
 }
 
-fn none_is_fine(result: Result<(), AwsError>) -> Result<(), AwsError> {
+pub(super) fn none_is_fine(result: Result<(), AwsError>) -> Result<(), AwsError> {
     result.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
 }
 

@@ -1,18 +1,24 @@
 //! The verb `ami`: the image that instances start from.
 
+mod build;
+mod list;
 mod manifest;
+mod prune;
 
 use super::settings::{Settings, load};
 use super::{Context, Failure, Outcome};
+use crate::image::{self, ports::OwnImage};
 use crate::model::config::{Loaded, Place};
 use crate::model::{self, Package};
+use crate::render::packer::tags;
 use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `ami`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws ami manifest                         the Packer template of the configuration\n  mqaws ami manifest --engine rabbitmq --for packer-1.6\n  mqaws ami manifest --write packer          the template and its scripts, for use without mqaws\n\nThe keys of `image` in mqaws.yaml say what is built; docs/image.md describes it."
+    after_help = "Examples:\n  mqaws ami manifest                         the Packer template of the configuration\n  mqaws ami manifest --engine rabbitmq --for packer-1.6\n  mqaws ami manifest --write packer          the template and its scripts, for use without mqaws\n  mqaws ami build --accept-licence           build the image; the next deployment starts it\n  mqaws ami list\n  mqaws ami prune --keep 3                   remove all but the newest three that nothing uses\n\nThe keys of `image` in mqaws.yaml say what is built; docs/image.md describes it."
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -23,6 +29,12 @@ pub struct Args {
 enum AmiVerb {
     /// Write the Packer template
     Manifest(manifest::Args),
+    /// Build an image with Packer, and let deployments start it
+    Build(build::Args),
+    /// List the images that were built
+    List(list::Args),
+    /// Remove old images that nothing uses
+    Prune(prune::Args),
 }
 
 /// Flags that outweigh the configuration file; any other key can be given with `--set`.
@@ -63,6 +75,9 @@ impl From<Engine> for model::Engine {
 pub fn run(context: &Context, args: Args) -> Outcome {
     match args.verb {
         AmiVerb::Manifest(args) => manifest::run(context, args),
+        AmiVerb::Build(args) => build::run(context, args),
+        AmiVerb::List(args) => list::run(context, args),
+        AmiVerb::Prune(args) => prune::run(context, args),
     }
 }
 
@@ -94,4 +109,50 @@ fn configuration(context: &Context, settings: &ImageSettings) -> Result<Loaded, 
         loaded.deployment.image.efs_utils_package = Some(absolute(&loaded, "image.efs_utils_package", file));
     }
     Ok(loaded)
+}
+
+/// The parameters that name an image, one for each engine.
+fn parameters() -> Vec<String> {
+    model::Engine::ALL.map(image::parameter).into()
+}
+
+/// `2026-11-18 03:12 UTC`, or that nobody says.
+fn made_at(image: &OwnImage) -> String {
+    match image.created {
+        Some(at) => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        None => "of unknown age".to_owned(),
+    }
+}
+
+/// What an image holds: `ibm-mq 9.4.0.11, agent 0.1.0, 2026-11-18 03:12 UTC`.
+fn contents(image: &OwnImage) -> String {
+    let tag = |key| image.tag(key).unwrap_or("?");
+    format!(
+        "{} {}, agent {}, {}",
+        tag(tags::IMAGE),
+        tag(tags::ENGINE_VERSION),
+        tag(tags::AGENT_VERSION),
+        made_at(image)
+    )
+}
+
+/// An image as JSON.
+fn document(image: &OwnImage) -> Value {
+    json!({
+        "id": image.id, "name": image.name, "state": image.state, "created": image.created.map(|at| at.to_string()),
+        "engine": image.engine(), "engine_version": image.tag(tags::ENGINE_VERSION),
+        "agent_version": image.tag(tags::AGENT_VERSION), "build": image.tag(tags::BUILD),
+        "tags": image.tags, "snapshots": image.snapshots,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deployments_read_what_a_build_of_ibm_mq_publishes() {
+        assert_eq!(image::parameter(model::Engine::IbmMq), crate::deploy::IMAGE_PARAMETER);
+        assert_eq!(parameters().len(), 2);
+    }
 }

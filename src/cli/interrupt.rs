@@ -16,6 +16,17 @@ use tokio::sync::watch;
 pub struct Interrupt {
     requested: watch::Receiver<bool>,
     remains: Arc<Mutex<Option<String>>>,
+    leaving: Arc<Leaving>,
+}
+
+/// What has to be done before the program leaves at once.
+#[derive(Default)]
+struct Leaving(Mutex<Option<Box<dyn Fn() + Send>>>);
+
+impl std::fmt::Debug for Leaving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Leaving")
+    }
 }
 
 impl Interrupt {
@@ -25,9 +36,14 @@ impl Interrupt {
         let remains = Arc::new(Mutex::new(None::<String>));
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let shared = remains.clone();
+        let leaving = Arc::new(Leaving::default());
+        let last = leaving.clone();
         std::thread::Builder::new().name("interrupt".into()).spawn(move || {
             for _ in signals.forever() {
                 if *send.borrow() {
+                    if let Some(last) = last.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                        last();
+                    }
                     let left = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let left = left.unwrap_or_else(|| "nothing that mqaws knows of".into());
                     anstream::eprintln!("\nleft:  {left}");
@@ -37,7 +53,11 @@ impl Interrupt {
                 let _ = send.send(true);
             }
         })?;
-        Ok(Self { requested, remains })
+        Ok(Self {
+            requested,
+            remains,
+            leaving,
+        })
     }
 
     /// An interrupt that never comes, for tests.
@@ -46,6 +66,7 @@ impl Interrupt {
         Self {
             requested,
             remains: Default::default(),
+            leaving: Default::default(),
         }
     }
 
@@ -82,5 +103,10 @@ impl Interrupt {
     /// Says what would be left if the program left now; `None` when nothing.
     pub fn remains(&self, what: impl Into<Option<String>>) {
         *self.remains.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
+    }
+
+    /// Says what is to be done before the program leaves at once: something short, such as ending a process of its own.
+    pub fn before_leaving(&self, last: impl Fn() + Send + 'static) {
+        *self.leaving.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(last));
     }
 }

@@ -309,8 +309,8 @@ impl Remedy for DeployError {
                 )
             }
             Self::NoImage => {
-                "name an AMI that holds IBM MQ and mqaws-agent under `instance.ami`, or see it work without one: \
-                 `mqaws deploy --local`"
+                "build one with `mqaws ami build`, name one that holds IBM MQ and mqaws-agent under `instance.ami`, or see it \
+                 work without one: `mqaws deploy --local`"
                     .into()
             }
             Self::TooLarge { .. } => "this is a bug: please report it with the output of `mqaws render`".into(),

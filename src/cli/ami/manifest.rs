@@ -79,7 +79,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// The template, or why there is none, at the place in the file that it is about.
-fn render(loaded: &Loaded, rendering: Rendering) -> Result<PackerTemplate, ConfigError> {
+pub(super) fn render(loaded: &Loaded, rendering: Rendering) -> Result<PackerTemplate, ConfigError> {
     packer::template(&loaded.deployment, rendering).map_err(|error| {
         let (key, label) = error.key();
         let violation = loaded.violation(key, error.to_string()).label(label);

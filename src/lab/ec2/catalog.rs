@@ -408,7 +408,8 @@ fn seed_images(all: &mut Objects) {
     }
 }
 
-fn image(id: &str, name: &str, description: &str) -> Object {
+/// An image of this account, with a disk that no host of the lab has.
+pub fn image(id: &str, name: &str, description: &str) -> Object {
     let mut image = object(
         Kind::Image,
         json!({

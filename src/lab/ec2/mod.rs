@@ -2,10 +2,14 @@
 //!
 //! Handlers take and give wire names. Network objects are records that other services look up; packets do not ask them.
 
+use crate::lab::server::Routes;
+use std::sync::Arc;
+
 mod cables;
 mod catalog;
 mod filters;
 mod groups;
+mod images;
 mod instances;
 mod launch;
 mod network;
@@ -16,9 +20,14 @@ mod tags;
 mod templates;
 mod wire;
 
-pub use cables::add_routes;
 pub use catalog::{BARE_IMAGE, SEEDED_IMAGE};
 pub use service::Ec2;
+
+/// Adds the lab's own calls about instances and images.
+pub fn add_routes(routes: &mut Routes, ec2: &Arc<Ec2>) {
+    cables::add_routes(routes, ec2);
+    images::add_routes(routes, ec2);
+}
 
 /// An error with its cause, for a message.
 fn with_cause(error: &dyn std::error::Error) -> String {

@@ -26,7 +26,13 @@ use tokio::task::JoinSet;
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// The lab's own calls that change the lab: signed with the administrator's key, for a service of any name.
-const FOR_THE_ADMINISTRATOR: [&str; 4] = ["/_mqaws/inject", "/_mqaws/shutdown", "/_mqaws/cut", "/_mqaws/mend"];
+const FOR_THE_ADMINISTRATOR: [&str; 5] = [
+    "/_mqaws/inject",
+    "/_mqaws/shutdown",
+    "/_mqaws/cut",
+    "/_mqaws/mend",
+    "/_mqaws/images",
+];
 
 /// How long answers under way may take after the endpoint was asked to end.
 const DRAIN: Duration = Duration::from_secs(2);

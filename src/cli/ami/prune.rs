@@ -1,0 +1,156 @@
+//! The verb `ami prune`: removes old images that nothing uses, with their snapshots.
+
+use super::super::local::Start;
+use super::super::plan::place;
+use super::super::settings::{self, Settings};
+use super::super::words::row;
+use super::super::{CliError, Context, Outcome};
+use super::list::about;
+use super::{document, parameters};
+use crate::image::ImageError;
+use crate::image::ports::OwnImage;
+use crate::image::prune::{Choice, Pruned, look, prune};
+use crate::remedy::ExitKind;
+use serde_json::json;
+
+/// Arguments of `ami prune`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mqaws ami prune --keep 3\n  mqaws ami prune --keep 1 --yes --output json\n\nKnows its images by their tag mqaws:image. Never removes one that an instance, a launch template, a launch configuration or the parameter of deployments names, that is shared with another account, or that is being made."
+)]
+pub struct Args {
+    /// How many images of each engine stay, the newest
+    #[arg(long, value_name = "COUNT")]
+    keep: usize,
+}
+
+/// Shows what would go, asks, looks again, and removes it.
+///
+/// # Errors
+/// [`ImageError::Aws`] before anything is removed, [`ImageError::NotPruned`] when something is left; not confirmed.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    if context.global().local {
+        return Err(CliError::Usage {
+            message: "the local cloud builds no images, so there is nothing to prune".into(),
+            hint: Some("leave out --local (or the variable MQAWS_LOCAL)".into()),
+        }
+        .into());
+    }
+    let loaded = settings::load(context, &Settings::default())?;
+    let interrupt = context.interrupt()?;
+    let output = context.output();
+    context.block_on(async {
+        let clients = context.clients(&loaded.deployment, Start::Never).await?;
+        let identity = interrupt.or(clients.identity()).await?;
+        let choice = interrupt.or(look(&clients, &parameters(), args.keep)).await?;
+        output.say(format!("mqaws ami prune: {}\n", place(&clients, &identity)));
+        show(context, &choice);
+        let mut pruned = Vec::new();
+        let mut stayed = Vec::new();
+        if !choice.go.is_empty() {
+            context.confirm(&question(choice.go.len()))?;
+            // Somebody may have started one while the question stood.
+            let now = interrupt.or(look(&clients, &parameters(), args.keep)).await?;
+            for image in choice.go {
+                match now.go.iter().find(|still| still.id == image.id) {
+                    Some(still) if !interrupt.requested() => {
+                        let done = prune(&clients, still.clone()).await;
+                        output.data(told(&done));
+                        pruned.push(done);
+                    }
+                    _ => stayed.push(image),
+                }
+            }
+        }
+        for image in &stayed {
+            output.data(about("kept", image, ": something uses it now"));
+        }
+        if output.is_json() {
+            let kept = choice.stay.iter().map(|(image, why)| {
+                let mut shown = document(image);
+                shown["why"] = json!(why.to_string());
+                shown
+            });
+            let kept: Vec<_> = kept.collect();
+            output.document(&json!({
+                "schema": "mqaws.ami-prune/1", "region": clients.region(), "account": identity.account, "keep": args.keep,
+                "removed": pruned.iter().filter(|p| p.kept.is_none()).map(removed).collect::<Vec<_>>(),
+                "kept": kept, "stayed": stayed.iter().map(|image| &image.id).collect::<Vec<_>>(),
+            }));
+        }
+        finish(&pruned, interrupt.requested())?;
+        Ok(ExitKind::Success)
+    })
+}
+
+fn question(count: usize) -> String {
+    match count {
+        1 => "This removes 1 image with its snapshots, for good. Go on?".to_owned(),
+        n => format!("This removes {n} images with their snapshots, for good. Go on?"),
+    }
+}
+
+fn show(context: &Context, choice: &Choice) {
+    let output = context.output();
+    for (image, why) in &choice.stay {
+        output.say(about("keeps", image, ""));
+        output.say(row("", why.to_string()));
+    }
+    for image in &choice.go {
+        output.say(about("removes", image, ""));
+        output.say(row("", format!("with {}", snapshots(image))));
+    }
+    if choice.go.is_empty() {
+        output.data(row("removes", "nothing"));
+    }
+}
+
+fn snapshots(image: &OwnImage) -> String {
+    match image.snapshots.as_slice() {
+        [] => "no snapshot".to_owned(),
+        some => format!("snapshot {}", some.join(", ")),
+    }
+}
+
+fn told(pruned: &Pruned) -> String {
+    let id = &pruned.image.id;
+    let text = match (&pruned.kept, pruned.snapshots_left.as_slice()) {
+        (Some(why), _) => return row("not done", format!("{id}: {why}")),
+        (None, []) => format!("{id}, {}", snapshots(&pruned.image)),
+        (None, left) => {
+            let left: Vec<&str> = left.iter().map(|(snapshot, _)| snapshot.as_str()).collect();
+            format!("{id}, but not snapshot {}", left.join(", "))
+        }
+    };
+    row("removed", text)
+}
+
+fn removed(pruned: &Pruned) -> serde_json::Value {
+    json!({"id": pruned.image.id, "name": pruned.image.name, "snapshots": pruned.snapshots})
+}
+
+/// The error for what could not be removed, or for a wish to stop.
+fn finish(pruned: &[Pruned], stopped: bool) -> Result<(), super::super::Failure> {
+    let left: Vec<(String, String)> = pruned
+        .iter()
+        .flat_map(|one| {
+            let image = one
+                .kept
+                .iter()
+                .map(|why| (format!("image {}", one.image.id), why.clone()));
+            let snapshots = one.snapshots_left.iter();
+            image.chain(snapshots.map(|(id, why)| (format!("snapshot {id}"), why.clone())))
+        })
+        .collect();
+    if !left.is_empty() {
+        let gone = pruned.iter().filter(|one| one.is_whole()).count();
+        return Err(ImageError::NotPruned { left, gone }.into());
+    }
+    match stopped {
+        true => Err(CliError::Interrupted {
+            left: Some("the images that were not named as removed".into()),
+        }
+        .into()),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,354 @@
+//! Why an image was not built, published or removed.
+
+use super::left::Remains;
+use super::manifest::ManifestError;
+use super::packer::Version;
+use super::stages::Failure;
+use crate::aws::AwsError;
+use crate::remedy::{ExitKind, Remedy};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why an image was not built, published or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// A call to AWS failed, before anything was changed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Keys that a build needs and nobody gave.
+    #[error("the configuration does not say everything that a build needs")]
+    Incomplete {
+        /// Each key, with what to do about it.
+        missing: Vec<(&'static str, &'static str)>,
+    },
+    /// Nobody accepted the licence.
+    #[error("IBM MQ's licence was not accepted")]
+    Licence,
+    /// The package cannot be read.
+    #[error("cannot read the package `{}`", path.display())]
+    Package {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The package is another one than the checksum says.
+    #[error("the package `{}` is not the one that its checksum names", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// What was given.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+    /// The agent is none that the image can run.
+    #[error("`{}` cannot be the agent of an image: {why}", path.display())]
+    Agent {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong about it.
+        why: String,
+    },
+    /// There is no Packer.
+    #[error("{}", .named.as_ref().map_or_else(|| "Packer is not installed: no `packer` on the search path".to_owned(), |path| format!("`{}` is no program", path.display())))]
+    NoPacker {
+        /// The one that was named.
+        named: Option<PathBuf>,
+    },
+    /// A program of that name is something else.
+    #[error("`{}` is not HashiCorp's Packer: {said}", path.display())]
+    NotPacker {
+        /// The program.
+        path: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// Packer is too old.
+    #[error("`{}` is Packer {version}, and the templates need {} or newer", path.display(), Version::OLDEST)]
+    PackerTooOld {
+        /// The program.
+        path: PathBuf,
+        /// Its version.
+        version: Version,
+    },
+    /// The work directory or the log cannot be written.
+    #[error("cannot {action} `{}`", path.display())]
+    Work {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// Packer cannot be run.
+    #[error("cannot {action} Packer")]
+    Run {
+        /// What was attempted.
+        action: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// Packer refused the template, before anything was launched.
+    #[error("`packer {verb}` failed")]
+    Refused {
+        /// `init` or `validate`.
+        verb: &'static str,
+        /// Packer's last lines.
+        said: Vec<String>,
+        /// The log.
+        log: PathBuf,
+    },
+    /// The build failed.
+    #[error("the image was not built: {}", .stage.as_ref().map_or_else(|| "Packer failed before its first stage".to_owned(), |f| format!("`{}` failed after {}", f.stage, seconds(f.took))))]
+    Failed {
+        /// The stage that failed, when one had begun.
+        stage: Option<Failure>,
+        /// Packer's own reason.
+        reason: Option<String>,
+        /// The log.
+        log: PathBuf,
+        /// What is left.
+        remains: Remains,
+        /// Region of what is left.
+        region: String,
+    },
+    /// Packer says that it ended well, and there is not one image.
+    #[error("Packer ended without an error, but {why}")]
+    NotMade {
+        /// What is wrong.
+        why: String,
+        /// Why the manifest could not be read.
+        #[source]
+        source: Option<ManifestError>,
+        /// The log.
+        log: PathBuf,
+        /// What is left.
+        remains: Remains,
+        /// Region of what is left.
+        region: String,
+    },
+    /// The image was made, but deployments do not know it.
+    #[error("image {image} is made, but parameter {parameter} does not name it")]
+    NotPublished {
+        /// The image.
+        image: String,
+        /// The parameter.
+        parameter: String,
+        /// Why in words, when no call failed.
+        why: Option<String>,
+        /// The call that failed.
+        #[source]
+        source: Option<AwsError>,
+        /// Region of the image.
+        region: String,
+    },
+    /// Some images or snapshots are left.
+    #[error("not everything was removed")]
+    NotPruned {
+        /// What is left, with the reason.
+        left: Vec<(String, String)>,
+        /// What was removed.
+        gone: usize,
+    },
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted {
+        /// The stage that was under way.
+        stage: Option<String>,
+        /// What is left.
+        remains: Remains,
+        /// The log, when Packer had begun.
+        log: Option<PathBuf>,
+        /// Region of what is left.
+        region: String,
+        /// Packer did not end in order.
+        killed: bool,
+    },
+}
+
+/// A duration in seconds, or in minutes when it is long.
+fn seconds(took: Duration) -> String {
+    match took.as_secs() {
+        0..=9 => format!("{:.1} s", took.as_secs_f64()),
+        s @ 10..=119 => format!("{s} s"),
+        s => format!("{} min", s / 60),
+    }
+}
+
+/// Where Packer is got.
+const GET_PACKER: &str = "get it from https://developer.hashicorp.com/packer/install, or on Debian `apt install packer`; name it with --packer";
+
+impl ImageError {
+    fn log(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Refused { log, .. } | Self::Failed { log, .. } | Self::NotMade { log, .. } => Some(log),
+            Self::Interrupted { log, .. } => log.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn remains(&self) -> Option<(&Remains, &str)> {
+        match self {
+            Self::Failed { remains, region, .. }
+            | Self::NotMade { remains, region, .. }
+            | Self::Interrupted { remains, region, .. } => Some((remains, region)),
+            _ => None,
+        }
+    }
+}
+
+/// The remedy in a line `hint: …` of a script.
+fn told_hint(line: &str) -> Option<String> {
+    let hint = line.trim().strip_prefix("hint:")?;
+    Some(hint.trim().to_owned())
+}
+
+impl Remedy for ImageError {
+    fn exit(&self) -> ExitKind {
+        match self {
+            Self::Aws(error) => error.exit(),
+            Self::Incomplete { .. }
+            | Self::Licence
+            | Self::Package { .. }
+            | Self::Checksum { .. }
+            | Self::Agent { .. }
+            | Self::NoPacker { .. }
+            | Self::NotPacker { .. }
+            | Self::PackerTooOld { .. }
+            | Self::Work { .. }
+            | Self::Run { .. }
+            | Self::Refused { .. } => ExitKind::Precondition,
+            Self::Failed { .. } | Self::NotMade { .. } | Self::NotPublished { .. } | Self::NotPruned { .. } => {
+                ExitKind::Remote
+            }
+            Self::Interrupted { .. } => ExitKind::Interrupted,
+        }
+    }
+
+    fn details(&self) -> Vec<(String, String)> {
+        let mut details = Vec::new();
+        let mut add = |label: &str, text: String| details.push((label.to_owned(), text));
+        match self {
+            Self::Incomplete { missing } => {
+                let lines = missing.iter().map(|(key, what)| format!("`{key}`: {what}"));
+                add("lacks", lines.collect::<Vec<_>>().join("\n"));
+            }
+            Self::Checksum { expected, found, .. } => {
+                add("given", expected.clone());
+                add("found", found.clone());
+            }
+            Self::Refused { said, .. } => add("said", said.join("\n")),
+            Self::Failed { stage, reason, .. } => {
+                let said = stage
+                    .as_ref()
+                    .map(|failure| failure.said.as_slice())
+                    .unwrap_or_default();
+                // The hint has a place of its own.
+                let said = said.iter().map(String::as_str).filter(|line| told_hint(line).is_none());
+                let said = said.collect::<Vec<_>>().join("\n");
+                let reason = reason.as_ref().filter(|reason| !said.contains(reason.as_str()));
+                if let Some(reason) = reason {
+                    // Packer goes on to say which codes it would have taken: 0.
+                    let first = reason.split(".Allowed exit codes").next().unwrap_or_default();
+                    add("cause", first.to_owned());
+                }
+                if !said.is_empty() {
+                    add("said", said);
+                }
+            }
+            Self::NotPublished { why: Some(why), .. } => add("cause", why.clone()),
+            Self::Interrupted { stage, killed, .. } => {
+                if let Some(stage) = stage {
+                    add("during", stage.clone());
+                }
+                if *killed {
+                    add("packer", "killed, since it did not end by itself".into());
+                }
+            }
+            Self::NotPruned { left, .. } => {
+                add(
+                    "cause",
+                    left.iter()
+                        .map(|(what, why)| format!("{what}: {why}"))
+                        .collect::<Vec<_>>()
+                        .join("\n"),
+                );
+            }
+            _ => {}
+        }
+        if let Some(log) = self.log() {
+            add("log", log.display().to_string());
+        }
+        details
+    }
+
+    fn left(&self) -> Option<String> {
+        match self {
+            Self::NotPublished { image, .. } => Some(format!("image {image}, with its snapshots")),
+            Self::NotPruned { left, gone } => {
+                let names: Vec<&str> = left.iter().map(|(what, _)| what.as_str()).collect();
+                Some(format!("{}; {gone} removed", names.join(", ")))
+            }
+            _ => match self.remains() {
+                Some((remains, _)) => Some(remains.words()),
+                None => Some("nothing was changed".into()),
+            },
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Aws(error) => return error.hint(),
+            Self::Incomplete { .. } => {
+                "write it under `image:` in mqaws.yaml, or give it with --set KEY=VALUE; `mqaws init` shows every key".into()
+            }
+            Self::Licence => {
+                "read the licence that comes with the package; if you accept it, add --accept-licence. Nothing else accepts it".into()
+            }
+            Self::Package { .. } => "check `image.package` and its permissions".into(),
+            Self::Checksum { .. } => {
+                "was it downloaded whole, and is it the one that you mean? `image.package_sha256` is what its publisher states".into()
+            }
+            Self::Agent { .. } => {
+                "name the `mqaws-agent` of a release with --agent; from the sources `scripts/release` builds one that runs in every image"
+                    .into()
+            }
+            Self::NoPacker { .. } | Self::PackerTooOld { .. } => GET_PACKER.into(),
+            Self::NotPacker { .. } => format!("another program is called so too, such as cracklib's; {GET_PACKER}"),
+            Self::Work { .. } => "check the path, its permissions and the free space; TMPDIR says where the work directory is".into(),
+            Self::Run { .. } => "the machine is out of processes or memory; see `ulimit -u`".into(),
+            Self::Refused { verb: "init", .. } => {
+                "`packer init` loads the Amazon plugin from github.com: is there a way to it (network, HTTPS_PROXY)?".into()
+            }
+            Self::Refused { .. } => "change the key of `image:` that Packer complains about; `mqaws ami manifest` shows the template".into(),
+            Self::Failed { stage, remains, region, .. } => {
+                let told = stage.as_ref().and_then(|failure| failure.said.iter().rev().find_map(|line| told_hint(line)));
+                match (told, remains.hint(region)) {
+                    (Some(told), Some(remove)) => format!("{told}\n{remove}"),
+                    (Some(one), None) | (None, Some(one)) => one,
+                    (None, None) => "the log has everything that Packer and the scripts said; solve it, then build again".into(),
+                }
+            }
+            Self::NotMade { remains, region, .. } => remains.hint(region).unwrap_or_else(|| "the log has what Packer said".into()),
+            Self::NotPublished { image, parameter, source, region, .. } => {
+                let by_hand = format!(
+                    "deploy it with `--ami {image}`, or publish it: aws ssm put-parameter --region {region} --name {parameter} \
+                     --type String --data-type aws:ec2:image --overwrite --value {image}"
+                );
+                let first = source.as_ref().and_then(Remedy::hint);
+                first.map_or(by_hand.clone(), |first| format!("{first}\n{by_hand}"))
+            }
+            Self::NotPruned { .. } => "solve the cause, then run `mqaws ami prune` again".into(),
+            Self::Interrupted { remains, region, .. } => return remains.hint(region),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
