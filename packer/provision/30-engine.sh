@@ -62,6 +62,8 @@ ibm_mq() {
     fi
   done
 
+  # The agent reads certificates with it; RHEL and Amazon Linux have it, a bare Debian has not.
+  command -v openssl >/dev/null || install_packages openssl
   say "accept the licence"
   (cd "$server" && bash ./mqlicense.sh -accept >/dev/null)
   discard+=(/tmp/mq_license_*)

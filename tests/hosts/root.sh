@@ -37,7 +37,7 @@ fetch() {
   chroot "$new/merged" apt-get install -qq -y --no-install-recommends --download-only "$@" >/dev/null
   mv "$new"/merged/var/cache/apt/archives/*.deb "$new/archive/"
 }
-fetch nfs-common
+fetch nfs-common openssl
 fetch rabbitmq-server
 for package in "$new"/archive/*.deb; do
   dpkg-deb -f "$package"

@@ -14,6 +14,7 @@ echo "dnf $*" >>/srv/asked
 program() { printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1"; }
 case "$*" in
   *" list rabbitmq-server") [[ -e /etc/has-rabbitmq ]] || { echo "Error: No matching Packages to list" >&2 && exit 1; } ;;
+  *" openssl") program /usr/bin/openssl : ;;
   *" nfs-utils") program /usr/sbin/mount.nfs4 : ;;
   *" amazon-efs-utils" | *"/amazon-efs-utils.rpm") program /usr/sbin/mount.efs : ;;
   *" rabbitmq-server")
@@ -124,6 +125,7 @@ fn ibm_mq_on_rhel(root: &Path) {
     let expected = [
         "dnf -q -y install nfs-utils".to_owned(),
         "dnf -q -y install /var/tmp/amazon-efs-utils.rpm".to_owned(),
+        "dnf -q -y install openssl".to_owned(),
         "mqlicense -accept".to_owned(),
         format!("dnf -q -y install {rpms}"),
         "dnf -q clean all".to_owned(),

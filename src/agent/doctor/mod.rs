@@ -124,7 +124,7 @@ impl Image<'_> {
 type Found = Vec<(String, &'static str)>;
 
 /// The checks, in the order in which they are told.
-const CHECKS: [(&str, fn(&Image<'_>) -> Found); 15] = [
+const CHECKS: [(&str, fn(&Image<'_>) -> Found); 16] = [
     ("record of the image", parts::record),
     ("agent", parts::agent),
     ("units and settings", parts::units),
@@ -134,6 +134,7 @@ const CHECKS: [(&str, fn(&Image<'_>) -> Found); 15] = [
     ("engine", parts::engine),
     ("licence", parts::licence),
     ("file system clients", parts::clients),
+    ("openssl", parts::openssl),
     ("systemd", versions::systemd),
     ("glibc", versions::glibc),
     ("identity", traces::identity),

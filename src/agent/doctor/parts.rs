@@ -192,3 +192,12 @@ pub(super) fn clients(image: &Image<'_>) -> Found {
     }
     found
 }
+
+pub(super) fn openssl(image: &Image<'_>) -> Found {
+    let needed = image.record.as_ref().is_some_and(|record| record.engine == "ibm-mq");
+    if needed && !image.program("openssl") {
+        let what = "there is no openssl, with which the agent checks a certificate".to_owned();
+        return vec![(what, "install openssl")];
+    }
+    Found::new()
+}

@@ -60,6 +60,7 @@ impl Built {
         }
         image.program("/usr/sbin/mount.nfs4");
         image.program("/usr/sbin/mount.efs");
+        image.program("/usr/bin/openssl");
         image.put("/usr/lib/systemd/libsystemd-shared-252-46.el9_5.2.so", "");
         image.put(
             "/usr/lib64/libc.so.6",
@@ -212,6 +213,7 @@ const DEFECTS: &[Defect] = &[
         "mount.nfs4",
     ),
     ("file system clients", |i| i.remove("/usr/sbin/mount.efs"), "mount.efs"),
+    ("openssl", |i| i.remove("/usr/bin/openssl"), "no openssl"),
     (
         "systemd",
         |i| {
