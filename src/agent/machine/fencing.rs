@@ -89,6 +89,8 @@ impl Machine {
         self.opened = true;
         self.opening = false;
         self.alarm = None;
+        // This keeper tells it anew if it is still so.
+        self.full = false;
         self.retry_wait = self.policy.retry;
         match (&keeper.claimed, keeper.controller) {
             _ if self.killing || self.state != State::Fencing => {

@@ -515,4 +515,17 @@ fn what_fails_on_a_full_file_system_condemns_nobody_and_goes_on_once_there_is_ro
     host.tick();
     host.settle();
     assert_eq!((host.state(), host.machine.view().alarm), (State::Serving, None));
+
+    // A keeper that died told nobody that there is room again.
+    host.send(room(Some("no space left")));
+    host.send(Event::Keeper(KeeperEvent::Gone));
+    host.settle();
+    assert_eq!((host.state(), host.machine.view().alarm), (State::Serving, None));
+    host.start = Err(failure(FailureKind::Transient, "something else"));
+    host.died(false);
+    host.settle();
+    for _ in 0..4 {
+        host.tick();
+    }
+    assert_eq!(host.state(), State::Condemned);
 }
