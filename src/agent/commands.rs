@@ -1,9 +1,11 @@
 //! The agent's command line, as SSM and people run it. Data goes to standard output as JSON, errors to standard error.
 
 mod fence;
+pub mod fetch;
 
 pub use fence::DecisionFile;
 
+use super::doctor;
 use super::engine::{IbmMq, chain};
 use super::faults;
 use super::layout::Layout;
@@ -11,7 +13,7 @@ use super::marks::{Marks, unix_nanos};
 use super::processes::{self, Processes};
 use super::status::{self, StatusFile};
 use super::tuning;
-use crate::aws::signed::Imds;
+use crate::aws::signed::{Client, Imds, Object};
 use crate::model::agent::{AgentConfig, AgentStatus};
 use serde::Serialize;
 use std::fs;
@@ -34,6 +36,8 @@ usage: mqaws-agent [run]
        mqaws-agent pause | resume
        mqaws-agent fault stop-queue-manager | kill-queue-manager | hang-queue-manager
        mqaws-agent probe define | depth | delete
+       mqaws-agent doctor --image [--json]
+       mqaws-agent fetch s3://BUCKET/KEY FILE [--sha256 HEX]
        mqaws-agent --version
 example: mqaws-agent status --json";
 
@@ -92,15 +96,28 @@ pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
     }
 }
 
-/// Runs one command.
+/// Runs one command. `client` makes calls to AWS, in the region of the environment or of the instance.
 pub fn run(
     words: &[&str],
     layout: &Layout,
     guard: &Guard,
     engine: impl FnOnce(&AgentConfig) -> IbmMq,
     processes: impl FnOnce(&str) -> Processes,
+    client: impl FnOnce() -> Result<Client, String>,
 ) -> ExitCode {
     let result = match words {
+        ["doctor", "--image", options @ ..] if matches!(options, [] | ["--json"]) => {
+            return examine(layout, !options.is_empty());
+        }
+        ["fetch", address, file, options @ ..] if matches!(options, [] | ["--sha256", _]) => {
+            return match client() {
+                Ok(client) => get(&client, address, file, options.get(1).copied()),
+                Err(why) => {
+                    eprintln!("error: {why}");
+                    ExitCode::from(4)
+                }
+            };
+        }
         [tuning::VERB, _, path] => tuning::tune(Path::new(path)).map(|changed| {
             println!("{}", if changed { "changed" } else { "unchanged" });
         }),
@@ -152,6 +169,50 @@ pub fn run(
 fn print(value: &impl Serialize) -> Result<(), String> {
     let text = serde_json::to_string(value).map_err(|e| e.to_string())?;
     writeln!(io::stdout(), "{text}").map_err(|e| format!("write: {e}"))
+}
+
+/// Exit 3 for an image that is not what it should be.
+fn examine(layout: &Layout, json: bool) -> ExitCode {
+    let report = doctor::examine(layout.root());
+    let printed = match json {
+        true => print(&report),
+        false => write!(io::stdout(), "{report}").map_err(|e| format!("write: {e}")),
+    };
+    match printed {
+        Ok(()) if report.findings.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(3),
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(4)
+        }
+    }
+}
+
+/// Exit 3 for what the caller named wrongly, 4 for what S3 or the disk refused.
+fn get(client: &Client, address: &str, file: &str, sha256: Option<&str>) -> ExitCode {
+    let Some(object) = Object::parse(address) else {
+        eprintln!("error: `{address}` is no address of an object\nhint: it has the form s3://BUCKET/KEY");
+        return ExitCode::from(2);
+    };
+    match fetch::fetch(client, &object, Path::new(file), sha256) {
+        Ok(fetched) => match print(&fetched) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("error: {why}");
+                ExitCode::from(4)
+            }
+        },
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            if let Some(hint) = error.hint() {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(match error {
+                fetch::FetchError::Checksum { .. } => 3,
+                _ => 4,
+            })
+        }
+    }
 }
 
 fn marks(layout: &Layout, since: &str) -> Result<(), String> {

@@ -2,11 +2,13 @@
 //!
 //! Reading order: [`machine`] decides, purely; [`ports`] are what it needs of the world; [`run`] is the main loop and
 //! [`work`] what it has done; [`engine`], [`cloud`] and [`processes`] implement ports; [`keeper`] is the process that holds
-//! the lock; [`host`] holds the ports of a real host. [`wiring`] puts it all together, for the lab or for a real host; [`commands`] is the command line.
+//! the lock; [`host`] holds the ports of a real host. [`wiring`] puts it all together, for the lab or for a real host; [`commands`] is the command line, and [`doctor`] looks at the
+//! image that a host boots from.
 
 pub mod clock;
 pub mod cloud;
 pub mod commands;
+pub mod doctor;
 pub mod engine;
 pub mod faults;
 pub mod host;

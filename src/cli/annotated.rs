@@ -1,5 +1,7 @@
 //! The annotated configuration file that `init` writes.
 
+mod image;
+
 use crate::aws::{Vpc, VpcSubnet};
 use crate::model::{Deployment, Placement};
 use std::fmt::Write;
@@ -343,6 +345,8 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
         "arn:aws:sns:eu-west-1:123456789012:operations",
     );
 
+    out.push_str(&image::section(&deployment.image));
+
     out.push_str("\n# Tags of everything that is made.\ntags:\n");
     if deployment.tags.is_empty() {
         out.push_str("  # cost-centre: messaging\n");
@@ -429,6 +433,7 @@ mod tests {
 
     #[test]
     fn what_was_given_is_written_down() {
+        let digest = "01".repeat(32);
         let flags = [
             ("queue_manager.name", "ON"),
             ("queue_manager.definitions", "own: 1.mqsc"),
@@ -447,6 +452,22 @@ mod tests {
             ("storage.start_on_lease", "false"),
             ("security.allow_faults", "true"),
             ("profile", "dev: x"),
+            ("image.engine", "ibm-mq"),
+            ("image.source", "filter:self/(a) *"),
+            ("image.vpc", "vpc-00000001"),
+            ("image.subnet", "subnet-00000001"),
+            ("image.instance_type", "c7i.large"),
+            ("image.connect", "session-manager"),
+            ("image.ssh_username", "admin"),
+            ("image.instance_profile", "on"),
+            ("image.package", "s3://bucket/a: b"),
+            ("image.package_sha256", &digest),
+            ("image.engine_version", "1e3"),
+            ("image.mount", "efs-utils"),
+            ("image.efs_utils_package", "a: b.rpm"),
+            ("image.efs_utils_sha256", &digest),
+            ("image.kms_key", "alias/images"),
+            ("image.root_device", "/dev/xvda"),
             ("tags", "at=12:30:45,on=off"),
         ];
         let overrides = flags

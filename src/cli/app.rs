@@ -2,7 +2,7 @@
 
 use super::args::{Cli, Color, Command, Format};
 use super::{CliError, Context, Failure, Outcome, Output, Progress};
-use super::{completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
+use super::{ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use crate::remedy::ExitKind;
 use clap::{CommandFactory, FromArgMatches};
 use serde_json::json;
@@ -44,6 +44,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Status(args) => status::run(context, args),
         Command::Destroy(args) => destroy::run(context, args),
         Command::FailoverTest(args) => failover_test::run(context, args),
+        Command::Ami(args) => ami::run(context, args),
         Command::Lab(args) => lab::run(context, args),
         Command::Completions(args) => completions::run(context, args),
         Command::Man(args) => man::run(context, args),

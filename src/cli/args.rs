@@ -1,6 +1,6 @@
 //! The command line as clap sees it.
 
-use super::{completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
+use super::{ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use std::path::PathBuf;
 
@@ -129,6 +129,8 @@ pub enum Command {
     FailoverTest(failover_test::Args),
     /// Delete a stack and keep its data
     Destroy(destroy::Args),
+    /// Make the image that instances start from
+    Ami(ami::Args),
     /// Start, stop and look at the local cloud
     Lab(lab::Args),
     /// Print a completion script for a shell

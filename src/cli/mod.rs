@@ -17,6 +17,7 @@ mod progress;
 mod view;
 mod words;
 
+pub mod ami;
 pub mod completions;
 pub mod demo;
 pub mod deploy;

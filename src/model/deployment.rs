@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::cidr::Cidr;
 use super::definitions::Definitions;
+use super::image::Image;
 use super::names::{
     AmiId, InstanceType, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn, StackName,
     SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
@@ -51,7 +52,10 @@ pub struct Deployment {
     /// Who is told when something is wrong.
     #[schemars(default)]
     pub alarms: Alarms,
-    /// Tags of the stack and of everything in it, at most 40.
+    /// How the image is made that instances start from.
+    #[schemars(default)]
+    pub image: Image,
+    /// Tags of the stack and of everything in it, and of images, at most 40.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(default, with = "std::collections::BTreeMap<TagKey, TagValue>", extend("maxProperties" = 40))]
     pub tags: IndexMap<TagKey, TagValue>,
@@ -359,6 +363,7 @@ impl Default for Deployment {
             credentials: Credentials::default(),
             security: Security::default(),
             alarms: Alarms::default(),
+            image: Image::default(),
             tags: IndexMap::new(),
         }
     }

@@ -8,6 +8,7 @@ mod cidr;
 pub mod config;
 mod definitions;
 mod deployment;
+mod image;
 mod names;
 
 pub use cidr::Cidr;
@@ -15,6 +16,10 @@ pub use definitions::Definitions;
 pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
     Security, Storage, Throughput, Topology, json_schema,
+};
+pub use image::{
+    Connect, DeviceName, Engine, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
+    ParameterName, Sha256, SourceImage,
 };
 pub use names::{
     AmiId, InstanceType, InvalidName, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn,

@@ -93,7 +93,9 @@ macro_rules! checked {
     };
 }
 
-fn between(text: &str, min: usize, max: usize) -> bool {
+pub(in crate::model) use checked;
+
+pub(in crate::model) fn between(text: &str, min: usize, max: usize) -> bool {
     (min..=max).contains(&text.chars().count())
 }
 

@@ -8,6 +8,7 @@ mod compute;
 mod entry;
 mod iam;
 mod network;
+pub mod packer;
 mod parameters;
 mod storage;
 mod traffic;

@@ -25,7 +25,7 @@ run() {
   echo $BASHPID >"$group/cgroup.procs"
   if [[ ! -e $disk/var-mqm ]]; then
     truncate -s 64M "$disk/var-mqm"
-    mkfs.ext4 -q -E root_owner=990:990 "$disk/var-mqm"
+    mkfs.ext4 -q -E root_owner=1234:1234 "$disk/var-mqm"
   fi
   mount --make-rprivate /
   mount -t overlay -o "lowerdir=$MQAWS_RIG_IMAGE:$MQAWS_RIG_ROOT,upperdir=$disk/upper,workdir=$disk/work" guest "$disk/root"

@@ -54,9 +54,7 @@ impl Wiring {
     }
 
     fn client(&self, config: &AgentConfig) -> Client {
-        let credentials = Arc::new(ImdsCredentials::new(imds()));
-        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new());
-        Client::new(Endpoints::from_env(&config.region), credentials, transport)
+        client(&config.region)
     }
 
     fn ports(
@@ -83,6 +81,19 @@ impl Wiring {
 /// The metadata service answers from the host itself: what takes longer than this will not come.
 fn imds() -> Imds {
     Imds::from_env(Arc::new(HttpTransport::with_deadline(Duration::from_secs(3))))
+}
+
+fn client(region: &str) -> Client {
+    let credentials = Arc::new(ImdsCredentials::new(imds()));
+    let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new());
+    Client::new(Endpoints::from_env(region), credentials, transport)
+}
+
+/// A client where there is no configuration yet: in the region that `AWS_REGION` names, else that of the instance.
+fn client_without_config() -> Result<Client, String> {
+    let named = std::env::var("AWS_REGION").ok().filter(|r| !r.is_empty());
+    let region = named.map_or_else(|| imds().need("placement/region"), Ok);
+    Ok(client(&region.map_err(|e| super::engine::chain(&e))?))
 }
 
 /// Runs a keeper on the configuration that its standard input holds.
@@ -186,6 +197,7 @@ fn run_command(
             &wiring.guard,
             |config| wiring.engine(config),
             |name| wiring.processes(name),
+            client_without_config,
         ),
     }
 }

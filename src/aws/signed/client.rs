@@ -6,7 +6,10 @@ use super::error::CallError;
 use super::retry::{RetryPolicy, expired, repeatable, spread};
 use super::transport::{Transport, TransportError};
 use super::xml::Node;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
 use aws_sigv4::sign::v4;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -24,20 +27,21 @@ pub struct Client {
 }
 
 /// A request before it is signed.
-struct Unsigned<'a> {
-    service: Service,
+pub(super) struct Unsigned<'a> {
+    pub service: Service,
     /// `GET` or `POST`.
-    method: &'static str,
+    pub method: &'static str,
     /// Path and query below the service's URL.
-    path: String,
-    headers: &'a [(&'a str, &'a str)],
-    body: &'a [u8],
+    pub path: String,
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: &'a [u8],
 }
 
 /// What AWS answered, before it is read.
-struct Answer {
-    status: u16,
-    body: Vec<u8>,
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: Vec<u8>,
 }
 
 impl Client {
@@ -140,7 +144,7 @@ impl Client {
         self.call(action, &request, error_of)
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         action: &str,
         request: &Unsigned<'_>,
@@ -195,9 +199,11 @@ impl Client {
             })
         })?;
         let answer = self.transport.send(request).map_err(Failure::Transport)?;
+        let (parts, body) = answer.into_parts();
         Ok(Answer {
-            status: answer.status().as_u16(),
-            body: answer.into_body(),
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
         })
     }
 
@@ -221,7 +227,7 @@ impl Client {
             .region(self.endpoints.region())
             .name(unsigned.service.name())
             .time(SystemTime::now())
-            .settings(SigningSettings::default())
+            .settings(settings(unsigned.service))
             .build()?
             .into();
         let host = url.parse::<http::Uri>()?;
@@ -242,13 +248,24 @@ impl Client {
     }
 }
 
+/// S3 takes the path as it is sent, and wants the digest of the body in a header.
+fn settings(service: Service) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if service == Service::S3 {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    settings
+}
+
 enum Failure {
     Transport(TransportError),
     Final(CallError),
 }
 
 /// Percent-encoding of a form value: everything but unreserved characters.
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -259,8 +276,8 @@ fn encode(text: &str) -> String {
     out
 }
 
-/// Code and message of `<ErrorResponse><Error>` and of EC2's `<Response><Errors><Error>`.
-fn query_error(answer: &Answer) -> (String, String) {
+/// Code and message of `<ErrorResponse><Error>`, of EC2's `<Response><Errors><Error>` and of S3's `<Error>`.
+pub(super) fn query_error(answer: &Answer) -> (String, String) {
     let text = |node: &Node, name: &str| node.text(&[name]).unwrap_or_default().to_owned();
     match Node::parse(&answer.body) {
         Ok(root) => match root.find("Error") {

@@ -15,6 +15,8 @@ pub enum Service {
     SecretsManager,
     /// EFS.
     Efs,
+    /// S3, its buckets as paths.
+    S3,
 }
 
 impl Service {
@@ -27,17 +29,18 @@ impl Service {
             Self::CloudWatch => "monitoring",
             Self::SecretsManager => "secretsmanager",
             Self::Efs => "elasticfilesystem",
+            Self::S3 => "s3",
         }
     }
 
-    /// Version of the query API; `None` for a service that speaks JSON.
+    /// Version of the query API; `None` for a service that has none.
     pub(super) fn version(self) -> Option<&'static str> {
         match self {
             Self::Ec2 => Some("2016-11-15"),
             Self::AutoScaling => Some("2011-01-01"),
             Self::CloudFormation => Some("2010-05-15"),
             Self::CloudWatch => Some("2010-08-01"),
-            Self::SecretsManager | Self::Efs => None,
+            Self::SecretsManager | Self::Efs | Self::S3 => None,
         }
     }
 }
@@ -47,6 +50,7 @@ impl Service {
 pub struct Endpoints {
     region: String,
     every: Option<String>,
+    s3: Option<String>,
 }
 
 impl Endpoints {
@@ -54,15 +58,19 @@ impl Endpoints {
     pub fn new(region: &str, every: Option<&str>) -> Self {
         Self {
             region: region.to_owned(),
-            every: every
-                .filter(|e| !e.is_empty())
-                .map(|e| e.trim_end_matches('/').to_owned()),
+            every: every.and_then(trimmed),
+            s3: None,
         }
     }
 
-    /// The endpoints of a region, or the one named by `AWS_ENDPOINT_URL`.
+    /// The endpoints of a region, or the one named by `AWS_ENDPOINT_URL`; for S3 that of `AWS_ENDPOINT_URL_S3`.
     pub fn from_env(region: &str) -> Self {
-        Self::new(region, std::env::var("AWS_ENDPOINT_URL").ok().as_deref())
+        let named = |variable: &str| std::env::var(variable).ok();
+        let all = Self::new(region, named("AWS_ENDPOINT_URL").as_deref());
+        Self {
+            s3: named("AWS_ENDPOINT_URL_S3").as_deref().and_then(trimmed),
+            ..all
+        }
     }
 
     /// The region.
@@ -72,7 +80,8 @@ impl Endpoints {
 
     /// URL of a service, with a path of `/`.
     pub fn url(&self, service: Service) -> String {
-        match &self.every {
+        let own = self.s3.as_ref().filter(|_| service == Service::S3);
+        match own.or(self.every.as_ref()) {
             Some(url) => format!("{url}/"),
             None => format!(
                 "https://{}.{}.{}/",
@@ -82,6 +91,10 @@ impl Endpoints {
             ),
         }
     }
+}
+
+fn trimmed(url: &str) -> Option<String> {
+    Some(url.trim_end_matches('/').to_owned()).filter(|u| !u.is_empty())
 }
 
 /// DNS suffix of the region's partition.
@@ -137,5 +150,9 @@ mod tests {
         for (region, every, service, expected) in cases {
             assert_eq!(Endpoints::new(region, every).url(service), expected);
         }
+        let mut own = Endpoints::new("eu-west-1", Some("http://127.77.0.1:4566"));
+        own.s3 = Some("http://127.77.0.1:9000".to_owned());
+        assert_eq!(own.url(Service::S3), "http://127.77.0.1:9000/");
+        assert_eq!(own.url(Service::Ec2), "http://127.77.0.1:4566/");
     }
 }

@@ -97,6 +97,9 @@ impl Remedy for CallError {
             Self::Api { action, code, .. } if code.contains("AccessDenied") || code == "UnauthorizedOperation" => {
                 Some(format!("the instance role must allow {action}"))
             }
+            Self::Api { code, .. } if code == "PermanentRedirect" || code == "AuthorizationHeaderMalformed" => {
+                Some("the bucket is in another region: name it in AWS_REGION".to_owned())
+            }
             _ => None,
         }
     }

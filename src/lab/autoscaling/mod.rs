@@ -14,6 +14,7 @@ mod groups;
 mod health;
 mod hooks;
 mod service;
+mod settings;
 
 #[cfg(test)]
 mod tests;

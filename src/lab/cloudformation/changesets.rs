@@ -3,10 +3,10 @@
 use super::diff;
 use super::events;
 use super::intrinsics::Scope;
+use super::request::{check_name, check_params, on_failure, stack_arn};
 use super::schema::{self, UNKNOWN};
 use super::service::CloudFormation;
 use super::signals::missing;
-use super::stacks::{check_name, check_params, on_failure, stack_arn};
 use super::state::{ChangeSet, Desired, OnFailure, Stack, State};
 use super::template::invalid;
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Caller, Cloud, flag, only, text};

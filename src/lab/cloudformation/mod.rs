@@ -17,6 +17,7 @@ pub mod operations;
 pub mod parameters;
 pub mod provision;
 pub mod references;
+mod request;
 pub mod resources;
 pub mod rolling;
 pub mod schema;

@@ -6,6 +6,7 @@
 
 mod agent;
 mod commands;
+mod execution;
 mod parameters;
 mod service;
 

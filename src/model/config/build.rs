@@ -14,13 +14,13 @@ use crate::model::deployment::{
 use crate::model::{Cidr, Definitions, InvalidName, Region, SubnetId, TagKey, TagValue, ZoneName};
 
 /// What is wrong with a value, before its key and place are known.
-struct Wrong {
+pub(super) struct Wrong {
     message: String,
     hint: String,
 }
 
 impl Wrong {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             hint: hint.into(),
@@ -39,17 +39,17 @@ impl From<&InvalidName> for Wrong {
 }
 
 impl Reader {
-    fn place(&self, key: &str) -> Place {
+    pub(super) fn place(&self, key: &str) -> Place {
         self.given
             .get(key)
             .map_or(Place::Default, |given| given.place().clone())
     }
 
-    fn is_given(&self, key: &str) -> bool {
+    pub(super) fn is_given(&self, key: &str) -> bool {
         self.given.contains_key(key)
     }
 
-    fn scalar<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn scalar<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
         let Some(Given::Scalar((text, place))) = self.given.get(key) else {
             return None;
         };
@@ -63,7 +63,7 @@ impl Reader {
         }
     }
 
-    fn name<T: FromStr<Err = InvalidName>>(&mut self, key: &str) -> Option<T> {
+    pub(super) fn name<T: FromStr<Err = InvalidName>>(&mut self, key: &str) -> Option<T> {
         self.scalar(key, |text| text.parse().map_err(|error| Wrong::from(&error)))
     }
 
@@ -108,7 +108,7 @@ impl Reader {
         })
     }
 
-    fn choice<T: Copy>(&mut self, key: &str, all: &[(&str, T)], default: T) -> T {
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, all: &[(&str, T)], default: T) -> T {
         let parsed = self.scalar(key, |text| {
             all.iter()
                 .find(|(word, _)| *word == text)
@@ -172,6 +172,7 @@ impl Reader {
             alarms: Alarms {
                 topic: self.name("alarms.topic"),
             },
+            image: self.image(),
             tags: self.tags(),
             region,
             queue_manager,

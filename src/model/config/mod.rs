@@ -5,6 +5,7 @@
 
 mod build;
 mod error;
+mod image;
 mod keys;
 mod overrides;
 mod place;

@@ -30,6 +30,16 @@ fn nothing_is_the_documented_defaults() {
 }
 
 #[test]
+fn a_file_may_consist_of_comments_and_hardly_anything_else() {
+    let text = format!(
+        "network:\n{}tags:\n{}  on: off\n",
+        "  # a line\n".repeat(500),
+        "  # a: b\n".repeat(500)
+    );
+    assert_eq!(load(&text).unwrap().deployment.tags.len(), 1);
+}
+
+#[test]
 fn every_mistake_is_told_at_once_each_with_its_place() {
     let text = "\
 stack: 1st
@@ -386,4 +396,69 @@ fn the_file_of_definitions_is_read_beside_the_configuration() {
         .unwrap()
         .with_definitions(|_, _| panic!("there is nothing to read"));
     assert_eq!(none.unwrap().deployment.queue_manager.definitions, None);
+}
+
+#[test]
+fn an_image_is_read_and_what_does_not_go_together_is_told() {
+    let digest = "ab".repeat(32);
+    let text = format!(
+        "storage: {{mount: nfs}}\nimage:\n  source: filter:self/base-*\n  connect: session-manager\n  instance_profile: builder\n  package: s3://bucket/mq.tar.gz\n  package_sha256: {digest}\n  mount: efs-utils\n"
+    );
+    let deployment = load(&text).unwrap().deployment;
+    assert_eq!(deployment.image.source().to_string(), "filter:self/base-*");
+    assert_eq!(deployment.image_mount().as_str(), "efs-utils");
+
+    let place = |line: &str| format!("mqaws.yaml:{line}");
+    let told = |text: &str| -> Vec<(String, String)> { refused(&format!("image:\n{text}")) };
+    for (text, at, message) in [
+        (
+            "  source: RHEL-9\n",
+            "2:11",
+            "`RHEL-9` is no source image: an AMI id, ssm:/NAME of a parameter, or filter:OWNER/NAME with * and ? in the name",
+        ),
+        ("  vpc: vpc-12345678\n", "2:8", "a VPC to build in needs a subnet"),
+        (
+            "  connect: session-manager\n",
+            "2:12",
+            "connecting by Session Manager needs an instance profile",
+        ),
+        (
+            "  connect: session-manager\n  instance_profile: b\n  ssh_from: 10.0.0.0/8\n",
+            "4:13",
+            "`image.ssh_from` does not go with Session Manager, which opens no port",
+        ),
+        (
+            &format!("  package: s3://bucket/key\n  package_sha256: {digest}\n"),
+            "2:12",
+            "a package in S3 needs an instance profile",
+        ),
+        (
+            "  package: a.tar.gz\n",
+            "2:12",
+            "`image.package` is not taken without its checksum",
+        ),
+        (
+            &format!("  package_sha256: {digest}\n"),
+            "2:19",
+            "`image.package_sha256` is the checksum of nothing",
+        ),
+        (
+            "  engine: rabbitmq\n  package: a.tar.gz\n",
+            "3:12",
+            "`image.package` does not go with engine `rabbitmq`, which comes from the distribution",
+        ),
+        (
+            &format!("  mount: nfs\n  efs_utils_package: a.rpm\n  efs_utils_sha256: {digest}\n"),
+            "3:22",
+            "`image.efs_utils_package` does not go with `image.mount: nfs`, which needs no efs-utils",
+        ),
+        (
+            "  efs_utils_package: s3://bucket/key\n",
+            "2:22",
+            "`image.efs_utils_package` must be the path of a file, found `s3://bucket/key`",
+        ),
+    ] {
+        let found = told(text);
+        assert!(found.contains(&(place(at), message.to_owned())), "{text}: {found:?}");
+    }
 }

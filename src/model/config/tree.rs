@@ -45,8 +45,10 @@ pub(super) fn parse(source: Source<'_>) -> Result<Node, ConfigError> {
             spot: Spot::default(),
         });
     }
-    // Twice the same key is told like every other mistake, with the place of the second.
     let options = serde_saphyr::options! {
+        // With them, the reader refuses a file that has a hundred lines of comments in a row.
+        emit_comments: false,
+        // Twice the same key is told like every other mistake, with the place of the second.
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
     };

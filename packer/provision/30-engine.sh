@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# 30-engine.sh: the engine. IBM MQ from the archive that the user names, once its checksum and the licence are in order;
+# RabbitMQ from the distribution. Nothing is unpacked before that, and nothing is started.
+# shellcheck disable=SC2034 # for step.sh
+step=engine
+# shellcheck source-path=SCRIPTDIR source=step.sh
+. /tmp/mqaws-provision/step.sh
+
+# Parts of IBM MQ in the order in which they depend on one another; what follows `--` is installed where it is there.
+parts=(Runtime JRE Java GSKit Server -- AMQP AMS Client Samples)
+
+# The file of a part in the folder $1, by the names of IBM's packages.
+file_of() {
+  local pattern
+  case $packages in
+    apt) pattern="$1/ibmmq-${2,,}_[0-9]*.deb" ;;
+    dnf) pattern="$1/MQSeries$2-[0-9]*.rpm" ;;
+  esac
+  compgen -G "$pattern" | head -n 1
+}
+
+version() { [[ -x /opt/mqm/bin/dspmqver ]] && /opt/mqm/bin/dspmqver -b -f 2; }
+
+ibm_mq() {
+  [[ ${MQAWS_ACCEPT_LICENCE:-} == yes ]] ||
+    fail 3 "the licence of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive shows it), then pass --accept-licence"
+  local found
+  if found=$(version); then
+    [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
+      fail 3 "IBM MQ $found is installed, not $MQAWS_ENGINE_VERSION" "take a base image without IBM MQ, or correct image.engine_version"
+    say "IBM MQ $found is installed already"
+    return
+  fi
+  local archive=${MQAWS_PACKAGE:-}
+  [[ $archive ]] || fail 3 "no package of IBM MQ is named" "set image.package to IBM's archive, a file or an s3:// address"
+  # Not below /tmp, which may be in memory: the archive is large.
+  work=$(mktemp -d /var/tmp/mqaws-engine.XXXXXX)
+  discard+=("$work")
+  if [[ $archive == s3://* ]]; then
+    archive=$work/package
+    say "get $MQAWS_PACKAGE"
+    chmod 755 "$provision/mqaws-agent"
+    AWS_REGION=${MQAWS_REGION:-} "$provision/mqaws-agent" fetch "$MQAWS_PACKAGE" "$archive" ||
+      fail 3 "$MQAWS_PACKAGE was not got" "the instance profile of the build must allow s3:GetObject on it"
+  fi
+  verify "$archive" "${MQAWS_PACKAGE_SHA256:-}" "the package of IBM MQ"
+
+  tar -xf "$archive" -C "$work" MQServer ||
+    fail 3 "the package of IBM MQ is no archive with a folder MQServer" "take IBM's archive for Linux as it is"
+  local server=$work/MQServer part file needed=1 files=() edition=.rpm
+  if [[ $packages == apt ]]; then edition=.deb; fi
+  [[ -f $server/mqlicense.sh ]] || fail 3 "the package of IBM MQ has no MQServer/mqlicense.sh" "take IBM's archive for Linux as it is"
+  for part in "${parts[@]}"; do
+    if [[ $part == -- ]]; then
+      needed=
+      continue
+    fi
+    if file=$(file_of "$server" "$part"); then
+      files+=("$file")
+    elif [[ $needed ]]; then
+      fail 3 "the package of IBM MQ has no part $part as $edition" "take IBM's archive of IBM MQ Server whose packages are $edition files"
+    else
+      say "the package has no part $part"
+    fi
+  done
+
+  say "accept the licence"
+  (cd "$server" && bash ./mqlicense.sh -accept >/dev/null)
+  discard+=(/tmp/mq_license_*)
+  chmod 755 "$work"
+  install_packages "${files[@]}"
+  # A production licence; the agent accepts it on every boot, since /var/mqm is new on each instance.
+  if [[ -f $server/licenses/amqpcert.lic ]]; then
+    install -D -m 0644 "$server/licenses/amqpcert.lic" /etc/mqaws/licence.lic
+  fi
+
+  found=$(version) || fail 1 "/opt/mqm/bin/dspmqver does not say which version is installed" "run it on the build host: packer build -on-error=ask"
+  [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
+    fail 3 "the package holds IBM MQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version or image.package"
+  local mqm
+  mqm=$(stat -c %u:%g /var/mqm)
+  [[ $mqm == "$MQAWS_MQM_UID:$MQAWS_MQM_GID" ]] || fail 1 "/var/mqm belongs to $mqm" "its ids must be those of mqm"
+  say "IBM MQ $found is installed"
+}
+
+rabbitmq() {
+  if ! command -v rabbitmqctl >/dev/null; then
+    has_package rabbitmq-server ||
+      fail 3 "the repositories of this system have no rabbitmq-server" "take a base image whose repositories have it and Erlang: Amazon Linux 2023 itself and RHEL 9 have neither, Debian 12 does"
+    # The package would start it, and a node that has run has a cookie, which every instance would share.
+    local policy=/usr/sbin/policy-rc.d
+    if [[ $packages == apt && ! -e $policy ]]; then
+      discard+=("$policy")
+      printf '#!/bin/sh\nexit 101\n' >"$policy"
+      chmod 755 "$policy"
+    fi
+    install_packages rabbitmq-server
+  fi
+  systemctl -q disable rabbitmq-server.service
+  local found
+  case $packages in
+    apt) found=$(dpkg-query -W -f '${Version}' rabbitmq-server) ;;
+    dnf) found=$(rpm -q --qf '%{VERSION}' rabbitmq-server) ;;
+  esac
+  [[ $found == "$MQAWS_ENGINE_VERSION"* ]] ||
+    fail 3 "the distribution has RabbitMQ $found, not $MQAWS_ENGINE_VERSION" "set image.engine_version to it, or take another base image"
+  say "RabbitMQ $found is installed, and not started at boot"
+}
+
+case $MQAWS_ENGINE in
+  ibm-mq) ibm_mq ;;
+  rabbitmq) rabbitmq ;;
+esac

@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# step.sh: what every step begins with. Sourced after `step=NAME`, never run on its own.
+# The steps change the machine that they run on and wipe its identity. So none runs unless the provisioner says that this
+# machine becomes an image (MQAWS_PROVISION=1), nor on one that carries a deployment.
+set -euo pipefail
+# Where the provisioner puts this folder, the agent and the packages. The last step takes it away.
+# shellcheck disable=SC2034 # for the steps
+provision=/tmp/mqaws-provision
+
+say() { printf 'mqaws: %s: %s\n' "${step:?}" "$*"; }
+
+# What a step leaves for its end to take away.
+discard=()
+told=
+
+# fail EXIT ERROR HINT: 3 where the user has to do something first, else 1.
+fail() {
+  printf 'error: %s: %s\nhint: %s\n' "$step" "$2" "$3" >&2
+  told=1
+  exit "$1"
+}
+
+finish() {
+  local code=$? last=$BASH_COMMAND
+  rm -rf -- "${discard[@]}"
+  if ((code)) && [[ -z $told ]]; then
+    printf 'error: %s: exit %d of: %s\nhint: what it printed is above\n' "$step" "$code" "$last" >&2
+    exit 1
+  fi
+}
+trap finish EXIT
+
+[[ ${MQAWS_PROVISION:-} == 1 ]] ||
+  fail 3 "this machine is not said to become an image" "the rendered Packer template sets MQAWS_PROVISION=1; run the steps by it, and never on a machine that you need"
+((EUID == 0)) || fail 3 "this step needs root" "let the provisioner run it by sudo"
+[[ ! -e /etc/mqaws/agent.json ]] ||
+  fail 3 "this machine carries a deployment (/etc/mqaws/agent.json)" "build from a base image, not on an instance of mqaws"
+
+# One word each: they go into files and commands.
+for variable in MQAWS_ENGINE MQAWS_AGENT_VERSION MQAWS_ENGINE_VERSION MQAWS_MOUNT MQAWS_MQM_UID MQAWS_MQM_GID; do
+  [[ ${!variable:-} =~ ^[A-Za-z0-9.+~_-]+$ ]] ||
+    fail 3 "$variable is \`${!variable:-}\`, not one word" "the rendered Packer template sets it"
+done
+# shellcheck disable=SC2034 # for the steps
+case $MQAWS_ENGINE in
+  ibm-mq) user=mqm ;;
+  rabbitmq) user=rabbitmq ;;
+  *) fail 3 "MQAWS_ENGINE is \`$MQAWS_ENGINE\`" "it is ibm-mq or rabbitmq" ;;
+esac
+
+# shellcheck source=/dev/null
+system=$(. /etc/os-release && echo "$ID")
+case $system in
+  debian | ubuntu) packages=apt ;;
+  rhel | amzn) packages=dnf ;;
+  *) fail 3 "the steps do not know the system \`$system\`" "take a base image of RHEL 9, Amazon Linux 2023, Debian 12 or Ubuntu" ;;
+esac
+
+# Names of the distribution, or package files.
+install_packages() {
+  say "install $*"
+  case $packages in
+    apt) DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" ;;
+    dnf) dnf -q -y install "$@" ;;
+  esac
+}
+
+# Whether the distribution has a package of this name.
+has_package() {
+  case $packages in
+    apt) apt-get -qq -s install --no-install-recommends "$1" >/dev/null 2>&1 ;;
+    dnf) dnf -q list "$1" >/dev/null 2>&1 ;;
+  esac
+}
+
+# verify FILE SHA256 WHAT: before anything of a file is used.
+verify() {
+  local file=$1 wanted=$2 what=$3 found
+  [[ -f $file ]] || fail 3 "there is no $what at $file" "name its file in the image section of mqaws.yaml"
+  [[ $wanted =~ ^[0-9A-Fa-f]{64}$ ]] ||
+    fail 3 "the SHA-256 of $what is \`$wanted\`, not 64 hexadecimal digits" "take it from where you got the file, not from the file itself"
+  found=$(sha256sum "$file" | cut -d' ' -f1)
+  [[ $found == "${wanted,,}" ]] ||
+    fail 3 "the SHA-256 of $what is $found, not ${wanted,,}" "get the file again, or correct its checksum in mqaws.yaml"
+  say "the SHA-256 of $what is right"
+}

@@ -1,0 +1,194 @@
+//! What must be there: record, agent, units, settings, the engine and its user, the clients of the file system.
+
+use super::{Found, Image, SHIPPED, Shipped};
+use std::os::unix::fs::PermissionsExt;
+
+/// Commands of IBM MQ that the agent runs.
+const IBM_MQ: [&str; 11] = [
+    "crtmqm", "strmqm", "endmqm", "dspmq", "dltmqm", "runmqsc", "dspmqinf", "addmqinf", "dspmqver", "crtmqdir",
+    "setmqprd",
+];
+/// Commands of RabbitMQ.
+const RABBITMQ: [&str; 2] = ["rabbitmq-server", "rabbitmqctl"];
+const AGAIN: &str = "provision the image again, with mqaws and mqaws-agent of one release";
+
+/// Where programs of the distribution are.
+const SYSTEM: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+impl Image<'_> {
+    /// Whether a file is there that can be run. A link of the image leads within the image.
+    fn runs(&self, path: &str) -> bool {
+        let Ok(meta) = self.at(path).symlink_metadata() else {
+            return false;
+        };
+        meta.is_symlink() || meta.is_file() && meta.permissions().mode() & 0o111 != 0
+    }
+
+    fn program(&self, name: &str) -> bool {
+        SYSTEM.iter().any(|dir| self.runs(&format!("{dir}/{name}")))
+    }
+}
+
+pub(super) fn record(image: &Image<'_>) -> Found {
+    let remedy = "only an image that the provisioning made has a record: run it on a base image";
+    let Some(record) = &image.record else {
+        return vec![("/etc/mqaws/image.json is missing or cannot be read".to_owned(), remedy)];
+    };
+    let mut found = Vec::new();
+    if record.schema != "mqaws.image/1" {
+        found.push((
+            format!("the record's schema is {}, not mqaws.image/1", record.schema),
+            AGAIN,
+        ));
+    }
+    if !["ibm-mq", "rabbitmq"].contains(&record.engine.as_str()) {
+        found.push((format!("this agent does not know the engine {}", record.engine), AGAIN));
+    }
+    found
+}
+
+pub(super) fn agent(image: &Image<'_>) -> Found {
+    let mut found = Vec::new();
+    if !image.runs("/usr/bin/mqaws-agent") {
+        found.push(("/usr/bin/mqaws-agent is missing or cannot be run".to_owned(), AGAIN));
+    }
+    let this = env!("CARGO_PKG_VERSION");
+    if let Some(record) = image.record.as_ref().filter(|record| record.agent_version != this) {
+        let what = format!(
+            "this agent is {this}, and the image was made for {}",
+            record.agent_version
+        );
+        found.push((what, AGAIN));
+    }
+    found
+}
+
+fn identical(image: &Image<'_>, of_kernel: bool) -> Found {
+    let wanted = |file: &&Shipped| {
+        let kernel = file.path.starts_with("/etc/sysctl.d/") || file.path.starts_with("/etc/security/");
+        kernel == of_kernel && file.engine.is_none_or(|engine| image.is(engine))
+    };
+    let differs = |file: &Shipped| match image.read(file.path) {
+        Some(text) if text == file.text => None,
+        Some(_) => Some((format!("{} is not this release's", file.path), AGAIN)),
+        None => Some((format!("{} is missing", file.path), AGAIN)),
+    };
+    SHIPPED.iter().filter(wanted).filter_map(differs).collect()
+}
+
+pub(super) fn units(image: &Image<'_>) -> Found {
+    identical(image, false)
+}
+
+/// Settings of a file that sorts after ours win.
+pub(super) fn kernel(image: &Image<'_>) -> Found {
+    let mut found = identical(image, true);
+    let Some(ours) = SHIPPED.iter().find(|file| file.path.starts_with("/etc/sysctl.d/")) else {
+        return found;
+    };
+    let keys = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
+        let keys = lines.filter_map(|line| line.split_once('='));
+        keys.map(|(key, _)| key.trim().trim_start_matches('-').replace('/', "."))
+            .collect()
+    };
+    let set = keys(ours.text);
+    for directory in ["/usr/lib/sysctl.d", "/etc/sysctl.d"] {
+        let names = image.names(directory).into_iter();
+        for name in names.filter(|name| name.as_str() > "99-mqaws.conf" && name.ends_with(".conf")) {
+            let text = image.read(&format!("{directory}/{name}")).unwrap_or_default();
+            for key in keys(&text).into_iter().filter(|key| set.contains(key)) {
+                let what = format!("{directory}/{name} sets {key} after /etc/sysctl.d/99-mqaws.conf");
+                found.push((what, "take the setting out of it, or out of what it is a link to"));
+            }
+        }
+    }
+    found
+}
+
+/// What a deployment's user data starts, and what only the agent starts, must not start by itself.
+pub(super) fn starts(image: &Image<'_>) -> Found {
+    let mut found = Vec::new();
+    let directories = image.names("/etc/systemd/system").into_iter();
+    for directory in directories.filter(|name| name.ends_with(".wants") || name.ends_with(".requires")) {
+        for unit in ["mqaws-agent.service", "mqaws-engine.service", "rabbitmq-server.service"] {
+            if image.has(&format!("/etc/systemd/system/{directory}/{unit}")) {
+                found.push((format!("{unit} is enabled ({directory})"), "systemctl disable it"));
+            }
+        }
+    }
+    found
+}
+
+pub(super) fn user(image: &Image<'_>) -> Found {
+    let Some(record) = &image.record else {
+        return Found::new();
+    };
+    let remedy = "files on the shared file system carry these ids: provision a base image that has no such user";
+    let entry = |file: &str| -> Option<Vec<String>> {
+        let text = image.read(file)?;
+        let mut entries = text.lines().map(|line| line.split(':').map(str::to_owned).collect());
+        entries.find(|fields: &Vec<String>| fields.first().is_some_and(|name| name == record.user()))
+    };
+    let number = |fields: &Option<Vec<String>>, at: usize| fields.as_ref()?.get(at)?.parse::<u32>().ok();
+    let (user, group) = (entry("/etc/passwd"), entry("/etc/group"));
+    let ids = (number(&user, 2), number(&user, 3), number(&group, 2));
+    if ids == (Some(record.uid), Some(record.gid), Some(record.gid)) {
+        return Found::new();
+    }
+    let what = format!(
+        "{} is not the user {}:{} with a group of its own",
+        record.user(),
+        record.uid,
+        record.gid
+    );
+    vec![(what, remedy)]
+}
+
+pub(super) fn engine(image: &Image<'_>) -> Found {
+    let missing: Vec<String> = match image.record.as_ref().map(|record| record.engine.as_str()) {
+        Some("rabbitmq") => RABBITMQ
+            .iter()
+            .filter(|name| !image.program(name))
+            .map(ToString::to_string)
+            .collect(),
+        Some("ibm-mq") => {
+            let paths = IBM_MQ.iter().map(|name| format!("/opt/mqm/bin/{name}"));
+            paths.filter(|path| !image.runs(path)).collect()
+        }
+        _ => Vec::new(),
+    };
+    missing
+        .into_iter()
+        .map(|name| {
+            (
+                format!("{name} is missing or cannot be run"),
+                "install the engine's packages again",
+            )
+        })
+        .collect()
+}
+
+pub(super) fn licence(image: &Image<'_>) -> Found {
+    match &image.record {
+        Some(record) if record.engine == "ibm-mq" && record.licence != "accepted" => vec![(
+            "the licence of IBM MQ was not accepted".to_owned(),
+            "build the image with --accept-licence",
+        )],
+        _ => Found::new(),
+    }
+}
+
+pub(super) fn clients(image: &Image<'_>) -> Found {
+    let mut found = Vec::new();
+    if !image.program("mount.nfs4") {
+        let what = "there is no NFS client (mount.nfs4)".to_owned();
+        found.push((what, "install nfs-utils, on Debian nfs-common"));
+    }
+    let with_efs = image.record.as_ref().is_some_and(|record| record.mount == "efs-utils");
+    if with_efs && !image.program("mount.efs") {
+        let what = "the image is for efs-utils, and there is no mount.efs".to_owned();
+        found.push((what, "install amazon-efs-utils, or build with storage.mount: nfs"));
+    }
+    found
+}

@@ -1,0 +1,97 @@
+//! The verb `ami`: the image that instances start from.
+
+mod manifest;
+
+use super::settings::{Settings, load};
+use super::{Context, Failure, Outcome};
+use crate::model::config::{Loaded, Place};
+use crate::model::{self, Package};
+use clap::{Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
+
+/// Arguments of `ami`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  mqaws ami manifest                         the Packer template of the configuration\n  mqaws ami manifest --engine rabbitmq --for packer-1.6\n  mqaws ami manifest --write packer          the template and its scripts, for use without mqaws\n\nThe keys of `image` in mqaws.yaml say what is built; docs/image.md describes it."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: AmiVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum AmiVerb {
+    /// Write the Packer template
+    Manifest(manifest::Args),
+}
+
+/// Flags that outweigh the configuration file; any other key can be given with `--set`.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct ImageSettings {
+    /// The engine that the image holds [default: ibm-mq]
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub engine: Option<Engine>,
+    /// Any key of the configuration file, such as image.subnet=subnet-0123456789abcdef0
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// The engine of an image, as the command line names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// IBM MQ, from your package
+    IbmMq,
+    /// RabbitMQ, from the distribution
+    #[value(name = "rabbitmq")]
+    RabbitMq,
+}
+
+impl From<Engine> for model::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::IbmMq => Self::IbmMq,
+            Engine::RabbitMq => Self::RabbitMq,
+        }
+    }
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Those of the verb below it.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    match args.verb {
+        AmiVerb::Manifest(args) => manifest::run(context, args),
+    }
+}
+
+/// Reads the configuration, with the paths of packages made absolute: Packer runs elsewhere.
+///
+/// # Errors
+/// As [`load`].
+fn configuration(context: &Context, settings: &ImageSettings) -> Result<Loaded, Failure> {
+    let engine = settings.engine.map(model::Engine::from);
+    let engine = engine.map(|engine| format!("image.engine={}", engine.as_str()));
+    let settings = Settings {
+        set: engine.into_iter().chain(settings.set.iter().cloned()).collect(),
+        ..Settings::default()
+    };
+    let mut loaded = load(context, &settings)?;
+    let path = context.config_path();
+    let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let absolute = |loaded: &Loaded, key: &str, file: &str| {
+        let path = match loaded.place(key) {
+            Place::File { .. } => folder.join(file),
+            _ => PathBuf::from(file),
+        };
+        std::path::absolute(&path).unwrap_or(path).display().to_string()
+    };
+    if let Some(Package::File(file)) = &loaded.deployment.image.package {
+        loaded.deployment.image.package = Some(Package::File(absolute(&loaded, "image.package", file)));
+    }
+    if let Some(file) = &loaded.deployment.image.efs_utils_package {
+        loaded.deployment.image.efs_utils_package = Some(absolute(&loaded, "image.efs_utils_package", file));
+    }
+    Ok(loaded)
+}

@@ -1,0 +1,265 @@
+//! The image that instances start from: the section `image` of `mqaws.yaml`, which `mqaws ami` reads and `deploy` does not.
+//!
+//! That IBM's licence is accepted is no key of the file: only a flag of the build says so.
+
+mod names;
+mod source;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::cidr::Cidr;
+use super::deployment::{Deployment, Mount};
+use super::names::{InstanceType, KmsKey, SubnetId, VpcId};
+pub use names::{
+    DeviceName, EngineVersion, ImageOwner, ImagePattern, InstanceProfile, LoginName, ParameterName, Sha256,
+};
+pub use source::{Package, SourceImage};
+
+/// How the image is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Image {
+    /// The engine that it holds.
+    #[schemars(default)]
+    pub engine: Engine,
+    /// Image that it is made from; default: the newest RHEL 9 for IBM MQ, the newest Amazon Linux 2023 for RabbitMQ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceImage>,
+    /// VPC of the machine that builds it; needs `subnet`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc: Option<VpcId>,
+    /// Subnet of the machine that builds it; default: one of the account's default VPC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<SubnetId>,
+    /// EC2 type of the machine that builds it; default `t3.medium`.
+    #[schemars(default = "default_instance_type")]
+    pub instance_type: InstanceType,
+    /// How Packer reaches that machine.
+    #[schemars(default)]
+    pub connect: Connect,
+    /// Range from which ssh may reach that machine while it builds; default: from anywhere, as Packer has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_from: Option<Cidr>,
+    /// Account that ssh logs in to; default `ec2-user`.
+    #[schemars(default = "default_login")]
+    pub ssh_username: LoginName,
+    /// Instance profile of that machine, for Session Manager and for a package in S3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_profile: Option<InstanceProfile>,
+    /// IBM MQ's package, a tarball: a local file, beside this one when its path is relative, or `s3://BUCKET/KEY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<Package>,
+    /// SHA-256 of that package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package_sha256: Option<Sha256>,
+    /// Version of the engine, for the image's name and tags; a build fails when it installs another. Of RabbitMQ's the
+    /// beginning will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<EngineVersion>,
+    /// What instances mount the file system with; default: as `storage.mount` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Mount>,
+    /// Package of efs-utils, a local file, where the distribution has none: only Amazon Linux has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub efs_utils_package: Option<String>,
+    /// SHA-256 of that package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub efs_utils_sha256: Option<Sha256>,
+    /// Key that encrypts the image; default: the account's own key for EBS, with which no other account can start it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<KmsKey>,
+    /// Root device of the source image; default `/dev/sda1` for IBM MQ on RHEL, `/dev/xvda` for RabbitMQ on Amazon Linux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_device: Option<DeviceName>,
+}
+
+fn default_instance_type() -> InstanceType {
+    Image::default().instance_type
+}
+
+fn default_login() -> LoginName {
+    Image::default().ssh_username
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self {
+            engine: Engine::default(),
+            source: None,
+            vpc: None,
+            subnet: None,
+            instance_type: InstanceType::new("t3.medium").expect("the default type obeys the rule"),
+            connect: Connect::default(),
+            ssh_from: None,
+            ssh_username: LoginName::new("ec2-user").expect("the default login obeys the rule"),
+            instance_profile: None,
+            package: None,
+            package_sha256: None,
+            engine_version: None,
+            mount: None,
+            efs_utils_package: None,
+            efs_utils_sha256: None,
+            kms_key: None,
+            root_device: None,
+        }
+    }
+}
+
+impl Image {
+    /// The source image, named or the engine's own.
+    pub fn source(&self) -> SourceImage {
+        self.source.clone().unwrap_or_else(|| self.engine.source())
+    }
+
+    /// The root device of the source image, named or that of the engine's own.
+    pub fn root_device(&self) -> DeviceName {
+        self.root_device.clone().unwrap_or_else(|| self.engine.root_device())
+    }
+
+    /// Whether the source image is known to have no efs-utils in its own repositories; of most images nothing is known.
+    fn lacks_efs_utils(&self) -> bool {
+        self.source() == Engine::IbmMq.source()
+    }
+}
+
+impl Deployment {
+    /// What the image must be able to mount the file system with.
+    pub fn image_mount(&self) -> Mount {
+        self.image.mount.unwrap_or(self.storage.mount)
+    }
+
+    /// Keys that a build of the image needs and nobody gave, each with what to do about it.
+    pub fn image_missing(&self) -> Vec<(&'static str, &'static str)> {
+        let image = &self.image;
+        let mut missing = Vec::new();
+        let mut want = |given: bool, key, hint| {
+            if !given {
+                missing.push((key, hint));
+            }
+        };
+        let version = match image.engine {
+            Engine::IbmMq => {
+                let package = "name IBM MQ's package, a local tarball or s3://BUCKET/KEY";
+                want(image.package.is_some(), "image.package", package);
+                let sum = "give the package's SHA-256, as `sha256sum` prints it";
+                want(image.package_sha256.is_some(), "image.package_sha256", sum);
+                "give the package's version, such as 9.4.0.0"
+            }
+            Engine::RabbitMq => "give the version that the distribution has, or its beginning, such as 3.13",
+        };
+        want(image.engine_version.is_some(), "image.engine_version", version);
+        let lacking = self.image_mount() == Mount::EfsUtils && image.lacks_efs_utils();
+        want(
+            !lacking || image.efs_utils_package.is_some(),
+            "image.efs_utils_package",
+            "RHEL has no efs-utils: name its package, or set `storage.mount: nfs`",
+        );
+        missing
+    }
+}
+
+/// The engine that an image holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// IBM MQ, from a package that the user has.
+    #[default]
+    IbmMq,
+    /// RabbitMQ, from the distribution.
+    #[serde(rename = "rabbitmq")]
+    RabbitMq,
+}
+
+impl Engine {
+    /// Every engine.
+    pub const ALL: [Self; 2] = [Self::IbmMq, Self::RabbitMq];
+
+    /// The word that the file, the tags and the scripts use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IbmMq => "ibm-mq",
+            Self::RabbitMq => "rabbitmq",
+        }
+    }
+
+    /// The image that it is built on when none is named.
+    ///
+    /// Owner and name of Red Hat's images are from documents and were never looked up in an account; so is the form of
+    /// Amazon's names, which leaves out the minimal and the container images.
+    pub fn source(self) -> SourceImage {
+        let (owner, name) = match self {
+            Self::IbmMq => ("309956199498", "RHEL-9*_HVM-*-x86_64-*"),
+            Self::RabbitMq => ("amazon", "al2023-ami-2023.*-x86_64"),
+        };
+        SourceImage::Filter {
+            owner: ImageOwner::new(owner).expect("the owner obeys the rule"),
+            name: ImagePattern::new(name).expect("the name obeys the rule"),
+        }
+    }
+
+    fn root_device(self) -> DeviceName {
+        let name = match self {
+            Self::IbmMq => "/dev/sda1",
+            Self::RabbitMq => "/dev/xvda",
+        };
+        DeviceName::new(name).expect("the device obeys the rule")
+    }
+}
+
+/// How Packer reaches the machine that builds the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connect {
+    /// By ssh to its address, with a key pair of this build.
+    #[default]
+    Ssh,
+    /// By ssh through Session Manager, which needs its plugin on this machine and an instance profile.
+    SessionManager,
+}
+
+impl Connect {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::Ssh, Self::SessionManager];
+
+    /// The word that the file uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssh => "ssh",
+            Self::SessionManager => "session-manager",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_wants_what_nobody_but_the_user_has() {
+        let keys = |image: &Image, mount| -> Vec<_> {
+            let mut deployment = Deployment {
+                image: image.clone(),
+                ..Deployment::default()
+            };
+            deployment.storage.mount = mount;
+            deployment.image_missing().into_iter().map(|(key, _)| key).collect()
+        };
+        let ibm = Image::default();
+        let three = ["image.package", "image.package_sha256", "image.engine_version"];
+        assert_eq!(keys(&ibm, Mount::Nfs), three);
+        assert_eq!(keys(&ibm, Mount::EfsUtils)[3..], ["image.efs_utils_package"]);
+        let rabbit = Image {
+            engine: Engine::RabbitMq,
+            ..Image::default()
+        };
+        assert_eq!(keys(&rabbit, Mount::EfsUtils), ["image.engine_version"]);
+        let on_red_hat = Image {
+            source: Some(Engine::IbmMq.source()),
+            engine_version: Some(EngineVersion::new("3.13").unwrap()),
+            ..rabbit
+        };
+        assert_eq!(keys(&on_red_hat, Mount::EfsUtils), ["image.efs_utils_package"]);
+        assert!(keys(&on_red_hat, Mount::Nfs).is_empty());
+    }
+}

@@ -1,0 +1,171 @@
+//! What can be given to a template, with the configuration's values as defaults.
+
+use indexmap::IndexMap;
+
+use super::document::Variable;
+use crate::model::{Connect, Deployment, Engine, SourceImage};
+
+/// Every variable, in the order of the document.
+pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Variable> {
+    let image = &deployment.image;
+    let mut all = IndexMap::new();
+    // A value that the configuration has, else none: whoever runs Packer gives it.
+    let needed = |all: &mut IndexMap<_, _>, name, what, value: Option<String>| {
+        let variable = Variable::required(what);
+        all.insert(name, if value.is_some() { variable.or(value) } else { variable });
+    };
+    // A value that the configuration has, else null: Packer does what it does without.
+    let open = |all: &mut IndexMap<_, _>, name, what, value: Option<String>| {
+        all.insert(name, Variable::required(what).or(value));
+    };
+    let region = deployment.region.as_ref().map(ToString::to_string);
+    needed(&mut all, "region", "AWS region of the build and of the image", region);
+    let vpc = image.vpc.as_ref().map(ToString::to_string);
+    open(
+        &mut all,
+        "vpc_id",
+        "VPC of the building machine; null: that of the subnet",
+        vpc,
+    );
+    let subnet = image.subnet.as_ref().map(ToString::to_string);
+    open(
+        &mut all,
+        "subnet_id",
+        "Subnet of the building machine; null: one of the default VPC",
+        subnet,
+    );
+    let kind = Some(image.instance_type.to_string());
+    open(&mut all, "instance_type", "EC2 type of the building machine", kind);
+    let source = match image.source() {
+        SourceImage::Ami(id) => Some(id.to_string()),
+        SourceImage::Parameter(_) | SourceImage::Filter { .. } => None,
+    };
+    open(
+        &mut all,
+        "source_ami",
+        "Id of the source image; null: it is looked up",
+        source,
+    );
+    let device = Some(image.root_device().to_string());
+    open(&mut all, "root_device", "Root device of the source image", device);
+    let key = image.kms_key.as_ref().map(ToString::to_string);
+    open(
+        &mut all,
+        "kms_key_id",
+        "Key that encrypts the image; null: the account's own key for EBS",
+        key,
+    );
+    let profile = image.instance_profile.as_ref().map(ToString::to_string);
+    open(
+        &mut all,
+        "instance_profile",
+        "Instance profile of the building machine, for Session Manager and for a package in S3",
+        profile,
+    );
+    connection(deployment, &mut |name, what, value| open(&mut all, name, what, value));
+
+    needed(&mut all, "agent", "Path of the executable mqaws-agent", None);
+    let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+    open(&mut all, "agent_version", "Its version", version);
+    let version = image.engine_version.as_ref().map(ToString::to_string);
+    needed(&mut all, "engine_version", "Version of the engine", version);
+    if image.engine == Engine::IbmMq {
+        let package = image.package.as_ref().map(ToString::to_string);
+        needed(
+            &mut all,
+            "package",
+            "IBM MQ's package: path of a tarball, or s3://BUCKET/KEY",
+            package,
+        );
+        let sum = image.package_sha256.as_ref().map(ToString::to_string);
+        needed(&mut all, "package_sha256", "SHA-256 of the package", sum);
+        let no = Some("no".to_owned());
+        open(
+            &mut all,
+            "accept_licence",
+            "yes accepts IBM's licence; anything else ends the build",
+            no,
+        );
+    }
+    let mount = Some(deployment.image_mount().as_str().to_owned());
+    open(&mut all, "mount", "What instances mount with: efs-utils or nfs", mount);
+    let package = Some(image.efs_utils_package.clone().unwrap_or_default());
+    open(
+        &mut all,
+        "efs_utils_package",
+        "Path of efs-utils' rpm or deb package; empty: from the distribution, which only Amazon Linux has",
+        package,
+    );
+    let sum = image.efs_utils_sha256.as_ref().map(ToString::to_string);
+    open(
+        &mut all,
+        "efs_utils_sha256",
+        "SHA-256 of that package",
+        Some(sum.unwrap_or_default()),
+    );
+    open(
+        &mut all,
+        "provision",
+        "Folder of the scripts; null: provision/ beside this file",
+        None,
+    );
+    open(
+        &mut all,
+        "run",
+        "Id of this build, a tag of everything that it makes",
+        Some(String::new()),
+    );
+    let manifest = Some("packer-manifest.json".to_owned());
+    open(&mut all, "manifest", "File that tells what was made", manifest);
+    all
+}
+
+/// How Packer reaches EC2 and the building machine.
+fn connection(deployment: &Deployment, open: &mut impl FnMut(&'static str, &'static str, Option<String>)) {
+    let image = &deployment.image;
+    let (interface, from) = match image.connect {
+        // Without a choice Packer takes the public address, or else the private one.
+        Connect::Ssh => (
+            None,
+            image.ssh_from.map_or("0.0.0.0/0".to_owned(), |from| from.to_string()),
+        ),
+        // Session Manager needs no open port, and Packer opens one: to nobody.
+        Connect::SessionManager => (Some("session_manager".to_owned()), "127.0.0.1/32".to_owned()),
+    };
+    open(
+        "ssh_interface",
+        "How ssh reaches the building machine: session_manager, private_ip, public_ip; null: by its address",
+        interface,
+    );
+    open(
+        "ssh_from",
+        "Range from which ssh may reach the building machine",
+        Some(from),
+    );
+    open(
+        "ssh_username",
+        "Account of the source image; root, or one that may use sudo without a password",
+        Some(image.ssh_username.to_string()),
+    );
+    open(
+        "ssh_host",
+        "Address to connect to; null: that of the building machine",
+        None,
+    );
+    open("ssh_port", "Port to connect to", Some("22".to_owned()));
+    open(
+        "ssh_keypair_name",
+        "EC2 key pair of the building machine; null: one of this build, deleted with it",
+        None,
+    );
+    open(
+        "ssh_private_key_file",
+        "Path of that key pair's private key; null with a key pair of this build",
+        None,
+    );
+    open(
+        "endpoint_ec2",
+        "Endpoint of an AWS-compatible EC2; null: AWS itself",
+        None,
+    );
+}
