@@ -25,7 +25,9 @@ const ACTIONS: &[(&str, Step)] = &[
     ("elasticfilesystem:ClientRootAccess", Step::Mount),
     ("elasticfilesystem:ClientWrite", Step::Mount),
     ("elasticfilesystem:DescribeMountTargets", Step::FindMountTargets),
+    ("kms:Decrypt", Step::ReadCertificate),
     ("secretsmanager:GetSecretValue", Step::ReadCredentials),
+    ("secretsmanager:GetSecretValue", Step::ReadCertificate),
     ("ssm:UpdateInstanceInformation", Step::RunCommand),
 ];
 
@@ -50,6 +52,9 @@ fn refusal(step: Step) -> &'static str {
     }
 }
 
+/// What Secrets Manager says in KMS's place.
+const KMS_REFUSAL: &str = "Access to KMS is not allowed";
+
 /// Lives a life without one statement: exactly these steps are refused.
 fn refused_without(sid: &str, steps: &[Step]) {
     let stack = Stack::create(&without(rendered(&Deployment::default()), sid));
@@ -60,7 +65,11 @@ fn refused_without(sid: &str, steps: &[Step]) {
         "without {sid}: {refused:#?}"
     );
     for (step, why) in refused {
-        assert!(why.contains(refusal(step)), "without {sid}, {step:?}: {why}");
+        let words = match sid {
+            "DecryptCertificate" => KMS_REFUSAL,
+            _ => refusal(step),
+        };
+        assert!(why.contains(words), "without {sid}, {step:?}: {why}");
     }
 }
 
@@ -84,6 +93,9 @@ cases! {
     a_successor_cannot_end_the_previous_owner_without_end_previous_owner: "EndPreviousOwner" => [EndPrevious];
     a_deployment_hears_nothing_without_signal: "Signal" => [Signal];
     nobody_finds_another_mount_target_without_find_mount_targets: "FindMountTargets" => [FindMountTargets];
+    a_queue_manager_with_tls_does_not_start_without_read_certificate: "ReadCertificate" => [ReadCertificate];
+    a_certificate_under_a_key_of_ones_own_stays_closed_without_decrypt_certificate:
+        "DecryptCertificate" => [ReadCertificate];
     an_engine_has_no_user_without_read_credentials: "ReadCredentials" => [ReadCredentials];
     nothing_is_measured_without_put_metrics: "PutMetrics" => [PutMetrics];
     an_operator_reaches_no_instance_without_session_manager_and_run_command:
@@ -141,6 +153,7 @@ fn the_complete_role_is_refused_nothing_and_every_single_action_is_needed() {
             let why = stack.take_without(action, step).unwrap_or_else(|e| panic!("{e}"));
             let words = match step {
                 Step::RunCommand => refusal(step).to_owned(),
+                _ if action.starts_with("kms:") => KMS_REFUSAL.to_owned(),
                 _ => format!("{}{action}", refusal(step)),
             };
             assert!(why.contains(&words), "{step:?} without {action}: {why}");

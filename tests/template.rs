@@ -81,6 +81,14 @@ fn variants() -> Vec<(&'static str, Deployment)> {
             "security.permissions_boundary",
             "arn:aws:iam::123456789012:policy/boundary",
         ),
+        (
+            "tls.certificate",
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq-AbCdEf",
+        ),
+        (
+            "tls.kms_key",
+            "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        ),
         ("security.allow_faults", "true"),
         ("alarms.topic", "arn:aws:sns:eu-west-1:123456789012:operations"),
     ];

@@ -1,9 +1,10 @@
 //! The ports [`Cloud`] and [`Metadata`] over AWS's API.
 
+use super::certificate::Certificate;
 use super::engine::chain;
 use super::machine::{Identity, SignalResult};
 use super::notices::Notices;
-use super::ports::{Cloud, Metadata};
+use super::ports::{CertificateError, Cloud, Metadata};
 use crate::aws::signed::{CallError, Client, Datum, Imds, ImdsError, RetryPolicy, Signal, SignalOutcome};
 use crate::fence::CloudState;
 use crate::model::agent::AgentConfig;
@@ -129,6 +130,16 @@ impl Cloud for Aws {
             )
         })?;
         Ok((login.username, SecretString::from(login.password)))
+    }
+
+    fn certificate(&self) -> Result<Certificate, CertificateError> {
+        let secret = &self.config.certificate;
+        let of = |why: String| format!("the certificate in {secret}: {why}");
+        let text = self.client.secret(secret).map_err(|error| match error.may_pass() {
+            true => CertificateError::Unanswered(of(words(error))),
+            false => CertificateError::Unusable(of(words(error))),
+        })?;
+        Certificate::parse(&text, &self.config.queue_manager).map_err(|why| CertificateError::Unusable(of(why)))
     }
 
     fn put_metrics(&self, data: &[Datum]) -> Result<(), String> {

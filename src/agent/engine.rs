@@ -1,7 +1,9 @@
 //! The port [`Engine`] for IBM MQ: which commands to run when, and what their answers mean for the next attempt.
 //!
-//! Its parts: `boot` makes the queue manager known, `definitions` applies the user's own, `probe` serves the failover test.
+//! Its parts: `boot` makes the queue manager known, `definitions` applies the user's own, `tls` keeps the
+//! certificate, `probe` serves the failover test.
 
+use super::certificate::Certificate;
 use super::layout::{DataDirs, Layout};
 use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};
 use super::ports::{Engine, Measures};
@@ -18,8 +20,8 @@ use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest wait for listeners to accept after the start command succeeded.
@@ -50,6 +52,10 @@ pub struct IbmMq {
     licence: PathBuf,
     definitions: PathBuf,
     user: String,
+    /// Whether channels speak TLS.
+    tls: bool,
+    key_repository: PathBuf,
+    certificate: Mutex<Option<tls::Installed>>,
     mq_port: u16,
     amqp_port: Option<u16>,
 }
@@ -72,6 +78,9 @@ impl IbmMq {
             licence: layout.licence(),
             definitions: layout.definitions(),
             user: config.user.clone(),
+            tls: !config.certificate.is_empty(),
+            key_repository: layout.key_repository(&config.queue_manager),
+            certificate: Mutex::default(),
             mq_port: config.mq_port,
             amqp_port: config.amqp_port,
         }
@@ -193,6 +202,10 @@ impl Engine for IbmMq {
         self.make_known(data)
     }
 
+    fn install(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
+        self.install_certificate(certificate)
+    }
+
     fn start(&self, epoch: u64) -> Result<i32, EngineFailure> {
         let driver = self.driver.clone().env("MQAWS_EPOCH", epoch.to_string());
         let output = self.run(&driver.start(&self.queue_manager, StartOptions::default()))?;
@@ -217,7 +230,11 @@ impl Engine for IbmMq {
                 text: format!("`{}` is not a valid user name", self.user),
             });
         };
-        let definitions = Definitions::new(Some(address), self.mq_port, self.amqp_port, user);
+        let mut definitions = Definitions::new(Some(address), self.mq_port, self.amqp_port, user);
+        if self.tls {
+            self.define_certificate()?;
+            definitions.tls = true;
+        }
         self.mqsc(&definitions.mqsc())?;
         self.define_own().map(|_| ())
     }
@@ -303,8 +320,12 @@ impl Engine for IbmMq {
     }
 
     fn measure(&self) -> Measures {
+        let certificate_days = self.certificate_days();
         if self.hangs().is_some() {
-            return Measures::default();
+            return Measures {
+                certificate_days,
+                ..Measures::default()
+            };
         }
         let report = self.mqsc("DISPLAY QMSTATUS CONNS STATUS").ok();
         let shown = |key: &str| report.as_ref()?.objects().find_map(|o| o.get(key).map(str::to_owned));
@@ -316,6 +337,7 @@ impl Engine for IbmMq {
                 let own = d.into_iter().filter(|(name, _)| !name.starts_with("SYSTEM."));
                 own.map(|(_, depth)| depth).sum()
             }),
+            certificate_days,
         }
     }
 }
@@ -366,6 +388,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
 mod boot;
 mod definitions;
 mod probe;
+mod tls;
 
 #[cfg(test)]
 mod tests;

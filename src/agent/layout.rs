@@ -80,6 +80,14 @@ impl Layout {
         self.host("etc/mqaws/licence.lic")
     }
 
+    /// The key repository of a queue manager: in memory, and in a directory of its own, which belongs to the engine's user.
+    ///
+    /// IBM MQ's AMQP service wants the suffix `.p12`.
+    pub fn key_repository(&self, queue_manager: &str) -> PathBuf {
+        let name = crate::engine::ibm_mq::directory_name(queue_manager);
+        self.host("run/mqaws-tls").join(format!("{name}.p12"))
+    }
+
     /// The user's own definitions, when there are any.
     pub fn definitions(&self) -> PathBuf {
         self.host("etc/mqaws/definitions.mqsc")

@@ -93,6 +93,8 @@ fn data(status: &AgentStatus, measures: &Measures, running: Option<bool>, failov
     data.extend(running.map(|r| datum("EngineRunning", flag(r), "Count")));
     data.extend(status.fsync_millis.map(|ms| datum("FsyncMillis", ms, "Milliseconds")));
     data.extend(measures.connections.map(|n| datum("Connections", n as f64, "Count")));
+    let certificate = measures.certificate_days;
+    data.extend(certificate.map(|days| datum("CertificateDays", days, "Count")));
     data.extend(measures.depth.map(|n| datum("QueueDepth", n as f64, "Count")));
     data
 }
@@ -158,6 +160,7 @@ mod tests {
             status: None,
             connections: Some(3),
             depth: Some(7),
+            certificate_days: Some(-0.5),
         };
         let full = AgentStatus {
             fsync_millis: Some(4.5),
@@ -165,6 +168,6 @@ mod tests {
         };
         let full = data(&full, &measures, Some(true), 1);
         assert_eq!(full[0].value, 1.0);
-        assert_eq!(full.len(), 8);
+        assert_eq!(full.len(), 9);
     }
 }

@@ -5,6 +5,7 @@
 //! the lock; [`host`] holds the ports of a real host. [`wiring`] puts it all together, for the lab or for a real host; [`commands`] is the command line, and [`doctor`] looks at the
 //! image that a host boots from.
 
+pub mod certificate;
 pub mod clock;
 pub mod cloud;
 pub mod commands;

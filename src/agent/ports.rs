@@ -1,5 +1,6 @@
 //! What the agent needs of the world. Declared here, implemented at the edge; tests put doubles in their place.
 
+use super::certificate::Certificate;
 use super::machine::{ClaimError, EngineFailure, EngineInfo, Health, Identity, SignalResult};
 use crate::fence::CloudState;
 use secrecy::SecretString;
@@ -20,6 +21,15 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`EngineFailure`].
     fn info(&self) -> Result<EngineInfo, EngineFailure>;
+
+    /// Takes a certificate, for what is started and defined next; must come before [`Engine::adopt`] where there is one. Says
+    /// whether it is another than the one that was there.
+    ///
+    /// # Errors
+    /// [`EngineFailure`]; then the one that was there stays.
+    fn install(&self, _certificate: &Certificate) -> Result<bool, EngineFailure> {
+        Ok(false)
+    }
 
     /// Starts it and returns its execution controller's process id; replaying its log belongs to this.
     ///
@@ -92,6 +102,17 @@ pub struct Measures {
     pub connections: Option<u64>,
     /// Messages on all application queues.
     pub depth: Option<u64>,
+    /// Days until the certificate is over; negative afterwards.
+    pub certificate_days: Option<f64>,
+}
+
+/// Why there is no certificate. In words, with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateError {
+    /// Nobody answered: a later attempt may succeed.
+    Unanswered(String),
+    /// AWS refuses it, or it is none.
+    Unusable(String),
 }
 
 /// The calls to AWS. All block, have deadlines and repeat what is worth repeating.
@@ -131,6 +152,14 @@ pub trait Cloud: Send + Sync {
     /// # Errors
     /// In words, never with any of the secret.
     fn credentials(&self) -> Result<(String, SecretString), String>;
+
+    /// The certificate that the configuration names.
+    ///
+    /// # Errors
+    /// [`CertificateError`], never with any of the secret.
+    fn certificate(&self) -> Result<Certificate, CertificateError> {
+        Err(CertificateError::Unusable("there is none".to_owned()))
+    }
 
     /// Sends metrics.
     ///

@@ -1,15 +1,16 @@
 //! Carries out the machine's work: each piece on a thread of its own, since each may take long or hang.
 
+use super::certificate::Certificate;
 use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
 use super::keeper::{Keeper, Watch, guard_file};
 use super::layout::Layout;
 use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, KeeperState, Ordered, Outcome, Work};
-use super::ports::{Accounts, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
+use super::ports::{Accounts, CertificateError, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
 use super::waits;
 use crate::model::agent::{AgentConfig, Wait};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread;
@@ -84,6 +85,10 @@ pub struct Worker {
     /// Held by whoever runs a command of the engine that changes it. A kill takes it before it says that nothing is left,
     /// so that no command of a dropped generation begins afterwards.
     engine_busy: Arc<Mutex<()>>,
+    /// The certificate that was read last.
+    certificate: Arc<Mutex<Option<Certificate>>>,
+    /// Whether the engine still shows another one.
+    undefined: Arc<AtomicBool>,
     connections: Arc<AtomicU64>,
 }
 
@@ -131,10 +136,10 @@ fn whole_wait(work: &Work) -> Option<&'static str> {
 
 /// Work that no step of the way to service waits for: its waits do not make that way longer.
 fn runs_beside(work: &Work) -> bool {
-    use Work::{Accounts, Check, CompleteHook, Find, ReportUnhealthy, Signal};
+    use Work::{Accounts, Check, CompleteHook, Find, Renew, ReportUnhealthy, Signal};
     matches!(
         work,
-        Accounts | Check | Find | Signal { .. } | ReportUnhealthy | CompleteHook
+        Accounts | Check | Find | Renew | Signal { .. } | ReportUnhealthy | CompleteHook
     )
 }
 
@@ -150,6 +155,8 @@ impl Worker {
             identity: Arc::default(),
             lock: Arc::default(),
             engine_busy: Arc::default(),
+            certificate: Arc::default(),
+            undefined: Arc::default(),
             connections: Arc::default(),
         }
     }
@@ -238,7 +245,13 @@ impl Worker {
             Work::Signal { success } => Outcome::Signalled(cloud.signal(&self.me(), success)),
             Work::ReportUnhealthy => Outcome::Reported(cloud.report_unhealthy(&self.me())),
             Work::CompleteHook => Outcome::HookCompleted(self.complete_hook()),
-            Work::Adopt(_) | Work::Attach | Work::Start(_) | Work::Define | Work::Accept | Work::End(_) => {
+            Work::Adopt(_)
+            | Work::Attach
+            | Work::Start(_)
+            | Work::Define
+            | Work::Renew
+            | Work::Accept
+            | Work::End(_) => {
                 let busy = locked(&self.engine_busy);
                 if self.stale(generation) {
                     return None;
@@ -254,10 +267,11 @@ impl Worker {
     fn run_engine(&self, generation: u64, work: Work) -> Outcome {
         let engine = &self.ports.engine;
         match work {
-            Work::Adopt(data) => Outcome::Adopted(engine.adopt(data)),
+            Work::Adopt(data) => Outcome::Adopted(self.install().and_then(|_| engine.adopt(data))),
             Work::Attach => Outcome::Adopted(engine.info()),
             Work::Start(epoch) => Outcome::Started(engine.start(epoch.0)),
-            Work::Define => Outcome::Defined(engine.define(self.address())),
+            Work::Define => Outcome::Defined(self.define()),
+            Work::Renew => Outcome::Renewed(self.renew()),
             Work::Accept => Outcome::Accepting(engine.accept(self.address(), &|| self.stale(generation))),
             Work::End(target) => Outcome::Ended(engine.end(target)),
             other => Outcome::Accepting(Err(EngineFailure {
@@ -265,6 +279,66 @@ impl Worker {
                 text: format!("{other:?} is no work of the engine"),
             })),
         }
+    }
+
+    /// Reads the certificate, when there is one, and hands it to the engine; says whether there is another to define. What was
+    /// read before will do when AWS does not give it now: a second start on this host needs nobody.
+    fn install(&self) -> Result<bool, EngineFailure> {
+        if self.config.certificate.is_empty() {
+            return Ok(false);
+        }
+        let failure = match self.read_certificate() {
+            Ok(()) => return Ok(self.undefined.load(Ordering::Acquire)),
+            Err(failure) => failure,
+        };
+        match locked(&self.certificate).is_some() {
+            true => {
+                tracing::warn!(why = failure.text, "the certificate that was read before stays");
+                Ok(self.undefined.load(Ordering::Acquire))
+            }
+            false => Err(failure),
+        }
+    }
+
+    fn read_certificate(&self) -> Result<(), EngineFailure> {
+        let read = self.ports.cloud.certificate().map_err(|error| match error {
+            CertificateError::Unanswered(text) => EngineFailure {
+                kind: FailureKind::Unanswered,
+                text,
+            },
+            CertificateError::Unusable(text) => EngineFailure {
+                kind: FailureKind::Shared,
+                text,
+            },
+        })?;
+        if self.ports.engine.install(&read)? {
+            self.undefined.store(true, Ordering::Release);
+        }
+        *locked(&self.certificate) = Some(read);
+        Ok(())
+    }
+
+    fn define(&self) -> Result<(), EngineFailure> {
+        if !self.config.certificate.is_empty() && locked(&self.certificate).is_none() {
+            self.install()?;
+        }
+        self.ports.engine.define(self.address())?;
+        self.undefined.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Takes a new certificate while the engine serves.
+    fn renew(&self) -> Result<bool, String> {
+        self.read_certificate().map_err(|failure| {
+            tracing::warn!(why = failure.text, "the certificate stays as it is");
+            failure.text
+        })?;
+        let due = self.undefined.load(Ordering::Acquire);
+        if due {
+            self.define().map_err(|failure| failure.text)?;
+            tracing::info!("the queue manager shows its new certificate");
+        }
+        Ok(due)
     }
 
     fn kill(&self) -> Result<usize, String> {

@@ -177,7 +177,12 @@ impl Cloud for Clients {
                 region: self.region().to_owned(),
                 account: identity.account,
                 queue_manager: output("QueueManagerName")?,
-                amqp: output("AmqpEndpoint").ok(),
+                amqp: output("AmqpEndpoint")
+                    .ok()
+                    .map(|address| match output("CertificateSecret") {
+                        Ok(_) => format!("amqps://{address}"),
+                        Err(_) => address,
+                    }),
                 group: output("GroupName")?,
                 target_group: output("AmqpTargetGroupArn").ok(),
                 secret: output("CredentialsSecret")?,

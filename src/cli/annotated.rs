@@ -309,6 +309,33 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
     let user = other(&deployment.credentials.username, &default.credentials.username);
     key(&mut out, "", "username", user, "mqapp");
 
+    out.push_str("\n# TLS towards clients, with your own certificate; without one, connections are plain.\ntls:\n");
+    let own = &deployment.tls;
+    let certificate = own.certificate.as_ref().map(ToString::to_string);
+    key(
+        &mut out,
+        "Secret with the certificate and its key: docs/hosts.md has the commands that make it",
+        "certificate",
+        certificate,
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq-certificate-AbCdEf",
+    );
+    let kms = own.kms_key.as_ref().map(ToString::to_string);
+    key(
+        &mut out,
+        "KMS key of yours that encrypts that secret",
+        "kms_key",
+        kms,
+        "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    );
+    let name = own.server_name.as_ref().map(ToString::to_string);
+    key(
+        &mut out,
+        "Name in the certificate, for the failover test's clients",
+        "server_name",
+        name,
+        "mq.example.com",
+    );
+
     out.push_str("\nsecurity:\n");
     let own = &deployment.security;
     let boundary = own.permissions_boundary.as_ref().map(ToString::to_string);
@@ -450,6 +477,12 @@ mod tests {
             ("storage.mount", "nfs"),
             ("storage.lease_seconds", "10"),
             ("storage.start_on_lease", "false"),
+            (
+                "tls.certificate",
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq-AbCdEf",
+            ),
+            ("tls.kms_key", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"),
+            ("tls.server_name", "mq.example.com"),
             ("security.allow_faults", "true"),
             ("profile", "dev: x"),
             ("image.engine", "ibm-mq"),

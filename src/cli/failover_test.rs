@@ -6,7 +6,7 @@ use super::words::row;
 use super::{CliError, Context, Failure, Outcome, Wait};
 use crate::failover::archive::recount;
 use crate::failover::report::Run;
-use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Report, Scenario, Times, text};
+use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Report, Scenario, Times, Trust, text};
 use crate::remedy::ExitKind;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -107,9 +107,15 @@ pub struct Test {
     /// With an empty queue, what did not come within this time is lost [default: 30s; 5s in a fast local cloud]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
     pub drain_idle: Option<Duration>,
-    /// Where the AMQP service answers, instead of the stack's own endpoint
+    /// Where the AMQP service answers, instead of the stack's own endpoint; amqps:// for TLS
     #[arg(long, value_name = "URL")]
     pub amqp_url: Option<String>,
+    /// Certificates of the authority that vouches for the queue manager, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Name in the queue manager's certificate [default: `tls.server_name`, else the endpoint's host]
+    #[arg(long, value_name = "NAME")]
+    pub tls_server_name: Option<String>,
     /// Account id that --yes is meant for; needed off a terminal
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
@@ -141,6 +147,8 @@ fn test(context: &Context, args: Test) -> Outcome {
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         let mut scenario = scenario(&args, &name)?;
+        let own_name = loaded.deployment.tls.server_name.as_ref().map(ToString::to_string);
+        scenario.trust.server_name = args.tls_server_name.clone().or(own_name);
         if !clients.is_local() {
             if context.global().yes {
                 scenario.consent.account = args.account.clone();
@@ -293,6 +301,10 @@ fn scenario(args: &Test, stack: &str) -> Result<Scenario, CliError> {
             drain_idle: args.drain_idle,
         },
         amqp,
+        trust: Trust {
+            ca_file: args.ca_file.clone(),
+            server_name: None,
+        },
         consent: Consent {
             foreign_connections: args.allow_foreign_connections,
             ..Consent::default()
@@ -301,18 +313,17 @@ fn scenario(args: &Test, stack: &str) -> Result<Scenario, CliError> {
     })
 }
 
-/// `amqp://host:port`, `host:port` or `host` as `host:port`.
+/// `amqp://host:port`, `host:port` or `host` with a port, and with the scheme if there was one.
 fn endpoint(url: &str) -> Result<String, CliError> {
     let wrong = |hint: &str| CliError::Usage {
-        message: format!("--amqp-url wants amqp://host:port, found `{url}`"),
+        message: format!("--amqp-url wants amqp://host:port or amqps://host:port, found `{url}`"),
         hint: Some(hint.into()),
     };
-    if url.starts_with("amqps://") {
-        return Err(wrong(
-            "TLS to the AMQP service is not there yet: forward the port, or name a plain listener",
-        ));
-    }
-    let plain = url.strip_prefix("amqp://").unwrap_or(url).trim_end_matches('/');
+    let (scheme, plain) = match ["amqp://", "amqps://"].into_iter().find(|s| url.starts_with(s)) {
+        Some(scheme) => (scheme, &url[scheme.len()..]),
+        None => ("", url),
+    };
+    let plain = plain.trim_end_matches('/');
     if plain.contains('@') {
         return Err(wrong("leave the user out: it comes from the stack's secret"));
     }
@@ -322,11 +333,8 @@ fn endpoint(url: &str) -> Result<String, CliError> {
     let has_port = plain
         .rsplit_once(':')
         .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    Ok(if has_port {
-        plain.to_owned()
-    } else {
-        format!("{plain}:5672")
-    })
+    let port = if has_port { "" } else { ":5672" };
+    Ok(format!("{scheme}{plain}{port}"))
 }
 
 /// `30s`, `1.5m`, `200ms`, `2h`, or a number of seconds.
@@ -433,14 +441,16 @@ mod tests {
     #[test]
     fn endpoints_are_read() {
         for (url, expected) in [
-            ("amqp://10.0.0.1:5672", "10.0.0.1:5672"),
-            ("amqp://broker/", "broker:5672"),
+            ("amqp://10.0.0.1:5672", "amqp://10.0.0.1:5672"),
+            ("amqp://broker/", "amqp://broker:5672"),
+            ("amqps://broker:5671", "amqps://broker:5671"),
+            ("broker", "broker:5672"),
             ("127.0.0.1:15672", "127.0.0.1:15672"),
         ] {
             assert_eq!(endpoint(url).unwrap(), expected);
         }
         for url in [
-            "amqps://broker",
+            "amqps://",
             "amqp://user:word@broker",
             "http://broker",
             "amqp://",

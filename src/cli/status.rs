@@ -136,7 +136,11 @@ fn text(report: &Report, now: Timestamp) -> String {
         add("clients", format!("CONNAME('{}')", clients.conname));
         add("", "reconnect: MQCNO_RECONNECT, ReconDelay=(200,100)(500,200)".into());
         if let Some(amqp) = &clients.amqp {
-            add("", format!("amqp://{amqp}"));
+            let scheme = if clients.tls { "amqps" } else { "amqp" };
+            add("", format!("{scheme}://{amqp}"));
+        }
+        if clients.tls {
+            add("", "TLS 1.2 or later: SSLCIPH(ANY_TLS12_OR_HIGHER)".into());
         }
     }
     for (part, why) in &report.unread {

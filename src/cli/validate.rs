@@ -70,8 +70,12 @@ fn summary(file: Option<&str>, loaded: &Loaded, bytes: usize) -> String {
         Placement::Choose { vpc: None } => "two subnets of the default VPC, chosen when it is deployed".to_owned(),
         Placement::New { cidr, .. } => format!("a new VPC, {cidr}"),
     };
+    let tls = match &deployment.tls.certificate {
+        Some(secret) => format!("1.2 or later, certificate in {secret}"),
+        None => "none: connections of clients are plain".to_owned(),
+    };
     format!(
-        "valid: {what}\n  stack    {} in {region}\n  manager  {}\n  network  {network}\n  template {bytes} of {} bytes\nnot checked: what only the account knows; see it with `mqaws plan`\n",
+        "valid: {what}\n  stack    {} in {region}\n  manager  {}\n  network  {network}\n  TLS      {tls}\n  template {bytes} of {} bytes\nnot checked: what only the account knows; see it with `mqaws plan`\n",
         deployment.stack,
         deployment.queue_manager.name,
         render::TEMPLATE_BODY_LIMIT,

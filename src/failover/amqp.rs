@@ -6,6 +6,7 @@
 
 use super::client::{BoxFuture, ClientError, Delivery, Driver, GetLink, Lost, Put, PutEvent, PutLink};
 use super::ledger::Outcome;
+use super::tls::{self, Tls};
 use fe2o3_amqp::connection::{ConnectionHandle, OpenError};
 use fe2o3_amqp::link::delivery::DeliveryInfo;
 use fe2o3_amqp::link::receiver::CreditMode;
@@ -58,6 +59,7 @@ pub struct Amqp10 {
     user: String,
     password: SecretString,
     times: AmqpTimes,
+    tls: Option<Tls>,
 }
 
 type Opened = (ConnectionHandle<()>, SessionHandle<()>);
@@ -78,7 +80,15 @@ impl Amqp10 {
             user: user.into(),
             password,
             times,
+            tls: None,
         }
+    }
+
+    /// Speaks TLS to it.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     fn endpoint(&self) -> String {
@@ -106,7 +116,8 @@ impl Amqp10 {
             socket
                 .set_tcp_keepalive(&keepalive)
                 .map_err(|error| self.unreachable(error))?;
-            let mut connection = Connection::builder()
+            // The stream is made here, so the library is to make nothing of the scheme.
+            let builder = Connection::builder()
                 .container_id(client)
                 .scheme("amqp")
                 .hostname(self.host.as_str())
@@ -115,16 +126,28 @@ impl Amqp10 {
                 .sasl_profile(SaslProfile::Plain {
                     username: self.user.clone(),
                     password: self.password.expose_secret().to_owned(),
-                })
-                .open_with_stream(stream)
-                .await
-                .map_err(|error| match error {
-                    OpenError::SaslError { .. } => ClientError::Refused {
-                        endpoint: self.endpoint(),
-                        user: self.user.clone(),
-                    },
-                    other => self.unreachable(other),
-                })?;
+                });
+            let opened = match &self.tls {
+                None => builder.open_with_stream(stream).await,
+                Some(Tls { connector, name }) => {
+                    let stream = connector.connect(name.clone(), stream).await;
+                    let stream = stream.map_err(|error| match tls::untrusted(&error) {
+                        Some(cause) => ClientError::Untrusted {
+                            endpoint: self.endpoint(),
+                            cause,
+                        },
+                        None => self.unreachable(format!("TLS handshake: {error}")),
+                    })?;
+                    builder.open_with_stream(stream).await
+                }
+            };
+            let mut connection = opened.map_err(|error| match error {
+                OpenError::SaslError { .. } => ClientError::Refused {
+                    endpoint: self.endpoint(),
+                    user: self.user.clone(),
+                },
+                other => self.unreachable(other),
+            })?;
             let session = Session::begin(&mut connection)
                 .await
                 .map_err(|error| self.unreachable(error))?;

@@ -23,6 +23,14 @@ pub enum ClientError {
         /// The operating system's or the protocol's words.
         cause: String,
     },
+    /// It is not whom the certificate should name, or nobody vouches for it.
+    #[error("{endpoint} is not trusted: {cause}")]
+    Untrusted {
+        /// `host:port`.
+        endpoint: String,
+        /// The TLS library's words.
+        cause: String,
+    },
     /// The user or password was refused.
     #[error("{endpoint} refused the user `{user}`")]
     Refused {

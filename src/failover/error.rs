@@ -19,6 +19,14 @@ pub enum FailoverError {
         #[source]
         cause: ClientError,
     },
+    /// What the clients are to trust cannot be used.
+    #[error("could not {what}: {cause}")]
+    Trust {
+        /// What was attempted.
+        what: String,
+        /// The library's words.
+        cause: String,
+    },
     /// The AMQP service is off in this stack.
     #[error("stack {stack} has no AMQP endpoint")]
     NoAmqp {
@@ -123,6 +131,10 @@ impl Remedy for FailoverError {
             Self::Endpoint { cause: ClientError::Queue { .. }, .. } => {
                 "the user in the secret needs PUT and GET on MQAWS.PROBE.*, and the AMQP service must know queues (IBM MQ 9.2.1 or later)".into()
             }
+            Self::Endpoint { cause: ClientError::Untrusted { .. }, .. } => {
+                "name the file of the certificate authority with --ca-file, and the name in the certificate with --tls-server-name or `tls.server_name`".into()
+            }
+            Self::Trust { .. } => "--ca-file wants a PEM file of certificates, --tls-server-name a DNS name or an IP address".into(),
             Self::Endpoint { endpoint, .. } => format!(
                 "check that {endpoint} answers from here: an internal load balancer does so only inside its VPC; run this there, or forward a port and say --amqp-url amqp://127.0.0.1:5672"
             ),

@@ -32,6 +32,7 @@ mod run;
 mod scenario;
 mod session;
 pub mod text;
+pub mod tls;
 pub mod verdict;
 
 #[cfg(test)]
@@ -49,3 +50,4 @@ pub use journal::Journal;
 pub use report::Report;
 pub use run::{Stop, Watch, heal, never, run};
 pub use scenario::{Consent, Duplicates, Fault, Limits, Load, Pace, Scenario, Times, UnknownFault};
+pub use tls::Trust;

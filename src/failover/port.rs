@@ -73,7 +73,8 @@ pub struct Target {
     pub account: String,
     /// Queue manager, from the outputs.
     pub queue_manager: String,
-    /// `host:port` of the AMQP service, from the outputs; absent when the service is off.
+    /// `host:port` of the AMQP service, from the outputs, with `amqps://` before it where there is TLS; absent when the service
+    /// is off.
     pub amqp: Option<String>,
     /// Name of the Auto Scaling group.
     pub group: String,

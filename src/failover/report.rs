@@ -62,7 +62,7 @@ pub struct Place {
     pub account: String,
     /// Name of the stack.
     pub stack: String,
-    /// `host:port` that the clients used.
+    /// `host:port` that the clients used, with `amqps://` before it where they used TLS.
     pub endpoint: String,
 }
 

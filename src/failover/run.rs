@@ -10,6 +10,7 @@ use super::preflight;
 use super::report::{Report, Run};
 use super::scenario::{Pace, Scenario};
 use super::session::Session;
+use super::tls::AMQPS;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -43,7 +44,7 @@ pub fn never() -> Stop {
 }
 
 /// Makes a client of an endpoint.
-pub(super) type Dial = dyn Fn(&str, &Credentials) -> Arc<dyn Driver> + Send + Sync;
+pub(super) type Dial = dyn Fn(&str, &Credentials) -> Result<Arc<dyn Driver>, FailoverError> + Send + Sync;
 
 /// Runs a test: all faults, all rounds, one after the other, and cleans up whatever happens.
 ///
@@ -58,17 +59,22 @@ pub async fn run(
     watch: &dyn Watch,
     stop: Stop,
 ) -> Result<Report, FailoverError> {
-    run_with(cloud, scenario, watch, stop, &|endpoint, credentials| {
+    let trust = scenario.trust.clone();
+    let dial = move |endpoint: &str, credentials: &Credentials| -> Result<Arc<dyn Driver>, FailoverError> {
         let (host, port) = split(endpoint);
-        Arc::new(Amqp10::new(
-            host,
+        let client = Amqp10::new(
+            host.clone(),
             port,
             credentials.username.clone(),
             credentials.password.clone(),
             AmqpTimes::default(),
-        ))
-    })
-    .await
+        );
+        Ok(Arc::new(match endpoint.starts_with(AMQPS) {
+            true => client.with_tls(trust.towards(&host)?),
+            false => client,
+        }))
+    };
+    run_with(cloud, scenario, watch, stop, &dial).await
 }
 
 pub(super) async fn run_with(
@@ -83,7 +89,8 @@ pub(super) async fn run_with(
     preflight::guard(cloud.as_ref(), &target, &scenario.consent).await?;
     let endpoint = scenario
         .amqp
-        .clone()
+        .as_deref()
+        .map(|named| as_the_stack(named, target.amqp.as_deref()))
         .or_else(|| target.amqp.clone())
         .ok_or_else(|| FailoverError::NoAmqp {
             stack: target.stack.clone(),
@@ -96,7 +103,7 @@ pub(super) async fn run_with(
     let (instance, status) = preflight::serving(cloud.as_ref(), &target, Duration::ZERO).await?;
     preflight::foreign(&target, &status, &scenario.consent)?;
     let credentials = cloud.credentials(&target).await?;
-    let driver = dial(&endpoint, &credentials);
+    let driver = dial(&endpoint, &credentials)?;
     let holder = format!("{} since {}", whoami(), rfc3339(unix_ns(SystemTime::now())));
     let mut journal = Journal::begin(scenario.journal.as_deref(), &scenario.stack, &holder)?;
     if let Some(holder) = cloud.take_turn(&target, &holder).await? {
@@ -169,11 +176,16 @@ pub async fn heal(cloud: &dyn Cloud, stack: &str, journal: Option<&Path>) -> Res
         .await)
 }
 
+/// An address without a scheme is spoken to as the stack's own is.
+fn as_the_stack(named: &str, own: Option<&str>) -> String {
+    match own {
+        Some(own) if own.starts_with(AMQPS) && !named.contains("://") => format!("{AMQPS}{named}"),
+        _ => named.strip_prefix("amqp://").unwrap_or(named).to_owned(),
+    }
+}
+
 fn split(endpoint: &str) -> (String, u16) {
-    let plain = endpoint
-        .strip_prefix("amqp://")
-        .unwrap_or(endpoint)
-        .trim_end_matches('/');
+    let plain = endpoint.strip_prefix(AMQPS).unwrap_or(endpoint).trim_end_matches('/');
     match plain.rsplit_once(':') {
         Some((host, port)) => (host.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(5672)),
         None => (plain.to_owned(), 5672),

@@ -6,6 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::tls::Trust;
+
 /// What is done to the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -236,8 +238,11 @@ pub struct Scenario {
     pub times: Times,
     /// The limits.
     pub limits: Limits,
-    /// `host:port` of the AMQP service instead of the stack's own.
+    /// `host:port` of the AMQP service instead of the stack's own; `amqps://` before it for TLS, `amqp://` for none, and without
+    /// either as the stack's own.
     pub amqp: Option<String>,
+    /// Whom the clients trust where there is TLS.
+    pub trust: Trust,
     /// What the user said about a real account.
     pub consent: Consent,
     /// Where the journal of changes is written, so that a later run can undo them.
@@ -256,6 +261,7 @@ impl Scenario {
             times: Times::default(),
             limits: Limits::default(),
             amqp: None,
+            trust: Trust::default(),
             consent: Consent::default(),
             journal: None,
         }

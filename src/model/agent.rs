@@ -30,6 +30,9 @@ pub struct AgentConfig {
     /// Name of that user, for whom the definitions open the queue manager.
     #[serde(default = "default_user")]
     pub user: String,
+    /// ARN of the secret that holds the certificate; empty when the queue manager serves without TLS.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub certificate: String,
     /// TCP port of the queue manager, 1414.
     pub mq_port: u16,
     /// TCP port of the AMQP service, 5672; absent when the service is off.

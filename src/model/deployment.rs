@@ -8,8 +8,8 @@ use super::cidr::Cidr;
 use super::definitions::Definitions;
 use super::image::Image;
 use super::names::{
-    AmiId, InstanceType, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn, StackName,
-    SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
+    AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn,
+    SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };
 
 /// A deployment, complete but for what only an account can tell: see [`Network::placement`] and [`Instance::ami`].
@@ -46,6 +46,9 @@ pub struct Deployment {
     /// The application's user.
     #[schemars(default)]
     pub credentials: Credentials,
+    /// The certificate that clients see.
+    #[schemars(default)]
+    pub tls: Tls,
     /// Roles and limits.
     #[schemars(default)]
     pub security: Security,
@@ -323,6 +326,21 @@ fn default_user() -> UserName {
     Credentials::default().username
 }
 
+/// The certificate that clients see; without one nothing is encrypted on its way between them and the queue manager.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Tls {
+    /// Your own secret with the certificate and its key; default: none, and connections are plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<SecretArn>,
+    /// KMS key of yours that encrypts that secret; default: the account's own key for Secrets Manager, which needs no leave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<KeyArn>,
+    /// The name that the certificate is made out to, for the clients of the failover test; default: the endpoint's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<ServerName>,
+}
+
 /// Roles and limits.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -361,6 +379,7 @@ impl Default for Deployment {
             instance: Instance::default(),
             storage: Storage::default(),
             credentials: Credentials::default(),
+            tls: Tls::default(),
             security: Security::default(),
             alarms: Alarms::default(),
             image: Image::default(),

@@ -15,13 +15,13 @@ pub use cidr::Cidr;
 pub use definitions::Definitions;
 pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
-    Security, Storage, Throughput, Topology, json_schema,
+    Security, Storage, Throughput, Tls, Topology, json_schema,
 };
 pub use image::{
     Connect, DeviceName, Engine, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
     ParameterName, Sha256, SourceImage,
 };
 pub use names::{
-    AmiId, InstanceType, InvalidName, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn,
-    StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
+    AmiId, InstanceType, InvalidName, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region,
+    RoleArn, SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };

@@ -150,6 +150,18 @@ fn is_arn(text: &str, service: &str, kind: &str) -> bool {
             .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
+/// AWS names what a secret may be called, and adds the last seven characters.
+fn is_secret_arn(text: &str) -> bool {
+    is_arn(text, "secretsmanager", "secret:")
+        && text.rsplit(':').next().is_some_and(|name| {
+            name.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
+                && name.rsplit_once('-').is_some_and(|(own, added)| {
+                    !own.is_empty() && added.len() == 6 && added.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                })
+        })
+}
+
 fn is_uuid(text: &str) -> bool {
     let lengths = text.split('-').map(str::len);
     lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
@@ -297,6 +309,36 @@ checked!(
     "such as arn:aws:sns:eu-west-1:123456789012:NAME",
     "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:.+$",
     |text| is_arn(text, "sns", "")
+);
+
+checked!(
+    /// ARN of a secret in Secrets Manager; AWS ends it with a hyphen and six characters of its own.
+    SecretArn,
+    "secret ARN",
+    "such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME-AbCdEf",
+    "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$",
+    is_secret_arn
+);
+
+checked!(
+    /// ARN of a KMS key itself: policies know no alias.
+    KeyArn,
+    "KMS key ARN",
+    "such as arn:aws:kms:eu-west-1:123456789012:key/ID",
+    "^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
+    |text| is_arn(text, "kms", "key/")
+        && text.rsplit('/').next().is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+);
+
+checked!(
+    /// A name that a certificate is made out to: a DNS name, or an IP address.
+    ServerName,
+    "server name",
+    "a DNS name such as mq.example.com, or an IP address",
+    "^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$",
+    |text| text.parse::<std::net::IpAddr>().is_ok()
+        || between(text, 1, 253)
+            && text.split('.').all(|label| (1..=63).contains(&label.len()) && is_label(&label.to_ascii_lowercase()))
 );
 
 checked!(

@@ -73,6 +73,8 @@ pub struct Clients {
     pub conname: String,
     /// For AMQP clients, when the service is on.
     pub amqp: Option<String>,
+    /// Whether they must speak TLS.
+    pub tls: bool,
     /// Secret with user and password.
     pub secret: Option<String>,
 }
@@ -164,6 +166,7 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         clients: output("MqEndpoint").map(|conname| Clients {
             conname,
             amqp: output("AmqpEndpoint"),
+            tls: output("CertificateSecret").is_some(),
             secret: output("CredentialsSecret"),
         }),
         last_error: agent.as_ref().and_then(|a| a.last_error.clone()),

@@ -1,4 +1,4 @@
-//! Alarms: no service, an overlap that lasts, two engines at once, a start that is refused.
+//! Alarms: no service, an overlap that lasts, two engines at once, a start that is refused, a certificate that is nearly over.
 
 use super::entry::names;
 use super::parameters::only_if;
@@ -13,6 +13,8 @@ struct Alarm {
     comparison: &'static str,
     threshold: i64,
     minutes: i64,
+    /// A condition of the template without which there is no such alarm.
+    when: Option<&'static str>,
     missing: &'static str,
 }
 
@@ -36,6 +38,7 @@ pub(super) fn add(template: &mut Template) {
             comparison: "LessThanThreshold",
             threshold: 1,
             minutes: 3,
+            when: None,
             missing: "breaching",
         },
         Alarm {
@@ -47,6 +50,7 @@ pub(super) fn add(template: &mut Template) {
             comparison: "GreaterThanThreshold",
             threshold: 1,
             minutes: 10,
+            when: None,
             missing: "notBreaching",
         },
         Alarm {
@@ -59,6 +63,7 @@ pub(super) fn add(template: &mut Template) {
             comparison: "GreaterThanThreshold",
             threshold: 1,
             minutes: 3,
+            when: None,
             missing: "notBreaching",
         },
         Alarm {
@@ -70,6 +75,19 @@ pub(super) fn add(template: &mut Template) {
             comparison: "GreaterThanThreshold",
             threshold: 0,
             minutes: 1,
+            when: None,
+            missing: "notBreaching",
+        },
+        Alarm {
+            name: "CertificateAlarm",
+            words: "The certificate is over in less than 14 days: store a new one in its secret",
+            metric: ("mqaws", "CertificateDays"),
+            dimensions: list![dimension("Stack", reference("AWS::StackName"))],
+            statistic: "Minimum",
+            comparison: "LessThanThreshold",
+            threshold: 14,
+            minutes: 3,
+            when: Some("HasCertificate"),
             missing: "notBreaching",
         },
     ];
@@ -89,9 +107,8 @@ pub(super) fn add(template: &mut Template) {
             "AlarmActions" => topic(),
             "OKActions" => topic(),
         };
-        template.resources.insert(
-            alarm.name.to_owned(),
-            Resource::new("AWS::CloudWatch::Alarm", properties),
-        );
+        let mut resource = Resource::new("AWS::CloudWatch::Alarm", properties);
+        resource.condition = alarm.when.map(ToOwned::to_owned);
+        template.resources.insert(alarm.name.to_owned(), resource);
     }
 }

@@ -82,6 +82,8 @@ pub mod names {
     pub const TARGET_GROUP: &str = "TargetGroup";
     /// The secret with the application's user.
     pub const CREDENTIALS: &str = "Credentials";
+    /// The parameter with the secret that holds the certificate; empty without TLS.
+    pub const CERTIFICATE: &str = "Certificate";
     /// The lifecycle hook that lets the agent stop the queue manager before its instance ends.
     pub const TERMINATING_HOOK: &str = "mqaws-terminating";
     /// The tag that carries the stack's name.

@@ -76,6 +76,22 @@ pub(super) fn add(template: &mut Template) {
             Some(object! { "StringEquals" => object! { "cloudwatch:namespace" => "mqaws" } }),
         ),
     ];
+    // Policies of their own, since a condition makes them come and go.
+    let certificate = list![statement(
+        "ReadCertificate",
+        &["secretsmanager:GetSecretValue"],
+        reference(names::CERTIFICATE),
+        None
+    )];
+    let certificate_key = list![statement(
+        "DecryptCertificate",
+        &["kms:Decrypt"],
+        reference("CertificateKey"),
+        Some(object! { "StringEquals" => object! {
+            "kms:ViaService" => sub("secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
+            "kms:EncryptionContext:SecretARN" => reference(names::CERTIFICATE),
+        } }),
+    )];
     // Session Manager and Run Command, without the managed policy, which reads every SSM parameter.
     let session = list![statement(
         "SessionManagerAndRunCommand",
@@ -112,7 +128,12 @@ pub(super) fn add(template: &mut Template) {
             }],
         },
         "PermissionsBoundary" => only_if("HasPermissionsBoundary", reference("PermissionsBoundary")),
-        "Policies" => list![policy("agent", agent), policy("session", session)],
+        "Policies" => list![
+            policy("agent", agent),
+            policy("session", session),
+            only_if("HasCertificate", policy("certificate", certificate)),
+            only_if("HasCertificateKey", policy("certificate-key", certificate_key)),
+        ],
         "Tags" => tags(),
     };
     template

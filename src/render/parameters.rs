@@ -2,8 +2,10 @@
 
 use indexmap::IndexMap;
 
-use super::entry::RenderError;
-use crate::model::{AmiId, Cidr, Deployment, Placement, QueueManagerName, SubnetId, UserName, VpcId, ZoneName};
+use super::entry::{RenderError, names};
+use crate::model::{
+    AmiId, Cidr, Deployment, KeyArn, Placement, QueueManagerName, SecretArn, SubnetId, UserName, VpcId, ZoneName,
+};
 use crate::template::{Assertion, Function, Parameter, Rule, Template, Value, list, object, reference};
 
 /// What only an account can tell.
@@ -51,6 +53,7 @@ fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<(String, Parameter, 
         instance,
         storage,
         security,
+        tls,
         ..
     } = deployment;
 
@@ -210,6 +213,24 @@ fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<(String, Parameter, 
         Some(deployment.credentials.username.to_string()),
     );
     add(
+        names::CERTIFICATE,
+        Parameter::new(
+            "String",
+            "ARN of the secret with the certificate that clients see; empty for plain connections",
+        )
+        .matching(&format!("^$|{}", SecretArn::PATTERN), SecretArn::RULE),
+        Some(tls.certificate.as_ref().map(ToString::to_string).unwrap_or_default()),
+    );
+    add(
+        "CertificateKey",
+        Parameter::new(
+            "String",
+            "ARN of your own KMS key that encrypts that secret; empty for the account's own",
+        )
+        .matching(&format!("^$|{}", KeyArn::PATTERN), KeyArn::RULE),
+        Some(tls.kms_key.as_ref().map(ToString::to_string).unwrap_or_default()),
+    );
+    add(
         "PermissionsBoundary",
         Parameter::new(
             "String",
@@ -259,6 +280,8 @@ pub(super) fn declare(template: &mut Template, deployment: &Deployment) {
         ("HasKmsKey", set("KmsKey")),
         ("HasPermissionsBoundary", set("PermissionsBoundary")),
         ("HasAlarmTopic", set("AlarmTopic")),
+        ("HasCertificate", set(names::CERTIFICATE)),
+        ("HasCertificateKey", set("CertificateKey")),
         ("HasProvisionedThroughput", equals("ThroughputMode", "provisioned")),
         ("HasAmqp", equals("Amqp", "true")),
         ("HasFaultsAllowed", equals("AllowFaults", "true")),

@@ -33,7 +33,7 @@ fn logical_ids_are_those_that_other_parts_speak_of() {
     let ids: Vec<&str> = template.resources.keys().map(String::as_str).collect();
     let expected = "LoadBalancerSecurityGroup InstanceSecurityGroup FileSystemSecurityGroup FileSystem MountTarget1 MountTarget2 \
          Credentials Role InstanceProfile LoadBalancer TargetGroup Listener AmqpTargetGroup AmqpListener LaunchTemplate Group \
-         OutageAlarm OverlapAlarm TwoEnginesAlarm FenceAlarm";
+         OutageAlarm OverlapAlarm TwoEnginesAlarm FenceAlarm CertificateAlarm";
     assert_eq!(ids, expected.split_whitespace().collect::<Vec<_>>());
     for name in [
         names::FILE_SYSTEM,
@@ -46,7 +46,7 @@ fn logical_ids_are_those_that_other_parts_speak_of() {
     }
     let outputs: Vec<&str> = template.outputs.keys().map(String::as_str).collect();
     let expected = "Endpoint MqEndpoint AmqpEndpoint FileSystemId GroupName LoadBalancerArn TargetGroupArn AmqpTargetGroupArn \
-         CredentialsSecret QueueManagerName";
+         CredentialsSecret CertificateSecret QueueManagerName";
     assert_eq!(outputs, expected.split_whitespace().collect::<Vec<_>>());
 }
 
@@ -240,6 +240,10 @@ fn filled(template: &Template, amqp: bool) -> String {
             "Credentials",
             "arn:aws:secretsmanager:eu-west-1:000000000000:secret:Credentials-AbCdEf",
         ),
+        (
+            "Certificate",
+            "arn:aws:secretsmanager:eu-west-1:000000000000:secret:mq-AbCdEf",
+        ),
         ("AmqpPort", if amqp { "5672" } else { "null" }),
     ];
     let text = values.iter().fold(text.to_owned(), |text, (name, value)| {
@@ -272,6 +276,7 @@ fn user_data_writes_the_agents_configuration_and_starts_its_unit() {
         assert_eq!(config.amqp_port, amqp.then_some(5672));
         assert_eq!(config.group, names::GROUP);
         assert_eq!(config.user, "payroll");
+        assert!(config.certificate.ends_with(":secret:mq-AbCdEf"));
         assert_eq!(config.hook, names::TERMINATING_HOOK);
     }
 }
@@ -470,6 +475,9 @@ fn deployments() -> impl Strategy<Value = Deployment> {
                 deployment.instance.key_name = Some(KeyPairName::new("a key").unwrap());
                 let boundary = "arn:aws:iam::123456789012:policy/boundary";
                 deployment.security.permissions_boundary = Some(PolicyArn::new(boundary).unwrap());
+                let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq-AbCdEf";
+                deployment.tls.certificate = Some(SecretArn::new(secret).unwrap());
+                deployment.tls.kms_key = Some(KeyArn::new("arn:aws:kms:eu-west-1:123456789012:key/1234abcd").unwrap());
                 deployment.alarms.topic = Some(TopicArn::new("arn:aws:sns:eu-west-1:123456789012:ops").unwrap());
             }
             deployment

@@ -104,6 +104,10 @@ fn outputs(template: &mut Template) {
             Output::new("Secret with the application's user", reference(names::CREDENTIALS)),
         ),
         (
+            "CertificateSecret",
+            Output::new("Secret with the certificate", reference(names::CERTIFICATE)).when("HasCertificate"),
+        ),
+        (
             "QueueManagerName",
             Output::new("Queue manager", reference("QueueManagerName")),
         ),

@@ -33,6 +33,7 @@ pub fn agent_config(deployment: &Deployment) -> AgentConfig {
         },
         credentials: "${Credentials}".to_owned(),
         user: "${UserName}".to_owned(),
+        certificate: "${Certificate}".to_owned(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".to_owned(),

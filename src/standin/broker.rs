@@ -16,6 +16,7 @@ use super::{
     network::{Endpoint, Network, Service},
     objects::{Attributes, Kind, Objects},
     queue::{Message, Queue},
+    tls::Tls,
     writer::{Job, Writer},
 };
 
@@ -198,7 +199,8 @@ impl Broker {
             .map(|(name, attributes)| (name.to_owned(), attributes.clone()))
             .collect();
         for (name, attributes) in found {
-            let endpoint = Endpoint::of(service, &name, &attributes, self.own_address).map_err(io::Error::other)?;
+            let mut endpoint = Endpoint::of(service, &name, &attributes, self.own_address).map_err(io::Error::other)?;
+            endpoint.tls = Tls::of(&attributes, &self.objects());
             self.network.start(self, &endpoint)?;
         }
         Ok(())

@@ -32,6 +32,7 @@ mod objects;
 mod qmgr;
 mod queue;
 mod record;
+mod tls;
 mod writer;
 
 pub use audit::{Audit, EpochRun, audit};

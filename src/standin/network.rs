@@ -12,8 +12,9 @@ use std::{
 };
 
 use tokio::{io::AsyncReadExt, net::TcpStream, sync::Notify, task::AbortHandle};
+use tokio_rustls::TlsAcceptor;
 
-use super::{amqp, broker::Broker, objects::Attributes};
+use super::{amqp, broker::Broker, objects::Attributes, tls::Tls};
 
 /// What listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +33,8 @@ pub(crate) struct Endpoint {
     pub address: SocketAddr,
     /// The user that a channel's clients act as, when it says.
     pub user: Option<String>,
+    /// How a channel speaks TLS; plainly when absent.
+    pub tls: Option<Tls>,
 }
 
 impl Endpoint {
@@ -64,6 +67,7 @@ impl Endpoint {
             name: name.to_owned(),
             address: SocketAddr::new(ip, port),
             user,
+            tls: None,
         })
     }
 }
@@ -133,12 +137,15 @@ impl Network {
             running.task.abort();
             listening.remove(&key);
         }
+        // What cannot speak TLS does not speak at all.
+        let tls = endpoint.tls.as_ref().map(Tls::acceptor).transpose();
+        let tls = tls.map_err(io::Error::other)?;
         let listener = bind(endpoint.address)?;
         let broker = self.broker.get().cloned().unwrap_or_default();
         let task = {
             let _entered = self.runtime.enter();
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(accept(broker, listener, endpoint.clone())).abort_handle()
+            tokio::spawn(accept(broker, listener, endpoint.clone(), tls)).abort_handle()
         };
         listening.insert(
             key,
@@ -204,7 +211,10 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }
 
-async fn accept(broker: Weak<Broker>, listener: tokio::net::TcpListener, endpoint: Endpoint) {
+/// A client that does not end its handshake within this time is dropped.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+async fn accept(broker: Weak<Broker>, listener: tokio::net::TcpListener, endpoint: Endpoint, tls: Option<TlsAcceptor>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -212,12 +222,18 @@ async fn accept(broker: Weak<Broker>, listener: tokio::net::TcpListener, endpoin
                 match endpoint.service {
                     Service::Listener => drop(tokio::spawn(hold(stream))),
                     Service::Channel => {
-                        drop(tokio::spawn(amqp::serve(
-                            broker,
-                            endpoint.name.clone(),
-                            endpoint.user.clone(),
-                            stream,
-                        )));
+                        let (name, user, tls) = (endpoint.name.clone(), endpoint.user.clone(), tls.clone());
+                        drop(tokio::spawn(async move {
+                            if stream.set_nodelay(true).is_err() {
+                                return;
+                            }
+                            let Some(tls) = tls else {
+                                return amqp::serve(broker, name, user, stream).await;
+                            };
+                            if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+                                amqp::serve(broker, name, user, stream).await;
+                            }
+                        }));
                     }
                 }
             }

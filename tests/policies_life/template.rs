@@ -1,10 +1,10 @@
 //! The rendered template, whole and without a statement or an action, and its stack.
 
 use super::STACK;
-use crate::lab_calls::{all, between, call};
+use crate::lab_calls::{all, between, call, request};
 use mqaws::lab::ec2::BARE_IMAGE;
 use mqaws::lab::home::LabRecord;
-use mqaws::model::{AmiId, Deployment, SubnetId, VpcId, ZoneName};
+use mqaws::model::{AmiId, Deployment, KeyArn, SecretArn, SubnetId, VpcId, ZoneName};
 use mqaws::render::{self, Resolved};
 use serde_json::{Value, json};
 
@@ -12,6 +12,18 @@ use serde_json::{Value, json};
 pub fn rendered(deployment: &Deployment) -> Value {
     let template = render::template(deployment).expect("a template");
     serde_json::from_str(&template.to_json().expect("JSON")).expect("JSON")
+}
+
+/// A policy, also one that comes with a condition.
+fn whole(policy: &Value) -> &Value {
+    policy.get("Fn::If").map_or(policy, |branches| &branches[1])
+}
+
+fn whole_mut(policy: &mut Value) -> &mut Value {
+    match policy.get("Fn::If") {
+        Some(_) => &mut policy["Fn::If"][1],
+        None => policy,
+    }
 }
 
 /// The statements of the role's policies and of the file system's.
@@ -22,7 +34,7 @@ pub fn statements(template: &Value) -> Vec<Value> {
         .expect("policies");
     let documents = of_role
         .iter()
-        .map(|p| &p["PolicyDocument"])
+        .map(|p| &whole(p)["PolicyDocument"])
         .chain([&resources["FileSystem"]["Properties"]["FileSystemPolicy"]]);
     documents
         .flat_map(|d| d["Statement"].as_array().expect("statements").clone())
@@ -42,7 +54,7 @@ pub fn without(mut template: Value, sid: &str) -> Value {
     let policies = resources["Role"]["Properties"]["Policies"]
         .as_array_mut()
         .expect("policies");
-    policies.retain_mut(|p| drop_from(&mut p["PolicyDocument"]));
+    policies.retain_mut(|p| drop_from(&mut whole_mut(p)["PolicyDocument"]));
     assert_eq!(
         statements(&template).len() + 1,
         before,
@@ -64,7 +76,26 @@ pub fn without_action(document: &str, action: &str) -> String {
     document.to_string()
 }
 
-/// Creates the stack as a deployment does, in the lab's default network.
+/// A key of the customer's own.
+const KEY: &str = "arn:aws:kms:eu-west-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// Stores what the agent takes for a certificate, under a key of the customer's own; returns its ARN.
+fn store_certificate(record: &LabRecord) -> String {
+    let body = json!({
+        "Name": "mq-certificate",
+        "KmsKeyId": KEY,
+        "SecretString": json!({"pkcs12": "MAo=", "password": "open"}).to_string(),
+    });
+    let headers = [
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amz-target", "secretsmanager.CreateSecret"),
+    ];
+    let answer = request(record, "secretsmanager", ("POST", "/"), &headers, body.to_string()).expect("an answer");
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    answer["ARN"].as_str().expect("an ARN").to_owned()
+}
+
+/// Creates the stack as a deployment with a certificate does, in the lab's default network.
 pub fn create(record: &LabRecord, template: &Value) {
     let subnets = call(record, "ec2", "2016-11-15", &[("Action", "DescribeSubnets")]);
     let pair = |tag: &str| {
@@ -78,7 +109,9 @@ pub fn create(record: &LabRecord, template: &Value) {
         ami: Some(AmiId::new(BARE_IMAGE).expect("an id")),
         root_device: Some("/dev/xvda".to_owned()),
     };
-    let deployment = Deployment::default();
+    let mut deployment = Deployment::default();
+    deployment.tls.certificate = Some(SecretArn::new(store_certificate(record)).expect("an ARN"));
+    deployment.tls.kms_key = Some(KeyArn::new(KEY).expect("an ARN"));
     let parameters = render::parameters(&deployment, &resolved).expect("parameters");
     let mut params = vec![
         ("Action".to_owned(), "CreateStack".to_owned()),

@@ -54,6 +54,7 @@ fn config(port: u16) -> AgentConfig {
         },
         credentials: "arn".into(),
         user: "mqapp".into(),
+        certificate: String::new(),
         mq_port: port,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
@@ -114,6 +115,69 @@ fn half_created_data_is_not_touched_until_somebody_has_cleared_it_away() {
     assert!(script.lines.lock().expect("lines").is_empty(), "nothing is touched");
     std::fs::remove_dir(&own).expect("cleared away");
     assert_eq!(mq.adopt(DataState::HalfCreated).expect("adopted").how, "created");
+}
+
+#[test]
+fn with_a_certificate_nothing_is_defined_before_it_and_nothing_plain_after_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("tempdir");
+    let done = "AMQ8005I: done.\nOne MQSC command read.\nNo commands have a syntax error.\nAll valid MQSC commands were processed.\n";
+    let script = Arc::new(Script {
+        answers: Mutex::new(vec![("runmqsc", 10, ""), ("runmqsc", 0, done), ("runmqsc", 0, done)]),
+        lines: Mutex::default(),
+    });
+    let config = AgentConfig {
+        certificate: "arn".into(),
+        amqp_port: Some(5672),
+        ..config(1414)
+    };
+    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config, &Layout::new(dir.path()), script.clone(), processes);
+    let address = [127, 0, 0, 1].into();
+    let failure = mq.define(address).expect_err("no certificate");
+    assert!(
+        failure.text.contains("nothing is defined without it"),
+        "{}",
+        failure.text
+    );
+    assert!(script.lines.lock().expect("lines").is_empty());
+
+    // No PKCS#12 file that anything could open: what is in it is not this test's matter.
+    let secret = r#"{"pkcs12": "MAo=", "password": "s3cret"}"#.to_owned().into();
+    let certificate = Certificate::parse(&secret, "QM1").expect("a certificate");
+    assert_eq!(mq.install(&certificate), Ok(true));
+    assert_eq!(mq.install(&certificate), Ok(false));
+    let file = dir.path().join("run/mqaws-tls/QM1.p12");
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(file.parent().expect("dir"))), (0o600, 0o700));
+    mq.define(address).expect("defined");
+    let lines = script.lines.lock().expect("lines").clone();
+    assert_eq!(lines, ["runmqsc QM1", "runmqsc -e QM1", "runmqsc QM1"]);
+}
+
+#[test]
+fn a_refused_key_repository_is_told_without_its_password() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let said = "AMQ8405I: Syntax error near ALTER QMGR KEYRPWD('s3cret')\nOne MQSC command read.\nOne command has a syntax error.\n";
+    let script = Arc::new(Script {
+        answers: Mutex::new(vec![("runmqsc", 10, said)]),
+        lines: Mutex::default(),
+    });
+    let config = AgentConfig {
+        certificate: "arn".into(),
+        ..config(1414)
+    };
+    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config, &Layout::new(dir.path()), script, processes);
+    let secret = r#"{"pkcs12": "MAo=", "password": "s3cret"}"#.to_owned().into();
+    mq.install(&Certificate::parse(&secret, "QM1").expect("a certificate"))
+        .expect("installed");
+    let failure = mq.define([127, 0, 0, 1].into()).expect_err("refused");
+    assert!(
+        failure.text.contains("AMQ8405") && !failure.text.contains("s3cret"),
+        "{}",
+        failure.text
+    );
 }
 
 #[test]

@@ -217,6 +217,7 @@ impl Machine {
             Outcome::Defined(result) => self.defined(result),
             Outcome::Accepting(result) => self.accepting(result),
             Outcome::Checked(health, ordered) => self.checked(health, ordered),
+            Outcome::Renewed(result) => self.renewed(result),
             Outcome::Found(controller) => self.found(controller),
             Outcome::Ended(result) => self.ended(result),
             Outcome::Released(result) => self.released(result),
@@ -235,6 +236,9 @@ impl Machine {
             }
             Timer::Accounts if !self.accounts => self.begin(Work::Accounts),
             Timer::Health if self.state == State::Serving => self.begin(Work::Check),
+            Timer::Certificate if self.state == State::Serving => self.begin(Work::Renew),
+            Timer::Certificate => self.renew_later(),
+            Timer::Refusal => self.last_words_over(),
             Timer::Drain => self.drain_time_over(),
             Timer::Accounts | Timer::Health => {}
         }

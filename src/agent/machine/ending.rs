@@ -53,6 +53,14 @@ impl Machine {
         self.condemned = Some(why);
         self.after(self.policy.refused, look);
         if !self.signalled {
+            // A stack that waits ends this instance as soon as it hears of it: whoever deploys must have heard why.
+            self.actions.push(Action::Set(Timer::Refusal, self.policy.last_words));
+        }
+    }
+
+    /// Nobody who asked can have missed why.
+    pub(super) fn last_words_over(&mut self) {
+        if !self.signalled && self.alarm.is_some() {
             self.begin(Work::Signal { success: false });
         }
     }

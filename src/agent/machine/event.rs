@@ -101,6 +101,8 @@ pub enum FailureKind {
     /// No attempt on any host can succeed: what is wrong is in what all of them share, as half-created data or definitions
     /// that the engine refuses. It is tried again from time to time, for a person may have put it right.
     Shared,
+    /// Something outside this host does not answer. The step is tried again for as long as it takes, and no attempt is counted.
+    Unanswered,
     /// The engine says that it is active elsewhere: its own lock has not ended yet.
     Elsewhere,
 }
@@ -215,6 +217,8 @@ pub enum Work {
     Accept,
     /// Check its health ([`Outcome::Checked`]).
     Check,
+    /// Read the certificate again, and define it when it is another ([`Outcome::Renewed`]).
+    Renew,
     /// Look for its execution controller ([`Outcome::Found`]).
     Find,
     /// Stop it in order within the target time ([`Outcome::Ended`]).
@@ -259,6 +263,7 @@ pub enum Outcome {
     Defined(Result<(), EngineFailure>),
     Accepting(Result<(), EngineFailure>),
     Checked(Health, Ordered),
+    Renewed(Result<bool, String>),
     Found(Option<i32>),
     Ended(Result<(), String>),
     Released(Result<(), String>),
@@ -302,8 +307,12 @@ pub enum Timer {
     Retry,
     /// The next attempt to set up the account.
     Accounts,
+    /// The time for a refused start to be seen, before the stack is told.
+    Refusal,
     /// The next health check.
     Health,
+    /// The next reading of the certificate.
+    Certificate,
     /// The end of the time for a drain.
     Drain,
 }

@@ -1,6 +1,7 @@
 //! Periods and limits of the agent. They are the agent's own: the lab's timing does not scale them.
 
 use crate::fence::InquiryPolicy;
+use crate::model::agent::AgentConfig;
 use std::time::Duration;
 
 /// Periods and limits.
@@ -30,8 +31,13 @@ pub struct Policy {
     pub stop: Duration,
     /// Wait before a start that was refused is looked at again.
     pub refused: Duration,
+    /// How long a start that was refused can be asked why, before the stack hears of it. Longer than a deployment's period of
+    /// asking, 10 s, and the time of its question.
+    pub last_words: Duration,
     /// How long processes that do not die may delay a drain.
     pub drain: Duration,
+    /// Period of reading the certificate again while it serves; absent when there is none.
+    pub certificate: Option<Duration>,
     /// See [`InquiryPolicy`].
     pub inquiry: InquiryPolicy,
 }
@@ -53,7 +59,21 @@ impl Default for Policy {
             stop: Duration::from_secs(20),
             drain: Duration::from_secs(60),
             refused: Duration::from_secs(30),
+            last_words: Duration::from_secs(15),
+            certificate: None,
             inquiry: InquiryPolicy::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// The policy of this configuration's agent.
+    pub fn of(config: &AgentConfig) -> Self {
+        // Short enough to be waited for by a person who has just stored a new one.
+        const PERIOD: Duration = Duration::from_secs(300);
+        Self {
+            certificate: (!config.certificate.is_empty()).then_some(PERIOD),
+            ..Self::default()
         }
     }
 }

@@ -145,11 +145,26 @@ impl Machine {
         if !self.signalled {
             self.begin(Work::Signal { success: true });
         }
+        self.renew_later();
         if self.paused {
             self.enter(State::Paused);
         } else {
             self.actions.push(Action::Set(Timer::Health, self.policy.health));
         }
+    }
+
+    pub(super) fn renew_later(&mut self) {
+        if let Some(period) = self.policy.certificate {
+            self.actions.push(Action::Set(Timer::Certificate, period));
+        }
+    }
+
+    /// What is wrong with a new certificate harms nobody: the old one goes on serving.
+    pub(super) fn renewed(&mut self, result: Result<bool, String>) {
+        if let Err(why) = result {
+            self.last_error = Some(why);
+        }
+        self.renew_later();
     }
 
     pub(super) fn checked(&mut self, health: Health, ordered: Ordered) {
@@ -253,6 +268,14 @@ impl Machine {
             };
             return self.refused(text, look);
         }
+        if kind == FailureKind::Unanswered {
+            let step = if self.adopted {
+                Work::Define
+            } else {
+                Work::Adopt(self.data)
+            };
+            return self.again(step, text);
+        }
         self.controller = None;
         match kind {
             FailureKind::Final => self.condemn(text),
@@ -277,7 +300,7 @@ impl Machine {
                     self.attempt();
                 }
             }
-            FailureKind::Transient | FailureKind::Shared => {
+            FailureKind::Transient | FailureKind::Shared | FailureKind::Unanswered => {
                 self.last_error = Some(text);
                 self.attempt();
             }

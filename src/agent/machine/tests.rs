@@ -163,6 +163,78 @@ fn a_start_that_cannot_succeed_tells_the_stack_and_leaves_the_rest_to_it() {
 }
 
 #[test]
+fn what_is_asked_elsewhere_is_asked_for_as_long_as_it_takes_and_nothing_is_started_meanwhile() {
+    let mut host = Host::new();
+    host.adopt = Err(failure(FailureKind::Unanswered, "no route to Secrets Manager"));
+    host.send(Event::Begin);
+    host.settle();
+    for _ in 0..50 {
+        host.tick();
+    }
+    assert_eq!(host.state(), State::Adopting);
+    assert!(host.machine.view().last_error.is_some_and(|e| e.contains("no route")));
+    let started = |w: &Work| {
+        matches!(
+            w,
+            Work::Start(_) | Work::Signal { .. } | Work::Kill | Work::ReportUnhealthy
+        )
+    };
+    assert_eq!(host.ordered(started), 0);
+    host.adopt = Ok(());
+    host.tick();
+    assert_eq!((host.state(), host.machine.view().restarts), (State::Serving, 0));
+}
+
+#[test]
+fn a_refusal_can_be_asked_about_before_the_stack_hears_of_it() {
+    let refused = |w: &Work| *w == Work::Signal { success: false };
+    let mut host = Host::new();
+    host.adopt = Err(failure(FailureKind::Shared, "AccessDenied"));
+    host.send(Event::Begin);
+    host.settle();
+    assert_eq!(host.ordered(refused), 0);
+    while host.ordered(refused) == 0 {
+        host.tick();
+    }
+    assert_eq!(host.now, Policy::default().last_words);
+    let mut host = Host::new();
+    host.adopt = Err(failure(FailureKind::Shared, "AccessDenied"));
+    host.send(Event::Begin);
+    host.settle();
+    (host.machine.policy.refused, host.adopt) = (Duration::ZERO, Ok(()));
+    host.send(Event::Timer(Timer::Retry));
+    host.settle();
+    for _ in 0..10 {
+        host.tick();
+    }
+    assert_eq!(
+        (host.state(), host.ordered(refused)),
+        (State::Serving, 0),
+        "it got over it"
+    );
+}
+
+#[test]
+fn a_certificate_is_read_again_while_it_serves_and_a_wrong_one_harms_nobody() {
+    let mut host = Host::new();
+    host.machine.policy.certificate = Some(Duration::from_secs(300));
+    host.send(Event::Begin);
+    host.settle();
+    host.renew = Err("the password does not open it".into());
+    while host.now < Duration::from_secs(1000) {
+        host.tick();
+        assert_eq!(host.state(), State::Serving);
+    }
+    assert_eq!(host.ordered(|w| *w == Work::Renew), 3);
+    assert_eq!(host.machine.view().restarts, 0);
+    let mut host = Host::serving();
+    for _ in 0..500 {
+        host.tick();
+    }
+    assert_eq!(host.ordered(|w| *w == Work::Renew), 0, "without a certificate");
+}
+
+#[test]
 fn what_every_instance_would_see_replaces_none_and_is_looked_at_again() {
     for (step, expected) in [
         ("adopt", State::Adopting),

@@ -1,5 +1,6 @@
 //! Whole agents on doubles of the world: real keepers on threads, real files, real processes whose death the kernel tells.
 
+mod certificate;
 mod doubles;
 mod fencing;
 
@@ -44,6 +45,7 @@ fn config() -> AgentConfig {
         },
         credentials: "arn".into(),
         user: "mqapp".into(),
+        certificate: String::new(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),
@@ -73,6 +75,7 @@ impl Host {
             silent: AtomicBool::new(false),
             nameless: AtomicBool::new(false),
             calls: Mutex::default(),
+            certificate: Mutex::default(),
         });
         let keepers = Arc::new(Keepers {
             server: server.clone(),
@@ -103,8 +106,12 @@ impl Host {
             init: self.world.clone(),
         };
         let (layout, out, ended) = (self.layout.clone(), self.out.clone(), self.ended.clone());
+        let config = AgentConfig {
+            certificate: policy.certificate.map(|_| "arn".to_owned()).unwrap_or_default(),
+            ..config()
+        };
         spawn("test-agent", move || {
-            run_with(config(), layout, ports, policy, out, &inbox).expect("agent");
+            run_with(config, layout, ports, policy, out, &inbox).expect("agent");
             ended.store(true, Ordering::SeqCst);
         })
         .expect("thread");

@@ -90,7 +90,8 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
         Arc::new(spawner),
         Arc::new(init),
     );
-    run::run(config, wiring.layout.clone(), ports, Policy::default()).map_err(|e| e.to_string())
+    let policy = Policy::of(&config);
+    run::run(config, wiring.layout.clone(), ports, policy).map_err(|e| e.to_string())
 }
 
 /// The network of a real instance.

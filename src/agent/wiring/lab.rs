@@ -74,7 +74,8 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
         Arc::new(SpawnKeeper),
         Arc::new(NoInit),
     );
-    run::run(config, wiring.layout.clone(), ports, Policy::default()).map_err(|e| e.to_string())
+    let policy = Policy::of(&config);
+    run::run(config, wiring.layout.clone(), ports, policy).map_err(|e| e.to_string())
 }
 
 /// A lab's host reset: ends what can write on this one instance, and nothing else on the machine.

@@ -67,6 +67,15 @@ impl CallError {
         }
     }
 
+    /// Whether the same call may succeed later without anybody's doing.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Credentials { .. } | Self::Unreachable { .. } => true,
+            Self::Api { status, code, .. } => super::retry::repeatable(*status, code) || super::retry::expired(code),
+            Self::Malformed { .. } | Self::Signing { .. } => false,
+        }
+    }
+
     /// The whole chain in one line, for a log.
     pub fn line(&self) -> String {
         let mut text = self.to_string();

@@ -8,8 +8,12 @@
 //! has run on a real IBM MQ: `LOCLADDR` as the address that an AMQP channel listens on, `IGNSTATE` on `START SERVICE` and
 //! `START CHANNEL`, and whether gets over AMQP need `ALTUSR` on the queue manager, as one of IBM's samples has it. `ALTUSR` is
 //! left out: it lets the user act for anybody.
+//!
+//! TLS follows a sample of IBM's for AMQP: `SSLKEYR` with the whole name of a `.p12` file (9.4.0 wants that suffix for AMQP),
+//! `KEYRPWD` in clear text, which the queue manager keeps encrypted, `REFRESH SECURITY`, then the channels. *Unverified*: that
+//! the AMQP service heeds `CERTLABL` of the queue manager, and which encryptions of PKCS#12 its Java and GSKit read.
 
-use std::{fmt::Write, net::IpAddr};
+use std::{fmt::Write, net::IpAddr, path::Path};
 
 use super::name::ObjectName;
 
@@ -31,8 +35,37 @@ pub struct Definitions {
     pub mq_port: u16,
     /// TCP port of the AMQP service; absent when it is off.
     pub amqp_port: Option<u16>,
+    /// Whether mqaws' own channels speak TLS and nothing else; the queue manager must know a [`KeyRepository`] first.
+    pub tls: bool,
     /// The application user.
     pub application: Application,
+}
+
+/// TLS 1.2 and later, whatever both sides know; the server alone shows a certificate, clients have user and password.
+const TLS: &str = " SSLCIPH(ANY_TLS12_OR_HIGHER) SSLCAUTH(OPTIONAL)";
+
+/// The queue manager's certificate and private key, a PKCS#12 file.
+#[derive(Clone, Copy)]
+pub struct KeyRepository<'a> {
+    /// The file, with its suffix `.p12`.
+    pub file: &'a Path,
+    /// What opens it.
+    pub password: &'a str,
+    /// Name of the certificate in it.
+    pub label: &'a str,
+}
+
+impl KeyRepository<'_> {
+    /// The MQSC text that makes it the queue manager's; holds the password. TLS channels that run are stopped by it.
+    pub fn mqsc(&self) -> String {
+        let quoted = |text: &str| text.replace('\'', "''");
+        format!(
+            "ALTER QMGR SSLKEYR('{}')\nALTER QMGR KEYRPWD('{}')\nALTER QMGR CERTLABL('{}')\nREFRESH SECURITY(*) TYPE(SSL)\n",
+            quoted(&self.file.to_string_lossy()),
+            quoted(self.password),
+            quoted(self.label),
+        )
+    }
 }
 
 /// Name of the TCP listener.
@@ -57,6 +90,7 @@ impl Definitions {
             address,
             mq_port,
             amqp_port,
+            tls: false,
             application,
         }
     }
@@ -65,6 +99,7 @@ impl Definitions {
     pub fn mqsc(&self) -> String {
         let mut text = String::from("* Default definitions of mqaws; no password belongs here\n");
         let user = &self.application.user;
+        let tls = if self.tls { TLS } else { "" };
         let mut line = |statement: String| {
             text.push_str(&statement);
             text.push('\n');
@@ -80,7 +115,7 @@ impl Definitions {
                 .to_owned(),
         );
         line(format!(
-            "DEFINE CHANNEL('{CLIENT_CHANNEL}') CHLTYPE(SVRCONN) TRPTYPE(TCP) MCAUSER('{user}') REPLACE"
+            "DEFINE CHANNEL('{CLIENT_CHANNEL}') CHLTYPE(SVRCONN) TRPTYPE(TCP) MCAUSER('{user}'){tls} REPLACE"
         ));
         line(opened(CLIENT_CHANNEL));
         line(format!(
@@ -99,7 +134,8 @@ impl Definitions {
         line(listener + " CONTROL(QMGR) REPLACE");
         line(format!("START LISTENER('{LISTENER}') IGNSTATE(YES)"));
         if let Some(port) = self.amqp_port {
-            let mut channel = format!("DEFINE CHANNEL('{AMQP_CHANNEL}') CHLTYPE(AMQP) PORT({port}) MCAUSER('{user}')");
+            let mut channel =
+                format!("DEFINE CHANNEL('{AMQP_CHANNEL}') CHLTYPE(AMQP) PORT({port}) MCAUSER('{user}'){tls}");
             if let Some(address) = self.address {
                 let _ = write!(channel, " LOCLADDR('{address}')");
             }
@@ -193,6 +229,34 @@ mod tests {
             assert!(!text.contains(word), "{word}");
         }
         assert!(text.contains("PORT(1414) CONTROL(QMGR)"));
+    }
+
+    #[test]
+    fn with_tls_no_channel_of_ours_is_plain() {
+        let text = Definitions {
+            tls: true,
+            ..definitions()
+        }
+        .mqsc();
+        let channels: Vec<&str> = text.lines().filter(|l| l.starts_with("DEFINE CHANNEL")).collect();
+        assert_eq!(channels.len(), 2);
+        assert!(
+            channels.iter().all(|l| l.contains("SSLCIPH(ANY_TLS12_OR_HIGHER)")),
+            "{channels:?}"
+        );
+        assert!(!definitions().mqsc().contains("SSL"));
+    }
+
+    #[test]
+    fn a_key_repository_is_named_whole_and_quoted() {
+        let text = KeyRepository {
+            file: Path::new("/run/mqaws-tls/QM1.p12"),
+            password: "it's",
+            label: "mine",
+        }
+        .mqsc();
+        let expected = "ALTER QMGR SSLKEYR('/run/mqaws-tls/QM1.p12')\nALTER QMGR KEYRPWD('it''s')\nALTER QMGR CERTLABL('mine')\nREFRESH SECURITY(*) TYPE(SSL)\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

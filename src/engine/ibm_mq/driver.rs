@@ -192,6 +192,13 @@ impl Driver {
         self.command("runmqsc", [name]).stdin(text)
     }
 
+    /// `runmqsc -e`, which repeats none of the commands in its output: for those that hold a secret.
+    pub fn mqsc_unechoed(&self, name: &str, commands: &str) -> Command {
+        let mut command = self.mqsc(name, commands);
+        command.args.insert(0, "-e".into());
+        command
+    }
+
     /// `runmqsc` with `PING QMGR`: the health check. A short deadline, since a queue manager that hangs never answers.
     pub fn ping(&self, name: &str) -> Command {
         self.mqsc(name, "PING QMGR").deadline(Duration::from_secs(5))

@@ -155,6 +155,33 @@ pub(super) async fn resources(cloud: &Arc<Cloud>, on: On, params: &Value) -> Res
     })
 }
 
+/// What a service does at another in the caller's name, and the caller must be allowed: Secrets Manager decrypts with a
+/// customer's key. An id or an alias stands for the account's own key, which asks nobody.
+///
+/// # Errors
+/// As [`resources`].
+pub(super) async fn on_behalf(
+    cloud: &Arc<Cloud>,
+    service: &str,
+    action: &str,
+    params: &Value,
+) -> Result<Option<(String, Resource)>, ApiError> {
+    if (service, action) != ("secretsmanager", "GetSecretValue") {
+        return Ok(None);
+    }
+    let asked = json!({"SecretId": text(params, "SecretId").unwrap_or_default()});
+    let secret = Here(cloud).ask("secretsmanager", "DescribeSecret", asked).await?;
+    let key = text(&secret, "KmsKeyId").filter(|key| key.starts_with("arn:") && key.contains(":key/"));
+    Ok(key.map(|key| {
+        let mut resource = Resource::new(key);
+        let service = format!("secretsmanager.{}.amazonaws.com", cloud.region);
+        resource.context.add("kms:ViaService", service);
+        let arn = text(&secret, "ARN").unwrap_or_default();
+        resource.context.add("kms:EncryptionContext:SecretARN", arn);
+        ("kms:Decrypt".to_owned(), resource)
+    }))
+}
+
 /// The cloud, asked as its administrator.
 struct Here<'a>(&'a Arc<Cloud>);
 

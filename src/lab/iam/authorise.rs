@@ -30,7 +30,10 @@ pub async fn authorise(
         let why = "because the local cloud does not know on which resources the action is";
         return Err(refusal(service, &message(cloud, &who, &name, "*", why)));
     };
-    for resource in actions::resources(cloud, on, params).await? {
+    let asked = actions::resources(cloud, on, params).await?;
+    let asked = asked.into_iter().map(|resource| (name.clone(), resource));
+    let behalf = actions::on_behalf(cloud, service, action, params).await?;
+    for (name, resource) in asked.chain(behalf) {
         // The endpoint speaks HTTP on loopback in the place of AWS's HTTPS.
         let mut context = resource.context.with("aws:SecureTransport", "true");
         if let Caller::Instance { instance, .. } = caller {
@@ -46,7 +49,10 @@ pub async fn authorise(
             resource_policy: None,
         };
         if let Answer::Denied(why) = question.ask(cloud).await? {
-            return Err(refusal(service, &message(cloud, &who, &name, &question.resource, &why)));
+            return Err(match name.starts_with("kms:") {
+                true => refusal(service, "Access to KMS is not allowed"),
+                false => refusal(service, &message(cloud, &who, &name, &question.resource, &why)),
+            });
         }
     }
     Ok(())

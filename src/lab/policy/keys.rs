@@ -17,6 +17,8 @@ const KEYS: &[&str] = &[
     "cloudwatch:namespace",
     "ec2:sourceinstancearn",
     "elasticfilesystem:accessedviamounttarget",
+    "kms:encryptioncontext:secretarn",
+    "kms:viaservice",
 ];
 
 /// Keys whose name ends in a tag's key, in lower case.

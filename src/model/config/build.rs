@@ -9,7 +9,7 @@ use super::place::Place;
 use super::read::{Given, Reader};
 use crate::model::deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
-    Security, Storage, Throughput, Topology,
+    Security, Storage, Throughput, Tls, Topology,
 };
 use crate::model::{Cidr, Definitions, InvalidName, Region, SubnetId, TagKey, TagValue, ZoneName};
 
@@ -164,6 +164,7 @@ impl Reader {
                     .name("credentials.username")
                     .unwrap_or(defaults.credentials.username),
             },
+            tls: self.tls(region.as_ref()),
             security: Security {
                 permissions_boundary: self.name("security.permissions_boundary"),
                 cloudformation_role: self.name("security.cloudformation_role"),
@@ -184,6 +185,15 @@ impl Reader {
             self.refuse(
                 Violation::new("endpoint.internal", message, place)
                     .hint("list the clients' ranges under `network.clients`"),
+            );
+        }
+        if !deployment.endpoint.internal && deployment.tls.certificate.is_none() {
+            let message =
+                "the endpoint is on the internet without TLS: user, password and messages go there in clear text";
+            let place = self.place("endpoint.internal");
+            self.warnings.push(
+                Violation::new("endpoint.internal", message, place)
+                    .hint("name a certificate's secret under `tls.certificate`"),
             );
         }
         deployment
@@ -360,6 +370,46 @@ impl Reader {
             );
         }
         storage
+    }
+
+    fn tls(&mut self, region: Option<&Region>) -> Tls {
+        let tls = Tls {
+            certificate: self.name("tls.certificate"),
+            kms_key: self.name("tls.kms_key"),
+            server_name: self.name("tls.server_name"),
+        };
+        if !self.is_given("tls.certificate") {
+            for key in ["tls.kms_key", "tls.server_name"] {
+                if self.is_given(key) {
+                    let place = self.place(key);
+                    let message = format!("`{key}` says something about a certificate, and there is none");
+                    self.refuse(
+                        Violation::new(key, message, place)
+                            .hint("name the certificate's secret under `tls.certificate`, or remove this key"),
+                    );
+                }
+            }
+        }
+        let elsewhere = |arn: &str| {
+            let of = arn.split(':').nth(3).unwrap_or_default();
+            region.is_some_and(|region| region.as_str() != of)
+        };
+        let arns = [
+            ("tls.certificate", tls.certificate.as_ref().map(AsRef::as_ref)),
+            ("tls.kms_key", tls.kms_key.as_ref().map(AsRef::as_ref)),
+        ];
+        for key in arns
+            .into_iter()
+            .filter_map(|(key, arn): (&str, Option<&str>)| arn.filter(|arn| elsewhere(arn)).map(|_| key))
+        {
+            let place = self.place(key);
+            let message = format!("`{key}` is in another region than the deployment");
+            self.refuse(
+                Violation::new(key, message, place)
+                    .hint("replicate the secret to the deployment's region, and name the replica"),
+            );
+        }
+        tls
     }
 
     fn tags(&mut self) -> IndexMap<TagKey, TagValue> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Deployment, Placement, json_schema};
+use crate::model::{Deployment, KeyArn, Placement, SecretArn, ServerName, json_schema};
 use crate::remedy::Remedy;
 
 fn load(text: &str) -> Result<Loaded, ConfigError> {
@@ -334,7 +334,48 @@ fn combinations_that_do_not_go_together_are_refused() {
 #[test]
 fn an_open_door_is_a_warning() {
     let loaded = load("endpoint: {internal: false}\nnetwork: {clients: [0.0.0.0/0]}").unwrap();
-    assert_eq!(loaded.warnings.len(), 1);
+    let found: Vec<&str> = loaded.warnings.iter().map(|w| w.key.as_str()).collect();
+    assert_eq!(
+        found,
+        ["network.clients", "endpoint.internal"],
+        "everybody, and in clear text"
+    );
+}
+
+#[test]
+fn a_certificate_is_a_secret_of_the_deployments_region_and_the_rest_belongs_to_it() {
+    let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq/certificate-AbCdEf";
+    let text = format!("region: eu-west-1\ntls: {{certificate: '{secret}', server_name: 10.0.0.7}}");
+    assert_eq!(
+        load(&text).unwrap().deployment.tls.certificate.unwrap().as_str(),
+        secret
+    );
+    for (text, message) in [
+        (
+            "tls: {server_name: mq.example.com}".to_owned(),
+            "`tls.server_name` says something about a certificate, and there is none".to_owned(),
+        ),
+        (
+            format!("region: eu-west-2\ntls: {{certificate: '{secret}'}}"),
+            "`tls.certificate` is in another region than the deployment".to_owned(),
+        ),
+        (
+            "tls: {certificate: mq-certificate}".to_owned(),
+            format!("`mq-certificate` is no secret ARN: {}", SecretArn::RULE),
+        ),
+        (
+            format!("tls: {{certificate: '{secret}', kms_key: alias/mq}}"),
+            format!("`alias/mq` is no KMS key ARN: {}", KeyArn::RULE),
+        ),
+        (
+            format!("tls: {{certificate: '{secret}', server_name: a b}}"),
+            format!("`a b` is no server name: {}", ServerName::RULE),
+        ),
+    ] {
+        let refused = refused(&text);
+        let words: Vec<&str> = refused.iter().map(|(_, words)| words.as_str()).collect();
+        assert_eq!(words, [message.as_str()], "{text}");
+    }
 }
 
 #[test]

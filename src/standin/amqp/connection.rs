@@ -18,7 +18,7 @@ use fe2o3_amqp_types::{
     primitives::{Array, Symbol},
 };
 use tokio::{
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     sync::watch,
     time::{sleep, timeout},
 };
@@ -67,8 +67,11 @@ pub(super) fn error(condition: impl Into<ErrorCondition>, description: &str) -> 
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(broker: Arc<Broker>, channel: String, mca_user: Option<String>, stream: TcpStream) {
-    if stream.set_nodelay(true).is_err() || *broker.phase.borrow() != Phase::Running {
+pub(crate) async fn serve<S>(broker: Arc<Broker>, channel: String, mca_user: Option<String>, stream: S)
+where
+    S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
+{
+    if *broker.phase.borrow() != Phase::Running {
         return;
     }
     let plain = Plain::new(broker.root.clone());

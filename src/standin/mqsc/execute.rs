@@ -11,13 +11,14 @@ use crate::standin::{
     broker::Broker,
     network::Service,
     objects::{Attributes, Kind},
+    tls::{hidden, is_cipher},
 };
 
 const QUEUE: &[&str] = &["DESCR", "DEFPSIST", "DEFSOPT", "MAXDEPTH", "MAXMSGL", "MONQ"];
 const QUEUE_WORDS: &[&str] = &["SHARE", "NOSHARE", "REPLACE", "NOREPLACE"];
 const CHANNEL: &[&str] = &[
     "CHLTYPE", "TRPTYPE", "DESCR", "MCAUSER", "PORT", "LOCLADDR", "MAXMSGL", "SSLCIPH", "SSLCAUTH", "MONCHL",
-    "MAXINST", "USECLTID",
+    "MAXINST", "USECLTID", "CERTLABL",
 ];
 const LISTENER: &[&str] = &["TRPTYPE", "PORT", "IPADDR", "CONTROL", "DESCR", "BACKLOG"];
 const SERVICE: &[&str] = &["CONTROL", "DESCR"];
@@ -26,7 +27,7 @@ const AUTHENTICATION: &[&str] = &[
 ];
 const QUEUE_MANAGER: &[&str] = &[
     "DESCR", "DEADQ", "CHLAUTH", "CONNAUTH", "MAXMSGL", "MONQ", "MONCHL", "STATQ", "STATMQI", "ACTVTRC", "CHLEV",
-    "PERFMEV",
+    "PERFMEV", "SSLKEYR", "KEYRPWD", "CERTLABL",
 ];
 const REPLACE: &[&str] = &["REPLACE", "NOREPLACE"];
 
@@ -228,8 +229,17 @@ fn alter_queue_manager(broker: &Broker, s: &Statement) -> Option<Answer> {
         return Some(Answer::not_found(name));
     }
     let (name, before) = objects.queue_manager();
-    objects.set(Kind::QueueManager, &name, merged(Some(&before), s));
+    let mut after = merged(Some(&before), s);
+    if let Some(password) = s.get("KEYRPWD").filter(|p| !p.trim().is_empty()) {
+        after.insert("KEYRPWD".to_owned(), hidden::close(password));
+    }
+    objects.set(Kind::QueueManager, &name, after);
     Some(Answer::done("AMQ8005I: IBM MQ queue manager changed."))
+}
+
+fn wrong_cipher(s: &Statement) -> Option<Answer> {
+    let wrong = s.get("SSLCIPH").is_some_and(|c| !is_cipher(c));
+    wrong.then(|| Answer::failed("AMQ8242E: SSLCIPH definition wrong."))
 }
 
 fn define(
@@ -242,6 +252,9 @@ fn define(
 ) -> Option<Answer> {
     if !known(s, known_attributes, REPLACE) || !plausible(s) {
         return None;
+    }
+    if let Some(answer) = wrong_cipher(s) {
+        return Some(answer);
     }
     let mut objects = broker.objects();
     let before = objects.get(kind, name).cloned();
@@ -267,6 +280,9 @@ fn alter(
 ) -> Option<Answer> {
     if !known(s, known_attributes, &[]) || !plausible(s) {
         return None;
+    }
+    if let Some(answer) = wrong_cipher(s) {
+        return Some(answer);
     }
     let mut objects = broker.objects();
     let Some(before) = objects.get(kind, name) else {

@@ -5,6 +5,7 @@ use crate::standin::{
     broker::Broker,
     network::{Endpoint, Service},
     objects::Kind,
+    tls::Tls,
 };
 
 /// Marks a channel or service that was started, so that it starts again with the queue manager.
@@ -54,10 +55,11 @@ pub(super) fn endpoint(broker: &Broker, s: &Statement, verb: &str, service: Serv
             Answer::failed(format!("AMQ8729E: The {what} is not active."))
         };
     }
-    let endpoint = match Endpoint::of(service, name, &attributes, broker.own_address) {
+    let mut endpoint = match Endpoint::of(service, name, &attributes, broker.own_address) {
         Ok(endpoint) => endpoint,
         Err(why) => return Answer::failed(format!("AMQ9218E: The TCP/IP listener program could not bind: {why}.")),
     };
+    endpoint.tls = Tls::of(&attributes, &broker.objects());
     remember(broker, kind, name, true);
     if service == Service::Channel && !broker.amqp_service_runs() {
         return Answer::failed("AMQ9557E: the AMQP service is not running; the channel starts with it.");
@@ -67,6 +69,7 @@ pub(super) fn endpoint(broker: &Broker, s: &Statement, verb: &str, service: Serv
         Ok(false) if ignore => Answer::done(starts),
         Ok(false) if service == Service::Channel => Answer::failed(format!("AMQ9514E: Channel '{name}' is in use.")),
         Ok(false) => Answer::failed("AMQ8730E: Listener already active."),
+        Err(error) if error.to_string().starts_with("AMQ") => Answer::failed(error.to_string()),
         Err(error) => Answer::failed(format!(
             "AMQ9218E: The TCP/IP listener program could not bind to {}: {error}.",
             endpoint.address

@@ -86,6 +86,9 @@ fn generic(pattern: &str, name: &str) -> bool {
 
 fn queue_manager(broker: &Broker, wanted: Option<&[String]>) -> Answer {
     let (name, mut attributes) = broker.objects().queue_manager();
+    if let Some(password) = attributes.get_mut("KEYRPWD").filter(|p| !p.trim().is_empty()) {
+        *password = "********".to_owned();
+    }
     attributes.insert("PLATFORM".to_owned(), "UNIX".to_owned());
     attributes.insert("VERSION".to_owned(), crate::standin::VERSION.replace('.', "0"));
     shown(

@@ -92,6 +92,37 @@ fn the_default_definitions_are_understood_applied_and_kept() {
 }
 
 #[test]
+fn a_channel_with_a_cipher_does_not_start_without_its_key_repository() {
+    let fixture = fixture();
+    fine(
+        &fixture,
+        "ALTER QMGR SSLKEYR('/nowhere/key.p12')\nALTER QMGR KEYRPWD('it''s s3cret')\nREFRESH SECURITY(*) TYPE(SSL)",
+    );
+    let (_, _, printed) = report(&fixture, "DISPLAY QMGR");
+    assert!(
+        printed.contains("KEYRPWD(********)") && !printed.contains("s3cret"),
+        "{printed}"
+    );
+    let kept = std::fs::read_to_string(fixture._directory.path().join("objects.json")).unwrap();
+    assert!(kept.contains("KEYRPWD") && !kept.contains("s3cret"), "{kept}");
+    wrong(&fixture, "DEFINE CHANNEL(C) CHLTYPE(AMQP) SSLCIPH(NULL_MD5)", 8242);
+    fine(
+        &fixture,
+        "DEFINE CHANNEL(C) CHLTYPE(AMQP) PORT(25673) LOCLADDR('127.62.1.4') SSLCIPH(ANY_TLS12_OR_HIGHER) REPLACE\n\
+         START SERVICE(SYSTEM.AMQP.SERVICE) IGNSTATE(YES)",
+    );
+    wrong(&fixture, "START CHANNEL(C)", 9657);
+    fine(&fixture, "ALTER QMGR SSLKEYR('/nowhere/key')");
+    wrong(&fixture, "START CHANNEL(C)", 9657);
+    assert_eq!(fixture.broker.network.running(Service::Channel), []);
+    fine(
+        &fixture,
+        "ALTER CHANNEL(C) CHLTYPE(AMQP) SSLCIPH(' ')\nSTART CHANNEL(C)",
+    );
+    assert_eq!(fixture.broker.network.running(Service::Channel).len(), 1);
+}
+
+#[test]
 fn a_moved_definition_moves_the_listener() {
     let fixture = fixture();
     let define = |address: &str| {

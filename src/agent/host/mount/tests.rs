@@ -30,6 +30,7 @@ fn config(mount_with: &str) -> AgentConfig {
         },
         credentials: "c".into(),
         user: "mqapp".into(),
+        certificate: String::new(),
         mq_port: 1414,
         amqp_port: None,
         metrics_namespace: "mqaws".into(),

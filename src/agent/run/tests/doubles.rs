@@ -1,11 +1,12 @@
 //! Doubles of the world: lock server, engine, AWS, metadata, mount, accounts, keepers as threads.
 
 use super::super::*;
+use crate::agent::certificate::Certificate;
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{self, KeeperPorts};
 use crate::agent::machine::{EngineFailure, EngineInfo, Health, Identity, SignalResult};
 use crate::agent::ports::{
-    Accounts, Cloud, Engine, HostReset, Init, KeeperSpawner, LockPlace, Measures, Metadata, Mounter,
+    Accounts, CertificateError, Cloud, Engine, HostReset, Init, KeeperSpawner, LockPlace, Measures, Metadata, Mounter,
 };
 use crate::agent::processes::Processes;
 use crate::aws::signed::Datum;
@@ -66,6 +67,9 @@ pub(super) struct Sleeper {
     pub(in crate::agent::run) child: Mutex<Option<Child>>,
     /// Starts that fail before one succeeds.
     pub(in crate::agent::run) failures: AtomicUsize,
+    /// Labels of the certificates that it was given, and of the one that it has defined.
+    pub(in crate::agent::run) given: Mutex<Vec<String>>,
+    pub(in crate::agent::run) shown: Mutex<Option<String>>,
 }
 
 impl Sleeper {
@@ -110,7 +114,20 @@ impl Engine for Sleeper {
         *self.child.lock().expect("child") = Some(child);
         Ok(pid)
     }
+    fn install(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
+        if certificate.label() == "unusable" {
+            return Err(EngineFailure {
+                kind: crate::agent::machine::FailureKind::Shared,
+                text: "unusable".into(),
+            });
+        }
+        let mut given = self.given.lock().expect("given");
+        let changed = given.last().is_none_or(|last| last != certificate.label());
+        given.push(certificate.label().to_owned());
+        Ok(changed)
+    }
     fn define(&self, _address: IpAddr) -> Result<(), EngineFailure> {
+        *self.shown.lock().expect("shown") = self.given.lock().expect("given").last().cloned();
         Ok(())
     }
     fn accept(&self, _address: IpAddr, _stale: &dyn Fn() -> bool) -> Result<(), EngineFailure> {
@@ -156,6 +173,8 @@ pub(super) struct World {
     /// The metadata service does not answer.
     pub(in crate::agent::run) nameless: AtomicBool,
     pub(in crate::agent::run) calls: Mutex<Vec<String>>,
+    /// Label of the certificate in its secret; without one Secrets Manager does not answer.
+    pub(in crate::agent::run) certificate: Mutex<Option<&'static str>>,
 }
 
 impl World {
@@ -191,6 +210,13 @@ impl Cloud for World {
     }
     fn credentials(&self) -> Result<(String, SecretString), String> {
         Ok(("mqapp".into(), SecretString::from("secret")))
+    }
+    fn certificate(&self) -> Result<Certificate, CertificateError> {
+        let Some(label) = *self.certificate.lock().expect("certificate") else {
+            return Err(CertificateError::Unanswered("Secrets Manager does not answer".into()));
+        };
+        let text = format!(r#"{{"pkcs12": "MAo=", "password": "open", "label": "{label}"}}"#);
+        Certificate::parse(&text.into(), "QM1").map_err(CertificateError::Unusable)
     }
     fn put_metrics(&self, _data: &[Datum]) -> Result<(), String> {
         Ok(())
