@@ -136,10 +136,10 @@ fn whole_wait(work: &Work) -> Option<&'static str> {
 
 /// Work that no step of the way to service waits for: its waits do not make that way longer.
 fn runs_beside(work: &Work) -> bool {
-    use Work::{Accounts, Check, CompleteHook, Find, ReportUnhealthy, Signal};
+    use Work::{Accounts, Check, CompleteHook, Find, Renew, ReportUnhealthy, Signal};
     matches!(
         work,
-        Accounts | Check | Find | Signal { .. } | ReportUnhealthy | CompleteHook
+        Accounts | Check | Find | Renew | Signal { .. } | ReportUnhealthy | CompleteHook
     )
 }
 

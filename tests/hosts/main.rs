@@ -41,6 +41,7 @@ stories!(
     stories::a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data,
     lasting::a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host,
     lasting::a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on,
+    lasting::a_host_whose_systemd_stands_still_is_reset_by_its_watchdog,
     lasting::a_full_shared_file_system_ends_nothing_but_the_service,
     stories::a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
 );
