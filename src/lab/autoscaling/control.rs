@@ -2,11 +2,14 @@
 
 use super::activities::{self, at};
 use super::decide::{Member, Phase, Step, Why, decide};
-use super::group::{Group, GroupMember};
+use super::group::Group;
+use super::health;
+use super::launching::launch;
 use super::service::Autoscaling;
-use super::{health, hooks};
-use crate::lab::api::{ApiResult, Caller, Cloud, InstanceEvent, flag, list, only, required};
-use crate::lab::timing::{ASG_CHECK, ASG_LAUNCH_RETRY, ASG_REACTION};
+use super::targets::{change_targets, target_state, until_drained};
+use super::waiting::wait_for_hook;
+use crate::lab::api::{ApiResult, Caller, Cloud, InstanceEvent, flag, only, required};
+use crate::lab::timing::{ASG_CHECK, ASG_REACTION};
 use serde_json::{Value, json};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -14,7 +17,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 /// How often a wait for a state of an instance or a target looks.
-const LOOK: Duration = Duration::from_millis(5);
+pub const LOOK: Duration = Duration::from_millis(5);
 
 /// Marks instances unhealthy that EC2 stops or terminates, whoever asked for it.
 pub async fn follow_instances(service: Weak<Autoscaling>, mut events: Receiver<InstanceEvent>) {
@@ -150,265 +153,12 @@ fn begin_termination(
 }
 
 /// Runs `change` on the group, if it still exists, and wakes its loop.
-fn with_group<T>(service: &Autoscaling, name: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
+pub fn with_group<T>(service: &Autoscaling, name: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
     let mut state = service.state();
     let group = state.groups.get_mut(name)?;
     let result = change(group);
     group.wake.notify_one();
     Some(result)
-}
-
-async fn launch(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: String, zone: String, activity: String) {
-    let Some(params) = service
-        .state()
-        .groups
-        .get(&name)
-        .map(|g| run_parameters(g, &zone, &activity))
-    else {
-        return;
-    };
-    let answer = cloud.call("ec2", "RunInstances", params, Caller::Admin).await;
-    let id = match answer {
-        Ok(answer) => {
-            let instance = &answer["instancesSet"][0];
-            match enter(&service, &name, &activity, instance) {
-                Some(id) => id,
-                None => {
-                    // The group was deleted meanwhile; its instance must not outlive it.
-                    let params = json!({"InstanceId": [instance["instanceId"]]});
-                    let _ = cloud.call("ec2", "TerminateInstances", params, Caller::Admin).await;
-                    return;
-                }
-            }
-        }
-        Err(error) => {
-            let hold = cloud.site.timing.of(&ASG_LAUNCH_RETRY);
-            with_group(&service, &name, |group| {
-                group.launching.retain(|l| l.id != activity);
-                group.failing.insert(zone.clone(), Instant::now() + hold * 3);
-                group.hold_launches = Some(Instant::now() + hold);
-                let message = format!(
-                    "{}. Launching EC2 instance failed.",
-                    error.message.trim_end_matches('.')
-                );
-                activities::end(group, &activity, "Failed", Some(message));
-            });
-            tokio::time::sleep(hold).await;
-            with_group(&service, &name, |_| ());
-            return;
-        }
-    };
-    service.ec2.set_target_lifecycle_state(&id, "InService");
-    // An instance that ends before it runs is marked unhealthy by its events; nothing more to do here.
-    while service.ec2.instance_state(&id) == Some("pending") {
-        tokio::time::sleep(LOOK).await;
-    }
-    if service.ec2.instance_state(&id) == Some("running")
-        && wait_for_hook(&service, &cloud, &name, &id, &activity, false).await
-    {
-        come_into_service(&service, &cloud, &name, &id).await;
-    }
-    with_group(&service, &name, |group| {
-        let in_service = group
-            .members
-            .get(&id)
-            .is_some_and(|m| m.member.phase == Phase::InService);
-        match in_service {
-            true => activities::end(group, &activity, "Successful", None),
-            false => activities::end(
-                group,
-                &activity,
-                "Cancelled",
-                Some("the instance did not come into service".to_owned()),
-            ),
-        }
-    });
-}
-
-fn run_parameters(group: &Group, zone: &str, activity: &str) -> Value {
-    let subnet = group.subnets.iter().find(|(_, z)| z == zone).map(|(s, _)| s.clone());
-    let mut tags = vec![json!({"Key": "aws:autoscaling:groupName", "Value": group.name})];
-    tags.extend(
-        group
-            .tags
-            .iter()
-            .filter(|(_, (_, propagate))| *propagate)
-            .map(|(key, (value, _))| json!({"Key": key, "Value": value})),
-    );
-    json!({
-        "LaunchTemplate": {"LaunchTemplateId": group.template.0, "Version": group.template.2}, "SubnetId": subnet, "MinCount": 1,
-        "MaxCount": 1, "ClientToken": activity, "TagSpecification": [{"ResourceType": "instance", "Tag": tags}],
-    })
-}
-
-/// Turns a launch into a member.
-fn enter(service: &Arc<Autoscaling>, name: &str, activity: &str, instance: &Value) -> Option<String> {
-    let part = |member: &str| instance[member].as_str().unwrap_or_default().to_owned();
-    let id = part("instanceId");
-    let tag = |key: &str| {
-        let tags = list(instance, "tagSet");
-        let found = tags.iter().find(|t| t["key"] == key);
-        found
-            .and_then(|t| t["value"].as_str().map(str::to_owned))
-            .unwrap_or_default()
-    };
-    with_group(service, name, |group| {
-        let position = group.launching.iter().position(|l| l.id == activity);
-        // A scale-in may have taken the launch back meanwhile; the instance then leaves at once.
-        let (mut member, wanted) = match position {
-            Some(position) => (group.launching.remove(position), true),
-            None => (
-                Member {
-                    id: id.clone(),
-                    zone: String::new(),
-                    phase: Phase::Pending,
-                    healthy: true,
-                    launched: group.launches,
-                    protected: false,
-                },
-                false,
-            ),
-        };
-        member.id = id.clone();
-        member.zone = instance["placement"]["availabilityZone"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        member.healthy = wanted;
-        if let Some(found) = group.activity_mut(activity) {
-            found.description = format!("Launching a new EC2 instance: {id}");
-        }
-        group.members.insert(
-            id.clone(),
-            GroupMember {
-                member,
-                instance_type: part("instanceType"),
-                image: part("imageId"),
-                template: (
-                    group.template.0.clone(),
-                    group.template.1.clone(),
-                    tag("aws:ec2launchtemplate:version"),
-                ),
-                in_service: None,
-                unhealthy_cause: None,
-                waiting: None,
-            },
-        );
-        id.clone()
-    })
-}
-
-async fn come_into_service(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, name: &str, id: &str) {
-    let Some((targets, suspended)) = service
-        .state()
-        .groups
-        .get(name)
-        .map(|g| (g.target_groups.clone(), g.is_suspended("AddToLoadBalancer")))
-    else {
-        return;
-    };
-    if !suspended {
-        change_targets(cloud, &targets, id, true).await;
-    }
-    let entered = with_group(service, name, |group| match group.members.get_mut(id) {
-        Some(found) if found.member.phase.is_active() => {
-            found.member.phase = Phase::InService;
-            found.in_service = Some(Instant::now());
-            true
-        }
-        _ => false,
-    });
-    if entered != Some(true) {
-        // Its termination began while it was being registered.
-        change_targets(cloud, &targets, id, false).await;
-    }
-}
-
-/// Waits for every hook of one transition in turn; false when one was abandoned or the instance is on its way out.
-async fn wait_for_hook(
-    service: &Arc<Autoscaling>,
-    cloud: &Arc<Cloud>,
-    name: &str,
-    id: &str,
-    activity: &str,
-    terminating: bool,
-) -> bool {
-    let Some(found) = service.state().groups.get(name).map(|g| {
-        (
-            g.hooks
-                .iter()
-                .filter(|h| h.terminating == terminating)
-                .cloned()
-                .collect::<Vec<_>>(),
-            g.skip_hooks,
-        )
-    }) else {
-        return false;
-    };
-    let (waiting, proceed) = match terminating {
-        true => (Phase::TerminatingWait, Phase::TerminatingProceed),
-        false => (Phase::PendingWait, Phase::PendingProceed),
-    };
-    for hook in if found.1 { Vec::new() } else { found.0 } {
-        let begun = with_group(service, name, |group| {
-            let member = group.members.get_mut(id)?;
-            if !terminating && !member.member.phase.is_active() {
-                return None;
-            }
-            let wait = hooks::begin(&hook, cloud.site.timing);
-            let changed = wait.changed.clone();
-            member.member.phase = waiting;
-            member.waiting = Some(wait);
-            activities::progress(group, activity, "MidLifecycleAction", 60);
-            Some(changed)
-        });
-        let Some(Some(changed)) = begun else {
-            return false;
-        };
-        let result = until_completed(service, name, id, &changed)
-            .await
-            .unwrap_or(hook.default_continue);
-        with_group(service, name, |group| {
-            if let Some(member) = group.members.get_mut(id) {
-                member.waiting = None;
-                if member.member.phase == waiting {
-                    member.member.phase = proceed;
-                }
-                // AWS: a launch that is abandoned is terminated and replaced; a termination ends either way.
-                if !result && !terminating && member.member.phase.is_active() {
-                    member.member.healthy = false;
-                    member.unhealthy_cause = Some(format!("{}a lifecycle action was abandoned.", at()));
-                }
-            }
-        });
-        if !result && !terminating {
-            return false;
-        }
-    }
-    true
-}
-
-/// The result of the hook that an instance waits for; none when its heartbeat ran out.
-async fn until_completed(
-    service: &Arc<Autoscaling>,
-    name: &str,
-    id: &str,
-    changed: &tokio::sync::Notify,
-) -> Option<bool> {
-    loop {
-        let (result, deadline) = {
-            let state = service.state();
-            let wait = state.groups.get(name)?.members.get(id)?.waiting.as_ref()?;
-            (wait.result, wait.deadline)
-        };
-        if result.is_some() || Instant::now() >= deadline {
-            return result;
-        }
-        tokio::select! {
-            () = changed.notified() => {}
-            () = tokio::time::sleep_until(deadline.into()) => {}
-        }
-    }
 }
 
 async fn terminate(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: String, id: String, activity: String) {
@@ -447,45 +197,6 @@ async fn terminate(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: String, i
         group.members.shift_remove(&id);
         activities::end(group, &activity, "Successful", None);
     });
-}
-
-/// Registers an instance with target groups, or takes it out.
-pub async fn change_targets(cloud: &Arc<Cloud>, targets: &[String], id: &str, register: bool) {
-    let action = if register {
-        "RegisterTargets"
-    } else {
-        "DeregisterTargets"
-    };
-    for arn in targets {
-        let params = json!({"TargetGroupArn": arn, "Targets": [{"Id": id}]});
-        if let Err(error) = cloud.call("elasticloadbalancing", action, params, Caller::Admin).await {
-            tracing::warn!(target_group = %arn, instance = %id, %error, "{action} failed");
-        }
-    }
-}
-
-/// Waits while a target is draining and its instance runs.
-async fn until_drained(service: &Autoscaling, cloud: &Arc<Cloud>, targets: &[String], id: &str) {
-    for arn in targets {
-        while service.ec2.instance_state(id) == Some("running")
-            && target_state(cloud, arn, id).await.as_deref() == Some("draining")
-        {
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-}
-
-/// State of a target; none when it cannot be read or is not registered.
-async fn target_state(cloud: &Arc<Cloud>, arn: &str, id: &str) -> Option<String> {
-    let params = json!({"TargetGroupArn": arn, "Targets": [{"Id": id}]});
-    let answer = cloud
-        .call("elasticloadbalancing", "DescribeTargetHealth", params, Caller::Admin)
-        .await
-        .ok()?;
-    list(&answer, "TargetHealthDescriptions")
-        .iter()
-        .find(|d| d["Target"]["Id"] == id)
-        .and_then(|d| d["TargetHealth"]["State"].as_str().map(str::to_owned))
 }
 
 /// The periodic look: EC2 for every instance, the load balancer where the group asks for it.

@@ -6,6 +6,7 @@ use super::service::{Autoscaling, State, invalid};
 use super::settings::{
     CREATION, SHOWN, WORKING, check_bounds, check_settings, grace, shown_only, size, subnets, template,
 };
+use super::targets::change_targets;
 use super::{control, hooks};
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Cloud, flag, list, only, required, text, texts};
 use crate::lab::clock::now_iso;
@@ -326,7 +327,7 @@ pub async fn targets(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Va
         in_service.map(|(id, _)| id.clone()).collect()
     };
     for id in &instances {
-        control::change_targets(cloud, &arns, id, attach).await;
+        change_targets(cloud, &arns, id, attach).await;
     }
     Ok(json!({}))
 }

@@ -13,8 +13,11 @@ mod group;
 mod groups;
 mod health;
 mod hooks;
+mod launching;
 mod service;
 mod settings;
+mod targets;
+mod waiting;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! RunInstances: launch template and request merged, checked, and turned into instances that come to life.
 
 use super::catalog::is_instance_type;
-use super::instances::{Instance, InstanceState, live, next_address, now, reservations, zone_index};
+use super::instances::{Instance, InstanceState, next_address, now, reservations, zone_index};
+use super::life::live;
 use super::objects::{Kind, Objects, specified_tags};
 use super::service::{Ec2, State};
 use super::templates;

@@ -12,6 +12,7 @@ mod groups;
 mod images;
 mod instances;
 mod launch;
+mod life;
 mod network;
 mod objects;
 mod routes;

@@ -2,6 +2,7 @@
 
 use super::groups::{self, Direction};
 use super::instances::{self, Instance};
+use super::life;
 use super::objects::{Kind, Objects, describe, not_found};
 use super::templates::Versions;
 use super::{catalog, launch, network, routes, tags, templates, wire};
@@ -162,8 +163,8 @@ impl Ec2 {
         }
         match call.action.as_str() {
             "RunInstances" => launch::run_instances(self, cloud, params).await,
-            "TerminateInstances" => instances::terminate(self, cloud, params),
-            "StopInstances" => instances::stop(self, cloud, params),
+            "TerminateInstances" => life::terminate(self, cloud, params),
+            "StopInstances" => life::stop(self, cloud, params),
             _ => self.answer_from_records(&call),
         }
     }
