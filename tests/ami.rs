@@ -211,6 +211,12 @@ fn a_script_that_fails_is_named_and_nothing_is_left() {
     assert_eq!(site.moto("show")["parameters"], json!({}));
 
     let error = json_of(&mut site.build(&["--accept-licence", "--keep-on-failure"]), 4);
+    let said = error["details"]["said"].as_str().unwrap();
+    assert!(said.contains("the double was told to fail here"), "{said}");
+    assert!(
+        error["hint"].as_str().unwrap().starts_with("let it succeed\n"),
+        "{error}"
+    );
     let left = error["left"].as_str().unwrap();
     assert!(
         left.contains("instance i-") && left.contains("key pair packer_") && left.contains("security group sg-"),
@@ -270,7 +276,7 @@ fn a_build_that_cannot_begin_says_why_and_launches_nothing() {
     );
     refused(
         &mut licensed(&["--packer", "/bin/true"]),
-        &["`/bin/true` is not HashiCorp's Packer"],
+        &["`/bin/true` does not answer as HashiCorp's Packer does"],
     );
     refused(
         &mut licensed(&["--agent", "mq.tar.gz"]),
@@ -279,6 +285,19 @@ fn a_build_that_cannot_begin_says_why_and_launches_nothing() {
     refused(
         &mut licensed(&["--agent", env!("CARGO_BIN_EXE_mqaws")]),
         &["it is another program"],
+    );
+    let by_session = [
+        "--set",
+        "image.connect=session-manager",
+        "--set",
+        "image.instance_profile=builder",
+    ];
+    refused(
+        &mut licensed(&by_session),
+        &[
+            "`session-manager-plugin` is not on the search path",
+            "image.connect: ssh",
+        ],
     );
     site.write("mq.tar.gz", "another package\n");
     let given = sha256(PACKAGE);

@@ -48,7 +48,7 @@ fn it_writes_what_can_be_used_without_mqaws_and_replaces_nothing() {
         write().assert().success().stderr_eq("").stdout_eq(str![[r#"
 written: out/rabbitmq.pkr.json
   and [..] files in out/provision
-next: packer init rabbitmq.pkr.json && packer build -var region=… -var agent=… -var engine_version=… rabbitmq.pkr.json
+next: packer init out/rabbitmq.pkr.json && packer build -var region=… -var agent=… -var engine_version=… out/rabbitmq.pkr.json
 
 "#]]);
     }

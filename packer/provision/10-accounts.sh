@@ -9,7 +9,11 @@ step=accounts
 # A cloud image still sets itself up when ssh first answers.
 if [[ -d /run/systemd/system ]] && command -v cloud-init >/dev/null; then
   say "wait for cloud-init"
-  timeout 300 cloud-init status --wait >/dev/null || [[ $? == 2 ]]
+  code=0
+  timeout 300 cloud-init status --wait >/dev/null || code=$?
+  # 2 is an error that it got over.
+  [[ $code == [02] ]] ||
+    fail 1 "cloud-init did not end well (exit $code of cloud-init status --wait; 124: it took longer than 300 s)" "see /var/log/cloud-init.log on a host of the base image, or take another base image"
 fi
 
 case $MQAWS_ENGINE in

@@ -21,7 +21,7 @@ file_of() {
 
 ibm_mq() {
   [[ ${MQAWS_ACCEPT_LICENCE:-} == yes ]] ||
-    fail 3 "the licence of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive shows it), then pass --accept-licence"
+    fail 3 "the licence of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive shows it), then pass --accept-licence, or to Packer itself -var accept_licence=yes"
   local found
   if found=$(engine_version); then
     [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
@@ -62,7 +62,7 @@ ibm_mq() {
     fi
   done
 
-  # The agent reads certificates with it; RHEL and Amazon Linux have it, a bare Debian has not.
+  # The agent reads certificates with it; RHEL and Amazon Linux have it; not every Debian has.
   command -v openssl >/dev/null || install_packages openssl
   say "accept the licence"
   (cd "$server" && bash ./mqlicense.sh -accept >/dev/null)

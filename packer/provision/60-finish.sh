@@ -19,6 +19,8 @@ say "identity: ssh host keys, machine id, random seed, state of cloud-init"
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
 : >/etc/machine-id
 [[ -L /var/lib/dbus/machine-id ]] || rm -f /var/lib/dbus/machine-id
+# What NetworkManager derives addresses from, and the registration of a RHEL host with its maker.
+rm -rf /var/lib/NetworkManager/secret_key /etc/pki/consumer/* /etc/pki/entitlement/* /etc/insights-client/machine-id
 rm -rf /var/lib/cloud/* /run/cloud-init
 # A node of RabbitMQ that has run, and the secret that its cluster would share.
 rm -rf /var/lib/rabbitmq/.erlang.cookie /var/lib/rabbitmq/mnesia

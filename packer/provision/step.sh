@@ -98,7 +98,8 @@ verify() {
   [[ -f $file ]] || fail 3 "$what is not there ($file)" "name its file in the image section of mqaws.yaml"
   [[ $wanted =~ ^[0-9A-Fa-f]{64}$ ]] ||
     fail 3 "the SHA-256 of $what is \`$wanted\`, not 64 hexadecimal digits" "take it from where you got the file, not from the file itself"
-  found=$(sha256sum "$file" | cut -d' ' -f1)
+  # From standard input: a name with a backslash in it would put one before the sum.
+  found=$(sha256sum <"$file" | cut -d' ' -f1)
   [[ $found == "${wanted,,}" ]] ||
     fail 3 "the SHA-256 of $what is $found, not ${wanted,,}" "get the file again, or correct its checksum in mqaws.yaml"
   say "the SHA-256 of $what is right"

@@ -259,8 +259,10 @@ impl Images for Clients {
                 );
             }
         );
-        left.snapshots
-            .retain(|id| !images.iter().any(|image| image.snapshots.contains(id)));
+        let of_images = images.iter().flat_map(|image| image.snapshots.iter().cloned());
+        left.snapshots.extend(of_images);
+        left.snapshots.sort();
+        left.snapshots.dedup();
         left.images = images.into_iter().map(|image| image.id).collect();
         if let Some(name) = &temporary.key_pair {
             let call = self.ec2().describe_key_pairs().filters(filter("key-name", name));

@@ -59,7 +59,7 @@ pub enum ImageError {
         named: Option<PathBuf>,
     },
     /// A program of that name is something else.
-    #[error("`{}` is not HashiCorp's Packer: {said}", path.display())]
+    #[error("`{}` does not answer as HashiCorp's Packer does: {said}", path.display())]
     NotPacker {
         /// The program.
         path: PathBuf,
@@ -74,6 +74,9 @@ pub enum ImageError {
         /// Its version.
         version: Version,
     },
+    /// Packer could not reach the building machine.
+    #[error("`session-manager-plugin` is not on the search path, and `image.connect` is session-manager")]
+    NoSessionPlugin,
     /// The work directory or the log cannot be written.
     #[error("cannot {action} `{}`", path.display())]
     Work {
@@ -153,8 +156,8 @@ pub enum ImageError {
     NotPruned {
         /// What is left, with the reason.
         left: Vec<(String, String)>,
-        /// What was removed.
-        gone: usize,
+        /// Images that were removed with all their snapshots.
+        gone: Vec<String>,
     },
     /// The user interrupted.
     #[error("interrupted")]
@@ -221,6 +224,7 @@ impl Remedy for ImageError {
             | Self::NoPacker { .. }
             | Self::NotPacker { .. }
             | Self::PackerTooOld { .. }
+            | Self::NoSessionPlugin
             | Self::Work { .. }
             | Self::Run { .. }
             | Self::Refused { .. } => ExitKind::Precondition,
@@ -251,9 +255,13 @@ impl Remedy for ImageError {
                     .unwrap_or_default();
                 // The hint has a place of its own.
                 let said = said.iter().map(String::as_str).filter(|line| told_hint(line).is_none());
-                let said = said.collect::<Vec<_>>().join("\n");
+                let mut said = said.collect::<Vec<_>>().join("\n");
                 let reason = reason.as_ref().filter(|reason| !said.contains(reason.as_str()));
                 if let Some(reason) = reason {
+                    // A reason of many lines is said too, less its first ones.
+                    if said.lines().all(|line| reason.contains(line.trim())) {
+                        said.clear();
+                    }
                     // Packer goes on to say which codes it would have taken: 0.
                     let first = reason.split(".Allowed exit codes").next().unwrap_or_default();
                     add("cause", first.to_owned());
@@ -271,7 +279,10 @@ impl Remedy for ImageError {
                     add("packer", "killed, since it did not end by itself".into());
                 }
             }
-            Self::NotPruned { left, .. } => {
+            Self::NotPruned { left, gone } => {
+                if !gone.is_empty() {
+                    add("gone", gone.join(", "));
+                }
                 add(
                     "cause",
                     left.iter()
@@ -291,9 +302,9 @@ impl Remedy for ImageError {
     fn left(&self) -> Option<String> {
         match self {
             Self::NotPublished { image, .. } => Some(format!("image {image}, with its snapshots")),
-            Self::NotPruned { left, gone } => {
+            Self::NotPruned { left, .. } => {
                 let names: Vec<&str> = left.iter().map(|(what, _)| what.as_str()).collect();
-                Some(format!("{}; {gone} removed", names.join(", ")))
+                Some(names.join(", "))
             }
             _ => match self.remains() {
                 Some((remains, _)) => Some(remains.words()),
@@ -320,7 +331,10 @@ impl Remedy for ImageError {
                     .into()
             }
             Self::NoPacker { .. } | Self::PackerTooOld { .. } => GET_PACKER.into(),
-            Self::NotPacker { .. } => format!("another program is called so too, such as cracklib's; {GET_PACKER}"),
+            Self::NotPacker { .. } => format!(
+                "if it is Packer, solve what it says; another program is called so too, such as cracklib's; {GET_PACKER}"
+            ),
+            Self::NoSessionPlugin => "install AWS's Session Manager plugin, or set `image.connect: ssh`".into(),
             Self::Work { .. } => "check the path, its permissions and the free space; TMPDIR says where the work directory is".into(),
             Self::Run { .. } => "the machine is out of processes or memory; see `ulimit -u`".into(),
             Self::Refused { verb: "init", .. } => {

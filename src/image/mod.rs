@@ -26,7 +26,7 @@ pub use inputs::{Agent, verify};
 pub use left::Remains;
 pub use log::Log;
 pub use pace::Pace;
-pub use packer::{Packer, Version};
+pub use packer::{Packer, Version, find_session_plugin};
 pub use run::Killer;
 pub use stages::{Failure, News, Stage, Stages, Temporary};
 

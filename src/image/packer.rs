@@ -2,7 +2,7 @@
 
 use super::error::ImageError;
 use crate::render::packer::Rendering;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -75,9 +75,7 @@ impl Packer {
                     named: Some(path.to_owned()),
                 });
             }
-            None => {
-                on_path(&std::env::var_os("PATH").unwrap_or_default()).ok_or(ImageError::NoPacker { named: None })?
-            }
+            None => on_path("packer", &search_path()).ok_or(ImageError::NoPacker { named: None })?,
         };
         // The command runs in another folder.
         let path = std::path::absolute(&path).unwrap_or(path);
@@ -108,9 +106,16 @@ async fn version(path: &Path) -> Result<Version, ImageError> {
     let text = String::from_utf8_lossy(&output.stdout);
     let told = text.lines().next().unwrap_or_default();
     told.strip_prefix("Packer v").and_then(Version::parse).ok_or_else(|| {
-        not(match told {
-            "" => "`packer version` prints nothing".to_owned(),
-            told => format!(
+        // A Packer that cannot write its temporary files complains on standard error alone.
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        let complaint = complaint.lines().find(|line| !line.trim().is_empty());
+        not(match (told, complaint) {
+            ("", Some(complaint)) => format!(
+                "`packer version` fails: {}",
+                complaint.trim().chars().take(200).collect::<String>()
+            ),
+            ("", None) => "`packer version` prints nothing".to_owned(),
+            (told, _) => format!(
                 "`packer version` prints `{}`",
                 told.chars().take(60).collect::<String>()
             ),
@@ -118,10 +123,23 @@ async fn version(path: &Path) -> Result<Version, ImageError> {
     })
 }
 
-/// The first executable `packer` of a search path.
-fn on_path(path: &OsStr) -> Option<PathBuf> {
+/// Looks for the program by which Packer reaches a machine through Session Manager; Packer would miss it once that runs.
+///
+/// # Errors
+/// [`ImageError::NoSessionPlugin`].
+pub fn find_session_plugin() -> Result<(), ImageError> {
+    let found = on_path("session-manager-plugin", &search_path());
+    found.map(drop).ok_or(ImageError::NoSessionPlugin)
+}
+
+fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
+/// The first executable of this name on a search path.
+fn on_path(name: &str, path: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(path)
-        .map(|dir| dir.join("packer"))
+        .map(|dir| dir.join(name))
         .find(|file| is_executable(file))
 }
 
@@ -159,8 +177,8 @@ mod tests {
         fs::write(first.path().join("packer"), "not executable").unwrap();
         let found = program(second.path(), "#!/bin/sh\n");
         let path = std::env::join_paths([first.path(), second.path()]).unwrap();
-        assert_eq!(on_path(&path), Some(found));
-        assert_eq!(on_path(first.path().as_os_str()), None);
+        assert_eq!(on_path("packer", &path), Some(found));
+        assert_eq!(on_path("packer", first.path().as_os_str()), None);
     }
 
     #[tokio::test]
@@ -171,6 +189,13 @@ mod tests {
         let error = Packer::find(Some(&path)).await.unwrap_err();
         assert!(
             matches!(&error, ImageError::NotPacker { said, .. } if said.contains("0 0")),
+            "{error}"
+        );
+        // the real one, where TMPDIR does not exist
+        let path = program(dir.path(), "#!/bin/sh\necho 'no such directory' >&2\nexit 1\n");
+        let error = Packer::find(Some(&path)).await.unwrap_err();
+        assert!(
+            error.to_string().ends_with("`packer version` fails: no such directory"),
             "{error}"
         );
         let path = program(dir.path(), "#!/bin/sh\necho 'Packer v1.5.1'\n");

@@ -83,7 +83,7 @@ pub struct Left {
     pub volumes: Vec<String>,
     /// Images.
     pub images: Vec<String>,
-    /// Snapshots that belong to none of these images.
+    /// Snapshots, those of these images too, which outlive them.
     pub snapshots: Vec<String>,
     /// Key pairs, by name.
     pub key_pairs: Vec<String>,

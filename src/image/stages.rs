@@ -180,7 +180,8 @@ impl Stages {
                 }
                 return;
             }
-        } else if *level == Level::Error && text.starts_with("Build '") {
+        } else if *level == Level::Error && (text.starts_with("Build '") || said.starts_with("Step \"Step")) {
+            // With `-on-error=abort` a line for each step follows, which would be taken for the stage's last ones.
             self.fail(at, news);
             return;
         } else {

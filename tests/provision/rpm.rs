@@ -115,6 +115,8 @@ fn ibm_mq_on_rhel(root: &Path) {
          MQAWS_EFS_UTILS_PACKAGE=/tmp/mqaws-provision/efs.rpm MQAWS_EFS_UTILS_SHA256={}",
         mq.sha256, efs.sha256
     );
+    // The lab host's base has it for other packages' sake.
+    host.run("rm -f /usr/bin/openssl");
     let (said, asked) = steps(&mut host, &STEPS, &words);
     let rpms = [
         "Runtime", "JRE", "Java", "GSKit", "Server", "AMQP", "AMS", "Client", "Samples",

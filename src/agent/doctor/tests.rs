@@ -260,6 +260,17 @@ const DEFECTS: &[Defect] = &[
     ),
     (
         "identity",
+        |i| i.put("/var/lib/NetworkManager/secret_key", "x"),
+        "secret_key",
+    ),
+    ("identity", |i| i.put("/etc/pki/consumer/key.pem", "x"), "consumer"),
+    (
+        "identity",
+        |i| i.put("/etc/insights-client/machine-id", "x"),
+        "insights-client",
+    ),
+    (
+        "identity",
         |i| i.put("/var/lib/cloud/instances/i-1/user-data.txt", ""),
         "/var/lib/cloud/instances",
     ),

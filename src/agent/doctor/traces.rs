@@ -28,6 +28,9 @@ pub(super) fn identity(image: &Image<'_>) -> Found {
         "/var/lib/systemd/random-seed",
         "/var/lib/systemd/credential.secret",
         "/var/lib/rabbitmq/.erlang.cookie",
+        "/var/lib/NetworkManager/secret_key",
+        "/etc/pki/consumer/key.pem",
+        "/etc/insights-client/machine-id",
     ];
     let there = secrets.into_iter().filter(|path| image.has(path)).map(str::to_owned);
     found.extend(all(there, "every instance would have this secret"));

@@ -9,9 +9,11 @@ use super::super::{CliError, Context, Failure, Interrupt, Outcome, timed};
 use super::{ImageSettings, configuration, contents, document};
 use crate::aws::{Clients, Identity};
 use crate::deploy::ports::Surroundings;
-use crate::image::{self, Agent, Bench, Built, ImageError, Killer, Log, Order, Pace, Packer, build, left, verify};
+use crate::image::{
+    self, Agent, Bench, Built, ImageError, Killer, Log, Order, Pace, Packer, build, find_session_plugin, left, verify,
+};
 use crate::model::config::{ConfigError, Loaded};
-use crate::model::{Engine, Package, SourceImage};
+use crate::model::{Connect, Engine, Package, SourceImage};
 use crate::remedy::ExitKind;
 use crate::render::packer::Rendering;
 use serde_json::json;
@@ -76,6 +78,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     context.block_on(async {
         let began = Instant::now();
         let packer = interrupt.or(Packer::find(args.packer.as_deref())).await?;
+        if loaded.deployment.image.connect == Connect::SessionManager {
+            find_session_plugin()?;
+        }
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         let identity = interrupt.or(clients.identity()).await?;
         let rendering = packer.version.rendering();

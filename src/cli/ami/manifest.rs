@@ -141,13 +141,14 @@ fn written(folder: &Path, file: &str, rendering: Rendering, template: &PackerTem
         .iter()
         .map(|name| format!("-var {name}=…"))
         .collect();
+    let path = folder.join(file).display().to_string();
     let init = match rendering {
-        Rendering::Current => format!("packer init {file} && "),
+        Rendering::Current => format!("packer init {path} && "),
         Rendering::Packer16 => String::new(),
     };
     format!(
-        "written: {}\n  and {} files in {}\nnext: {init}packer build {} {file}\n",
-        folder.join(file).display(),
+        "written: {}\n  and {} files in {}\nnext: {init}packer build {} {path}\n",
+        path,
         PROVISION.len(),
         folder.join("provision").display(),
         variables.join(" "),

@@ -4,7 +4,7 @@ use super::super::local::Start;
 use super::super::plan::place;
 use super::super::settings::{self, Settings};
 use super::super::words::row;
-use super::super::{CliError, Context, Outcome};
+use super::super::{CliError, Context, Failure, Outcome};
 use super::list::about;
 use super::{document, parameters};
 use crate::image::ImageError;
@@ -47,24 +47,30 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         show(context, &choice);
         let mut pruned = Vec::new();
         let mut stayed = Vec::new();
+        let mut waiting = Vec::new();
         if !choice.go.is_empty() {
             context.confirm(&question(choice.go.len()))?;
             // Somebody may have started one while the question stood.
             let now = interrupt.or(look(&clients, &parameters(), args.keep)).await?;
             for image in choice.go {
+                if interrupt.requested() {
+                    waiting.push(image.id);
+                    continue;
+                }
                 match now.go.iter().find(|still| still.id == image.id) {
-                    Some(still) if !interrupt.requested() => {
+                    Some(still) => {
                         let done = prune(&clients, still.clone()).await;
                         output.data(told(&done));
                         pruned.push(done);
                     }
-                    _ => stayed.push(image),
+                    None => stayed.push(image),
                 }
             }
         }
         for image in &stayed {
-            output.data(about("kept", image, ": something uses it now"));
+            output.data(about("kept", image, ": something uses it now, or it is gone"));
         }
+        finish(&pruned, &waiting)?;
         if output.is_json() {
             let kept = choice.stay.iter().map(|(image, why)| {
                 let mut shown = document(image);
@@ -78,7 +84,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
                 "kept": kept, "stayed": stayed.iter().map(|image| &image.id).collect::<Vec<_>>(),
             }));
         }
-        finish(&pruned, interrupt.requested())?;
         Ok(ExitKind::Success)
     })
 }
@@ -129,8 +134,8 @@ fn removed(pruned: &Pruned) -> serde_json::Value {
     json!({"id": pruned.image.id, "name": pruned.image.name, "snapshots": pruned.snapshots})
 }
 
-/// The error for what could not be removed, or for a wish to stop.
-fn finish(pruned: &[Pruned], stopped: bool) -> Result<(), super::super::Failure> {
+/// The error for what could not be removed, or for what a wish to stop left.
+fn finish(pruned: &[Pruned], waiting: &[String]) -> Result<(), Failure> {
     let left: Vec<(String, String)> = pruned
         .iter()
         .flat_map(|one| {
@@ -142,15 +147,63 @@ fn finish(pruned: &[Pruned], stopped: bool) -> Result<(), super::super::Failure>
             image.chain(snapshots.map(|(id, why)| (format!("snapshot {id}"), why.clone())))
         })
         .collect();
+    let gone = pruned.iter().filter(|one| one.is_whole());
+    let gone: Vec<String> = gone.map(|one| one.image.id.clone()).collect();
     if !left.is_empty() {
-        let gone = pruned.iter().filter(|one| one.is_whole()).count();
         return Err(ImageError::NotPruned { left, gone }.into());
     }
-    match stopped {
-        true => Err(CliError::Interrupted {
-            left: Some("the images that were not named as removed".into()),
+    if !waiting.is_empty() {
+        let mut words = waiting.join(", ");
+        if !gone.is_empty() {
+            words += &format!("; removed: {}", gone.join(", "));
         }
-        .into()),
-        false => Ok(()),
+        return Err(CliError::Interrupted { left: Some(words) }.into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pruned(id: &str, snapshots_left: &[&str]) -> Pruned {
+        Pruned {
+            image: OwnImage {
+                id: id.into(),
+                name: String::new(),
+                state: "available".into(),
+                created: None,
+                tags: Default::default(),
+                snapshots: Vec::new(),
+            },
+            kept: None,
+            snapshots: Vec::new(),
+            snapshots_left: snapshots_left
+                .iter()
+                .map(|id| ((*id).into(), "in use".into()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn one_document_tells_what_went_and_what_did_not() {
+        let gone = pruned("ami-1", &[]);
+        assert!(finish(std::slice::from_ref(&gone), &[]).is_ok());
+        let failed = finish(&[gone.clone(), pruned("ami-2", &["snap-2"])], &[])
+            .unwrap_err()
+            .json();
+        assert_eq!(
+            failed["details"],
+            json!({"gone": "ami-1", "cause": "snapshot snap-2: in use"})
+        );
+        assert_eq!(
+            (&failed["left"], &failed["exit"]["code"]),
+            (&json!("snapshot snap-2"), &json!(4))
+        );
+        let stopped = finish(&[gone], &["ami-3".into()]).unwrap_err().json();
+        assert_eq!(
+            (&stopped["left"], &stopped["exit"]["code"]),
+            (&json!("ami-3; removed: ami-1"), &json!(130))
+        );
     }
 }

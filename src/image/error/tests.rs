@@ -43,6 +43,16 @@ fn a_failed_build_names_stage_words_log_and_what_is_left() {
 }
 
 #[test]
+fn a_reason_of_many_lines_is_told_once() {
+    let mut error = failed(&["    Values: [\"none\"]", "  }"], Left::default());
+    if let ImageError::Failed { reason, .. } = &mut error {
+        *reason = Some("No AMI was found: {\n      Values: [\"none\"]\n}".into());
+    }
+    let labels: Vec<String> = error.details().into_iter().map(|(label, _)| label).collect();
+    assert_eq!(labels, ["cause", "log"]);
+}
+
+#[test]
 fn what_is_left_comes_with_the_commands_that_remove_it() {
     let left = Left {
         instances: vec!["i-1".into()],

@@ -162,6 +162,24 @@ fn a_script_that_fails_is_named_with_its_last_words() {
 }
 
 #[test]
+fn the_steps_that_an_abort_skips_are_nobodys_last_words() {
+    let mut stages = Stages::default();
+    play(&mut stages, LAUNCH);
+    let skipped = ",ui,error,==> amazon-ebs.mqaws: aborted: skipping cleanup of step \"StepConnect\"";
+    let mut lines = vec![
+        (70, ",ui,error,==> amazon-ebs.mqaws: error: no space"),
+        (
+            71,
+            ",ui,error,==> amazon-ebs.mqaws: Step \"StepProvision\" failed%!(PACKER_COMMA) aborting...",
+        ),
+    ];
+    lines.extend(vec![(72, skipped); LAST_LINES]);
+    play(&mut stages, &lines);
+    let failure = stages.failure().unwrap();
+    assert_eq!(failure.said.last().map(String::as_str), Some("error: no space"));
+}
+
+#[test]
 fn what_aws_refuses_fails_the_stage_that_asked() {
     let mut stages = Stages::default();
     play(&mut stages, &LAUNCH[..5]);

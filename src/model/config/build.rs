@@ -34,7 +34,12 @@ impl Wrong {
 
 impl From<&InvalidName> for Wrong {
     fn from(error: &InvalidName) -> Self {
-        Self::new(error.to_string(), format!("a {} is {}", error.what, error.rule))
+        let article = if error.what.starts_with(['a', 'e', 'i', 'A']) {
+            "an"
+        } else {
+            "a"
+        };
+        Self::new(error.to_string(), format!("{article} {} is {}", error.what, error.rule))
     }
 }
 
