@@ -493,6 +493,7 @@ fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
             Work::OpenKeeper => Outcome::KeeperOpen(Ok(KeeperState {
                 held: true,
                 claimed: Some((Epoch(7), proof.clone())),
+                served: true,
                 controller: Some(PID),
                 processes: 3,
                 ..KeeperState::default()
@@ -507,6 +508,84 @@ fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
     assert_eq!(
         host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Claim(_))),
         0
+    );
+}
+
+/// It lacks definitions, and what it listens with may be what an earlier configuration said: plain, where there is TLS now.
+#[test]
+fn an_engine_whose_start_nobody_finished_is_started_anew_and_never_served_as_it_is() {
+    let mut host = Host::new();
+    host.record = record("i-me", false, 0);
+    host.data = DataState::Present;
+    host.send(Event::Begin);
+    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
+        let (generation, work) = host.open.remove(0);
+        let outcome = host.answer(&work).expect("answer");
+        host.send(Event::Done { generation, outcome });
+    }
+    let (generation, _) = host.open.remove(0);
+    let proof = Proof {
+        kind: ProofKind::Clean,
+        previous: Some("i-old".into()),
+    };
+    let state = KeeperState {
+        held: true,
+        claimed: Some((Epoch(7), proof)),
+        controller: Some(PID),
+        processes: 3,
+        ..KeeperState::default()
+    };
+    host.send(Event::Done {
+        generation,
+        outcome: Outcome::KeeperOpen(Ok(state)),
+    });
+    assert!(host.open.contains(&(generation, Work::Kill)));
+    host.settle();
+    assert_eq!(host.state(), State::Serving);
+    assert_eq!(host.ordered(|w| matches!(w, Work::Adopt(_))), 1);
+    assert_eq!(host.ordered(|w| *w == Work::Define), 1);
+}
+
+#[test]
+fn a_new_certificate_that_cannot_be_used_is_told_for_as_long_as_that_is_so() {
+    let mut host = Host::new();
+    host.machine = Machine::new(Policy {
+        certificate: Some(Duration::from_secs(300)),
+        ..Policy::default()
+    });
+    host.send(Event::Begin);
+    host.settle();
+    host.renew = Err("its `password` does not open its `pkcs12`".into());
+    let told = |host: &Host| host.machine.view().last_error;
+    for _ in 0..400 {
+        host.tick();
+    }
+    assert!(host.ordered(|w| *w == Work::Renew) > 0 && host.ordered(|w| *w == Work::Check) > 100);
+    assert_eq!(
+        told(&host),
+        host.renew.clone().err(),
+        "after health checks that found all well"
+    );
+    host.renew = Ok(true);
+    for _ in 0..400 {
+        host.tick();
+    }
+    assert_eq!((told(&host), host.state()), (None, State::Serving));
+}
+
+#[test]
+fn the_end_of_an_instance_that_gave_up_does_not_hide_why_it_did() {
+    let mut host = Host::new();
+    host.adopt = Err(failure(FailureKind::Shared, "the certificate is wrong"));
+    host.hook = Err("No active Lifecycle Action found".into());
+    host.send(Event::Begin);
+    host.settle();
+    host.send(Event::Drain(DrainReason::Lifecycle));
+    host.settle();
+    assert_eq!(host.state(), State::Draining);
+    assert_eq!(
+        host.machine.view().last_error.as_deref(),
+        Some("the certificate is wrong")
     );
 }
 
