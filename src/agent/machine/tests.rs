@@ -1,12 +1,14 @@
 //! Whole courses of events, each answered as a healthy host would, but for what a test bends.
 
+mod certificate;
 mod fencing;
+mod found;
 mod host;
 mod keeper;
 mod properties;
 
 use super::*;
-use crate::fence::{DataState, Epoch, Proof, ProofKind};
+use crate::fence::{DataState, Epoch, ProofKind};
 use crate::model::agent::mark;
 use host::{Host, PID, failure, record};
 use std::time::Duration;
@@ -212,26 +214,6 @@ fn a_refusal_can_be_asked_about_before_the_stack_hears_of_it() {
         (State::Serving, 0),
         "it got over it"
     );
-}
-
-#[test]
-fn a_certificate_is_read_again_while_it_serves_and_a_wrong_one_harms_nobody() {
-    let mut host = Host::new();
-    host.machine.policy.certificate = Some(Duration::from_secs(300));
-    host.send(Event::Begin);
-    host.settle();
-    host.renew = Err("the password does not open it".into());
-    while host.now < Duration::from_secs(1000) {
-        host.tick();
-        assert_eq!(host.state(), State::Serving);
-    }
-    assert_eq!(host.ordered(|w| *w == Work::Renew), 3);
-    assert_eq!(host.machine.view().restarts, 0);
-    let mut host = Host::serving();
-    for _ in 0..500 {
-        host.tick();
-    }
-    assert_eq!(host.ordered(|w| *w == Work::Renew), 0, "without a certificate");
 }
 
 #[test]
@@ -478,102 +460,6 @@ fn a_lost_lock_or_keeper_ends_the_engine_and_begins_anew() {
 }
 
 #[test]
-fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
-    let mut host = Host::new();
-    host.send(Event::Begin);
-    let proof = Proof {
-        kind: ProofKind::Clean,
-        previous: Some("i-old".into()),
-    };
-    for _ in 0..4 {
-        let Some((generation, work)) = (!host.open.is_empty()).then(|| host.open.remove(0)) else {
-            break;
-        };
-        let outcome = match work {
-            Work::OpenKeeper => Outcome::KeeperOpen(Ok(KeeperState {
-                held: true,
-                claimed: Some((Epoch(7), proof.clone())),
-                served: true,
-                controller: Some(PID),
-                processes: 3,
-                ..KeeperState::default()
-            })),
-            other => host.answer(&other).expect("answer"),
-        };
-        host.send(Event::Done { generation, outcome });
-    }
-    host.settle();
-    assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.machine.view().epoch, Some(Epoch(7)));
-    assert_eq!(
-        host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Claim(_))),
-        0
-    );
-}
-
-/// It lacks definitions, and what it listens with may be what an earlier configuration said: plain, where there is TLS now.
-#[test]
-fn an_engine_whose_start_nobody_finished_is_started_anew_and_never_served_as_it_is() {
-    let mut host = Host::new();
-    host.record = record("i-me", false, 0);
-    host.data = DataState::Present;
-    host.send(Event::Begin);
-    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
-        let (generation, work) = host.open.remove(0);
-        let outcome = host.answer(&work).expect("answer");
-        host.send(Event::Done { generation, outcome });
-    }
-    let (generation, _) = host.open.remove(0);
-    let proof = Proof {
-        kind: ProofKind::Clean,
-        previous: Some("i-old".into()),
-    };
-    let state = KeeperState {
-        held: true,
-        claimed: Some((Epoch(7), proof)),
-        controller: Some(PID),
-        processes: 3,
-        ..KeeperState::default()
-    };
-    host.send(Event::Done {
-        generation,
-        outcome: Outcome::KeeperOpen(Ok(state)),
-    });
-    assert!(host.open.contains(&(generation, Work::Kill)));
-    host.settle();
-    assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.ordered(|w| matches!(w, Work::Adopt(_))), 1);
-    assert_eq!(host.ordered(|w| *w == Work::Define), 1);
-}
-
-#[test]
-fn a_new_certificate_that_cannot_be_used_is_told_for_as_long_as_that_is_so() {
-    let mut host = Host::new();
-    host.machine = Machine::new(Policy {
-        certificate: Some(Duration::from_secs(300)),
-        ..Policy::default()
-    });
-    host.send(Event::Begin);
-    host.settle();
-    host.renew = Err("its `password` does not open its `pkcs12`".into());
-    let told = |host: &Host| host.machine.view().last_error;
-    for _ in 0..400 {
-        host.tick();
-    }
-    assert!(host.ordered(|w| *w == Work::Renew) > 0 && host.ordered(|w| *w == Work::Check) > 100);
-    assert_eq!(
-        told(&host),
-        host.renew.clone().err(),
-        "after health checks that found all well"
-    );
-    host.renew = Ok(true);
-    for _ in 0..400 {
-        host.tick();
-    }
-    assert_eq!((told(&host), host.state()), (None, State::Serving));
-}
-
-#[test]
 fn the_end_of_an_instance_that_gave_up_does_not_hide_why_it_did() {
     let mut host = Host::new();
     host.adopt = Err(failure(FailureKind::Shared, "the certificate is wrong"));
@@ -587,35 +473,6 @@ fn the_end_of_an_instance_that_gave_up_does_not_hide_why_it_did() {
         host.machine.view().last_error.as_deref(),
         Some("the certificate is wrong")
     );
-}
-
-#[test]
-fn an_engine_without_a_fence_is_killed_even_before_the_lock_is_obtained() {
-    let mut host = Host::new();
-    host.send(Event::Begin);
-    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
-        let (generation, work) = host.open.remove(0);
-        let outcome = host.answer(&work).expect("answer");
-        host.send(Event::Done { generation, outcome });
-    }
-    let (generation, _) = host.open.remove(0);
-    let state = KeeperState {
-        holder: Some("i-other".into()),
-        processes: 2,
-        controller: Some(PID),
-        ..KeeperState::default()
-    };
-    host.send(Event::Done {
-        generation,
-        outcome: Outcome::KeeperOpen(Ok(state)),
-    });
-    assert!(host.open.contains(&(generation, Work::Kill)));
-    // The lock comes while the kill is under way: one inspection, not two.
-    host.send(Event::Keeper(KeeperEvent::LockHeld));
-    host.settle();
-    assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.ordered(|w| *w == Work::Inspect), 1);
-    assert_eq!(host.ordered(|w| matches!(w, Work::Start(_))), 1);
 }
 
 #[test]
