@@ -324,7 +324,10 @@ fn clients_see_the_certificate_of_the_secret_and_nothing_else_is_served() {
     assert!(!speaks_plainly(&endpoint), "nothing is served without TLS");
     proton(&lab, &endpoint);
 
-    let status = lab.run(&["status", "--local"], 0);
+    let status = until("its end", || {
+        let said = lab.run(&["status", "--local"], 0);
+        said.contains("certificate over in 1 d").then_some(said)
+    });
     assert!(status.contains("amqps://") && status.contains("serving"), "{status}");
 
     for (args, words) in [

@@ -236,6 +236,7 @@ impl Engine for IbmMq {
             definitions.tls = true;
         }
         self.mqsc(&definitions.mqsc())?;
+        self.certificate_is_defined();
         self.define_own().map(|_| ())
     }
 

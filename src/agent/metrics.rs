@@ -126,6 +126,7 @@ mod tests {
             fsync_millis: None,
             restarts,
             connections: None,
+            certificate_days: None,
             last_error: None,
             alarm: None,
             previous: None,

@@ -62,6 +62,7 @@ pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentSt
         fsync_millis: extra.fsync_millis,
         restarts: view.restarts,
         connections: extra.measures.connections.filter(|_| alive),
+        certificate_days: extra.measures.certificate_days.filter(|_| alive),
         last_error: view.last_error.clone(),
         alarm: view.alarm.map(str::to_owned),
         previous: view.inquiry.and_then(previous),

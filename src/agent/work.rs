@@ -1,11 +1,13 @@
 //! Carries out the machine's work: each piece on a thread of its own, since each may take long or hang.
+//!
+//! Its parts: `certificate` brings the engine its certificate, `keeper` finds or starts the lock keeper.
 
 use super::certificate::Certificate;
-use super::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
-use super::keeper::{Keeper, Watch, guard_file};
+use super::keeper::Keeper;
+use super::keeper::protocol::Notice;
 use super::layout::Layout;
 use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, KeeperState, Ordered, Outcome, Work};
-use super::ports::{Accounts, CertificateError, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
+use super::ports::{Accounts, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
 use super::waits;
 use crate::model::agent::{AgentConfig, Wait};
 use std::io;
@@ -16,8 +18,6 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a fresh keeper may take to answer.
-const KEEPER_START: Duration = Duration::from_secs(5);
 /// How long a kill may wait for the engine command that it killed to be noticed.
 const KILL: Duration = Duration::from_secs(10);
 
@@ -87,7 +87,7 @@ pub struct Worker {
     engine_busy: Arc<Mutex<()>>,
     /// The certificate that was read last.
     certificate: Arc<Mutex<Option<Certificate>>>,
-    /// Whether the engine still shows another one.
+    /// Whether the engine still shows another one: then nothing that listens is service yet.
     undefined: Arc<AtomicBool>,
     connections: Arc<AtomicU64>,
 }
@@ -227,9 +227,12 @@ impl Worker {
                     *locked(&self.identity) = Some(identity.clone());
                 }))
             }
-            Work::Mount => Outcome::Mounted(self.ports.mounter.mount().map(|place| {
-                *locked(&self.lock) = Some(place);
-            })),
+            Work::Mount => {
+                self.guard_goes_on();
+                Outcome::Mounted(self.ports.mounter.mount().map(|place| {
+                    *locked(&self.lock) = Some(place);
+                }))
+            }
             Work::Inspect => Outcome::Inspected(self.keeper().inspect()),
             Work::Look => Outcome::Looked(self.keeper().look()),
             Work::Level(version) => Outcome::LevelWritten(self.keeper().level(version)),
@@ -245,13 +248,7 @@ impl Worker {
             Work::Signal { success } => Outcome::Signalled(cloud.signal(&self.me(), success)),
             Work::ReportUnhealthy => Outcome::Reported(cloud.report_unhealthy(&self.me())),
             Work::CompleteHook => Outcome::HookCompleted(self.complete_hook()),
-            Work::Adopt(_)
-            | Work::Attach
-            | Work::Start(_)
-            | Work::Define
-            | Work::Renew
-            | Work::Accept
-            | Work::End(_) => {
+            Work::Adopt(_) | Work::Attach | Work::Start(_) | Work::Define | Work::Accept | Work::End(_) => {
                 let busy = locked(&self.engine_busy);
                 if self.stale(generation) {
                     return None;
@@ -259,6 +256,17 @@ impl Worker {
                 let outcome = self.run_engine(generation, work);
                 drop(busy);
                 outcome
+            }
+            Work::Renew => {
+                // Asked for before the engine is anybody's: a call that takes long must hold up neither a kill nor a stop.
+                let read = self.fetch();
+                let busy = locked(&self.engine_busy);
+                if self.stale(generation) {
+                    return None;
+                }
+                let renewed = self.renew(read);
+                drop(busy);
+                Outcome::Renewed(renewed)
             }
             Work::OpenKeeper => return None,
         })
@@ -271,74 +279,20 @@ impl Worker {
             Work::Attach => Outcome::Adopted(engine.info()),
             Work::Start(epoch) => Outcome::Started(engine.start(epoch.0)),
             Work::Define => Outcome::Defined(self.define()),
-            Work::Renew => Outcome::Renewed(self.renew()),
-            Work::Accept => Outcome::Accepting(engine.accept(self.address(), &|| self.stale(generation))),
+            Work::Accept => {
+                let due = if self.undefined.load(Ordering::Acquire) {
+                    self.define()
+                } else {
+                    Ok(())
+                };
+                Outcome::Accepting(due.and_then(|()| engine.accept(self.address(), &|| self.stale(generation))))
+            }
             Work::End(target) => Outcome::Ended(engine.end(target)),
             other => Outcome::Accepting(Err(EngineFailure {
                 kind: FailureKind::Transient,
                 text: format!("{other:?} is no work of the engine"),
             })),
         }
-    }
-
-    /// Reads the certificate, when there is one, and hands it to the engine; says whether there is another to define. What was
-    /// read before will do when AWS does not give it now: a second start on this host needs nobody.
-    fn install(&self) -> Result<bool, EngineFailure> {
-        if self.config.certificate.is_empty() {
-            return Ok(false);
-        }
-        let failure = match self.read_certificate() {
-            Ok(()) => return Ok(self.undefined.load(Ordering::Acquire)),
-            Err(failure) => failure,
-        };
-        match locked(&self.certificate).is_some() {
-            true => {
-                tracing::warn!(why = failure.text, "the certificate that was read before stays");
-                Ok(self.undefined.load(Ordering::Acquire))
-            }
-            false => Err(failure),
-        }
-    }
-
-    fn read_certificate(&self) -> Result<(), EngineFailure> {
-        let read = self.ports.cloud.certificate().map_err(|error| match error {
-            CertificateError::Unanswered(text) => EngineFailure {
-                kind: FailureKind::Unanswered,
-                text,
-            },
-            CertificateError::Unusable(text) => EngineFailure {
-                kind: FailureKind::Shared,
-                text,
-            },
-        })?;
-        if self.ports.engine.install(&read)? {
-            self.undefined.store(true, Ordering::Release);
-        }
-        *locked(&self.certificate) = Some(read);
-        Ok(())
-    }
-
-    fn define(&self) -> Result<(), EngineFailure> {
-        if !self.config.certificate.is_empty() && locked(&self.certificate).is_none() {
-            self.install()?;
-        }
-        self.ports.engine.define(self.address())?;
-        self.undefined.store(false, Ordering::Release);
-        Ok(())
-    }
-
-    /// Takes a new certificate while the engine serves.
-    fn renew(&self) -> Result<bool, String> {
-        self.read_certificate().map_err(|failure| {
-            tracing::warn!(why = failure.text, "the certificate stays as it is");
-            failure.text
-        })?;
-        let due = self.undefined.load(Ordering::Acquire);
-        if due {
-            self.define().map_err(|failure| failure.text)?;
-            tracing::info!("the queue manager shows its new certificate");
-        }
-        Ok(due)
     }
 
     fn kill(&self) -> Result<usize, String> {
@@ -388,106 +342,7 @@ impl Worker {
             _ => Ok(()),
         }
     }
-
-    // --- keeper ---
-
-    /// Starts the keeper again that died without letting go, as it was configured: before this host is known to itself, nobody
-    /// else of the agent would, and init may not have.
-    fn guard_goes_on(&self) {
-        let guarded = guard_file(&self.layout.keeper_socket()).exists();
-        if !guarded || self.keeper().status().is_ok() {
-            return;
-        }
-        let config = match std::fs::read_to_string(self.layout.keeper_config()) {
-            Ok(config) => config,
-            // Elsewhere than on a real host no unit reads one.
-            Err(_) => return,
-        };
-        tracing::warn!("a lock keeper ended without letting go, and another is started in its place");
-        if let Err(error) = self.ports.spawner.spawn(&config) {
-            tracing::error!(%error, "the guard of this host does not go on");
-        }
-    }
-
-    fn open_keeper(&self, generation: u64) {
-        let connection = self.connections.fetch_add(1, Ordering::AcqRel) + 1;
-        let (opened, waits) = waits::of(|| self.connect_keeper());
-        self.waited(waits);
-        let (result, watch) = match opened {
-            Ok((status, watch)) => (self.keeper_state(status), Some(watch)),
-            Err(why) => (Err(why), None),
-        };
-        let opened = Message::Opened {
-            connection,
-            generation,
-            result,
-        };
-        if self.out.send(opened).is_err() {
-            return;
-        }
-        // From here this thread is the ear at the keeper.
-        let Some(mut watch) = watch else { return };
-        loop {
-            let notice = watch.next_notice();
-            let last = notice.is_none();
-            if self.out.send(Message::Notice { connection, notice }).is_err() || last {
-                return;
-            }
-        }
-    }
-
-    fn connect_keeper(&self) -> Result<(KeeperStatus, Watch), String> {
-        let identity = locked(&self.identity).clone().ok_or("this host is not known yet")?;
-        let lock = locked(&self.lock)
-            .clone()
-            .ok_or("the shared file system is not mounted")?;
-        let owner = self.ports.engine.owner();
-        let keeper = self.keeper();
-        if let Ok((status, watch)) = keeper.watch() {
-            status.guards(&self.config.queue_manager, &self.config.storage.file_system)?;
-            return Ok((status, watch));
-        }
-        let config = KeeperConfig {
-            socket: self.layout.keeper_socket(),
-            mount: self.layout.mount(&self.config),
-            queue_manager: self.config.queue_manager.clone(),
-            file_system: self.config.storage.file_system.clone(),
-            instance: identity.instance,
-            boot: identity.boot,
-            lock,
-            owner,
-        };
-        let config = serde_json::to_string(&config).map_err(|e| e.to_string())?;
-        self.ports
-            .spawner
-            .spawn(&config)
-            .map_err(|e| format!("start the lock keeper: {e}"))?;
-        let deadline = Instant::now() + KEEPER_START;
-        loop {
-            match keeper.watch() {
-                Ok(opened) => {
-                    // Of the wait for the service manager the keeper's own start is the agent's.
-                    waits::less(Duration::from_millis(opened.0.ready_millis.unwrap_or_default()));
-                    return Ok(opened);
-                }
-                Err(error) if Instant::now() > deadline => {
-                    return Err(format!(
-                        "the lock keeper does not answer: {error}; `journalctl -u mqaws-engine` shows what it said"
-                    ));
-                }
-                Err(_) => thread::sleep(Duration::from_millis(5)),
-            }
-        }
-    }
-
-    fn keeper_state(&self, status: KeeperStatus) -> Result<KeeperState, String> {
-        let (controller, processes) = self.ports.engine.found().map_err(text)?;
-        Ok(KeeperState {
-            held: status.held,
-            holder: status.holder,
-            claimed: status.claimed,
-            controller,
-            processes,
-        })
-    }
 }
+
+mod certificate;
+mod keeper;

@@ -132,6 +132,10 @@ fn text(report: &Report, now: Timestamp) -> String {
     if let Some(error) = &report.last_error {
         add("error", error.clone());
     }
+    let alarm = report.agent.as_ref().and_then(|agent| agent.alarm.as_ref());
+    if let Some(alarm) = alarm.filter(|alarm| report.last_error.as_ref() != Some(alarm)) {
+        add("agent", alarm.clone());
+    }
     if let Some(clients) = &report.clients {
         add("clients", format!("CONNAME('{}')", clients.conname));
         add("", "reconnect: MQCNO_RECONNECT, ReconDelay=(200,100)(500,200)".into());
@@ -140,13 +144,24 @@ fn text(report: &Report, now: Timestamp) -> String {
             add("", format!("{scheme}://{amqp}"));
         }
         if clients.tls {
-            add("", "TLS 1.2 or later: SSLCIPH(ANY_TLS12_OR_HIGHER)".into());
+            let days = report.agent.as_ref().and_then(|agent| agent.certificate_days);
+            let until = days.map(certificate).unwrap_or_default();
+            add("", format!("TLS 1.2 or later: SSLCIPH(ANY_TLS12_OR_HIGHER){until}"));
         }
     }
     for (part, why) in &report.unread {
         add("unread", format!("{part}: {why}"));
     }
     lines.join("\n")
+}
+
+/// What clients have to know of the certificate's end.
+fn certificate(days: f64) -> String {
+    if days <= 0.0 {
+        ", certificate OVER: clients do not trust it".to_owned()
+    } else {
+        format!(", certificate over in {days:.0} d")
+    }
 }
 
 fn headline(report: &Report, now: Timestamp) -> String {

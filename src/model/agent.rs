@@ -172,6 +172,9 @@ pub struct AgentStatus {
     /// Client connections, when the engine tells.
     #[serde(default)]
     pub connections: Option<u64>,
+    /// Days until the certificate is over, when there is one and its end is known; negative afterwards.
+    #[serde(default)]
+    pub certificate_days: Option<f64>,
     /// The last thing that went wrong, in words fit for a user.
     #[serde(default)]
     pub last_error: Option<String>,

@@ -123,7 +123,7 @@ fn with_a_certificate_nothing_is_defined_before_it_and_nothing_plain_after_it() 
     let dir = tempfile::tempdir().expect("tempdir");
     let done = "AMQ8005I: done.\nOne MQSC command read.\nNo commands have a syntax error.\nAll valid MQSC commands were processed.\n";
     let script = Arc::new(Script {
-        answers: Mutex::new(vec![("runmqsc", 10, ""), ("runmqsc", 0, done), ("runmqsc", 0, done)]),
+        answers: Mutex::new(vec![("runmqsc", 0, done), ("runmqsc", 10, ""), ("runmqsc", 0, done)]),
         lines: Mutex::default(),
     });
     let config = AgentConfig {
@@ -132,7 +132,8 @@ fn with_a_certificate_nothing_is_defined_before_it_and_nothing_plain_after_it() 
         ..config(1414)
     };
     let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mq = IbmMq::new(&config, &Layout::new(dir.path()), script.clone(), processes);
+    let agent = || IbmMq::new(&config, &Layout::new(dir.path()), script.clone(), processes.clone());
+    let mq = agent();
     let address = [127, 0, 0, 1].into();
     let failure = mq.define(address).expect_err("no certificate");
     assert!(
@@ -146,13 +147,17 @@ fn with_a_certificate_nothing_is_defined_before_it_and_nothing_plain_after_it() 
     let secret = r#"{"pkcs12": "MAo=", "password": "s3cret"}"#.to_owned().into();
     let certificate = Certificate::parse(&secret, "QM1").expect("a certificate");
     assert_eq!(mq.install(&certificate), Ok(true));
-    assert_eq!(mq.install(&certificate), Ok(false));
+    assert_eq!(agent().install(&certificate), Ok(true), "nobody has defined it");
     let file = dir.path().join("run/mqaws-tls/QM1.p12");
     let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().expect("dir"))), (0o600, 0o700));
     mq.define(address).expect("defined");
     let lines = script.lines.lock().expect("lines").clone();
-    assert_eq!(lines, ["runmqsc QM1", "runmqsc -e QM1", "runmqsc QM1"]);
+    assert_eq!(lines, ["runmqsc -e QM1", "runmqsc QM1", "runmqsc QM1"]);
+    assert_eq!(
+        (mq.install(&certificate), agent().install(&certificate)),
+        (Ok(false), Ok(false))
+    );
 }
 
 #[test]
@@ -165,10 +170,11 @@ fn a_refused_key_repository_is_told_without_its_password() {
     });
     let config = AgentConfig {
         certificate: "arn".into(),
+        amqp_port: Some(5672),
         ..config(1414)
     };
     let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mq = IbmMq::new(&config, &Layout::new(dir.path()), script, processes);
+    let mq = IbmMq::new(&config, &Layout::new(dir.path()), script.clone(), processes);
     let secret = r#"{"pkcs12": "MAo=", "password": "s3cret"}"#.to_owned().into();
     mq.install(&Certificate::parse(&secret, "QM1").expect("a certificate"))
         .expect("installed");
@@ -178,6 +184,8 @@ fn a_refused_key_repository_is_told_without_its_password() {
         "{}",
         failure.text
     );
+    let lines = script.lines.lock().expect("lines").clone();
+    assert_eq!(lines, ["runmqsc -e QM1"], "the old one goes on: no channel is stopped");
 }
 
 #[test]

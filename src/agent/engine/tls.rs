@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 /// The certificate whose key repository is there.
@@ -26,6 +26,11 @@ fn days(until: Timestamp) -> f64 {
     until.duration_since(Timestamp::now()).as_secs_f64() / 86_400.0
 }
 
+/// What MQSC said, without the password, as it is and as MQSC wants it quoted.
+fn without(said: &str, password: &str) -> String {
+    said.replace(&password.replace('\'', "''"), "…").replace(password, "…")
+}
+
 impl IbmMq {
     /// Writes the key repository, readable for the engine alone; one that cannot serve takes no other's place.
     pub(super) fn install_certificate(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
@@ -35,12 +40,12 @@ impl IbmMq {
             kind: FailureKind::Transient,
             text: format!("write {}: {error}", file.display()),
         };
-        // An agent that was restarted beside its engine knows nothing of what is there.
-        let before = self.installed();
-        let changed = match &before {
-            Some(before) => !before.certificate.same(certificate),
-            None => !fs::read(file).is_ok_and(|there| there == certificate.pkcs12()),
-        };
+        // An agent that was restarted beside its engine knows of what is there only that all of it was defined.
+        let changed = self.undefined().exists()
+            || match self.installed() {
+                Some(before) => !before.certificate.same(certificate),
+                None => !fs::read(file).is_ok_and(|there| there == certificate.pkcs12()),
+            };
         self.write_beside(&new, certificate.pkcs12()).map_err(unwritten)?;
         let until = match certificate.examine(&Processes, &new) {
             Ok(found) => found.until,
@@ -63,12 +68,20 @@ impl IbmMq {
             ),
             days => tracing::info!(label = certificate.label(), ?days, changed, "certificate"),
         }
+        if changed {
+            self.write_beside(&self.undefined(), b"").map_err(unwritten)?;
+        }
         fs::rename(&new, file).map_err(unwritten)?;
         *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Installed {
             certificate: certificate.clone(),
             until,
         });
         Ok(changed)
+    }
+
+    /// Is there while the key repository is not yet the one that the queue manager knows, whoever dies meanwhile.
+    fn undefined(&self) -> PathBuf {
+        self.key_repository.with_extension("undefined")
     }
 
     fn installed(&self) -> Option<Installed> {
@@ -108,14 +121,6 @@ impl IbmMq {
                 text: "there is no certificate yet, and nothing is defined without it".to_owned(),
             });
         };
-        // A channel that runs keeps what it was started with. It may as well not exist or not run.
-        if self.amqp_port.is_some() {
-            let stop = self
-                .driver
-                .mqsc(&self.queue_manager, &format!("STOP CHANNEL('{AMQP_CHANNEL}')"));
-            let stopped = self.run(&stop)?;
-            tracing::debug!(code = stopped.code, "the AMQP channel is stopped");
-        }
         let repository = KeyRepository {
             file: &self.key_repository,
             password: certificate.password().expose_secret(),
@@ -127,12 +132,35 @@ impl IbmMq {
             let failure = transient(&error);
             EngineFailure {
                 // A syntax error shows what it is about.
-                text: format!(
-                    "the certificate: {}",
-                    failure.text.replace(certificate.password().expose_secret(), "…")
-                ),
+                text: format!("the certificate: {}", without(&failure.text, repository.password)),
                 ..failure
             }
-        })
+        })?;
+        // A channel that runs keeps what it was started with. It may as well not exist or not run.
+        if self.amqp_port.is_some() {
+            let stop = format!("STOP CHANNEL('{AMQP_CHANNEL}')");
+            let stopped = self.run(&self.driver.mqsc(&self.queue_manager, &stop))?;
+            tracing::debug!(code = stopped.code, "the AMQP channel is stopped");
+        }
+        Ok(())
+    }
+
+    /// The channels show it: an agent that comes after this one has nothing left to define.
+    pub(super) fn certificate_is_defined(&self) {
+        let _ = fs::remove_file(self.undefined());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_left_out_as_it_is_and_as_it_was_quoted() {
+        let said = "1 : ALTER QMGR KEYRPWD('it''s')\nAMQ8405I: Syntax error near it's";
+        assert_eq!(
+            without(said, "it's"),
+            "1 : ALTER QMGR KEYRPWD('…')\nAMQ8405I: Syntax error near …"
+        );
     }
 }

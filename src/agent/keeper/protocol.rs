@@ -137,6 +137,9 @@ pub struct KeeperStatus {
     pub holder: Option<String>,
     /// What this keeper has claimed.
     pub claimed: Option<(Epoch, Proof)>,
+    /// Whether an engine has served under this keeper, whatever its epoch: all that it needs was defined.
+    #[serde(default)]
+    pub served: bool,
     /// The owner record as it was last read or written.
     #[serde(default)]
     pub record: Option<OwnerRecord>,

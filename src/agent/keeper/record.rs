@@ -260,7 +260,8 @@ impl Desk {
     pub fn little_room(&self) -> Option<String> {
         let left = rustix::fs::statvfs(&self.config.mount).ok()?;
         let left = left.f_bavail.saturating_mul(left.f_frsize);
-        (left < ROOM).then(|| format!("{} has {left} bytes left", self.config.mount.display()))
+        // No number that changes with every write: each other reason is an alarm of its own.
+        (left < ROOM).then(|| format!("{} has less than {ROOM} bytes left", self.config.mount.display()))
     }
 
     pub fn release(&mut self, condemned: bool) -> Reply {

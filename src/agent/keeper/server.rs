@@ -348,6 +348,11 @@ impl Shared {
                     }
                 }
                 other => {
+                    if other == Request::NoteServed {
+                        // At once, whatever the file system does: an agent that comes next may ask for it.
+                        let mut status = locked(&self.status);
+                        status.served |= status.claimed.is_some();
+                    }
                     let reply = self.ask(other);
                     send(&mut stream, &reply)?;
                 }

@@ -22,6 +22,8 @@ pub struct Machine {
     pub(super) retry: Vec<Work>,
     pub(super) retry_wait: Duration,
     pub(super) last_error: Option<String>,
+    /// Why the certificate that serves is not the one in its secret.
+    pub(super) unrenewed: Option<String>,
 
     pub(super) held: bool,
     /// The keeper has answered; only then do its events count.
@@ -112,6 +114,7 @@ impl Machine {
             retry: Vec::new(),
             retry_wait,
             last_error: None,
+            unrenewed: None,
             held: false,
             opened: false,
             opening: false,
@@ -168,7 +171,7 @@ impl Machine {
             controller: self.controller,
             held: self.held,
             restarts: self.restarts,
-            last_error: self.last_error.clone(),
+            last_error: self.last_error.clone().or_else(|| self.unrenewed.clone()),
             alarm: self.alarm.as_deref(),
             inquiry: self.inquiry.as_ref(),
             decision: self.decision.as_ref(),

@@ -200,6 +200,8 @@ impl Machine {
     pub(super) fn hook_completed(&mut self, result: Result<(), String>) {
         match (result, self.state) {
             (Err(why), State::Draining | State::Stopped) if self.drain == Some(DrainReason::Lifecycle) => {
+                // Whoever asks what happened wants to hear why this instance gave up, and not what its end waits for.
+                let why = self.condemned.clone().unwrap_or(why);
                 self.again(Work::CompleteHook, why);
             }
             (_, State::Draining) => self.stop(),

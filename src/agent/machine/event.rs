@@ -74,6 +74,8 @@ pub struct KeeperState {
     pub holder: Option<String>,
     /// The epoch that this keeper claimed, when the agent found a living keeper again.
     pub claimed: Option<(Epoch, Proof)>,
+    /// Whether an engine has served under this keeper.
+    pub served: bool,
     /// The engine's execution controller on this host.
     pub controller: Option<i32>,
     /// Processes of the engine on this host.
@@ -378,7 +380,7 @@ pub enum Action {
     Clear(Timer),
     /// Tell with [`Event::EngineDied`] when this process ends.
     Watch(i32),
-    /// Note in the owner record that this instance has served.
+    /// Tell the keeper, and through it the owner record, that this instance has served.
     NoteServed,
     /// End the agent's process.
     Exit,

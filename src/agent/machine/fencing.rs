@@ -98,7 +98,7 @@ impl Machine {
                     self.lock_held();
                 }
             }
-            (Some((epoch, proof)), Some(pid)) if keeper.held => {
+            (Some((epoch, proof)), Some(pid)) if keeper.held && keeper.served => {
                 // The agent was restarted; keeper and engine lived on, so there is nothing to prove.
                 self.held = true;
                 self.epoch = Some(*epoch);
@@ -107,10 +107,15 @@ impl Machine {
                 self.enter(State::Adopting);
                 self.begin(Work::Attach);
             }
-            _ if keeper.processes > 0 => {
-                // An engine without a claim of this keeper is an unfenced writer, whoever has the lock.
+            (claimed, _) if keeper.processes > 0 => {
+                // An engine without a claim of this keeper is an unfenced writer, whoever has the lock. One whose start was never
+                // finished lacks definitions, and may listen with those of another configuration.
                 self.held = keeper.held;
-                self.last_error = Some("engine processes without a fence were found and are being killed".to_owned());
+                let what = match claimed {
+                    Some(_) if keeper.held => "an engine whose start nobody finished was found and is being killed",
+                    _ => "engine processes without a fence were found and are being killed",
+                };
+                self.last_error = Some(what.to_owned());
                 self.begin(Work::Kill);
             }
             _ if keeper.held => self.lock_held(),

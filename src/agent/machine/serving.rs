@@ -138,10 +138,9 @@ impl Machine {
         self.health_failures = 0;
         self.last_error = None;
         self.mark(mark::SERVING, "");
-        if !self.served {
-            self.served = true;
-            self.actions.push(Action::NoteServed);
-        }
+        self.served = true;
+        // Each time: a keeper that was started meanwhile has not heard of it.
+        self.actions.push(Action::NoteServed);
         if !self.signalled {
             self.begin(Work::Signal { success: true });
         }
@@ -161,9 +160,7 @@ impl Machine {
 
     /// What is wrong with a new certificate harms nobody: the old one goes on serving.
     pub(super) fn renewed(&mut self, result: Result<bool, String>) {
-        if let Err(why) = result {
-            self.last_error = Some(why);
-        }
+        self.unrenewed = result.err();
         self.renew_later();
     }
 

@@ -1,12 +1,14 @@
 //! Whole courses of events, each answered as a healthy host would, but for what a test bends.
 
+mod certificate;
 mod fencing;
+mod found;
 mod host;
 mod keeper;
 mod properties;
 
 use super::*;
-use crate::fence::{DataState, Epoch, Proof, ProofKind};
+use crate::fence::{DataState, Epoch, ProofKind};
 use crate::model::agent::mark;
 use host::{Host, PID, failure, record};
 use std::time::Duration;
@@ -212,26 +214,6 @@ fn a_refusal_can_be_asked_about_before_the_stack_hears_of_it() {
         (State::Serving, 0),
         "it got over it"
     );
-}
-
-#[test]
-fn a_certificate_is_read_again_while_it_serves_and_a_wrong_one_harms_nobody() {
-    let mut host = Host::new();
-    host.machine.policy.certificate = Some(Duration::from_secs(300));
-    host.send(Event::Begin);
-    host.settle();
-    host.renew = Err("the password does not open it".into());
-    while host.now < Duration::from_secs(1000) {
-        host.tick();
-        assert_eq!(host.state(), State::Serving);
-    }
-    assert_eq!(host.ordered(|w| *w == Work::Renew), 3);
-    assert_eq!(host.machine.view().restarts, 0);
-    let mut host = Host::serving();
-    for _ in 0..500 {
-        host.tick();
-    }
-    assert_eq!(host.ordered(|w| *w == Work::Renew), 0, "without a certificate");
 }
 
 #[test]
@@ -478,65 +460,19 @@ fn a_lost_lock_or_keeper_ends_the_engine_and_begins_anew() {
 }
 
 #[test]
-fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
+fn the_end_of_an_instance_that_gave_up_does_not_hide_why_it_did() {
     let mut host = Host::new();
+    host.adopt = Err(failure(FailureKind::Shared, "the certificate is wrong"));
+    host.hook = Err("No active Lifecycle Action found".into());
     host.send(Event::Begin);
-    let proof = Proof {
-        kind: ProofKind::Clean,
-        previous: Some("i-old".into()),
-    };
-    for _ in 0..4 {
-        let Some((generation, work)) = (!host.open.is_empty()).then(|| host.open.remove(0)) else {
-            break;
-        };
-        let outcome = match work {
-            Work::OpenKeeper => Outcome::KeeperOpen(Ok(KeeperState {
-                held: true,
-                claimed: Some((Epoch(7), proof.clone())),
-                controller: Some(PID),
-                processes: 3,
-                ..KeeperState::default()
-            })),
-            other => host.answer(&other).expect("answer"),
-        };
-        host.send(Event::Done { generation, outcome });
-    }
     host.settle();
-    assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.machine.view().epoch, Some(Epoch(7)));
+    host.send(Event::Drain(DrainReason::Lifecycle));
+    host.settle();
+    assert_eq!(host.state(), State::Draining);
     assert_eq!(
-        host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Claim(_))),
-        0
+        host.machine.view().last_error.as_deref(),
+        Some("the certificate is wrong")
     );
-}
-
-#[test]
-fn an_engine_without_a_fence_is_killed_even_before_the_lock_is_obtained() {
-    let mut host = Host::new();
-    host.send(Event::Begin);
-    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
-        let (generation, work) = host.open.remove(0);
-        let outcome = host.answer(&work).expect("answer");
-        host.send(Event::Done { generation, outcome });
-    }
-    let (generation, _) = host.open.remove(0);
-    let state = KeeperState {
-        holder: Some("i-other".into()),
-        processes: 2,
-        controller: Some(PID),
-        ..KeeperState::default()
-    };
-    host.send(Event::Done {
-        generation,
-        outcome: Outcome::KeeperOpen(Ok(state)),
-    });
-    assert!(host.open.contains(&(generation, Work::Kill)));
-    // The lock comes while the kill is under way: one inspection, not two.
-    host.send(Event::Keeper(KeeperEvent::LockHeld));
-    host.settle();
-    assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.ordered(|w| *w == Work::Inspect), 1);
-    assert_eq!(host.ordered(|w| matches!(w, Work::Start(_))), 1);
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         Just(FailureKind::Transient),
         Just(FailureKind::Final),
         Just(FailureKind::Shared),
+        Just(FailureKind::Unanswered),
         Just(FailureKind::Elsewhere)
     ];
     let broken = (kind, word())
@@ -29,8 +30,10 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         Just(record("i-old", true, 9)),
         Just(RecordView::Unreadable("damaged".into())),
     ];
-    let keeper = (any::<bool>(), any::<bool>(), 0usize..2).prop_map(|(held, claimed, processes)| KeeperState {
+    let keeper = (any::<bool>(), any::<bool>(), any::<bool>(), 0usize..2);
+    let keeper = keeper.prop_map(|(held, claimed, served, processes)| KeeperState {
         held,
+        served,
         claimed: claimed.then_some((
             Epoch(1),
             Proof {
@@ -69,6 +72,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         broken.clone().prop_map(|f| Outcome::Adopted(Err(f))),
         Just(Outcome::Started(Ok(PID))),
         broken.clone().prop_map(|f| Outcome::Started(Err(f))),
+        broken.clone().prop_map(|f| Outcome::Defined(Err(f))),
         broken.prop_map(|f| Outcome::Accepting(Err(f))),
         Just(Outcome::Defined(Ok(()))),
         Just(Outcome::Checked(Health::Bad("silent".into()), Ordered(false))),

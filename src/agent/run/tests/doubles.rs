@@ -212,6 +212,7 @@ impl Cloud for World {
         Ok(("mqapp".into(), SecretString::from("secret")))
     }
     fn certificate(&self) -> Result<Certificate, CertificateError> {
+        self.note("certificate");
         let Some(label) = *self.certificate.lock().expect("certificate") else {
             return Err(CertificateError::Unanswered("Secrets Manager does not answer".into()));
         };

@@ -1,0 +1,103 @@
+//! An agent that comes back: what it takes up, and what it ends.
+
+use super::super::*;
+use super::host::{Host, PID, record};
+use crate::fence::{DataState, Epoch, Proof, ProofKind};
+
+#[test]
+fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
+    let mut host = Host::new();
+    host.send(Event::Begin);
+    let proof = Proof {
+        kind: ProofKind::Clean,
+        previous: Some("i-old".into()),
+    };
+    for _ in 0..4 {
+        let Some((generation, work)) = (!host.open.is_empty()).then(|| host.open.remove(0)) else {
+            break;
+        };
+        let outcome = match work {
+            Work::OpenKeeper => Outcome::KeeperOpen(Ok(KeeperState {
+                held: true,
+                claimed: Some((Epoch(7), proof.clone())),
+                served: true,
+                controller: Some(PID),
+                processes: 3,
+                ..KeeperState::default()
+            })),
+            other => host.answer(&other).expect("answer"),
+        };
+        host.send(Event::Done { generation, outcome });
+    }
+    host.settle();
+    assert_eq!(host.state(), State::Serving);
+    assert_eq!(host.machine.view().epoch, Some(Epoch(7)));
+    assert_eq!(
+        host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Claim(_))),
+        0
+    );
+}
+
+/// It lacks definitions, and what it listens with may be what an earlier configuration said: plain, where there is TLS now.
+#[test]
+fn an_engine_whose_start_nobody_finished_is_started_anew_and_never_served_as_it_is() {
+    let mut host = Host::new();
+    host.record = record("i-me", false, 0);
+    host.data = DataState::Present;
+    host.send(Event::Begin);
+    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
+        let (generation, work) = host.open.remove(0);
+        let outcome = host.answer(&work).expect("answer");
+        host.send(Event::Done { generation, outcome });
+    }
+    let (generation, _) = host.open.remove(0);
+    let proof = Proof {
+        kind: ProofKind::Clean,
+        previous: Some("i-old".into()),
+    };
+    let state = KeeperState {
+        held: true,
+        claimed: Some((Epoch(7), proof)),
+        controller: Some(PID),
+        processes: 3,
+        ..KeeperState::default()
+    };
+    host.send(Event::Done {
+        generation,
+        outcome: Outcome::KeeperOpen(Ok(state)),
+    });
+    assert!(host.open.contains(&(generation, Work::Kill)));
+    host.settle();
+    assert_eq!(host.state(), State::Serving);
+    assert_eq!(host.ordered(|w| matches!(w, Work::Adopt(_))), 1);
+    assert_eq!(host.ordered(|w| *w == Work::Define), 1);
+}
+
+#[test]
+fn an_engine_without_a_fence_is_killed_even_before_the_lock_is_obtained() {
+    let mut host = Host::new();
+    host.send(Event::Begin);
+    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
+        let (generation, work) = host.open.remove(0);
+        let outcome = host.answer(&work).expect("answer");
+        host.send(Event::Done { generation, outcome });
+    }
+    let (generation, _) = host.open.remove(0);
+    let state = KeeperState {
+        holder: Some("i-other".into()),
+        processes: 2,
+        controller: Some(PID),
+        ..KeeperState::default()
+    };
+    host.send(Event::Done {
+        generation,
+        outcome: Outcome::KeeperOpen(Ok(state)),
+    });
+    assert!(host.open.contains(&(generation, Work::Kill)));
+    // The lock comes while the kill is under way: one inspection, not two.
+    host.send(Event::Keeper(KeeperEvent::LockHeld));
+    host.settle();
+    assert_eq!(host.state(), State::Serving);
+    assert_eq!(host.ordered(|w| *w == Work::Inspect), 1);
+    assert_eq!(host.ordered(|w| matches!(w, Work::Start(_))), 1);
+}

@@ -1,0 +1,116 @@
+//! The lock keeper: found or started, watched, and started again where nobody else would.
+
+use super::{Message, Worker, locked, text};
+use crate::agent::keeper::protocol::{KeeperConfig, KeeperStatus};
+use crate::agent::keeper::{Watch, guard_file};
+use crate::agent::machine::KeeperState;
+use crate::agent::waits;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a fresh keeper may take to answer.
+const KEEPER_START: Duration = Duration::from_secs(5);
+
+impl Worker {
+    /// Starts the keeper again that died without letting go, as it was configured: before this host is known to itself and has
+    /// its file system, nobody else of the agent would, and init may not have.
+    pub(super) fn guard_goes_on(&self) {
+        let guarded = guard_file(&self.layout.keeper_socket()).exists();
+        if !guarded || self.keeper().status().is_ok() {
+            return;
+        }
+        let config = match std::fs::read_to_string(self.layout.keeper_config()) {
+            Ok(config) => config,
+            // Elsewhere than on a real host no unit reads one.
+            Err(_) => return,
+        };
+        tracing::warn!("a lock keeper ended without letting go, and another is started in its place");
+        if let Err(error) = self.ports.spawner.spawn(&config) {
+            tracing::error!(%error, "the guard of this host does not go on");
+        }
+    }
+
+    pub(super) fn open_keeper(&self, generation: u64) {
+        let connection = self.connections.fetch_add(1, Ordering::AcqRel) + 1;
+        let (opened, waits) = waits::of(|| self.connect_keeper());
+        self.waited(waits);
+        let (result, watch) = match opened {
+            Ok((status, watch)) => (self.keeper_state(status), Some(watch)),
+            Err(why) => (Err(why), None),
+        };
+        let opened = Message::Opened {
+            connection,
+            generation,
+            result,
+        };
+        if self.out.send(opened).is_err() {
+            return;
+        }
+        // From here this thread is the ear at the keeper.
+        let Some(mut watch) = watch else { return };
+        loop {
+            let notice = watch.next_notice();
+            let last = notice.is_none();
+            if self.out.send(Message::Notice { connection, notice }).is_err() || last {
+                return;
+            }
+        }
+    }
+
+    fn connect_keeper(&self) -> Result<(KeeperStatus, Watch), String> {
+        let identity = locked(&self.identity).clone().ok_or("this host is not known yet")?;
+        let lock = locked(&self.lock)
+            .clone()
+            .ok_or("the shared file system is not mounted")?;
+        let owner = self.ports.engine.owner();
+        let keeper = self.keeper();
+        if let Ok((status, watch)) = keeper.watch() {
+            status.guards(&self.config.queue_manager, &self.config.storage.file_system)?;
+            return Ok((status, watch));
+        }
+        let config = KeeperConfig {
+            socket: self.layout.keeper_socket(),
+            mount: self.layout.mount(&self.config),
+            queue_manager: self.config.queue_manager.clone(),
+            file_system: self.config.storage.file_system.clone(),
+            instance: identity.instance,
+            boot: identity.boot,
+            lock,
+            owner,
+        };
+        let config = serde_json::to_string(&config).map_err(|e| e.to_string())?;
+        self.ports
+            .spawner
+            .spawn(&config)
+            .map_err(|e| format!("start the lock keeper: {e}"))?;
+        let deadline = Instant::now() + KEEPER_START;
+        loop {
+            match keeper.watch() {
+                Ok(opened) => {
+                    // Of the wait for the service manager the keeper's own start is the agent's.
+                    waits::less(Duration::from_millis(opened.0.ready_millis.unwrap_or_default()));
+                    return Ok(opened);
+                }
+                Err(error) if Instant::now() > deadline => {
+                    return Err(format!(
+                        "the lock keeper does not answer: {error}; `journalctl -u mqaws-engine` shows what it said"
+                    ));
+                }
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    fn keeper_state(&self, status: KeeperStatus) -> Result<KeeperState, String> {
+        let (controller, processes) = self.ports.engine.found().map_err(text)?;
+        Ok(KeeperState {
+            held: status.held,
+            holder: status.holder,
+            claimed: status.claimed,
+            served: status.served,
+            controller,
+            processes,
+        })
+    }
+}
