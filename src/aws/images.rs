@@ -6,6 +6,7 @@ use super::stacks::none_is_fine;
 use crate::deploy::ports::Surroundings;
 use crate::image::Temporary;
 use crate::image::ports::{Images, Left, OwnImage, Use, Uses};
+use crate::model::SourceImage;
 use crate::render::packer::tags;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_ec2 as ec2;
@@ -39,6 +40,34 @@ macro_rules! pages {
 }
 
 impl Clients {
+    /// Id and root device of the image that an image is made from, as Packer finds it: of several the newest; `None` when there
+    /// is none, and for a parameter, which has to be read first.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn source_image(&self, source: &SourceImage) -> Result<Option<(String, Option<String>)>, AwsError> {
+        let call = self.ec2().describe_images();
+        let call = match source {
+            SourceImage::Ami(id) => call.image_ids(id.as_str()),
+            SourceImage::Parameter(_) => return Ok(None),
+            SourceImage::Filter { owner, name } => ["name", "virtualization-type", "root-device-type"]
+                .into_iter()
+                .zip([name.as_str(), "hvm", "ebs"])
+                .fold(call.owners(owner.as_str()), |call, (filter, value)| {
+                    call.filters(Filter::builder().name(filter).values(value).build())
+                }),
+        };
+        let answer = match wrap("ec2:DescribeImages", call.send().await) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            other => other?,
+        };
+        let newest = answer.images().iter().max_by_key(|image| image.creation_date());
+        Ok(newest.and_then(|image| {
+            let device = image.root_device_name().map(str::to_owned);
+            Some((image.image_id()?.to_owned(), device))
+        }))
+    }
+
     fn ec2(&self) -> ec2::Client {
         ec2::Client::new(self.config())
     }

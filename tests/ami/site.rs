@@ -130,7 +130,7 @@ impl Site {
             "mqaws.yaml",
             &format!(
                 "region: {REGION}\ntags: {{team: payments}}\nstorage: {{mount: nfs}}\nimage:\n  source: \
-                 filter:amazon/amzn2-ami-hvm-2.0.*-x86_64-gp2\n  package: mq.tar.gz\n  package_sha256: {sum}\n  \
+                 filter:amazon/amzn2-ami-hvm-2.0.*-x86_64-gp2\n  root_device: /dev/xvda\n  package: mq.tar.gz\n  package_sha256: {sum}\n  \
                  engine_version: 9.4.0.11\n{more}"
             ),
         );

@@ -1,5 +1,6 @@
 //! The verb `ami build`: looks at everything that goes in, runs Packer, publishes the image.
 
+mod source;
 mod view;
 
 use super::super::local::Start;
@@ -8,12 +9,11 @@ use super::super::words::{megabytes, row};
 use super::super::{CliError, Context, Failure, Interrupt, Outcome, timed};
 use super::{ImageSettings, configuration, contents, document};
 use crate::aws::{Clients, Identity};
-use crate::deploy::ports::Surroundings;
 use crate::image::{
     self, Agent, Bench, Built, ImageError, Killer, Log, Order, Pace, Packer, build, find_session_plugin, left, verify,
 };
-use crate::model::config::{ConfigError, Loaded};
-use crate::model::{Connect, Engine, Package, SourceImage};
+use crate::model::config::Loaded;
+use crate::model::{Connect, Engine, Package};
 use crate::remedy::ExitKind;
 use crate::render::packer::Rendering;
 use serde_json::json;
@@ -84,7 +84,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         let identity = interrupt.or(clients.identity()).await?;
         let rendering = packer.version.rendering();
-        interrupt.or(source(&clients, &mut loaded, rendering)).await?;
+        interrupt.or(source::settle(&clients, &mut loaded, rendering)).await?;
         let order = order(context, &args, &loaded, &clients, &agent, rendering)?;
         let log = args.log.clone().unwrap_or_else(|| format!("mqaws-ami-{}.log", order.run).into());
         let work = Work {
@@ -95,6 +95,10 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             packer: &packer,
             order: &order,
             sha1_only: rendering == Rendering::Packer16 && std::env::var_os("PKR_VAR_ssh_keypair_name").is_none(),
+            open: {
+                let image = &loaded.deployment.image;
+                image.connect == Connect::Ssh && image.ssh_from.is_none()
+            },
         };
         work.introduce(&agent, &inputs, rendering);
         let (built, stages, log) = work.carry_out(&log).await?;
@@ -143,28 +147,6 @@ fn inputs(context: &Context, loaded: &Loaded) -> Result<Vec<String>, Failure> {
         lines.push(format!("{address}, whose checksum the instance looks at"));
     }
     Ok(lines)
-}
-
-/// A parameter that names the source image, for a Packer that looks up none.
-async fn source(clients: &Clients, loaded: &mut Loaded, rendering: Rendering) -> Result<(), Failure> {
-    let SourceImage::Parameter(parameter) = loaded.deployment.image.source() else {
-        return Ok(());
-    };
-    if rendering == Rendering::Current {
-        return Ok(());
-    }
-    let image = clients.parameter(parameter.as_str()).await?;
-    let image = image.and_then(|id| id.parse().ok());
-    let none = || {
-        let violation = loaded.violation(
-            "image.source",
-            format!("no parameter {parameter} names an image in {}", clients.region()),
-        );
-        ConfigError::from(violation.hint("name one that does, an image's id, or a filter"))
-    };
-    let image = image.ok_or_else(none)?;
-    loaded.deployment.image.source = Some(SourceImage::Ami(image));
-    Ok(())
 }
 
 /// Everything that the build is made from.
@@ -227,6 +209,8 @@ struct Work<'a> {
     order: &'a Order,
     /// Whether Packer can log in only with a signature that current systems refuse.
     sha1_only: bool,
+    /// Whether the building machine takes ssh from everybody.
+    open: bool,
 }
 
 impl Work<'_> {
@@ -247,6 +231,10 @@ impl Work<'_> {
                 "hint:    use a current Packer, or a key pair of EC2 that is not RSA: PKR_VAR_ssh_keypair_name and \
                  PKR_VAR_ssh_private_key_file",
             );
+        }
+        if self.open {
+            output.note("warning: while it builds, the machine takes ssh from every address");
+            output.note("hint:    name your own range in image.ssh_from, or set image.connect: session-manager");
         }
         output.say(row(
             "agent",
