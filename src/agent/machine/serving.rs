@@ -28,6 +28,11 @@ impl Machine {
             return;
         }
         match result {
+            // What serves is not ended because a question about it was not answered. Its end ends it, which the watch tells.
+            Err(EngineFailure {
+                kind: FailureKind::Transient | FailureKind::Unanswered,
+                text,
+            }) if self.controller.is_some() => self.again(Work::Attach, text),
             Err(failure) => self.failed(failure),
             Ok(info) if self.controller.is_some() => {
                 self.mark(mark::ADOPTED, format!("{}, {}", info.how, info.version));

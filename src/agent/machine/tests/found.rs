@@ -1,7 +1,7 @@
 //! An agent that comes back: what it takes up, and what it ends.
 
 use super::super::*;
-use super::host::{Host, PID, record};
+use super::host::{Host, PID, failure, record};
 use crate::fence::{DataState, Epoch, Proof, ProofKind};
 
 #[test]
@@ -36,6 +36,59 @@ fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
         host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Claim(_))),
         0
     );
+}
+
+#[test]
+fn an_engine_that_serves_is_not_ended_because_a_question_about_it_failed() {
+    let mut host = Host::new();
+    host.adopt = Err(failure(FailureKind::Transient, "dspmqver did not end within 10 s"));
+    host.send(Event::Begin);
+    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
+        let (generation, work) = host.open.remove(0);
+        let outcome = host.answer(&work).expect("answer");
+        host.send(Event::Done { generation, outcome });
+    }
+    let (generation, _) = host.open.remove(0);
+    let proof = Proof {
+        kind: ProofKind::Clean,
+        previous: Some("i-old".into()),
+    };
+    let state = KeeperState {
+        held: true,
+        claimed: Some((Epoch(7), proof)),
+        served: true,
+        controller: Some(PID),
+        processes: 3,
+        ..KeeperState::default()
+    };
+    host.send(Event::Done {
+        generation,
+        outcome: Outcome::KeeperOpen(Ok(state)),
+    });
+    for _ in 0..5 {
+        host.settle();
+        host.tick();
+    }
+    assert_eq!(host.state(), State::Adopting);
+    let said = host.machine.view().last_error;
+    assert!(
+        said.is_some_and(|why| why.contains("dspmqver")),
+        "it says what it waits for"
+    );
+    assert_eq!(
+        host.ordered(|w| matches!(w, Work::Kill | Work::Start(_) | Work::ReportUnhealthy)),
+        0
+    );
+    host.adopt = Ok(());
+    host.tick();
+    host.settle();
+    assert_eq!(host.state(), State::Serving);
+    assert_eq!(host.machine.view().epoch, Some(Epoch(7)));
+
+    // Its end is another matter.
+    host.died(false);
+    host.settle();
+    assert_eq!(host.ordered(|w| *w == Work::Kill), 1);
 }
 
 /// It lacks definitions, and what it listens with may be what an earlier configuration said: plain, where there is TLS now.
