@@ -136,7 +136,7 @@ impl Remedy for FailoverError {
             }
             Self::Trust { .. } => "--ca-file wants a PEM file of certificates, --tls-server-name a DNS name or an IP address".into(),
             Self::Endpoint { endpoint, .. } => format!(
-                "check that {endpoint} answers from here: an internal load balancer does so only inside its VPC; run this there, or forward a port and say --amqp-url amqp://127.0.0.1:5672"
+                "check that {endpoint} answers from here: an internal load balancer does so only inside its VPC; run this there, or forward a port and say --amqp-url amqp://127.0.0.1:5672 (amqps:// where the queue manager has a certificate)"
             ),
             Self::NoAmqp { .. } => "set `amqp: true` under `endpoint` in mqaws.yaml and deploy, or name another way: --amqp-url".into(),
             Self::NotAllowed { .. } => "deploy it with --allow-faults, which tags it mqaws:allow-faults=true".into(),
