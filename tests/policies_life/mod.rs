@@ -202,7 +202,11 @@ impl Stack {
                 until("the first instance is told to end", || {
                     (metadata.lifecycle() == Ok(Some("Terminated".to_owned()))).then_some(())
                 });
-                cloud.complete_hook(me)
+                // It waits only once the load balancer has let the instance go; the agent asks again until then.
+                until("the hook waits or refuses", || match cloud.complete_hook(me) {
+                    Err(why) if why.contains("No active Lifecycle Action") => None,
+                    answer => Some(answer),
+                })
             }
             Step::SeePrevious => {
                 let second = self.second();
