@@ -23,6 +23,18 @@ use std::time::{Duration, Instant};
 const NAME: &str = "mq.example.com";
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A short failover test with TLS.
+const FAILOVER: [&str; 8] = [
+    "failover-test",
+    "--local",
+    "--ca-file",
+    "ca.pem",
+    "--rate",
+    "50",
+    "--backlog",
+    "200",
+];
+
 /// A local cloud of its own, with a certificate authority beside it.
 struct Lab {
     home: tempfile::TempDir,
@@ -342,18 +354,8 @@ fn clients_see_the_certificate_of_the_secret_and_nothing_else_is_served() {
         let said = lab.run(&[&["failover-test", "--local"], args].concat(), 3);
         assert!(said.contains(words), "{args:?}: {said}");
     }
-    let test = [
-        "failover-test",
-        "--local",
-        "--ca-file",
-        "ca.pem",
-        "--rate",
-        "50",
-        "--backlog",
-        "200",
-    ];
     for fault in ["kill-queue-manager", "terminate-instance"] {
-        let said = lab.run(&[&test[..], &["--fault", fault, "--out", fault]].concat(), 0);
+        let said = lab.run(&[&FAILOVER[..], &["--fault", fault, "--out", fault]].concat(), 0);
         assert!(said.contains("verdict  PASS"), "{said}");
         let report = std::fs::read_to_string(lab.path(fault).join("report.json")).unwrap();
         assert!(report.contains(&format!("amqps://{endpoint}")), "{report}");
@@ -506,16 +508,6 @@ fn a_new_version_of_the_secret_is_shown_by_the_next_instance() {
     assert_eq!(serial().as_deref(), Some("serial=1267"));
     let renewed = lab.certificate("4712", "1", &lab.password);
     lab.secrets_manager("PutSecretValue", &json!({"SecretId": arn, "SecretString": renewed}));
-    let test = [
-        "failover-test",
-        "--local",
-        "--ca-file",
-        "ca.pem",
-        "--rate",
-        "50",
-        "--backlog",
-        "200",
-    ];
-    lab.run(&[&test[..], &["--fault", "mark-unhealthy"]].concat(), 0);
+    lab.run(&[&FAILOVER[..], &["--fault", "mark-unhealthy"]].concat(), 0);
     until("the new certificate", || serial().filter(|s| s == "serial=1268"));
 }

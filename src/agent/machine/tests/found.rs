@@ -4,31 +4,47 @@ use super::super::*;
 use super::host::{Host, PID, failure, record};
 use crate::fence::{DataState, Epoch, Proof, ProofKind};
 
-#[test]
-fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
-    let mut host = Host::new();
-    host.send(Event::Begin);
+/// A keeper that holds the lock for an engine that runs.
+fn claimed() -> KeeperState {
     let proof = Proof {
         kind: ProofKind::Clean,
         previous: Some("i-old".into()),
     };
-    for _ in 0..4 {
-        let Some((generation, work)) = (!host.open.is_empty()).then(|| host.open.remove(0)) else {
-            break;
-        };
-        let outcome = match work {
-            Work::OpenKeeper => Outcome::KeeperOpen(Ok(KeeperState {
-                held: true,
-                claimed: Some((Epoch(7), proof.clone())),
-                served: true,
-                controller: Some(PID),
-                processes: 3,
-                ..KeeperState::default()
-            })),
-            other => host.answer(&other).expect("answer"),
-        };
+    KeeperState {
+        held: true,
+        claimed: Some((Epoch(7), proof)),
+        controller: Some(PID),
+        processes: 3,
+        ..KeeperState::default()
+    }
+}
+
+/// An agent begins and finds this keeper; returns the generation of its work.
+fn finds(host: &mut Host, keeper: KeeperState) -> u64 {
+    host.send(Event::Begin);
+    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
+        let (generation, work) = host.open.remove(0);
+        let outcome = host.answer(&work).expect("answer");
         host.send(Event::Done { generation, outcome });
     }
+    let (generation, _) = host.open.remove(0);
+    host.send(Event::Done {
+        generation,
+        outcome: Outcome::KeeperOpen(Ok(keeper)),
+    });
+    generation
+}
+
+#[test]
+fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
+    let mut host = Host::new();
+    finds(
+        &mut host,
+        KeeperState {
+            served: true,
+            ..claimed()
+        },
+    );
     host.settle();
     assert_eq!(host.state(), State::Serving);
     assert_eq!(host.machine.view().epoch, Some(Epoch(7)));
@@ -42,29 +58,13 @@ fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
 fn an_engine_that_serves_is_not_ended_because_a_question_about_it_failed() {
     let mut host = Host::new();
     host.adopt = Err(failure(FailureKind::Transient, "dspmqver did not end within 10 s"));
-    host.send(Event::Begin);
-    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
-        let (generation, work) = host.open.remove(0);
-        let outcome = host.answer(&work).expect("answer");
-        host.send(Event::Done { generation, outcome });
-    }
-    let (generation, _) = host.open.remove(0);
-    let proof = Proof {
-        kind: ProofKind::Clean,
-        previous: Some("i-old".into()),
-    };
-    let state = KeeperState {
-        held: true,
-        claimed: Some((Epoch(7), proof)),
-        served: true,
-        controller: Some(PID),
-        processes: 3,
-        ..KeeperState::default()
-    };
-    host.send(Event::Done {
-        generation,
-        outcome: Outcome::KeeperOpen(Ok(state)),
-    });
+    finds(
+        &mut host,
+        KeeperState {
+            served: true,
+            ..claimed()
+        },
+    );
     for _ in 0..5 {
         host.settle();
         host.tick();
@@ -97,28 +97,7 @@ fn an_engine_whose_start_nobody_finished_is_started_anew_and_never_served_as_it_
     let mut host = Host::new();
     host.record = record("i-me", false, 0);
     host.data = DataState::Present;
-    host.send(Event::Begin);
-    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
-        let (generation, work) = host.open.remove(0);
-        let outcome = host.answer(&work).expect("answer");
-        host.send(Event::Done { generation, outcome });
-    }
-    let (generation, _) = host.open.remove(0);
-    let proof = Proof {
-        kind: ProofKind::Clean,
-        previous: Some("i-old".into()),
-    };
-    let state = KeeperState {
-        held: true,
-        claimed: Some((Epoch(7), proof)),
-        controller: Some(PID),
-        processes: 3,
-        ..KeeperState::default()
-    };
-    host.send(Event::Done {
-        generation,
-        outcome: Outcome::KeeperOpen(Ok(state)),
-    });
+    let generation = finds(&mut host, claimed());
     assert!(host.open.contains(&(generation, Work::Kill)));
     host.settle();
     assert_eq!(host.state(), State::Serving);
@@ -129,23 +108,13 @@ fn an_engine_whose_start_nobody_finished_is_started_anew_and_never_served_as_it_
 #[test]
 fn an_engine_without_a_fence_is_killed_even_before_the_lock_is_obtained() {
     let mut host = Host::new();
-    host.send(Event::Begin);
-    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
-        let (generation, work) = host.open.remove(0);
-        let outcome = host.answer(&work).expect("answer");
-        host.send(Event::Done { generation, outcome });
-    }
-    let (generation, _) = host.open.remove(0);
     let state = KeeperState {
         holder: Some("i-other".into()),
         processes: 2,
         controller: Some(PID),
         ..KeeperState::default()
     };
-    host.send(Event::Done {
-        generation,
-        outcome: Outcome::KeeperOpen(Ok(state)),
-    });
+    let generation = finds(&mut host, state);
     assert!(host.open.contains(&(generation, Work::Kill)));
     // The lock comes while the kill is under way: one inspection, not two.
     host.send(Event::Keeper(KeeperEvent::LockHeld));
