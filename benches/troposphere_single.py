@@ -168,6 +168,26 @@ template.add_parameter(
 )
 template.add_parameter(
     Parameter(
+        "Certificate",
+        Type="String",
+        Description="ARN of the secret with the certificate that clients see; empty for plain connections",
+        Default="",
+        AllowedPattern="^$|^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$",
+        ConstraintDescription="such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME-AbCdEf",
+    )
+)
+template.add_parameter(
+    Parameter(
+        "CertificateKey",
+        Type="String",
+        Description="ARN of your own KMS key that encrypts that secret; empty for the account's own",
+        Default="",
+        AllowedPattern="^$|^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
+        ConstraintDescription="such as arn:aws:kms:eu-west-1:123456789012:key/ID",
+    )
+)
+template.add_parameter(
+    Parameter(
         "PermissionsBoundary",
         Type="String",
         Description="ARN of the policy that bounds the instance's role; empty for none",
@@ -235,6 +255,8 @@ template.add_rule(
 )
 template.add_condition("HasKeyName", Not(Equals(Ref("KeyName"), "")))
 template.add_condition("HasKmsKey", Not(Equals(Ref("KmsKey"), "")))
+template.add_condition("HasCertificate", Not(Equals(Ref("Certificate"), "")))
+template.add_condition("HasCertificateKey", Not(Equals(Ref("CertificateKey"), "")))
 template.add_condition("HasPermissionsBoundary", Not(Equals(Ref("PermissionsBoundary"), "")))
 template.add_condition("HasAlarmTopic", Not(Equals(Ref("AlarmTopic"), "")))
 template.add_condition("HasProvisionedThroughput", Equals(Ref("ThroughputMode"), "provisioned"))
@@ -542,6 +564,48 @@ template.add_resource(
                     ],
                 },
             ),
+            If(
+                "HasCertificate",
+                iam.Policy(
+                    PolicyName="certificate",
+                    PolicyDocument={
+                        "Version": "2012-10-17",
+                        "Statement": [
+                            {
+                                "Sid": "ReadCertificate",
+                                "Effect": "Allow",
+                                "Action": ["secretsmanager:GetSecretValue"],
+                                "Resource": Ref("Certificate"),
+                            }
+                        ],
+                    },
+                ),
+                NoValue,
+            ),
+            If(
+                "HasCertificateKey",
+                iam.Policy(
+                    PolicyName="certificate-key",
+                    PolicyDocument={
+                        "Version": "2012-10-17",
+                        "Statement": [
+                            {
+                                "Sid": "DecryptCertificate",
+                                "Effect": "Allow",
+                                "Action": ["kms:Decrypt"],
+                                "Resource": Ref("CertificateKey"),
+                                "Condition": {
+                                    "StringEquals": {
+                                        "kms:ViaService": Sub("secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
+                                        "kms:EncryptionContext:SecretARN": Ref("Certificate"),
+                                    }
+                                },
+                            }
+                        ],
+                    },
+                ),
+                NoValue,
+            ),
         ],
         Tags=[{"Key": "Name", "Value": StackName}, {"Key": "mqaws:stack", "Value": StackName}],
     )
@@ -672,7 +736,7 @@ template.add_resource(
             ],
             UserData=Base64(
                 Sub(
-                    '#cloud-config\nwrite_files:\n  - path: /etc/mqaws/agent.json\n    owner: root:root\n    permissions: "0600"\n    content: |\n      {\n        "schema": "mqaws.agent/1",\n        "stack": "${AWS::StackName}",\n        "region": "${AWS::Region}",\n        "group": "Group",\n        "hook": "mqaws-terminating",\n        "queue_manager": "${QueueManagerName}",\n        "topology": "single",\n        "engine": {\n          "kind": "ibm-mq",\n          "bin_dir": "/opt/mqm/bin"\n        },\n        "storage": {\n          "file_system": "${FileSystem}",\n          "mount": "/mnt/mqaws"\n        },\n        "credentials": "${Credentials}",\n        "user": "${UserName}",\n        "mq_port": 1414,\n        "metrics_namespace": "mqaws",\n        "amqp_port": ${AmqpPort}\n      }\nruncmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n',
+                    '#cloud-config\nwrite_files:\n  - path: /etc/mqaws/agent.json\n    owner: root:root\n    permissions: "0600"\n    content: |\n      {\n        "schema": "mqaws.agent/1",\n        "stack": "${AWS::StackName}",\n        "region": "${AWS::Region}",\n        "group": "Group",\n        "hook": "mqaws-terminating",\n        "queue_manager": "${QueueManagerName}",\n        "topology": "single",\n        "engine": {\n          "kind": "ibm-mq",\n          "bin_dir": "/opt/mqm/bin"\n        },\n        "storage": {\n          "file_system": "${FileSystem}",\n          "mount": "/mnt/mqaws"\n        },\n        "credentials": "${Credentials}",\n        "user": "${UserName}",\n        "certificate": "${Certificate}",\n        "mq_port": 1414,\n        "metrics_namespace": "mqaws",\n        "amqp_port": ${AmqpPort}\n      }\nruncmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n',
                     {"AmqpPort": If("HasAmqp", "5672", "null")},
                 )
             ),
@@ -800,6 +864,24 @@ template.add_resource(
         OKActions=If("HasAlarmTopic", [Ref("AlarmTopic")], NoValue),
     )
 )
+template.add_resource(
+    cloudwatch.Alarm(
+        "CertificateAlarm",
+        Condition="HasCertificate",
+        AlarmDescription="The certificate is over in less than 14 days: store a new one in its secret",
+        Namespace="mqaws",
+        MetricName="CertificateDays",
+        Dimensions=[cloudwatch.MetricDimension(Name="Stack", Value=StackName)],
+        Statistic="Minimum",
+        Period=60,
+        EvaluationPeriods=3,
+        ComparisonOperator="LessThanThreshold",
+        Threshold=14,
+        TreatMissingData="notBreaching",
+        AlarmActions=If("HasAlarmTopic", [Ref("AlarmTopic")], NoValue),
+        OKActions=If("HasAlarmTopic", [Ref("AlarmTopic")], NoValue),
+    )
+)
 template.add_output(
     Output("Endpoint", Description="DNS name of the load balancer", Value=GetAtt("LoadBalancer", "DNSName"))
 )
@@ -823,6 +905,14 @@ template.add_output(
 )
 template.add_output(
     Output("CredentialsSecret", Description="Secret with the application's user", Value=Ref("Credentials"))
+)
+template.add_output(
+    Output(
+        "CertificateSecret",
+        Description="Secret with the certificate",
+        Condition="HasCertificate",
+        Value=Ref("Certificate"),
+    )
 )
 template.add_output(Output("QueueManagerName", Description="Queue manager", Value=Ref("QueueManagerName")))
 print(template.to_json() if "--json" in sys.argv else template.to_yaml())

@@ -44,10 +44,5 @@ stories!(
     lasting::a_host_whose_systemd_stands_still_is_reset_by_its_watchdog,
     lasting::a_full_shared_file_system_ends_nothing_but_the_service,
     stories::a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
+    bench::starts_by_phase,
 );
-
-#[test]
-#[ignore = "a measurement: scripts/bench-boot runs it"]
-fn starts_by_phase() {
-    rig::in_rig("starts_by_phase", bench::starts_by_phase);
-}
