@@ -14,6 +14,7 @@ use super::processes::{self, Processes};
 use super::status::{self, StatusFile};
 use super::tuning;
 use crate::aws::signed::{Client, Imds, Object};
+use crate::model::QueueManagerName;
 use crate::model::agent::{AgentConfig, AgentStatus};
 use serde::Serialize;
 use std::fs;
@@ -87,6 +88,7 @@ pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
             config.schema
         ));
     }
+    QueueManagerName::new(config.queue_manager.as_str()).map_err(|e| format!("{}: {e}", path.display()))?;
     match config.engine.kind.as_str() {
         "ibm-mq" => Ok(config),
         kind => Err(format!(
@@ -275,5 +277,34 @@ fn pause(layout: &Layout, pause: bool) -> Result<(), String> {
             return Err(format!("the flag is set, but the agent is still {}", status.state));
         }
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_whose_queue_manager_cannot_be_one_is_refused() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let layout = Layout::new(dir.path());
+        fs::create_dir_all(layout.config().parent().expect("a folder")).expect("folder");
+        for (name, fits) in [
+            ("QM1", true),
+            ("../../x", true),
+            ("", false),
+            ("-m", false),
+            ("a b", false),
+            ("a\nb", false),
+        ] {
+            let text = serde_json::json!({
+                "schema": "mqaws.agent/1", "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
+                "queue_manager": name, "topology": "single", "engine": {"kind": "ibm-mq", "bin_dir": "/opt/mqm/bin"},
+                "storage": {"file_system": "fs-1", "mount": "/mnt/mqaws"}, "credentials": "arn", "mq_port": 1414,
+                "metrics_namespace": "mqaws/s",
+            });
+            fs::write(layout.config(), text.to_string()).expect("configuration");
+            assert_eq!(config(&layout).is_ok(), fits, "{name:?}: {:?}", config(&layout).err());
+        }
     }
 }

@@ -12,6 +12,7 @@
 //! lock must do.
 
 mod conformance;
+mod folder;
 mod inquiry;
 mod lease;
 mod lock;
@@ -22,6 +23,7 @@ mod store;
 mod times;
 
 pub use conformance::{Bench, conformance, conformance_of_living_hosts};
+pub use folder::Folder;
 pub use inquiry::{
     Answer, CloudState, DataState, DecisionRefused, Inquiry, InquiryPolicy, Inspection, Next, RecordView, Refusal,
 };
