@@ -1,5 +1,5 @@
 //! The fence in the local cloud, from end to end: a lost zone that EC2 never confirms, which takes the whole wait of the proof
-//! `lease`; and queue managers whose names look like paths.
+//! `lease`; queue managers whose names look like paths; and a second agent on a host.
 #![cfg(feature = "cli")]
 
 use aws_credential_types::Credentials;
@@ -204,4 +204,91 @@ fn a_queue_manager_that_is_named_like_a_path_stays_on_its_own_file_system() {
     let mut left = names_in(lab.0.path());
     left.retain(|name| !name.starts_with('.') && name != "l");
     assert_eq!(left, Vec::<String>::new());
+}
+
+/// The environment of a process.
+fn environment(pid: u64) -> Vec<(String, String)> {
+    let text = std::fs::read(format!("/proc/{pid}/environ")).expect("its environment");
+    let entries = text.split(|b| *b == 0).map(String::from_utf8_lossy);
+    entries
+        .filter_map(|entry| entry.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())))
+        .collect()
+}
+
+/// The end of a process, which is killed if it does not come.
+fn end(mut child: std::process::Child) -> std::process::Output {
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().expect("wait").is_none() {
+        if Instant::now() > deadline {
+            child.kill().expect("kill");
+            panic!("it does not end: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.wait_with_output().expect("its output")
+}
+
+#[test]
+fn a_second_agent_on_a_host_touches_nothing_and_the_next_one_is_never_taken_for_one() {
+    let lab = Lab(tempfile::Builder::new().prefix("mq").tempdir().expect("tempdir"));
+    assert!(lab.mqaws(&["lab", "up"]));
+    lab.deploy("mqaws-qm1", "QM1");
+    let serves = lab.until("it serves", |a| a["state"] == "serving");
+    let instance = serves["instance"].as_str().expect("its id");
+    let root = lab.dir().join("i").join(instance);
+    let file = || -> Value {
+        let text = std::fs::read(root.join("run/mqaws/status.json")).expect("a status");
+        serde_json::from_slice(&text).expect("json")
+    };
+    let agent = |file: &Value| file["pid"].as_u64().expect("its pid");
+    let starts = || {
+        let marks = std::fs::read_to_string(root.join("var/lib/mqaws/marks.jsonl")).expect("marks");
+        marks.matches("\"agent-started\"").count()
+    };
+    let first = agent(&file());
+    for _ in 0..2 {
+        let second = Command::new(root.join("opt/mqm/bin/mqaws-agent"))
+            .arg("run")
+            .env_clear()
+            .envs(environment(first))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a second agent");
+        let ended = end(second);
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(3), "{said}");
+        assert!(
+            said.contains(&format!("process {first};")) && said.contains("hint:"),
+            "{said}"
+        );
+        assert_eq!((agent(&file()), starts()), (first, 1));
+    }
+    // Killed, and started again at once by its unit: twice, since the second one finds what the first has left.
+    for number in 1..=2 {
+        let before = agent(&file());
+        let pid = rustix::process::Pid::from_raw(i32::try_from(before).expect("a pid")).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = file();
+            if starts() > number && agent(&now) != before && now["status"]["state"] == "serving" {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{now}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let again = file();
+    assert_eq!(
+        (&again["status"]["epoch"], &again["status"]["restarts"]),
+        (&json!(1), &json!(0)),
+        "{again}"
+    );
+    let console = std::fs::read_to_string(lab.dir().join(format!("log/{instance}.console"))).expect("console");
+    assert!(
+        !console.contains("runs on this host already") && !console.contains("is locked by somebody"),
+        "{console}"
+    );
 }

@@ -54,6 +54,11 @@ impl Layout {
         self.run().join("keeper.json")
     }
 
+    /// Locked by the one agent of this host for as long as it lives; holds its process id.
+    pub fn agent_lock(&self) -> PathBuf {
+        self.run().join("agent.lock")
+    }
+
     /// The agent's last status.
     pub fn status(&self) -> PathBuf {
         self.run().join("status.json")

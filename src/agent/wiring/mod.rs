@@ -12,6 +12,7 @@ use super::engine::IbmMq;
 use super::keeper::protocol::KeeperConfig;
 use super::keeper::{self, KeeperPorts};
 use super::layout::Layout;
+use super::only::OnlyAgent;
 use super::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
 use super::processes::Processes;
 use super::work::Ports;
@@ -20,6 +21,7 @@ use crate::engine::Runner;
 use crate::fence::{Folder, LeaseLock, LeaseTimes, Lock, NfsLock};
 use crate::model::PathComponent;
 use crate::model::agent::AgentConfig;
+use crate::remedy::Remedy;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::ExitCode;
@@ -183,6 +185,16 @@ fn run_command(
                 Ok(config) => config,
                 Err(why) => {
                     tracing::error!(why, "no configuration");
+                    return ExitCode::from(3);
+                }
+            };
+            let _only = match OnlyAgent::take(&wiring.layout) {
+                Ok(only) => only,
+                Err(error) => {
+                    eprintln!("error: {}", super::engine::chain(&error));
+                    if let Some(hint) = error.hint() {
+                        eprintln!("hint: {hint}");
+                    }
                     return ExitCode::from(3);
                 }
             };
