@@ -1,9 +1,10 @@
 //! The agent's command line, as SSM and people run it. Data goes to standard output as JSON, errors to standard error.
 
+mod decision;
 mod fence;
 pub mod fetch;
 
-pub use fence::DecisionFile;
+pub use decision::DecisionFile;
 
 use super::doctor;
 use super::engine::{IbmMq, chain};
@@ -14,6 +15,7 @@ use super::processes::{self, Processes};
 use super::status::{self, StatusFile};
 use super::tuning;
 use crate::aws::signed::{Client, Imds, Object};
+use crate::fence::Word;
 use crate::model::QueueManagerName;
 use crate::model::agent::{AgentConfig, AgentStatus};
 use serde::Serialize;
@@ -34,6 +36,7 @@ usage: mqaws-agent [run]
        mqaws-agent marks --since UNIX_NANOSECONDS
        mqaws-agent fence [--json]
        mqaws-agent fence operator PREVIOUS_OWNER
+       mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
        mqaws-agent pause | resume
        mqaws-agent fault stop-queue-manager | kill-queue-manager | hang-queue-manager
        mqaws-agent probe define | depth | delete
@@ -128,7 +131,8 @@ pub fn run(
         ["marks"] => marks(layout, "0"),
         ["fence"] => fence::inspect(layout, false),
         ["fence", "--json"] => fence::inspect(layout, true),
-        ["fence", "operator", instance] => fence::operator(layout, instance),
+        ["fence", "operator", instance] => decision::decide(layout, &Word::Gone((*instance).to_owned())),
+        ["fence", "copy", original] => decision::decide(layout, &Word::Copy((*original).to_owned())),
         ["pause"] => pause(layout, true),
         ["resume"] => pause(layout, false),
         ["fault", kind] => config(layout).and_then(|c| {

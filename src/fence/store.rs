@@ -233,6 +233,7 @@ mod tests {
         OwnerRecord {
             schema: SCHEMA.into(),
             queue_manager: "QM1".into(),
+            file_system: None,
             epoch: Epoch(epoch),
             owner: Writer {
                 instance: "i-1".into(),
