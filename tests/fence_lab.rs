@@ -1,5 +1,5 @@
-//! A zone is lost and EC2 never confirms it: the replacement in the local cloud starts on the proof `lease`, which takes the
-//! whole wait.
+//! The fence in the local cloud, from end to end: a lost zone that EC2 never confirms, which takes the whole wait of the proof
+//! `lease`; queue managers whose names look like paths; and a second agent on a host.
 #![cfg(feature = "cli")]
 
 use aws_credential_types::Credentials;
@@ -34,6 +34,31 @@ impl Lab {
             .stdout(Stdio::null())
             .status();
         status.expect("run mqaws").success()
+    }
+
+    /// Deploys a queue manager as a stack of its own.
+    fn deploy(&self, stack: &str, queue_manager: &str) {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/single.yaml");
+        let config = example.to_str().expect("path");
+        let named = ["--stack", stack, "--queue-manager", queue_manager];
+        let deployed = self.mqaws(&[&["deploy", "--local", "--yes", "--config", config][..], &named].concat());
+        assert!(deployed, "{queue_manager}: {:#?}", self.agents());
+    }
+
+    /// What is in the root of each file system, and in the folder of locks and owner records, by its name.
+    fn on_file_systems(&self) -> Vec<Vec<String>> {
+        let file_systems = std::fs::read_dir(self.dir().join("fs"))
+            .expect("file systems")
+            .flatten();
+        file_systems
+            .map(|file_system| {
+                let mut found = names_in(&file_system.path());
+                found.retain(|name| name != ".mqaws");
+                let folders = names_in(&file_system.path().join(".mqaws"));
+                found.extend(folders.iter().map(|name| format!(".mqaws/{name}")));
+                found
+            })
+            .collect()
     }
 
     /// A signed call of the lab's administrator; the answer's HTTP status.
@@ -96,6 +121,11 @@ impl Drop for Lab {
     }
 }
 
+fn names_in(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+}
+
 fn statuses(dir: &Path, depth: usize, found: &mut Vec<Value>) {
     let status = dir.join("run/mqaws/status.json");
     if let Ok(text) = std::fs::read(status) {
@@ -116,14 +146,7 @@ fn statuses(dir: &Path, depth: usize, found: &mut Vec<Value>) {
 fn a_lost_owner_that_ec2_never_confirms_is_outwaited() {
     let lab = Lab(tempfile::Builder::new().prefix("mq").tempdir().expect("tempdir"));
     assert!(lab.mqaws(&["lab", "up"]));
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/single.yaml");
-    assert!(lab.mqaws(&[
-        "deploy",
-        "--local",
-        "--yes",
-        "--config",
-        example.to_str().expect("path")
-    ]));
+    lab.deploy("mqaws-qm1", "QM1");
     let owner = lab.until("the first owner", |a| a["state"] == "serving");
     let owner = owner["instance"].as_str().expect("its id").to_owned();
 
@@ -148,5 +171,124 @@ fn a_lost_owner_that_ec2_never_confirms_is_outwaited() {
     println!(
         "served {:.1} s after it began to wait; the proof's wait is {wait:?}",
         begin.elapsed().as_secs_f64()
+    );
+}
+
+#[test]
+fn a_queue_manager_that_is_named_like_a_path_stays_on_its_own_file_system() {
+    let lab = Lab(tempfile::Builder::new().prefix("mq").tempdir().expect("tempdir"));
+    assert!(lab.mqaws(&["lab", "up"]));
+    // A place of the machine itself, where only this test would find what was written.
+    let outside = lab.0.path().join("ABS").display().to_string();
+    let names = [".", "..", "../../x", outside.as_str()];
+    for (number, name) in names.iter().enumerate() {
+        lab.deploy(&format!("s{number}"), name);
+        let serves = lab.until("it serves", |a| a["state"] == "serving" && a["queue_manager"] == *name);
+        assert_eq!(
+            (&serves["epoch"], &serves["proof"]["kind"]),
+            (&json!(1), &json!("new")),
+            "{serves}"
+        );
+    }
+    let mut found = lab.on_file_systems();
+    found.sort();
+    let mut expected: Vec<Vec<String>> = names
+        .iter()
+        .map(|name| {
+            let directory = name.replace('.', "!").replace('/', "&");
+            vec![directory.clone(), format!(".mqaws/{directory}")]
+        })
+        .collect();
+    expected.sort();
+    assert_eq!(found, expected);
+    let mut left = names_in(lab.0.path());
+    left.retain(|name| !name.starts_with('.') && name != "l");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+/// The environment of a process.
+fn environment(pid: u64) -> Vec<(String, String)> {
+    let text = std::fs::read(format!("/proc/{pid}/environ")).expect("its environment");
+    let entries = text.split(|b| *b == 0).map(String::from_utf8_lossy);
+    entries
+        .filter_map(|entry| entry.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())))
+        .collect()
+}
+
+/// The end of a process, which is killed if it does not come.
+fn end(mut child: std::process::Child) -> std::process::Output {
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().expect("wait").is_none() {
+        if Instant::now() > deadline {
+            child.kill().expect("kill");
+            panic!("it does not end: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.wait_with_output().expect("its output")
+}
+
+#[test]
+fn a_second_agent_on_a_host_touches_nothing_and_the_next_one_is_never_taken_for_one() {
+    let lab = Lab(tempfile::Builder::new().prefix("mq").tempdir().expect("tempdir"));
+    assert!(lab.mqaws(&["lab", "up"]));
+    lab.deploy("mqaws-qm1", "QM1");
+    let serves = lab.until("it serves", |a| a["state"] == "serving");
+    let instance = serves["instance"].as_str().expect("its id");
+    let root = lab.dir().join("i").join(instance);
+    let file = || -> Value {
+        let text = std::fs::read(root.join("run/mqaws/status.json")).expect("a status");
+        serde_json::from_slice(&text).expect("json")
+    };
+    let agent = |file: &Value| file["pid"].as_u64().expect("its pid");
+    let starts = || {
+        let marks = std::fs::read_to_string(root.join("var/lib/mqaws/marks.jsonl")).expect("marks");
+        marks.matches("\"agent-started\"").count()
+    };
+    let first = agent(&file());
+    for _ in 0..2 {
+        let second = Command::new(root.join("opt/mqm/bin/mqaws-agent"))
+            .arg("run")
+            .env_clear()
+            .envs(environment(first))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a second agent");
+        let ended = end(second);
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(3), "{said}");
+        assert!(
+            said.contains(&format!("process {first};")) && said.contains("hint:"),
+            "{said}"
+        );
+        assert_eq!((agent(&file()), starts()), (first, 1));
+    }
+    // Killed, and started again at once by its unit: twice, since the second one finds what the first has left.
+    for number in 1..=2 {
+        let before = agent(&file());
+        let pid = rustix::process::Pid::from_raw(i32::try_from(before).expect("a pid")).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = file();
+            if starts() > number && agent(&now) != before && now["status"]["state"] == "serving" {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{now}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let again = file();
+    assert_eq!(
+        (&again["status"]["epoch"], &again["status"]["restarts"]),
+        (&json!(1), &json!(0)),
+        "{again}"
+    );
+    let console = std::fs::read_to_string(lab.dir().join(format!("log/{instance}.console"))).expect("console");
+    assert!(
+        !console.contains("runs on this host already") && !console.contains("is locked by somebody"),
+        "{console}"
     );
 }

@@ -415,7 +415,7 @@ fn dspmqver_and_dspmqinf() {
             (Some(name), Some(directory))
         );
         assert_eq!(stanzas[0].get("InstallationName"), Some("Installation1"));
-        assert_eq!(mqaws::engine::ibm_mq::directory_name(name), directory);
+        assert_eq!(mqaws::model::PathComponent::of_queue_manager(name).as_str(), directory);
         assert_eq!(
             stanzas[0].data_path().unwrap(),
             PathBuf::from("/var/mqm/qmgrs").join(directory)

@@ -13,9 +13,10 @@ use mqaws::{
         Output,
         ibm_mq::{
             Driver, EndExit, EndOptions, QueueManagerInfo, QueueManagerStatus as Status, Show, StartExit, StartOptions,
-            data_path, directory_name,
+            data_path,
         },
     },
+    model::PathComponent,
     standin::audit,
 };
 use standin_host::{Client, Host, Put, QUEUE, run, rustix_signal};
@@ -232,7 +233,7 @@ fn another_host_gets_the_data_only_when_the_first_has_let_go() {
     assert_eq!(run(&driver.create_directories()).code, 0);
     let info = QueueManagerInfo {
         name: second.name().to_owned(),
-        directory: directory_name(second.name()),
+        directory: PathComponent::of_queue_manager(second.name()).into(),
         prefix: second.root().join("var/mqm"),
         data_path: data_path(&second.data_dir(), second.name()),
     };

@@ -1,9 +1,10 @@
 //! The agent's command line, as SSM and people run it. Data goes to standard output as JSON, errors to standard error.
 
+mod decision;
 mod fence;
 pub mod fetch;
 
-pub use fence::DecisionFile;
+pub use decision::DecisionFile;
 
 use super::doctor;
 use super::engine::{IbmMq, chain};
@@ -14,6 +15,8 @@ use super::processes::{self, Processes};
 use super::status::{self, StatusFile};
 use super::tuning;
 use crate::aws::signed::{Client, Imds, Object};
+use crate::fence::Word;
+use crate::model::QueueManagerName;
 use crate::model::agent::{AgentConfig, AgentStatus};
 use serde::Serialize;
 use std::fs;
@@ -33,6 +36,7 @@ usage: mqaws-agent [run]
        mqaws-agent marks --since UNIX_NANOSECONDS
        mqaws-agent fence [--json]
        mqaws-agent fence operator PREVIOUS_OWNER
+       mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
        mqaws-agent pause | resume
        mqaws-agent fault stop-queue-manager | kill-queue-manager | hang-queue-manager
        mqaws-agent probe define | depth | delete
@@ -87,6 +91,7 @@ pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
             config.schema
         ));
     }
+    QueueManagerName::new(config.queue_manager.as_str()).map_err(|e| format!("{}: {e}", path.display()))?;
     match config.engine.kind.as_str() {
         "ibm-mq" => Ok(config),
         kind => Err(format!(
@@ -126,7 +131,8 @@ pub fn run(
         ["marks"] => marks(layout, "0"),
         ["fence"] => fence::inspect(layout, false),
         ["fence", "--json"] => fence::inspect(layout, true),
-        ["fence", "operator", instance] => fence::operator(layout, instance),
+        ["fence", "operator", instance] => decision::decide(layout, &Word::Gone((*instance).to_owned())),
+        ["fence", "copy", original] => decision::decide(layout, &Word::Copy((*original).to_owned())),
         ["pause"] => pause(layout, true),
         ["resume"] => pause(layout, false),
         ["fault", kind] => config(layout).and_then(|c| {
@@ -275,5 +281,34 @@ fn pause(layout: &Layout, pause: bool) -> Result<(), String> {
             return Err(format!("the flag is set, but the agent is still {}", status.state));
         }
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_whose_queue_manager_cannot_be_one_is_refused() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let layout = Layout::new(dir.path());
+        fs::create_dir_all(layout.config().parent().expect("a folder")).expect("folder");
+        for (name, fits) in [
+            ("QM1", true),
+            ("../../x", true),
+            ("", false),
+            ("-m", false),
+            ("a b", false),
+            ("a\nb", false),
+        ] {
+            let text = serde_json::json!({
+                "schema": "mqaws.agent/1", "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
+                "queue_manager": name, "topology": "single", "engine": {"kind": "ibm-mq", "bin_dir": "/opt/mqm/bin"},
+                "storage": {"file_system": "fs-1", "mount": "/mnt/mqaws"}, "credentials": "arn", "mq_port": 1414,
+                "metrics_namespace": "mqaws/s",
+            });
+            fs::write(layout.config(), text.to_string()).expect("configuration");
+            assert_eq!(config(&layout).is_ok(), fits, "{name:?}: {:?}", config(&layout).err());
+        }
     }
 }

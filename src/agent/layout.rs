@@ -1,7 +1,8 @@
 //! Where things are on a host: everything is below one root, `/` on a real host.
 
+use crate::model::PathComponent;
 use crate::model::agent::AgentConfig;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Paths of the agent on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +21,17 @@ impl Layout {
         &self.root
     }
 
-    /// A path of the host: absolute ones are taken relative to the root.
+    /// A path of the host: absolute ones are taken relative to the root, and `..` leads no further up than to it.
     pub fn host(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
+        let mut below: Vec<&std::ffi::OsStr> = Vec::new();
+        for component in Path::new(path).components() {
+            match component {
+                Component::Normal(name) => below.push(name),
+                Component::ParentDir => drop(below.pop()),
+                Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+            }
+        }
+        below.into_iter().fold(self.root.clone(), |path, name| path.join(name))
     }
 
     /// The agent's configuration.
@@ -43,6 +52,11 @@ impl Layout {
     /// What the keeper's unit starts it with.
     pub fn keeper_config(&self) -> PathBuf {
         self.run().join("keeper.json")
+    }
+
+    /// Locked by the one agent of this host for as long as it lives; holds its process id.
+    pub fn agent_lock(&self) -> PathBuf {
+        self.run().join("agent.lock")
     }
 
     /// The agent's last status.
@@ -84,7 +98,7 @@ impl Layout {
     ///
     /// IBM MQ's AMQP service wants the suffix `.p12`.
     pub fn key_repository(&self, queue_manager: &str) -> PathBuf {
-        let name = crate::engine::ibm_mq::directory_name(queue_manager);
+        let name = PathComponent::of_queue_manager(queue_manager);
         self.host("run/mqaws-tls").join(format!("{name}.p12"))
     }
 
@@ -116,10 +130,46 @@ pub struct DataDirs {
 impl DataDirs {
     /// The directories of one queue manager below a mount point.
     pub fn new(mount: &Path, queue_manager: &str) -> Self {
-        let base = mount.join(crate::engine::ibm_mq::directory_name(queue_manager));
+        let base = mount.join(PathComponent::of_queue_manager(queue_manager));
         Self {
             data: base.join("data"),
             log: base.join("log"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn nothing_of_a_host_is_outside_its_root(path in "[a./]{0,12}", name in "[A-Za-z0-9./_%]{1,48}") {
+            let layout = Layout::new("/lab/i/i-1");
+            let key = layout.key_repository(&name);
+            for (found, folder) in [(layout.host(&path), "/lab/i/i-1"), (key, "/lab/i/i-1/run/mqaws-tls")] {
+                let below = found.strip_prefix(folder).expect("below");
+                prop_assert!(below.components().all(|c| matches!(c, Component::Normal(_))), "{}", found.display());
+            }
+            let mount = Path::new("/mnt/mqaws");
+            let (dirs, own) = (DataDirs::new(mount, &name), PathComponent::of_queue_manager(&name));
+            prop_assert_eq!(dirs.data, mount.join(&own).join("data"));
+            prop_assert_eq!(dirs.log, mount.join(&own).join("log"));
+        }
+    }
+
+    #[test]
+    fn a_path_of_the_host_is_below_its_root() {
+        let layout = Layout::new("/lab/i/i-1");
+        for (path, found) in [
+            ("/mnt/mqaws", "/lab/i/i-1/mnt/mqaws"),
+            ("etc//mqaws/./x", "/lab/i/i-1/etc/mqaws/x"),
+            ("/../../etc/passwd", "/lab/i/i-1/etc/passwd"),
+            ("/mnt/../../..", "/lab/i/i-1"),
+        ] {
+            assert_eq!(layout.host(path), Path::new(found), "{path}");
+        }
+        assert_eq!(Layout::new("/").host("/mnt/mqaws"), Path::new("/mnt/mqaws"));
     }
 }

@@ -130,6 +130,7 @@ mod tests {
             last_error: None,
             alarm: None,
             previous: None,
+            original: None,
             decision: None,
         }
     }

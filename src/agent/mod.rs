@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`machine`] decides, purely; [`ports`] are what it needs of the world; [`run`] is the main loop and
 //! [`work`] what it has done; [`engine`], [`cloud`] and [`processes`] implement ports; [`keeper`] is the process that holds
-//! the lock; [`host`] holds the ports of a real host. [`wiring`] puts it all together, for the lab or for a real host; [`commands`] is the command line, and [`doctor`] looks at the
+//! the lock; [`host`] holds the ports of a real host; `only` keeps a second agent off. [`wiring`] puts it all together, for the lab or for a real host; [`commands`] is the command line, and [`doctor`] looks at the
 //! image that a host boots from.
 
 pub mod certificate;
@@ -21,6 +21,7 @@ pub mod machine;
 pub mod marks;
 pub mod metrics;
 pub mod notices;
+mod only;
 pub mod ports;
 pub mod processes;
 pub mod run;

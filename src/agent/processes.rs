@@ -150,21 +150,18 @@ impl Processes {
 /// Name and role of a process by its command line, when it belongs to the queue manager.
 fn identify<'a>(args: &[&'a str], queue_manager: &str) -> Option<(&'a str, bool)> {
     let name = |arg: &'a str| arg.rsplit('/').next().unwrap_or(arg);
-    // The lab's stand-in runs from one executable: its own name may be the second or third word.
-    let first = args.iter().take(3).map(|a| name(a));
-    let mine = |n: &&str| n.starts_with("amq") || COMPANIONS.contains(n) || WRITERS.contains(n);
-    let java = || {
-        args.iter()
-            .any(|a| a.contains("com.ibm.mq.MQXR"))
-            .then_some("amqp-service")
-    };
-    let name = first.clone().find(mine).or_else(java)?;
+    let mine = |n: &str| n.starts_with("amq") || COMPANIONS.contains(&n) || WRITERS.contains(&n);
     // Agents of the queue manager are started with `-mQM1` in one word, others with `-m QM1` in two.
-    let named = args
-        .iter()
-        .skip(1)
-        .any(|a| *a == queue_manager || a.strip_prefix("-m") == Some(queue_manager));
-    named.then_some((name, name == CONTROLLER))
+    let names = |a: &str| a == queue_manager || a.strip_prefix("-m") == Some(queue_manager);
+    // A queue manager may itself be named as a command is, or end in its name.
+    let named_beside = |at: usize| (1..args.len()).any(|other| other != at && names(args[other]));
+    // The lab's stand-in runs from one executable: its own name may be the second or third word.
+    let first = args.iter().take(3).enumerate().map(|(at, arg)| (at, name(arg)));
+    if let Some((_, name)) = first.into_iter().find(|(at, name)| mine(name) && named_beside(*at)) {
+        return Some((name, name == CONTROLLER));
+    }
+    let java = args.iter().any(|a| a.contains("com.ibm.mq.MQXR"));
+    (java && named_beside(0)).then_some(("amqp-service", false))
 }
 
 /// State of a process as the kernel names it, `R S D T Z …`; `None` when it is gone.
@@ -258,6 +255,18 @@ mod tests {
         ];
         for (args, expected) in cases {
             assert_eq!(identify(args, "QM1"), expected, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_queue_managers_name_is_no_name_of_a_process() {
+        for name in ["strmqm", "amqzxma0", "x/amqzxma0", "/strmqm", "crtmqm/__tune"] {
+            assert_eq!(identify(&["/opt/mqm/bin/runmqsc", name], name), None, "{name}");
+            assert_eq!(identify(&["/usr/bin/mqaws", "dspmq", name], name), None, "{name}");
+            let started = identify(&["/opt/mqm/bin/strmqm", name], name);
+            assert_eq!(started, Some(("strmqm", false)), "{name}");
+            let runs = identify(&["/usr/bin/mqaws", "__qmgr", "amqzxma0", "-m", name], name);
+            assert_eq!(runs, Some(("amqzxma0", true)), "{name}");
         }
     }
 

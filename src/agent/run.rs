@@ -71,6 +71,7 @@ fn run_with(
     inbox: &Receiver<Message>,
 ) -> std::io::Result<()> {
     policy.inquiry.lease = LeaseRule::new(&config.engine.kind, config.fence.lease.as_ref());
+    policy.file_system.clone_from(&config.storage.file_system);
     let snapshot = Arc::default();
     let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;
     notices::watch(ports.metadata.clone(), out.clone())?;
@@ -138,9 +139,9 @@ impl Agent {
                     self.paused = pause;
                     self.event(Event::Pause(pause));
                 }
-                if let Some(DecisionFile { id, named }) = DecisionFile::take(&self.layout) {
-                    tracing::warn!(id, named, "a person says that an instance is gone");
-                    self.event(Event::Decide { id, named });
+                if let Some((id, word)) = DecisionFile::take(&self.layout).and_then(DecisionFile::word) {
+                    tracing::warn!(id, ?word, "a person decides");
+                    self.event(Event::Decide { id, word });
                 }
             }
             self.publish();

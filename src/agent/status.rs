@@ -5,7 +5,7 @@ use super::machine::{State, View};
 use super::marks::unix_nanos;
 use super::ports::Measures;
 use crate::fence::Inquiry;
-use crate::model::agent::{AgentConfig, AgentStatus, FenceDecision, PreviousOwner, ProofReport};
+use crate::model::agent::{AgentConfig, AgentStatus, FenceDecision, Original, PreviousOwner, ProofReport};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
@@ -66,9 +66,11 @@ pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentSt
         last_error: view.last_error.clone(),
         alarm: view.alarm.map(str::to_owned),
         previous: view.inquiry.and_then(previous),
+        original: view.inquiry.and_then(original),
         decision: view.decision.map(|decision| FenceDecision {
             id: decision.id.clone(),
-            named: decision.named.clone(),
+            kind: decision.word.kind().to_string(),
+            named: decision.word.named().to_owned(),
             refused: decision.refused.clone(),
         }),
     }
@@ -82,6 +84,14 @@ fn previous(inquiry: &Inquiry) -> Option<PreviousOwner> {
         alive,
         silent_seconds: silent.as_secs(),
         wait_seconds: wait.as_secs(),
+    })
+}
+
+fn original(inquiry: &Inquiry) -> Option<Original> {
+    inquiry.original().map(|(file_system, owner)| Original {
+        file_system: file_system.to_owned(),
+        owner: owner.to_owned(),
+        waiting_for: inquiry.waiting_for(),
     })
 }
 

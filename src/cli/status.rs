@@ -84,6 +84,14 @@ fn text(report: &Report, now: Timestamp) -> String {
             ),
         );
     }
+    if report.started_from_copy() {
+        add(
+            "warning",
+            "this start was from a copy of another file system: AWS says that a backup of a file system in use may hold \
+             duplicated, skewed or excluded data, so compare what is on the queues with what your applications know"
+                .into(),
+        );
+    }
     if let Some(storage) = &report.storage {
         let fsync = report
             .fsync_millis
@@ -133,7 +141,13 @@ fn text(report: &Report, now: Timestamp) -> String {
         add("error", error.clone());
     }
     let alarm = report.agent.as_ref().and_then(|agent| agent.alarm.as_ref());
-    if let Some(alarm) = alarm.filter(|alarm| report.last_error.as_ref() != Some(alarm)) {
+    let said = |alarm: &&String| {
+        report
+            .last_error
+            .as_ref()
+            .is_some_and(|error| error.contains(alarm.as_str()))
+    };
+    if let Some(alarm) = alarm.filter(|alarm| !said(alarm)) {
         add("agent", alarm.clone());
     }
     if let Some(clients) = &report.clients {

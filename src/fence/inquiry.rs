@@ -1,8 +1,10 @@
 //! May this host start the engine, and why? The decision, without effects.
 
+use self::life::SignOfLife;
 use super::proof::{Proof, ProofKind};
 use super::record::{OwnerRecord, Writer};
 use super::times::{LeaseRule, LeaseTimes};
+use super::word::{DecisionRefused, Word};
 use std::time::Duration;
 
 /// What the keeper saw of the owner record, under the lock.
@@ -90,6 +92,8 @@ pub enum Next {
     },
     /// Read the record again, answer with [`Answer::SignOfLife`].
     Look,
+    /// Wait for a person's word ([`Inquiry::decide`]): nothing that could be asked would prove anything.
+    AwaitWord,
     /// This host must not start; only a person can change that.
     Refuse(Refusal),
 }
@@ -105,22 +109,6 @@ pub enum Refusal {
     /// The record cannot be used.
     #[error("{0}")]
     Unreadable(String),
-}
-
-/// Why a person's decision is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecisionRefused {
-    /// No previous owner on another host is waited for.
-    #[error("this host does not wait for a previous owner, so there is nothing to decide")]
-    NothingToDecide,
-    /// The decision names somebody else.
-    #[error("the previous owner is {previous}, not {named}")]
-    OtherOwner {
-        /// Who was named.
-        named: String,
-        /// Who it is.
-        previous: String,
-    },
 }
 
 /// Periods and permissions of an inquiry.
@@ -155,7 +143,8 @@ impl Default for InquiryPolicy {
 /// Feed each answer to [`Inquiry::step`]. The lock must be held for the whole inquiry, and the record must still be the
 /// same when the proof is used (the keeper's claim fails otherwise). For an owner on another host, `Start` is returned only
 /// after EC2 said that the host has stopped, or after its sign of life stood still for the wait of [`LeaseTimes`] and the
-/// engine may start on that.
+/// engine may start on that. On a copy of another file system the recorded owner is somebody else's: it is neither asked about
+/// nor terminated nor waited for, and only a person's word starts the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Inquiry {
     policy: InquiryPolicy,
@@ -182,46 +171,18 @@ enum Case {
     Elsewhere {
         instance: String,
     },
-}
-
-/// The previous owner's sign of life, timed by this host's clock.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct SignOfLife {
-    /// Its value.
-    alive: u64,
-    /// When that value was first seen, or the inquiry began.
-    since: Duration,
-    /// When it was last seen.
-    seen: Duration,
-    /// How long it must stand still.
-    wait: Duration,
-}
-
-impl SignOfLife {
-    /// What was read between these two moments counts from the later one, and stands still until the earlier one.
-    fn look(&mut self, asked: Duration, now: Duration, alive: u64) {
-        if alive == self.alive {
-            self.seen = asked.max(self.seen);
-        } else {
-            self.alive = alive;
-            self.since = now;
-            self.seen = now;
-        }
-    }
-
-    fn silent(&self) -> Duration {
-        self.seen.saturating_sub(self.since)
-    }
-
-    fn is_over(&self) -> bool {
-        self.silent() > self.wait
-    }
+    /// The owner of another file system, of which this one is a copy: it may live, and rightly.
+    Copy {
+        instance: String,
+        original: String,
+        here: String,
+    },
 }
 
 impl Inquiry {
-    /// Begins with what is known under the lock; `now` is a clock that does not go back and that counts the time for which
-    /// this host is suspended.
-    pub fn new(policy: InquiryPolicy, me: &Writer, found: &Inspection, now: Duration) -> Self {
+    /// Begins with what is known under the lock of `file_system`; `now` is a clock that does not go back and that counts the
+    /// time for which this host is suspended.
+    pub fn new(policy: InquiryPolicy, me: &Writer, file_system: &str, found: &Inspection, now: Duration) -> Self {
         let start = |kind, previous| Case::Decided(Next::Start(Proof { kind, previous }));
         let mut alive = 0;
         let case = match (&found.record, found.data) {
@@ -231,7 +192,14 @@ impl Inquiry {
             (RecordView::Present(record), _) => {
                 alive = record.alive;
                 let previous = record.owner.instance.clone();
-                if record.released {
+                if let Some(original) = record.original(file_system) {
+                    // Whether it was let go says nothing: other files may be of another moment.
+                    Case::Copy {
+                        instance: previous,
+                        original: original.to_owned(),
+                        here: file_system.to_owned(),
+                    }
+                } else if record.released {
                     start(ProofKind::Clean, Some(previous))
                 } else if record.owner == *me {
                     Case::SameKernel {
@@ -252,12 +220,7 @@ impl Inquiry {
             wait: policy.quickest,
             may_run_since: None,
             ordered: false,
-            life: SignOfLife {
-                alive,
-                since: now,
-                seen: now,
-                wait: policy.times.wait(found.lease),
-            },
+            life: SignOfLife::new(alive, now, policy.times.wait(found.lease)),
             asked: Next::CountLocal,
             asked_at: now,
         }
@@ -272,6 +235,7 @@ impl Inquiry {
                 instance: instance.clone(),
                 after: Duration::ZERO,
             },
+            Case::Copy { .. } => Next::AwaitWord,
         };
         self.asked = next.clone();
         next
@@ -297,6 +261,7 @@ impl Inquiry {
                 let instance = instance.clone();
                 self.elsewhere(now, instance, answer)
             }
+            Case::Copy { .. } => Next::AwaitWord,
         };
         self.asked = next.clone();
         self.asked_at = now;
@@ -339,40 +304,76 @@ impl Inquiry {
         Next::AskCloud { instance, after }
     }
 
-    /// A person says that the instance is gone: the proof of that, if it is the one that this host waits for.
+    /// A person's word: the proof that it gives, if it is about what this host waits for.
     ///
     /// # Errors
     /// [`DecisionRefused`].
-    pub fn operator(&self, named: &str) -> Result<Proof, DecisionRefused> {
-        match self.previous() {
-            None => Err(DecisionRefused::NothingToDecide),
-            Some(previous) if previous == named => Ok(Proof {
-                kind: ProofKind::Operator,
-                previous: Some(named.to_owned()),
-            }),
-            Some(previous) => Err(DecisionRefused::OtherOwner {
-                named: named.to_owned(),
-                previous: previous.to_owned(),
-            }),
-        }
+    pub fn decide(&self, word: &Word) -> Result<Proof, DecisionRefused> {
+        let named = word.named().to_owned();
+        let previous = match (word, &self.case) {
+            (Word::Gone(_), Case::Elsewhere { instance }) if *instance == named => instance,
+            (Word::Gone(_), Case::Elsewhere { instance }) => {
+                let previous = instance.clone();
+                return Err(DecisionRefused::OtherOwner { named, previous });
+            }
+            (Word::Copy(_), Case::Copy { instance, original, .. }) if *original == named => instance,
+            (_, Case::Copy { original, .. }) => {
+                let original = original.clone();
+                return Err(match word {
+                    Word::Copy(_) => DecisionRefused::OtherOriginal { named, original },
+                    Word::Gone(_) => DecisionRefused::IsCopy { original },
+                });
+            }
+            (Word::Copy(_), _) => return Err(DecisionRefused::NoCopy),
+            (Word::Gone(_), _) => return Err(DecisionRefused::NothingToDecide),
+        };
+        Ok(Proof {
+            kind: word.kind(),
+            previous: Some(previous.clone()),
+        })
     }
 
     /// The previous owner on another host, while it is waited for.
     pub fn previous(&self) -> Option<&str> {
         match &self.case {
             Case::Elsewhere { instance } => Some(instance),
-            Case::Decided(_) | Case::SameKernel { .. } => None,
+            Case::Decided(_) | Case::SameKernel { .. } | Case::Copy { .. } => None,
+        }
+    }
+
+    /// On a copy: the file system that it is a copy of, and that one's owner.
+    pub fn original(&self) -> Option<(&str, &str)> {
+        match &self.case {
+            Case::Copy { original, instance, .. } => Some((original, instance)),
+            Case::Decided(_) | Case::SameKernel { .. } | Case::Elsewhere { .. } => None,
         }
     }
 
     /// Its sign of life, for how long that stands still, and for how long it must.
     pub fn silence(&self) -> (u64, Duration, Duration) {
-        (self.life.alive, self.life.silent(), self.life.wait)
+        (self.life.alive(), self.life.silent(), self.life.wait())
     }
 
     /// Whether nothing but the engine's rule keeps it from starting on the proof `lease`: then a person has to decide.
     pub fn is_blocked(&self) -> bool {
         self.previous().is_some() && self.life.is_over() && self.policy.lease == LeaseRule::Refuse
+    }
+
+    /// Why only a person can help, while that is so.
+    pub fn alarm(&self) -> Option<String> {
+        match &self.case {
+            Case::Elsewhere { instance } if self.is_blocked() => Some(format!(
+                "{instance}, the previous owner, is silent, and this engine starts only when EC2 says that it is terminated or a person runs `mqaws-agent fence operator {instance}`"
+            )),
+            Case::Copy {
+                instance,
+                original,
+                here,
+            } => Some(format!(
+                "{here} is a copy of {original}: its owner record names that file system, and {instance}, its owner there, is left alone. A copy that was made of a file system in use may hold skewed data, files of different moments. If the queue manager is to start from the copy all the same, run `mqaws-agent fence copy {original}`"
+            )),
+            _ => None,
+        }
     }
 
     /// What is waited for, for people.
@@ -390,6 +391,7 @@ impl Inquiry {
                     LeaseRule::Refuse => ec2,
                 }
             }
+            (Next::AwaitWord, _) => format!("a person's word: {}", self.alarm().unwrap_or_default()),
             (Next::Start(proof), _) => format!("proof {proof}"),
             (Next::Refuse(why), _) => why.to_string(),
             _ => "this host's own engine processes to be gone".to_owned(),
@@ -397,5 +399,6 @@ impl Inquiry {
     }
 }
 
+mod life;
 #[cfg(test)]
 mod tests;

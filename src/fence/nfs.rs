@@ -8,6 +8,7 @@
 //! On a local directory the lock works as well, but the kernel frees it at once with its process and never because of a
 //! lease: the whole conformance suite, with its frozen host, runs between two kernels and a real NFS server, in `tests/hosts`.
 
+use super::folder::Folder;
 use super::lock::{Lock, LockError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -29,10 +30,10 @@ pub const ASSUMED_LEASE: Duration = Duration::from_secs(90);
 /// Length of the line in the lock file: one write of always the same bytes never grows the file.
 const LINE: usize = 128;
 
-/// A lock on `<mount>/.mqaws/<QM>/lock`.
+/// A lock on the file `lock` in a queue manager's [`Folder`].
 #[derive(Debug)]
 pub struct NfsLock {
-    path: PathBuf,
+    folder: Folder,
     instance: String,
     token: String,
     lease: Duration,
@@ -47,7 +48,7 @@ impl NfsLock {
     /// A lock that is not held yet, of a queue manager below a mount point. `token` is unique for each keeper.
     pub fn new(mount: &Path, queue_manager: &str, instance: &str, token: &str, lease: Duration) -> Self {
         Self {
-            path: mount.join(".mqaws").join(queue_manager).join("lock"),
+            folder: Folder::new(mount, queue_manager),
             instance: instance.to_owned(),
             token: token.to_owned(),
             lease,
@@ -65,8 +66,13 @@ impl NfsLock {
         self
     }
 
+    fn path(&self) -> io::Result<PathBuf> {
+        Ok(self.folder.path()?.join("lock"))
+    }
+
     fn open(&self) -> io::Result<File> {
-        if let Some(dir) = self.path.parent() {
+        let path = self.path()?;
+        if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
         }
         OpenOptions::new()
@@ -75,7 +81,7 @@ impl NfsLock {
             .create(true)
             .truncate(false)
             .mode(0o640)
-            .open(&self.path)
+            .open(path)
     }
 
     /// Writes the line anew and waits until the server has it.
@@ -143,7 +149,7 @@ impl Lock for NfsLock {
             if i128::from(kind) != i128::from(NFS_SUPER_MAGIC) {
                 return Err(LockError::Refused(format!(
                     "{} is not on an NFS file system: is it mounted?",
-                    self.path.display()
+                    self.folder.mount().display()
                 )));
             }
         }
@@ -225,7 +231,7 @@ mod tests {
         for _ in 0..3 {
             first.renew().expect("held");
         }
-        let length = |lock: &NfsLock| fs::metadata(&lock.path).expect("file").len();
+        let length = |lock: &NfsLock| fs::metadata(lock.path().expect("path")).expect("file").len();
         assert_eq!(length(&first), LINE as u64);
         assert!(matches!(second.acquire(), Err(LockError::Busy { holder }) if holder == "i-1"));
         first.release().expect("release");
@@ -240,7 +246,7 @@ mod tests {
         let mut lock = NfsLock::new(dir.path(), "QM1", "i-1", "k1", LEASE);
         lock.acquire().expect("free");
         // What would free a lock that belongs to the process.
-        drop(File::open(&lock.path).expect("open"));
+        drop(File::open(lock.path().expect("path")).expect("open"));
         let mut other = NfsLock::new(dir.path(), "QM1", "i-2", "k2", LEASE);
         assert!(matches!(other.acquire(), Err(LockError::Busy { .. })));
     }

@@ -21,6 +21,8 @@ pub enum ProofKind {
     Lease,
     /// A person named the previous owner as gone.
     Operator,
+    /// A person named the file system of which this one is a copy: a world of its own.
+    Copy,
     /// Written by another version.
     Other(String),
 }
@@ -35,6 +37,7 @@ impl ProofKind {
             Self::Terminated => "terminated",
             Self::Lease => "lease",
             Self::Operator => "operator",
+            Self::Copy => "copy",
             Self::Other(word) => word,
         }
     }
@@ -49,6 +52,7 @@ impl From<String> for ProofKind {
             "terminated" => Self::Terminated,
             "lease" => Self::Lease,
             "operator" => Self::Operator,
+            "copy" => Self::Copy,
             _ => Self::Other(word),
         }
     }
@@ -71,7 +75,7 @@ impl fmt::Display for ProofKind {
 pub struct Proof {
     /// What kind.
     pub kind: ProofKind,
-    /// Instance id of the previous owner, when there was one.
+    /// Instance id of the previous owner, when there was one; of a copy, that of the original's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
 }

@@ -41,6 +41,9 @@ pub struct OwnerRecord {
     pub schema: String,
     /// Queue manager that the data belongs to.
     pub queue_manager: String,
+    /// Id of the file system that the record was written on; absent in records of versions that did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_system: Option<String>,
     /// Epoch of the last start.
     pub epoch: Epoch,
     /// Who owns the data.
@@ -111,6 +114,11 @@ impl OwnerRecord {
         line
     }
 
+    /// The file system that the record was written on, when it lies on another one: on a copy of it, where its owner is not.
+    pub fn original(&self, file_system: &str) -> Option<&str> {
+        self.file_system.as_deref().filter(|own| *own != file_system)
+    }
+
     /// Whether `other` is the same claim: sign of life, release and later notes aside.
     pub fn same_claim(&self, other: &Self) -> bool {
         self.epoch == other.epoch && self.keeper == other.keeper && self.owner == other.owner
@@ -127,6 +135,7 @@ mod tests {
         OwnerRecord {
             schema: SCHEMA.into(),
             queue_manager: "QM1".into(),
+            file_system: Some("fs-1".into()),
             epoch: Epoch(3),
             owner: Writer {
                 instance: "i-0a".into(),
@@ -154,6 +163,13 @@ mod tests {
         let read = OwnerRecord::parse(text.as_bytes(), "QM1").expect("tolerant");
         assert_eq!(read.proof.kind, ProofKind::Other("moon-phase".into()));
         assert!(!read.released);
+        assert_eq!(read.original("fs-1"), None, "written by a version that did not note it");
+    }
+
+    #[test]
+    fn a_record_of_another_file_system_is_a_copy() {
+        assert_eq!(sample().original("fs-1"), None);
+        assert_eq!(sample().original("fs-2"), Some("fs-1"));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! file system allows once: of two hosts that claim the same epoch one is refused, however late its request arrives. What
 //! an owner writes afterwards goes to its own epoch's file, so that nothing late of it ever covers a successor's.
 
+use super::folder::Folder;
 use super::record::{Epoch, OwnerRecord, RecordError};
+use crate::model::{InvalidName, PathComponent};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,6 +29,9 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// A keeper's token is no part of a file's name.
+    #[error("write a file of this keeper")]
+    Keeper(#[from] InvalidName),
     /// The content is not a record of this queue manager.
     #[error("read {path}")]
     Record {
@@ -53,7 +58,7 @@ pub enum StoreError {
 /// The owner record of one queue manager on one mount.
 #[derive(Debug, Clone)]
 pub struct RecordStore {
-    dir: PathBuf,
+    folder: Folder,
     queue_manager: String,
 }
 
@@ -61,29 +66,36 @@ impl RecordStore {
     /// The record of `queue_manager` below `mount`.
     pub fn new(mount: &Path, queue_manager: &str) -> Self {
         Self {
-            dir: mount.join(".mqaws").join(queue_manager),
+            folder: Folder::new(mount, queue_manager),
             queue_manager: queue_manager.to_owned(),
         }
     }
 
     /// Where the record of an epoch is.
-    pub fn path(&self, epoch: Epoch) -> PathBuf {
-        self.dir.join(format!("owner-{epoch}.json"))
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], see [`Folder::path`].
+    pub fn path(&self, epoch: Epoch) -> Result<PathBuf, StoreError> {
+        Ok(record_in(&self.dir()?, epoch))
+    }
+
+    fn dir(&self) -> Result<PathBuf, StoreError> {
+        self.folder.path().map_err(io_error("look into", self.folder.mount()))
     }
 
     /// Makes the directory of the record, on stable storage, and makes this host read it anew.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
+    /// [`StoreError::Io`]; [`StoreError::Keeper`].
     pub fn prepare(&self, keeper: &str) -> Result<(), StoreError> {
-        let parent = self.dir.parent().unwrap_or(&self.dir).to_owned();
-        let mount = parent.parent().unwrap_or(&parent).to_owned();
-        fs::create_dir_all(&self.dir).map_err(io_error("create", &self.dir))?;
-        for dir in [&self.dir, &parent, &mount] {
+        let dir = self.dir()?;
+        fs::create_dir_all(&dir).map_err(io_error("create", &dir))?;
+        let mount = self.folder.mount();
+        for dir in dir.ancestors().take_while(|dir| dir.starts_with(mount)) {
             sync_dir(dir)?;
         }
         // A change of its own lets an NFS client see that others have changed the directory, too.
-        let touched = self.dir.join(format!("look-{keeper}"));
+        let touched = dir.join(PathComponent::new(format!("look-{keeper}"))?);
         File::create(&touched).map_err(io_error("create", &touched))?;
         fs::remove_file(&touched).map_err(io_error("remove", &touched))
     }
@@ -93,10 +105,11 @@ impl RecordStore {
     /// # Errors
     /// [`StoreError`]; a file that is there but is no record is an error.
     pub fn read(&self) -> Result<Option<OwnerRecord>, StoreError> {
-        let Some(epoch) = self.epochs()?.into_iter().max() else {
+        let dir = self.dir()?;
+        let Some(epoch) = epochs(&dir)?.into_iter().max() else {
             return Ok(None);
         };
-        let path = self.path(epoch);
+        let path = record_in(&dir, epoch);
         let text = fs::read(&path).map_err(io_error("read", &path))?;
         match OwnerRecord::parse(&text, &self.queue_manager) {
             Ok(record) if record.epoch == epoch => Ok(Some(record)),
@@ -106,33 +119,17 @@ impl RecordStore {
         .map_err(|source| StoreError::Record { path, source })
     }
 
-    fn epochs(&self) -> Result<Vec<Epoch>, StoreError> {
-        let list = match fs::read_dir(&self.dir) {
-            Ok(list) => list,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(io_error("list", &self.dir)(error)),
-        };
-        let mut epochs = Vec::new();
-        for entry in list {
-            let name = entry.map_err(io_error("list", &self.dir))?.file_name();
-            let number = name
-                .to_str()
-                .and_then(|n| n.strip_prefix("owner-")?.strip_suffix(".json"));
-            epochs.extend(number.and_then(|n| n.parse().ok()).map(Epoch));
-        }
-        Ok(epochs)
-    }
-
     /// Claims an epoch: its file comes into being whole, or not at all because it is there.
     ///
     /// The file of an epoch that was forgotten can come into being a second time, by a request that was on its way for very
     /// long; so the claim counts only if its epoch is the highest afterwards.
     ///
     /// # Errors
-    /// [`StoreError::Taken`]; [`StoreError::Late`]; [`StoreError::Io`], after which the claim may have succeeded or may still succeed.
+    /// [`StoreError::Taken`]; [`StoreError::Late`]; [`StoreError::Keeper`]; [`StoreError::Io`], after which the claim may have succeeded or may still succeed.
     pub fn claim(&self, record: &OwnerRecord) -> Result<(), StoreError> {
-        let path = self.path(record.epoch);
-        let new = self.write_new(record)?;
+        let dir = self.dir()?;
+        let path = record_in(&dir, record.epoch);
+        let new = write_new(&dir, record)?;
         let linked = fs::hard_link(&new, &path);
         let taken = match linked {
             Ok(()) => false,
@@ -147,11 +144,11 @@ impl RecordStore {
         if taken {
             return Err(StoreError::Taken { path });
         }
-        sync_dir(&self.dir)?;
+        sync_dir(&dir)?;
         if !self.read()?.is_some_and(|highest| highest.same_claim(record)) {
             return Err(StoreError::Late { path });
         }
-        self.forget(record.epoch);
+        forget(&dir, record.epoch);
         Ok(())
     }
 
@@ -159,34 +156,57 @@ impl RecordStore {
     /// crash.
     ///
     /// # Errors
-    /// [`StoreError::Io`]; the old record is then still there, or the new one already is.
+    /// [`StoreError::Keeper`]; [`StoreError::Io`]; the old record is then still there, or the new one already is.
     pub fn update(&self, record: &OwnerRecord) -> Result<(), StoreError> {
-        let path = self.path(record.epoch);
-        let new = self.write_new(record)?;
+        let dir = self.dir()?;
+        let path = record_in(&dir, record.epoch);
+        let new = write_new(&dir, record)?;
         fs::rename(&new, &path).map_err(io_error("replace", &path))?;
-        sync_dir(&self.dir)
+        sync_dir(&dir)
     }
+}
 
-    fn write_new(&self, record: &OwnerRecord) -> Result<PathBuf, StoreError> {
-        let new = self.dir.join(format!("new-{}", record.keeper));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o640)
-            .open(&new)
-            .map_err(io_error("create", &new))?;
-        file.write_all(&record.to_line()).map_err(io_error("write", &new))?;
-        file.sync_all().map_err(io_error("sync", &new))?;
-        Ok(new)
+fn record_in(dir: &Path, epoch: Epoch) -> PathBuf {
+    dir.join(format!("owner-{epoch}.json"))
+}
+
+/// The epochs that have a file.
+fn epochs(dir: &Path) -> Result<Vec<Epoch>, StoreError> {
+    let list = match fs::read_dir(dir) {
+        Ok(list) => list,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error("list", dir)(error)),
+    };
+    let mut epochs = Vec::new();
+    for entry in list {
+        let name = entry.map_err(io_error("list", dir))?.file_name();
+        let number = name
+            .to_str()
+            .and_then(|n| n.strip_prefix("owner-")?.strip_suffix(".json"));
+        epochs.extend(number.and_then(|n| n.parse().ok()).map(Epoch));
     }
+    Ok(epochs)
+}
 
-    /// Removes files of long gone epochs; one that stays disturbs nobody.
-    fn forget(&self, own: Epoch) {
-        for epoch in self.epochs().unwrap_or_default() {
-            if epoch.0.saturating_add(KEPT) < own.0 {
-                let _ = fs::remove_file(self.path(epoch));
-            }
+fn write_new(dir: &Path, record: &OwnerRecord) -> Result<PathBuf, StoreError> {
+    let new = dir.join(PathComponent::new(format!("new-{}", record.keeper))?);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o640)
+        .open(&new)
+        .map_err(io_error("create", &new))?;
+    file.write_all(&record.to_line()).map_err(io_error("write", &new))?;
+    file.sync_all().map_err(io_error("sync", &new))?;
+    Ok(new)
+}
+
+/// Removes files of long gone epochs; one that stays disturbs nobody.
+fn forget(dir: &Path, own: Epoch) {
+    for epoch in epochs(dir).unwrap_or_default() {
+        if epoch.0.saturating_add(KEPT) < own.0 {
+            let _ = fs::remove_file(record_in(dir, epoch));
         }
     }
 }
@@ -207,11 +227,13 @@ mod tests {
     use super::super::proof::{Proof, ProofKind};
     use super::super::record::{SCHEMA, Writer};
     use super::*;
+    use proptest::prelude::*;
 
     fn record(keeper: &str, epoch: u64) -> OwnerRecord {
         OwnerRecord {
             schema: SCHEMA.into(),
             queue_manager: "QM1".into(),
+            file_system: None,
             epoch: Epoch(epoch),
             owner: Writer {
                 instance: "i-1".into(),
@@ -249,9 +271,13 @@ mod tests {
         store.update(&record).expect("update");
         assert_eq!(store.read().expect("read"), Some(record));
         assert_eq!(fs::read_dir(dir.path().join(".mqaws/QM1")).expect("dir").count(), 1);
-        fs::write(store.path(Epoch(1)), b"{\"schema\":").expect("damage");
+        fs::write(store.path(Epoch(1)).expect("path"), b"{\"schema\":").expect("damage");
         assert!(store.read().is_err());
-        fs::write(store.path(Epoch(1)), super::tests::record("k1", 2).to_line()).expect("another epoch's");
+        fs::write(
+            store.path(Epoch(1)).expect("path"),
+            super::tests::record("k1", 2).to_line(),
+        )
+        .expect("another epoch's");
         assert!(store.read().is_err());
     }
 
@@ -270,13 +296,28 @@ mod tests {
     }
 
     #[test]
+    fn a_keeper_whose_token_leads_elsewhere_writes_nothing() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let store = store(dir.path());
+        for token in ["/../../../x", "a/b"] {
+            assert!(matches!(store.prepare(token), Err(StoreError::Keeper(_))));
+            assert!(matches!(store.claim(&record(token, 1)), Err(StoreError::Keeper(_))));
+            assert!(matches!(store.update(&record(token, 1)), Err(StoreError::Keeper(_))));
+        }
+        assert_eq!(files(dir.path()), Vec::<PathBuf>::new());
+    }
+
+    #[test]
     fn old_epochs_are_forgotten_but_for_a_few() {
         let dir = tempfile::tempdir().expect("tempdir");
         let store = store(dir.path());
         for epoch in 1..=12 {
             store.claim(&record("k1", epoch)).expect("claim");
         }
-        assert_eq!(store.epochs().expect("list").len() as u64, KEPT + 1);
+        assert_eq!(
+            epochs(&store.dir().expect("path")).expect("list").len() as u64,
+            KEPT + 1
+        );
         assert_eq!(store.read().expect("read").map(|r| r.epoch), Some(Epoch(12)));
     }
 
@@ -287,7 +328,7 @@ mod tests {
         for epoch in 1..=9 {
             store.claim(&record("k1", epoch)).expect("claim");
         }
-        assert!(!store.path(Epoch(2)).exists(), "forgotten");
+        assert!(!store.path(Epoch(2)).expect("path").exists(), "forgotten");
         let late = store.claim(&record("k2", 2));
         assert!(matches!(late, Err(StoreError::Late { .. })), "{late:?}");
         assert_eq!(store.read().expect("read"), Some(record("k1", 9)));
@@ -305,5 +346,59 @@ mod tests {
             .collect();
         let won = claims.into_iter().map(|c| c.join().expect("thread"));
         assert_eq!(won.filter(|won| *won).count(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// What is made for a queue manager of any name is made below its own file system, and is read again.
+        #[test]
+        fn a_record_stays_below_the_mount_and_is_found_again(name in "[A-Za-z0-9./_%]{1,48}") {
+            let dir = tempfile::tempdir().expect("tempdir");
+            let mount = dir.path().join("a/b/mount");
+            fs::create_dir_all(&mount).expect("mount");
+            let record = OwnerRecord { queue_manager: name.clone(), ..record("k", 1) };
+            let store = RecordStore::new(&mount, &name);
+            // Before anything is written anywhere.
+            prop_assert!(store.path(Epoch(1)).expect("path").starts_with(mount.join(".mqaws")));
+            store.prepare("k").expect("prepare");
+            store.claim(&record).expect("claim");
+            prop_assert_eq!(store.read().expect("read"), Some(record));
+            prop_assert_eq!(files(dir.path()), files(&mount), "{}", name);
+            prop_assert_eq!(files(&mount).len(), 1);
+        }
+    }
+
+    /// All files below a directory.
+    fn files(dir: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(dir).expect("directory").flatten() {
+            match entry.file_type().expect("type").is_dir() {
+                true => found.extend(files(&entry.path())),
+                false => found.push(entry.path()),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn names_that_would_lead_out_have_records_of_their_own() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let names = [".", "..", "/ABS", "../../x", "x", "DEV.MGR", "a/b"];
+        let mount = dir.path().join("a/b/mount");
+        for name in names {
+            let store = RecordStore::new(&mount, name);
+            let path = store.path(Epoch(1)).expect("path");
+            assert!(path.starts_with(mount.join(".mqaws")), "{}", path.display());
+            assert_eq!(store.read().expect("read"), None, "{name}: a record of another");
+            store.prepare("k").expect("prepare");
+            let record = OwnerRecord {
+                queue_manager: name.into(),
+                ..record("k", 1)
+            };
+            store.claim(&record).expect("claim");
+        }
+        assert_eq!(files(&mount).len(), names.len());
+        assert_eq!(files(dir.path()).len(), names.len());
     }
 }

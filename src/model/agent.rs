@@ -116,6 +116,11 @@ pub struct StorageConfig {
     pub lease_seconds: Option<u32>,
 }
 
+/// What a decision was before there were several kinds.
+fn operator() -> String {
+    "operator".to_owned()
+}
+
 fn default_user() -> String {
     "mqapp".to_owned()
 }
@@ -184,9 +189,23 @@ pub struct AgentStatus {
     /// The previous owner on another host, while this instance waits for a proof about it.
     #[serde(default)]
     pub previous: Option<PreviousOwner>,
-    /// The last decision of a person about a previous owner.
+    /// The file system of which this one is a copy, while this instance waits for a person's word.
+    #[serde(default)]
+    pub original: Option<Original>,
+    /// The last decision of a person.
     #[serde(default)]
     pub decision: Option<FenceDecision>,
+}
+
+/// A file system of which this one is a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Original {
+    /// EFS file system id, by the owner record.
+    pub file_system: String,
+    /// EC2 instance id of its owner when the copy was made; it may live, and is left alone.
+    pub owner: String,
+    /// What is waited for, for people.
+    pub waiting_for: String,
 }
 
 /// What is known of a previous owner on another host.
@@ -204,12 +223,15 @@ pub struct PreviousOwner {
     pub wait_seconds: u64,
 }
 
-/// A person's word that a previous owner is gone, and what became of it.
+/// A person's word, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FenceDecision {
     /// Names the decision.
     pub id: String,
-    /// The instance that was said to be gone.
+    /// The proof that it gives: `operator`, or `copy`.
+    #[serde(default = "operator")]
+    pub kind: String,
+    /// The instance that was said to be gone, or the file system that this one was said to be a copy of.
     pub named: String,
     /// Why it was not taken, if it was not.
     #[serde(default)]
@@ -220,9 +242,9 @@ pub struct FenceDecision {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofReport {
     /// `new` (no data existed), `clean`, `terminated`,
-    /// `same-host` (this host's own earlier epoch), `lease` or `operator`.
+    /// `same-host` (this host's own earlier epoch), `lease`, `operator` or `copy`.
     pub kind: String,
-    /// Instance id of the previous owner, when there was one.
+    /// Instance id of the previous owner, when there was one; of a copy, that of the original's.
     #[serde(default)]
     pub previous: Option<String>,
     /// When the proof was obtained, RFC 3339 UTC.

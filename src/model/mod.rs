@@ -5,6 +5,7 @@
 
 pub mod agent;
 mod cidr;
+mod component;
 pub mod config;
 mod definitions;
 mod deployment;
@@ -12,6 +13,7 @@ mod image;
 mod names;
 
 pub use cidr::Cidr;
+pub use component::PathComponent;
 pub use definitions::Definitions;
 pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,

@@ -86,6 +86,12 @@ impl Report {
         Some((targets.iter().filter(|t| t.is_healthy()).count(), targets.len()))
     }
 
+    /// Whether the writer's start was from a copy of another file system.
+    pub fn started_from_copy(&self) -> bool {
+        let proof = self.writer.as_ref().and_then(|writer| writer.proof.as_ref());
+        proof.is_some_and(|proof| proof.kind == "copy")
+    }
+
     /// Alarms that fire.
     pub fn firing(&self) -> impl Iterator<Item = &Alarm> {
         self.alarms.iter().flatten().filter(|a| a.state == "ALARM")

@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::engine::ibm_mq::{directory_name, stanza, stanza::Stanza};
+use crate::engine::ibm_mq::{stanza, stanza::Stanza};
+use crate::model::PathComponent;
 
 /// The variable that names the root of the instance.
 pub(crate) const ROOT_VARIABLE: &str = "MQAWS_LAB_ROOT";
@@ -76,7 +77,7 @@ impl Home {
 
     /// The host's own directory of a queue manager: control socket and errors.
     pub fn local(&self, name: &str) -> PathBuf {
-        self.var().join("qmgrs").join(directory_name(name))
+        self.var().join("qmgrs").join(PathComponent::of_queue_manager(name))
     }
 
     /// Makes the host's own directories.
@@ -125,7 +126,7 @@ fn known(stanza: &Stanza) -> Option<Known> {
     let name = stanza.get("Name")?.to_owned();
     let directory = stanza
         .get("Directory")
-        .map_or_else(|| directory_name(&name), str::to_owned);
+        .map_or_else(|| PathComponent::of_queue_manager(&name).into(), str::to_owned);
     Some(Known {
         directory,
         data_path: stanza.data_path()?,

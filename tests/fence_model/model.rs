@@ -1,8 +1,8 @@
 //! What can happen in a world, and what must hold.
 
 use super::steps::Step;
-use super::world::{Host, LEASE, Phase, Power, Record, State, Suspends, World, name};
-use mqaws::fence::{LeaseRule, ProofKind};
+use super::world::{Host, LEASE, ORIGINAL, Phase, Power, Record, State, Suspends, World, name};
+use mqaws::fence::{LeaseRule, ProofKind, Word};
 use stateright::{Model, Property};
 
 /// No more claims than this: longer histories repeat shorter ones.
@@ -10,6 +10,9 @@ const EPOCHS: u8 = 5;
 
 /// The property that matters.
 pub const SAFE: &str = "no write of an earlier owner arrives after a later one started";
+
+/// The property that matters to everybody else.
+pub const LEFT_ALONE: &str = "on a copy nobody orders the owner of the original to be terminated";
 
 /// What EC2's API says, whatever is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +44,8 @@ pub enum Action {
     ObtainTwice(usize, Hears),
     Inspect(usize, Hears),
     Ask(usize, Said),
+    /// A person says that the file system is a copy.
+    Decide(usize),
     /// A claim is sent and arrives.
     Claim(usize),
     /// A claim is sent.
@@ -67,13 +72,27 @@ impl Model for World {
                 released: true,
                 alive: 0,
                 proof: ProofKind::New,
+                foreign: false,
             },
             ordered: vec![false; self.hosts],
             faults: self.faults,
             twice: false,
             latest: (1, 0),
             broken: false,
+            meddled: false,
+            presumed: false,
         };
+        if self.copied {
+            let of_the_original = |released| {
+                let mut copy = fresh.clone();
+                copy.record.owner = self.hosts;
+                copy.record.released = released;
+                copy.record.foreign = true;
+                copy.latest = (1, self.hosts);
+                copy
+            };
+            return vec![of_the_original(false), of_the_original(true)];
+        }
         let mut serving = fresh.clone();
         serving.record.released = false;
         serving.leases[0] = Some(0);
@@ -87,7 +106,7 @@ impl Model for World {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.broken {
+        if state.broken || state.meddled || state.presumed {
             return;
         }
         actions.push(Action::Tick);
@@ -132,6 +151,9 @@ impl Model for World {
             match &host.phase {
                 Phase::Idle if keeps && host.believes => {
                     actions.extend(both.map(|hears| Action::Inspect(h, hears)));
+                }
+                Phase::Asking(inquiry, ..) if on && host.believes && inquiry.original().is_some() => {
+                    actions.push(Action::Decide(h));
                 }
                 Phase::Asking(inquiry, ..) if on && host.believes => {
                     actions.extend([Said::Nothing, Said::Unknown].map(|said| Action::Ask(h, said)));
@@ -224,6 +246,13 @@ impl Model for World {
             }
             Action::Inspect(h, hears) => self.inspect(&mut state, h, hears),
             Action::Ask(h, said) => self.ask(&mut state, h, said),
+            Action::Decide(h) => {
+                let Phase::Asking(inquiry, basis, _) = &state.hosts[h].phase else {
+                    return None;
+                };
+                let proof = inquiry.decide(&Word::Copy(ORIGINAL.into())).ok()?;
+                state.hosts[h].phase = Phase::Proven(proof.kind, *basis);
+            }
             Action::Claim(h) | Action::SendClaim(h) => {
                 let Phase::Proven(proof, basis) = state.hosts[h].phase.clone() else {
                     return None;
@@ -281,6 +310,16 @@ impl Model for World {
                 started(s, &ProofKind::SameHost)
             }),
         ];
+        if self.copied {
+            properties.push(Property::always(LEFT_ALONE, |_, s: &State| !s.meddled));
+            properties.push(Property::always(
+                "only a person's word starts on a copy",
+                |_, s: &State| !s.presumed,
+            ));
+            properties.push(Property::sometimes("a host starts on a copy", |_, s| {
+                started(s, &ProofKind::Copy)
+            }));
+        }
         if self.lease == LeaseRule::Allow {
             properties.push(Property::sometimes(
                 "a successor starts though EC2 never confirms",

@@ -2,7 +2,9 @@
 
 use super::model::{Hears, Said};
 use super::steps::Step;
-use super::world::{FAST, Host, LEASE, MARGIN, Phase, Power, Record, SLOW, State, T, World, name, ticks};
+use super::world::{
+    FAST, HERE, Host, LEASE, MARGIN, ORIGINAL, Phase, Power, Record, SLOW, State, T, World, name, ticks,
+};
 use mqaws::fence::{
     Answer, CloudState, DataState, Epoch, Inquiry, Inspection, Next, OwnerRecord, Proof, ProofKind, RecordView, SCHEMA,
     Writer,
@@ -51,6 +53,7 @@ impl World {
         let view = OwnerRecord {
             schema: SCHEMA.into(),
             queue_manager: "QM1".into(),
+            file_system: Some(if record.foreign { ORIGINAL } else { HERE }.into()),
             epoch: Epoch(record.epoch.into()),
             owner: Writer {
                 instance: name(record.owner),
@@ -76,7 +79,11 @@ impl World {
             instance: name(h),
             boot: state.hosts[h].boot.to_string(),
         };
-        let mut inquiry = Inquiry::new(self.policy(), &me, &found, Duration::ZERO);
+        let here = match record.foreign && !self.has(Step::Copy) {
+            true => ORIGINAL,
+            false => HERE,
+        };
+        let mut inquiry = Inquiry::new(self.policy(), &me, here, &found, Duration::ZERO);
         let mut next = inquiry.first();
         if !self.has(Step::Proof) {
             next = Next::Start(Proof {
@@ -128,7 +135,10 @@ impl World {
         };
         let mut next = inquiry.step(now, &answer);
         if matches!(next, Next::Terminate { .. }) {
-            state.ordered[previous] = true;
+            match state.ordered.get_mut(previous) {
+                Some(ordered) => *ordered = true,
+                None => state.meddled = true,
+            }
             next = inquiry.step(now, &Answer::TerminationOrdered);
         }
         if next == Next::Look {
@@ -156,6 +166,7 @@ impl World {
             return;
         };
         let epoch = basis + 1;
+        state.presumed |= state.record.foreign && proof != ProofKind::Copy;
         let free = state.record.epoch == basis;
         if !free && self.has(Step::ClaimOnce) {
             state.hosts[h].phase = Phase::Idle;
@@ -173,6 +184,7 @@ impl World {
                 released: false,
                 alive: 0,
                 proof,
+                foreign: false,
             };
         }
         let host = &mut state.hosts[h];

@@ -27,11 +27,13 @@ pub enum Step {
     LeaseWait,
     /// 12: a sign of life begins that wait anew.
     SignOfLife,
+    /// 13: a record of another file system is about another world: its owner is left alone, and a person starts here.
+    Copy,
 }
 
 impl Step {
     /// All steps, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Lock,
         Self::Claim,
         Self::ClaimOnce,
@@ -44,6 +46,7 @@ impl Step {
         Self::GuardOutlives,
         Self::LeaseWait,
         Self::SignOfLife,
+        Self::Copy,
     ];
 
     /// Its number in docs/fencing.md.
@@ -66,6 +69,7 @@ impl Step {
             Self::GuardOutlives => "guard-outlives",
             Self::LeaseWait => "lease-wait",
             Self::SignOfLife => "sign-of-life",
+            Self::Copy => "copy",
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct World {
     pub grants_twice: bool,
     /// Whether EC2 may say `terminated` of a host that runs.
     pub lies: bool,
+    /// Whether the hosts mount a copy, whose record names the owner of the original: a host that is none of these, and lives.
+    pub copied: bool,
     /// How many faults happen in one run.
     pub faults: u8,
     /// The step that is left out.
@@ -108,6 +110,8 @@ pub struct Record {
     pub released: bool,
     pub alive: u8,
     pub proof: ProofKind,
+    /// It was written on the original.
+    pub foreign: bool,
 }
 
 /// Everything.
@@ -125,7 +129,16 @@ pub struct State {
     pub latest: (u8, usize),
     /// A write of somebody else has arrived.
     pub broken: bool,
+    /// On a copy: EC2 was told to terminate the owner of the original.
+    pub meddled: bool,
+    /// On a copy: a host started because of what it saw of that owner.
+    pub presumed: bool,
 }
+
+/// The file system that hosts mount.
+pub const HERE: &str = "fs-here";
+/// The one that a copy was made of.
+pub const ORIGINAL: &str = "fs-original";
 
 pub fn ticks(n: u8) -> Duration {
     Duration::from_secs(n.into())
@@ -145,8 +158,30 @@ impl World {
             refuses: false,
             grants_twice: true,
             lies: false,
+            copied: false,
             faults: 2,
             without: None,
+        }
+    }
+
+    /// Two hosts on a copy.
+    pub fn copied() -> Self {
+        Self {
+            copied: true,
+            faults: 1,
+            ..Self::clocks_run()
+        }
+    }
+
+    /// The world in which a step is missed.
+    pub fn without(step: Step) -> Self {
+        let world = match step {
+            Step::Copy => Self::copied(),
+            _ => Self::clocks_run(),
+        };
+        Self {
+            without: Some(step),
+            ..world
         }
     }
 

@@ -1,61 +1,18 @@
-//! `mqaws-agent fence`: who may write, and a person's word where nothing else can tell.
+//! `mqaws-agent fence`: who may write, and what is waited for.
 //!
 //! Reads the agent's status file and asks the lock keeper over its socket; neither touches the shared file system, which may
-//! hang. A decision goes to the agent through a file, as a pause does, and its answer comes back in the status.
+//! hang.
 
 use super::{print, status_of};
 use crate::agent::keeper::Keeper;
 use crate::agent::keeper::protocol::KeeperStatus;
 use crate::agent::layout::Layout;
-use crate::agent::marks::unix_nanos;
 use crate::fence::OwnerRecord;
-use crate::model::agent::{AgentStatus, FenceDecision, PreviousOwner, ProofReport};
-use serde::{Deserialize, Serialize};
+use crate::model::agent::{AgentStatus, FenceDecision, Original, PreviousOwner, ProofReport};
+use serde::Serialize;
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
-use std::time::{Duration, Instant};
-
-/// How long a decision waits for the agent.
-const DECISION: Duration = Duration::from_secs(15);
-
-/// A decision on its way to the agent: `/run/mqaws/fence-decision.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecisionFile {
-    /// Names the decision for whoever waits for its answer.
-    pub id: String,
-    /// The instance that is said to be gone.
-    pub named: String,
-}
-
-impl DecisionFile {
-    fn put(&self, layout: &Layout) -> io::Result<()> {
-        fs::create_dir_all(layout.run())?;
-        let path = layout.decision();
-        let new = path.with_extension("json.new");
-        fs::write(&new, serde_json::to_vec(self)?)?;
-        fs::rename(new, path)
-    }
-
-    /// Takes the decision away, if there is one; what cannot be read is none, nor is what nobody waits for any more.
-    pub fn take(layout: &Layout) -> Option<Self> {
-        let path = layout.decision();
-        let text = fs::read(&path).ok()?;
-        let written = fs::metadata(&path).and_then(|meta| meta.modified());
-        let waited_for = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age <= DECISION));
-        if let Err(error) = fs::remove_file(&path) {
-            tracing::warn!(%error, "a decision cannot be taken away and is not obeyed");
-            return None;
-        }
-        if !waited_for {
-            tracing::warn!("a decision that nobody waits for any more is not obeyed");
-            return None;
-        }
-        serde_json::from_slice(&text)
-            .inspect_err(|error| tracing::warn!(%error, "a decision that cannot be read"))
-            .ok()
-    }
-}
+use std::time::Duration;
 
 /// What `mqaws-agent fence --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -80,6 +37,8 @@ pub struct Inspected {
     pub proof: Option<ProofReport>,
     /// The previous owner that is waited for.
     pub previous: Option<PreviousOwner>,
+    /// The file system of which this one is a copy, while a person is waited for.
+    pub original: Option<Original>,
     /// Why only a person can help.
     pub alarm: Option<String>,
     /// The last decision of a person.
@@ -136,6 +95,7 @@ fn assemble(status: AgentStatus, keeper: Result<KeeperStatus, String>) -> Inspec
         epoch: status.epoch,
         proof: status.proof,
         previous: status.previous,
+        original: status.original,
         alarm: status.alarm,
         decision: status.decision,
     }
@@ -165,10 +125,18 @@ impl Inspected {
             ));
             lines.push(("waits for", previous.waiting_for.clone()));
         }
-        lines.extend(self.alarm.clone().map(|why| ("alarm", why)));
+        if let Some(original) = &self.original {
+            let owner = format!("{}, owned by {}", original.file_system, original.owner);
+            lines.push(("copy of", owner));
+            lines.push(("waits for", original.waiting_for.clone()));
+        }
+        let said = |why: &String| lines.iter().any(|(_, line)| line.contains(why.as_str()));
+        if let Some(why) = self.alarm.clone().filter(|why| !said(why)) {
+            lines.push(("alarm", why));
+        }
         if let Some(decision) = &self.decision {
             let became = decision.refused.as_deref().unwrap_or("taken");
-            lines.push(("decision", format!("operator {}: {became}", decision.named)));
+            lines.push(("decision", format!("{} {}: {became}", decision.kind, decision.named)));
         }
         let mut text = String::new();
         for (name, value) in lines {
@@ -205,9 +173,14 @@ impl Inspected {
         match &self.record {
             None => "not read yet: that needs the lock".to_owned(),
             Some(record) => format!(
-                "epoch {}, owner {}, sign of life {}, proof {}, {}",
+                "epoch {}, owner {}{}, sign of life {}, proof {}, {}",
                 record.epoch,
                 record.owner.instance,
+                record
+                    .file_system
+                    .as_ref()
+                    .map(|id| format!(" on {id}"))
+                    .unwrap_or_default(),
                 record.alive,
                 record.proof,
                 if record.released { "released" } else { "not released" }
@@ -222,54 +195,6 @@ impl Inspected {
                 Some(previous) => format!("{} ({previous}), {}", proof.kind, proof.at),
                 None => format!("{}, {}", proof.kind, proof.at),
             },
-        }
-    }
-}
-
-/// Tells the agent that the previous owner is gone for good, and waits for its answer.
-///
-/// # Errors
-/// When the agent does not wait for that instance, or does not answer.
-pub(super) fn operator(layout: &Layout, named: &str) -> Result<(), String> {
-    let status = status_of(layout)?;
-    match &status.previous {
-        Some(previous) if previous.instance == named => {}
-        Some(previous) => {
-            return Err(format!(
-                "the previous owner is {}, not {named}; nothing was decided",
-                previous.instance
-            ));
-        }
-        None => {
-            return Err(format!(
-                "this host does not wait for a previous owner (it is {}), so there is nothing to decide",
-                status.state
-            ));
-        }
-    }
-    let decision = DecisionFile {
-        id: unix_nanos().to_string(),
-        named: named.to_owned(),
-    };
-    let path = layout.decision();
-    decision
-        .put(layout)
-        .map_err(|e| format!("write {}: {e}", path.display()))?;
-    let deadline = Instant::now() + DECISION;
-    loop {
-        match status_of(layout)?.decision {
-            Some(answer) if answer.id == decision.id => {
-                return match &answer.refused {
-                    None => print(&answer),
-                    Some(why) => Err(format!("{why}; nothing was decided")),
-                };
-            }
-            _ if Instant::now() > deadline => {
-                // Nobody may obey it later, when it was forgotten.
-                let _ = fs::remove_file(&path);
-                return Err("the agent does not answer; nothing was decided, look with `mqaws-agent fence`".to_owned());
-            }
-            _ => std::thread::sleep(Duration::from_millis(50)),
         }
     }
 }
@@ -298,6 +223,7 @@ mod tests {
             record: Some(OwnerRecord {
                 schema: SCHEMA.into(),
                 queue_manager: "QM1".into(),
+                file_system: None,
                 epoch: Epoch(7),
                 owner: Writer {
                     instance: "i-old".into(),
@@ -346,25 +272,26 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_is_taken_once() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let layout = Layout::new(dir.path());
-        assert_eq!(DecisionFile::take(&layout), None);
-        let decision = DecisionFile {
-            id: "1".into(),
-            named: "i-old".into(),
+    fn people_see_of_what_a_file_system_is_a_copy_and_what_starts_it() {
+        let waiting_for = "a person's word: run `mqaws-agent fence copy fs-old`".to_owned();
+        let status = AgentStatus {
+            previous: None,
+            original: Some(Original {
+                file_system: "fs-old".into(),
+                owner: "i-old".into(),
+                waiting_for,
+            }),
+            alarm: Some("run `mqaws-agent fence copy fs-old`".into()),
+            ..status()
         };
-        decision.put(&layout).expect("put");
-        assert_eq!(DecisionFile::take(&layout), Some(decision.clone()));
-        assert_eq!(DecisionFile::take(&layout), None);
-        decision.put(&layout).expect("put");
-        let file = fs::File::options().write(true).open(layout.decision()).expect("file");
-        let left = std::time::SystemTime::now() - DECISION - Duration::from_secs(1);
-        file.set_modified(left).expect("left by a command that was interrupted");
-        assert_eq!(DecisionFile::take(&layout), None);
-        assert!(!layout.decision().exists());
-        fs::write(layout.decision(), "i-old").expect("garbage");
-        assert_eq!(DecisionFile::take(&layout), None);
-        assert!(!layout.decision().exists());
+        let text = assemble(status, Ok(keeper())).text();
+        let said: Vec<&str> = text.lines().skip(6).collect();
+        assert_eq!(
+            said,
+            [
+                "copy of         fs-old, owned by i-old",
+                "waits for       a person's word: run `mqaws-agent fence copy fs-old`",
+            ]
+        );
     }
 }

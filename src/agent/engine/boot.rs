@@ -4,8 +4,9 @@ use super::{IbmMq, transient};
 use crate::agent::machine::{EngineFailure, EngineInfo, FailureKind};
 use crate::agent::ports::Engine;
 use crate::agent::tuning;
-use crate::engine::ibm_mq::{CreateExit, CreateQueueManager, DriverError, QueueManagerInfo, data_path, directory_name};
+use crate::engine::ibm_mq::{CreateExit, CreateQueueManager, DriverError, QueueManagerInfo, data_path};
 use crate::fence::DataState;
+use crate::model::PathComponent;
 
 impl IbmMq {
     /// Creates the queue manager or makes it known to this host, and tunes it.
@@ -40,7 +41,7 @@ impl IbmMq {
             _ => {
                 let entry = QueueManagerInfo {
                     name: self.queue_manager.clone(),
-                    directory: directory_name(&self.queue_manager),
+                    directory: PathComponent::of_queue_manager(&self.queue_manager).into(),
                     prefix: self.prefix.clone(),
                     data_path: data_path(&self.dirs().data, &self.queue_manager),
                 };

@@ -161,6 +161,7 @@ impl Desk {
         let record = OwnerRecord {
             schema: SCHEMA.to_owned(),
             queue_manager: self.config.queue_manager.clone(),
+            file_system: Some(self.config.file_system.clone()),
             epoch: before.map_or(Epoch(0), |r| r.epoch).next(),
             owner: Writer {
                 instance: self.config.instance.clone(),
@@ -172,7 +173,9 @@ impl Desk {
             proof,
             at: jiff::Timestamp::now().to_string(),
             engine_version: before.and_then(|r| r.engine_version.clone()),
-            condemned: before.map_or(0, |r| r.condemned),
+            condemned: before
+                .filter(|r| r.original(&self.config.file_system).is_none())
+                .map_or(0, |r| r.condemned),
         };
         match self.timed(|store| store.claim(&record)) {
             Err(error @ (StoreError::Taken { .. } | StoreError::Late { .. })) => Reply {

@@ -2,9 +2,10 @@
 
 use super::client::Keeper;
 use super::protocol::KeeperConfig;
-use std::fs::{self, File, OpenOptions, Permissions};
+use crate::agent::only;
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread;
@@ -17,20 +18,12 @@ const OTHER: Duration = Duration::from_secs(5);
 ///
 /// A file that somebody else holds locked must not pass for a keeper: this host would then have no guard.
 pub(super) fn only_one(config: &KeeperConfig) -> io::Result<Option<File>> {
-    if let Some(dir) = config.socket.parent() {
-        fs::create_dir_all(dir)?;
-    }
     let path = config.socket.with_extension("lock");
-    let mut open = OpenOptions::new();
-    let file = open.create(true).truncate(false).write(true).mode(0o600).open(&path)?;
-    // Also one that is there already: whoever may open it could lock it.
-    file.set_permissions(Permissions::from_mode(0o600))?;
+    let file = only::open(&path)?;
     let deadline = Instant::now() + OTHER;
     loop {
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(error.into()),
+        if only::lock(&file)? {
+            return Ok(Some(file));
         }
         match Keeper::new(&config.socket).status() {
             Ok(_) => return Ok(None),

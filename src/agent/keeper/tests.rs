@@ -437,7 +437,7 @@ fn an_owner_whose_record_is_gone_says_so_and_goes_on() {
     keeper.holds();
     claim(&keeper);
     let store = RecordStore::new(&dir.path().join("mount"), "QM1");
-    std::fs::remove_file(store.path(Epoch(1))).expect("remove");
+    std::fs::remove_file(store.path(Epoch(1)).expect("path")).expect("remove");
     keeper.until("it says so", |k| {
         k.client.status().is_ok_and(|s| s.record_gone.is_some())
     });

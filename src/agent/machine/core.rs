@@ -195,7 +195,7 @@ impl Machine {
             Event::Keeper(event) => self.keeper(event),
             Event::EngineDied { pid, ordered } => self.died(pid, ordered),
             Event::Drain(reason) => self.begin_drain(reason),
-            Event::Decide { id, named } => self.decide(id, named),
+            Event::Decide { id, word } => self.decide(id, word),
             Event::Pause(pause) => self.pause(pause),
             Event::Timer(timer) => self.timer(timer),
         }

@@ -89,7 +89,10 @@ impl Machine {
 
     fn report(&mut self) {
         let before = match &self.record {
-            Some(RecordView::Present(record)) => record.condemned,
+            // Who gave up on the original says nothing of the copy.
+            Some(RecordView::Present(record)) if record.original(&self.policy.file_system).is_none() => {
+                record.condemned
+            }
             _ => 0,
         };
         if !self.served && before >= self.policy.replacement_limit {

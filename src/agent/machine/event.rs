@@ -1,6 +1,6 @@
 //! What comes in and what goes out.
 
-use crate::fence::{CloudState, DataState, Epoch, Inspection, Proof};
+use crate::fence::{CloudState, DataState, Epoch, Inspection, Proof, Word};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -147,13 +147,13 @@ pub enum Looked {
     Changed,
 }
 
-/// A person's word that the previous owner is gone, and what became of it.
+/// A person's word, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Names the decision for whoever waits for its answer.
     pub id: String,
-    /// The instance that is said to be gone.
-    pub named: String,
+    /// What was said.
+    pub word: Word,
     /// Why it was not taken, if it was not.
     pub refused: Option<String>,
 }
@@ -342,12 +342,12 @@ pub enum Event {
     },
     /// A drain is asked for.
     Drain(DrainReason),
-    /// A person says that an instance is gone.
+    /// A person decides what nothing else can tell.
     Decide {
         /// See [`Decision::id`].
         id: String,
-        /// See [`Decision::named`].
-        named: String,
+        /// See [`Decision::word`].
+        word: Word,
     },
     /// A person asked the agent to keep its hands off, or to go on.
     Pause(bool),

@@ -2,7 +2,9 @@
 
 use super::core::Machine;
 use super::event::{ClaimError, Decision, DrainReason, Identity, KeeperState, Looked, State, Work};
-use crate::fence::{Answer, CloudState, DecisionRefused, Epoch, Inquiry, Inspection, Next, Proof, ProofKind, Writer};
+use crate::fence::{
+    Answer, CloudState, DecisionRefused, Epoch, Inquiry, Inspection, Next, Proof, ProofKind, Word, Writer,
+};
 use crate::model::agent::mark;
 
 impl Machine {
@@ -140,7 +142,7 @@ impl Machine {
             instance: identity.instance.clone(),
             boot: identity.boot.clone(),
         };
-        let mut inquiry = Inquiry::new(self.policy.inquiry, &me, &found, self.now);
+        let mut inquiry = Inquiry::new(self.policy.inquiry, &me, &self.policy.file_system, &found, self.now);
         let next = inquiry.first();
         self.inquiry = Some(inquiry);
         self.record = Some(found.record);
@@ -151,12 +153,10 @@ impl Machine {
     fn follow(&mut self, next: Next) {
         if let Some(inquiry) = &self.inquiry {
             self.last_error = Some(format!("waiting for {}", inquiry.waiting_for()));
-            match (inquiry.is_blocked(), inquiry.previous()) {
-                (true, Some(previous)) => self.raise(format!(
-                    "{previous}, the previous owner, is silent, and this engine starts only when EC2 says that it is terminated or a person runs `mqaws-agent fence operator {previous}`"
-                )),
-                (false, Some(_)) => self.alarm = None,
-                (_, None) => {}
+            match (inquiry.alarm(), inquiry.previous()) {
+                (Some(why), _) => self.raise(why),
+                (None, Some(_)) => self.alarm = None,
+                (None, None) => {}
             }
         }
         match next {
@@ -166,6 +166,7 @@ impl Machine {
             Next::KillLocal => self.begin(Work::Kill),
             Next::AskCloud { instance, after } => self.after(after, Work::AskCloud(instance)),
             Next::Terminate { instance } => self.begin(Work::Terminate(instance)),
+            Next::AwaitWord => {}
             Next::Refuse(why) => {
                 // Another instance would see the same data: replacing this one helps nobody.
                 self.inquiry = None;
@@ -181,14 +182,14 @@ impl Machine {
         self.claim(proof);
     }
 
-    /// A person says that an instance is gone: that counts if it is the one that is waited for.
-    pub(super) fn decide(&mut self, id: String, named: String) {
+    /// A person's word counts if it is about what is waited for.
+    pub(super) fn decide(&mut self, id: String, word: Word) {
         let taken = match &self.inquiry {
-            Some(inquiry) if self.held => inquiry.operator(&named),
+            Some(inquiry) if self.held => inquiry.decide(&word),
             _ => Err(DecisionRefused::NothingToDecide),
         };
         let refused = taken.as_ref().err().map(ToString::to_string);
-        self.decision = Some(Decision { id, named, refused });
+        self.decision = Some(Decision { id, word, refused });
         if let Ok(proof) = taken {
             self.drop_work();
             self.proved(proof);

@@ -38,6 +38,8 @@ pub struct Policy {
     pub drain: Duration,
     /// Period of reading the certificate again while it serves; absent when there is none.
     pub certificate: Option<Duration>,
+    /// Id of the file system that this host mounts.
+    pub file_system: String,
     /// See [`InquiryPolicy`].
     pub inquiry: InquiryPolicy,
 }
@@ -61,6 +63,7 @@ impl Default for Policy {
             refused: Duration::from_secs(30),
             last_words: Duration::from_secs(15),
             certificate: None,
+            file_system: String::new(),
             inquiry: InquiryPolicy::default(),
         }
     }

@@ -12,13 +12,16 @@ use super::engine::IbmMq;
 use super::keeper::protocol::KeeperConfig;
 use super::keeper::{self, KeeperPorts};
 use super::layout::Layout;
+use super::only::OnlyAgent;
 use super::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
 use super::processes::Processes;
 use super::work::Ports;
 use crate::aws::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials, Transport};
 use crate::engine::Runner;
-use crate::fence::{LeaseLock, LeaseTimes, Lock, NfsLock};
+use crate::fence::{Folder, LeaseLock, LeaseTimes, Lock, NfsLock};
+use crate::model::PathComponent;
 use crate::model::agent::AgentConfig;
+use crate::remedy::Remedy;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::ExitCode;
@@ -121,7 +124,7 @@ fn keeper_from_stdin(
     io::stdin().read_to_string(&mut text)?;
     let config: KeeperConfig = serde_json::from_str(&text)?;
     let token = token(&config.instance)?;
-    let lock = lock(&config, &token);
+    let lock = lock(&config, &token)?;
     let engine = wiring.processes(&config.queue_manager);
     let terminate = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
@@ -138,11 +141,12 @@ fn keeper_from_stdin(
     keeper::run(config, token, ports)
 }
 
-fn lock(config: &KeeperConfig, token: &str) -> Box<dyn Lock> {
+fn lock(config: &KeeperConfig, token: &str) -> io::Result<Box<dyn Lock>> {
     let queue_manager = &config.queue_manager;
-    match config.lock {
+    Ok(match config.lock {
         LockPlace::Lease { address, lease_ms } => {
-            let path = format!(".mqaws/{queue_manager}/lock");
+            let folder = Folder::new(&config.mount, queue_manager).below_mount()?;
+            let path = format!("{}/lock", folder.display());
             let lease = Duration::from_millis(lease_ms);
             let (file_system, instance) = (&config.file_system, &config.instance);
             Box::new(LeaseLock::new(address, file_system, &path, instance, token, lease))
@@ -151,7 +155,7 @@ fn lock(config: &KeeperConfig, token: &str) -> Box<dyn Lock> {
             let lease = Duration::from_millis(lease_ms);
             Box::new(NfsLock::new(&config.mount, queue_manager, &config.instance, token, lease).only_on_nfs())
         }
-    }
+    })
 }
 
 /// This executable; without its name nothing that needs it is run.
@@ -159,10 +163,11 @@ fn executable() -> Vec<OsString> {
     std::env::current_exe().map(OsString::from).into_iter().collect()
 }
 
-/// A word that no other keeper has: instance, process and the kernel's randomness.
+/// A word that no other keeper has: instance, process and the kernel's randomness. It becomes part of files' names.
 fn token(instance: &str) -> io::Result<String> {
     let random = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
-    Ok(format!("{instance}-{}", random.trim()))
+    let token = PathComponent::new(format!("{instance}-{}", random.trim()));
+    token.map(String::from).map_err(io::Error::other)
 }
 
 /// Runs the agent's command line, or the agent itself.
@@ -180,6 +185,16 @@ fn run_command(
                 Ok(config) => config,
                 Err(why) => {
                     tracing::error!(why, "no configuration");
+                    return ExitCode::from(3);
+                }
+            };
+            let _only = match OnlyAgent::take(&wiring.layout) {
+                Ok(only) => only,
+                Err(error) => {
+                    eprintln!("error: {}", super::engine::chain(&error));
+                    if let Some(hint) = error.hint() {
+                        eprintln!("hint: {hint}");
+                    }
                     return ExitCode::from(3);
                 }
             };

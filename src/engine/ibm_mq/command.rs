@@ -190,7 +190,7 @@ pub enum Show {
 pub struct QueueManagerInfo {
     /// Name of the queue manager.
     pub name: String,
-    /// Name of its directory, see [`super::directory_name`].
+    /// Name of its directory, see [`PathComponent::of_queue_manager`](crate::model::PathComponent::of_queue_manager).
     pub directory: String,
     /// Directory of the host's own state, `/var/mqm`.
     pub prefix: PathBuf,

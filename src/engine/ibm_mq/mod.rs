@@ -29,5 +29,5 @@ pub use command::{CreateQueueManager, EndMode, EndOptions, LogType, QueueManager
 pub use definitions::{Application, Definitions, ProbeQueueDefinition};
 pub use driver::{Driver, DriverError};
 pub use exit::{CreateExit, DeleteExit, DisplayExit, EndExit, MqscExit, StartExit};
-pub use name::{ObjectName, data_path, directory_name};
+pub use name::{ObjectName, data_path};
 pub use status::QueueManagerStatus;

@@ -1,15 +1,11 @@
 //! Names: of objects in MQSC, and of the directories of queue managers.
 
+use crate::model::PathComponent;
 use std::path::{Path, PathBuf};
-
-/// The directory that IBM MQ makes for a queue manager: `.` becomes `!`, `/` becomes `&`.
-pub fn directory_name(queue_manager: &str) -> String {
-    queue_manager.replace('.', "!").replace('/', "&")
-}
 
 /// Where `crtmqm -md DIR` puts the data of the queue manager, the `DataPath` of its entry in `mqs.ini`.
 pub fn data_path(md: &Path, queue_manager: &str) -> PathBuf {
-    md.join(directory_name(queue_manager))
+    md.join(PathComponent::of_queue_manager(queue_manager))
 }
 
 /// A name that can stand between quotes in MQSC: 1 to 48 of `A-Z a-z 0-9 . / _ %`, and `*` in a profile.
@@ -45,19 +41,10 @@ mod tests {
 
     #[test]
     fn names_of_directories() {
-        for (name, directory) in [
-            ("QM1", "QM1"),
-            ("foo", "foo"),
-            ("a/b", "a&b"),
-            ("..", "!!"),
-            ("A.B/C%", "A!B&C%"),
-        ] {
-            assert_eq!(directory_name(name), directory);
+        for (name, directory) in [("Q.1", "Q!1"), ("..", "!!"), ("/ABS", "&ABS")] {
+            let data = data_path(Path::new("/mnt/mqaws/QM1/data"), name);
+            assert_eq!(data, Path::new("/mnt/mqaws/QM1/data").join(directory));
         }
-        assert_eq!(
-            data_path(Path::new("/mnt/mqaws/QM1/data"), "Q.1"),
-            Path::new("/mnt/mqaws/QM1/data/Q!1")
-        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Stanza files: `mqs.ini`, `qm.ini` and what `dspmqinf -o stanza` prints.
 
-use super::name;
+use crate::model::PathComponent;
+use std::path::{Path, PathBuf};
 
 /// One stanza: a title and its attributes in order. Titles repeat (`NativeHAInstance:`), attributes may too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,15 +37,17 @@ impl Stanza {
     }
 
     /// Where the data of the queue manager of a `QueueManager:` stanza is: `DataPath`, else the place under `Prefix`.
-    pub fn data_path(&self) -> Option<std::path::PathBuf> {
+    ///
+    /// Absent for a `Directory` that would lead out of that place.
+    pub fn data_path(&self) -> Option<PathBuf> {
         if let Some(path) = self.get("DataPath") {
             return Some(path.into());
         }
         let directory = match self.get("Directory") {
-            Some(directory) => directory.to_owned(),
-            None => name::directory_name(self.get("Name")?),
+            Some(directory) => PathComponent::new(directory).ok()?,
+            None => PathComponent::of_queue_manager(self.get("Name")?),
         };
-        Some(std::path::Path::new(self.get("Prefix")?).join("qmgrs").join(directory))
+        Some(Path::new(self.get("Prefix")?).join("qmgrs").join(directory))
     }
 }
 
@@ -100,6 +103,10 @@ mod tests {
             std::path::Path::new("/mnt/mqaws/A.B/data/A!B")
         );
         assert_eq!(Stanza::new("QueueManager").data_path(), None);
+        let astray = Stanza::new("QueueManager")
+            .with("Prefix", "/var/mqm")
+            .with("Directory", "../../etc");
+        assert_eq!(astray.data_path(), None);
     }
 
     proptest! {

@@ -13,6 +13,7 @@ fn record(owner: Writer, released: bool) -> RecordView {
     RecordView::Present(Box::new(OwnerRecord {
         schema: SCHEMA.into(),
         queue_manager: "QM1".into(),
+        file_system: None,
         epoch: Epoch(4),
         owner,
         keeper: "k".into(),
@@ -28,6 +29,8 @@ fn record(owner: Writer, released: bool) -> RecordView {
     }))
 }
 
+/// The file system that this host mounts.
+const HERE: &str = "fs-here";
 const LEASE: Duration = Duration::from_secs(90);
 
 fn inquiry_with(lease: LeaseRule, record: &RecordView, data: DataState) -> Inquiry {
@@ -40,7 +43,7 @@ fn inquiry_with(lease: LeaseRule, record: &RecordView, data: DataState) -> Inqui
         data,
         lease: LEASE,
     };
-    Inquiry::new(policy, &writer("i-me", "boot-1"), &found, Duration::ZERO)
+    Inquiry::new(policy, &writer("i-me", "boot-1"), HERE, &found, Duration::ZERO)
 }
 
 fn inquiry(record: &RecordView, data: DataState) -> Inquiry {
@@ -262,11 +265,13 @@ fn an_engine_that_may_not_start_on_a_lease_waits_and_says_what_is_needed() {
 #[test]
 fn a_person_decides_only_about_the_previous_owner_on_another_host() {
     let i = about_other(LeaseRule::Refuse);
+    let gone = |named: &str| Word::Gone(named.to_owned());
     assert_eq!(
-        i.operator("i-other").map(|p| p.to_string()),
+        i.decide(&gone("i-other")).map(|p| p.to_string()),
         Ok("operator (i-other)".to_owned())
     );
-    let wrong = i.operator("i-me").expect_err("named another").to_string();
+    assert_eq!(i.decide(&Word::Copy("i-other".into())), Err(DecisionRefused::NoCopy));
+    let wrong = i.decide(&gone("i-me")).expect_err("named another").to_string();
     assert_eq!(wrong, "the previous owner is i-other, not i-me");
     let damaged = RecordView::Unreadable("damaged".into());
     for (view, data) in [
@@ -277,8 +282,67 @@ fn a_person_decides_only_about_the_previous_owner_on_another_host() {
     ] {
         for named in ["i-other", "i-me", ""] {
             assert_eq!(
-                inquiry(&view, data).operator(named),
+                inquiry(&view, data).decide(&gone(named)),
                 Err(DecisionRefused::NothingToDecide)
+            );
+        }
+    }
+}
+
+fn written_on(file_system: &str, view: RecordView) -> RecordView {
+    match view {
+        RecordView::Present(mut record) => {
+            record.file_system = Some(file_system.to_owned());
+            RecordView::Present(record)
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn a_record_of_this_file_system_is_no_copy() {
+    let owner = || writer("i-other", "b");
+    let released = written_on(HERE, record(owner(), true));
+    assert_eq!(
+        inquiry(&released, DataState::Present).first(),
+        proof(ProofKind::Clean, Some("i-other"))
+    );
+    let i = inquiry(&written_on(HERE, record(owner(), false)), DataState::Present);
+    assert_eq!((i.previous(), i.original(), i.alarm()), (Some("i-other"), None, None));
+}
+
+#[test]
+fn on_a_copy_the_owner_of_the_original_is_left_alone_and_a_person_names_the_original() {
+    // Also one that was let go, and one that says that this very host is its owner.
+    let owners = [
+        writer("i-other", "b"),
+        writer("i-me", "boot-1"),
+        writer("i-me", "boot-0"),
+    ];
+    for (owner, released) in owners.into_iter().flat_map(|o| [(o.clone(), false), (o, true)]) {
+        let name = owner.instance.clone();
+        let copy = written_on("fs-old", record(owner, released));
+        for data in [DataState::Present, DataState::Absent, DataState::HalfCreated] {
+            let mut i = inquiry_with(LeaseRule::Allow, &copy, data);
+            assert_eq!(i.first(), Next::AwaitWord);
+            let said = i.waiting_for();
+            for part in [
+                "fs-here is a copy of fs-old",
+                "`mqaws-agent fence copy fs-old`",
+                "different moments",
+                &name,
+            ] {
+                assert!(said.contains(part), "{said}");
+            }
+            assert_eq!((i.previous(), i.original()), (None, Some(("fs-old", name.as_str()))));
+            assert!(i.alarm().is_some());
+            let refused = |word: Word| i.decide(&word).expect_err("refused").to_string();
+            assert!(refused(Word::Gone(name.clone())).contains("mqaws-agent fence copy fs-old"));
+            assert!(refused(Word::Copy(HERE.into())).contains("of fs-old, not of fs-here"));
+            let given = i.decide(&Word::Copy("fs-old".into())).expect("the right name");
+            assert_eq!(
+                (given.kind, given.previous.as_deref()),
+                (ProofKind::Copy, Some(name.as_str()))
             );
         }
     }
@@ -308,6 +372,23 @@ proptest! {
             now += Duration::from_millis(millis);
             let next = i.step(now, &answer);
             prop_assert!(!matches!(next, Next::Start(_)), "{answer:?} gave a proof");
+        }
+    }
+
+    #[test]
+    fn nothing_but_a_word_is_waited_for_on_a_copy(
+        allow in any::<bool>(), script in proptest::collection::vec((answers(), 0u64..100_000), 1..60),
+    ) {
+        let rule = if allow { LeaseRule::Allow } else { LeaseRule::Refuse };
+        let copy = written_on("fs-old", record(writer("i-other", "b"), false));
+        let mut i = inquiry_with(rule, &copy, DataState::Present);
+        i.first();
+        let mut now = Duration::ZERO;
+        let terminated = Answer::Previous(CloudState::Terminated);
+        for (answer, millis) in script {
+            now += Duration::from_millis(millis);
+            prop_assert_eq!(i.step(now, &answer), Next::AwaitWord);
+            prop_assert_eq!(i.step(now, &terminated), Next::AwaitWord);
         }
     }
 

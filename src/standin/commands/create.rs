@@ -7,7 +7,8 @@ use std::{
 
 use super::{Outcome, flags::Flags};
 use crate::{
-    engine::ibm_mq::{ObjectName, QueueManagerStatus, data_path, directory_name, stanza, stanza::Stanza},
+    engine::ibm_mq::{ObjectName, QueueManagerStatus, data_path, stanza, stanza::Stanza},
+    model::PathComponent,
     standin::{
         home::{Home, write_whole},
         lock,
@@ -62,7 +63,10 @@ fn create_files(home: &Home, name: &str, flags: &Flags) -> io::Result<Outcome> {
         .value("-md")
         .map_or_else(|| home.var().join("qmgrs"), PathBuf::from);
     let log_base = flags.value("-ld").map_or_else(|| home.var().join("log"), PathBuf::from);
-    let (data, log) = (data_path(&data_base, name), log_base.join(directory_name(name)));
+    let (data, log) = (
+        data_path(&data_base, name),
+        log_base.join(PathComponent::of_queue_manager(name)),
+    );
     if home.find(name)?.is_some() || data.join("qm.ini").exists() || data.join(CREATING).exists() {
         return Ok(Outcome::new(8, "AMQ8110E: IBM MQ queue manager already exists."));
     }
@@ -129,7 +133,7 @@ fn name_is_known_after(home: &Home, name: &str, data: &Path) -> io::Result<bool>
 pub(super) fn entry(home: &Home, name: &str, data: &Path) -> Stanza {
     Stanza::new("QueueManager")
         .with("Name", name)
-        .with("Directory", directory_name(name))
+        .with("Directory", PathComponent::of_queue_manager(name))
         .with("Prefix", home.var().display().to_string())
         .with("DataPath", data.display().to_string())
         .with("InstallationName", "Installation1")

@@ -75,9 +75,9 @@ fn a_record_that_is_gone_is_not_anothers_nor_is_a_claim_of_ones_own_whose_answer
     lost.epoch = lost.epoch.next();
     desk.store.claim(&lost).expect("claim");
     assert!(matches!(desk.beat(), Beat::Failed(_)));
-    fs::remove_file(desk.store.path(Epoch(2))).expect("remove");
+    fs::remove_file(desk.store.path(Epoch(2)).expect("path")).expect("remove");
     assert!(matches!(desk.beat(), Beat::Written));
-    fs::remove_file(desk.store.path(Epoch(1))).expect("remove");
+    fs::remove_file(desk.store.path(Epoch(1)).expect("path")).expect("remove");
     assert!(matches!(desk.beat(), Beat::Gone(_)));
 }
 
@@ -150,7 +150,7 @@ fn data_states_and_damage() {
     );
     fs::write(own.join("qm.ini"), "").expect("qm.ini");
     assert_eq!(desk.inspect(1000).found.expect("found").view().data, DataState::Present);
-    fs::write(desk.store.path(Epoch(1)), "garbage").expect("damage");
+    fs::write(desk.store.path(Epoch(1)).expect("path"), "garbage").expect("damage");
     assert!(matches!(
         desk.inspect(1000).found.expect("found").view().record,
         RecordView::Unreadable(_)

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::host::{Host, record};
-use crate::fence::{CloudState, DataState, Epoch, LeaseRule, LeaseTimes, ProofKind, RecordView};
+use crate::fence::{CloudState, DataState, Epoch, InquiryPolicy, LeaseRule, LeaseTimes, ProofKind, RecordView, Word};
 use crate::model::agent::mark;
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ fn a_person_decides_by_naming_the_previous_owner() {
     let decide = |host: &mut Host, named: &str| {
         host.send(Event::Decide {
             id: "1".into(),
-            named: named.into(),
+            word: Word::Gone(named.into()),
         });
         host.settle();
         host.machine.view().decision.expect("answered").refused.clone()
@@ -132,13 +132,76 @@ fn a_person_decides_by_naming_the_previous_owner() {
 }
 
 #[test]
+fn on_a_copy_nobody_is_asked_about_or_terminated_and_a_persons_word_starts_the_engine() {
+    for released in [false, true] {
+        let mut host = Host::new();
+        host.machine = Machine::new(Policy {
+            file_system: "fs-new".into(),
+            inquiry: InquiryPolicy {
+                lease: LeaseRule::Allow,
+                ..InquiryPolicy::default()
+            },
+            ..Policy::default()
+        });
+        host.record = match record("i-old", released, 9) {
+            RecordView::Present(mut record) => {
+                record.file_system = Some("fs-old".into());
+                RecordView::Present(record)
+            }
+            other => other,
+        };
+        host.data = DataState::Present;
+        host.cloud = Ok(CloudState::MayRun("running".into()));
+        host.send(Event::Begin);
+        host.settle();
+        for _ in 0..20 {
+            host.now += lease_wait();
+            host.tick();
+        }
+        assert_eq!((host.state(), starts(&host)), (State::Fencing, 0));
+        let meddles = |w: &Work| {
+            matches!(
+                w,
+                Work::AskCloud(_) | Work::Terminate(_) | Work::Look | Work::Signal { .. }
+            )
+        };
+        assert_eq!(host.ordered(meddles), 0);
+        assert_eq!(host.marks().iter().filter(|m| **m == mark::ALARM).count(), 1, "once");
+        let view = host.machine.view();
+        let alarm = view.alarm.expect("alarm");
+        assert!(alarm.contains("`mqaws-agent fence copy fs-old`"), "{alarm}");
+        assert!(view.last_error.is_some_and(|error| error.contains(alarm)));
+        for word in [Word::Gone("i-old".into()), Word::Copy("fs-new".into())] {
+            host.send(Event::Decide { id: "1".into(), word });
+            host.settle();
+            assert_eq!(starts(&host), 0);
+            assert!(host.machine.view().decision.is_some_and(|d| d.refused.is_some()));
+        }
+        host.send(Event::Decide {
+            id: "2".into(),
+            word: Word::Copy("fs-old".into()),
+        });
+        host.settle();
+        assert_eq!(host.state(), State::Serving);
+        assert_eq!(proof(&host).as_deref(), Some("copy (i-old)"));
+        assert_eq!(
+            (
+                host.machine.view().alarm,
+                host.ordered(|w| matches!(w, Work::Terminate(_)))
+            ),
+            (None, 0)
+        );
+    }
+}
+
+#[test]
 fn a_decision_without_the_lock_counts_for_nothing() {
     let mut host = Host::fencing(LeaseRule::Refuse);
     host.left = 1;
     host.send(Event::Keeper(KeeperEvent::LockLost("expired".into())));
     host.send(Event::Decide {
         id: "1".into(),
-        named: "i-old".into(),
+        word: Word::Gone("i-old".into()),
     });
     host.settle();
     assert_eq!(starts(&host), 0);

@@ -23,6 +23,7 @@ pub(super) fn record(instance: &str, released: bool, condemned: u32) -> RecordVi
     RecordView::Present(Box::new(OwnerRecord {
         schema: SCHEMA.into(),
         queue_manager: "QM1".into(),
+        file_system: None,
         epoch: Epoch(1),
         owner: Writer {
             instance: instance.into(),

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::host::{Host, PID, identity, inspection, record};
-use crate::fence::{CloudState, DataState, Epoch, LeaseRule, LeaseTimes, Proof, ProofKind, RecordView};
+use crate::fence::{CloudState, DataState, Epoch, LeaseRule, LeaseTimes, Proof, ProofKind, RecordView, Word};
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -121,11 +121,11 @@ fn steps() -> impl Strategy<Value = Step> {
         Just(Event::Drain(DrainReason::Lifecycle)),
         Just(Event::Decide {
             id: "1".into(),
-            named: "i-stranger".into()
+            word: Word::Gone("i-stranger".into())
         }),
         Just(Event::Decide {
             id: "2".into(),
-            named: "i-old".into()
+            word: Word::Gone("i-old".into())
         }),
     ];
     prop_oneof![
@@ -316,7 +316,7 @@ proptest! {
                 Round::Cloud(said) => host.cloud = said,
                 Round::Decide(name) => {
                     named |= name == "i-old";
-                    host.send(Event::Decide { id: "1".into(), named: name.into() });
+                    host.send(Event::Decide { id: "1".into(), word: Word::Gone(name.into()) });
                     host.settle();
                 }
             }

@@ -6,6 +6,11 @@ use crate::fence::{Epoch, LeaseTimes, OwnerRecord, Proof, ProofKind, SCHEMA, Wri
 
 /// A site whose data were left by i-old, which is neither there nor known to have stopped: EC2's API is silent.
 fn abandoned() -> Site {
+    abandoned_on(None)
+}
+
+/// The same, where the record says on which file system it was written.
+fn abandoned_on(file_system: Option<&str>) -> Site {
     let site = site();
     fs::create_dir_all(site.shared.join("QM1/data/QM1")).expect("data");
     fs::write(site.shared.join("QM1/data/QM1/qm.ini"), "").expect("qm.ini");
@@ -14,6 +19,7 @@ fn abandoned() -> Site {
     let record = OwnerRecord {
         schema: SCHEMA.into(),
         queue_manager: "QM1".into(),
+        file_system: file_system.map(str::to_owned),
         epoch: Epoch(1),
         owner: Writer {
             instance: "i-old".into(),
@@ -123,4 +129,55 @@ fn a_decision_that_the_agent_refuses_is_answered_too() {
     assert!(!host.layout.decision().exists());
     assert_eq!(host.serves(1).restarts, 0);
     host.stop();
+}
+
+#[test]
+fn a_copy_is_started_by_naming_the_original_and_then_has_a_record_of_its_own() {
+    let site = abandoned_on(Some("fs-old"));
+    let mut policy = Policy::default();
+    policy.inquiry.times = LeaseTimes {
+        self_reset: Duration::ZERO,
+        margin: Duration::ZERO,
+    };
+    let host = site.boot_in_silence(policy);
+    let status = host.until("a copy", |s| s.original.is_some());
+    let original = status.original.clone().expect("original");
+    assert_eq!(
+        (original.file_system.as_str(), original.owner.as_str()),
+        ("fs-old", "i-old")
+    );
+    assert_eq!(
+        (status.state.as_str(), status.lock_held, status.previous),
+        ("fencing", true, None)
+    );
+    assert!(
+        status
+            .alarm
+            .is_some_and(|why| why.contains("`mqaws-agent fence copy fs-old`"))
+    );
+    assert!(command(&host, &["fence"]) && command(&host, &["fence", "--json"]));
+    for wrong in [["operator", "i-old"], ["copy", "fs-1"], ["copy", "i-old"]] {
+        assert!(!command(&host, &["fence", wrong[0], wrong[1]]), "{wrong:?}");
+    }
+    assert!(command(&host, &["fence", "copy", "fs-old"]));
+    let status = host.serves(2);
+    assert_eq!(proof(&status), ("copy".into(), Some("i-old".into())));
+    assert_eq!(
+        status.decision.map(|d| (d.kind, d.named)),
+        Some(("copy".into(), "fs-old".into()))
+    );
+    let of_ec2 = |call: &&String| call.starts_with("describe") || call.starts_with("terminate");
+    assert_eq!(
+        host.calls().iter().filter(of_ec2).count(),
+        0,
+        "the owner of the original is left alone"
+    );
+    let store = RecordStore::new(&site.shared, "QM1");
+    let record = store.read().expect("read").expect("record");
+    assert_eq!((record.file_system.as_deref(), record.epoch), (Some("fs-1"), Epoch(2)));
+    host.stop();
+    // The next one finds a record of this file system.
+    let next = site.boot("i-next");
+    assert_eq!(proof(&next.serves(3)).0, "clean");
+    next.stop();
 }

@@ -1,0 +1,178 @@
+//! One process of a kind on a host: whoever holds the lock on a file beside the sockets, from its first breath to its last.
+//!
+//! Two agents on one host would both start its engine, and both count its deaths. The kernel lets go of the lock when the
+//! process ends, however it ends.
+
+use super::layout::Layout;
+use super::processes;
+use crate::remedy::{ExitKind, Remedy};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a lock may stay with nobody who lives: a command that its dead holder was about to start has it for a moment.
+const LEFT: Duration = Duration::from_secs(5);
+
+/// Opens the file that the one process locks, for its owner alone: whoever may open it could lock it.
+///
+/// # Errors
+/// When it or its directory cannot be made.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    let mut open = OpenOptions::new();
+    let file = open.create(true).truncate(false).read(true).write(true).mode(0o600);
+    let file = file.open(path)?;
+    // Also one that is there already.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Locks the file; false when somebody has it.
+///
+/// # Errors
+/// When nobody knows.
+pub(super) fn lock(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The agent of this host, for as long as this value lives.
+#[derive(Debug)]
+pub struct OnlyAgent(File);
+
+impl Drop for OnlyAgent {
+    fn drop(&mut self) {
+        // For every copy of the open file, also that of a command which is just being started.
+        let _ = self.0.set_len(0);
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Why this process is not the agent of this host.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAlone {
+    /// Another one is.
+    #[error("an agent runs on this host already, process {pid}; this one has touched nothing")]
+    Another {
+        /// Its process id.
+        pid: i32,
+    },
+    /// Somebody has the lock, and does not say who.
+    #[error("{} is locked by somebody, as by an agent that runs on this host; this one has touched nothing", .0.display())]
+    Somebody(PathBuf),
+    /// The lock cannot be taken.
+    #[error("lock {}", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+}
+
+impl Remedy for NotAlone {
+    fn exit(&self) -> ExitKind {
+        ExitKind::Precondition
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Another { .. } => Some("`mqaws-agent status --json` shows what it does".to_owned()),
+            Self::Somebody(path) => Some(format!("`fuser {}` shows who", path.display())),
+            Self::Io(..) => None,
+        }
+    }
+}
+
+impl OnlyAgent {
+    /// Becomes the agent of this host, or says who is.
+    ///
+    /// # Errors
+    /// [`NotAlone`], at once while another agent lives.
+    pub fn take(layout: &Layout) -> Result<Self, NotAlone> {
+        let path = layout.agent_lock();
+        let io = |error| NotAlone::Io(path.clone(), error);
+        let mut file = open(&path).map_err(io)?;
+        let deadline = Instant::now() + LEFT;
+        while !lock(&file).map_err(io)? {
+            match holder(&mut file) {
+                Some(pid) if !matches!(processes::state(pid), None | Some('Z' | 'X')) => {
+                    return Err(NotAlone::Another { pid });
+                }
+                _ if Instant::now() > deadline => return Err(NotAlone::Somebody(path)),
+                _ => thread::sleep(Duration::from_millis(20)),
+            }
+        }
+        // Told before anything is done, so that the next one can name this one.
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(io)?;
+        Ok(Self(file))
+    }
+}
+
+/// Who says that it holds the lock.
+fn holder(file: &mut File) -> Option<i32> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_second_agent_is_told_who_the_first_is_until_that_one_is_gone() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let layout = Layout::new(dir.path());
+        let first = OnlyAgent::take(&layout).expect("alone");
+        let own = i32::try_from(std::process::id()).expect("a process id");
+        let error = OnlyAgent::take(&layout).expect_err("a second one");
+        assert!(matches!(error, NotAlone::Another { pid } if pid == own), "{error}");
+        assert!(error.to_string().contains(&own.to_string()));
+        let mode = fs::metadata(layout.agent_lock()).expect("file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(first);
+        OnlyAgent::take(&layout).expect("alone again");
+    }
+
+    #[test]
+    fn a_lock_that_a_dead_agent_has_left_for_a_moment_is_waited_for() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let layout = Layout::new(dir.path());
+        let path = layout.agent_lock();
+        let mut file = open(&path).expect("file");
+        let mut dead = Command::new("true").stdin(Stdio::null()).spawn().expect("true");
+        let pid = dead.id();
+        dead.wait().expect("reaped");
+        writeln!(file, "{pid}").expect("its id");
+        assert!(lock(&file).expect("lock"));
+        let next = thread::spawn(move || OnlyAgent::take(&layout));
+        // Whether the next one looks before or after: it is not refused.
+        drop(file);
+        let _next = next.join().expect("thread").expect("alone");
+        let text = fs::read_to_string(path).expect("file");
+        assert_eq!(text.trim(), std::process::id().to_string());
+    }
+
+    #[test]
+    fn what_the_agent_starts_does_not_hold_its_lock() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let layout = Layout::new(dir.path());
+        let first = OnlyAgent::take(&layout).expect("alone");
+        let mut child = Command::new("sleep").arg("600").spawn().expect("sleep");
+        drop(first);
+        let next = OnlyAgent::take(&layout);
+        child.kill().expect("kill");
+        child.wait().expect("reap");
+        next.expect("alone");
+    }
+}

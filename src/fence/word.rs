@@ -1,0 +1,73 @@
+//! A person's word, where nothing else can tell.
+
+use super::proof::ProofKind;
+
+/// What a person says, and nothing can check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// This instance, the previous owner, is gone for good.
+    Gone(String),
+    /// This file system is a copy of that one, and the queue manager may be started from it beside the original.
+    Copy(String),
+}
+
+impl Word {
+    /// A word by the kind of the proof that it gives; absent for a proof that needs none.
+    pub fn of(kind: &ProofKind, named: String) -> Option<Self> {
+        match kind {
+            ProofKind::Operator => Some(Self::Gone(named)),
+            ProofKind::Copy => Some(Self::Copy(named)),
+            _ => None,
+        }
+    }
+
+    /// The proof that it gives.
+    pub fn kind(&self) -> ProofKind {
+        match self {
+            Self::Gone(_) => ProofKind::Operator,
+            Self::Copy(_) => ProofKind::Copy,
+        }
+    }
+
+    /// The instance or the file system that is named.
+    pub fn named(&self) -> &str {
+        match self {
+            Self::Gone(named) | Self::Copy(named) => named,
+        }
+    }
+}
+
+/// Why a person's word is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionRefused {
+    /// No previous owner on another host is waited for.
+    #[error("this host does not wait for a previous owner, so there is nothing to decide")]
+    NothingToDecide,
+    /// The decision names somebody else.
+    #[error("the previous owner is {previous}, not {named}")]
+    OtherOwner {
+        /// Who was named.
+        named: String,
+        /// Who it is.
+        previous: String,
+    },
+    /// The owner record is on the file system that it was written on.
+    #[error("the owner record does not say that this file system is a copy, so there is nothing to decide")]
+    NoCopy,
+    /// The record of a copy names another file system.
+    #[error("this file system is a copy of {original}, not of {named}")]
+    OtherOriginal {
+        /// What was named.
+        named: String,
+        /// What it is.
+        original: String,
+    },
+    /// The owner of the original does not matter to a copy.
+    #[error(
+        "this file system is a copy of {original}, whose owner is left alone: `mqaws-agent fence copy {original}` starts from the copy"
+    )]
+    IsCopy {
+        /// The original.
+        original: String,
+    },
+}
