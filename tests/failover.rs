@@ -3,8 +3,14 @@
 #![allow(clippy::unwrap_used)] // A test that cannot read its report has failed.
 #![cfg(feature = "cli")]
 
+#[path = "failover/elsewhere.rs"]
+mod elsewhere;
+#[allow(dead_code, reason = "other tests call more")]
+mod lab_calls;
 #[path = "failover/reports.rs"]
 mod reports;
+#[allow(dead_code, unused_imports, reason = "other tests want more of a host")]
+mod standin_host;
 
 use serde_json::Value;
 use std::fs::File;
