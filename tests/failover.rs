@@ -3,6 +3,15 @@
 #![allow(clippy::unwrap_used)] // A test that cannot read its report has failed.
 #![cfg(feature = "cli")]
 
+#[path = "failover/elsewhere.rs"]
+mod elsewhere;
+#[allow(dead_code, reason = "other tests call more")]
+mod lab_calls;
+#[path = "failover/reports.rs"]
+mod reports;
+#[allow(dead_code, unused_imports, reason = "other tests want more of a host")]
+mod standin_host;
+
 use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -49,10 +58,13 @@ impl Lab {
 
     /// Starts a command whose output goes to files, so that no pipe can fill up.
     fn spawn(&self, args: &[&str]) -> Running {
+        self.started(self.command(args))
+    }
+
+    fn started(&self, mut command: Command) -> Running {
         let path = |end: &str| self.dir.path().join(format!("{:x}.{end}", rand_name()));
         let (out, err) = (path("out"), path("err"));
-        let child = self
-            .command(args)
+        let child = command
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&err).unwrap())
             .spawn()

@@ -124,6 +124,7 @@ mod tests {
             queue_manager_status: None,
             lock_held: true,
             fsync_millis: None,
+            fsync_fastest_millis: None,
             restarts,
             connections: None,
             certificate_days: None,

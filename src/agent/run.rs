@@ -175,8 +175,12 @@ impl Agent {
 
     fn notice(&mut self, notice: Option<Notice>) {
         let event = match notice {
-            Some(Notice::Beat { fsync_millis }) => {
+            Some(Notice::Beat {
+                fsync_millis,
+                fsync_fastest_millis,
+            }) => {
                 self.extra.fsync_millis = fsync_millis;
+                self.extra.fsync_fastest_millis = fsync_fastest_millis;
                 return;
             }
             Some(Notice::Held) => {

@@ -36,6 +36,8 @@ pub struct Extra {
     pub measures: Measures,
     /// What the keeper measured of the file system.
     pub fsync_millis: Option<f64>,
+    /// The fastest of these.
+    pub fsync_fastest_millis: Option<f64>,
 }
 
 /// The status of a machine.
@@ -60,6 +62,7 @@ pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentSt
         queue_manager_status: extra.measures.status.clone().filter(|_| alive),
         lock_held: view.held,
         fsync_millis: extra.fsync_millis,
+        fsync_fastest_millis: extra.fsync_fastest_millis,
         restarts: view.restarts,
         connections: extra.measures.connections.filter(|_| alive),
         certificate_days: extra.measures.certificate_days.filter(|_| alive),

@@ -25,6 +25,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         failure.report(context.output());
         failure.exit()
     });
+    // What was asked for did not arrive, on a full disk for example: that is not done.
+    let exit = match exit {
+        ExitKind::Success if context.output().is_torn() => ExitKind::Precondition,
+        exit => exit,
+    };
     ExitCode::from(exit as u8)
 }
 

@@ -1,8 +1,9 @@
 //! The verb `demo`: the whole of it on this machine, from nothing to a report and back to nothing.
 
 use super::deploy::{Until, carry_out, service_line, writer_line};
-use super::failover_test::{Show, prepare_folder, unwritable};
+use super::failover_test::Show;
 use super::local::{access, blocking};
+use super::reports::{Kept, keep, prepare_folder};
 use super::words::{duration, row};
 use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
 use crate::aws::Clients;
@@ -61,7 +62,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         let stopped = blocking(move || lab.stop()).await;
         interrupt.remains(None);
-        let (report, path) = match (shown, &stopped) {
+        let (report, kept) = match (shown, &stopped) {
             (Ok(shown), _) => shown,
             (Err(failure), Ok(_)) => {
                 output.say(row("removed", "local cloud with everything in it"));
@@ -73,14 +74,14 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         if output.is_json() {
             output.document(&json!({
                 "schema": "mqaws.demo/1",
-                "report_file": path,
+                "report_file": kept.path,
                 "removed": { "file_systems": stopped.file_systems },
                 "seconds": began.elapsed().as_secs_f64(),
                 "report": report,
             }));
         }
-        output.data(ending(&report, &path, &stopped, began));
-        Ok(report.exit())
+        output.data(ending(&report, &kept, &stopped, began));
+        Ok(kept.exit(report.exit()))
     })
 }
 
@@ -110,7 +111,7 @@ fn refuse_places(context: &Context) -> Result<(), Failure> {
 }
 
 /// Deploys and fails over.
-async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -> Result<(Report, PathBuf), Failure> {
+async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -> Result<(Report, Kept), Failure> {
     let output = context.output();
     let clients = Clients::local(&access(&lab.record));
     let deployment = config::read(Some(EXAMPLE), &Overrides::none())?.deployment;
@@ -136,9 +137,9 @@ async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -
     };
     let report = failover::run(cloud, &scenario, &show, failover::never()).await?;
     drop(show);
-    let path = report.write(out).map_err(|source| unwritable(out, source))?;
+    let kept = keep(context, &report, out);
     output.data(format!("\n{}", text::summary(&report)));
-    Ok((report, path))
+    Ok((report, kept))
 }
 
 /// A test as `failover-test` shows it, with what its checks have just proved.
@@ -169,7 +170,7 @@ impl failover::Watch for DemoShow<'_> {
     }
 }
 
-fn ending(report: &Report, path: &Path, stopped: &Stopped, began: Instant) -> String {
+fn ending(report: &Report, kept: &Kept, stopped: &Stopped, began: Instant) -> String {
     let systems = match stopped.file_systems.as_slice() {
         [] => String::new(),
         ids => format!(", file system {} (lab)", ids.join(", ")),
@@ -177,7 +178,7 @@ fn ending(report: &Report, path: &Path, stopped: &Stopped, began: Instant) -> St
     let removed = format!("stack mqaws-qm1{systems}, local cloud");
     let rounds = report.runs.len();
     [
-        row("report", path.display().to_string()),
+        row("report", kept.place()),
         row("removed", removed),
         row("took", duration(began.elapsed())),
         String::new(),

@@ -1,6 +1,7 @@
 //! The verb `failover-test`.
 
 use super::local::Start;
+use super::reports::{keep, prepare_folder};
 use super::settings::{self, Settings};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome, Wait};
@@ -168,33 +169,14 @@ fn test(context: &Context, args: Test) -> Outcome {
         let report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
         drop(show);
         interrupt.remains(None);
-        let path = report
-            .write(&args.out)
-            .map_err(|source| unwritable(&args.out, source))?;
+        let kept = keep(context, &report, &args.out);
         output.data(text::summary(&report));
-        output.data(row("report", path.display().to_string()));
+        output.data(row("report", kept.place()));
         if output.is_json() {
             output.document(&report);
         }
-        Ok(report.exit())
+        Ok(kept.exit(report.exit()))
     })
-}
-
-/// Makes the folder of the reports and writes into it: found out now, not after an hour of rounds.
-pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
-    let probe = out.join(".mqaws-write");
-    std::fs::create_dir_all(out)
-        .and_then(|()| std::fs::write(&probe, ""))
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map_err(|source| unwritable(out, source))
-}
-
-pub(super) fn unwritable(folder: &Path, source: std::io::Error) -> CliError {
-    CliError::File {
-        action: "write a report into",
-        path: folder.to_owned(),
-        source,
-    }
 }
 
 fn heal(context: &Context, stack_name: Option<String>) -> Outcome {
@@ -408,13 +390,11 @@ impl failover::Watch for Show<'_> {
         let (output, Some(out)) = (self.context.output(), self.out) else {
             return;
         };
-        match report.write(out) {
-            Ok(path) => output.note(row(
-                "report",
-                format!("{}, with the rounds that were done", path.display()),
-            )),
-            Err(error) => output.note(format!("the rounds that were done could not be written: {error}")),
-        }
+        let kept = keep(self.context, report, out);
+        output.note(row(
+            "report",
+            format!("{}, with the rounds that were done", kept.place()),
+        ));
     }
 }
 

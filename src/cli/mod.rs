@@ -14,6 +14,7 @@ mod failure;
 mod interrupt;
 mod output;
 mod progress;
+mod reports;
 mod view;
 mod words;
 

@@ -3,7 +3,9 @@
 use super::args::{Color, Format};
 use super::progress::Progress;
 use serde::Serialize;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where verbs print.
 ///
@@ -14,6 +16,7 @@ pub struct Output {
     format: Format,
     quiet: bool,
     progress: Progress,
+    torn: Arc<AtomicBool>,
 }
 
 impl Output {
@@ -29,7 +32,13 @@ impl Output {
             format,
             quiet,
             progress,
+            torn: Arc::default(),
         }
+    }
+
+    /// Whether something for standard output could not be written there, for another reason than that its reader went away.
+    pub(super) fn is_torn(&self) -> bool {
+        self.torn.load(Ordering::Relaxed)
     }
 
     /// Whether the user asked for JSON: then standard output gets one document and nothing else.
@@ -49,8 +58,18 @@ impl Output {
         self.progress.aside(|| {
             let mut out = anstream::stdout().lock();
             let newline = if text.ends_with('\n') { "" } else { "\n" };
+            let written = write!(out, "{text}{newline}").and_then(|()| out.flush());
+            drop(out);
             // A closed pipe ends the output, not the program's work.
-            let _ = write!(out, "{text}{newline}").and_then(|()| out.flush());
+            if let Err(error) = written
+                && error.kind() != ErrorKind::BrokenPipe
+                && !self.torn.swap(true, Ordering::Relaxed)
+            {
+                let _ = writeln!(
+                    anstream::stderr().lock(),
+                    "error: cannot write to standard output: {error}"
+                );
+            }
         });
     }
 

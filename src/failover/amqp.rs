@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// Messages that the broker may send ahead of a consumer.
@@ -216,8 +216,16 @@ impl Driver for Amqp10 {
             let (delivery, deliveries) = mpsc::channel(1);
             let (accept, accepts) = mpsc::unbounded_channel();
             let (gone, lost) = oneshot::channel();
+            let (want, wanted) = watch::channel(true);
+            let (spend, spent) = watch::channel(false);
             tokio::spawn(async move {
-                if let Some(cause) = consume(connection, session, receiver, delivery, accepts).await {
+                let ends = Ends {
+                    deliveries: delivery,
+                    accepts,
+                    wanted,
+                    spent: spend,
+                };
+                if let Some(cause) = consume(connection, session, receiver, ends).await {
                     let _ = gone.send(Lost {
                         cause,
                         at: Instant::now(),
@@ -227,6 +235,8 @@ impl Driver for Amqp10 {
             Ok(GetLink {
                 deliveries,
                 accepts: accept,
+                wanted: want,
+                spent,
                 lost,
             })
         })
@@ -305,23 +315,53 @@ fn message(put: Put) -> Message<fe2o3_amqp_types::messaging::Data> {
         .build()
 }
 
+/// The driver's ends of a consumer's link.
+struct Ends {
+    deliveries: mpsc::Sender<Delivery>,
+    accepts: mpsc::UnboundedReceiver<u64>,
+    wanted: watch::Receiver<bool>,
+    spent: watch::Sender<bool>,
+}
+
 /// Owns a consumer's connection; returns why it died, or `None` when the link was dropped.
 async fn consume(
     mut connection: ConnectionHandle<()>,
     mut session: SessionHandle<()>,
     mut receiver: Receiver,
-    deliveries: mpsc::Sender<Delivery>,
-    mut accepts: mpsc::UnboundedReceiver<u64>,
+    ends: Ends,
 ) -> Option<String> {
-    let disposer = receiver.disposer();
+    let Ends {
+        deliveries,
+        mut accepts,
+        mut wanted,
+        spent,
+    } = ends;
+    let mut disposer = receiver.disposer();
+    let mut wants = true;
     let mut open: HashMap<u64, DeliveryInfo> = HashMap::new();
     let mut next = 0u64;
     let mut ready: Option<Delivery> = None;
     loop {
+        // Credit is never taken back, only used up: a message that is on its way would break a link without credit.
+        if !wants && receiver.credit() == 0 && ready.is_none() && open.is_empty() {
+            spent.send_replace(true);
+        }
         tokio::select! {
             biased;
             ended = connection.on_close() => return Some(ending("connection", ended)),
             ended = session.on_end() => return Some(ending("session", ended)),
+            Ok(()) = wanted.changed() => {
+                wants = *wanted.borrow_and_update();
+                receiver.set_credit_mode(if wants { CreditMode::Auto(CREDIT) } else { CreditMode::Manual });
+                // It keeps the mode that it was made with.
+                disposer = receiver.disposer();
+                if wants {
+                    spent.send_replace(false);
+                    if let Err(error) = receiver.set_credit(CREDIT).await {
+                        return Some(words(&error.to_string()));
+                    }
+                }
+            }
             token = accepts.recv() => {
                 let Some(token) = token else { break };
                 if let Some(info) = open.remove(&token)

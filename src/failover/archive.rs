@@ -72,15 +72,19 @@ pub(super) fn entry(ledger: &Ledger, drain: Drain) -> Vec<u8> {
 /// Writes the rounds of a test into one file, which must not exist yet.
 ///
 /// # Errors
-/// When it exists or cannot be written.
+/// When it exists or cannot be written whole; then nothing new is left there.
 pub(super) fn write(path: &Path, entries: &[Vec<u8>]) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut file = std::fs::File::create_new(path)?;
-    file.write_all(MAGIC)?;
-    for entry in entries {
-        file.write_all(entry)?;
+    let written = [MAGIC]
+        .into_iter()
+        .chain(entries.iter().map(Vec::as_slice))
+        .try_for_each(|part| file.write_all(part))
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = std::fs::remove_file(path);
     }
-    Ok(())
+    written
 }
 
 /// Counts a ledger file again, from nothing but its bits.

@@ -1,6 +1,7 @@
 //! From what a round wrote down to its part of the report.
 
 use super::account::{Account, Drain};
+use super::depth::AtRest;
 use super::gap::{self, End, Outage, Worker, percentile};
 use super::inject::{Injected, Seen};
 use super::ledger::Ledger;
@@ -28,6 +29,11 @@ pub(super) struct Remains<'a> {
     pub before: Host,
     pub after: Option<Host>,
     pub drain: Drain,
+    pub queue_manager: &'a str,
+    pub queue: &'a str,
+    /// The broker's own count once the backlog was put, and at rest after the load.
+    pub after_fill: u64,
+    pub at_rest: AtRest,
     /// Whether everybody was served again in time.
     pub served: bool,
     pub marks: Vec<Mark>,
@@ -137,6 +143,11 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
             stalled_ns,
         },
         remains.limits,
+    )
+    .with(
+        remains
+            .at_rest
+            .check(remains.queue_manager, remains.queue, &account, round.receipts()),
     );
     let slot_ns = SECOND / u64::from(load.rate.max(1));
     let recovered_ns = worst.and_then(|worst| worst.first_ok_ns);
@@ -168,6 +179,7 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
                 ns: stall.to_ns - stall.from_ns,
             })
             .collect(),
+        broker: Some(remains.at_rest.count(remains.after_fill)),
         ledger: account,
         outages,
         backlog_at_fault,

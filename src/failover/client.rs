@@ -7,7 +7,7 @@ use super::ledger::Outcome;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// A future in a box, so that traits with such methods can be objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -105,6 +105,10 @@ pub struct GetLink {
     pub deliveries: mpsc::Receiver<Delivery>,
     /// Tokens of messages to accept.
     pub accepts: mpsc::UnboundedSender<u64>,
+    /// Whether the broker may be allowed to send more; true at first. What it was allowed already still comes.
+    pub wanted: watch::Sender<bool>,
+    /// True once nothing more is wanted, the broker may send nothing more, and everything it sent is accepted.
+    pub spent: watch::Receiver<bool>,
     /// Resolves when the connection is gone, whatever still waits in `deliveries`.
     pub lost: oneshot::Receiver<Lost>,
 }

@@ -36,7 +36,7 @@ impl Report {
     /// where the report is. Without ledgers there is no second file.
     ///
     /// # Errors
-    /// When no file can be made there.
+    /// When one of them cannot be written whole; then neither is left there.
     pub fn write(&self, dir: &Path) -> std::io::Result<PathBuf> {
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         for number in 1..10_000 {
@@ -50,11 +50,15 @@ impl Report {
                 continue;
             }
             match std::fs::File::create_new(&path) {
-                Ok(mut file) => {
-                    file.write_all(text.as_bytes())?;
-                    file.write_all(b"\n")?;
-                    if !self.ledgers.is_empty() {
-                        archive::write(&ledger, &self.ledgers)?;
+                Ok(file) => {
+                    let written = whole(file, text.as_bytes()).and_then(|()| match self.ledgers.is_empty() {
+                        true => Ok(()),
+                        false => archive::write(&ledger, &self.ledgers),
+                    });
+                    if let Err(error) = written {
+                        // Half a report would be taken for one.
+                        let _ = std::fs::remove_file(&path);
+                        return Err(error);
                     }
                     return Ok(path);
                 }
@@ -64,6 +68,13 @@ impl Report {
         }
         Err(std::io::Error::other("there are 9999 reports already"))
     }
+}
+
+/// Some file systems tell only at the end that they are full.
+fn whole(mut file: std::fs::File, text: &[u8]) -> std::io::Result<()> {
+    file.write_all(text)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
 }
 
 /// The JSON Schema of a report, as checked in.

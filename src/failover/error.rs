@@ -87,13 +87,50 @@ pub enum FailoverError {
         /// What was seen.
         cause: String,
     },
-    /// The backlog could not be built up.
-    #[error("only {waiting} of {wanted} messages of the backlog were acknowledged in time")]
+    /// The messages that a check or a round begins with were not all acknowledged.
+    #[error("only {waiting} of {wanted} messages were acknowledged{}", .cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_else(|| " in time".into()))]
     NoBacklog {
         /// Acknowledged.
         waiting: u64,
         /// Wanted.
         wanted: u64,
+        /// Why the last connection ended, when connections did.
+        cause: Option<String>,
+    },
+    /// The clients put messages, and the queue manager under test has none of them.
+    #[error(
+        "{acknowledged} messages were acknowledged at {endpoint}, and {queue_manager} itself has none of them on {queue}"
+    )]
+    Elsewhere {
+        /// Queue manager under test.
+        queue_manager: String,
+        /// Where the clients put them.
+        endpoint: String,
+        /// Queue.
+        queue: String,
+        /// How many.
+        acknowledged: u64,
+        /// How many of them stay where they were put.
+        there: u64,
+    },
+    /// Messages of the check were acknowledged and did not come back, and the queue is empty.
+    #[error("{lost} of {acknowledged} acknowledged messages were lost on {queue}, before any fault")]
+    Lost {
+        /// Queue.
+        queue: String,
+        /// Acknowledged.
+        acknowledged: u64,
+        /// Of these, never received.
+        lost: u64,
+    },
+    /// The test ended with this error after it had changed something.
+    #[error("{cause}")]
+    BrokenOff {
+        /// Why it ended.
+        #[source]
+        cause: Box<FailoverError>,
+        /// What was done by then, and what of it could not be undone.
+        left: String,
     },
     /// The journal of changes could not be written.
     #[error("could not write {path}")]
@@ -117,7 +154,9 @@ impl Remedy for FailoverError {
         match self {
             Self::Cloud(error) => error.exit(),
             Self::Interrupted { .. } => ExitKind::Interrupted,
-            Self::NotDurable { .. } => ExitKind::Inconclusive,
+            Self::BrokenOff { cause, .. } => cause.exit(),
+            Self::Lost { .. } => ExitKind::Lost,
+            Self::NotDurable { .. } | Self::Elsewhere { .. } => ExitKind::Inconclusive,
             _ => ExitKind::Precondition,
         }
     }
@@ -125,6 +164,7 @@ impl Remedy for FailoverError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Cloud(error) => return error.hint(),
+            Self::BrokenOff { cause, .. } => return cause.hint(),
             Self::Endpoint { cause: ClientError::Refused { .. }, .. } => {
                 "the secret and the queue manager disagree: see `mqaws status`, and CredentialsSecret in the stack's outputs".into()
             }
@@ -148,7 +188,14 @@ impl Remedy for FailoverError {
             Self::ForeignConnections { .. } => "they would be cut off too; --allow-foreign-connections goes on all the same".into(),
             Self::NotServing { .. } => "see `mqaws status`".into(),
             Self::NotDurable { .. } => "a queue that forgets cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),
-            Self::NoBacklog { .. } => "lower --backlog or --size, or look at the latency of the storage".into(),
+            Self::NoBacklog { cause: Some(_), .. } => {
+                "see `mqaws status`, and what lies between here and the queue manager: connections must last for the load before the fault".into()
+            }
+            Self::NoBacklog { cause: None, .. } => "lower --backlog or --size, or look at the latency of the storage".into(),
+            Self::Elsewhere { endpoint, .. } => {
+                format!("find out where {endpoint} leads (--amqp-url, a port forward, a DNS name): another queue manager took the messages")
+            }
+            Self::Lost { .. } => "nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep".into(),
             Self::Journal { .. } => "give a folder that can be written".into(),
             Self::Interrupted { .. } => return None,
         })
@@ -157,8 +204,38 @@ impl Remedy for FailoverError {
     fn left(&self) -> Option<String> {
         match self {
             Self::Interrupted { left } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
-            Self::Cloud(_) | Self::NoBacklog { .. } => None,
+            Self::BrokenOff { left, .. } => Some(left.clone()),
+            Self::Elsewhere {
+                endpoint, queue, there, ..
+            } if *there > 0 => Some(format!("{there} messages of this test on {queue} at {endpoint}")),
+            Self::Cloud(_) | Self::NoBacklog { .. } | Self::Lost { .. } => None,
             _ => Some("nothing was changed".into()),
         }
     }
+}
+
+impl FailoverError {
+    /// This error as the end of a test that injected `faults` and could not undo `left`; both as the journal names them.
+    pub(super) fn after(self, faults: &[String], left: &[String]) -> Self {
+        if faults.is_empty() && left.is_empty() {
+            return self;
+        }
+        let all: Vec<String> = left.iter().cloned().chain(injected(faults)).collect();
+        Self::BrokenOff {
+            cause: Box::new(self),
+            left: all.join("; "),
+        }
+    }
+}
+
+/// The faults of a test in a few words; `None` of none.
+pub(super) fn injected(faults: &[String]) -> Option<String> {
+    let last = faults.last()?;
+    let which = match faults.len() {
+        1 => last.clone(),
+        more => format!("{more} faults, the last {last}"),
+    };
+    Some(format!(
+        "a stack that recovers by itself from what was injected: {which}"
+    ))
 }

@@ -9,10 +9,10 @@ use rand::RngExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until};
 
 /// Between two attempts to connect, plus or minus a fifth.
-const RETRY: Duration = Duration::from_millis(100);
+pub(super) const RETRY: Duration = Duration::from_millis(100);
 
 /// A slot that could not be used for this long is given up: nothing is caught up, since that would be another load.
 const LATE: Duration = Duration::from_millis(50);
@@ -53,13 +53,13 @@ pub struct Consumer {
 }
 
 impl Producer {
-    /// Puts on the beat until the stage is [`Stage::Drain`]; then waits for the last answers.
+    /// Puts on the beat until the stage is [`Stage::Rest`]; then waits for the last answers.
     pub async fn work(self, round: Arc<Round>, driver: Arc<dyn Driver>) {
         let worker = Worker::Producer(self.number);
         let mut stages = round.stages();
         let mut beat = Beat::new(Instant::now(), self.rate);
         let mut connection = 0;
-        while *stages.borrow_and_update() < Stage::Drain {
+        while *stages.borrow_and_update() < Stage::Rest {
             let client = client_name(&round, "p", self.number, connection + 1);
             match driver.producer(client, self.queue.clone()).await {
                 Ok(link) => {
@@ -106,7 +106,7 @@ impl Producer {
                 },
                 () = until(stop_at), if stopping => return None,
                 _ = stages.changed(), if !stopping => {
-                    if *stages.borrow() >= Stage::Drain {
+                    if *stages.borrow() >= Stage::Rest {
                         stop_at = Some(Instant::now() + LAST_ANSWERS);
                     }
                 }
@@ -140,50 +140,6 @@ impl Producer {
             });
         }
     }
-
-    /// Puts `count` messages as fast as the window lets it, without a beat: the backlog. Returns how many were acknowledged in time.
-    ///
-    /// # Errors
-    /// When no connection can be had.
-    pub async fn fill(
-        &self,
-        count: u64,
-        round: &Arc<Round>,
-        driver: &dyn Driver,
-        limit: Duration,
-    ) -> Result<u64, ClientError> {
-        let mut link = driver
-            .producer(client_name(round, "b", self.number, 1), self.queue.clone())
-            .await?;
-        let (mut next, mut open, mut acked) = (0u64, 0usize, 0u64);
-        let work = async {
-            while acked < count && (next < count || open > 0) {
-                tokio::select! {
-                    biased;
-                    event = link.events.recv() => match event {
-                        Some(PutEvent::Outcome { id, outcome, at }) => {
-                            open = open.saturating_sub(1);
-                            acked += u64::from(outcome == Outcome::Acked);
-                            round.outcome(id, outcome, at);
-                        }
-                        Some(PutEvent::Lost(_)) | None => break,
-                    },
-                    room = link.puts.reserve(), if next < count && open < self.window => {
-                        let Ok(room) = room else { break };
-                        let id = MessageId { producer: self.number, seq: next };
-                        let body = round.attempt(id, 1, round.now_ns(), self.size);
-                        room.send(Put { id, body, durable: self.durable });
-                        next += 1;
-                        open += 1;
-                    }
-                }
-            }
-        };
-        // Over the limit: what was acknowledged so far is what there is.
-        let _ = timeout(limit, work).await;
-        round.abandon(self.number);
-        Ok(acked)
-    }
 }
 
 impl Consumer {
@@ -194,6 +150,11 @@ impl Consumer {
         let mut connection = 0;
         let mut freed = false;
         while *stages.borrow_and_update() < Stage::End {
+            if round.stage().is_still() {
+                round.rests(self.number);
+                let _ = stages.changed().await;
+                continue;
+            }
             let client = client_name(&round, "c", self.number, connection + 1);
             match driver.consumer(client, self.queue.clone()).await {
                 Ok(link) => {
@@ -227,7 +188,13 @@ impl Consumer {
             // Once the fault was felt, half of what waited shows at once that service is back; the other half stays, so that no
             // consumer goes without because another one took everything.
             let leave = if freed { self.backlog / 2 } else { self.backlog };
-            let held = stage < Stage::Recovered && round.waiting() <= leave;
+            let held = stage < Stage::Hold && round.waiting() <= leave;
+            let still = stage.is_still();
+            link.wanted
+                .send_if_modified(|wanted| std::mem::replace(wanted, !still) == still);
+            if still && ready.is_none() && *link.spent.borrow_and_update() {
+                round.rests(self.number);
+            }
             if !held && let Some(delivery) = ready.take() {
                 // Written down first: a message that was accepted and not written down would look lost.
                 round.received(self.number, connection, &delivery);
@@ -238,6 +205,7 @@ impl Consumer {
                 biased;
                 lost = &mut link.lost => return Some(lost.unwrap_or_else(|_| Lost { cause: "the driver ended".into(), at: Instant::now() })),
                 _ = stages.changed() => {}
+                Ok(()) = link.spent.changed(), if still => {}
                 () = sleep(Duration::from_millis(1)), if ready.is_some() => {}
                 delivery = link.deliveries.recv(), if ready.is_none() => match delivery {
                     Some(delivery) => ready = Some(delivery),
@@ -291,7 +259,7 @@ impl Beat {
 }
 
 /// A name that no other connection has: a second one of the same name would take over the first.
-fn client_name(round: &Round, role: &str, number: u32, attempt: u32) -> String {
+pub(super) fn client_name(round: &Round, role: &str, number: u32, attempt: u32) -> String {
     let salt: u16 = rand::rng().random();
     format!("mqaws-{}-{role}{number}-{attempt}-{salt:04x}", round.ledger().run())
 }

@@ -107,6 +107,9 @@ pub struct Run {
     pub backlog_at_fault: u64,
     /// Messages acknowledged in the second before the fault.
     pub acked_last_second: u64,
+    /// What the broker itself counted; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<BrokerCount>,
     /// The account of messages.
     pub ledger: Account,
     /// Age of the oldest lost message at the fault, in nanoseconds: the RPO in time; absent when nothing was lost or its time is not known.
@@ -133,6 +136,17 @@ pub struct Run {
     pub verdict: Verdict,
     /// The exit code of this round.
     pub exit_code: u8,
+}
+
+/// Messages on the test's queue by the word of the queue manager under test, read on its host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BrokerCount {
+    /// Once the backlog was put, before consumers started.
+    pub after_fill: u64,
+    /// At rest after the load, before the queue was emptied; absent when there were no two equal readings.
+    pub at_rest: Option<u64>,
+    /// Least and most that the ledger left open for it at that moment.
+    pub expected: Option<(u64, u64)>,
 }
 
 /// A fault as it was injected.

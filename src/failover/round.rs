@@ -4,7 +4,7 @@ use super::client::Delivery;
 use super::gap::Worker;
 use super::id::{Header, MessageId, RunId};
 use super::ledger::{Arrival, Ledger, Outcome, Received};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -17,12 +17,21 @@ pub enum Stage {
     Load,
     /// The fault is on its way; a consumer whose connection died takes the backlog too.
     Fault,
-    /// Service is back; everybody works at full rate.
-    Recovered,
-    /// Producers stop; consumers empty the queue.
+    /// Consumers take what the broker was already allowed to send, and no more; producers go on, so that messages wait.
+    Hold,
+    /// Producers stop, and nothing moves: what the broker itself counts can be compared.
+    Rest,
+    /// Consumers empty the queue.
     Drain,
     /// Everybody stops.
     End,
+}
+
+impl Stage {
+    /// Whether consumers are to take no more than they must.
+    pub(super) fn is_still(self) -> bool {
+        matches!(self, Self::Hold | Self::Rest)
+    }
 }
 
 /// What happened to one worker's connection.
@@ -71,6 +80,8 @@ pub struct Round {
     refusals: AtomicU64,
     last_ok: Mutex<HashMap<Worker, u64>>,
     last_receipt: AtomicU64,
+    receipts: AtomicU64,
+    resting: Mutex<BTreeSet<u32>>,
 }
 
 impl Round {
@@ -88,6 +99,8 @@ impl Round {
             refusals: AtomicU64::new(0),
             last_ok: Mutex::default(),
             last_receipt: AtomicU64::new(0),
+            receipts: AtomicU64::new(0),
+            resting: Mutex::default(),
         }
     }
 
@@ -179,6 +192,24 @@ impl Round {
         self.last_receipt.load(Ordering::Relaxed)
     }
 
+    /// How many messages were received, repeated and strange ones included.
+    pub(super) fn receipts(&self) -> u64 {
+        self.receipts.load(Ordering::Relaxed)
+    }
+
+    /// A consumer holds nothing and is sent nothing more, until the queue is emptied.
+    pub(super) fn rests(&self, consumer: u32) {
+        self.resting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(consumer);
+    }
+
+    /// How many consumers rest.
+    pub(super) fn resting(&self) -> usize {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// When this process did not run.
     #[must_use]
     pub fn stalls(&self) -> Vec<Stalled> {
@@ -263,6 +294,7 @@ impl Round {
         self.count(&ledger);
         drop(ledger);
         self.last_receipt.store(at_ns, Ordering::Relaxed);
+        self.receipts.fetch_add(1, Ordering::Relaxed);
         if let Received::First(_) = what {
             self.succeeded(Worker::Consumer(consumer), at_ns);
         }

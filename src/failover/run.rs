@@ -3,7 +3,7 @@
 use super::amqp::{Amqp10, AmqpTimes};
 use super::assemble::rfc3339;
 use super::client::Driver;
-use super::error::FailoverError;
+use super::error::{FailoverError, injected};
 use super::journal::Journal;
 use super::port::{Cloud, Credentials};
 use super::preflight;
@@ -134,16 +134,19 @@ pub(super) async fn run_with(
     watch.doing("cleaning up");
     let left = session.clean_up(&mut journal).await;
     match result {
-        Err(FailoverError::Interrupted { .. }) => Err(FailoverError::Interrupted {
-            left: (!left.is_empty()).then(|| left.join("; ")),
-        }),
+        Err(FailoverError::Interrupted { .. }) => {
+            let all: Vec<String> = left.into_iter().chain(injected(&journal.faults)).collect();
+            Err(FailoverError::Interrupted {
+                left: (!all.is_empty()).then(|| all.join("; ")),
+            })
+        }
         Ok(()) => {
             if !left.is_empty() {
                 report.assumptions.push(format!("not cleaned up: {}", left.join("; ")));
             }
             Ok(report)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.after(&journal.faults, &left)),
     }
 }
 

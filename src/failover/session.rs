@@ -3,7 +3,9 @@
 use super::account::Drain;
 use super::archive;
 use super::assemble::{Remains, assemble, host};
+use super::check::Checked;
 use super::client::Driver;
+use super::depth::{self, AtRest, Expected};
 use super::drain::{Drained, drain};
 use super::error::FailoverError;
 use super::gap::Worker;
@@ -53,15 +55,17 @@ impl Session<'_> {
         self.watch.doing("checking the endpoint");
         journal.defining_queues()?;
         let mut queue = preflight::queue(cloud, &instance.id).await?;
-        let warnings = preflight::check(
-            self.driver.as_ref(),
-            &self.endpoint,
-            &queue,
-            self.scenario,
-            &self.pace,
-            status.fsync_millis,
-        )
-        .await?;
+        let check = Checked {
+            cloud,
+            driver: self.driver.clone(),
+            target: &self.target,
+            endpoint: &self.endpoint,
+            instance: &instance.id,
+            queue: &queue,
+            scenario: self.scenario,
+            pace: &self.pace,
+        };
+        let warnings = check.run(&status).await?;
         report.assumptions = self.assumptions(&warnings);
         self.watch.began(report);
         let mut number = 0;
@@ -127,14 +131,26 @@ impl Session<'_> {
         let filled = producer(producers)
             .fill(load.backlog, &round, self.driver.as_ref(), pace.drain_timeout)
             .await;
-        let waiting = filled.map_err(|cause| FailoverError::Endpoint {
+        let filled = filled.map_err(|cause| FailoverError::Endpoint {
             endpoint: self.endpoint.clone(),
             cause,
         })?;
-        if waiting < load.backlog {
+        if filled.acked < load.backlog {
             return Err(FailoverError::NoBacklog {
-                waiting,
+                waiting: filled.acked,
                 wanted: load.backlog,
+                cause: filled.trouble,
+            });
+        }
+        // Read before anything is broken: clients that were led elsewhere would prove nothing about what is broken here.
+        let after_fill = depth::read(cloud, &instance.id, queue).await?;
+        if after_fill == 0 {
+            return Err(FailoverError::Elsewhere {
+                queue_manager: self.target.queue_manager.clone(),
+                endpoint: self.endpoint.clone(),
+                queue: queue.to_owned(),
+                acknowledged: filled.acked,
+                there: filled.acked,
             });
         }
         for number in 0..load.consumers {
@@ -198,10 +214,15 @@ impl Session<'_> {
         let _ = timeout(Duration::from_secs(10), late.wait_for(|seen| seen.verified)).await;
         round.ledger().recovered_at(round.now_ns());
         let load_end_ns = round.now_ns();
-        round.advance(Stage::Recovered);
 
-        self.watch.doing(&format!("{fault}: emptying the queue"));
-        round.advance(Stage::Drain);
+        self.watch
+            .doing(&format!("{fault}: comparing with the broker's own count"));
+        let still = match back {
+            // Nobody is served, so nobody can be compared with.
+            Recovery::Down => Err("service was not back".to_owned()),
+            Recovery::Back | Recovery::NoEffect => self.stand_still(&round).await,
+        };
+        round.advance(Stage::Rest);
         while crew.producers.join_next().await.is_some() {}
         // When somebody was not served, the queue manager may serve others all the same, and then the queue can be emptied.
         let limit = if back == Recovery::Down {
@@ -210,6 +231,15 @@ impl Session<'_> {
             pace.recovery_timeout
         };
         let after = preflight::serving(cloud, &self.target, limit).await.ok();
+        let at_rest = match (still, &after) {
+            (Ok(()), Some((instance, _))) => {
+                depth::at_rest(cloud, &round, &instance.id, queue, pace.drain_timeout).await
+            }
+            (Err(why), _) => AtRest::Unread(why),
+            (Ok(()), None) => AtRest::Unread("no instance serves".into()),
+        };
+        self.watch.doing(&format!("{fault}: emptying the queue"));
+        round.advance(Stage::Drain);
         let drained = match &after {
             Some((instance, _)) => drain(cloud, &round, &instance.id, queue, pace, every).await,
             None => Drained {
@@ -256,6 +286,10 @@ impl Session<'_> {
                 before: host(status),
                 after: after.as_ref().map(|(_, status)| host(status)),
                 drain: drained.drain,
+                queue_manager: &self.target.queue_manager,
+                queue,
+                after_fill,
+                at_rest,
                 served: back == Recovery::Back,
                 marks,
                 clock,
@@ -267,6 +301,24 @@ impl Session<'_> {
             },
         );
         Ok((run, ledger))
+    }
+
+    /// Brings the consumers to rest while producers go on, so that at least one message waits that must be there.
+    async fn stand_still(&self, round: &Round) -> Result<(), String> {
+        round.advance(Stage::Hold);
+        let (consumers, limit) = (self.scenario.load.consumers as usize, self.pace.drain_timeout);
+        let still = async {
+            while round.resting() < consumers || round.waiting() == 0 || Expected::now(round).least == 0 {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let late = |_| {
+            format!(
+                "within {} s the consumers did not come to rest with messages waiting: put more, or say --drain-timeout",
+                limit.as_secs()
+            )
+        };
+        timeout(limit, still).await.map_err(late)
     }
 
     /// In a lab all hosts share this machine's clock. Elsewhere both are taken to follow the time; when the fault's own mark does not fit

@@ -20,7 +20,7 @@ pub enum Twist {
     FaultUnseen,
     /// The queue manager does not come back.
     NoRestart,
-    /// The depth of the queue cannot be read.
+    /// The depth of the queue cannot be read once the fault was asked for.
     NoDepth,
     /// The agent's commands fail.
     FaultRefused,
@@ -39,6 +39,7 @@ pub struct Sky {
     pub alarms: Vec<String>,
     pub connections: Option<u64>,
     pub deleted: AtomicBool,
+    pub injected: AtomicBool,
     pub calls: Mutex<u64>,
 }
 
@@ -78,6 +79,7 @@ impl Sky {
             alarms: vec![],
             connections: None,
             deleted: AtomicBool::new(false),
+            injected: AtomicBool::new(false),
             calls: Mutex::new(0),
         }
     }
@@ -188,6 +190,7 @@ impl Cloud for Sky {
         if self.twist == Twist::FaultRefused {
             return Box::pin(async { Err(CloudError::remote("inject the fault", "the command timed out")) });
         }
+        self.injected.store(true, Ordering::SeqCst);
         let verified = !matches!(self.twist, Twist::FaultWithoutEffect | Twist::FaultUnseen);
         let t_unix_ns = unix_ns();
         Box::pin(async move {
@@ -204,7 +207,7 @@ impl Cloud for Sky {
     }
 
     fn probe<'a>(&'a self, _: &'a str, probe: Probe) -> Answer<'a, ProbeReport> {
-        if probe == Probe::Depth && self.twist == Twist::NoDepth {
+        if probe == Probe::Depth && self.twist == Twist::NoDepth && self.injected.load(Ordering::SeqCst) {
             return Box::pin(async { Err(CloudError::remote("read the depth", "no answer")) });
         }
         self.deleted.store(probe == Probe::Delete, Ordering::SeqCst);

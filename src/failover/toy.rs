@@ -25,6 +25,10 @@ pub enum Defect {
     Duplicate,
     /// Lets one message in a hundred be overtaken by the next five.
     Reorder,
+    /// Acknowledges and forgets one message in ten.
+    Swallow,
+    /// Gives one persistent message in a hundred back as not persistent.
+    Weaken,
 }
 
 #[derive(Debug, Clone)]
@@ -55,12 +59,14 @@ impl Disk {
         self.queues.lock().unwrap().entry(name.to_owned()).or_default().clone()
     }
 
-    fn store(&self, queue: &Queue, stored: Stored) {
+    fn store(&self, queue: &Queue, mut stored: Stored) {
         let number = self.next.fetch_add(2, Ordering::SeqCst);
         let unlucky = number / 2 % 100 == 50;
+        stored.durable &= !(unlucky && self.defect == Defect::Weaken);
         let mut messages = queue.messages.lock().unwrap();
         match self.defect {
             Defect::Lose if unlucky => {}
+            Defect::Swallow if number / 2 % 10 == 5 => {}
             Defect::Duplicate if unlucky => {
                 messages.insert(number, stored.clone());
                 messages.insert(number + 1, stored);

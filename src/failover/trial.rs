@@ -12,6 +12,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+mod broker;
+mod detour;
+
 fn scenario(faults: &[Fault]) -> Scenario {
     Scenario {
         faults: faults.to_vec(),

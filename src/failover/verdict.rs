@@ -71,6 +71,16 @@ pub struct Judgement {
     pub checks: Vec<Check>,
 }
 
+impl Judgement {
+    /// This judgement with one ground more.
+    pub(super) fn with(mut self, ground: Check) -> Self {
+        self.exit = worse(self.exit, exit_of(&ground));
+        self.verdict = verdict_of(self.exit);
+        self.checks.push(ground);
+        self
+    }
+}
+
 /// Places of exit codes from harmless to worst; codes below 10 are errors and come before all of these.
 const SEVERITY: [ExitKind; 12] = [
     ExitKind::Success,
@@ -131,6 +141,7 @@ pub fn judge(evidence: &Evidence<'_>, limits: &Limits) -> Judgement {
     checks.extend([
         duplicates(evidence, limits),
         order(evidence, limits),
+        durable(evidence),
         strangers(evidence),
     ]);
     let exit = checks.iter().map(exit_of).fold(ExitKind::Success, worse);
@@ -148,7 +159,12 @@ fn exit_of(check: &Check) -> ExitKind {
         .unwrap_or(ExitKind::Internal)
 }
 
-fn check(name: &str, limit: impl Into<String>, value: Option<String>, bad: Option<(ExitKind, String)>) -> Check {
+pub(super) fn check(
+    name: &str,
+    limit: impl Into<String>,
+    value: Option<String>,
+    bad: Option<(ExitKind, String)>,
+) -> Check {
     let (exit, reason) = bad.map_or((ExitKind::Success, None), |(exit, reason)| (exit, Some(reason)));
     Check {
         name: name.into(),
@@ -293,6 +309,18 @@ fn order(evidence: &Evidence<'_>, limits: &Limits) -> Check {
     check("order", limit, Some(reordered.to_string()), bad)
 }
 
+/// A persistent message that came back as another is not lost, but it came back otherwise than it was put, like a damaged one.
+fn durable(evidence: &Evidence<'_>) -> Check {
+    let weakened = evidence.account.tally.not_durable;
+    let reason = format!("{weakened} persistent messages came back as not persistent: a restart may lose them");
+    check(
+        "durable",
+        "0",
+        Some(weakened.to_string()),
+        (weakened > 0).then_some((ExitKind::Duplicates, reason)),
+    )
+}
+
 fn strangers(evidence: &Evidence<'_>) -> Check {
     let (tally, counts) = (&evidence.account.tally, &evidence.account.persistent);
     let bad = counts.resurrected + tally.unexpected + tally.corrupt;
@@ -421,6 +449,7 @@ mod tests {
         assert_eq!(exit(|a, _| a.tally.corrupt = 1, none), Duplicates);
         assert_eq!(exit(|a, _| a.persistent.resurrected = 1, none), Duplicates);
         assert_eq!(exit(|a, _| a.tally.foreign = 5, none), Success);
+        assert_eq!(exit(|a, _| a.tally.not_durable = 1, none), Duplicates);
     }
 
     /// A stall makes a gap look longer: over the limit only because of it, nothing is proved.

@@ -171,6 +171,9 @@ pub struct AgentStatus {
     /// 99th percentile of the last write and fsync samples on the shared file system, in milliseconds.
     #[serde(default)]
     pub fsync_millis: Option<f64>,
+    /// The fastest of those samples, in milliseconds: no write to the storage takes less.
+    #[serde(default)]
+    pub fsync_fastest_millis: Option<f64>,
     /// Restarts in place since the agent started.
     #[serde(default)]
     pub restarts: u32,

@@ -247,5 +247,8 @@ pub enum Notice {
     Beat {
         /// See [`KeeperStatus::fsync_millis`].
         fsync_millis: Option<f64>,
+        /// The fastest of those writes, milliseconds; an earlier keeper does not tell.
+        #[serde(default)]
+        fsync_fastest_millis: Option<f64>,
     },
 }

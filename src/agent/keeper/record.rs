@@ -315,8 +315,12 @@ impl Desk {
         let mut sorted: Vec<Duration> = self.samples.iter().copied().collect();
         sorted.sort();
         let rank = (sorted.len() * 99).div_ceil(100);
-        let value = sorted.get(rank.checked_sub(1)?)?;
-        Some((value.as_secs_f64() * 1e6).round() / 1e3)
+        sorted.get(rank.checked_sub(1)?).copied().map(millis)
+    }
+
+    /// The fastest of the last writes.
+    pub fn fsync_fastest_millis(&self) -> Option<f64> {
+        self.samples.iter().min().copied().map(millis)
     }
 
     fn timed(&mut self, write: impl FnOnce(&RecordStore) -> Result<(), StoreError>) -> Result<(), StoreError> {
@@ -328,6 +332,11 @@ impl Desk {
         self.samples.push_back(begin.elapsed());
         Ok(())
     }
+}
+
+/// To the microsecond.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// An error and its causes in one line.

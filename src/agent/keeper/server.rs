@@ -292,6 +292,7 @@ impl Shared {
                 }
                 self.tell(&Notice::Beat {
                     fsync_millis: desk.fsync_millis(),
+                    fsync_fastest_millis: desk.fsync_fastest_millis(),
                 });
             }
             Beat::Nothing | Beat::Full(_) => {}

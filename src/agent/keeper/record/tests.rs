@@ -50,6 +50,7 @@ fn epochs_rise_from_owner_to_owner_and_a_claim_needs_the_record_that_was_seen() 
     second.inspect(1000);
     assert_eq!(second.claim(proof(ProofKind::Clean)).epoch, Some(Epoch(3)));
     assert!(first.fsync_millis().is_some_and(|ms| ms >= 0.0));
+    assert!(first.fsync_fastest_millis() <= first.fsync_millis());
 }
 
 #[test]

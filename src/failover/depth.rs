@@ -1,0 +1,230 @@
+//! The broker's own count against the ledger, at rest: were these messages ever on the queue manager under test?
+//!
+//! A depth counts persistent messages and others alike, what was put and not yet committed, and (with IBM MQ) not what is handed out
+//! and not yet settled. So it is compared only when producers have ended, consumers hold nothing and are sent nothing.
+
+use super::account::{Account, Drain};
+use super::port::{Cloud, CloudError, Probe};
+use super::report::BrokerCount;
+use super::round::Round;
+use super::verdict::{Check, check};
+use crate::remedy::ExitKind;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// Between two readings that must be equal.
+const APART: Duration = Duration::from_secs(1);
+
+/// A reading that fails is repeated this often before it is an error.
+const TRIES: u32 = 3;
+
+/// What the ledger leaves open for a count at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expected {
+    /// Acknowledged, persistent and not received: these must be there.
+    pub least: u64,
+    /// These, those without a word, and those that are not persistent: these may be there.
+    pub most: u64,
+}
+
+impl Expected {
+    fn of(account: &Account) -> Self {
+        let (persistent, others) = (&account.persistent, &account.non_persistent);
+        Self {
+            least: persistent.missing,
+            most: persistent.missing + persistent.vanished + others.missing + others.vanished,
+        }
+    }
+
+    /// What the ledger says now.
+    pub(super) fn now(round: &Round) -> Self {
+        Self::of(&Account::of(&round.ledger(), Drain::Incomplete))
+    }
+}
+
+/// What came of the attempt to read at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum AtRest {
+    /// Two equal readings, and nothing moved between them.
+    Read {
+        /// Messages on the queue by the broker's word.
+        depth: u64,
+        /// By the ledger's.
+        expected: Expected,
+        /// Messages received until then, of whatever kind.
+        receipts: u64,
+    },
+    /// There were none, and why.
+    Unread(String),
+}
+
+/// How many messages are on the queue, by the broker's word.
+///
+/// # Errors
+/// The last of three attempts: the command failed, or the queue is not there.
+pub(super) async fn read(cloud: &dyn Cloud, instance: &str, queue: &str) -> Result<u64, CloudError> {
+    let mut tries = 1;
+    loop {
+        let read = match cloud.probe(instance, Probe::Depth).await {
+            Ok(report) => report
+                .queues
+                .iter()
+                .find(|one| one.name == queue)
+                .map(|one| one.depth)
+                .ok_or_else(|| {
+                    CloudError::remote(format!("read the depth of {queue} on {instance}"), "it is not there")
+                }),
+            Err(error) => Err(error),
+        };
+        if read.is_ok() || tries == TRIES {
+            return read;
+        }
+        tries += 1;
+        sleep(APART).await;
+    }
+}
+
+/// Reads until two readings are equal and nothing moved between them, at most for `limit`. Nobody may put or get any more.
+pub(super) async fn at_rest(cloud: &dyn Cloud, round: &Round, instance: &str, queue: &str, limit: Duration) -> AtRest {
+    let began = Instant::now();
+    let seen = || (Expected::now(round), round.receipts());
+    let mut last = None;
+    loop {
+        let before = seen();
+        let depth = match read(cloud, instance, queue).await {
+            Ok(depth) => depth,
+            Err(error) => return AtRest::Unread(super::journal::explain(&error)),
+        };
+        let reading = (depth, before);
+        if last == Some(reading) && seen() == before {
+            let (expected, receipts) = before;
+            return AtRest::Read {
+                depth,
+                expected,
+                receipts,
+            };
+        }
+        if began.elapsed() > limit {
+            return AtRest::Unread(format!("no two readings within {} s were equal", limit.as_secs()));
+        }
+        last = Some(reading);
+        sleep(APART).await;
+    }
+}
+
+impl AtRest {
+    /// For the report.
+    pub(super) fn count(&self, after_fill: u64) -> BrokerCount {
+        let (at_rest, expected) = match self {
+            Self::Read { depth, expected, .. } => (Some(*depth), Some((expected.least, expected.most))),
+            Self::Unread(_) => (None, None),
+        };
+        BrokerCount {
+            after_fill,
+            at_rest,
+            expected,
+        }
+    }
+
+    /// Judges the reading once the queue was emptied: `account` and `receipts` are those of the end.
+    ///
+    /// What turned out to be lost cannot have been there, and what came in addition (twice, damaged, another's) must have been: both
+    /// are judged by checks of their own.
+    pub(super) fn check(&self, queue_manager: &str, queue: &str, account: &Account, receipts: u64) -> Check {
+        let (depth, least, most) = match self {
+            Self::Read {
+                depth,
+                expected,
+                receipts: before,
+            } => (
+                *depth,
+                expected.least.saturating_sub(account.lost.unwrap_or(0)),
+                expected.most.max(receipts.saturating_sub(*before)),
+            ),
+            Self::Unread(why) => {
+                let reason = format!("{queue_manager}'s own count could not be compared: {why}");
+                return check(NAME, "", None, Some((ExitKind::Inconclusive, reason)));
+            }
+        };
+        let limit = format!("{least} to {most} at rest");
+        let bad = (!(least..=most).contains(&depth)).then(|| {
+            (
+                ExitKind::Inconclusive,
+                format!(
+                    "{queue_manager} itself counts {depth} messages on {queue} at rest, and it should be {least} to {most}: \
+                     do the clients reach another queue manager?"
+                ),
+            )
+        });
+        check(NAME, limit, Some(depth.to_string()), bad)
+    }
+}
+
+const NAME: &str = "broker.depth";
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdict::Verdict;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn account(lost: Option<u64>) -> Account {
+        let drain = if lost.is_some() {
+            Drain::IdleOut
+        } else {
+            Drain::Incomplete
+        };
+        Account {
+            lost,
+            ..Account::count(&[], super::super::ledger::Tally::default(), drain)
+        }
+    }
+
+    fn passes(depth: u64, expected: (u64, u64), lost: Option<u64>, came: u64) -> bool {
+        let reading = AtRest::Read {
+            depth,
+            expected: Expected {
+                least: expected.0,
+                most: expected.1,
+            },
+            receipts: 7,
+        };
+        let check = reading.check("QM1", "Q", &account(lost), 7 + came);
+        assert_eq!(check.exit_code, if check.verdict == Verdict::Pass { 0 } else { 20 });
+        check.verdict == Verdict::Pass
+    }
+
+    #[test]
+    fn a_count_outside_is_inconclusive() {
+        for (depth, expected, lost, came, good) in [
+            (100, (100, 100), Some(0), 100, true),
+            (99, (100, 100), Some(0), 100, false),
+            (101, (100, 100), Some(0), 100, false),
+            // The broker under test saw nothing of it.
+            (0, (100, 103), Some(0), 100, false),
+            (103, (100, 103), Some(0), 103, true),
+            (104, (100, 103), Some(0), 103, false),
+            // What was lost is judged as lost, and what came twice as twice.
+            (80, (100, 100), Some(20), 80, true),
+            (79, (100, 100), Some(20), 80, false),
+            (120, (100, 100), Some(0), 120, true),
+            (80, (100, 100), None, 80, false),
+        ] {
+            assert_eq!(
+                passes(depth, expected, lost, came),
+                good,
+                "{depth} {expected:?} {lost:?} {came}"
+            );
+        }
+        let unread = AtRest::Unread("no answer".into()).check("QM1", "Q", &account(Some(0)), 0);
+        assert_eq!((unread.exit_code, unread.value), (20, None));
+    }
+
+    proptest! {
+        /// Whatever the load: a broker that never had the messages is not taken for the one that has them.
+        #[test]
+        fn another_broker_never_passes(least in 1u64..10_000, open in 0u64..100, came in 0u64..20_000) {
+            prop_assert!(!passes(0, (least, least + open), Some(0), came));
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Which broker was it, and what does it do before the fault? Lies and troubles beside the fault itself.
+
+use super::super::run::{Watch, never, run};
+use super::detour::Detour;
+use super::*;
+
+/// Does something when the test comes to this place.
+struct When<F>(&'static str, F);
+
+impl<F: Fn() + Send + Sync> Watch for When<F> {
+    fn doing(&self, what: &str) {
+        if what.contains(self.0) {
+            self.1();
+        }
+    }
+}
+
+fn kill() -> Scenario {
+    scenario(&[Fault::KillQueueManager])
+}
+
+async fn by_detour(sky: &Arc<Sky>, detour: &Arc<Detour>, watch: &dyn Watch) -> Result<Report, FailoverError> {
+    let mut scenario = kill();
+    scenario.amqp = Some(detour.address.to_string());
+    run(sky.clone(), &scenario, watch, never()).await
+}
+
+fn is_untouched(sky: &Sky) -> bool {
+    !sky.injected.load(Ordering::SeqCst) && sky.turn.lock().unwrap().is_none()
+}
+
+/// Another broker with the same credentials: found in every run, before anything is broken, and nothing is left there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_led_elsewhere_are_found_before_the_fault() {
+    for _ in 0..5 {
+        let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+        let other = super::super::toy::Toy::start(Defect::None);
+        let error = by_detour(&sky, &Detour::to(other.address()), &()).await.unwrap_err();
+        assert!(matches!(error, FailoverError::Elsewhere { there: 0, .. }), "{error}");
+        assert_eq!(error.exit(), ExitKind::Inconclusive);
+        assert!(error.hint().unwrap().contains("--amqp-url"));
+        assert_eq!(error.left().as_deref(), Some("nothing was changed"));
+        assert!(is_untouched(&sky));
+        assert_eq!(other.depth("MQAWS.PROBE.1"), 0);
+    }
+}
+
+/// Led elsewhere only after the check: found once the backlog is put, still before the fault; what stays there is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_led_elsewhere_after_the_check_are_found_before_the_fault() {
+    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let other = super::super::toy::Toy::start(Defect::None);
+    let detour = Detour::to(sky.toy.address());
+    let (way, to) = (detour.clone(), other.address());
+    let watch = When("of backlog", move || way.lead(Some(to)));
+    let error = by_detour(&sky, &detour, &watch).await.unwrap_err();
+    assert!(matches!(error, FailoverError::Elsewhere { there: 100, .. }), "{error}");
+    assert_eq!(error.exit(), ExitKind::Inconclusive);
+    assert!(error.left().unwrap().contains("100 messages of this test"));
+    assert!(is_untouched(&sky));
+}
+
+/// Led elsewhere by the fault itself: every client is served again, and not by the queue manager under test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_led_elsewhere_by_the_fault_prove_nothing() {
+    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let other = super::super::toy::Toy::start(Defect::None);
+    let detour = Detour::to(sky.toy.address());
+    let (way, to) = (detour.clone(), other.address());
+    let watch = When("injecting", move || way.lead(Some(to)));
+    let report = by_detour(&sky, &detour, &watch).await.unwrap();
+    assert_eq!(report.exit(), ExitKind::Inconclusive, "{:?}", report.runs[0].thresholds);
+    assert!(failing(&report).contains(&"broker.depth"), "{:?}", failing(&report));
+    let text = super::super::text::run(&report.runs[0]);
+    assert!(text.contains("broker.depth: QM1 itself counts"), "{text}");
+}
+
+/// The comparison holds where it should: a good round says what the broker counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_good_round_tells_what_the_broker_counted() {
+    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let mut scenario = kill();
+    scenario.load.non_persistent_producers = 1;
+    let report = test(&sky, &scenario).await.unwrap();
+    assert_eq!(report.exit(), ExitKind::Success, "{:?}", report.runs[0].thresholds);
+    let broker = report.runs[0].broker.clone().unwrap();
+    let (least, most) = broker.expected.unwrap();
+    assert_eq!(broker.after_fill, 100);
+    assert!(
+        least > 0 && (least..=most).contains(&broker.at_rest.unwrap()),
+        "{broker:?}"
+    );
+}
+
+/// A broker that loses messages before anything is broken loses messages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loss_in_the_check_is_a_loss() {
+    let sky = Arc::new(Sky::new(Defect::Swallow, Twist::None));
+    let error = test(&sky, &kill()).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            FailoverError::Lost {
+                acknowledged: 20,
+                lost: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(error.exit(), ExitKind::Lost);
+    assert_ne!(error.left().as_deref(), Some("nothing was changed"));
+    assert!(is_untouched(&sky));
+}
+
+/// The queue is not seen empty: that is no loss.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_cannot_be_judged_is_no_loss() {
+    let sky = Arc::new(Sky::new(Defect::Swallow, Twist::None));
+    sky.injected.store(true, Ordering::SeqCst);
+    let sky = Arc::new(Sky {
+        twist: Twist::NoDepth,
+        ..Arc::into_inner(sky).unwrap()
+    });
+    let error = test(&sky, &kill()).await.unwrap_err();
+    assert_eq!(error.exit(), ExitKind::Remote, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_come_back_weaker_fail() {
+    let sky = Arc::new(Sky::new(Defect::Weaken, Twist::None));
+    let report = test(&sky, &kill()).await.unwrap();
+    assert_eq!(report.exit(), ExitKind::Duplicates, "{:?}", report.runs[0].thresholds);
+    assert_eq!(failing(&report), ["durable"]);
+}
+
+/// One connection that breaks while the backlog is put, or during the check, is made anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_before_the_fault_is_got_over() {
+    for (place, bytes) in [("of backlog", 8000), ("of backlog", 1), ("checking", 4000)] {
+        let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+        let detour = Detour::to(sky.toy.address());
+        let way = detour.clone();
+        let watch = When(place, move || way.cut_after(bytes));
+        let report = by_detour(&sky, &detour, &watch).await.unwrap();
+        assert_eq!(detour.cuts(), 1, "{place}");
+        assert_eq!(
+            report.exit(),
+            ExitKind::Success,
+            "{place}: {:?}",
+            report.runs[0].thresholds
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_that_cannot_be_put_names_the_true_cause() {
+    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let detour = Detour::to(sky.toy.address());
+    let way = detour.clone();
+    let watch = When("of backlog", move || way.cut_after(8000));
+    let way = detour.clone();
+    // Once the backlog's connection is broken there is no other.
+    let closing = tokio::spawn(async move {
+        while way.cuts() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        way.lead(None);
+    });
+    let error = by_detour(&sky, &detour, &watch).await.unwrap_err();
+    closing.await.unwrap();
+    assert!(
+        matches!(&error, FailoverError::NoBacklog { cause: Some(cause), .. } if cause.contains("could not connect")),
+        "{error}"
+    );
+    assert!(!error.hint().unwrap().contains("storage"));
+    assert!(is_untouched(&sky));
+}
+
+/// After a fault nobody is told that nothing was changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_after_a_fault_says_what_was_done() {
+    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let folder = tempfile::tempdir().unwrap();
+    let mut scenario = kill();
+    scenario.rounds = 2;
+    scenario.journal = Some(folder.path().join("j/journal.json"));
+    let gone = folder.path().join("j");
+    // The journal cannot be written when the second fault is due.
+    let watch = When("settle", move || {
+        std::fs::remove_dir_all(&gone).unwrap();
+        std::fs::write(&gone, "").unwrap();
+    });
+    let error = run(sky.clone(), &scenario, &watch, never()).await.unwrap_err();
+    assert_eq!(error.exit(), ExitKind::Precondition);
+    let left = error.left().unwrap();
+    assert!(
+        left.contains("kill-queue-manager on i-1") && !left.contains("nothing was changed"),
+        "{left}"
+    );
+}
