@@ -47,7 +47,9 @@ pub struct Review {
 impl Review {
     /// Reads a change set's changes.
     pub fn of(changes: &[Change]) -> Self {
-        let relaunch = changes.iter().any(renews_the_template);
+        let relaunch = changes
+            .iter()
+            .any(|change| renews_the_template(change) || moves_the_group(change));
         let mut lines: Vec<Line> = changes.iter().map(|change| line(change, relaunch)).collect();
         lines.sort_by_key(|l| (!l.data, order(l.effect)));
         Self { lines }
@@ -124,12 +126,21 @@ fn renews_the_template(change: &Change) -> bool {
     change.kind == "AWS::EC2::LaunchTemplate" && change.details.iter().any(certain)
 }
 
+/// Whether a change is sure to give the group other subnets, which replaces its instance wherever it is.
+fn moves_the_group(change: &Change) -> bool {
+    change.kind == GROUP
+        && change
+            .details
+            .iter()
+            .any(|d| !d.dynamic && names(d, "VPCZoneIdentifier"))
+}
+
 fn effect(change: &Change) -> Effect {
     match (change.action.as_str(), change.replacement.as_deref()) {
         ("Add" | "Import", _) => Effect::Add,
         ("Remove", _) => Effect::Remove,
-        // A new version of the launch template replaces the group's instances, never the group.
-        (_, Some("Conditional")) if change.kind == GROUP && touches_only(change, "LaunchTemplate") => Effect::Change,
+        // A rolling update replaces the group's instances, never the group.
+        (_, Some("Conditional")) if change.kind == GROUP && only_rolls(change) => Effect::Change,
         // Conditional: CloudFormation finds out while it works. What is not known to be harmless is not.
         (_, None | Some("False")) => Effect::Change,
         _ => Effect::Replace,
@@ -181,10 +192,10 @@ fn meaning(change: &Change, effect: Effect, relaunch: bool) -> Option<String> {
             ),
             (FILE_SYSTEM, Effect::Remove) if kept => "leaves the stack: the file system is kept, but no longer used",
             (FILE_SYSTEM, Effect::Remove) => "DELETES the file system with all messages",
-            (GROUP, Effect::Change) if relaunch && touches(change, "LaunchTemplate") => {
+            (GROUP, Effect::Change) if relaunch && rolls(change) => {
                 "replaces its instance: one planned outage, about 60-180 s"
             }
-            (GROUP, Effect::Change) if touches(change, "LaunchTemplate") => {
+            (GROUP, Effect::Change) if rolls(change) => {
                 "may replace its instance, if the launch template comes to a new version: then one planned outage"
             }
             (GROUP, Effect::Replace) => either(
@@ -207,13 +218,18 @@ fn meaning(change: &Change, effect: Effect, relaunch: bool) -> Option<String> {
     )
 }
 
-fn touches_only(change: &Change, property: &str) -> bool {
-    let mut properties = change.details.iter().filter(|d| d.attribute == "Properties");
-    touches(change, property) && properties.all(|d| names(d, property))
+/// Whether a property of a group is one whose change begins a rolling update.
+fn is_rolled(detail: &Detail) -> bool {
+    names(detail, "LaunchTemplate") || names(detail, "VPCZoneIdentifier")
 }
 
-fn touches(change: &Change, property: &str) -> bool {
-    change.details.iter().any(|d| names(d, property))
+fn rolls(change: &Change) -> bool {
+    change.details.iter().any(is_rolled)
+}
+
+fn only_rolls(change: &Change) -> bool {
+    let mut properties = change.details.iter().filter(|d| d.attribute == "Properties");
+    rolls(change) && properties.all(is_rolled)
 }
 
 fn names(detail: &Detail, property: &str) -> bool {
@@ -290,14 +306,24 @@ mod tests {
     #[test]
     fn lines_say_what_a_change_means() {
         let text = |c: Change| Review::of(&[c]).lines[0].text.clone();
-        for (replacement, words) in [
-            ("True", "VPCZoneIdentifier a → b; replaced: an outage until"),
+        for (replacement, name, words) in [
+            (
+                "True",
+                "LaunchConfigurationName",
+                "LaunchConfigurationName a → b; replaced: an outage until",
+            ),
             (
                 "Conditional",
-                "VPCZoneIdentifier a → b; may be replaced: then an outage",
+                "LaunchConfigurationName",
+                "LaunchConfigurationName a → b; may be replaced: then an outage",
+            ),
+            (
+                "Conditional",
+                "VPCZoneIdentifier",
+                "VPCZoneIdentifier a → b; replaces its instance: one planned outage",
             ),
         ] {
-            let group = change(GROUP, "Modify", Some(replacement), "VPCZoneIdentifier");
+            let group = change(GROUP, "Modify", Some(replacement), name);
             assert!(text(group).starts_with(words), "{replacement}");
         }
         let balancer = change(

@@ -222,6 +222,17 @@ impl Elb {
             if found.vpc != vpc {
                 return Err(config(format!("the subnets are not in VPC '{}'", found.vpc)));
             }
+            // AWS: a subnet has to leave its zone before another one of the zone can come, in a call of its own.
+            for new in places.iter().filter(|new| !found.places.contains(new)) {
+                if found.places.iter().any(|have| have.zone == new.zone) {
+                    return Err(config(format!(
+                        "You cannot specify an additional subnet from an Availability Zone that is already associated with the load \
+                         balancer. The Availability Zone '{}' corresponding to the new subnet '{}' is already associated with the load \
+                         balancer.",
+                        new.zone, new.subnet
+                    )));
+                }
+            }
             found.places = places;
             let answer = json!({ "AvailabilityZones": found.zones(), "IpAddressType": "ipv4" });
             s.rewire();

@@ -433,6 +433,30 @@ async fn a_zone_that_is_taken_from_the_load_balancer_gets_no_traffic() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_subnet_of_a_zone_comes_only_when_the_first_has_left() {
+    let bench = Bench::new().await;
+    let subnets = |list: Value| json!({ "LoadBalancerArn": bench.balancer, "Subnets": list });
+    for (list, words) in [
+        (
+            json!(["subnet-a2", "subnet-b"]),
+            "already associated with the load balancer",
+        ),
+        (json!(["subnet-other"]), "not in VPC"),
+    ] {
+        let refused = bench.call("SetSubnets", subnets(list)).await.expect_err("refused");
+        assert_eq!(refused.code, "InvalidConfigurationRequest");
+        assert!(refused.message.contains(words), "{}", refused.message);
+    }
+    for list in [
+        json!(["subnet-b"]),
+        json!(["subnet-a2", "subnet-b"]),
+        json!(["subnet-b", "subnet-a2"]),
+    ] {
+        bench.call("SetSubnets", subnets(list)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn healthy_targets_are_counted_in_cloudwatch() {
     let bench = Bench::new().await;
     bench
