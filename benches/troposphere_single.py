@@ -2,7 +2,8 @@
 
 import sys
 
-from troposphere import Base64, Equals, GetAtt, If, NoValue, Not, Output, Parameter, Ref, StackName, Sub, Tags, Template
+from troposphere import Base64, Equals, GetAtt, If, Join, NoValue, Not, Output, Parameter, Ref, Split
+from troposphere import StackName, Sub, Tags, Template
 from troposphere import autoscaling, cloudwatch, ec2, efs, elasticloadbalancingv2, iam, policies, secretsmanager
 
 template = Template()
@@ -424,7 +425,8 @@ template.add_resource(
                 },
             ],
         },
-        FileSystemTags=Tags({"Name": StackName, "mqaws:stack": StackName}),
+        FileSystemTags=Tags({"Name": StackName, "mqaws:stack": StackName})
+        + Tags({"mqaws:queue-manager": Join(":", Split("%", Ref("QueueManagerName")))}),
         DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
     )

@@ -2,6 +2,8 @@
 
 #![cfg(feature = "cli")]
 
+mod deploy_stake;
+
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::Cloud;
 use rustix::process::{Pid, Signal, kill_process};
@@ -359,6 +361,12 @@ fn dead_image_fails_the_deployment_and_the_next_one_cleans_up() {
     assert!(error["hint"].as_str().is_some_and(|h| h.contains("image")), "{error}");
     assert_eq!(lab.of_instances(), Vec::<String>::new());
 
+    let planned = lab.json(&["plan", "--local"], 3);
+    assert_eq!(
+        planned["error"],
+        "stack mqaws-qm1 is what a failed deployment left (ROLLBACK_COMPLETE), without a resource"
+    );
+    assert_eq!(planned["left"], "nothing was changed");
     let (_, progress) = lab.run(&["deploy", "--local", "--until", "stack"], 0);
     assert!(progress.contains("removing the empty stack"), "{progress}");
     lab.end();
@@ -426,7 +434,7 @@ fn interrupted_deployment_is_undone() {
     );
     assert!(!said.contains("rolled back"), "{said}");
 
-    let deployed = lab.json(&["deploy", "--local"], 0);
+    let deployed = lab.json(&["deploy", "--local", "--new-storage"], 0);
     let running = Running::waiting_for_a_signal(&lab);
     let busy = lab.json(&["destroy", "--local", "--yes"], 3);
     assert_eq!(busy["error"], "stack mqaws-qm1 is busy: UPDATE_IN_PROGRESS");

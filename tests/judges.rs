@@ -294,6 +294,17 @@ fn ministack_creates_updates_rolls_back_and_deletes_what_we_send() {
         kept["FileSystems"][0]["FileSystemId"], *file_system,
         "the data outlives the stack"
     );
+
+    let beside = deploy(&[]).output().unwrap();
+    assert_eq!(beside.status.code(), Some(3), "{}", text(&beside));
+    let said: Value = serde_json::from_slice(&beside.stdout).unwrap();
+    let kept = said["details"]["kept"].as_str().unwrap_or_default();
+    assert!(
+        kept.contains(&file_system) && kept.contains("queue manager QM1, of stack mqaws-qm1"),
+        "{said}"
+    );
+    run(&mut deploy(&["--new-storage"]));
+    assert_eq!(status("mqaws-qm1"), "CREATE_COMPLETE");
 }
 
 #[test]

@@ -4,7 +4,9 @@ use super::clients::Clients;
 use super::error::{AwsError, wrap};
 use super::time;
 use crate::deploy::finding::Finding;
-use crate::deploy::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Stacks};
+use crate::deploy::ports::{
+    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Listed, Stacks, Storage,
+};
 use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudformation as cloudformation;
@@ -83,6 +85,40 @@ impl Stacks for Clients {
         }
     }
 
+    async fn change_sets(&self, stack: &str) -> Result<Vec<Listed>, AwsError> {
+        let mut ids = Vec::new();
+        let mut token = None;
+        loop {
+            let call = self.cloudformation().list_change_sets().stack_name(stack);
+            let page = wrap("cloudformation:ListChangeSets", call.set_next_token(token).send().await)?;
+            ids.extend(
+                page.summaries()
+                    .iter()
+                    .filter_map(|s| s.change_set_id().map(str::to_owned)),
+            );
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                break;
+            }
+        }
+        let mut listed = Vec::new();
+        for change_set in ids {
+            let call = self.cloudformation().describe_change_set().change_set_name(&change_set);
+            let described = match wrap("cloudformation:DescribeChangeSet", call.send().await) {
+                // It went since it was listed.
+                Err(error) if error.is_not_found() => continue,
+                other => other?,
+            };
+            let tags = described.tags().iter();
+            let tags = tags.filter_map(|t| Some((t.key()?.to_owned(), t.value().unwrap_or_default().to_owned())));
+            listed.push(Listed {
+                tags: tags.collect(),
+                change_set,
+            });
+        }
+        Ok(listed)
+    }
+
     async fn findings(&self, change_set: &str) -> Result<Vec<Finding>, AwsError> {
         let mut findings = Vec::new();
         let mut token = None;
@@ -155,6 +191,21 @@ impl Stacks for Clients {
         wrap("cloudformation:UpdateTerminationProtection", answer).map(drop)
     }
 
+    async fn file_systems(&self) -> Result<Vec<Storage>, AwsError> {
+        let client = efs::Client::new(self.config());
+        let mut found = Vec::new();
+        let mut marker = None;
+        loop {
+            let call = client.describe_file_systems().set_marker(marker);
+            let page = wrap("elasticfilesystem:DescribeFileSystems", call.send().await)?;
+            found.extend(page.file_systems().iter().map(storage));
+            marker = page.next_marker().map(str::to_owned);
+            if marker.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     async fn delete_file_system(&self, id: &str) -> Result<(), AwsError> {
         let call = efs::Client::new(self.config()).delete_file_system().file_system_id(id);
         none_is_fine(wrap("elasticfilesystem:DeleteFileSystem", call.send().await).map(drop))
@@ -197,6 +248,20 @@ impl Stacks for Clients {
 
 pub(super) fn none_is_fine(result: Result<(), AwsError>) -> Result<(), AwsError> {
     result.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
+}
+
+fn storage(found: &efs::types::FileSystemDescription) -> Storage {
+    let tags = found.tags().iter();
+    Storage {
+        id: found.file_system_id().to_owned(),
+        state: found.life_cycle_state().as_str().to_owned(),
+        bytes: found
+            .size_in_bytes()
+            .and_then(|s| u64::try_from(s.value()).ok())
+            .unwrap_or(0),
+        created: time(found.creation_time()),
+        tags: tags.map(|t| (t.key().to_owned(), t.value().to_owned())).collect(),
+    }
 }
 
 fn change(change: &ResourceChange) -> Change {

@@ -7,7 +7,7 @@ use super::reports::{Kept, keep, prepare_folder};
 use super::words::{duration, row};
 use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
 use crate::aws::Clients;
-use crate::deploy::Stop;
+use crate::deploy::{Consent, Stop};
 use crate::failover::report::Run;
 use crate::failover::{self, Fault, Report, Scenario, text};
 use crate::lab::client::{self, Lab, Options, Stopped};
@@ -116,7 +116,15 @@ async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -
     let clients = Clients::local(&access(&lab.record));
     let deployment = config::read(Some(EXAMPLE), &Overrides::none())?.deployment;
     let began = Instant::now();
-    let made = plan::make(context, &clients, &deployment.clone().into(), false, interrupt).await?;
+    let made = plan::make(
+        context,
+        &clients,
+        &deployment.clone().into(),
+        false,
+        Consent::default(),
+        interrupt,
+    )
+    .await?;
     output.say(row("plan", made.plan.review.summary()));
     // Ctrl-C drops this whole work and ends the cloud under it; nothing has to be rolled back.
     let deployed = carry_out(context, &clients, &made, Until::Service, &Stop::never(), |_| {}).await?;

@@ -9,7 +9,7 @@ use super::view::{View, timed};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::Clients;
-use crate::deploy::{self, DeployError, News, Observer, Service, Step, Stop, Tcp, Verb};
+use crate::deploy::{self, Consent, DeployError, News, Observer, Service, Step, Stop, Tcp, Verb};
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
 use serde::Serialize;
@@ -26,9 +26,12 @@ pub struct Args {
     /// Values that outweigh the file
     #[command(flatten)]
     pub settings: Settings,
-    /// A file system that may be replaced or removed, by its logical id
+    /// What may be put out of reach: a file system, by its logical id, or QueueManagerName
     #[arg(long, value_name = "LOGICAL_ID")]
     pub allow_replace: Vec<String>,
+    /// Start on a new, empty file system, although one of before is kept
+    #[arg(long)]
+    pub new_storage: bool,
     /// Where to end: when service is shown, or when the stack is there
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub until: Until,
@@ -81,6 +84,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             plan::Args {
                 settings: args.settings,
                 allow_replace: args.allow_replace,
+                new_storage: args.new_storage,
             },
         );
     }
@@ -90,7 +94,11 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     context.block_on(async {
         let began = Instant::now();
         let clients = context.clients(&loaded.deployment, Start::IfNeeded(wanted)).await?;
-        let made = plan::make(context, &clients, &loaded, args.protect, &interrupt).await?;
+        let consent = Consent {
+            new_storage: args.new_storage,
+            clear: true,
+        };
+        let made = plan::make(context, &clients, &loaded, args.protect, consent, &interrupt).await?;
         if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
             deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
             return Err(error);
@@ -141,15 +149,19 @@ fn review(context: &Context, clients: &Clients, made: &Made, allow_replace: &[St
     for chosen in &made.chosen {
         output.say(row("chosen", chosen));
     }
+    made.kept().for_each(|kept| output.say(kept));
     if plan.is_empty() {
         output.say(row("plan", "no change"));
+    } else {
+        output.say(row("plan", plan.review.summary()));
+    }
+    if !plan.fresh {
+        output.say(made.lines().trim_end());
+    }
+    plan.check(allow_replace, &context.place())?;
+    if plan.is_empty() {
         return Ok(());
     }
-    output.say(row("plan", plan.review.summary()));
-    if !plan.fresh {
-        output.say(plan::lines(&plan.review).trim_end());
-    }
-    plan.check(allow_replace)?;
     if clients.is_local() {
         // Nothing here costs anything, and everything is thrown away.
         return Ok(());

@@ -44,4 +44,4 @@ pub use interrupt::Interrupt;
 pub use output::Output;
 pub use progress::{Progress, Wait};
 pub use view::{View, timed};
-pub use words::{duration, megabytes, row};
+pub use words::{duration, row};

@@ -4,10 +4,12 @@ use super::choose::pace;
 use super::local::Start;
 use super::settings::{self, Placed, Settings};
 use super::view::View;
+use super::words::row;
 use super::{Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::review::Line;
-use crate::deploy::{self, Blueprint, Effect, Plan, Review, Stop};
+use crate::deploy::stake::{KeptStorage, Rename};
+use crate::deploy::{self, Blueprint, Consent, Effect, Plan, Review, Stop};
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
 use anstyle::AnsiColor;
@@ -22,23 +24,31 @@ pub struct Args {
     /// Values that outweigh the file
     #[command(flatten)]
     pub settings: Settings,
-    /// A file system that may be replaced or removed, by its logical id
+    /// What may be put out of reach: a file system, by its logical id, or QueueManagerName
     #[arg(long, value_name = "LOGICAL_ID")]
     pub allow_replace: Vec<String>,
+    /// Start on a new, empty file system, although one of before is kept
+    #[arg(long)]
+    pub new_storage: bool,
 }
 
 /// Shows what a deployment would change; leaves no change set behind.
 ///
 /// # Errors
-/// Those of [`deploy::plan`], and [`deploy::DeployError::DataAtStake`].
+/// Those of [`deploy::plan`] and of [`Plan::check`].
 pub fn run(context: &Context, args: Args) -> Outcome {
     let loaded = settings::load(context, &args.settings)?;
     let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
-        let made = make(context, &clients, &loaded, false, &interrupt).await?;
+        // The stack that a failed deployment left is evidence, and to plan is no reason to remove it.
+        let consent = Consent {
+            new_storage: args.new_storage,
+            clear: false,
+        };
+        let made = make(context, &clients, &loaded, false, consent, &interrupt).await?;
         deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
-        let at_stake = made.plan.check(&args.allow_replace);
+        let at_stake = made.plan.check(&args.allow_replace, &context.place());
         let output = context.output();
         if output.is_json() && at_stake.is_ok() {
             output.document(&made.document(&clients));
@@ -69,6 +79,8 @@ pub(super) struct Document<'a> {
     fresh: bool,
     summary: String,
     changes: &'a Review,
+    rename: &'a Option<Rename>,
+    kept_storage: &'a [KeptStorage],
     chosen: &'a [String],
 }
 
@@ -78,6 +90,7 @@ pub(super) async fn make(
     clients: &Clients,
     loaded: &Loaded,
     protect: bool,
+    consent: Consent,
     interrupt: &Interrupt,
 ) -> Result<Made, Failure> {
     // Missing or expired credentials and an endpoint that is not there are found here, at once.
@@ -89,7 +102,7 @@ pub(super) async fn make(
     let (blueprint, chosen) = interrupt.or(blueprint).await?;
     let mut view = View::new(context.progress(), "plan", &blueprint.stack);
     let stop = Stop::new(interrupt.receiver());
-    let plan = deploy::plan(clients, &blueprint, pace(clients), &stop, &mut view).await;
+    let plan = deploy::plan(clients, &blueprint, consent, pace(clients), &stop, &mut view).await;
     let plan = plan.map_err(|error| Placed::new(loaded, error))?;
     view.rest();
     Ok(Made {
@@ -111,6 +124,8 @@ impl Made {
             fresh: self.plan.fresh,
             summary: self.plan.review.summary(),
             changes: &self.plan.review,
+            rename: &self.plan.rename,
+            kept_storage: &self.plan.kept,
             chosen: &self.chosen,
         }
     }
@@ -119,13 +134,34 @@ impl Made {
     pub fn text(&self, clients: &Clients) -> String {
         let place = place(clients, &self.identity);
         let mut text = format!("mqaws plan: {}, {place}\n\n", self.plan.stack);
-        for chosen in &self.chosen {
-            text += &format!("  chosen   {chosen}\n");
+        let told: Vec<String> = self
+            .chosen
+            .iter()
+            .map(|c| row("chosen", c))
+            .chain(self.kept())
+            .collect();
+        for line in &told {
+            text += &format!("{line}\n");
         }
-        if !self.chosen.is_empty() {
+        if !told.is_empty() {
             text.push('\n');
         }
-        text + &lines(&self.plan.review) + &format!("\n  {}\n", self.plan.review.summary())
+        text + &self.lines() + &format!("\n  {}\n", self.plan.review.summary())
+    }
+
+    /// What is at stake, then one line for each resource.
+    pub fn lines(&self) -> String {
+        let rename = self.plan.rename.as_ref().map(|Rename { from, to, .. }| {
+            let text = format!("{from} → {to}: PUTS THE DATA OF {from} OUT OF REACH");
+            effect(Effect::Replace, "queue manager", &text)
+        });
+        rename.unwrap_or_default() + &lines(&self.plan.review)
+    }
+
+    /// File systems of before that stay unused, each with its label.
+    pub fn kept(&self) -> impl Iterator<Item = String> {
+        let kept = self.plan.kept.iter();
+        kept.map(|storage| row("kept", format!("{storage}; it stays unused")))
     }
 }
 
@@ -136,7 +172,7 @@ pub(super) fn place(clients: &Clients, identity: &Identity) -> String {
 }
 
 /// One line for each resource; one in all for those whose change only follows from others.
-pub(super) fn lines(review: &Review) -> String {
+fn lines(review: &Review) -> String {
     let line = |line: &Line| {
         let text = if line.text.is_empty() || line.effect == Effect::Add {
             &line.kind

@@ -3,8 +3,9 @@
 use super::deploy::no_stack;
 use super::local::Start;
 use super::settings::{self, Settings};
-use super::words::{duration, megabytes, row};
+use super::words::{duration, row};
 use super::{Context, Outcome};
+use crate::observe::megabytes;
 use crate::observe::status::{Report, gather};
 use crate::remedy::ExitKind;
 use anstyle::{AnsiColor, Style};

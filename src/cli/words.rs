@@ -1,4 +1,4 @@
-//! How durations, sizes and labelled lines are written.
+//! How durations and labelled lines are written.
 
 use std::time::Duration;
 
@@ -20,16 +20,6 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     match small {
         0 => format!("{large} {large_unit}"),
         _ => format!("{large} {large_unit} {small} {small_unit}"),
-    }
-}
-
-/// A size in megabytes (10^6 bytes): `0.4 MB`, `212 MB`.
-pub fn megabytes(bytes: u64) -> String {
-    let megabytes = bytes as f64 / 1e6;
-    match megabytes {
-        _ if bytes == 0 => "0 MB".into(),
-        m if m < 10.0 => format!("{m:.1} MB"),
-        m => format!("{m:.0} MB"),
     }
 }
 
@@ -58,13 +48,6 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }
-    }
-
-    #[test]
-    fn sizes_are_in_megabytes() {
-        assert_eq!(megabytes(0), "0 MB");
-        assert_eq!(megabytes(412_345), "0.4 MB");
-        assert_eq!(megabytes(212_000_000), "212 MB");
     }
 
     #[test]

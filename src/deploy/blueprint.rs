@@ -34,6 +34,7 @@ pub async fn blueprint<C: Surroundings>(
     let resolved = resolved(site, root_device).map_err(|error| DeployError::NoNetwork { why: error.to_string() })?;
     let blueprint = Blueprint {
         stack: deployment.stack.to_string(),
+        queue_manager: deployment.queue_manager.name.to_string(),
         template,
         parameters: render::parameters(deployment, &resolved)?.into_iter().collect(),
         tags: render::stack_tags(deployment).into_iter().collect(),

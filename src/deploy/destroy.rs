@@ -4,9 +4,9 @@ use super::cause;
 use super::error::DeployError;
 use super::execute::{tell, token};
 use super::kept::{FILE_SYSTEM, kept};
-use super::plan::is_ours;
 use super::ports::Stacks;
 use super::progress::Tracker;
+use super::standing::{is_our_review, is_ours};
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::observe::ports::{Readings, Resource, Stack};
 
@@ -25,15 +25,23 @@ pub struct Removal {
 ///
 /// # Errors
 /// [`DeployError::Foreign`], [`DeployError::Busy`], [`DeployError::Protected`], [`DeployError::Aws`].
-pub async fn find<C: Readings>(cloud: &C, name: &str, unprotect: bool) -> Result<Option<Removal>, DeployError> {
+pub async fn find<C: Readings + Stacks>(
+    cloud: &C,
+    name: &str,
+    unprotect: bool,
+) -> Result<Option<Removal>, DeployError> {
     let Some(stack) = cloud.stack(name).await? else {
         return Ok(None);
     };
     if stack.status.is_deleted() {
         return Ok(None);
     }
-    // A stack that was only reviewed, or whose creation failed, has no outputs; its tags tell.
-    if !is_ours(&stack) && !stack.status.is_review() {
+    // A stack whose creation failed has no outputs; its tags tell. One in review has no tags; its change sets tell.
+    let ours = match stack.status.is_review() {
+        true => is_our_review(cloud, &stack).await?,
+        false => is_ours(&stack),
+    };
+    if !ours {
         return Err(DeployError::Foreign { stack: stack.name });
     }
     if stack.protected && !unprotect {
@@ -61,12 +69,31 @@ fn busy(stack: Stack) -> DeployError {
     }
 }
 
+/// Whether what was to be removed still holds nothing but change sets of mqaws: by now somebody may have executed one.
+async fn still_in_review<C: Readings + Stacks>(cloud: &C, stack: &Stack) -> Result<(), DeployError> {
+    let Some(now) = cloud.stack(&stack.id).await? else {
+        return Ok(());
+    };
+    if !now.status.is_review() && !now.status.is_deleted() {
+        return Err(DeployError::Changed {
+            stack: now.name,
+            before: stack.status.0.clone(),
+            after: now.status.0,
+        });
+    }
+    match is_our_review(cloud, &now).await? {
+        true => Ok(()),
+        false => Err(DeployError::Foreign { stack: now.name }),
+    }
+}
+
 /// Deletes the stack, follows it, and returns what CloudFormation kept, e.g. `file system fs-…`.
 ///
 /// Stopping does not undo a deletion; it ends the watch.
 ///
 /// # Errors
-/// [`DeployError::NotDeleted`], [`DeployError::Busy`], [`DeployError::LostSight`], [`DeployError::Interrupted`].
+/// [`DeployError::NotDeleted`], [`DeployError::Busy`], [`DeployError::Changed`], [`DeployError::Foreign`],
+/// [`DeployError::LostSight`], [`DeployError::Interrupted`].
 pub async fn destroy<C: Readings + Stacks>(
     cloud: &C,
     removal: &Removal,
@@ -83,6 +110,9 @@ pub async fn destroy<C: Readings + Stacks>(
     tracker.begin();
     if stack.protected {
         cloud.protect(&stack.id, false).await?;
+    }
+    if stack.status.is_review() {
+        still_in_review(cloud, stack).await?;
     }
     let asked = cloud.delete_stack(&stack.id, role, &token("destroy")).await;
     if let Err(error) = asked {

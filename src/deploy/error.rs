@@ -1,6 +1,7 @@
 //! What can go wrong with a deployment, what it leaves, and what to do.
 
 use super::finding::Finding;
+use super::stake::StakeError;
 use crate::aws::AwsError;
 use crate::remedy::{ExitKind, Remedy};
 use crate::render::RenderError;
@@ -89,6 +90,27 @@ pub enum DeployError {
         /// Whether mqaws made it.
         ours: bool,
     },
+    /// A failed deployment left a stack without a resource, which was not to be removed.
+    #[error("stack {stack} is what a failed deployment left ({status}), without a resource")]
+    Dead {
+        /// Name of the stack.
+        stack: String,
+        /// Its status.
+        status: String,
+    },
+    /// What was to be removed is something else by now.
+    #[error("stack {stack} was in {before} and is in {after} now")]
+    Changed {
+        /// Name of the stack.
+        stack: String,
+        /// Status when it was found.
+        before: String,
+        /// Status now.
+        after: String,
+    },
+    /// Data are at stake that nobody named.
+    #[error(transparent)]
+    Stake(#[from] StakeError),
     /// The stack was made by something else.
     #[error("stack {stack} was not made by mqaws")]
     Foreign {
@@ -230,6 +252,7 @@ impl Remedy for DeployError {
             | Self::Unfinished { source: error, .. }
             | Self::NotAbandoned { source: error, .. } => error.exit(),
             Self::Render(error) => error.exit(),
+            Self::Stake(error) => error.exit(),
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
             | Self::Invalid { .. }
@@ -239,6 +262,8 @@ impl Remedy for DeployError {
             | Self::Busy { .. }
             | Self::Stuck { .. }
             | Self::Foreign { .. }
+            | Self::Dead { .. }
+            | Self::Changed { .. }
             | Self::DataAtStake { .. }
             | Self::Protected { .. } => ExitKind::Precondition,
             Self::Refused { .. }
@@ -267,6 +292,7 @@ impl Remedy for DeployError {
             }
             Self::NotDeleted { cause, .. } => add("cause", cause),
             Self::Stuck { reason, .. } => add("cause", reason),
+            Self::Stake(error) => return error.details(),
             Self::Invalid { findings, .. } => {
                 let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
                 add("cause", &Some(all.join("\n")));
@@ -280,6 +306,13 @@ impl Remedy for DeployError {
         Some(match self {
             Self::Aws(error) => return error.hint(),
             Self::Render(error) => return error.hint(),
+            Self::Stake(error) => return error.hint(),
+            Self::Dead { stack, .. } => {
+                format!("`mqaws deploy` removes it and begins anew; `mqaws destroy --stack {stack}` only removes it")
+            }
+            Self::Changed { stack, .. } => {
+                format!("somebody else works on it: see `mqaws status --stack {stack}`, then decide again")
+            }
             Self::Unfinished { source, .. } => {
                 let again = "run `mqaws deploy` again: it does only what is missing";
                 source

@@ -121,7 +121,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                 }
             }
             if self.stop.requested() && stopped.is_none() {
-                stopped = undo::begin(self.cloud, self.plan, self.stack_id).await;
+                stopped = undo::begin(self.cloud, self.plan, self.stack_id, self.tracker.events()).await;
                 observer.tell(match &stopped {
                     Some(undo) => Step::Note(undo.to_string()),
                     // The next look tries again.
@@ -165,7 +165,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         let events = self.tracker.events();
         let gone = settled.is_none_or(|s| s.status.is_deleted());
         let cleared = match undo.may_clear(events) && gone {
-            true => undo::clear(self.cloud, &kept(events), self.pace, observer).await,
+            true => undo::clear(self.cloud, events, self.pace, observer).await,
             false => Vec::new(),
         };
         let left = |k: &Kept| !cleared.contains(k);

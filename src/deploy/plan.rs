@@ -3,8 +3,11 @@
 use super::error::DeployError;
 use super::ports::{Blueprint, ChangeSet, ChangeSetIds, Stacks};
 use super::review::{self, Effect, Review};
+use super::stake::{self, KeptStorage, QUEUE_MANAGER, Rename, StakeError};
+use super::standing::{Standing, standing};
+use super::storage::kept_beside;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
-use crate::observe::ports::{Readings, Stack};
+use crate::observe::ports::Readings;
 use jiff::Timestamp;
 
 /// The largest template that CloudFormation takes in a call.
@@ -12,6 +15,15 @@ pub const MOST_BYTES: usize = 51_200;
 
 /// Tag that names the stack; it marks what mqaws made.
 pub const STACK_TAG: &str = "mqaws:stack";
+
+/// What whoever asks for a plan agrees to beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Consent {
+    /// To start on a new file system beside those that are kept.
+    pub new_storage: bool,
+    /// To remove the empty stack that a failed deployment left, which is in the way of a change set.
+    pub clear: bool,
+}
 
 /// A change set that waits for a decision.
 #[derive(Debug, Clone)]
@@ -22,6 +34,12 @@ pub struct Plan {
     pub fresh: bool,
     /// What would change.
     pub review: Review,
+    /// Another queue manager in the place of the one that the stack holds.
+    pub rename: Option<Rename>,
+    /// File systems of before that stay unused beside the new one.
+    pub kept: Vec<KeptStorage>,
+    /// Whether this plan made the stack, in review, that its change set is of.
+    pub(super) made_stack: bool,
     /// The change set; `None` when there is nothing to change.
     pub(super) ids: Option<ChangeSetIds>,
     /// Events of the operation are those since then, on CloudFormation's clock.
@@ -36,11 +54,21 @@ impl Plan {
         self.ids.is_none()
     }
 
-    /// Refuses a plan that would replace or remove a file system that `allowed` does not name.
+    /// Refuses a plan that would replace or remove a file system that `allowed` does not name, or put another queue manager
+    /// on the stack when it does not name that; `place` are the options that lead here, ` --local`, for commands in a hint.
     ///
     /// # Errors
-    /// [`DeployError::DataAtStake`].
-    pub fn check(&self, allowed: &[String]) -> Result<(), DeployError> {
+    /// [`StakeError::OtherQueueManager`], [`DeployError::DataAtStake`].
+    pub fn check(&self, allowed: &[String], place: &str) -> Result<(), DeployError> {
+        let named = allowed.iter().any(|name| name == QUEUE_MANAGER);
+        if let Some(rename) = self.rename.as_ref().filter(|_| !named) {
+            return Err(StakeError::OtherQueueManager {
+                stack: self.stack.clone(),
+                rename: rename.clone(),
+                place: place.to_owned(),
+            }
+            .into());
+        }
         let at_stake = self.review.data_at_stake(allowed);
         if at_stake.is_empty() {
             return Ok(());
@@ -54,14 +82,16 @@ impl Plan {
 
 /// Makes a change set and reads what it would do; changes no resource.
 ///
-/// A stack that an earlier attempt left without a resource is removed first. No change is a plan that is empty.
+/// A stack that an earlier attempt left without a resource is removed first, with consent. No change is a plan that is empty.
 ///
 /// # Errors
-/// [`DeployError::Aws`], [`DeployError::TooLarge`], [`DeployError::Busy`], [`DeployError::Stuck`],
-/// [`DeployError::Foreign`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`].
+/// [`DeployError::Aws`], [`DeployError::TooLarge`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
+/// [`DeployError::Foreign`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
+/// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`].
 pub async fn plan<C: Readings + Stacks>(
     cloud: &C,
     blueprint: &Blueprint,
+    consent: Consent,
     pace: Pace,
     stop: &Stop,
     observer: &mut impl Observer,
@@ -74,17 +104,43 @@ pub async fn plan<C: Readings + Stacks>(
     }
     let found = cloud.stack(&blueprint.stack).await?;
     let old = found.as_ref().map(|stack| stack.parameters.clone()).unwrap_or_default();
-    let fresh = match found {
-        None => true,
-        Some(stack) => is_fresh(cloud, stack, pace, observer).await?,
-    };
+    let standing = standing(cloud, found).await?;
+    let mut plan = nothing(blueprint);
+    if let Standing::Living(stack) = &standing {
+        plan.rename = stake::rename(cloud, stack, blueprint).await?;
+    } else {
+        plan.fresh = true;
+        plan.kept = kept_beside(cloud, &blueprint.stack, &blueprint.queue_manager).await?;
+        if !(plan.kept.is_empty() || consent.new_storage) {
+            return Err(StakeError::KeptStorage {
+                queue_manager: blueprint.queue_manager.clone(),
+                kept: plan.kept,
+            }
+            .into());
+        }
+    }
+    // Another run's review may become a stack, so it stays, whatever becomes of this plan.
+    plan.made_stack = !matches!(standing, Standing::Living(_) | Standing::Review);
+    if let Standing::Dead(stack) = standing {
+        if !consent.clear {
+            return Err(DeployError::Dead {
+                stack: stack.name,
+                status: stack.status.0,
+            });
+        }
+        observer.tell(Step::Note(format!(
+            "removing the empty stack that a failed deployment left ({})",
+            stack.status
+        )));
+        remove(cloud, &stack.id, None, pace).await?;
+    }
     // The name is also the token that makes a repeated call harmless, so it must be new for each plan.
     let name = format!("mqaws-{}", Timestamp::now().as_nanosecond());
     observer.tell(Step::Waiting("change set".into()));
-    let ids = match cloud.create_change_set(blueprint, &name, fresh).await {
+    let ids = match cloud.create_change_set(blueprint, &name, plan.fresh).await {
         Ok(ids) => ids,
         // AWS words this as an error of the call when it sees at once that nothing changes.
-        Err(error) if is_no_change(error.message()) => return Ok(nothing(blueprint)),
+        Err(error) if is_no_change(error.message()) => return Ok(plan),
         Err(error) if error.problem == crate::aws::Problem::Refused => {
             let reason = error.message().to_owned();
             return Err(DeployError::Refused {
@@ -95,11 +151,7 @@ pub async fn plan<C: Readings + Stacks>(
         }
         Err(error) => return Err(error.into()),
     };
-    let mut plan = Plan {
-        ids: Some(ids.clone()),
-        fresh,
-        ..nothing(blueprint)
-    };
+    plan.ids = Some(ids.clone());
     let mut set = match wait(cloud, &ids, pace, stop).await {
         Ok(set) => set,
         Err(error) => {
@@ -121,7 +173,7 @@ pub async fn plan<C: Readings + Stacks>(
     };
     abandon(cloud, &plan, pace).await?;
     if is_no_change(&reason) {
-        return Ok(nothing(blueprint));
+        return Ok(Plan { ids: None, ..plan });
     }
     let stack = blueprint.stack.clone();
     Err(match findings {
@@ -135,7 +187,7 @@ pub async fn plan<C: Readings + Stacks>(
     })
 }
 
-/// Removes the change set, and the stack when it held nothing else.
+/// Removes the change set, and the stack when this plan made it and it holds nothing else, not even another's change set.
 ///
 /// # Errors
 /// [`DeployError::NotAbandoned`].
@@ -146,9 +198,12 @@ pub async fn abandon<C: Readings + Stacks>(cloud: &C, plan: &Plan, pace: Pace) -
         source,
     };
     cloud.delete_change_set(&ids.change_set).await.map_err(kept)?;
-    // Look again: somebody may have executed a change set of the stack meanwhile.
+    if !plan.made_stack {
+        return Ok(());
+    }
+    // Look again: somebody may have executed a change set of the stack meanwhile, or added one.
     let found = cloud.stack(&ids.stack).await.map_err(kept)?;
-    if plan.fresh && found.is_some_and(|s| s.status.is_review()) {
+    if found.is_some_and(|s| s.status.is_review()) && cloud.change_sets(&ids.stack).await.map_err(kept)?.is_empty() {
         remove(cloud, &ids.stack, plan.role.as_deref(), pace).await?;
     }
     Ok(())
@@ -159,6 +214,9 @@ fn nothing(blueprint: &Blueprint) -> Plan {
         stack: blueprint.stack.clone(),
         fresh: false,
         review: Review::of(&[]),
+        rename: None,
+        kept: Vec::new(),
+        made_stack: false,
         ids: None,
         from: Timestamp::UNIX_EPOCH,
         role: blueprint.role.clone(),
@@ -168,64 +226,6 @@ fn nothing(blueprint: &Blueprint) -> Plan {
 /// The two texts that CloudFormation uses.
 fn is_no_change(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
-}
-
-/// Whether a change set on an existing stack has to be one that creates it.
-async fn is_fresh<C: Readings + Stacks>(
-    cloud: &C,
-    stack: Stack,
-    pace: Pace,
-    observer: &mut impl Observer,
-) -> Result<bool, DeployError> {
-    let ours = is_ours(&stack);
-    // Only a change set was made so far: another may be added.
-    if stack.status.is_review() || stack.status.is_deleted() {
-        return Ok(true);
-    }
-    if stack.status.is_busy() {
-        return Err(DeployError::Busy {
-            stack: stack.name,
-            status: stack.status.0,
-        });
-    }
-    let stuck = DeployError::Stuck {
-        stack: stack.name.clone(),
-        status: stack.status.0.clone(),
-        reason: stack.reason.clone(),
-        ours,
-    };
-    if stack.status.is_dead() {
-        let resources = cloud.resources(&stack.id).await?;
-        let empty = resources
-            .iter()
-            .all(|r| matches!(r.status.as_str(), "DELETE_COMPLETE" | "DELETE_SKIPPED"));
-        if !(ours && empty) {
-            return Err(stuck);
-        }
-        observer.tell(Step::Note(format!(
-            "removing the empty stack that a failed deployment left ({})",
-            stack.status
-        )));
-        remove(cloud, &stack.id, None, pace).await?;
-        return Ok(true);
-    }
-    if matches!(
-        stack.status.0.as_str(),
-        "UPDATE_ROLLBACK_FAILED" | "DELETE_FAILED" | "UPDATE_FAILED"
-    ) {
-        return Err(stuck);
-    }
-    if ours {
-        Ok(false)
-    } else {
-        Err(DeployError::Foreign { stack: stack.name })
-    }
-}
-
-/// Whether a stack is one of ours: tagged by mqaws, or made from its template by other means.
-pub(super) fn is_ours(stack: &Stack) -> bool {
-    stack.tags.get(STACK_TAG).is_some_and(|name| *name == stack.name)
-        || (stack.outputs.contains_key("QueueManagerName") && stack.outputs.contains_key("FileSystemId"))
 }
 
 async fn wait<C: Stacks>(cloud: &C, ids: &ChangeSetIds, pace: Pace, stop: &Stop) -> Result<ChangeSet, DeployError> {

@@ -12,6 +12,8 @@ use std::future::Future;
 pub struct Blueprint {
     /// Name of the stack.
     pub stack: String,
+    /// Name of the queue manager.
+    pub queue_manager: String,
     /// The template as text, at most 51,200 bytes.
     pub template: String,
     /// Parameters of the template.
@@ -44,6 +46,30 @@ pub struct ChangeSet {
     pub created: Option<Timestamp>,
     /// Its changes, all pages.
     pub changes: Vec<Change>,
+}
+
+/// A change set of a stack, as far as it tells who made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// ARN of the change set.
+    pub change_set: String,
+    /// Tags that it would give to the stack.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A file system of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// Id.
+    pub id: String,
+    /// State, `available`.
+    pub state: String,
+    /// Metered size in bytes.
+    pub bytes: u64,
+    /// When it was made, on AWS's clock; `None` when AWS does not tell.
+    pub created: Option<Timestamp>,
+    /// Tags, those of CloudFormation included.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// One change to a resource.
@@ -154,6 +180,8 @@ pub trait Stacks: Sync {
     ) -> impl Future<Output = Result<ChangeSetIds, AwsError>> + Send;
     /// Describes a change set with all its changes.
     fn change_set(&self, id: &str) -> impl Future<Output = Result<ChangeSet, AwsError>> + Send;
+    /// The change sets of a stack, all pages.
+    fn change_sets(&self, stack: &str) -> impl Future<Output = Result<Vec<Listed>, AwsError>> + Send;
     /// What CloudFormation found wrong with a change set, before anything is made.
     fn findings(&self, change_set: &str) -> impl Future<Output = Result<Vec<Finding>, AwsError>> + Send;
     /// Executes a change set; `token` makes a repeated call harmless.
@@ -173,6 +201,8 @@ pub trait Stacks: Sync {
     fn events(&self, stack: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Event>, AwsError>> + Send;
     /// Switches termination protection.
     fn protect(&self, stack: &str, on: bool) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Every file system of the account in the region, all pages.
+    fn file_systems(&self) -> impl Future<Output = Result<Vec<Storage>, AwsError>> + Send;
     /// Deletes a file system with everything in it; none is fine.
     fn delete_file_system(&self, id: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Launches that a group tried from an instant on, oldest first; also those of a group that is gone.

@@ -4,10 +4,12 @@ mod destruction;
 mod execute;
 mod plans;
 mod serving;
+mod stake;
+mod whose;
 
 use super::cause::tests::{STACK, event};
 use super::finding::Finding;
-use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Stacks};
+use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Stacks, Storage};
 use super::*;
 use crate::aws::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
@@ -39,6 +41,13 @@ struct Script {
     failures: Mutex<VecDeque<(&'static str, Problem)>>,
     calls: Mutex<Vec<String>>,
     resources: Vec<Resource>,
+    /// Change sets besides the one that is made.
+    sets: Mutex<Vec<Listed>>,
+    storage: Vec<Storage>,
+    /// Stacks besides the one that the frames show, by name or ARN.
+    others: BTreeMap<String, Stack>,
+    /// Resources of those.
+    resources_of: BTreeMap<String, Vec<Resource>>,
     launches: Vec<Launch>,
     findings: Vec<Finding>,
     /// Status that the stack turns out to be in when its deletion is refused.
@@ -49,6 +58,9 @@ struct Script {
     agent_problem: Option<Problem>,
     foreign: bool,
     protected: bool,
+    /// The queue manager in the stack's outputs.
+    deployed: Option<String>,
+    parameters: BTreeMap<String, String>,
     /// Code and words that cancelling an update is refused with.
     uncancellable: Option<(&'static str, &'static str)>,
 }
@@ -57,6 +69,7 @@ impl Script {
     fn new(frames: impl IntoIterator<Item = Frame>) -> Self {
         Self {
             frames: Mutex::new(frames.into_iter().collect()),
+            deployed: Some("QM1".into()),
             ..Self::default()
         }
     }
@@ -120,8 +133,14 @@ impl Script {
                 ("TargetGroupArn", "t"),
             ]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into(),
-            parameters: BTreeMap::new(),
+            .into_iter()
+            .chain(
+                self.deployed
+                    .iter()
+                    .map(|name| ("QueueManagerName".to_owned(), name.clone())),
+            )
+            .collect(),
+            parameters: self.parameters.clone(),
             tags,
             protected: self.protected,
         })
@@ -129,13 +148,19 @@ impl Script {
 }
 
 impl Readings for Script {
-    async fn stack(&self, _name: &str) -> Result<Option<Stack>, AwsError> {
+    async fn stack(&self, name: &str) -> Result<Option<Stack>, AwsError> {
         self.called("stack")?;
+        if ![STACK, "mqaws-qm1"].contains(&name) {
+            return Ok(self.others.get(name).cloned());
+        }
         self.advance();
         Ok(self.shown())
     }
-    async fn resources(&self, _stack: &str) -> Result<Vec<Resource>, AwsError> {
+    async fn resources(&self, stack: &str) -> Result<Vec<Resource>, AwsError> {
         self.called("resources")?;
+        if let Some(of) = self.resources_of.get(stack) {
+            return Ok(of.clone());
+        }
         Ok(self.resources.clone())
     }
     async fn group(&self, _name: &str) -> Result<Option<Group>, AwsError> {
@@ -167,6 +192,12 @@ impl Readings for Script {
 impl Stacks for Script {
     async fn create_change_set(&self, _: &Blueprint, _: &str, fresh: bool) -> Result<ChangeSetIds, AwsError> {
         self.called(if fresh { "create-set" } else { "update-set" })?;
+        let mut frames = self.frames.lock().unwrap();
+        // A change set that creates a stack makes it, in review.
+        let makes = frames.front().is_some_and(|f| f.0.is_none());
+        if makes && frames.get(1).is_some_and(|f| f.0 == Some("REVIEW_IN_PROGRESS")) {
+            frames.pop_front();
+        }
         Ok(ChangeSetIds {
             change_set: "cs".into(),
             stack: STACK.into(),
@@ -175,6 +206,10 @@ impl Stacks for Script {
     async fn change_set(&self, _id: &str) -> Result<ChangeSet, AwsError> {
         self.called("change-set")?;
         Ok(self.set.clone().expect("the test has a change set"))
+    }
+    async fn change_sets(&self, _stack: &str) -> Result<Vec<Listed>, AwsError> {
+        self.called("change-sets")?;
+        Ok(self.sets.lock().unwrap().clone())
     }
     async fn findings(&self, _change_set: &str) -> Result<Vec<Finding>, AwsError> {
         self.called("findings")?;
@@ -223,6 +258,10 @@ impl Stacks for Script {
     async fn protect(&self, _stack: &str, on: bool) -> Result<(), AwsError> {
         self.called(if on { "protect" } else { "unprotect" })
     }
+    async fn file_systems(&self) -> Result<Vec<Storage>, AwsError> {
+        self.called("file-systems")?;
+        Ok(self.storage.clone())
+    }
     async fn delete_file_system(&self, _id: &str) -> Result<(), AwsError> {
         self.called("delete-file-system")
     }
@@ -238,6 +277,7 @@ impl Stacks for Script {
 fn blueprint() -> Blueprint {
     Blueprint {
         stack: "mqaws-qm1".into(),
+        queue_manager: "QM1".into(),
         template: "{}".into(),
         parameters: BTreeMap::new(),
         tags: BTreeMap::new(),
@@ -274,7 +314,24 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn planned(cloud: &Script) -> Result<Plan, DeployError> {
-    wait(plan(cloud, &blueprint(), PACE, &Stop::never(), &mut |_: Step| {}))
+    planned_with(
+        cloud,
+        Consent {
+            new_storage: false,
+            clear: true,
+        },
+    )
+}
+
+fn planned_with(cloud: &Script, consent: Consent) -> Result<Plan, DeployError> {
+    wait(plan(
+        cloud,
+        &blueprint(),
+        consent,
+        PACE,
+        &Stop::never(),
+        &mut |_: Step| {},
+    ))
 }
 
 fn carried_out(cloud: &Script, stop: &Stop) -> (Result<Settled, DeployError>, Vec<Step>) {

@@ -8,7 +8,7 @@
 
 use super::cause;
 use super::execute::token;
-use super::kept::Kept;
+use super::kept::{Kept, kept};
 use super::plan::Plan;
 use super::ports::{Event, Stacks};
 use super::watch::{Observer, Pace, Step};
@@ -63,8 +63,16 @@ impl Undo {
     }
 }
 
-/// Undoes an operation under way; `None` when the call failed in a way that may pass.
-pub(super) async fn begin<C: Readings + Stacks>(cloud: &C, plan: &Plan, stack_id: &str) -> Option<Undo> {
+/// Undoes an operation under way; `None` when the call failed in a way that may pass. `events` are those since its beginning.
+pub(super) async fn begin<C: Readings + Stacks>(
+    cloud: &C,
+    plan: &Plan,
+    stack_id: &str,
+    events: &[Event],
+) -> Option<Undo> {
+    if is_overtaken(events, plan, stack_id) {
+        return Some(Undo::TooLate);
+    }
     let (done, asked) = if plan.fresh {
         let unreached = unreached(cloud, stack_id).await;
         let asked = cloud.delete_stack(stack_id, plan.role.as_deref(), &token("undo")).await;
@@ -78,6 +86,14 @@ pub(super) async fn begin<C: Readings + Stacks>(cloud: &C, plan: &Plan, stack_id
         Err(error) if error.is_wrong_status() => Some(Undo::TooLate),
         Err(error) => Some(Undo::Refused(error)),
     }
+}
+
+/// Whether ours is over and what goes on is another's operation, which is not ours to stop.
+fn is_overtaken(events: &[Event], plan: &Plan, stack_id: &str) -> bool {
+    let updates = events
+        .iter()
+        .filter(|e| e.is_of_stack(stack_id) && e.status == "UPDATE_IN_PROGRESS");
+    updates.count() > usize::from(!plan.fresh)
 }
 
 async fn unreached<C: Readings>(cloud: &C, stack_id: &str) -> bool {
@@ -94,10 +110,19 @@ async fn unreached<C: Readings>(cloud: &C, stack_id: &str) -> bool {
     true
 }
 
-/// Deletes the file systems among what was kept; returns those that are deleted.
-pub(super) async fn clear<C: Stacks>(cloud: &C, kept: &[Kept], pace: Pace, observer: &mut impl Observer) -> Vec<Kept> {
+/// Deletes the file systems among what was kept that the operation itself made; returns those that are deleted.
+pub(super) async fn clear<C: Stacks>(
+    cloud: &C,
+    events: &[Event],
+    pace: Pace,
+    observer: &mut impl Observer,
+) -> Vec<Kept> {
+    let made = |one: &Kept| {
+        let mut of_it = events.iter().filter(|e| e.physical.as_deref() == Some(&one.id));
+        of_it.any(|e| e.status.starts_with("CREATE_"))
+    };
     let mut cleared = Vec::new();
-    for one in kept.iter().filter(|k| k.is_file_system()) {
+    for one in kept(events).iter().filter(|k| k.is_file_system() && made(k)) {
         match delete(cloud, &one.id, pace).await {
             Ok(()) => {
                 observer.tell(Step::Note(format!("{one} deleted: no client can have reached it")));

@@ -4,8 +4,10 @@
 //! part is either a fact or the reason why it could not be read.
 
 pub mod ports;
+mod size;
 pub mod status;
 
 pub use ports::{
     Alarm, FileSystem, Group, LoadBalancer, Member, ReadError, Readings, Resource, Stack, StackStatus, Target,
 };
+pub use size::megabytes;

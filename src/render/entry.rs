@@ -88,6 +88,8 @@ pub mod names {
     pub const TERMINATING_HOOK: &str = "mqaws-terminating";
     /// The tag that carries the stack's name.
     pub const STACK_TAG: &str = "mqaws:stack";
+    /// The tag of the file system that carries the queue manager's name, with `:` for `%`.
+    pub const QUEUE_MANAGER_TAG: &str = "mqaws:queue-manager";
     /// The tag that allows failover tests to inject faults.
     pub const ALLOW_FAULTS_TAG: &str = "mqaws:allow-faults";
 }

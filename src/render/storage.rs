@@ -3,7 +3,7 @@
 use super::entry::{names, tags};
 use super::parameters::only_if;
 use crate::model::{Deployment, Mount};
-use crate::template::{DeletionPolicy, Resource, Template, Value, get_att, list, object, reference, sub};
+use crate::template::{DeletionPolicy, Function, Resource, Template, Value, get_att, list, object, reference, sub};
 
 const CLIENT: [&str; 3] = [
     "elasticfilesystem:ClientMount",
@@ -43,6 +43,19 @@ fn who_mounts(mount: Mount) -> Value {
     }
 }
 
+/// Its stack and its queue manager, so that whoever finds it without its stack knows what it holds.
+fn file_system_tags() -> Value {
+    // EFS takes no `%` in the value of a tag, and a queue manager's name has no `:`.
+    let parts = Value::call(Function::Split, list!["%", reference("QueueManagerName")]);
+    let name = Value::call(Function::Join, list![":", parts]);
+    let mut all = match tags() {
+        Value::List(all) => all,
+        one => vec![one],
+    };
+    all.push(object! { "Key" => names::QUEUE_MANAGER_TAG, "Value" => name });
+    Value::List(all)
+}
+
 /// Adds the file system with its policy, a mount target in each zone, and the application's user.
 pub(super) fn add(template: &mut Template, deployment: &Deployment) {
     let properties = object! {
@@ -53,7 +66,7 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
         "ProvisionedThroughputInMibps" => only_if("HasProvisionedThroughput", reference("ProvisionedThroughput")),
         "BackupPolicy" => object! { "Status" => reference("Backup") },
         "FileSystemPolicy" => object! { "Version" => "2012-10-17", "Statement" => who_mounts(deployment.storage.mount) },
-        "FileSystemTags" => tags(),
+        "FileSystemTags" => file_system_tags(),
     };
     let mut file_system = Resource::new("AWS::EFS::FileSystem", properties);
     // The data outlives the stack; an empty file system of a failed creation need not.

@@ -5,7 +5,7 @@ mod view;
 
 use super::super::local::Start;
 use super::super::plan::place;
-use super::super::words::{megabytes, row};
+use super::super::words::row;
 use super::super::{CliError, Context, Failure, Interrupt, Outcome, timed};
 use super::{ImageSettings, configuration, contents, document};
 use crate::aws::{Clients, Identity};
@@ -14,6 +14,7 @@ use crate::image::{
 };
 use crate::model::config::Loaded;
 use crate::model::{Connect, Engine, Package};
+use crate::observe::megabytes;
 use crate::remedy::ExitKind;
 use crate::render::packer::Rendering;
 use serde_json::json;

@@ -3,7 +3,6 @@
 use super::service::{Efs, need, one_of, page};
 use super::state::{FileSystem, bad, must_be_available};
 use crate::lab::api::{ACCOUNT, ApiError, ApiResult, Cloud, flag, text};
-use crate::lab::edge;
 use crate::lab::{clock, ids};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -71,7 +70,7 @@ impl Efs {
                 )
             })
         });
-        let tags = edge::tags(p, "Tags", "BadRequest")?;
+        let tags = super::state::tags(p)?;
         let id = format!("fs-{}", ids::hex(17));
         let directory = self.directory.join(&id);
         let made = self.with(|s, now| {

@@ -134,7 +134,7 @@ impl Efs {
             Some(id) => id,
             None => need(p, "FileSystemId")?,
         };
-        let tags = edge::tags(p, "Tags", "BadRequest")?;
+        let tags = super::state::tags(p)?;
         let gone = texts(p, "TagKeys");
         self.with(|s, _| {
             let found = s.file_system(&id)?;

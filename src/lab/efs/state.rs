@@ -187,6 +187,19 @@ pub(super) fn bad(message: impl Into<String>) -> ApiError {
     ApiError::new("BadRequest", message)
 }
 
+/// The tags of a call, with the letters that EFS takes: fewer than other services do.
+pub(super) fn tags(params: &Value) -> Result<Vec<(String, String)>, ApiError> {
+    let tags = crate::lab::edge::tags(params, "Tags", "BadRequest")?;
+    let taken = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c));
+    match tags.iter().find(|(key, value)| !taken(key) || !taken(value)) {
+        None => Ok(tags),
+        Some((key, value)) => Err(bad(format!(
+            "1 validation error detected: tag '{key}' or its value '{value}' failed to satisfy constraint: Member must satisfy \
+             regular expression pattern: ^([\\p{{L}}\\p{{Z}}\\p{{N}}_.:/=+\\-@]*)$"
+        ))),
+    }
+}
+
 /// Refuses a file system that is not `available`.
 pub(super) fn must_be_available(id: &str, state: &str) -> Result<(), ApiError> {
     if state == "available" {

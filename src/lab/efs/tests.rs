@@ -162,6 +162,11 @@ async fn what_aws_refuses_is_refused() {
         ),
         (
             "CreateFileSystem",
+            json!({ "CreationToken": "u", "Tags": [{ "Key": "a", "Value": "A%B" }] }),
+            bad(),
+        ),
+        (
+            "CreateFileSystem",
             json!({ "CreationToken": "u", "Typo": 1 }),
             ("UnknownParameter".into(), 400),
         ),

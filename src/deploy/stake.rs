@@ -1,0 +1,156 @@
+//! Data that a deployment would put out of reach, or start beside, without anybody having said so.
+
+use super::ports::Blueprint;
+use super::standing::is_ours;
+use crate::model::QueueManagerName;
+use crate::observe::ports::{Readings, Stack};
+use crate::remedy::{ExitKind, Remedy};
+use serde::Serialize;
+
+pub use super::storage::KeptStorage;
+
+/// Parameter and output of the template that name the queue manager; also what `--allow-replace` takes for it.
+pub const QUEUE_MANAGER: &str = "QueueManagerName";
+
+/// Names that are tried for a stack of its own.
+const MOST_NAMES: usize = 9;
+
+/// Another queue manager in the place of the one that a stack holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rename {
+    /// The one that is deployed.
+    pub from: String,
+    /// The one that would take its place.
+    pub to: String,
+    /// Name of a stack that may hold the other one.
+    pub other_stack: String,
+}
+
+/// Data at stake that nobody named.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StakeError {
+    /// Another queue manager would start on the stack; the data of the one before are out of its reach.
+    #[error("stack {stack} holds queue manager {}; this change would start {} in its place", rename.from, rename.to)]
+    OtherQueueManager {
+        /// Name of the stack.
+        stack: String,
+        /// Which, and where the other one may go.
+        rename: Rename,
+        /// Options that lead to the same place, for the commands in the hint.
+        place: String,
+    },
+    /// The stack does not tell which queue manager it holds.
+    #[error(
+        "it is not known which queue manager stack {stack} holds: it has neither output nor parameter {QUEUE_MANAGER}"
+    )]
+    UnknownQueueManager {
+        /// Name of the stack.
+        stack: String,
+    },
+    /// A new file system would be made although one of before is kept.
+    #[error(
+        "queue manager {queue_manager} would start on a new, empty file system, but {} kept",
+        if kept.len() == 1 { "one of before is".to_owned() } else { format!("{} of before are", kept.len()) }
+    )]
+    KeptStorage {
+        /// Name of the queue manager.
+        queue_manager: String,
+        /// What is kept, the newest first.
+        kept: Vec<KeptStorage>,
+    },
+}
+
+impl Remedy for StakeError {
+    fn exit(&self) -> ExitKind {
+        ExitKind::Precondition
+    }
+
+    fn details(&self) -> Vec<(String, String)> {
+        match self {
+            Self::KeptStorage { kept, .. } => {
+                let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+                vec![("kept".to_owned(), kept.join("\n"))]
+            }
+            Self::OtherQueueManager { .. } | Self::UnknownQueueManager { .. } => Vec::new(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::OtherQueueManager { stack, rename, place } => {
+                let Rename { from, to, other_stack } = rename;
+                format!(
+                    "{to} is a stack of its own: `mqaws deploy{place} --stack {other_stack} --queue-manager {to}`\n\
+                     if {from} was meant: `mqaws deploy{place} --stack {stack} --queue-manager {from}`\n\
+                     to put {from} aside nevertheless: --allow-replace {QUEUE_MANAGER} (its data stay on the file system)"
+                )
+            }
+            Self::UnknownQueueManager { stack } => format!(
+                "choose another name with --stack, or see what it is: `aws cloudformation describe-stacks --stack-name \
+                 {stack}`"
+            ),
+            Self::KeptStorage { .. } => {
+                "to start empty nevertheless: --new-storage (what is kept stays as it is, and its messages with it)"
+                    .into()
+            }
+        })
+    }
+
+    fn left(&self) -> Option<String> {
+        Some("nothing was changed".into())
+    }
+}
+
+/// The queue manager that a stack was deployed with.
+pub(super) fn deployed(stack: &Stack) -> Option<&str> {
+    // What is deployed is in the outputs; one that failed before it had any still has its parameters.
+    let found = stack
+        .outputs
+        .get(QUEUE_MANAGER)
+        .or_else(|| stack.parameters.get(QUEUE_MANAGER));
+    found.map(String::as_str)
+}
+
+/// Whether a blueprint would put another queue manager in the place of the one that the stack holds.
+pub(super) async fn rename<C: Readings>(
+    cloud: &C,
+    stack: &Stack,
+    blueprint: &Blueprint,
+) -> Result<Option<Rename>, StakeError> {
+    let from = deployed(stack).ok_or_else(|| StakeError::UnknownQueueManager {
+        stack: stack.name.clone(),
+    })?;
+    if from == blueprint.queue_manager {
+        return Ok(None);
+    }
+    Ok(Some(Rename {
+        from: from.to_owned(),
+        to: blueprint.queue_manager.clone(),
+        other_stack: other_stack(cloud, blueprint).await,
+    }))
+}
+
+/// A name for the stack of the other queue manager: the one that has it already, or else one that nobody has.
+async fn other_stack<C: Readings>(cloud: &C, blueprint: &Blueprint) -> String {
+    let own = match QueueManagerName::new(&blueprint.queue_manager) {
+        Ok(name) => name.default_stack().to_string(),
+        Err(_) => blueprint.stack.clone(),
+    };
+    let numbered = (2..=MOST_NAMES).map(|n| format!("{own}-{n}"));
+    let mut names: Vec<String> = std::iter::once(own.clone()).chain(numbered).collect();
+    names.retain(|name| *name != blueprint.stack);
+    for name in &names {
+        let fits = match cloud.stack(name).await {
+            Ok(Some(stack)) if !stack.status.is_deleted() => {
+                is_ours(&stack) && deployed(&stack) == Some(&blueprint.queue_manager)
+            }
+            // What cannot be read now is found out by whoever takes the name.
+            Ok(_) | Err(_) => true,
+        };
+        if fits {
+            return name.clone();
+        }
+    }
+    names.pop().unwrap_or(own)
+}

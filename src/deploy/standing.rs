@@ -1,0 +1,88 @@
+//! What stands under a stack's name, and whose it is.
+
+use super::error::DeployError;
+use super::plan::STACK_TAG;
+use super::ports::{Listed, Stacks};
+use super::stake;
+use crate::aws::AwsError;
+use crate::observe::ports::{Readings, Stack};
+
+/// What a deployment finds under the stack's name.
+#[derive(Debug)]
+pub(super) enum Standing {
+    /// Nothing, or what was deleted.
+    Nothing,
+    /// Only change sets, of mqaws or none; somebody may still decide about them.
+    Review,
+    /// A stack of mqaws without a resource, which a failed deployment left.
+    Dead(Stack),
+    /// A stack of mqaws that can be updated.
+    Living(Stack),
+}
+
+/// Whether a stack is one of ours: tagged by mqaws, or made from its template by other means.
+pub(super) fn is_ours(stack: &Stack) -> bool {
+    stack.tags.get(STACK_TAG).is_some_and(|name| *name == stack.name)
+        || (stack.outputs.contains_key(stake::QUEUE_MANAGER) && stack.outputs.contains_key("FileSystemId"))
+}
+
+/// Whether a stack in review holds nothing but change sets of mqaws, this run's or another's.
+///
+/// Such a stack has no tags yet: the change sets do. Without any it is nobody's.
+pub(super) async fn is_our_review<C: Stacks>(cloud: &C, stack: &Stack) -> Result<bool, AwsError> {
+    if is_ours(stack) {
+        return Ok(true);
+    }
+    let ours = |set: &Listed| set.tags.get(STACK_TAG).is_some_and(|name| *name == stack.name);
+    Ok(cloud.change_sets(&stack.id).await?.iter().all(ours))
+}
+
+/// What stands there, when a deployment may go on from it.
+///
+/// # Errors
+/// [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Foreign`], [`DeployError::Aws`].
+pub(super) async fn standing<C: Readings + Stacks>(cloud: &C, found: Option<Stack>) -> Result<Standing, DeployError> {
+    let Some(stack) = found.filter(|s| !s.status.is_deleted()) else {
+        return Ok(Standing::Nothing);
+    };
+    if stack.status.is_review() {
+        return match is_our_review(cloud, &stack).await? {
+            true => Ok(Standing::Review),
+            false => Err(DeployError::Foreign { stack: stack.name }),
+        };
+    }
+    if stack.status.is_busy() {
+        return Err(DeployError::Busy {
+            stack: stack.name,
+            status: stack.status.0,
+        });
+    }
+    let ours = is_ours(&stack);
+    let stuck = |stack: Stack| DeployError::Stuck {
+        stack: stack.name,
+        status: stack.status.0,
+        reason: stack.reason,
+        ours,
+    };
+    if stack.status.is_dead() {
+        let resources = cloud.resources(&stack.id).await?;
+        let empty = resources
+            .iter()
+            .all(|r| matches!(r.status.as_str(), "DELETE_COMPLETE" | "DELETE_SKIPPED"));
+        return match ours && empty {
+            true => Ok(Standing::Dead(stack)),
+            false => Err(stuck(stack)),
+        };
+    }
+    if matches!(
+        stack.status.0.as_str(),
+        "UPDATE_ROLLBACK_FAILED" | "DELETE_FAILED" | "UPDATE_FAILED"
+    ) {
+        return Err(stuck(stack));
+    }
+    if ours {
+        Ok(Standing::Living(stack))
+    } else {
+        Err(DeployError::Foreign { stack: stack.name })
+    }
+}

@@ -1,0 +1,117 @@
+//! File systems that earlier stacks left, so that nobody starts empty beside kept messages without knowing it.
+
+use super::plan::STACK_TAG;
+use super::ports::{Stacks, Storage};
+use super::stake;
+use crate::aws::AwsError;
+use crate::observe::megabytes;
+use crate::observe::ports::{Readings, Stack};
+use crate::render::names::QUEUE_MANAGER_TAG;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// Tag by which CloudFormation names the stack that made something; it outlives the stack.
+const STACK_ID_TAG: &str = "aws:cloudformation:stack-id";
+
+/// A file system that holds what a stack left, and that no stack uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptStorage {
+    /// Id.
+    pub id: String,
+    /// Metered size in bytes.
+    pub bytes: u64,
+    /// Queue manager whose data it holds; `None` when neither its tags nor its stack tell.
+    pub queue_manager: Option<String>,
+    /// Name of the stack that it is of.
+    pub stack: String,
+    /// When it was made, on AWS's clock; `None` when AWS does not tell.
+    #[serde(serialize_with = "as_text")]
+    pub created: Option<Timestamp>,
+}
+
+impl fmt::Display for KeptStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = match &self.queue_manager {
+            Some(name) => format!("queue manager {name}"),
+            None => "queue manager not known".to_owned(),
+        };
+        let made = self
+            .created
+            .map(|at| at.strftime(", made %Y-%m-%d %H:%M:%S UTC").to_string());
+        write!(
+            f,
+            "file system {}, {}, {of}, of stack {}{}",
+            self.id,
+            megabytes(self.bytes),
+            self.stack,
+            made.unwrap_or_default()
+        )
+    }
+}
+
+fn as_text<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(|at| at.to_string()).serialize(serializer)
+}
+
+/// The file systems of that stack's name or of that queue manager that no living stack has; the newest first.
+///
+/// # Errors
+/// [`AwsError`]: as long as anything cannot be read, nothing is known to be kept by nobody.
+pub(super) async fn kept_beside<C: Readings + Stacks>(
+    cloud: &C,
+    stack: &str,
+    queue_manager: &str,
+) -> Result<Vec<KeptStorage>, AwsError> {
+    let mut kept = Vec::new();
+    for storage in cloud.file_systems().await? {
+        let goes = matches!(storage.state.as_str(), "deleting" | "deleted");
+        let Some(of_stack) = storage.tags.get(STACK_TAG).filter(|_| !goes) else {
+            continue;
+        };
+        let tagged = storage.tags.get(QUEUE_MANAGER_TAG).map(|value| untagged(value));
+        let other = |name: &Option<String>| name.as_deref() != Some(queue_manager);
+        if of_stack != stack && tagged.is_some() && other(&tagged) {
+            continue;
+        }
+        let stack_id = storage.tags.get(STACK_ID_TAG);
+        let owner = cloud.stack(stack_id.unwrap_or(of_stack)).await?;
+        if let Some(owner) = &owner
+            && has(cloud, owner, &storage).await?
+        {
+            continue;
+        }
+        // Under the name alone there may be a later stack by now.
+        let maker = owner.as_ref().filter(|_| stack_id.is_some());
+        let holds = tagged.or_else(|| maker.and_then(stake::deployed).map(str::to_owned));
+        if of_stack != stack && other(&holds) {
+            continue;
+        }
+        kept.push(KeptStorage {
+            stack: of_stack.clone(),
+            queue_manager: holds,
+            id: storage.id,
+            bytes: storage.bytes,
+            created: storage.created,
+        });
+    }
+    kept.sort_by(|a, b| (b.created, &a.id).cmp(&(a.created, &b.id)));
+    Ok(kept)
+}
+
+/// Whether a file system is one of a stack's resources.
+async fn has<C: Readings>(cloud: &C, stack: &Stack, storage: &Storage) -> Result<bool, AwsError> {
+    if stack.status.is_deleted() {
+        return Ok(false);
+    }
+    let resources = cloud.resources(&stack.id).await?;
+    let left = |status: &str| matches!(status, "DELETE_COMPLETE" | "DELETE_SKIPPED");
+    Ok(resources
+        .iter()
+        .any(|r| r.physical.as_deref() == Some(&storage.id) && !left(&r.status)))
+}
+
+/// The name in a tag: EFS takes no `%` in a value, and a queue manager's name has no `:`.
+fn untagged(value: &str) -> String {
+    value.replace(':', "%")
+}
