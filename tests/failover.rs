@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // A test that cannot read its report has failed.
 #![cfg(feature = "cli")]
 
+#[path = "failover/alive.rs"]
+mod alive;
 #[path = "failover/elsewhere.rs"]
 mod elsewhere;
 #[allow(dead_code, reason = "other tests call more")]

@@ -4,7 +4,7 @@ use super::clients::Clients;
 use super::command;
 use super::error::{AwsError, wrap};
 use crate::failover::Fault;
-use crate::failover::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target};
+use crate::failover::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
 use crate::remedy::Remedy;
@@ -14,15 +14,6 @@ use aws_sdk_secretsmanager as secretsmanager;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-
-/// Tag on the group while a test is going on; its value names who and until when.
-const TURN: &str = "mqaws:under-test";
-
-/// A mark that is older is of a test that was broken off.
-const TURN_LASTS: Duration = Duration::from_secs(4 * 3600);
-
-/// Between the two parts of the value of [`TURN`].
-const UNTIL: &str = " until ";
 
 /// Alarms of a stack by their logical ids.
 const ALARMS: [&str; 4] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm", "FenceAlarm"];
@@ -69,43 +60,6 @@ impl Clients {
         });
         asked.await.ok().flatten()
     }
-
-    async fn turn(&self, group: &str) -> Result<Option<String>, AwsError> {
-        let call = autoscaling::Client::new(self.config())
-            .describe_auto_scaling_groups()
-            .auto_scaling_group_names(group);
-        let answer = wrap("autoscaling:DescribeAutoScalingGroups", call.send().await)?;
-        let tags = answer
-            .auto_scaling_groups()
-            .first()
-            .map(|group| group.tags())
-            .unwrap_or_default();
-        let value = tags
-            .iter()
-            .find(|tag| tag.key() == Some(TURN))
-            .and_then(|tag| tag.value());
-        Ok(value.map(str::to_owned))
-    }
-
-    async fn set_turn(&self, group: &str, value: Option<&str>) -> Result<(), AwsError> {
-        let client = autoscaling::Client::new(self.config());
-        let tag = autoscaling::types::Tag::builder()
-            .key(TURN)
-            .resource_id(group)
-            .resource_type("auto-scaling-group")
-            .propagate_at_launch(false);
-        match value {
-            Some(value) => {
-                let call = client.create_or_update_tags().tags(tag.value(value).build());
-                wrap("autoscaling:CreateOrUpdateTags", call.send().await).map(|_| ())
-            }
-            None => wrap(
-                "autoscaling:DeleteTags",
-                client.delete_tags().tags(tag.build()).send().await,
-            )
-            .map(|_| ()),
-        }
-    }
 }
 
 fn failed(attempted: String, error: AwsError) -> CloudError {
@@ -116,13 +70,6 @@ fn failed(attempted: String, error: AwsError) -> CloudError {
         hint,
         exit,
     }
-}
-
-/// Who holds the turn, when the mark is not one of a broken-off test.
-fn holder(value: &str, now: jiff::Timestamp) -> Option<String> {
-    let (holder, until) = value.rsplit_once(UNTIL).unwrap_or((value, ""));
-    let over = until.parse::<jiff::Timestamp>().is_ok_and(|until| until < now);
-    (!over).then(|| holder.to_owned())
 }
 
 impl Cloud for Clients {
@@ -338,63 +285,58 @@ impl Cloud for Clients {
         })
     }
 
-    fn take_turn<'a>(&'a self, target: &'a Target, holder_name: &'a str) -> Answer<'a, Option<String>> {
+    fn turn<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Turn>> {
         Box::pin(async move {
-            let attempted = || format!("mark group {} as under test", target.group);
-            let turn = || async {
-                self.turn(&target.group)
-                    .await
-                    .map_err(|error| failed(attempted(), error))
-            };
-            let now = jiff::Timestamp::now();
-            if let Some(other) = turn().await?.and_then(|value| holder(&value, now)) {
-                return Ok(Some(other));
-            }
-            let value = format!("{holder_name}{UNTIL}{}", now + TURN_LASTS);
-            self.set_turn(&target.group, Some(&value))
+            let attempted = format!("read the mark of a test on group {}", target.group);
+            self.turn_of(&target.group)
                 .await
-                .map_err(|error| failed(attempted(), error))?;
-            // Tags know no compare-and-set; whoever wrote last has the turn.
-            let now_there = turn().await?;
-            Ok(now_there
-                .filter(|there| *there != value)
-                .and_then(|there| holder(&there, now)))
+                .map_err(|error| failed(attempted, error))
         })
     }
 
-    fn end_turn<'a>(&'a self, target: &'a Target, holder_name: &'a str) -> Answer<'a, ()> {
+    fn take_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, Option<Turn>> {
         Box::pin(async move {
-            let attempted = || format!("take the mark of the test from group {}", target.group);
-            let there = self
-                .turn(&target.group)
+            let now = jiff::Timestamp::now();
+            let others = |turn: Option<Turn>| turn.filter(|turn| turn.holder != holder && !turn.is_over(now));
+            if let Some(other) = others(Cloud::turn(self, target).await?) {
+                return Ok(Some(other));
+            }
+            let attempted = format!("mark group {} as under test", target.group);
+            self.mark_turn(&target.group, holder)
                 .await
-                .map_err(|error| failed(attempted(), error))?;
+                .map_err(|error| failed(attempted, error))?;
+            // Tags know no compare-and-set; whoever wrote last has the turn.
+            Ok(others(Cloud::turn(self, target).await?))
+        })
+    }
+
+    fn keep_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let there = Cloud::turn(self, target).await?;
+            if there.is_none_or(|turn| turn.holder != holder) {
+                return Ok(false);
+            }
+            let attempted = format!("renew the mark of the test on group {}", target.group);
+            self.mark_turn(&target.group, holder)
+                .await
+                .map_err(|error| failed(attempted, error))?;
+            Ok(true)
+        })
+    }
+
+    fn end_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
             // Another's turn is not ours to end.
-            if there.is_some_and(|value| value.starts_with(holder_name)) {
-                self.set_turn(&target.group, None)
+            if Cloud::turn(self, target)
+                .await?
+                .is_some_and(|turn| turn.holder == holder)
+            {
+                let attempted = format!("take the mark of the test from group {}", target.group);
+                self.unmark_turn(&target.group)
                     .await
-                    .map_err(|error| failed(attempted(), error))?;
+                    .map_err(|error| failed(attempted, error))?;
             }
             Ok(())
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_turn_ends_by_itself() {
-        let now: jiff::Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
-        for (value, expected) in [
-            ("ann process 1 until 2026-01-01T13:00:00Z", Some("ann process 1")),
-            ("ann process 1 until 2026-01-01T11:00:00Z", None),
-            // What cannot be read is somebody's.
-            ("ann", Some("ann")),
-            ("ann until noon", Some("ann")),
-        ] {
-            assert_eq!(holder(value, now).as_deref(), expected, "{value}");
-        }
     }
 }

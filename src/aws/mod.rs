@@ -26,6 +26,8 @@ mod readings;
 mod stacks;
 #[cfg(feature = "cli")]
 mod surroundings;
+#[cfg(feature = "cli")]
+mod turns;
 
 #[cfg(feature = "cli")]
 pub use clients::{Choice, Clients, Identity, LocalCloud};

@@ -33,11 +33,16 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
     /// Undo what a broken-off test left: its queues and its mark on the stack
-    #[command(after_help = "Examples:\n  mqaws failover-test heal --stack mqaws-qm1")]
+    #[command(
+        after_help = "Examples:\n  mqaws failover-test heal --stack mqaws-qm1\n\nRefused while the test goes on, or may: on this machine its process is looked at; a test elsewhere\nrenews its mark every minute, and the mark is good for 15 minutes."
+    )]
     Heal {
         /// Name of the stack [default: as configured, `mqaws-qm1`]
         #[arg(long, value_name = "NAME")]
         stack: Option<String>,
+        /// Also while the test goes on, or may: its measurement is ruined
+        #[arg(long)]
+        force: bool,
     },
     /// Count a ledger file again, from nothing but its bits
     #[command(after_help = "Examples:\n  mqaws failover-test verify ledger.bin")]
@@ -134,7 +139,7 @@ pub struct Test {
 /// Those of [`failover::run`] and [`failover::heal`]; a report that cannot be written.
 pub fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
-        Some(Action::Heal { stack }) => heal(context, stack),
+        Some(Action::Heal { stack, force }) => heal(context, stack, force),
         Some(Action::Verify { file }) => verify(context, &file),
         None => test(context, args.test),
     }
@@ -179,14 +184,14 @@ fn test(context: &Context, args: Test) -> Outcome {
     })
 }
 
-fn heal(context: &Context, stack_name: Option<String>) -> Outcome {
+fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
     let (loaded, name) = stack(context, stack_name)?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         if !clients.is_local() {
             context.confirm_name("This deletes the queues of a test and takes its mark away", &name)?;
         }
-        let left = failover::heal(&clients, &name, journal(&name).as_deref()).await?;
+        let left = failover::heal(&clients, &name, journal(&name).as_deref(), force).await?;
         let output = context.output();
         if output.is_json() {
             output.document(&json!({ "schema": "mqaws.heal/1", "stack": name, "left": left }));

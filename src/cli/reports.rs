@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// Written and removed again to see whether a folder takes a report; about as long as one.
-const TRIAL: [u8; 64 << 10] = [0; 64 << 10];
+static TRIAL: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Where a report went.
 #[derive(Debug)]

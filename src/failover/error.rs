@@ -123,6 +123,22 @@ pub enum FailoverError {
         /// Of these, never received.
         lost: u64,
     },
+    /// Somebody took the mark of this test away while it ran, and with it perhaps its queues.
+    #[error("the mark of this test on stack {stack} was taken away while it ran")]
+    TurnLost {
+        /// Stack.
+        stack: String,
+    },
+    /// What is to be undone belongs to a test that goes on, or may.
+    #[error("stack {stack} is under test by {holder}: {why}")]
+    StillRuns {
+        /// Stack.
+        stack: String,
+        /// Who tests it.
+        holder: String,
+        /// What speaks for that.
+        why: String,
+    },
     /// The test ended with this error after it had changed something.
     #[error("{cause}")]
     BrokenOff {
@@ -156,7 +172,7 @@ impl Remedy for FailoverError {
             Self::Interrupted { .. } => ExitKind::Interrupted,
             Self::BrokenOff { cause, .. } => cause.exit(),
             Self::Lost { .. } => ExitKind::Lost,
-            Self::NotDurable { .. } | Self::Elsewhere { .. } => ExitKind::Inconclusive,
+            Self::NotDurable { .. } | Self::Elsewhere { .. } | Self::TurnLost { .. } => ExitKind::Inconclusive,
             _ => ExitKind::Precondition,
         }
     }
@@ -196,6 +212,10 @@ impl Remedy for FailoverError {
                 format!("find out where {endpoint} leads (--amqp-url, a port forward, a DNS name): another queue manager took the messages")
             }
             Self::Lost { .. } => "nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep".into(),
+            Self::TurnLost { .. } => "let one test at a time run, and heal only what is over; then test again".into(),
+            Self::StillRuns { .. } => {
+                "wait for it, or end it where it runs; `mqaws failover-test heal --force` takes its mark and its queues away all the same, which ruins it".into()
+            }
             Self::Journal { .. } => "give a folder that can be written".into(),
             Self::Interrupted { .. } => return None,
         })
@@ -208,7 +228,7 @@ impl Remedy for FailoverError {
             Self::Elsewhere {
                 endpoint, queue, there, ..
             } if *there > 0 => Some(format!("{there} messages of this test on {queue} at {endpoint}")),
-            Self::Cloud(_) | Self::NoBacklog { .. } | Self::Lost { .. } => None,
+            Self::Cloud(_) | Self::NoBacklog { .. } | Self::Lost { .. } | Self::TurnLost { .. } => None,
             _ => Some("nothing was changed".into()),
         }
     }
@@ -236,6 +256,6 @@ pub(super) fn injected(faults: &[String]) -> Option<String> {
         more => format!("{more} faults, the last {last}"),
     };
     Some(format!(
-        "a stack that recovers by itself from what was injected: {which}"
+        "a stack that recovers by itself from what was asked for: {which}"
     ))
 }

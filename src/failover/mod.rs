@@ -18,6 +18,7 @@ mod entry;
 mod error;
 mod fill;
 pub mod gap;
+mod holder;
 pub mod id;
 mod inject;
 mod journal;

@@ -119,6 +119,23 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
+/// The mark of a test on a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Who tests it.
+    pub holder: String,
+    /// A mark that is not renewed by then is of a test that was broken off; absent when that is not known.
+    pub until: Option<jiff::Timestamp>,
+}
+
+impl Turn {
+    /// Whether it was not renewed in time.
+    #[must_use]
+    pub fn is_over(&self, now: jiff::Timestamp) -> bool {
+        self.until.is_some_and(|until| until < now)
+    }
+}
+
 /// What to do with the test's own queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
@@ -180,8 +197,14 @@ pub trait Cloud: Send + Sync {
     /// State of an instance as EC2 names it, e.g. `running`; `None` when EC2 does not know it any more.
     fn instance_state<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<String>>;
 
-    /// Marks the stack as under test by `holder`; returns who already does, and then changes nothing.
-    fn take_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, Option<String>>;
+    /// The mark of a test on the stack, also one that is over.
+    fn turn<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Turn>>;
+
+    /// Marks the stack as under test by `holder`; returns the mark of another whose test is not over, and then changes nothing.
+    fn take_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, Option<Turn>>;
+
+    /// Renews the mark of `holder`; false when it is not there any more, and then nothing is changed.
+    fn keep_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, bool>;
 
     /// Takes the mark of `holder` away again.
     fn end_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, ()>;

@@ -4,13 +4,15 @@ use super::amqp::{Amqp10, AmqpTimes};
 use super::assemble::rfc3339;
 use super::client::Driver;
 use super::error::{FailoverError, injected};
+use super::holder::{self, Holder, Life};
 use super::journal::Journal;
-use super::port::{Cloud, Credentials};
+use super::port::{Cloud, Credentials, Turn};
 use super::preflight;
 use super::report::{Report, Run};
 use super::scenario::{Pace, Scenario};
-use super::session::Session;
+use super::session::{Cleaned, Session};
 use super::tls::AMQPS;
+use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -104,13 +106,22 @@ pub(super) async fn run_with(
     preflight::foreign(&target, &status, &scenario.consent)?;
     let credentials = cloud.credentials(&target).await?;
     let driver = dial(&endpoint, &credentials)?;
-    let holder = format!("{} since {}", whoami(), rfc3339(unix_ns(SystemTime::now())));
+    let holder = own_holder();
+    let busy = |other: Turn| FailoverError::Busy {
+        stack: scenario.stack.clone(),
+        holder: holder::named(&other.holder),
+    };
+    // Looked at before the journal is begun: it may be that of the test that goes on.
+    if let Some(other) = cloud
+        .turn(&target)
+        .await?
+        .filter(|turn| !turn.is_over(Timestamp::now()))
+    {
+        return Err(busy(other));
+    }
     let mut journal = Journal::begin(scenario.journal.as_deref(), &scenario.stack, &holder)?;
-    if let Some(holder) = cloud.take_turn(&target, &holder).await? {
-        return Err(FailoverError::Busy {
-            stack: target.stack.clone(),
-            holder,
-        });
+    if let Some(other) = cloud.take_turn(&target, &holder).await? {
+        return Err(busy(other));
     }
     let session = Session {
         cloud,
@@ -120,11 +131,13 @@ pub(super) async fn run_with(
         driver,
         scenario,
         watch,
+        holder,
     };
     let mut stopped = stop.clone();
     let mut report = session.report(&status, &[]);
     let result = tokio::select! {
         result = session.work(instance, status, &mut report, &mut journal) => result,
+        lost = session.keep_turn() => Err(lost),
         Ok(_) = stopped.wait_for(|stop| *stop) => Err(FailoverError::Interrupted { left: None }),
     };
     report.conclude();
@@ -132,7 +145,7 @@ pub(super) async fn run_with(
         watch.broken_off(&report);
     }
     watch.doing("cleaning up");
-    let left = session.clean_up(&mut journal).await;
+    let Cleaned { left, interfered } = session.clean_up(&mut journal).await;
     match result {
         Err(FailoverError::Interrupted { .. }) => {
             let all: Vec<String> = left.into_iter().chain(injected(&journal.faults)).collect();
@@ -146,28 +159,56 @@ pub(super) async fn run_with(
             }
             Ok(report)
         }
+        // A queue that somebody else deleted looks like many another trouble.
+        Err(_) if interfered => Err(session.turn_lost().after(&journal.faults, &left)),
         Err(error) => Err(error.after(&journal.faults, &left)),
     }
 }
 
 /// Undoes what a broken-off test left on a stack: its queues, its mark, its journal. Returns what could not be undone.
 ///
-/// Works without the journal too; then whoever marked the stack loses the mark, so ask the user first.
+/// Works without the journal too. A test that goes on, or may, is left alone unless `force` says otherwise: without its queues it
+/// would measure a loss that is none.
 ///
 /// # Errors
-/// [`FailoverError::Cloud`] when the stack cannot be read, [`FailoverError::Journal`] when the journal cannot.
-pub async fn heal(cloud: &dyn Cloud, stack: &str, journal: Option<&Path>) -> Result<Vec<String>, FailoverError> {
+/// [`FailoverError::Cloud`] when the stack cannot be read, [`FailoverError::Journal`] when the journal cannot,
+/// [`FailoverError::StillRuns`] when the test is not over.
+pub async fn heal(
+    cloud: &dyn Cloud,
+    stack: &str,
+    journal: Option<&Path>,
+    force: bool,
+) -> Result<Vec<String>, FailoverError> {
+    let target = cloud.target(stack).await?;
+    let turn = cloud.turn(&target).await?;
+    let still_runs = |turn: &Turn, why| FailoverError::StillRuns {
+        stack: stack.to_owned(),
+        holder: holder::named(&turn.holder),
+        why,
+    };
+    if let Some(turn) = turn.as_ref().filter(|_| !force)
+        && let Life::GoesOn(why) = holder::life(turn, Timestamp::now())
+    {
+        return Err(still_runs(turn, why));
+    }
     let found = journal
         .map(Journal::read)
         .transpose()?
         .flatten()
         .filter(|journal| journal.stack == stack);
-    let target = cloud.target(stack).await?;
     let mut journal = match found {
         Some(journal) => journal,
-        // An empty name is the beginning of every name.
         None => Journal::begin(None, stack, "")?,
     };
+    // The mark that was looked at, and no other that was made since. One of its own in its place: a test that goes on sees at once
+    // whose doing it is, and none begins meanwhile.
+    if let Some(turn) = turn {
+        cloud.end_turn(&target, &turn.holder).await?;
+    }
+    journal.holder = own_holder();
+    if let Some(other) = cloud.take_turn(&target, &journal.holder).await? {
+        return Err(still_runs(&other, "it began just now".into()));
+    }
     journal.probe_queues = true;
     let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
     Ok(journal
@@ -177,6 +218,11 @@ pub async fn heal(cloud: &dyn Cloud, stack: &str, journal: Option<&Path>) -> Res
             serving.as_ref().map(|(instance, _)| instance.id.as_str()),
         )
         .await)
+}
+
+/// What a mark of this process says.
+fn own_holder() -> String {
+    Holder::own(rfc3339(unix_ns(SystemTime::now()))).to_string()
 }
 
 /// An address without a scheme is spoken to as the stack's own is.
@@ -198,11 +244,4 @@ fn split(endpoint: &str) -> (String, u16) {
 pub(super) fn unix_ns(at: SystemTime) -> i64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn whoami() -> String {
-    let user = std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "somebody".into());
-    format!("{user} process {}", std::process::id())
 }

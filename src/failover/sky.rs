@@ -1,7 +1,7 @@
 //! A cloud in memory for tests, over the toy broker.
 
 use super::Fault;
-use super::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target};
+use super::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
 use super::toy::{Defect, Toy};
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -244,17 +244,28 @@ impl Cloud for Sky {
         self.answer(|| Some(if current { "running" } else { "terminated" }.into()))
     }
 
-    fn take_turn<'a>(&'a self, _: &'a Target, holder: &'a str) -> Answer<'a, Option<String>> {
-        let mut turn = self.turn.lock().unwrap();
-        let other = turn.clone();
-        if other.is_none() {
-            *turn = Some(holder.to_owned());
-        }
-        self.answer(|| other)
+    fn turn<'a>(&'a self, _: &'a Target) -> Answer<'a, Option<Turn>> {
+        let turn = self.turn.lock().unwrap().clone();
+        self.answer(|| turn.map(|holder| Turn { holder, until: None }))
     }
 
-    fn end_turn<'a>(&'a self, _: &'a Target, _: &'a str) -> Answer<'a, ()> {
-        *self.turn.lock().unwrap() = None;
+    fn take_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, Option<Turn>> {
+        let mut turn = self.turn.lock().unwrap();
+        if turn.is_some() {
+            drop(turn);
+            return self.turn(target);
+        }
+        *turn = Some(holder.to_owned());
+        self.answer(|| None)
+    }
+
+    fn keep_turn<'a>(&'a self, _: &'a Target, holder: &'a str) -> Answer<'a, bool> {
+        let ours = self.turn.lock().unwrap().as_deref() == Some(holder);
+        self.answer(|| ours)
+    }
+
+    fn end_turn<'a>(&'a self, _: &'a Target, holder: &'a str) -> Answer<'a, ()> {
+        self.turn.lock().unwrap().take_if(|there| there == holder);
         self.answer(|| ())
     }
 }

@@ -1,6 +1,6 @@
 //! Which broker was it, and what does it do before the fault? Lies and troubles beside the fault itself.
 
-use super::super::run::{Watch, never, run};
+use super::super::run::{Watch, heal, never, run};
 use super::detour::Detour;
 use super::*;
 
@@ -175,6 +175,69 @@ async fn a_backlog_that_cannot_be_put_names_the_true_cause() {
     );
     assert!(!error.hint().unwrap().contains("storage"));
     assert!(is_untouched(&sky));
+}
+
+/// Whoever heals a stack whose test goes on is told so, and the test does not notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_living_test_is_not_healed() {
+    struct Healer(Arc<Sky>, Mutex<Vec<Result<Vec<String>, FailoverError>>>);
+    impl Watch for Healer {
+        fn doing(&self, what: &str) {
+            if what.contains("load before") {
+                let healed = tokio::task::block_in_place(|| {
+                    tokio::runtime::Handle::current().block_on(heal(self.0.as_ref(), "mqaws-qm1", None, false))
+                });
+                self.1.lock().unwrap().push(healed);
+            }
+        }
+    }
+    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let healer = Healer(sky.clone(), Mutex::default());
+    let report = run(sky.clone(), &kill(), &healer, never()).await.unwrap();
+    assert_eq!(report.exit(), ExitKind::Success);
+    let healed = healer.1.into_inner().unwrap().pop().unwrap().unwrap_err();
+    assert!(matches!(healed, FailoverError::StillRuns { .. }), "{healed}");
+    assert_eq!(healed.exit(), ExitKind::Precondition);
+    assert!(healed.hint().unwrap().contains("--force"));
+    assert!(healed.to_string().contains(&std::process::id().to_string()), "{healed}");
+}
+
+/// A mark that somebody took away, and the queues with it: what the test then misses was not lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_whose_mark_was_taken_away_proves_nothing() {
+    for other in [None, Some("somebody else")] {
+        let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+        let taken = sky.clone();
+        let watch = When("injecting", move || {
+            *taken.turn.lock().unwrap() = other.map(str::to_owned);
+        });
+        let error = run(sky.clone(), &kill(), &watch, never()).await.unwrap_err();
+        assert_eq!(error.exit(), ExitKind::Inconclusive, "{error}");
+        assert!(error.to_string().contains("was taken away"), "{error}");
+        assert!(
+            error.left().unwrap().contains("kill-queue-manager"),
+            "{:?}",
+            error.left()
+        );
+        // The queues are another test's by now.
+        assert!(!sky.deleted.load(Ordering::SeqCst));
+        assert_eq!(sky.turn.lock().unwrap().as_deref(), other);
+    }
+}
+
+/// The queue is deleted under a test that has not begun to measure: the cause is who did it, and not the endpoint.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trouble_that_somebody_else_made_is_named() {
+    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let detour = Detour::to(sky.toy.address());
+    let (way, taken) = (detour.clone(), sky.clone());
+    let watch = When("of backlog", move || {
+        *taken.turn.lock().unwrap() = None;
+        way.lead(None);
+    });
+    let error = by_detour(&sky, &detour, &watch).await.unwrap_err();
+    assert!(error.to_string().contains("was taken away"), "{error}");
+    assert_eq!(error.exit(), ExitKind::Inconclusive);
 }
 
 /// After a fault nobody is told that nothing was changed.
