@@ -125,6 +125,11 @@ fn holder(value: &str, now: jiff::Timestamp) -> Option<String> {
     (!over).then(|| holder.to_owned())
 }
 
+/// Whether a mark is of that holder; every mark is of one without a name.
+fn is_of(value: &str, holder_name: &str) -> bool {
+    holder_name.is_empty() || value.rsplit_once(UNTIL).map_or(value, |(holder, _)| holder) == holder_name
+}
+
 impl Cloud for Clients {
     fn target<'a>(&'a self, stack: &'a str) -> Answer<'a, Target> {
         Box::pin(async move {
@@ -347,7 +352,8 @@ impl Cloud for Clients {
                     .map_err(|error| failed(attempted(), error))
             };
             let now = jiff::Timestamp::now();
-            if let Some(other) = turn().await?.and_then(|value| holder(&value, now)) {
+            let other = turn().await?.and_then(|value| holder(&value, now));
+            if let Some(other) = other.filter(|other| other != holder_name) {
                 return Ok(Some(other));
             }
             let value = format!("{holder_name}{UNTIL}{}", now + TURN_LASTS);
@@ -370,7 +376,7 @@ impl Cloud for Clients {
                 .await
                 .map_err(|error| failed(attempted(), error))?;
             // Another's turn is not ours to end.
-            if there.is_some_and(|value| value.starts_with(holder_name)) {
+            if there.is_some_and(|value| is_of(&value, holder_name)) {
                 self.set_turn(&target.group, None)
                     .await
                     .map_err(|error| failed(attempted(), error))?;
@@ -383,6 +389,19 @@ impl Cloud for Clients {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_is_of_the_holder_of_that_very_name() {
+        for (value, holder, expected) in [
+            ("ann process 1 until 2026-01-01T13:00:00Z", "ann process 1", true),
+            ("ann process 12 until 2026-01-01T13:00:00Z", "ann process 1", false),
+            ("ann process 1", "ann process 1", true),
+            ("bob process 1 until 2026-01-01T13:00:00Z", "ann process 1", false),
+            ("bob process 1 until 2026-01-01T13:00:00Z", "", true),
+        ] {
+            assert_eq!(is_of(value, holder), expected, "{value}, {holder}");
+        }
+    }
 
     #[test]
     fn a_turn_ends_by_itself() {

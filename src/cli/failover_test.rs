@@ -182,9 +182,10 @@ fn test(context: &Context, args: Test) -> Outcome {
 
 /// Makes the folder of the reports and writes into it: found out now, not after an hour of rounds.
 pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
-    let probe = out.join(".mqaws-write");
+    // A name of its own, and never a file that is there.
+    let probe = out.join(format!(".mqaws-write-{}", std::process::id()));
     std::fs::create_dir_all(out)
-        .and_then(|()| std::fs::write(&probe, ""))
+        .and_then(|()| std::fs::File::create_new(&probe).map(drop))
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|source| unwritable(out, source))
 }

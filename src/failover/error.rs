@@ -63,6 +63,14 @@ pub enum FailoverError {
         /// Who.
         holder: String,
     },
+    /// Somebody else began to test this stack as well.
+    #[error("stack {stack} is under test by {holder} as well, who marked it after this test did")]
+    Overtaken {
+        /// Stack.
+        stack: String,
+        /// Who.
+        holder: String,
+    },
     /// Other programs are connected to the queue manager.
     #[error("{count} other connections to {queue_manager}")]
     ForeignConnections {
@@ -144,6 +152,7 @@ impl Remedy for FailoverError {
                 format!("type the stack's name when asked, or say --yes --account {account} --stack {stack} off a terminal")
             }
             Self::Alarm { .. } => "wait until it is over: a test on top of an outage proves nothing".into(),
+            Self::Overtaken { .. } => "let the other test end, then run this one again".into(),
             Self::Busy { .. } => "wait for it; if it is long gone, `mqaws failover-test heal` takes its mark away".into(),
             Self::ForeignConnections { .. } => "they would be cut off too; --allow-foreign-connections goes on all the same".into(),
             Self::NotServing { .. } => "see `mqaws status`".into(),
@@ -157,7 +166,7 @@ impl Remedy for FailoverError {
     fn left(&self) -> Option<String> {
         match self {
             Self::Interrupted { left } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
-            Self::Cloud(_) | Self::NoBacklog { .. } => None,
+            Self::Cloud(_) | Self::NoBacklog { .. } | Self::Overtaken { .. } => None,
             _ => Some("nothing was changed".into()),
         }
     }

@@ -180,7 +180,8 @@ pub trait Cloud: Send + Sync {
     /// State of an instance as EC2 names it, e.g. `running`; `None` when EC2 does not know it any more.
     fn instance_state<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<String>>;
 
-    /// Marks the stack as under test by `holder`; returns who already does, and then changes nothing.
+    /// Marks the stack as under test by `holder`, once more when it has it; returns who else already does, and then changes
+    /// nothing.
     fn take_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, Option<String>>;
 
     /// Takes the mark of `holder` away again.

@@ -105,13 +105,20 @@ pub(super) async fn run_with(
     let credentials = cloud.credentials(&target).await?;
     let driver = dial(&endpoint, &credentials)?;
     let holder = format!("{} since {}", whoami(), rfc3339(unix_ns(SystemTime::now())));
-    let mut journal = Journal::begin(scenario.journal.as_deref(), &scenario.stack, &holder)?;
+    // The mark before the journal: a test that is refused must not write over the journal of the one that has the turn.
     if let Some(holder) = cloud.take_turn(&target, &holder).await? {
         return Err(FailoverError::Busy {
             stack: target.stack.clone(),
             holder,
         });
     }
+    let mut journal = match Journal::begin(scenario.journal.as_deref(), &scenario.stack, &holder) {
+        Ok(journal) => journal,
+        Err(error) => {
+            cloud.end_turn(&target, &holder).await?;
+            return Err(error);
+        }
+    };
     let session = Session {
         cloud,
         target,

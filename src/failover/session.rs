@@ -73,6 +73,7 @@ impl Session<'_> {
                     (instance, status) = preflight::serving(cloud, &self.target, self.pace.recovery_timeout).await?;
                     queue = preflight::queue(cloud, &instance.id).await?;
                 }
+                self.keep_turn(journal).await?;
                 let (run, ledger) = self
                     .round(number, fault, &instance, &status, &queue, warnings.clone(), journal)
                     .await?;
@@ -86,6 +87,19 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Marks the stack again, for a test may take longer than a mark lasts, and another may have marked it at the same moment.
+    async fn keep_turn(&self, journal: &mut Journal) -> Result<(), FailoverError> {
+        let Some(holder) = self.cloud.take_turn(&self.target, &journal.holder).await? else {
+            return Ok(());
+        };
+        // The queues are the other test's as well: who has the turn deletes them.
+        journal.probe_queues = false;
+        Err(FailoverError::Overtaken {
+            stack: self.target.stack.clone(),
+            holder,
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a round, each used once")]

@@ -243,15 +243,18 @@ impl Cloud for Sky {
 
     fn take_turn<'a>(&'a self, _: &'a Target, holder: &'a str) -> Answer<'a, Option<String>> {
         let mut turn = self.turn.lock().unwrap();
-        let other = turn.clone();
+        let other = turn.clone().filter(|other| other != holder);
         if other.is_none() {
             *turn = Some(holder.to_owned());
         }
         self.answer(|| other)
     }
 
-    fn end_turn<'a>(&'a self, _: &'a Target, _: &'a str) -> Answer<'a, ()> {
-        *self.turn.lock().unwrap() = None;
+    fn end_turn<'a>(&'a self, _: &'a Target, holder: &'a str) -> Answer<'a, ()> {
+        self.turn
+            .lock()
+            .unwrap()
+            .take_if(|turn| holder.is_empty() || turn == holder);
         self.answer(|| ())
     }
 }
