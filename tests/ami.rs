@@ -442,12 +442,17 @@ fn old_images_go_and_what_is_used_stays() {
         .iter()
         .filter_map(|r| r["id"].as_str())
         .collect();
-    let (idle, rabbitmq) = (id("idle"), id("rabbitmq"));
-    assert_eq!(removed.len(), 2, "{pruned}");
-    assert!(
-        removed.contains(&idle.as_str()) && removed.contains(&rabbitmq.as_str()),
-        "{pruned}"
-    );
+    let gone = ["idle", "rabbitmq", "theirs"].map(id);
+    assert_eq!(removed.len(), 3, "{pruned}");
+    assert!(gone.iter().all(|id| removed.contains(&id.as_str())), "{pruned}");
+    let theirs = id("their_snapshot");
+    let kept: Vec<&Value> = pruned["removed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|r| r["snapshots_kept"].as_array().unwrap())
+        .collect();
+    assert_eq!(kept, [&json!(theirs)], "a snapshot without the tag is somebody else's");
     let why = |word: &str| {
         let kept = pruned["kept"].as_array().unwrap();
         let found = kept
@@ -468,7 +473,8 @@ fn old_images_go_and_what_is_used_stays() {
     }
     let after = site.moto("show");
     let there = |word: &str| after["images"][id(word)].is_object();
-    assert!(!there("idle") && !there("rabbitmq"));
+    assert!(!there("idle") && !there("rabbitmq") && !there("theirs"));
+    assert!(after["snapshots"].as_array().unwrap().contains(&json!(theirs)));
     assert!(
         [
             "foreign",

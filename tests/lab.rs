@@ -1,6 +1,7 @@
 //! The life of a lab as its user sees it: up, instances that are processes, down, and nothing left after any end.
 #![cfg(feature = "cli")]
 
+mod lab_at_once;
 mod lab_calls;
 mod lab_namespaces;
 

@@ -210,6 +210,30 @@ impl Images for Clients {
         self.described(call.filters(filter("tag-key", tags::IMAGE))).await
     }
 
+    async fn own_snapshots(&self, ids: &[String]) -> Result<BTreeSet<String>, AwsError> {
+        let mut own = BTreeSet::new();
+        for some in ids.chunks(VALUES) {
+            let named = Filter::builder()
+                .name("snapshot-id")
+                .set_values(Some(some.to_vec()))
+                .build();
+            let call = self.ec2().describe_snapshots().owner_ids("self").filters(named);
+            let call = call.filters(filter("tag-key", tags::IMAGE));
+            pages!(
+                "ec2:DescribeSnapshots",
+                call.clone(),
+                |page: &ec2::operation::describe_snapshots::DescribeSnapshotsOutput| {
+                    own.extend(
+                        page.snapshots()
+                            .iter()
+                            .filter_map(|s| s.snapshot_id().map(str::to_owned)),
+                    );
+                }
+            );
+        }
+        Ok(own)
+    }
+
     async fn uses(&self, images: &[String]) -> Result<Uses, AwsError> {
         let mut uses = Uses::new();
         let set = images.iter().map(String::as_str).collect();
@@ -359,5 +383,6 @@ fn image(image: &ec2::types::Image) -> Option<OwnImage> {
         created: image.creation_date().and_then(|at| at.parse().ok()),
         tags: tags.collect(),
         snapshots: snapshots.map(str::to_owned).collect(),
+        foreign: BTreeSet::new(),
     })
 }

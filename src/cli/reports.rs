@@ -4,8 +4,8 @@ use super::words::row;
 use super::{CliError, Context};
 use crate::failover::Report;
 use crate::remedy::ExitKind;
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -23,14 +23,18 @@ pub(super) struct Kept {
 
 /// Makes the folder of the reports and writes into it: found out now, not after an hour of rounds.
 pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
-    let probe = out.join(".mqaws-write");
-    let written = fs::create_dir_all(out).and_then(|()| fs::write(&probe, TRIAL));
-    let removed = fs::remove_file(&probe);
-    written.and(removed).map_err(|source| CliError::File {
+    let unwritable = |source| CliError::File {
         action: "write a report into",
         path: out.to_owned(),
         source,
-    })
+    };
+    // A name of its own, and never a file that is there.
+    let probe = out.join(format!(".mqaws-write-{}", std::process::id()));
+    let mut file = fs::create_dir_all(out)
+        .and_then(|()| File::create_new(&probe))
+        .map_err(unwritable)?;
+    let written = file.write_all(&TRIAL);
+    written.and(fs::remove_file(&probe)).map_err(unwritable)
 }
 
 /// Writes a report into `out`; where that fails, into a new folder among the temporary files; where that fails too, to standard error.

@@ -47,6 +47,8 @@ mod sky;
 pub(crate) mod toy;
 #[cfg(test)]
 mod trial;
+#[cfg(test)]
+mod turns;
 
 pub use conclude::schema;
 pub use error::FailoverError;

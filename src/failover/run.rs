@@ -107,22 +107,20 @@ pub(super) async fn run_with(
     let credentials = cloud.credentials(&target).await?;
     let driver = dial(&endpoint, &credentials)?;
     let holder = own_holder();
-    let busy = |other: Turn| FailoverError::Busy {
-        stack: scenario.stack.clone(),
-        holder: holder::named(&other.holder),
-    };
-    // Looked at before the journal is begun: it may be that of the test that goes on.
-    if let Some(other) = cloud
-        .turn(&target)
-        .await?
-        .filter(|turn| !turn.is_over(Timestamp::now()))
-    {
-        return Err(busy(other));
-    }
-    let mut journal = Journal::begin(scenario.journal.as_deref(), &scenario.stack, &holder)?;
+    // The mark before the journal: a test that is refused must not write over the journal of the one that has the turn.
     if let Some(other) = cloud.take_turn(&target, &holder).await? {
-        return Err(busy(other));
+        return Err(FailoverError::Busy {
+            stack: target.stack.clone(),
+            holder: holder::named(&other.holder),
+        });
     }
+    let mut journal = match Journal::begin(scenario.journal.as_deref(), &scenario.stack, &holder) {
+        Ok(journal) => journal,
+        Err(error) => {
+            cloud.end_turn(&target, &holder).await?;
+            return Err(error);
+        }
+    };
     let session = Session {
         cloud,
         target,
@@ -152,6 +150,10 @@ pub(super) async fn run_with(
             Err(FailoverError::Interrupted {
                 left: (!all.is_empty()).then(|| all.join("; ")),
             })
+        }
+        Ok(()) if interfered => {
+            watch.broken_off(&report);
+            Err(session.turn_lost().after(&journal.faults, &left))
         }
         Ok(()) => {
             if !left.is_empty() {

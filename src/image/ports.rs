@@ -24,6 +24,8 @@ pub struct OwnImage {
     pub tags: BTreeMap<String, String>,
     /// Snapshots that it is made of.
     pub snapshots: Vec<String>,
+    /// Those among them that mqaws did not make; told apart only for an image that is to go.
+    pub foreign: BTreeSet<String>,
 }
 
 impl OwnImage {
@@ -97,6 +99,8 @@ pub trait Images: Sync {
     fn image(&self, id: &str) -> impl Future<Output = Result<Option<OwnImage>, AwsError>> + Send;
     /// Every image of this account that is one of mqaws.
     fn own_images(&self) -> impl Future<Output = Result<Vec<OwnImage>, AwsError>> + Send;
+    /// Which of these snapshots are of this account and carry the tag of an image of mqaws.
+    fn own_snapshots(&self, ids: &[String]) -> impl Future<Output = Result<BTreeSet<String>, AwsError>> + Send;
     /// What uses these images: instances, launch templates, launch configurations, other accounts.
     fn uses(&self, images: &[String]) -> impl Future<Output = Result<Uses, AwsError>> + Send;
     /// The value of a parameter; `None` when there is none.

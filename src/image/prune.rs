@@ -87,11 +87,17 @@ pub fn choose(mut images: Vec<OwnImage>, uses: &Uses, keep: usize) -> Choice {
 /// [`ImageError::Aws`]: as long as anything cannot be read, nothing is known to be unused.
 pub async fn look<C: Images>(cloud: &C, parameters: &[String], keep: usize) -> Result<Choice, ImageError> {
     let images = cloud.own_images().await?;
-    Ok(choose(
-        images.clone(),
-        &all_uses(cloud, &images, parameters).await?,
-        keep,
-    ))
+    let mut choice = choose(images.clone(), &all_uses(cloud, &images, parameters).await?, keep);
+    let going: Vec<String> = choice.go.iter().flat_map(|image| image.snapshots.clone()).collect();
+    let own = match going.is_empty() {
+        true => BTreeSet::new(),
+        false => cloud.own_snapshots(&going).await?,
+    };
+    for image in &mut choice.go {
+        let foreign = image.snapshots.iter().filter(|id| !own.contains(*id));
+        image.foreign = foreign.cloned().collect();
+    }
+    Ok(choice)
 }
 
 /// What uses these images, parameters included.
@@ -132,7 +138,7 @@ impl Pruned {
     }
 }
 
-/// Deregisters an image and deletes its snapshots; goes on after a failure and tells of it.
+/// Deregisters an image and deletes those of its snapshots that mqaws made; goes on after a failure and tells of it.
 pub async fn prune<C: Images>(cloud: &C, image: OwnImage) -> Pruned {
     let mut pruned = Pruned {
         kept: cloud.deregister(&image.id).await.err().map(|error| error.told()),
@@ -143,7 +149,8 @@ pub async fn prune<C: Images>(cloud: &C, image: OwnImage) -> Pruned {
     if pruned.kept.is_some() {
         return pruned;
     }
-    for snapshot in &pruned.image.snapshots {
+    let OwnImage { snapshots, foreign, .. } = &pruned.image;
+    for snapshot in snapshots.iter().filter(|id| !foreign.contains(*id)) {
         match cloud.delete_snapshot(snapshot).await {
             Ok(()) => pruned.snapshots.push(snapshot.clone()),
             Err(error) => pruned.snapshots_left.push((snapshot.clone(), error.told())),
@@ -154,8 +161,12 @@ pub async fn prune<C: Images>(cloud: &C, image: OwnImage) -> Pruned {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ports::Left;
+    use super::super::stages::Temporary;
     use super::*;
+    use crate::aws::Problem;
     use crate::render::packer::tags;
+    use std::sync::Mutex;
 
     fn image(id: &str, engine: &str, day: u8) -> OwnImage {
         OwnImage {
@@ -165,6 +176,7 @@ mod tests {
             created: (day > 0).then(|| format!("2026-01-{day:02}T00:00:00Z").parse().unwrap()),
             tags: [(tags::IMAGE.to_owned(), engine.to_owned())].into(),
             snapshots: vec![format!("snap-{id}")],
+            foreign: BTreeSet::new(),
         }
     }
 
@@ -237,6 +249,72 @@ mod tests {
             ),
             "an image that failed does not take the place of one that works"
         );
+    }
+
+    /// An account whose images have a snapshot of somebody else beside their own.
+    struct Account {
+        images: Vec<OwnImage>,
+        unreadable: bool,
+        gone: Mutex<Vec<String>>,
+    }
+
+    impl Images for Account {
+        async fn image(&self, _: &str) -> Result<Option<OwnImage>, AwsError> {
+            Ok(None)
+        }
+        async fn own_images(&self) -> Result<Vec<OwnImage>, AwsError> {
+            Ok(self.images.clone())
+        }
+        async fn own_snapshots(&self, ids: &[String]) -> Result<BTreeSet<String>, AwsError> {
+            match self.unreadable {
+                true => Err(AwsError::test(Problem::Denied("ec2:DescribeSnapshots".into()))),
+                false => Ok(ids.iter().filter(|id| !id.contains("theirs")).cloned().collect()),
+            }
+        }
+        async fn uses(&self, _: &[String]) -> Result<Uses, AwsError> {
+            Ok(Uses::new())
+        }
+        async fn image_parameter(&self, _: &str) -> Result<Option<String>, AwsError> {
+            Ok(None)
+        }
+        async fn set_image_parameter(&self, _: &str, _: &str) -> Result<(), AwsError> {
+            Ok(())
+        }
+        async fn left_of(&self, _: &str, _: &Temporary) -> Result<Left, AwsError> {
+            Ok(Left::default())
+        }
+        async fn deregister(&self, image: &str) -> Result<(), AwsError> {
+            self.gone.lock().unwrap().push(image.to_owned());
+            Ok(())
+        }
+        async fn delete_snapshot(&self, snapshot: &str) -> Result<(), AwsError> {
+            self.deregister(snapshot).await
+        }
+    }
+
+    #[tokio::test]
+    async fn snapshots_of_others_stay_when_their_image_goes() {
+        let mut ours = image("m1", "ibm-mq", 1);
+        ours.snapshots.push("snap-theirs".into());
+        // Looks like one of ours by its name alone.
+        let mut foreign = image("f", "ibm-mq", 2);
+        foreign.tags.clear();
+        let mut account = Account {
+            images: vec![ours, foreign],
+            unreadable: true,
+            gone: Mutex::default(),
+        };
+        assert!(
+            look(&account, &[], 0).await.is_err(),
+            "what cannot be read is nobody's to remove"
+        );
+        account.unreadable = false;
+        let choice = look(&account, &[], 0).await.unwrap();
+        assert_eq!(ids(&choice), (vec![], vec!["m1"]));
+        let pruned = prune(&account, choice.go[0].clone()).await;
+        assert_eq!(*account.gone.lock().unwrap(), ["m1", "snap-m1"]);
+        assert!(pruned.is_whole(), "{pruned:?}");
+        assert_eq!(pruned.image.foreign, ["snap-theirs".to_owned()].into());
     }
 
     #[test]

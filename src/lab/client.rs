@@ -4,7 +4,7 @@
 //! lab in order, and finds and kills what is left after its server was killed. It signals only processes of this user
 //! that carry the lab's mark in their environment.
 
-use super::home::{self, HomeError, LabRecord};
+use super::home::{self, HomeError, LabMark, LabRecord};
 use super::hosts::Hosts;
 use super::process::{self, LAB_MARK, Process};
 use super::timing::Timing;
@@ -209,11 +209,12 @@ pub fn start(options: &Options) -> Result<Lab, ClientError> {
     let cleared = match home::read_mark(&dir) {
         // Somebody else is starting it at this moment.
         Some(mark) if process::is_alive(mark.server()) => return wait_for_other(&dir),
-        Some(_) => Some(stop(&dir)?),
+        Some(mark) => Some(stop_marked(&dir, &mark)?),
         None => None,
     };
     home::prepare(&dir).map_err(ClientError::Home)?;
-    let (mut child, mut log) = spawn(options, &dir)?;
+    let id = super::ids::uuid();
+    let (mut child, mut log) = spawn(options, &dir, &id)?;
     let pipe = child.stdin.take();
     match wait_ready(&dir, Some((&mut child, &mut log))) {
         Ok(record) => Ok(Lab {
@@ -226,7 +227,12 @@ pub fn start(options: &Options) -> Result<Lab, ClientError> {
         Err(error) => {
             let _ = child.kill();
             let _ = child.wait();
-            let _ = stop(&dir);
+            match home::read_mark(&dir) {
+                Some(mark) if mark.id == id => drop(stop_marked(&dir, &mark)),
+                // Somebody else's lab has the place by now, which is not ours to end.
+                Some(mark) if process::is_alive(mark.server()) => return wait_for_other(&dir),
+                _ => drop(process::kill_marked(LAB_MARK, &id, Duration::from_secs(10))),
+            }
             Err(error)
         }
     }
@@ -243,7 +249,7 @@ fn wait_for_other(dir: &Path) -> Result<Lab, ClientError> {
 }
 
 /// The server's process, and its log, which stays readable when a server that fails removes its directory.
-fn spawn(options: &Options, dir: &Path) -> Result<(Child, fs::File), ClientError> {
+fn spawn(options: &Options, dir: &Path, id: &str) -> Result<(Child, fs::File), ClientError> {
     let executable = match &options.executable {
         Some(path) => path.clone(),
         None => std::env::current_exe().map_err(|e| ClientError::Spawn(PathBuf::from("mqaws"), e))?,
@@ -262,7 +268,6 @@ fn spawn(options: &Options, dir: &Path) -> Result<(Child, fs::File), ClientError
         .map_err(files)?;
     let errors = log.try_clone().map_err(files)?;
     let kept = log.try_clone().map_err(files)?;
-    let id = super::ids::uuid();
     let mut command = Command::new(&executable);
     command
         .arg("__lab")
@@ -270,13 +275,13 @@ fn spawn(options: &Options, dir: &Path) -> Result<(Child, fs::File), ClientError
         .arg(dir)
         .args([
             "--id",
-            &id,
+            id,
             "--timing",
             options.timing.name(),
             "--hosts",
             options.hosts.name(),
         ])
-        .env(LAB_MARK, &id)
+        .env(LAB_MARK, id)
         .current_dir("/")
         .stdout(log)
         .stderr(errors)
@@ -416,13 +421,22 @@ fn no_answer(record: &LabRecord, source: Box<dyn std::error::Error + Send + Sync
 /// # Errors
 /// [`ClientError::Left`] and [`ClientError::Files`].
 pub fn stop(dir: &Path) -> Result<Stopped, ClientError> {
+    match home::read_mark(dir) {
+        Some(mark) => stop_marked(dir, &mark),
+        None => Ok(Stopped {
+            file_systems: home::file_systems(dir),
+            killed: 0,
+            dir: dir.to_owned(),
+        }),
+    }
+}
+
+/// Ends that very lab, or what is left of it; another one that has the directory by now stays.
+fn stop_marked(dir: &Path, mark: &LabMark) -> Result<Stopped, ClientError> {
     let mut stopped = Stopped {
         file_systems: home::file_systems(dir),
         killed: 0,
         dir: dir.to_owned(),
-    };
-    let Some(mark) = home::read_mark(dir) else {
-        return Ok(stopped);
     };
     let server = mark.server();
     if process::is_alive(server) {
@@ -438,7 +452,11 @@ pub fn stop(dir: &Path) -> Result<Stopped, ClientError> {
     if !left.is_empty() {
         return Err(ClientError::Left(left.iter().map(|p| p.pid).collect()));
     }
-    home::remove(dir).map_err(ClientError::Files)?;
+    let another = home::read_mark(dir).is_some_and(|now| now != *mark);
+    if !home::remove_of(dir, mark).map_err(ClientError::Files)? && another {
+        // They are the other's.
+        stopped.file_systems.clear();
+    }
     Ok(stopped)
 }
 
@@ -460,7 +478,8 @@ fn wait_for_end(process: Process, limit: Duration) -> bool {
 pub fn stop_orphans() -> Result<Vec<Stopped>, ClientError> {
     home::private_dirs()
         .into_iter()
-        .filter(|dir| home::read_mark(dir).is_some_and(|mark| !process::is_alive(mark.server())))
-        .map(|dir| stop(&dir))
+        .filter_map(|dir| Some((home::read_mark(&dir)?, dir)))
+        .filter(|(mark, _)| !process::is_alive(mark.server()))
+        .map(|(mark, dir)| stop_marked(&dir, &mark))
         .collect()
 }

@@ -247,6 +247,24 @@ pub fn file_systems(dir: &Path) -> Vec<String> {
     names
 }
 
+/// Removes what that very lab made; false, and nothing removed, when another one has the directory by now, or nobody.
+///
+/// # Errors
+/// As [`remove`].
+pub fn remove_of(dir: &Path, mark: &LabMark) -> Result<bool, HomeError> {
+    let io = |e| HomeError::Io(dir.to_owned(), e);
+    let held = match fs::File::open(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened.map_err(io)?,
+    };
+    // Whoever else clears it at this moment has to look at the mark again afterwards.
+    held.lock().map_err(io)?;
+    match read_mark(dir) {
+        Some(now) if now == *mark => remove(dir).map(|()| true),
+        _ => Ok(false),
+    }
+}
+
 /// Removes what a lab made, and the directory when nothing else is in it.
 ///
 /// # Errors
@@ -314,6 +332,27 @@ mod tests {
         assert!(matches!(prepare(&dir), Err(HomeError::NotEmpty(_))));
         remove(&dir).expect("removed");
         assert!(dir.join("thesis.txt").exists() && !dir.join(MARK).exists());
+    }
+
+    #[test]
+    fn what_another_lab_has_by_now_is_not_removed() {
+        let parent = tempfile::Builder::new()
+            .prefix("h")
+            .tempdir_in("/tmp")
+            .expect("a directory");
+        let dir = parent.path().join("lab");
+        prepare(&dir).expect("made");
+        take(&dir, "one").expect("taken");
+        let one = read_mark(&dir).expect("marked");
+        fs::remove_file(dir.join(MARK)).expect("cleared by another");
+        assert!(!remove_of(&dir, &one).expect("nothing to do"));
+        take(&dir, "two").expect("taken");
+        fs::create_dir_all(dir.join("fs/fs-2")).expect("a file system");
+        assert!(!remove_of(&dir, &one).expect("nothing to do"));
+        assert_eq!(file_systems(&dir), ["fs-2"]);
+        let two = read_mark(&dir).expect("marked");
+        assert!(remove_of(&dir, &two).expect("removed") && !dir.exists());
+        assert!(!remove_of(&dir, &two).expect("gone already"));
     }
 
     #[test]

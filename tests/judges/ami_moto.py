@@ -42,6 +42,11 @@ def show():
     }
 
 
+def snapshot(image):
+    mappings = EC2.describe_images(ImageIds=[image])["Images"][0]["BlockDeviceMappings"]
+    return next(m["Ebs"]["SnapshotId"] for m in mappings if "Ebs" in m)
+
+
 def images():
     source = EC2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     builder = EC2.run_instances(ImageId=source, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
@@ -50,13 +55,17 @@ def images():
         made = EC2.create_image(InstanceId=builder, Name=name)["ImageId"]
         if engine:
             values = {"mqaws:image": engine, "mqaws:engine-version": "1", "mqaws:agent-version": "0.1.0"}
-            EC2.create_tags(Resources=[made], Tags=[{"Key": k, "Value": v} for k, v in values.items()])
+            resources = [made]
+            # as Packer tags them; the snapshot in "theirs" is somebody else's
+            if name != "old-theirs":
+                resources.append(snapshot(made))
+            EC2.create_tags(Resources=resources, Tags=[{"Key": k, "Value": v} for k, v in values.items()])
         return made
 
     # moto gives every image the time of its making, in whole seconds; names tell them apart here
-    words = ["instance", "stopped", "template", "configuration", "parameter", "shared", "idle"]
+    words = ["instance", "stopped", "template", "configuration", "parameter", "shared", "idle", "theirs"]
     made = {word: image(f"old-{word}", "ibm-mq") for word in words}
-    made["foreign"] = image("foreign", None)
+    made["foreign"] = image("mqaws-ibm-mq-foreign", None)
     made["rabbitmq"] = image("rabbitmq-newest", "rabbitmq")
     EC2.terminate_instances(InstanceIds=[builder])
     run = lambda ami: EC2.run_instances(ImageId=ami, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
@@ -69,6 +78,7 @@ def images():
     EC2.create_launch_template_version(LaunchTemplateName="old", LaunchTemplateData={"ImageId": source})
     AUTOSCALING.create_launch_configuration(LaunchConfigurationName="c", ImageId=made["configuration"], InstanceType="t3.small")
     SSM.put_parameter(Name="/mqaws/ami/ibm-mq", Type="String", DataType="aws:ec2:image", Value=made["parameter"])
+    made["their_snapshot"] = snapshot(made["theirs"])
     EC2.modify_image_attribute(ImageId=made["shared"], LaunchPermission={"Add": [{"UserId": "111122223333"}]})
     return made
 

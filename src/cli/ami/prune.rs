@@ -111,9 +111,15 @@ fn show(context: &Context, choice: &Choice) {
 }
 
 fn snapshots(image: &OwnImage) -> String {
-    match image.snapshots.as_slice() {
+    let (foreign, own): (Vec<&str>, Vec<&str>) =
+        (image.snapshots.iter().map(String::as_str)).partition(|id| image.foreign.contains(*id));
+    let own = match own.as_slice() {
         [] => "no snapshot".to_owned(),
         some => format!("snapshot {}", some.join(", ")),
+    };
+    match foreign.as_slice() {
+        [] => own,
+        some => format!("{own}; snapshot {} stays, mqaws did not make it", some.join(", ")),
     }
 }
 
@@ -131,7 +137,10 @@ fn told(pruned: &Pruned) -> String {
 }
 
 fn removed(pruned: &Pruned) -> serde_json::Value {
-    json!({"id": pruned.image.id, "name": pruned.image.name, "snapshots": pruned.snapshots})
+    json!({
+        "id": pruned.image.id, "name": pruned.image.name, "snapshots": pruned.snapshots,
+        "snapshots_kept": pruned.image.foreign,
+    })
 }
 
 /// The error for what could not be removed, or for what a wish to stop left.
@@ -165,6 +174,7 @@ fn finish(pruned: &[Pruned], waiting: &[String]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn pruned(id: &str, snapshots_left: &[&str]) -> Pruned {
         Pruned {
@@ -175,6 +185,7 @@ mod tests {
                 created: None,
                 tags: Default::default(),
                 snapshots: Vec::new(),
+                foreign: BTreeSet::new(),
             },
             kept: None,
             snapshots: Vec::new(),

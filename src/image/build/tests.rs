@@ -4,6 +4,7 @@ use super::*;
 use crate::aws::{AwsError, Problem};
 use crate::image::ports::{Left, Uses};
 use crate::remedy::Remedy;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 
@@ -43,6 +44,9 @@ impl Images for Account {
     }
     async fn own_images(&self) -> Result<Vec<OwnImage>, AwsError> {
         Ok(vec![self.image.clone()])
+    }
+    async fn own_snapshots(&self, _: &[String]) -> Result<BTreeSet<String>, AwsError> {
+        Ok(BTreeSet::new())
     }
     async fn uses(&self, _: &[String]) -> Result<Uses, AwsError> {
         Ok(Uses::new())
@@ -95,6 +99,7 @@ impl Case {
                     ]
                     .into(),
                     snapshots: Vec::new(),
+                    foreign: BTreeSet::new(),
                 },
                 parameter: Mutex::new(Some("ami-0".into())),
                 stubborn: false,
