@@ -54,7 +54,10 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             return Ok(ExitKind::Success);
         };
         output.say(format!("mqaws destroy: {name}, {}\n", place(&clients, &identity)));
-        output.say(row("removes", format!("{} resources and the instance", removal.resources)));
+        output.say(row("removes", match removal.resources {
+            0 => "the stack, which holds no resource".to_owned(),
+            count => format!("{count} resources and the instance"),
+        }));
         for data in &removal.kept {
             output.say(row("keeps", format!("file system {data}, with all messages")));
         }
