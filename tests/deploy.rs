@@ -2,6 +2,8 @@
 
 #![cfg(feature = "cli")]
 
+mod deploy_changes;
+
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::Cloud;
 use rustix::process::{Pid, Signal, kill_process};
@@ -433,12 +435,13 @@ fn interrupted_deployment_is_undone() {
     running.interrupt();
     let said = running.rest(130);
     assert!(said.contains("rolling the update back"), "{said}");
-    assert!(said.contains("left:  the stack as it was before"), "{said}");
+    let replaced = "left:  the stack with its settings of before; its instance was replaced: i-";
+    assert!(said.contains(replaced), "{said}");
     let again = lab.json(&["deploy", "--local"], 0);
     assert_eq!(
         (&again["status"], &again["changed"], &again["outputs"]),
         (&"UPDATE_ROLLBACK_COMPLETE".into(), &false.into(), &deployed["outputs"]),
-        "it is as it was before, and serves"
+        "its settings are those of before, and it serves"
     );
     lab.end();
 }

@@ -4,10 +4,11 @@ mod destruction;
 mod execute;
 mod plans;
 mod serving;
+mod way_back;
 
 use super::cause::tests::{STACK, event};
 use super::finding::Finding;
-use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Stacks};
+use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Stacks, Termination};
 use super::*;
 use crate::aws::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
@@ -40,6 +41,7 @@ struct Script {
     calls: Mutex<Vec<String>>,
     resources: Vec<Resource>,
     launches: Vec<Launch>,
+    terminations: Vec<Termination>,
     findings: Vec<Finding>,
     /// Status that the stack turns out to be in when its deletion is refused.
     undeletable: Option<&'static str>,
@@ -229,6 +231,10 @@ impl Stacks for Script {
     async fn launches(&self, _group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
         self.called("launches")?;
         Ok(self.launches.iter().filter(|l| l.at >= from).cloned().collect())
+    }
+    async fn terminations(&self, _group: &str, from: Timestamp) -> Result<Vec<Termination>, AwsError> {
+        self.called("terminations")?;
+        Ok(self.terminations.iter().filter(|t| t.at >= from).cloned().collect())
     }
     async fn suspend(&self, _group: &str, _processes: &[&str]) -> Result<(), AwsError> {
         self.called("suspend")
