@@ -3,6 +3,8 @@
 #![cfg(feature = "cli")]
 
 mod deploy_changes;
+#[allow(dead_code, reason = "other tests run commands")]
+mod lab_calls;
 
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::Cloud;
