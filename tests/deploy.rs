@@ -2,7 +2,10 @@
 
 #![cfg(feature = "cli")]
 
+mod deploy_changes;
 mod deploy_stake;
+#[allow(dead_code, reason = "other tests run commands")]
+mod lab_calls;
 
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::Cloud;
@@ -441,12 +444,13 @@ fn interrupted_deployment_is_undone() {
     running.interrupt();
     let said = running.rest(130);
     assert!(said.contains("rolling the update back"), "{said}");
-    assert!(said.contains("left:  the stack as it was before"), "{said}");
+    let replaced = "left:  the stack with its settings of before; its instance was replaced: i-";
+    assert!(said.contains(replaced), "{said}");
     let again = lab.json(&["deploy", "--local"], 0);
     assert_eq!(
         (&again["status"], &again["changed"], &again["outputs"]),
         (&"UPDATE_ROLLBACK_COMPLETE".into(), &false.into(), &deployed["outputs"]),
-        "it is as it was before, and serves"
+        "its settings are those of before, and it serves"
     );
     lab.end();
 }

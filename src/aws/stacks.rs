@@ -5,7 +5,7 @@ use super::error::{AwsError, wrap};
 use super::time;
 use crate::deploy::finding::Finding;
 use crate::deploy::ports::{
-    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Listed, Stacks, Storage,
+    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Listed, Stacks, Storage, Termination,
 };
 use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
@@ -17,6 +17,30 @@ use jiff::Timestamp;
 impl Clients {
     pub(super) fn cloudformation(&self) -> cloudformation::Client {
         cloudformation::Client::new(self.config())
+    }
+
+    /// Activities of a group that began from an instant on, oldest first; also those of a group that is gone.
+    async fn activities(&self, group: &str, from: Timestamp) -> Result<Vec<Activity>, AwsError> {
+        let began = |a: &Activity| a.start_time().and_then(time);
+        let mut activities = Vec::new();
+        let mut token = None;
+        loop {
+            let call = autoscaling::Client::new(self.config())
+                .describe_scaling_activities()
+                .auto_scaling_group_name(group)
+                .include_deleted_groups(true)
+                .set_next_token(token);
+            let page = wrap("autoscaling:DescribeScalingActivities", call.send().await)?;
+            // Pages are newest first: the first old activity ends the reading.
+            let older = page.activities().iter().any(|a| began(a).is_some_and(|at| at < from));
+            token = page.next_token().map(str::to_owned);
+            let read = page.activities.unwrap_or_default().into_iter();
+            activities.extend(read.filter(|a| began(a).is_some_and(|at| at >= from)));
+            if older || token.is_none() {
+                activities.reverse();
+                return Ok(activities);
+            }
+        }
     }
 }
 
@@ -212,25 +236,13 @@ impl Stacks for Clients {
     }
 
     async fn launches(&self, group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
-        let mut launches = Vec::new();
-        let mut token = None;
-        loop {
-            let call = autoscaling::Client::new(self.config())
-                .describe_scaling_activities()
-                .auto_scaling_group_name(group)
-                .include_deleted_groups(true)
-                .set_next_token(token);
-            let page = wrap("autoscaling:DescribeScalingActivities", call.send().await)?;
-            let began = |a: &Activity| a.start_time().and_then(time);
-            // Pages are newest first: the first old activity ends the reading.
-            let older = page.activities().iter().any(|a| began(a).is_some_and(|at| at < from));
-            launches.extend(page.activities().iter().filter_map(launch).filter(|l| l.at >= from));
-            token = page.next_token().map(str::to_owned);
-            if older || token.is_none() {
-                launches.reverse();
-                return Ok(launches);
-            }
-        }
+        let activities = self.activities(group, from).await?;
+        Ok(activities.iter().filter_map(launch).collect())
+    }
+
+    async fn terminations(&self, group: &str, from: Timestamp) -> Result<Vec<Termination>, AwsError> {
+        let activities = self.activities(group, from).await?;
+        Ok(activities.iter().filter_map(termination).collect())
     }
 
     async fn suspend(&self, group: &str, processes: &[&str]) -> Result<(), AwsError> {
@@ -318,6 +330,15 @@ fn launch(activity: &Activity) -> Option<Launch> {
     })
 }
 
+/// Reads `Terminating EC2 instance: i-…`, behind which AWS may tell what is waited for.
+fn termination(activity: &Activity) -> Option<Termination> {
+    let rest = activity.description()?.strip_prefix("Terminating EC2 instance:")?;
+    Some(Termination {
+        at: activity.start_time().and_then(time)?,
+        instance: rest.split_whitespace().next()?.to_owned(),
+    })
+}
+
 fn event(event: &StackEvent) -> Option<Event> {
     Some(Event {
         id: event.event_id()?.to_owned(),
@@ -365,6 +386,14 @@ mod tests {
         assert_eq!((good.instance.as_deref(), good.failure()), (Some("i-0a"), None));
         assert_eq!(
             launch(&activity("Terminating EC2 instance: i-0a", "Failed", None)),
+            None
+        );
+        for words in ["", " - Waiting For ELB connection draining"] {
+            let ended = activity(&format!("Terminating EC2 instance: i-0a{words}"), "InProgress", None);
+            assert_eq!(termination(&ended).map(|t| t.instance).as_deref(), Some("i-0a"));
+        }
+        assert_eq!(
+            termination(&activity("Launching a new EC2 instance: i-0a", "Successful", None)),
             None
         );
     }

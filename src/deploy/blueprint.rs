@@ -1,24 +1,42 @@
 //! From a deployment as the user wrote it to a blueprint in which nothing is left to choose.
 
 use super::error::DeployError;
+use super::network::{Network, in_order_of, standing};
 use super::ports::{Blueprint, Surroundings};
 use super::resolve::{Site, Wanted, resolve};
-use crate::model::{AmiId, Deployment, InvalidName, Placement, SubnetId, VpcId, ZoneName};
+use crate::model::{AmiId, Cidr, Deployment, InvalidName, Placement, SubnetId, VpcId, ZoneName};
+use crate::observe::ports::Readings;
 use crate::render::{self, Resolved};
+use std::collections::BTreeMap;
 
 /// Renders a deployment for the account that `cloud` speaks for; also says what was chosen on the way.
 ///
+/// Where the stack is there, what was chosen for it before is chosen again, and what has no order keeps the order that it
+/// has there.
+///
 /// # Errors
 /// [`DeployError::Render`], [`DeployError::Unknown`] for an image, and those of [`resolve`].
-pub async fn blueprint<C: Surroundings>(
+pub async fn blueprint<C: Surroundings + Readings>(
     cloud: &C,
     deployment: &Deployment,
     protect: bool,
 ) -> Result<(Blueprint, Vec<String>), DeployError> {
     // Rendering first: what is wrong in the file is told without a call.
-    let template = render::body(deployment)?;
+    let mut template = render::body(deployment)?;
+    let found = cloud.stack(deployment.stack.as_ref()).await?;
+    let deployed = found.as_ref().and_then(standing);
+    let network = deployed.and_then(Network::of);
+    let settled = deployed.map(|parameters| with_clients_of(deployment, parameters));
+    let deployment = match &settled {
+        Some(settled) if settled != deployment => {
+            template = render::body(settled)?;
+            settled
+        }
+        _ => deployment,
+    };
+    let placement = &deployment.network.placement;
     let image = deployment.instance.ami.as_ref().map(ToString::to_string);
-    let site = resolve(cloud, &wanted(&deployment.network.placement), image.as_deref()).await?;
+    let site = resolve(cloud, &wanted(placement), image.as_deref(), network.as_ref()).await?;
     let root_device = cloud.root_device(&site.image).await.map_err(|error| {
         if !error.is_not_found() {
             return error.into();
@@ -32,11 +50,12 @@ pub async fn blueprint<C: Surroundings>(
     })?;
     let chosen = site.chosen.clone();
     let resolved = resolved(site, root_device).map_err(|error| DeployError::NoNetwork { why: error.to_string() })?;
+    let parameters = render::parameters(deployment, &resolved)?.into_iter().collect();
     let blueprint = Blueprint {
         stack: deployment.stack.to_string(),
         queue_manager: deployment.queue_manager.name.to_string(),
         template,
-        parameters: render::parameters(deployment, &resolved)?.into_iter().collect(),
+        parameters,
         tags: render::stack_tags(deployment).into_iter().collect(),
         role: deployment
             .security
@@ -46,6 +65,15 @@ pub async fn blueprint<C: Surroundings>(
         protect,
     };
     Ok((blueprint, chosen))
+}
+
+/// The deployment with its client ranges in the order of a deployed stack's parameters.
+fn with_clients_of(deployment: &Deployment, parameters: &BTreeMap<String, String>) -> Deployment {
+    let ranges = render::client_ranges(parameters);
+    let earlier: Vec<Cidr> = ranges.iter().filter_map(|range| range.parse().ok()).collect();
+    let mut settled = deployment.clone();
+    settled.network.clients = in_order_of(&earlier, settled.network.clients);
+    settled
 }
 
 fn wanted(placement: &Placement) -> Wanted {

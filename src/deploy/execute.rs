@@ -2,7 +2,9 @@
 
 use super::cause::{self, GROUP};
 use super::error::DeployError;
+use super::instances::{self, Instances};
 use super::kept::{self, Kept, kept};
+use super::left::left;
 use super::plan::{Plan, abandon};
 use super::ports::{Event, Launch, Stacks};
 use super::progress::Tracker;
@@ -155,7 +157,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
             other => Err(DeployError::Deleted {
                 stack: self.plan.stack.clone(),
                 gone: other.as_ref().is_none_or(|s| s.status.is_deleted()),
-                left: self.left(other.as_ref()),
+                left: self.left(other.as_ref(), &[]).await,
             }),
         }
     }
@@ -168,10 +170,10 @@ impl<C: Readings + Stacks> Follow<'_, C> {
             true => undo::clear(self.cloud, events, self.pace, observer).await,
             false => Vec::new(),
         };
-        let left = |k: &Kept| !cleared.contains(k);
+        let kept_still = |k: &Kept| !cleared.contains(k);
         let deletions: Vec<String> = kept(events)
             .iter()
-            .filter(|k| self.plan.fresh && k.is_file_system() && left(k))
+            .filter(|k| self.plan.fresh && k.is_file_system() && kept_still(k))
             .map(|k| format!("`{}`", kept::deletion(&k.id, self.stack_id)))
             .collect();
         let mut hints: Vec<String> = undo.hint().into_iter().collect();
@@ -182,7 +184,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
             ));
         }
         DeployError::Interrupted {
-            left: self.left_but(settled, &cleared),
+            left: self.left(settled, &cleared).await,
             hint: (!hints.is_empty()).then(|| hints.join("; ")),
         }
     }
@@ -234,7 +236,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                 (Some(event), None) => cause::remedy(event, agent.as_deref()),
                 (None, None) => "the stack's events hold the details".into(),
             },
-            left: self.left(Some(stack)).unwrap_or_else(|| "nothing".into()),
+            left: self.left(Some(stack), &[]).await.unwrap_or_else(|| "nothing".into()),
             agent,
             status: stack.status.0.clone(),
         }
@@ -256,24 +258,34 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         cause::failed_launch(&launches, event.at).cloned()
     }
 
-    /// What exists after a failure, in words.
-    fn left(&self, stack: Option<&Stack>) -> Option<String> {
-        self.left_but(stack, &[])
+    /// What exists after a failure, in words, but for what was cleared since.
+    async fn left(&self, stack: Option<&Stack>, cleared: &[Kept]) -> Option<String> {
+        let events = self.tracker.events();
+        let status = stack.map(|s| s.status.0.as_str());
+        let instances = match status {
+            Some(status) if status.starts_with("UPDATE_") && status != "UPDATE_COMPLETE" => {
+                Some(self.instances().await)
+            }
+            _ => None,
+        };
+        left(&self.plan.stack, status, events, cleared, instances.as_ref())
     }
 
-    fn left_but(&self, stack: Option<&Stack>, cleared: &[Kept]) -> Option<String> {
-        let kept = kept(self.tracker.events());
-        let kept = kept.iter().filter(|k| !cleared.contains(k));
-        let mut left: Vec<String> = kept.map(|k| format!("{k} (kept)")).collect();
-        match stack.map(|s| s.status.0.as_str()) {
-            Some("ROLLBACK_COMPLETE") => left.push("the empty stack, which the next deploy removes".into()),
-            Some("UPDATE_ROLLBACK_COMPLETE") => left.push("the stack as it was before".into()),
-            Some("UPDATE_COMPLETE") => left.push(format!("stack {} with the change, which is live", self.plan.stack)),
-            None | Some("DELETE_COMPLETE") => {}
-            Some("CREATE_COMPLETE") => left.push(format!("stack {}, deployed", self.plan.stack)),
-            Some(other) => left.push(format!("stack {} in {other}", self.plan.stack)),
+    /// What became of the instances since the operation's own first event.
+    async fn instances(&self) -> Instances {
+        let events = self.tracker.events();
+        let own = events.iter().filter(|e| e.is_of_stack(self.stack_id)).map(|e| e.at);
+        let from = own.min().unwrap_or(self.plan.from);
+        let mut patience = Patience::new(self.pace.patience);
+        loop {
+            let found = instances::read(self.cloud, self.stack_id, events, from).await;
+            match found {
+                Instances::Unread(error) if matches!(patience.bear::<()>(Err(error.clone())), Ok(None)) => {
+                    self.stop.pause(self.pace.poll).await;
+                }
+                found => return found,
+            }
         }
-        (!left.is_empty()).then(|| left.join(", "))
     }
 }
 

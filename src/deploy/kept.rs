@@ -49,6 +49,25 @@ pub(super) fn kept(events: &[Event]) -> Vec<Kept> {
     all
 }
 
+/// What an operation wanted to delete and did not, by its events: it belongs to no stack any more.
+pub(super) fn undeleted(events: &[Event]) -> Vec<Kept> {
+    let mut all: Vec<Kept> = Vec::new();
+    for event in events {
+        let Some(id) = &event.physical else { continue };
+        let one = Kept {
+            kind: event.kind.clone(),
+            id: id.clone(),
+        };
+        // CloudFormation tries more than once.
+        match event.status.as_str() {
+            "DELETE_FAILED" if !all.contains(&one) => all.push(one),
+            "DELETE_COMPLETE" => all.retain(|k| *k != one),
+            _ => {}
+        }
+    }
+    all
+}
+
 /// The command that deletes a file system for good.
 pub(super) fn deletion(file_system: &str, stack_id: &str) -> String {
     // An ARN holds the region as its fourth part.

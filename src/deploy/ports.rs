@@ -156,6 +156,15 @@ impl Launch {
     }
 }
 
+/// An instance that Auto Scaling took out of service and ended, or tried to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Termination {
+    /// When it began, on Auto Scaling's clock.
+    pub at: Timestamp,
+    /// The instance.
+    pub instance: String,
+}
+
 /// A subnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
@@ -207,6 +216,12 @@ pub trait Stacks: Sync {
     fn delete_file_system(&self, id: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Launches that a group tried from an instant on, oldest first; also those of a group that is gone.
     fn launches(&self, group: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Launch>, AwsError>> + Send;
+    /// Terminations of a group's instances that began from an instant on, oldest first; also those of a group that is gone.
+    fn terminations(
+        &self,
+        group: &str,
+        from: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Termination>, AwsError>> + Send;
     /// Suspends processes of a group.
     fn suspend(&self, group: &str, processes: &[&str]) -> impl Future<Output = Result<(), AwsError>> + Send;
 }

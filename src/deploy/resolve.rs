@@ -1,15 +1,15 @@
 //! Defaults that only an account can tell: network, zones, image.
 
 use super::error::DeployError;
-use super::ports::{Subnet, Surroundings};
-use serde::Serialize;
+use super::network::{Choice, Network, choose, pair_in_order_of};
+use super::ports::Surroundings;
 
 /// Parameter of Systems Manager that names the image which `mqaws ami build` made last.
 pub const IMAGE_PARAMETER: &str = "/mqaws/ami/ibm-mq";
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub(super) enum Wanted {
     /// These two subnets.
     Subnets([String; 2]),
     /// Two subnets of this VPC, or of the default one.
@@ -19,8 +19,8 @@ pub enum Wanted {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Site {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Site {
     /// The VPC; `None` for a new one.
     pub vpc: Option<String>,
     /// Two subnets; `None` in a new network.
@@ -35,14 +35,22 @@ pub struct Site {
 
 /// Finds network and image.
 ///
+/// What nobody names stays as the deployed stack has it, as long as it exists; so does the order of what has no order. An
+/// image that nobody names is the one that was built last, on purpose: deploying again is how a new image gets into use.
+///
 /// # Errors
 /// [`DeployError::NoNetwork`], [`DeployError::OneZone`], [`DeployError::Unknown`], [`DeployError::NoImage`],
 /// [`DeployError::Aws`].
-pub async fn resolve<C: Surroundings>(cloud: &C, wanted: &Wanted, image: Option<&str>) -> Result<Site, DeployError> {
+pub(super) async fn resolve<C: Surroundings>(
+    cloud: &C,
+    wanted: &Wanted,
+    image: Option<&str>,
+    deployed: Option<&Network>,
+) -> Result<Site, DeployError> {
     let mut site = match wanted {
-        Wanted::Subnets(ids) => given(cloud, ids).await?,
-        Wanted::Vpc(vpc) => choose(cloud, vpc.as_deref()).await?,
-        Wanted::New(zones) => new(cloud, zones.as_ref()).await?,
+        Wanted::Subnets(ids) => given(cloud, &as_deployed(ids, deployed)).await?,
+        Wanted::Vpc(vpc) => chosen(cloud, vpc.as_deref(), deployed).await?,
+        Wanted::New(zones) => new(cloud, zones.as_ref(), deployed).await?,
     };
     site.image = match image {
         Some(image) => image.to_owned(),
@@ -101,54 +109,106 @@ async fn given<C: Surroundings>(cloud: &C, ids: &[String; 2]) -> Result<Site, De
     ))
 }
 
-async fn choose<C: Surroundings>(cloud: &C, vpc: Option<&str>) -> Result<Site, DeployError> {
-    let mut chosen = Vec::new();
-    let vpc = match vpc {
-        Some(vpc) => vpc.to_owned(),
-        None => {
+/// The subnets that the user names, in the order in which the stack has them.
+fn as_deployed(ids: &[String; 2], deployed: Option<&Network>) -> [String; 2] {
+    match deployed {
+        Some(Network::Existing { places, .. }) => {
+            pair_in_order_of(&places.clone().map(|place| place.subnet), ids.clone())
+        }
+        _ => ids.clone(),
+    }
+}
+
+async fn chosen<C: Surroundings>(
+    cloud: &C,
+    vpc: Option<&str>,
+    deployed: Option<&Network>,
+) -> Result<Site, DeployError> {
+    let mut words = Vec::new();
+    let (at, places) = match deployed {
+        Some(Network::Existing { vpc, places }) => (Some(vpc), Some(places)),
+        _ => (None, None),
+    };
+    let vpc = match (vpc, at) {
+        (Some(vpc), _) => vpc.to_owned(),
+        (None, Some(at)) => {
+            words.push(format!("VPC {at}, as deployed"));
+            at.clone()
+        }
+        (None, None) => {
             let none = || DeployError::NoNetwork {
                 why: "the region has no default VPC".into(),
             };
             let vpc = cloud.default_vpc().await?.ok_or_else(none)?;
-            chosen.push(format!("default VPC {vpc}"));
+            words.push(format!("default VPC {vpc}"));
             vpc
         }
     };
-    let [first, second] = pick(cloud.subnets(&vpc).await?).ok_or_else(|| DeployError::NoNetwork {
+    let places = places.filter(|_| at == Some(&vpc));
+    let choice = choose(places, cloud.subnets(&vpc).await?).ok_or_else(|| DeployError::NoNetwork {
         why: format!("{vpc} has no subnets in two availability zones"),
     })?;
-    chosen.push(format!(
-        "subnets {} in {}, {} in {}",
-        first.id, first.zone, second.id, second.zone
-    ));
+    words.push(told(&choice, places.is_some()));
+    let [first, second] = choice.subnets;
     Ok(site(
         Some(vpc),
         Some([first.id, second.id]),
         [first.zone, second.zone],
-        chosen,
+        words,
     ))
 }
 
-/// Two subnets in the first two zones, the zones' default subnets before others: the same answer every time.
-fn pick(mut subnets: Vec<Subnet>) -> Option<[Subnet; 2]> {
-    subnets.sort_by(|a, b| (&a.zone, !a.default, &a.id).cmp(&(&b.zone, !b.default, &b.id)));
-    subnets.dedup_by(|a, b| a.zone == b.zone);
-    let mut subnets = subnets.into_iter();
-    Some([subnets.next()?, subnets.next()?])
+/// `subnets subnet-1 in z-a, subnet-2 in z-b, as deployed`, or what is gone and what takes its place.
+fn told(choice: &Choice, deployed: bool) -> String {
+    let [first, second] = &choice.subnets;
+    let both = format!(
+        "subnets {} in {}, {} in {}",
+        first.id, first.zone, second.id, second.zone
+    );
+    let gone: Vec<String> = choice
+        .gone
+        .iter()
+        .map(|p| format!("{} in {}", p.subnet, p.zone))
+        .collect();
+    match (deployed, gone.is_empty()) {
+        (false, _) => both,
+        (true, true) => format!("{both}, as deployed"),
+        (true, false) => format!("{both}; gone from the VPC: {}", gone.join(", ")),
+    }
 }
 
-async fn new<C: Surroundings>(cloud: &C, zones: Option<&[String; 2]>) -> Result<Site, DeployError> {
-    if let Some(zones) = zones {
-        return Ok(site(None, None, zones.clone(), Vec::new()));
-    }
-    let mut found = cloud.zones().await?.into_iter();
-    let (Some(first), Some(second)) = (found.next(), found.next()) else {
-        return Err(DeployError::NoNetwork {
-            why: "the region has fewer than two availability zones".into(),
-        });
+async fn new<C: Surroundings>(
+    cloud: &C,
+    zones: Option<&[String; 2]>,
+    deployed: Option<&Network>,
+) -> Result<Site, DeployError> {
+    let there = match deployed {
+        Some(Network::Own { zones, .. }) => Some(zones),
+        _ => None,
     };
-    let chosen = vec![format!("new network in {first} and {second}")];
-    Ok(site(None, None, [first, second], chosen))
+    match (zones, there) {
+        (Some(zones), there) => {
+            let zones = zones.clone();
+            let zones = there.map_or(zones.clone(), |there| pair_in_order_of(there, zones));
+            Ok(site(None, None, zones, Vec::new()))
+        }
+        // Also one that AWS calls impaired: the subnets stand in it.
+        (None, Some(zones)) => {
+            let [first, second] = zones;
+            let words = vec![format!("own network in {first} and {second}, as deployed")];
+            Ok(site(None, None, zones.clone(), words))
+        }
+        (None, None) => {
+            let mut found = cloud.zones().await?.into_iter();
+            let (Some(first), Some(second)) = (found.next(), found.next()) else {
+                return Err(DeployError::NoNetwork {
+                    why: "the region has fewer than two availability zones".into(),
+                });
+            };
+            let words = vec![format!("new network in {first} and {second}")];
+            Ok(site(None, None, [first, second], words))
+        }
+    }
 }
 
 fn site(vpc: Option<String>, subnets: Option<[String; 2]>, zones: [String; 2], chosen: Vec<String>) -> Site {
@@ -162,147 +222,4 @@ fn site(vpc: Option<String>, subnets: Option<[String; 2]>, zones: [String; 2], c
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::aws::AwsError;
-    use crate::remedy::{ExitKind, Remedy};
-
-    /// An account with a default VPC `vpc-d`, two zones and no image, unless changed.
-    struct Account {
-        vpc: Option<String>,
-        subnets: Vec<Subnet>,
-        image: Option<String>,
-    }
-
-    impl Surroundings for Account {
-        async fn default_vpc(&self) -> Result<Option<String>, AwsError> {
-            Ok(self.vpc.clone())
-        }
-        async fn subnets(&self, vpc: &str) -> Result<Vec<Subnet>, AwsError> {
-            Ok(self.subnets.iter().filter(|s| s.vpc == vpc).cloned().collect())
-        }
-        async fn subnets_by_id(&self, ids: &[String]) -> Result<Vec<Subnet>, AwsError> {
-            if let Some(id) = ids.iter().find(|id| id.contains("ffff")) {
-                let message = format!("The subnet ID '{id}' does not exist");
-                return Err(AwsError::test_answer(
-                    "ec2:DescribeSubnets",
-                    "InvalidSubnetID.NotFound",
-                    &message,
-                ));
-            }
-            Ok(self.subnets.iter().filter(|s| ids.contains(&s.id)).cloned().collect())
-        }
-        async fn zones(&self) -> Result<Vec<String>, AwsError> {
-            Ok(vec!["z-a".into(), "z-b".into()])
-        }
-        async fn root_device(&self, _image: &str) -> Result<Option<String>, AwsError> {
-            Ok(None)
-        }
-        async fn parameter(&self, name: &str) -> Result<Option<String>, AwsError> {
-            assert_eq!(name, IMAGE_PARAMETER);
-            Ok(self.image.clone())
-        }
-    }
-
-    fn subnet(id: &str, zone: &str, default: bool) -> Subnet {
-        Subnet {
-            id: id.into(),
-            vpc: "vpc-d".into(),
-            zone: zone.into(),
-            default,
-        }
-    }
-
-    fn account() -> Account {
-        Account {
-            vpc: Some("vpc-d".into()),
-            subnets: vec![
-                subnet("subnet-4", "z-b", true),
-                subnet("subnet-1", "z-a", false),
-                subnet("subnet-2", "z-a", true),
-                subnet("subnet-3", "z-c", true),
-            ],
-            image: Some("ami-1".into()),
-        }
-    }
-
-    fn run(account: &Account, wanted: Wanted, image: Option<&str>) -> Result<Site, DeployError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(resolve(account, &wanted, image))
-    }
-
-    fn pair(a: &str, b: &str) -> [String; 2] {
-        [a.into(), b.into()]
-    }
-
-    #[test]
-    fn default_network_is_the_same_every_time() {
-        let site = run(&account(), Wanted::Vpc(None), None).expect("resolves");
-        assert_eq!(site.subnets, Some(pair("subnet-2", "subnet-4")));
-        assert_eq!(site.zones, pair("z-a", "z-b"));
-        assert_eq!(site.image, "ami-1");
-        assert_eq!(site.chosen.len(), 3);
-    }
-
-    #[test]
-    fn what_the_user_names_is_not_called_chosen() {
-        let wanted = Wanted::Subnets(pair("subnet-1", "subnet-3"));
-        let site = run(&account(), wanted, Some("ami-2")).expect("resolves");
-        assert_eq!((site.image.as_str(), site.chosen.len()), ("ami-2", 0));
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let no_vpc = Account { vpc: None, ..account() };
-        let one_zone = Account {
-            subnets: vec![subnet("subnet-1", "z-a", true)],
-            ..account()
-        };
-        let no_image = Account {
-            image: None,
-            ..account()
-        };
-        for (account, wanted, words) in [
-            (&no_vpc, Wanted::Vpc(None), "no default VPC"),
-            (&one_zone, Wanted::Vpc(None), "two availability zones"),
-            (
-                &account(),
-                Wanted::Subnets(pair("subnet-1", "subnet-9")),
-                "subnet subnet-9 does not exist in this region",
-            ),
-            (
-                &account(),
-                Wanted::Subnets(pair("subnet-1", "subnet-2")),
-                "one availability zone, z-a",
-            ),
-            (&no_image, Wanted::New(None), "no image"),
-        ] {
-            let error = run(account, wanted, None).expect_err(words);
-            assert!(error.to_string().contains(words), "{error}");
-        }
-    }
-
-    #[test]
-    fn subnet_that_aws_does_not_know_is_an_error_of_the_configuration() {
-        let error = run(&account(), Wanted::Subnets(pair("subnet-1", "subnet-ffff")), None).expect_err("unknown");
-        assert_eq!(error.to_string(), "subnet subnet-ffff does not exist in this region");
-        assert_eq!(error.exit(), ExitKind::Precondition);
-        assert_eq!(error.key().map(|(key, _)| key), Some("network.subnets"));
-        assert!(error.hint().is_some_and(|h| h.contains("`network.subnets`")));
-    }
-
-    #[test]
-    fn other_zone_is_offered() {
-        let error =
-            run(&account(), Wanted::Subnets(pair("subnet-1", "subnet-2")), Some("ami-1")).expect_err("one zone");
-        assert!(matches!(error, DeployError::OneZone { other: Some((_, zone)), .. } if zone != "z-a"));
-    }
-
-    #[test]
-    fn new_network_takes_the_first_two_zones() {
-        let site = run(&account(), Wanted::New(None), Some("ami-1")).expect("resolves");
-        assert_eq!((site.vpc, site.subnets, site.zones), (None, None, pair("z-a", "z-b")));
-    }
-}
+mod tests;

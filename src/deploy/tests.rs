@@ -5,11 +5,12 @@ mod execute;
 mod plans;
 mod serving;
 mod stake;
+mod way_back;
 mod whose;
 
 use super::cause::tests::{STACK, event};
 use super::finding::Finding;
-use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Stacks, Storage};
+use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Stacks, Storage, Termination};
 use super::*;
 use crate::aws::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
@@ -49,6 +50,7 @@ struct Script {
     /// Resources of those.
     resources_of: BTreeMap<String, Vec<Resource>>,
     launches: Vec<Launch>,
+    terminations: Vec<Termination>,
     findings: Vec<Finding>,
     /// Status that the stack turns out to be in when its deletion is refused.
     undeletable: Option<&'static str>,
@@ -268,6 +270,10 @@ impl Stacks for Script {
     async fn launches(&self, _group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
         self.called("launches")?;
         Ok(self.launches.iter().filter(|l| l.at >= from).cloned().collect())
+    }
+    async fn terminations(&self, _group: &str, from: Timestamp) -> Result<Vec<Termination>, AwsError> {
+        self.called("terminations")?;
+        Ok(self.terminations.iter().filter(|t| t.at >= from).cloned().collect())
     }
     async fn suspend(&self, _group: &str, _processes: &[&str]) -> Result<(), AwsError> {
         self.called("suspend")

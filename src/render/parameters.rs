@@ -1,6 +1,7 @@
 //! Parameters, rules and conditions of the template, and their values for one deployment.
 
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 
 use super::entry::{RenderError, names};
 use crate::model::{
@@ -31,6 +32,12 @@ pub(super) fn client_parameter(index: usize) -> String {
         0 => "ClientCidr".to_owned(),
         index => format!("ClientCidr{}", index + 1),
     }
+}
+
+/// The client ranges among the parameters of a stack, in the template's order.
+pub fn client_ranges(parameters: &BTreeMap<String, String>) -> Vec<&str> {
+    let ranges = (0..).map_while(|index| parameters.get(&client_parameter(index)));
+    ranges.map(String::as_str).collect()
 }
 
 /// Ranges of the two subnets of a new network: its first two quarters, which leaves room for as much again.

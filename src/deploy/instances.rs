@@ -1,0 +1,263 @@
+//! What became of a stack's instance while an operation went on and came to nothing.
+
+use super::cause::GROUP;
+use super::ports::{Event, Launch, Stacks, Termination};
+use crate::aws::AwsError;
+use crate::observe::ports::{Member, Readings};
+use jiff::{SignedDuration, Timestamp};
+use std::fmt;
+
+/// What events and activities tell of the instances.
+#[derive(Debug, Clone)]
+pub(super) enum Instances {
+    /// None that was there before ended.
+    Untouched,
+    /// Another took over, which signalled service.
+    Replaced {
+        /// The instance of before.
+        old: String,
+        /// When its end began.
+        ended: Timestamp,
+        /// The instance that reported service last.
+        new: String,
+        /// When it did.
+        served: Timestamp,
+        /// How long no instance was there that had reported service.
+        without: SignedDuration,
+    },
+    /// It ended, and none has reported service since.
+    Out {
+        /// The instance that served last.
+        old: String,
+        /// When its end began.
+        ended: Timestamp,
+        /// Instances of the group now, with their lifecycle states.
+        now: Vec<String>,
+    },
+    /// They could not be read.
+    Unread(AwsError),
+}
+
+impl fmt::Display for Instances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |at: &Timestamp| at.strftime("%H:%M:%S").to_string();
+        match self {
+            Self::Untouched => f.write_str("its instance was not replaced"),
+            Self::Replaced {
+                old,
+                ended,
+                new,
+                served,
+                without,
+            } => write!(
+                f,
+                "its instance was replaced: {old} was ended at {}, {new} reported service at {}, about {} s without service",
+                time(ended),
+                time(served),
+                seconds(*without),
+            ),
+            Self::Out { old, ended, now } => {
+                write!(
+                    f,
+                    "OUT OF SERVICE: {old} was ended at {}, none has reported service since",
+                    time(ended)
+                )?;
+                match now.as_slice() {
+                    [] => f.write_str(", and the group has no instance"),
+                    now => write!(f, ", and the group has {}", now.join(", ")),
+                }
+            }
+            Self::Unread(error) => write!(
+                f,
+                "whether its instance was replaced could not be read ({})",
+                error.told()
+            ),
+        }
+    }
+}
+
+/// Whole seconds, or tenths of a short time.
+fn seconds(time: SignedDuration) -> String {
+    match time.as_secs() {
+        0..10 => format!("{:.1}", time.as_secs_f64()),
+        whole => whole.to_string(),
+    }
+}
+
+/// Reads what became of the instances of a stack's group since the operation began.
+pub(super) async fn read<C: Readings + Stacks>(cloud: &C, stack: &str, events: &[Event], from: Timestamp) -> Instances {
+    let read = async {
+        let resources = cloud.resources(stack).await?;
+        let group = resources.into_iter().find(|r| r.kind == GROUP).and_then(|g| g.physical);
+        let Some(group) = group else {
+            return Ok(Instances::Untouched);
+        };
+        let terminations = cloud.terminations(&group, from).await?;
+        if terminations.is_empty() {
+            return Ok(Instances::Untouched);
+        }
+        let launches = cloud.launches(&group, from).await?;
+        let members = cloud.group(&group).await?.map(|g| g.members).unwrap_or_default();
+        Ok(told(&terminations, &launches, &signals(events), &members))
+    };
+    read.await.unwrap_or_else(Instances::Unread)
+}
+
+/// Instances that signalled service, and when; oldest first.
+fn signals(events: &[Event]) -> Vec<(Timestamp, String)> {
+    let of_group = events.iter().filter(|e| e.kind == GROUP);
+    let mut signals: Vec<(Timestamp, String)> = of_group
+        .filter_map(|e| {
+            let id = e
+                .reason
+                .as_deref()?
+                .strip_prefix("Received SUCCESS signal with UniqueId ")?;
+            Some((e.at, id.trim().to_owned()))
+        })
+        .collect();
+    signals.sort();
+    signals
+}
+
+/// What the activities of an operation and the signals in its events come to, for a group of at most one instance.
+fn told(
+    terminations: &[Termination],
+    launches: &[Launch],
+    signals: &[(Timestamp, String)],
+    members: &[Member],
+) -> Instances {
+    let launched = |id: &str| launches.iter().any(|l| l.instance.as_deref() == Some(id));
+    let Some(first) = terminations.iter().find(|t| !launched(&t.instance)) else {
+        return Instances::Untouched;
+    };
+    let ends = terminations.iter().map(|t| (t.at, false, t.instance.as_str()));
+    let starts = signals.iter().map(|(at, id)| (*at, true, id.as_str()));
+    let mut steps: Vec<(Timestamp, bool, &str)> = ends.chain(starts).filter(|(at, ..)| *at >= first.at).collect();
+    steps.sort();
+    let (mut serving, mut last) = (Some(first.instance.as_str()), (first.instance.as_str(), first.at));
+    let mut since: Option<Timestamp> = None;
+    let mut without = SignedDuration::ZERO;
+    for (at, signalled, id) in steps {
+        if signalled && serving == Some(id) {
+            continue;
+        }
+        if signalled {
+            without += since
+                .take()
+                .map_or(SignedDuration::ZERO, |from| at.duration_since(from));
+            (serving, last) = (Some(id), (id, at));
+        } else if serving == Some(id) {
+            (serving, since, last) = (None, Some(at), (id, at));
+        }
+    }
+    let (id, at) = (last.0.to_owned(), last.1);
+    match serving {
+        Some(_) => Instances::Replaced {
+            old: first.instance.clone(),
+            ended: first.at,
+            new: id,
+            served: at,
+            without,
+        },
+        None => Instances::Out {
+            old: id,
+            ended: at,
+            now: members
+                .iter()
+                .map(|m| format!("{} ({})", m.instance, m.lifecycle))
+                .collect(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).expect("in range")
+    }
+
+    fn words(ended: &[(i64, &str)], launched: &[&str], signalled: &[(i64, &str)], now: &[(&str, &str)]) -> String {
+        let terminations: Vec<Termination> = ended
+            .iter()
+            .map(|(second, id)| Termination {
+                at: at(*second),
+                instance: (*id).into(),
+            })
+            .collect();
+        let launches: Vec<Launch> = launched
+            .iter()
+            .map(|id| Launch {
+                at: at(0),
+                instance: Some((*id).into()),
+                status: "Successful".into(),
+                words: None,
+            })
+            .collect();
+        let signals: Vec<(Timestamp, String)> = signalled.iter().map(|(s, id)| (at(*s), (*id).to_owned())).collect();
+        let members: Vec<Member> = now
+            .iter()
+            .map(|(id, lifecycle)| Member {
+                instance: (*id).into(),
+                zone: "z-a".into(),
+                lifecycle: (*lifecycle).into(),
+                health: "Healthy".into(),
+            })
+            .collect();
+        told(&terminations, &launches, &signals, &members).to_string()
+    }
+
+    #[test]
+    fn replacement_is_told_with_its_outage() {
+        // 22:13:20 and the seconds after it.
+        for (ended, launched, signalled, now, expected) in [
+            (&[][..], &[][..], &[][..], &[][..], "its instance was not replaced"),
+            // What the operation itself launched served nobody before.
+            (&[(5, "i-2")], &["i-2"], &[], &[], "its instance was not replaced"),
+            (
+                &[(10, "i-1")],
+                &["i-2"],
+                &[(42, "i-2")],
+                &[("i-2", "InService")],
+                "its instance was replaced: i-1 was ended at 22:13:30, i-2 reported service at 22:14:02, about 32 s without \
+                 service",
+            ),
+            // The one of the change never served.
+            (
+                &[(10, "i-1"), (20, "i-2")],
+                &["i-2", "i-3"],
+                &[(25, "i-3")],
+                &[("i-3", "InService")],
+                "its instance was replaced: i-1 was ended at 22:13:30, i-3 reported service at 22:13:45, about 15 s without \
+                 service",
+            ),
+            // The one of the change served, and went again: two outages.
+            (
+                &[(10, "i-1"), (30, "i-2")],
+                &["i-2", "i-3"],
+                &[(13, "i-2"), (34, "i-3")],
+                &[("i-3", "InService")],
+                "its instance was replaced: i-1 was ended at 22:13:30, i-3 reported service at 22:13:54, about 7.0 s without \
+                 service",
+            ),
+            // A signal of before says nothing.
+            (
+                &[(10, "i-1")],
+                &["i-2"],
+                &[(3, "i-1")],
+                &[("i-2", "Pending")],
+                "OUT OF SERVICE: i-1 was ended at 22:13:30, none has reported service since, and the group has i-2 (Pending)",
+            ),
+            (
+                &[(10, "i-1"), (30, "i-2")],
+                &["i-2"],
+                &[(13, "i-2")],
+                &[],
+                "OUT OF SERVICE: i-2 was ended at 22:13:50, none has reported service since, and the group has no instance",
+            ),
+        ] {
+            assert_eq!(words(ended, launched, signalled, now), expected);
+        }
+    }
+}
