@@ -1,6 +1,6 @@
 //! The network that a deployed stack is in, and what of it stays when it is deployed again.
 
-use super::plan::is_ours;
+use super::standing::is_ours;
 use super::ports::Subnet;
 use crate::observe::ports::Stack;
 use std::collections::BTreeMap;
