@@ -1,5 +1,6 @@
 //! From a deployment as the user wrote it to a blueprint in which nothing is left to choose.
 
+use super::doomed::{Circumstances, dooms};
 use super::error::DeployError;
 use super::network::{Network, in_order_of, standing};
 use super::ports::{Blueprint, Surroundings};
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 /// has there.
 ///
 /// # Errors
-/// [`DeployError::Render`], [`DeployError::Unknown`] for an image, and those of [`resolve`].
+/// [`DeployError::Render`], [`DeployError::Unknown`] for an image, [`DeployError::Doomed`], and those of [`resolve`].
 pub async fn blueprint<C: Surroundings + Readings>(
     cloud: &C,
     deployment: &Deployment,
@@ -49,8 +50,20 @@ pub async fn blueprint<C: Surroundings + Readings>(
         }
     })?;
     let chosen = site.chosen.clone();
+    let gone = gone(cloud, network.as_ref(), &site).await?;
     let resolved = resolved(site, root_device).map_err(|error| DeployError::NoNetwork { why: error.to_string() })?;
     let parameters = render::parameters(deployment, &resolved)?.into_iter().collect();
+    let circumstances = Circumstances {
+        network_key: key(placement),
+        gone: &gone,
+    };
+    let dooms = deployed.map_or_else(Vec::new, |old| dooms(old, &parameters, circumstances));
+    if !dooms.is_empty() {
+        return Err(DeployError::Doomed {
+            stack: deployment.stack.to_string(),
+            dooms,
+        });
+    }
     let blueprint = Blueprint {
         stack: deployment.stack.to_string(),
         queue_manager: deployment.queue_manager.name.to_string(),
@@ -74,6 +87,36 @@ fn with_clients_of(deployment: &Deployment, parameters: &BTreeMap<String, String
     let mut settled = deployment.clone();
     settled.network.clients = in_order_of(&earlier, settled.network.clients);
     settled
+}
+
+/// Those of a deployed stack's subnets that the deployment leaves and that are there no longer.
+async fn gone<C: Surroundings>(cloud: &C, network: Option<&Network>, site: &Site) -> Result<Vec<String>, DeployError> {
+    let Some(Network::Existing { places, .. }) = network else {
+        return Ok(Vec::new());
+    };
+    let mut gone = Vec::new();
+    for place in places {
+        if site.subnets.iter().flatten().any(|subnet| *subnet == place.subnet) {
+            continue;
+        }
+        match cloud.subnets_by_id(std::slice::from_ref(&place.subnet)).await {
+            Ok(found) if !found.is_empty() => {}
+            Ok(_) => gone.push(place.subnet.clone()),
+            Err(error) if error.is_not_found() => gone.push(place.subnet.clone()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(gone)
+}
+
+/// The key that chooses the network.
+fn key(placement: &Placement) -> Option<&'static str> {
+    match placement {
+        Placement::Existing { vpc: Some(_), .. } | Placement::Choose { vpc: Some(_) } => Some("network.vpc"),
+        Placement::Existing { vpc: None, .. } => Some("network.subnets"),
+        Placement::Choose { vpc: None } => None,
+        Placement::New { .. } => Some("network.cidr"),
+    }
 }
 
 fn wanted(placement: &Placement) -> Wanted {

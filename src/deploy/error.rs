@@ -1,5 +1,6 @@
 //! What can go wrong with a deployment, what it leaves, and what to do.
 
+use super::doomed::Doom;
 use super::finding::Finding;
 use super::stake::StakeError;
 use crate::aws::AwsError;
@@ -157,6 +158,14 @@ pub enum DeployError {
         /// Replaced, or removed.
         replaced: bool,
     },
+    /// AWS would refuse the change while it is carried out.
+    #[error("this change of stack {stack} would fail")]
+    Doomed {
+        /// Name of the stack.
+        stack: String,
+        /// What would fail.
+        dooms: Vec<Doom>,
+    },
     /// The operation failed and was undone.
     #[error("stack {stack} {}", if *.undone { "was rolled back" } else { "failed and is not rolled back" })]
     RolledBack {
@@ -239,6 +248,7 @@ impl DeployError {
                 let named = findings.iter().find_map(|f| Some((f.key()?, f)));
                 named.map(|(key, finding)| (key, finding.words.clone()))
             }
+            Self::Doomed { dooms, .. } => dooms.iter().find_map(|doom| Some((doom.key?, doom.label.clone()))),
             _ => None,
         }
     }
@@ -265,6 +275,7 @@ impl Remedy for DeployError {
             | Self::Dead { .. }
             | Self::Changed { .. }
             | Self::DataAtStake { .. }
+            | Self::Doomed { .. }
             | Self::Protected { .. } => ExitKind::Precondition,
             Self::Refused { .. }
             | Self::RolledBack { .. }
@@ -295,6 +306,10 @@ impl Remedy for DeployError {
             Self::Stake(error) => return error.details(),
             Self::Invalid { findings, .. } => {
                 let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                add("cause", &Some(all.join("\n")));
+            }
+            Self::Doomed { dooms, .. } => {
+                let all: Vec<&str> = dooms.iter().flat_map(|d| &d.why).map(String::as_str).collect();
                 add("cause", &Some(all.join("\n")));
             }
             _ => {}
@@ -400,6 +415,10 @@ impl Remedy for DeployError {
                     "name it: --allow-replace {} (back it up before)",
                     logical.join(" --allow-replace ")
                 )
+            }
+            Self::Doomed { dooms, .. } => {
+                let all: Vec<&str> = dooms.iter().map(|doom| doom.instead.as_str()).collect();
+                all.join("; ")
             }
             Self::RolledBack { hint, .. } => hint.clone(),
             Self::Deleted { stack, gone, .. } => {

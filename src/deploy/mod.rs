@@ -7,6 +7,7 @@
 mod blueprint;
 pub mod cause;
 mod destroy;
+mod doomed;
 mod error;
 mod execute;
 pub mod finding;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use blueprint::blueprint;
 pub use destroy::{Removal, destroy, find};
+pub use doomed::Doom;
 pub use error::DeployError;
 pub use execute::{Settled, execute};
 pub use plan::{Consent, MOST_BYTES, Plan, STACK_TAG, abandon, plan};

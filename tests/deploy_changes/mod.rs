@@ -1,11 +1,20 @@
-//! Changes of a deployed stack: what was chosen stays, and what a failure leaves is told.
+//! Changes of a deployed stack: what was chosen stays, what must fail is refused, and what a failure leaves is told.
 
 use super::Lab;
 use super::lab_calls::{between, call};
+use mqaws::aws::Clients;
+use mqaws::deploy::Blueprint;
+use mqaws::deploy::ports::{Event, Stacks};
 use mqaws::lab::home::LabRecord;
+use mqaws::observe::ports::Readings;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 const STACK: &str = "mqaws-qm1";
+
+/// How long an update may take, the way back included.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A VPC of the user, outside of any stack.
 struct UserVpc {
@@ -57,12 +66,83 @@ fn nothing() -> Vec<String> {
     Vec::new()
 }
 
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
 /// Id of the one instance that the group has, once it is in service.
 fn instance(lab: &Lab) -> String {
     let status = lab.json(&["status", "--local"], 0);
     let all = status["instances"].as_array().expect("instances");
     assert_eq!(all.len(), 1, "{status}");
     all[0]["instance"].as_str().expect("an id").to_owned()
+}
+
+/// Carries a change out past every check of ours, as CloudFormation would; returns the stack's status at the end and the
+/// operation's events.
+fn forced(clients: &Clients, template: &str, change: &[(&str, &str)]) -> (String, Vec<Event>) {
+    wait(async {
+        let stack = clients.stack(STACK).await.expect("read").expect("a stack");
+        let from = clients.events(&stack.id, stack.created).await.expect("events").len();
+        let (declarations, _) = template.split_once("\nResources:\n").expect("parameters stand first");
+        let declared = |name: &str| declarations.contains(&format!("\n  {name}:\n    Type:"));
+        let mut parameters: BTreeMap<String, String> = stack.parameters.clone();
+        parameters.extend(change.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        parameters.retain(|name, _| declared(name));
+        let blueprint = Blueprint {
+            stack: STACK.into(),
+            template: template.into(),
+            parameters,
+            tags: stack.tags.clone(),
+            role: None,
+            protect: false,
+        };
+        let name = format!("forced-{from}");
+        let ids = clients
+            .create_change_set(&blueprint, &name, false)
+            .await
+            .expect("a change set");
+        let deadline = Instant::now() + PATIENCE;
+        let pause = || tokio::time::sleep(Duration::from_millis(100));
+        loop {
+            let set = clients.change_set(&ids.change_set).await.expect("read");
+            match set.status.as_str() {
+                "CREATE_COMPLETE" => break,
+                "FAILED" => panic!("{change:?}: {:?}", set.reason),
+                _ => pause().await,
+            }
+            assert!(Instant::now() < deadline, "the change set is not made");
+        }
+        clients.execute(&ids.change_set, &name).await.expect("executed");
+        loop {
+            let events = clients.events(&stack.id, stack.created).await.expect("events");
+            // What the operation before told last may come late.
+            let own = events[from..].iter().filter(|e| e.is_of_stack(&stack.id));
+            let mut own = own
+                .map(|e| e.status.as_str())
+                .skip_while(|s| *s != "UPDATE_IN_PROGRESS");
+            if let Some(end) = own.find(|s| !s.ends_with("_IN_PROGRESS")) {
+                return (end.to_owned(), events[from..].to_vec());
+            }
+            assert!(Instant::now() < deadline, "{change:?} does not end");
+            pause().await;
+        }
+    })
+}
+
+/// Resources whose creation or update failed for reasons of their own, with the reason.
+fn failures(events: &[Event]) -> BTreeMap<&str, &str> {
+    let failed = events
+        .iter()
+        .filter(|e| matches!(e.status.as_str(), "UPDATE_FAILED" | "CREATE_FAILED"));
+    let own = failed.filter_map(|e| Some((e.logical.as_str(), e.reason.as_deref()?)));
+    own.filter(|(_, reason)| !reason.contains("ancelled")).collect()
+}
+
+/// The template that a configuration is rendered to.
+fn rendered(lab: &Lab, options: &[&str]) -> String {
+    lab.run(&[&["render"], options].concat(), 0).0
 }
 
 #[test]
@@ -110,7 +190,164 @@ fn what_was_chosen_stays_whatever_the_vpc_gets() {
     assert_eq!(went["outputs"]["FileSystemId"], deployed["outputs"]["FileSystemId"]);
     assert_eq!(went["service"]["agent"]["proof"]["kind"], "clean", "{went}");
     assert_eq!(planned(&lab, &by_vpc), nothing(), "the new choice is now what stays");
+
+    // Another subnet of a zone in which the stack is.
+    let swapped = pair(&a, &vpc.subnet("10.9.4.0/24", 'c'));
+    for verb in ["plan", "deploy"] {
+        let refused = lab.json(&[verb, "--local", "--subnets", &swapped], 3);
+        assert_eq!(refused["error"], format!("this change of stack {STACK} would fail"));
+        assert_eq!(refused["left"], "nothing was changed");
+        let cause = refused["details"]["cause"].as_str().expect("a cause");
+        assert!(
+            cause.contains("`LoadBalancer`: in ") && cause.contains("`MountTarget2`: "),
+            "{cause}"
+        );
+        assert!(
+            refused["hint"].as_str().is_some_and(|h| h.contains("third zone")),
+            "{refused}"
+        );
+        assert!(
+            refused["place"].as_str().is_some_and(|p| p.contains("--subnets")),
+            "{refused}"
+        );
+    }
     assert_eq!(others.len(), 12);
+    lab.end();
+}
+
+#[test]
+fn changes_that_must_fail_are_refused_and_fail_when_they_are_forced() {
+    let lab = Lab::start(&[]);
+    let vpc = UserVpc::new(&lab, "10.9.0.0/16");
+    let a = vpc.subnet("10.9.1.0/24", 'a');
+    let b = vpc.subnet("10.9.2.0/24", 'b');
+    let other = UserVpc::new(&lab, "10.8.0.0/16");
+    let (other_a, other_b) = (other.subnet("10.8.1.0/24", 'a'), other.subnet("10.8.2.0/24", 'b'));
+    let zone = |letter: char| format!("{}{letter}", vpc.record.region);
+    let by_vpc = ["--vpc", vpc.id.as_str()];
+    // An endpoint on the internet wants to know them.
+    let ranges = ["--set", "network.clients=10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"];
+    lab.json(&[&["deploy", "--local", "--yes"], &by_vpc[..], &ranges].concat(), 0);
+    let b2 = vpc.subnet("10.9.3.0/24", 'b');
+    let clients = lab.clients();
+    let template = rendered(&lab, &by_vpc);
+
+    let subnets = |first: &str, second: &str| vec!["--subnets".to_owned(), format!("{first},{second}")];
+    let set = |key_value: &str| vec!["--set".to_owned(), key_value.to_owned()];
+    let elsewhere = [
+        ("VPC", other.id.as_str()),
+        ("Subnet1", other_a.as_str()),
+        ("Subnet2", other_b.as_str()),
+    ];
+    let own = rendered(&lab, &["--set", "network.cidr=10.7.0.0/16"]);
+    let (zone_a, zone_b) = (zone('a'), zone('b'));
+    let made = [
+        ("VpcCidr", "10.7.0.0/16"),
+        ("Subnet1Cidr", "10.7.0.0/18"),
+        ("Subnet2Cidr", "10.7.64.0/18"),
+        ("AvailabilityZone1", zone_a.as_str()),
+        ("AvailabilityZone2", zone_b.as_str()),
+    ];
+    for (asked, template, change) in [
+        (subnets(&other_b, &other_a), &template, &elsewhere[..]),
+        (vec!["--vpc".to_owned(), other.id.clone()], &template, &elsewhere),
+        (subnets(&b2, &a), &template, &[("Subnet2", b2.as_str())]),
+        (set("network.cidr=10.7.0.0/16"), &own, &made),
+        (
+            [&by_vpc[..], &ranges]
+                .concat()
+                .into_iter()
+                .map(str::to_owned)
+                .chain(set("endpoint.internal=false"))
+                .collect(),
+            &template,
+            &[("Scheme", "internet-facing")],
+        ),
+    ] {
+        let cause = refused(&lab, &asked);
+        fails(&clients, template, change, &cause);
+    }
+    assert_eq!(
+        planned(&lab, &by_vpc),
+        nothing(),
+        "after every way back the stack is as it was"
+    );
+    assert_eq!(planned(&lab, &["--subnets", &format!("{b},{a}")]), nothing());
+    lab.end();
+}
+
+/// Demands that `plan` and `deploy` refuse what is asked for; returns why.
+fn refused(lab: &Lab, asked: &[String]) -> String {
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let causes = [&["plan", "--local"][..], &["deploy", "--local", "--yes"]].map(|verb| {
+        let refused = lab.json(&[verb, &asked].concat(), 3);
+        assert_eq!(
+            refused["error"],
+            format!("this change of stack {STACK} would fail"),
+            "{refused}"
+        );
+        assert!(refused["hint"].as_str().is_some_and(|h| !h.is_empty()), "{refused}");
+        assert_eq!(refused["left"], "nothing was changed");
+        refused["details"]["cause"].as_str().expect("a cause").to_owned()
+    });
+    assert_eq!(causes[0], causes[1]);
+    causes[0].clone()
+}
+
+/// Demands that a change fails in the local cloud, at a resource that the refusal named.
+fn fails(clients: &Clients, template: &str, change: &[(&str, &str)], cause: &str) {
+    let (status, events) = forced(clients, template, change);
+    assert_eq!(status, "UPDATE_ROLLBACK_COMPLETE", "{change:?}");
+    let failures = failures(&events);
+    assert!(
+        failures.keys().any(|logical| cause.contains(&format!("`{logical}`"))),
+        "{change:?}: {failures:?}, but {cause}"
+    );
+}
+
+#[test]
+fn own_network_stays_where_it_is() {
+    let lab = Lab::start(&[]);
+    let record: LabRecord = serde_json::from_value(lab.record()).expect("a record");
+    let zone = |letter: char| format!("{}{letter}", record.region);
+    let zones = |first: char, second: char| format!("network.zones={},{}", zone(first), zone(second));
+    let range = ["--set", "network.cidr=10.7.0.0/16"];
+    let with = |more: &str| {
+        [&range[..], &["--set", more]]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    lab.json(
+        &[
+            &["deploy", "--local", "--yes"],
+            &range[..],
+            &["--set", &zones('c', 'b')],
+        ]
+        .concat(),
+        0,
+    );
+    assert_eq!(planned(&lab, &range), nothing(), "zones that nobody names any more");
+    assert_eq!(
+        planned(&lab, &[&range[..], &["--set", &zones('b', 'c')]].concat()),
+        nothing()
+    );
+
+    let clients = lab.clients();
+    let template = rendered(&lab, &range);
+    let zone_a = zone('a');
+    let cause = refused(&lab, &with(&zones('c', 'a')));
+    fails(&clients, &template, &[("AvailabilityZone2", &zone_a)], &cause);
+    let cause = refused(&lab, &["--set", "network.cidr=10.6.0.0/16"].map(str::to_owned));
+    let moved = [
+        ("VpcCidr", "10.6.0.0/16"),
+        ("Subnet1Cidr", "10.6.0.0/18"),
+        ("Subnet2Cidr", "10.6.64.0/18"),
+    ];
+    fails(&clients, &template, &moved, &cause);
+    assert!(refused(&lab, &[]).contains("`Vpc`"), "another network than its own");
+    assert_eq!(planned(&lab, &range), nothing());
     lab.end();
 }
 

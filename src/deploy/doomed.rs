@@ -1,0 +1,354 @@
+//! Changes that CloudFormation would begin and AWS would refuse, told before they begin.
+//!
+//! Such an update fails after the launch template has changed, so its way back replaces the instance: an outage for
+//! nothing. CloudFormation makes the new resource before it removes the old one; what AWS allows once only cannot be
+//! replaced so. Each rule here has a test in which the local cloud refuses the change when it is forced.
+
+use super::network::{Network, Place};
+use std::collections::BTreeMap;
+
+/// A change that would fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doom {
+    /// Key of the configuration that asks for it; `None` when no key does.
+    pub key: Option<&'static str>,
+    /// A few words for the place where the key stands.
+    pub label: String,
+    /// Which resources refuse it, by their logical ids, and why; a line for each reason.
+    pub why: Vec<String>,
+    /// What to do instead.
+    pub instead: String,
+}
+
+/// What only the account and the configuration can tell about a change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    /// Key of the configuration that chooses the network; `None` when it is left to choose.
+    pub network_key: Option<&'static str>,
+    /// Subnets of the stack that are there no longer, so that nothing stands in them.
+    pub gone: &'a [String],
+}
+
+/// What is sure to fail of the step from a deployed stack's parameters to others, the subnets and zones of the two in the
+/// same order.
+pub(super) fn dooms(
+    old: &BTreeMap<String, String>,
+    new: &BTreeMap<String, String>,
+    circumstances: Circumstances<'_>,
+) -> Vec<Doom> {
+    let mut found = Vec::new();
+    if let (Some(old), Some(new)) = (Network::of(old), Network::of(new)) {
+        found.extend(network(&old, &new, circumstances));
+    }
+    found.extend(scheme(old, new));
+    found
+}
+
+const ELSEWHERE: &str =
+    "in another network, deploy another stack (--stack NAME), which starts on a file system of its own";
+
+fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Option<Doom> {
+    let network_key = circumstances.network_key;
+    match (old, new) {
+        (
+            Network::Existing { vpc, places },
+            Network::Existing {
+                vpc: other,
+                places: wanted,
+            },
+        ) => {
+            if vpc != other {
+                return Some(Doom {
+                    key: network_key,
+                    label: format!("in {other}, the stack is in {vpc}"),
+                    why: other_vpc(vpc, other),
+                    instead: format!("name {vpc} or two of its subnets; {ELSEWHERE}"),
+                });
+            }
+            same_zone(places, wanted, circumstances)
+        }
+        (Network::Existing { vpc, .. }, Network::Own { .. }) => Some(Doom {
+            key: network_key,
+            label: format!("the stack is in {vpc}"),
+            why: other_vpc(vpc, "a new one"),
+            instead: format!("name {vpc} or two of its subnets; {ELSEWHERE}"),
+        }),
+        (Network::Own { cidr, zones }, Network::Existing { .. }) => Some(Doom {
+            key: network_key,
+            label: "the stack has a network of its own".into(),
+            why: vec![
+                "`Vpc`: the stack would remove its own network, in which `LoadBalancer`, `MountTarget1` and \
+                 `MountTarget2` stand"
+                    .into(),
+            ],
+            instead: format!(
+                "set `network.cidr: {cidr}` and `network.zones: [{}]` again; {ELSEWHERE}",
+                zones.join(", ")
+            ),
+        }),
+        (Network::Own { cidr, .. }, Network::Own { cidr: other, .. }) if cidr != other => Some(Doom {
+            key: Some("network.cidr"),
+            label: format!("the stack's network is {cidr}"),
+            why: [
+                vec![format!(
+                    "`Vpc`: the range of a VPC cannot change from {cidr} to {other}, so a new VPC would be made"
+                )],
+                other_vpc("the stack's own VPC", "a new one"),
+            ]
+            .concat(),
+            instead: format!("set `network.cidr: {cidr}` again; {ELSEWHERE}"),
+        }),
+        (Network::Own { zones, .. }, Network::Own { zones: wanted, .. }) => {
+            let moved = zones.iter().zip(wanted).enumerate().filter(|(_, (was, is))| was != is);
+            let why: Vec<String> = moved
+                .map(|(index, (was, is))| {
+                    format!(
+                        "`Subnet{}`: a subnet stays in its zone, and the range that a new one in {is} would have is that of \
+                         the one in {was}",
+                        index + 1
+                    )
+                })
+                .collect();
+            (!why.is_empty()).then(|| Doom {
+                key: Some("network.zones"),
+                label: format!("the stack's network is in {}", zones.join(" and ")),
+                why,
+                instead: format!("set `network.zones: [{}]` again, or leave it out", zones.join(", ")),
+            })
+        }
+    }
+}
+
+fn other_vpc(vpc: &str, other: &str) -> Vec<String> {
+    vec![
+        format!("`LoadBalancer`: it stands in {vpc}, and a load balancer takes no subnets of another VPC ({other})"),
+        "`MountTarget1`, `MountTarget2`: a file system has mount targets in one VPC at a time".into(),
+    ]
+}
+
+/// Another subnet of a zone in which the stack has one already.
+fn same_zone(places: &[Place; 2], wanted: &[Place; 2], circumstances: Circumstances<'_>) -> Option<Doom> {
+    let stands = |place: &&Place| !circumstances.gone.contains(&place.subnet);
+    let mut why = Vec::new();
+    for new in wanted
+        .iter()
+        .filter(|new| places.iter().all(|old| old.subnet != new.subnet))
+    {
+        let Some((index, old)) = places
+            .iter()
+            .enumerate()
+            .find(|(_, old)| old.zone == new.zone && stands(old))
+        else {
+            continue;
+        };
+        let (zone, old, new, number) = (&new.zone, &old.subnet, &new.subnet, index + 1);
+        why.push(format!(
+            "`LoadBalancer`: in {zone} it stands in {old}, and takes {new} of the same zone only when it has left {old}"
+        ));
+        why.push(format!(
+            "`MountTarget{number}`: a file system has one mount target in a zone, and that of {new} would be made while that of \
+             {old} is there"
+        ));
+    }
+    let [first, second] = places;
+    (!why.is_empty()).then(|| Doom {
+        key: circumstances.network_key,
+        label: "another subnet of the same zone".into(),
+        why,
+        instead: format!(
+            "name {} and {} again; or go by way of a third zone: deploy with a subnet of it in place of the one to leave, \
+             then with the one to take. Each of the two replaces the instance: one planned outage",
+            first.subnet, second.subnet
+        ),
+    })
+}
+
+/// Another scheme makes another load balancer.
+fn scheme(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Option<Doom> {
+    let (was, is) = (old.get("Scheme")?, new.get("Scheme")?);
+    if was == is {
+        return None;
+    }
+    let amqp = |parameters: &BTreeMap<String, String>| parameters.get("Amqp").is_some_and(|v| v == "true");
+    let (listeners, groups) = match amqp(old) && amqp(new) {
+        true => ("`Listener`, `AmqpListener`", "`TargetGroup` and `AmqpTargetGroup`"),
+        false => ("`Listener`", "`TargetGroup`"),
+    };
+    Some(Doom {
+        key: Some("endpoint.internal"),
+        label: format!("the load balancer is {was}"),
+        why: vec![format!(
+            "{listeners}: a new load balancer, {is}, would be made while `LoadBalancer` is there, and a target group \
+             ({groups}) goes with one load balancer at a time"
+        )],
+        instead: format!(
+            "set `endpoint.internal: {}` again; another stack (--stack NAME) can have the other, and starts on a file system \
+             of its own",
+            was == "internal"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let all = [("Scheme", "internal"), ("Amqp", "true")];
+        let pairs = all.iter().chain(pairs);
+        pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn existing(vpc: &str, first: (&str, &str), second: (&str, &str)) -> BTreeMap<String, String> {
+        parameters(&[
+            ("VPC", vpc),
+            ("Subnet1", first.0),
+            ("AvailabilityZone1", first.1),
+            ("Subnet2", second.0),
+            ("AvailabilityZone2", second.1),
+        ])
+    }
+
+    fn own(cidr: &str, first: &str, second: &str) -> BTreeMap<String, String> {
+        parameters(&[
+            ("VpcCidr", cidr),
+            ("AvailabilityZone1", first),
+            ("AvailabilityZone2", second),
+        ])
+    }
+
+    fn found(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>, gone: &[&str]) -> Vec<Doom> {
+        let gone: Vec<String> = gone.iter().map(|g| (*g).to_owned()).collect();
+        let circumstances = Circumstances {
+            network_key: Some("network.subnets"),
+            gone: &gone,
+        };
+        dooms(old, new, circumstances)
+    }
+
+    #[test]
+    fn what_must_fail_names_its_resources_its_key_and_a_way_out() {
+        let stands = existing("vpc-1", ("a1", "z-a"), ("b1", "z-b"));
+        let owns = own("10.0.0.0/16", "z-a", "z-b");
+        for (old, new, resources, key, instead) in [
+            (
+                &stands,
+                existing("vpc-2", ("a1", "z-a"), ("b1", "z-b")),
+                &["LoadBalancer", "MountTarget1", "MountTarget2"][..],
+                "network.subnets",
+                "name vpc-1 or two of its subnets",
+            ),
+            (
+                &stands,
+                own("10.0.0.0/16", "z-a", "z-b"),
+                &["LoadBalancer", "MountTarget1", "MountTarget2"],
+                "network.subnets",
+                "name vpc-1",
+            ),
+            (
+                &owns,
+                existing("vpc-2", ("a1", "z-a"), ("b1", "z-b")),
+                &["Vpc", "LoadBalancer"],
+                "network.subnets",
+                "set `network.cidr: 10.0.0.0/16` and `network.zones: [z-a, z-b]` again",
+            ),
+            (
+                &owns,
+                own("10.1.0.0/16", "z-a", "z-b"),
+                &["Vpc", "LoadBalancer", "MountTarget1"],
+                "network.cidr",
+                "set `network.cidr: 10.0.0.0/16` again",
+            ),
+            (
+                &owns,
+                own("10.0.0.0/16", "z-a", "z-c"),
+                &["Subnet2"],
+                "network.zones",
+                "`network.zones: [z-a, z-b]`",
+            ),
+            (
+                &stands,
+                existing("vpc-1", ("a2", "z-a"), ("b1", "z-b")),
+                &["LoadBalancer", "MountTarget1"],
+                "network.subnets",
+                "name a1 and b1 again; or go by way of a third zone",
+            ),
+            (
+                &stands,
+                existing("vpc-1", ("a1", "z-a"), ("b2", "z-b")),
+                &["LoadBalancer", "MountTarget2"],
+                "network.subnets",
+                "third zone",
+            ),
+            // In a zone that the other one leaves in the same step.
+            (
+                &stands,
+                existing("vpc-1", ("b2", "z-b"), ("c1", "z-c")),
+                &["LoadBalancer", "MountTarget2"],
+                "network.subnets",
+                "third zone",
+            ),
+        ] {
+            let dooms = found(old, &new, &[]);
+            let [doom] = dooms.as_slice() else {
+                panic!("{new:?}: {dooms:?}")
+            };
+            let why = doom.why.join("\n");
+            for resource in resources {
+                assert!(why.contains(&format!("`{resource}`")), "{resource}: {why}");
+            }
+            assert_eq!(doom.key, Some(key), "{new:?}");
+            assert!(doom.instead.contains(instead), "{}", doom.instead);
+        }
+    }
+
+    #[test]
+    fn what_works_is_not_refused() {
+        let stands = existing("vpc-1", ("a1", "z-a"), ("b1", "z-b"));
+        for (new, gone) in [
+            (stands.clone(), &[][..]),
+            // One zone or both are left for others.
+            (existing("vpc-1", ("a1", "z-a"), ("c1", "z-c")), &[]),
+            (existing("vpc-1", ("c1", "z-c"), ("d1", "z-d")), &[]),
+            // Nothing can stand in a subnet that is gone.
+            (existing("vpc-1", ("a1", "z-a"), ("b2", "z-b")), &["b1"]),
+        ] {
+            assert_eq!(found(&stands, &new, gone), [], "{new:?}");
+        }
+        let owns = own("10.0.0.0/16", "z-a", "z-b");
+        assert_eq!(found(&owns, &owns, &[]), []);
+        assert_eq!(
+            found(&BTreeMap::new(), &stands, &[]),
+            [],
+            "what cannot be read is no verdict"
+        );
+    }
+
+    #[test]
+    fn another_scheme_names_the_listeners_that_there_are() {
+        let with = |scheme: &str, amqp: &str| {
+            let mut all = existing("vpc-1", ("a1", "z-a"), ("b1", "z-b"));
+            all.extend([("Scheme".into(), scheme.into()), ("Amqp".into(), amqp.into())]);
+            all
+        };
+        for (amqp, now, named) in [
+            ("true", "true", true),
+            ("false", "true", false),
+            ("true", "false", false),
+        ] {
+            let dooms = found(&with("internal", amqp), &with("internet-facing", now), &[]);
+            let [doom] = dooms.as_slice() else { panic!("{dooms:?}") };
+            assert_eq!(doom.key, Some("endpoint.internal"));
+            assert!(
+                doom.instead.starts_with("set `endpoint.internal: true` again"),
+                "{}",
+                doom.instead
+            );
+            let why = doom.why.join("\n");
+            assert!(why.contains("`Listener`") && why.contains("`TargetGroup`"), "{why}");
+            assert_eq!(why.contains("`AmqpListener`"), named, "{why}");
+        }
+        let back = found(&with("internet-facing", "true"), &with("internal", "true"), &[]);
+        assert!(back[0].instead.starts_with("set `endpoint.internal: false` again"));
+    }
+}
