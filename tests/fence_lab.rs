@@ -1,5 +1,5 @@
 //! The fence in the local cloud, from end to end: a lost zone that EC2 never confirms, which takes the whole wait of the proof
-//! `lease`; queue managers whose names look like paths; and a second agent on a host.
+//! `lease`; queue managers whose names look like paths; a second agent on a host; and a copy of a file system.
 #![cfg(feature = "cli")]
 
 use aws_credential_types::Credentials;
@@ -21,8 +21,9 @@ impl Lab {
         self.0.path().join("l")
     }
 
-    fn mqaws(&self, args: &[&str]) -> bool {
-        let status = Command::new(env!("CARGO_BIN_EXE_mqaws"))
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mqaws"));
+        command
             .args(args)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -30,10 +31,40 @@ impl Lab {
             .env("MQAWS_LAB_DIR", self.dir())
             .env("MQAWS_NO_PROGRESS", "1")
             .current_dir(self.0.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status();
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn mqaws(&self, args: &[&str]) -> bool {
+        let status = self.command(args).stdout(Stdio::null()).status();
         status.expect("run mqaws").success()
+    }
+
+    /// Waits until `mqaws status` of a stack says this.
+    fn until_status_says(&self, stack: &str, wanted: &[&str]) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let output = self
+                .command(&["status", "--local", "--stack", stack])
+                .output()
+                .expect("status");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            if wanted.iter().all(|words| text.contains(words)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{wanted:?}: {text}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The root of an instance.
+    fn root(&self, agent: &Value) -> PathBuf {
+        self.dir().join("i").join(agent["instance"].as_str().expect("its id"))
+    }
+
+    /// The directory of the file system that an instance mounts; its name is the file system's id.
+    fn file_system(&self, agent: &Value) -> PathBuf {
+        std::fs::read_link(self.root(agent).join("mnt/mqaws")).expect("its mount")
     }
 
     /// Deploys a queue manager as a stack of its own.
@@ -61,8 +92,15 @@ impl Lab {
             .collect()
     }
 
-    /// A signed call of the lab's administrator; the answer's HTTP status.
-    fn call(&self, service: &str, path: &str, body: &str) -> u16 {
+    /// A call that succeeds.
+    fn call(&self, service: &str, path: &str, body: &str) -> String {
+        let (status, text) = self.ask(service, path, body);
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
+    /// A signed call of the lab's administrator; the answer's HTTP status and body.
+    fn ask(&self, service: &str, path: &str, body: &str) -> (u16, String) {
         let lab: Value =
             serde_json::from_slice(&std::fs::read(self.dir().join("lab.json")).expect("lab.json")).expect("json");
         let text = |key: &str| lab[key].as_str().expect("text").to_owned();
@@ -91,7 +129,8 @@ impl Lab {
         let request = request.body(body.as_bytes().to_vec()).expect("request");
         let transport = mqaws::aws::signed::HttpTransport::new();
         let answer = mqaws::aws::signed::Transport::send(&transport, request).expect("an answer");
-        answer.status().as_u16()
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        (answer.status().as_u16(), text)
     }
 
     /// The status of every agent of the lab that has written one.
@@ -152,9 +191,9 @@ fn a_lost_owner_that_ec2_never_confirms_is_outwaited() {
 
     // From now on EC2 answers no question about instances; what it is told to do, it does.
     let silence = json!({"service": "ec2", "action": "DescribeInstances", "error": "InternalError"});
-    assert_eq!(lab.call("mqaws", "/_mqaws/inject", &silence.to_string()), 200);
+    lab.call("mqaws", "/_mqaws/inject", &silence.to_string());
     let lost = format!("Action=TerminateInstances&Version=2016-11-15&SkipOsShutdown=true&InstanceId.1={owner}");
-    assert_eq!(lab.call("ec2", "/", &lost), 200);
+    lab.call("ec2", "/", &lost);
 
     let waits = lab.until("a replacement that waits", |a| {
         a["previous"]["instance"] == owner.as_str()
@@ -235,7 +274,7 @@ fn a_second_agent_on_a_host_touches_nothing_and_the_next_one_is_never_taken_for_
     lab.deploy("mqaws-qm1", "QM1");
     let serves = lab.until("it serves", |a| a["state"] == "serving");
     let instance = serves["instance"].as_str().expect("its id");
-    let root = lab.dir().join("i").join(instance);
+    let root = lab.root(&serves);
     let file = || -> Value {
         let text = std::fs::read(root.join("run/mqaws/status.json")).expect("a status");
         serde_json::from_slice(&text).expect("json")
@@ -291,4 +330,115 @@ fn a_second_agent_on_a_host_touches_nothing_and_the_next_one_is_never_taken_for_
         !console.contains("runs on this host already") && !console.contains("is locked by somebody"),
         "{console}"
     );
+}
+
+/// Runs a command of an instance's agent, as a person on the instance does; its output, when it succeeds.
+fn on_instance(root: &Path, words: &[&str]) -> Result<String, String> {
+    let output = Command::new(root.join("opt/mqm/bin/mqaws-agent"))
+        .args(words)
+        .env_clear()
+        .env("MQAWS_LAB_ROOT", root)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the agent's command");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
+}
+
+#[test]
+fn a_queue_manager_on_a_copy_leaves_the_original_alone_and_starts_when_a_person_names_it() {
+    let lab = Lab(tempfile::Builder::new().prefix("mq").tempdir().expect("tempdir"));
+    assert!(lab.mqaws(&["lab", "up"]));
+    lab.deploy("original", "QM1");
+    let owner = lab.until("the original", |a| a["state"] == "serving");
+    lab.deploy("copied", "QM1");
+    let emptied = lab.until("the other", |a| {
+        a["state"] == "serving" && a["instance"] != owner["instance"]
+    });
+    let (original, copy) = (lab.file_system(&owner), lab.file_system(&emptied));
+
+    // No instance of the other stack lives while its file system becomes a copy of one that is in use.
+    let groups = lab.call(
+        "autoscaling",
+        "/",
+        "Action=DescribeAutoScalingGroups&Version=2011-01-01",
+    );
+    let names = groups.split("<AutoScalingGroupName>").skip(1);
+    let mut names = names.filter_map(|rest| rest.split('<').next());
+    let group = names.find(|name| name.starts_with("copied-")).expect("its group");
+    let launch = |verb: &str| {
+        let of = format!("AutoScalingGroupName={group}&ScalingProcesses.member.1=Launch");
+        lab.call("autoscaling", "/", &format!("Action={verb}&Version=2011-01-01&{of}"));
+    };
+    launch("SuspendProcesses");
+    let gone = format!(
+        "Action=TerminateInstances&Version=2016-11-15&SkipOsShutdown=true&InstanceId.1={}",
+        emptied["instance"].as_str().expect("its id")
+    );
+    lab.call("ec2", "/", &gone);
+    let deadline = Instant::now() + PATIENCE;
+    while lab.root(&emptied).exists() {
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::remove_dir_all(&copy).expect("emptied");
+    let copied = Command::new("cp").arg("-a").args([&original, &copy]).status();
+    assert!(copied.expect("cp").success());
+    launch("ResumeProcesses");
+
+    let id = |path: &Path| path.file_name().expect("an id").to_string_lossy().into_owned();
+    let waits = lab.until("one that waits on the copy", |a| {
+        a["original"]["file_system"] == id(&original).as_str()
+    });
+    assert_eq!(
+        (&waits["state"], &waits["lock_held"]),
+        (&json!("fencing"), &json!(true)),
+        "{waits}"
+    );
+    assert_eq!(waits["original"]["owner"], owner["instance"]);
+    let alarm = waits["alarm"].as_str().expect("an alarm");
+    let root = lab.root(&waits);
+    // The command as the alarm gives it.
+    let pasted = alarm.split('`').nth(1).expect("a command");
+    let words: Vec<&str> = pasted.split(' ').collect();
+    assert_eq!(words, ["mqaws-agent", "fence", "copy", id(&original).as_str()]);
+    let said = on_instance(&root, &["fence"]).expect("what it waits for");
+    assert!(said.contains("copy of         fs-") && said.contains(pasted), "{said}");
+    lab.until_status_says("copied", &["fencing", "skewed data", pasted]);
+    for wrong in [
+        ["fence", "copy", id(&copy).as_str()],
+        ["fence", "operator", owner["instance"].as_str().expect("id")],
+    ] {
+        let refused = on_instance(&root, &wrong).expect_err("refused");
+        assert!(
+            refused.contains(&id(&original)) && refused.contains("nothing was decided"),
+            "{refused}"
+        );
+    }
+    on_instance(&root, &words[1..]).expect("the decision");
+
+    let serves = lab.until("the copy", |a| {
+        a["state"] == "serving" && a["instance"] == waits["instance"]
+    });
+    let proof = &serves["proof"];
+    assert_eq!(
+        (&proof["kind"], &proof["previous"]),
+        (&json!("copy"), &owner["instance"]),
+        "{serves}"
+    );
+    assert_eq!(serves["epoch"], 2);
+    lab.until_status_says("copied", &["proof: copy", "duplicated, skewed or excluded data"]);
+    let record = |of: &Path, epoch: u64| -> Value {
+        let path = of.join(format!(".mqaws/QM1/owner-{epoch}.json"));
+        serde_json::from_slice(&std::fs::read(path).expect("a record")).expect("json")
+    };
+    assert_eq!(record(&copy, 2)["file_system"], id(&copy).as_str());
+    assert_eq!(record(&original, 1)["file_system"], id(&original).as_str());
+    let still = lab.until("the original", |a| {
+        a["instance"] == owner["instance"] && a["state"] == "serving"
+    });
+    assert_eq!((&still["epoch"], &still["restarts"]), (&json!(1), &json!(0)));
 }
