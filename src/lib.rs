@@ -9,7 +9,7 @@
 //! 5. `agent`, `fence`, `engine`: what runs on the instance, and why it may write;
 //! 6. `failover`: load, faults, ledger, verdict;
 //! 7. `image`: the image that instances start from, built by Packer;
-//! 8. `lab`, `standin`: the same on one machine, without an account or a licence.
+//! 8. `standin`, and the crate `mqaws_lab`: the same on one machine, without an account or a licence.
 //!
 //! Without features the library is `model`, `template` and `render` alone.
 
@@ -27,8 +27,6 @@ pub mod engine;
 #[cfg(feature = "agent")]
 pub mod fence;
 
-#[cfg(feature = "lab")]
-pub mod lab;
 #[cfg(feature = "lab")]
 pub mod standin;
 

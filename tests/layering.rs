@@ -15,8 +15,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("fence", &["remedy", "model"]),
     ("agent", &["remedy", "model", "engine", "fence", "aws"]),
     ("standin", &["remedy", "model", "engine"]),
-    // a server on the other side of HTTP: starts agents and engines as processes, by name
-    ("lab", &["remedy", "model"]),
     ("observe", &["remedy", "model", "aws"]),
     ("deploy", &["remedy", "model", "template", "render", "observe", "aws"]),
     ("failover", &["remedy", "model", "observe", "aws"]),
@@ -246,14 +244,14 @@ fn modules_depend_in_one_direction() {
 #[test]
 fn planted_violations_are_caught_and_innocent_words_are_not() {
     for (path, source, want) in [
-        ("agent/x.rs", "use crate::lab::api;", "Names agent lab"),
+        ("agent/x.rs", "use crate::standin::api;", "Names agent standin"),
         (
             "agent/x.rs",
             "use crate::{model::agent, deploy::{a, b}};",
             "Names agent deploy",
         ),
-        ("lab/x.rs", "fn f() { crate::agent::run() }", "Names lab agent"),
-        ("deploy/x.rs", "use crate::{\n    lab,\n};", "Names deploy lab"),
+        ("standin/x.rs", "fn f() { crate::agent::run() }", "Names standin agent"),
+        ("deploy/x.rs", "use crate::{\n    standin,\n};", "Names deploy standin"),
         ("failover/mod.rs", "use crate::cli::main;", "Names failover cli"),
         (
             "template/x.rs",
@@ -262,7 +260,7 @@ fn planted_violations_are_caught_and_innocent_words_are_not() {
         ),
         ("agent/x.rs", "use super::super::lab;", "Climbs"),
         (
-            "lab/a/b.rs",
+            "standin/a/b.rs",
             "mod tests { use super::super::super::super::agent; }",
             "Climbs",
         ),
@@ -271,8 +269,8 @@ fn planted_violations_are_caught_and_innocent_words_are_not() {
         ("fence/x.rs", "unsafe { f() }", "Unsafe"),
         ("extra/x.rs", "", "Unknown extra"),
         // allowed or only spoken of
-        ("cli/x.rs", "use crate::lab::api; use crate::aws::Clients;", ""),
-        ("bin/mqaws.rs", "fn main() { mqaws::lab::server_main(v) }", ""),
+        ("cli/x.rs", "use crate::standin::api; use crate::aws::Clients;", ""),
+        ("bin/mqaws.rs", "fn main() { mqaws::standin::main(v) }", ""),
         ("aws/x.rs", "use aws_sdk_ec2::Client; use crate::deploy::ports;", ""),
         (
             "agent/x.rs",
@@ -290,7 +288,7 @@ fn planted_violations_are_caught_and_innocent_words_are_not() {
             "",
         ),
         (
-            "lab/a/b.rs",
+            "standin/a/b.rs",
             "use super::super::api; mod tests { use super::super::super::api; }",
             "",
         ),

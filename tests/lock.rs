@@ -3,7 +3,7 @@
 #![cfg(feature = "lab")]
 
 use mqaws::fence::{Bench, LeaseLock, Lock, LockError, conformance};
-use mqaws::lab::lease::{Hosts, LeaseServer};
+use mqaws_lab::lease::{Hosts, LeaseServer};
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;

@@ -44,7 +44,7 @@ fn by_verb(verb: &str) -> Option<Program> {
         "__agent" => Some(Box::new(mqaws::agent::lab_main)),
         "__keeper" => Some(Box::new(mqaws::agent::lab_keeper_main)),
         "__qmgr" => Some(Box::new(mqaws::standin::controller_main)),
-        "__lab" => Some(Box::new(mqaws::lab::server_main)),
+        "__lab" => Some(Box::new(mqaws_lab::server_main)),
         _ => None,
     }
 }
