@@ -14,21 +14,19 @@
 //! Without features the library is `model`, `template` and `render` alone.
 
 pub mod model;
-pub mod remedy;
 pub mod render;
 pub mod template;
+
+pub use mqaws_contract::remedy;
 
 #[cfg(feature = "agent")]
 pub mod agent;
 #[cfg(feature = "agent")]
 pub mod aws;
 #[cfg(feature = "agent")]
-pub mod engine;
-#[cfg(feature = "agent")]
 pub mod fence;
-
-#[cfg(feature = "lab")]
-pub mod standin;
+#[cfg(feature = "agent")]
+use mqaws_engine as engine;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,6 +1,6 @@
 //! Every implementation of the lock passes one conformance suite: here the client of the lease server, against the real
 //! server of the local cloud. The lock on NFS does so between the guests of `tests/hosts`.
-#![cfg(feature = "lab")]
+#![cfg(feature = "cli")]
 
 use mqaws::fence::{Bench, LeaseLock, Lock, LockError, conformance};
 use mqaws_lab::lease::{Hosts, LeaseServer};

@@ -3,7 +3,6 @@
 //! [`Deployment`] is what the user wants. Every name in it obeys its AWS or IBM MQ rule, because it can only be made by
 //! a checking constructor. [`config`] reads it from `mqaws.yaml`, variables and flags; [`agent`] holds what the deploying side and the instance tell each other.
 
-pub mod agent;
 mod cidr;
 pub mod config;
 mod definitions;
@@ -21,6 +20,7 @@ pub use image::{
     Connect, DeviceName, Engine, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
     ParameterName, Sha256, SourceImage,
 };
+pub use mqaws_contract::agent;
 pub use names::{
     AmiId, InstanceType, InvalidName, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region,
     RoleArn, SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,

@@ -96,7 +96,7 @@ pub fn a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later() {
     );
     assert_eq!(site.get_from(&second, sent.len()), sent);
     let audit = site.one_writer();
-    let of_first = |audit: &mqaws::standin::Audit| {
+    let of_first = |audit: &mqaws_standin::Audit| {
         audit
             .runs
             .iter()

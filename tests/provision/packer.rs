@@ -31,7 +31,7 @@ impl Build {
             variables: vec![
                 ("package", mq.file.display().to_string()),
                 ("package_sha256", mq.sha256.clone()),
-                ("engine_version", mqaws::standin::VERSION.to_owned()),
+                ("engine_version", mqaws_standin::VERSION.to_owned()),
                 ("agent", env!("CARGO_BIN_EXE_mqaws-agent").to_owned()),
                 ("mount", "nfs".to_owned()),
             ],

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mqaws::engine::{
+use mqaws_engine::{
     Command, Output,
     ibm_mq::{
         CreateQueueManager, Definitions, Driver, ObjectName, ProbeQueueDefinition, QueueManagerStatus, Show,
@@ -92,7 +92,7 @@ impl Host {
         let root = base.path().join(root);
         let bin = root.join("opt/mqm/bin");
         std::fs::create_dir_all(&bin).unwrap();
-        for name in mqaws::standin::commands::NAMES {
+        for name in mqaws_standin::commands::NAMES {
             std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mqaws"), bin.join(name)).unwrap();
         }
         let host = Self {

@@ -1,7 +1,7 @@
 //! The stand-in queue manager of the local cloud: a test double.
 //!
 //! IBM MQ cannot be shipped, so a lab instance has this in its place: the same commands with the same flags, words and exit
-//! codes, durable queues, a lock in the data directory, TCP on 1414 and AMQP 1.0 on 5672. The driver in [`crate::engine`] does
+//! codes, durable queues, a lock in the data directory, TCP on 1414 and AMQP 1.0 on 5672. The driver in [`mqaws_engine`] does
 //! not know the difference; a user does, since version text and reports say it.
 //!
 //! Reading order: `commands` answers the command lines; `qmgr` is the process of a running queue manager; `record` and `log`
@@ -16,6 +16,9 @@
 //! What it guarantees is what the failover test asks of a queue manager: a persistent message is acknowledged after it is
 //! written and synced; it is taken for good after the client accepts it; whoever holds the lock is the only writer. What it
 //! does not show: IBM MQ's speed, its log format, its own protocol, transactions, publish and subscribe, standby instances.
+
+use crate as standin;
+use mqaws_engine as engine;
 
 pub mod commands;
 pub mod defect;

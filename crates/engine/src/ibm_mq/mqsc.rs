@@ -1,13 +1,11 @@
 //! What `runmqsc` prints: each command with its number, its messages, the attributes shown, and a summary.
 
-use crate::{
-    engine::ibm_mq::{
-        exit::MqscExit,
-        fields::Fields,
-        messages::{self, Message},
-    },
-    remedy::{ExitKind, Remedy},
+use crate::ibm_mq::{
+    exit::MqscExit,
+    fields::Fields,
+    messages::{self, Message},
 };
+use mqaws_contract::remedy::{ExitKind, Remedy};
 
 /// Messages that say a command failed although their letter is `I`, or was not printed by an old release.
 const FAILURES: &[u16] = &[8145, 8146, 8147, 8118, 8135, 8405, 8420, 8426, 8427, 8227, 9514];

@@ -24,7 +24,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal},
 };
 
-use crate::remedy::{ExitKind, Remedy};
+use mqaws_contract::remedy::{ExitKind, Remedy};
 
 /// What is kept of a command's output; the rest is read and dropped, so that a chatty command cannot fill the memory.
 const KEPT_OUTPUT: usize = 4 << 20;

@@ -2,10 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use crate::{
-    engine::{Command, Output, RunError},
-    remedy::{ExitKind, Remedy},
-};
+use crate::{Command, Output, RunError};
+use mqaws_contract::remedy::{ExitKind, Remedy};
 
 use super::{
     command::{CreateQueueManager, EndOptions, QueueManagerInfo, Show, StartOptions},
@@ -17,7 +15,7 @@ use super::{
 
 /// One installation of IBM MQ on this host, or the lab's stand-in for one.
 ///
-/// It only builds command lines and reads outputs; [`crate::engine::Runner`] runs them.
+/// It only builds command lines and reads outputs; [`crate::Runner`] runs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Driver {
     bin_dir: PathBuf,

@@ -18,7 +18,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::remedy::{ExitKind, Remedy};
+use mqaws_contract::remedy::{ExitKind, Remedy};
 
 const SCHEMA: &str = "mqaws.accounts/1";
 const ROUNDS: u32 = 1000;

@@ -1,11 +1,10 @@
 //! Every published sample of IBM MQ's output is read as its source means it. `tests/fixtures/ibm-mq/INDEX.md` names the sources.
 
 #![allow(clippy::unwrap_used)] // In a test, what cannot be had is a failure.
-#![cfg(feature = "agent")]
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use mqaws::engine::ibm_mq::{
+use mqaws_engine::ibm_mq::{
     QueueManagerStatus as Status,
     drbd::{self, Disk, DrbdRole},
     dspmq::{self, Quorum, Role, Standby},
@@ -415,7 +414,7 @@ fn dspmqver_and_dspmqinf() {
             (Some(name), Some(directory))
         );
         assert_eq!(stanzas[0].get("InstallationName"), Some("Installation1"));
-        assert_eq!(mqaws::engine::ibm_mq::directory_name(name), directory);
+        assert_eq!(mqaws_engine::ibm_mq::directory_name(name), directory);
         assert_eq!(
             stanzas[0].data_path().unwrap(),
             PathBuf::from("/var/mqm/qmgrs").join(directory)

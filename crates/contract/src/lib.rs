@@ -1,0 +1,7 @@
+//! What the packages of mqaws have in common, and nothing that does anything.
+//!
+//! - [`agent`] is what the deploying side and the agent tell each other: configuration in, status and marks out;
+//! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
+
+pub mod agent;
+pub mod remedy;
