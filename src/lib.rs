@@ -6,10 +6,10 @@
 //! 2. [`template`]: a CloudFormation document as typed data;
 //! 3. [`render`]: from the one to the other, with user data and the agent's configuration;
 //! 4. `deploy`, `observe`: change sets, events, service; what is there now;
-//! 5. `agent`, `fence`, `engine`: what runs on the instance, and why it may write;
+//! 5. the crates `mqaws_agent` (with its module `fence`) and `mqaws_engine`: what runs on the instance, and why it may write;
 //! 6. `failover`: load, faults, ledger, verdict;
 //! 7. `image`: the image that instances start from, built by Packer;
-//! 8. `standin`, and the crate `mqaws_lab`: the same on one machine, without an account or a licence.
+//! 8. the crates `mqaws_lab` and `mqaws_standin`, and `lab_agent`: the same on one machine, without an account or a licence.
 //!
 //! Without features the library is `model`, `template` and `render` alone.
 
@@ -19,15 +19,11 @@ pub mod template;
 
 pub use mqaws_contract::remedy;
 
-#[cfg(feature = "agent")]
-pub mod agent;
-#[cfg(feature = "agent")]
-pub mod aws;
-#[cfg(feature = "agent")]
-pub mod fence;
-#[cfg(feature = "agent")]
-use mqaws_engine as engine;
+#[cfg(feature = "lab-agent")]
+pub mod lab_agent;
 
+#[cfg(feature = "cli")]
+pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]

@@ -2,7 +2,8 @@
 //! server of the local cloud. The lock on NFS does so between the guests of `tests/hosts`.
 #![cfg(feature = "cli")]
 
-use mqaws::fence::{Bench, LeaseLock, Lock, LockError, conformance};
+use mqaws::lab_agent::LeaseLock;
+use mqaws_agent::fence::{Bench, Lock, LockError, conformance};
 use mqaws_lab::lease::{Hosts, LeaseServer};
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -32,7 +32,7 @@ fn by_name(name: &str) -> Option<Program> {
         return Some(Box::new(move |args| mqaws_standin::commands::main(&name, args)));
     }
     match name {
-        "mqaws-agent" => Some(Box::new(mqaws::agent::lab_main)),
+        "mqaws-agent" => Some(Box::new(mqaws::lab_agent::main)),
         "chpasswd" => Some(Box::new(mqaws_standin::commands::chpasswd_main)),
         _ => None,
     }
@@ -41,8 +41,8 @@ fn by_name(name: &str) -> Option<Program> {
 /// Programs that go by a hidden first argument.
 fn by_verb(verb: &str) -> Option<Program> {
     match verb {
-        "__agent" => Some(Box::new(mqaws::agent::lab_main)),
-        "__keeper" => Some(Box::new(mqaws::agent::lab_keeper_main)),
+        "__agent" => Some(Box::new(mqaws::lab_agent::main)),
+        "__keeper" => Some(Box::new(mqaws::lab_agent::keeper_main)),
         "__qmgr" => Some(Box::new(mqaws_standin::controller_main)),
         "__lab" => Some(Box::new(mqaws_lab::server_main)),
         _ => None,

@@ -4,7 +4,7 @@ use crate::locks::{self, Guests};
 use crate::phases;
 use crate::site::{PATIENCE, Site, until};
 use mqaws::failover::port::Cloud;
-use mqaws::fence::conformance;
+use mqaws_agent::fence::conformance;
 
 /// Two hosts without an agent on one file system: the lock on NFS obeys every rule of a lock, with one of them frozen too.
 pub fn the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts() {

@@ -6,12 +6,12 @@ mod template;
 pub use template::{rendered, statements, without};
 
 use crate::lab_calls::{all, between, call, request, run_command};
-use mqaws::agent::cloud::{Aws, InstanceMetadata};
-use mqaws::agent::ports::{CertificateError, Cloud, Metadata, Mounter};
-use mqaws::agent::wiring::lab::{LabMount, mount_options};
-use mqaws::aws::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
+use mqaws::lab_agent::{LabMount, mount_options};
 use mqaws::model::agent::AgentConfig;
 use mqaws::render;
+use mqaws_agent::cloud::{Aws, InstanceMetadata};
+use mqaws_agent::ports::{CertificateError, Cloud, Metadata, Mounter};
+use mqaws_agent::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
 use mqaws_lab::home::{self, LabRecord};
 use mqaws_lab::instance::METADATA_PORT;
 use mqaws_lab::wire::percent::unescape;

@@ -21,9 +21,9 @@ use mqaws_engine::{
         CreateQueueManager, Definitions, Driver, ObjectName, ProbeQueueDefinition, QueueManagerStatus, Show,
         StartOptions, data_path, mqsc::Report,
     },
-    lab_accounts::Accounts,
     runner,
 };
+use mqaws_standin::lab_accounts::Accounts;
 
 /// The queue that the tests use.
 pub const QUEUE: &str = "MQAWS.PROBE.TEST";

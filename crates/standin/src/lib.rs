@@ -22,6 +22,7 @@ use mqaws_engine as engine;
 
 pub mod commands;
 pub mod defect;
+pub mod lab_accounts;
 
 mod amqp;
 mod audit;

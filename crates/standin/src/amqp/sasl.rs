@@ -11,7 +11,7 @@ use fe2o3_amqp_types::{
     sasl::{SaslCode, SaslInit, SaslOutcome, SaslResponse},
 };
 
-use crate::engine::lab_accounts::Accounts;
+use crate::lab_accounts::Accounts;
 
 /// Asks for user and password, and remembers who it was.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-use crate::engine::lab_accounts::{self, Accounts};
+use crate::lab_accounts::{self, Accounts};
 use crate::standin::home::Home;
 
 /// Reads lines `user:password` and writes them to the account file, which then belongs to the engine's user.
