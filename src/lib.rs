@@ -22,18 +22,21 @@ pub use mqaws_contract::remedy;
 #[cfg(feature = "lab-agent")]
 pub mod lab_agent;
 
+#[cfg(feature = "ports")]
+pub mod cloud;
+#[cfg(feature = "ports")]
+pub mod deploy;
+#[cfg(feature = "ports")]
+pub mod failover;
+#[cfg(feature = "ports")]
+pub mod image;
+#[cfg(feature = "ports")]
+pub mod observe;
+
 #[cfg(feature = "cli")]
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "cli")]
-pub mod deploy;
-#[cfg(feature = "cli")]
-pub mod failover;
-#[cfg(feature = "cli")]
-pub mod image;
-#[cfg(feature = "cli")]
-pub mod observe;
 
 /// The README's examples are tests.
 #[cfg(doctest)]

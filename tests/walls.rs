@@ -53,6 +53,8 @@ fn each_package_is_built_from_those_below_it() {
     }
     let library = linked("mqaws", &["--no-default-features"]);
     assert_eq!(ours(&library), ["mqaws-contract"], "the library without features");
+    let ports = linked("mqaws", &["--no-default-features", "--features", "ports"]);
+    assert_eq!(ours(&ports), ["mqaws-contract"], "deployments and failover tests");
     let program = linked("mqaws", &[]);
     assert!(
         program.contains_key("aws-sdk-ec2") && program.contains_key("clap"),
@@ -74,6 +76,7 @@ fn only_the_program_has_an_sdk_and_the_agent_no_runtime() {
         ("mqaws-lab", &[]),
         ("mqaws-standin", &[]),
         ("mqaws", &["--no-default-features", "--features", "lab-agent"]),
+        ("mqaws", &["--no-default-features", "--features", "ports"]),
     ] {
         let linked = linked(package, features);
         assert!(linked.contains_key("serde"), "{package}: {linked:?}");

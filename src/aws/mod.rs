@@ -5,17 +5,16 @@
 
 mod clients;
 mod command;
-mod error;
 mod failover;
 mod http;
 mod images;
 mod networks;
 mod readings;
+mod sdk_error;
 mod stacks;
 mod surroundings;
 
 pub use clients::{Choice, Clients, Identity, LocalCloud};
-pub use error::{AwsError, Problem};
 pub use networks::{Vpc, VpcSubnet};
 
 /// An instant as AWS writes it; `None` outside the years that a clock shows.

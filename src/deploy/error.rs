@@ -1,7 +1,7 @@
 //! What can go wrong with a deployment, what it leaves, and what to do.
 
 use super::finding::Finding;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::remedy::{ExitKind, Remedy};
 use crate::render::RenderError;
 

@@ -164,7 +164,7 @@ fn site(vpc: Option<String>, subnets: Option<[String; 2]>, zones: [String; 2], c
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::AwsError;
+    use crate::cloud::AwsError;
     use crate::remedy::{ExitKind, Remedy};
 
     /// An account with a default VPC `vpc-d`, two zones and no image, unless changed.

@@ -2,7 +2,7 @@
 
 use super::error::ImageError;
 use super::ports::{Images, OwnImage, Use, Uses};
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -1,11 +1,6 @@
 //! What can go wrong with a call to AWS, and what to do about it.
 
 use crate::remedy::{ExitKind, Remedy};
-use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::http::Response;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use std::error::Error;
 
 /// A call to AWS that did not succeed. It is never a statement about the thing it asked for.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -130,38 +125,28 @@ impl AwsError {
         self.said.as_ref().map(|s| s.0.as_str()).unwrap_or_default()
     }
 
-    /// Adds where the call went, which hints about the network name.
-    pub(super) fn at(mut self, endpoint: Option<&str>, region: &str) -> Self {
-        self.place = Some(endpoint.map_or_else(|| format!("region {region}"), str::to_owned));
-        self
-    }
-
-    /// No region was given anywhere.
-    pub(super) fn no_region() -> Self {
-        Self::local("AWS configuration", Problem::NoRegion, None)
-    }
-
-    /// The endpoint is not a URL.
-    pub(super) fn bad_endpoint(url: &str) -> Self {
-        Self::local(&format!("`{url}`"), Problem::Endpoint, None)
-    }
-
-    /// An answer lacks something that AWS always sends.
-    pub(super) fn unreadable(action: &str, what: &str) -> Self {
-        Self::local(action, Problem::Unreadable, Some(format!("the answer has no {what}")))
-    }
-
-    /// A wait of our own ended.
-    pub(super) fn timed_out(action: &str) -> Self {
-        Self::local(action, Problem::TimedOut, None)
-    }
-
-    fn local(action: &str, problem: Problem, said: Option<String>) -> Self {
+    /// No answer came, or none that has a code.
+    pub fn local(action: &str, problem: Problem, said: Option<String>) -> Self {
         Self {
             action: action.to_owned(),
             problem,
             code: None,
             said: said.map(Said),
+            place: None,
+        }
+    }
+
+    /// An answer of AWS that is an error; what it means is told by its code.
+    pub fn answer(action: &str, code: Option<&str>, message: &str, status: u16) -> Self {
+        let said = match (message, code) {
+            ("", code) => format!("HTTP {status} {}", code.unwrap_or_default()),
+            (message, _) => message.to_owned(),
+        };
+        Self {
+            action: action.to_owned(),
+            problem: classify(action, code.unwrap_or_default(), message, status),
+            code: code.map(str::to_owned),
+            said: Some(Said(said)),
             place: None,
         }
     }
@@ -175,10 +160,7 @@ impl AwsError {
     /// An answer with status 400, for tests of what lies above the ports.
     #[cfg(test)]
     pub(crate) fn test_answer(action: &str, code: &str, message: &str) -> Self {
-        Self {
-            code: Some(code.into()),
-            ..Self::local(action, classify(action, code, message, 400), Some(message.into()))
-        }
+        Self::answer(action, Some(code), message, 400)
     }
 }
 
@@ -237,46 +219,6 @@ impl Remedy for AwsError {
     }
 }
 
-/// Names the action, and turns the SDK's error into ours.
-pub(super) fn wrap<T, E>(action: &str, result: Result<T, SdkError<E, Response>>) -> Result<T, AwsError>
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    result.map_err(|error| translate(action, &error))
-}
-
-fn translate<E>(action: &str, error: &SdkError<E, Response>) -> AwsError
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    if let SdkError::ServiceError(answer) = error {
-        let meta = answer.err().meta();
-        let status = answer.raw().status().as_u16();
-        let (code, message) = (meta.code().unwrap_or_default(), meta.message().unwrap_or_default());
-        let said = if message.is_empty() {
-            format!("HTTP {status} {code}")
-        } else {
-            message.to_owned()
-        };
-        return AwsError {
-            action: action.to_owned(),
-            problem: classify(action, code, message, status),
-            code: meta.code().map(str::to_owned),
-            said: Some(Said(said)),
-            place: None,
-        };
-    }
-    let problem = match (credentials_problem(error), error) {
-        (Some(problem), _) => problem,
-        (None, SdkError::TimeoutError(_)) => Problem::TimedOut,
-        (None, SdkError::DispatchFailure(failure)) if failure.is_timeout() => Problem::Unreachable,
-        (None, SdkError::DispatchFailure(_)) => Problem::Unreachable,
-        (None, SdkError::ResponseError(_)) => Problem::Unreadable,
-        _ => Problem::Refused,
-    };
-    AwsError::local(action, problem, Some(innermost(error)))
-}
-
 /// Sorts an answer by its code; codes as the services document and send them.
 fn classify(action: &str, code: &str, message: &str, status: u16) -> Problem {
     match code {
@@ -321,32 +263,6 @@ fn permission(message: &str) -> Option<&str> {
     let rest = message.split("not authorized to perform:").nth(1)?.trim_start();
     let end = rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len());
     Some(rest[..end].trim_end_matches(['.', ','])).filter(|p| p.contains(':'))
-}
-
-fn credentials_problem(error: &(dyn Error + 'static)) -> Option<Problem> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(credentials) = cause.downcast_ref::<CredentialsError>() {
-            let words = innermost(credentials).to_lowercase();
-            let expired = words.contains("expired") || words.contains("sso session");
-            return Some(match credentials {
-                _ if expired => Problem::Expired,
-                CredentialsError::ProviderTimedOut(_) => Problem::TimedOut,
-                _ => Problem::NoCredentials,
-            });
-        }
-        next = cause.source();
-    }
-    None
-}
-
-/// The last cause of a chain: the words nearest to what happened.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(cause) = last.source() {
-        last = cause;
-    }
-    last.to_string()
 }
 
 #[cfg(test)]
