@@ -11,7 +11,8 @@
 //! 7. `image`: the image that instances start from, built by Packer;
 //! 8. the crates `mqaws_lab` and `mqaws_standin`, and `lab_agent`: the same on one machine, without an account or a licence.
 //!
-//! Without features the library is `model`, `template` and `render` alone.
+//! Without features the library is `model`, `template` and `render` alone. The feature `ports` adds `deploy`, `observe`, `failover`
+//! and `image`, which know AWS by their ports and by the errors in `cloud`; `cli` adds `aws`, where the SDK is, and the program.
 
 pub mod model;
 pub mod render;

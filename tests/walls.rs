@@ -98,6 +98,23 @@ fn only_the_program_has_an_sdk_and_the_agent_no_runtime() {
 }
 
 #[test]
+fn only_the_adapters_name_the_sdk() {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let adapters = path.ends_with("src/aws");
+            match path.is_dir() {
+                true => folders.extend((!adapters).then_some(path)),
+                false if std::fs::read_to_string(&path).unwrap().contains("aws_sdk_") => found.push(path),
+                false => {}
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
 fn every_package_forbids_unsafe_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut manifests = vec![root.join("Cargo.toml")];

@@ -5,31 +5,31 @@
 //! server on the other side of HTTP: it names no other crate of mqaws, and starts agents and engines as processes, by name.
 
 pub mod api;
-pub mod autoscaling;
+mod autoscaling;
 pub mod client;
-pub mod clock;
-pub mod cloudformation;
-pub mod cloudwatch;
+mod clock;
+mod cloudformation;
+mod cloudwatch;
 pub mod ec2;
-pub mod edge;
-pub mod efs;
-pub mod elbv2;
+mod edge;
+mod efs;
+mod elbv2;
 pub mod home;
 pub mod hosts;
-pub mod iam;
-pub mod ids;
+mod iam;
+mod ids;
 pub mod instance;
 pub mod lease;
-pub mod network;
-pub mod nlb;
+mod network;
+mod nlb;
 pub mod policy;
 pub mod process;
 mod reaper;
-pub mod secrets;
+mod secrets;
 pub mod server;
-pub mod ssm;
+mod ssm;
 mod start;
-pub mod sts;
+mod sts;
 pub mod timing;
 pub mod wire;
 

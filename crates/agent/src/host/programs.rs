@@ -19,6 +19,7 @@ impl Programs {
     }
 
     /// Those of one directory: doubles of a test.
+    #[cfg(test)]
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: Some(directory.into()),

@@ -1,7 +1,6 @@
 //! The actions that only read.
 
 use super::intrinsics::scalar;
-use super::schema;
 use super::service::CloudFormation;
 use super::signals::missing;
 use super::state::{Desired, Event, Record, Stack, State};
@@ -433,9 +432,4 @@ fn needed(template: &Template) -> (Vec<&'static str>, Option<String>) {
     let reason =
         (!kinds.is_empty()).then(|| format!("The following resource(s) require capabilities: [{}]", kinds.join(", ")));
     (capabilities, reason)
-}
-
-/// Resource types that the lab can create.
-pub fn resource_types() -> Vec<&'static str> {
-    schema::types().collect()
 }

@@ -59,11 +59,6 @@ pub fn find(kind: &str) -> Option<&'static Schema> {
     TYPES.get(kind)
 }
 
-/// All known types.
-pub fn types() -> impl Iterator<Item = &'static str> {
-    TYPES.keys().map(String::as_str)
-}
-
 /// Marks text whose value is not known before the change is carried out; such text fits every type.
 pub const UNKNOWN: char = '\u{1}';
 

@@ -14,5 +14,5 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use mount::{MountOption, MountRequest, add_routes};
-pub use service::{Efs, EfsTiming};
+pub use mount::add_routes;
+pub use service::Efs;

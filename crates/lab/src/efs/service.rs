@@ -102,7 +102,8 @@ impl Efs {
         use_state(&mut state, now)
     }
 
-    /// Identifiers and directories of the file systems that exist, for `lab down` to list.
+    /// Identifiers and directories of the file systems that exist.
+    #[cfg(test)]
     pub fn file_systems(&self) -> Vec<(String, PathBuf)> {
         self.with(|s, _| {
             s.file_systems

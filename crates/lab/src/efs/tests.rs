@@ -1,6 +1,6 @@
 //! The service through the call interface, with a scripted EC2.
 
-use super::{Efs, EfsTiming};
+use super::service::{Efs, EfsTiming};
 use crate::api::{ApiResult, Caller, Cloud};
 use crate::edge::fake::FakeEc2;
 use serde_json::{Value, json};

@@ -113,7 +113,7 @@ impl Host {
     /// Unplugs the network cable (false) or plugs it in again; false when the host has none.
     ///
     /// # Errors
-    /// [`NetworkError`].
+    /// `NetworkError`.
     pub async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
         match self {
             Self::Process(host) => host.connect(connected).await,

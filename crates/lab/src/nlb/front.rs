@@ -29,6 +29,7 @@ pub struct FrontSettings {
 /// A running listener; dropping it closes the port and every connection through it.
 pub struct Front {
     settings: Arc<Mutex<FrontSettings>>,
+    #[cfg(test)]
     address: SocketAddr,
     task: AbortHandle,
 }
@@ -51,12 +52,14 @@ impl Front {
         let task = tokio::spawn(accept(listener, address, settings.clone())).abort_handle();
         Ok(Self {
             settings,
+            #[cfg(test)]
             address,
             task,
         })
     }
 
     /// Address on which it accepts.
+    #[cfg(test)]
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -13,5 +13,4 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use parameters::AMI_PARAMETER;
 pub use service::Ssm;

@@ -185,7 +185,7 @@ async fn commands_for_instances_that_do_not_run_and_unknown_documents_are_refuse
 async fn parameters_have_versions_and_the_image_is_seeded() {
     let lab = Lab::start(210).await;
     let call = |action: &'static str, params: Value| lab.cloud.call("ssm", action, params, Caller::Admin);
-    let ami = call("GetParameter", json!({"Name": super::AMI_PARAMETER}))
+    let ami = call("GetParameter", json!({"Name": super::parameters::AMI_PARAMETER}))
         .await
         .expect("seeded");
     assert_eq!(ami["Parameter"]["Value"], SEEDED_IMAGE);
