@@ -7,7 +7,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().skip(1).collect();
     if args.first().is_some_and(|a| a == "__keeper") {
-        return mqaws::agent::lab_keeper_main(args.split_off(1));
+        return mqaws::lab_agent::keeper_main(args.split_off(1));
     }
-    mqaws::agent::lab_main(args)
+    mqaws::lab_agent::main(args)
 }

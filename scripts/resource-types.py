@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what the local cloud knows about CloudFormation's resource types, from the schemas that cfn-lint bundles.
 
-Usage: resource-types.py [FILE]    default: src/lab/cloudformation/schemas/resource-types.json
+Usage: resource-types.py [FILE]    default: crates/lab/src/cloudformation/schemas/resource-types.json
        resource-types.py --check   compares instead of writing; exit 1 when they differ
 
 Needs cfn-lint 1.51.0. One line per type. Kept: properties with type, enumeration, required and number limits; create-only
@@ -94,7 +94,7 @@ def main(arguments):
     check = "--check" in arguments
     rest = [a for a in arguments if a != "--check"]
     root = pathlib.Path(__file__).resolve().parent.parent
-    target = pathlib.Path(rest[0]) if rest else root / "src/lab/cloudformation/schemas/resource-types.json"
+    target = pathlib.Path(rest[0]) if rest else root / "crates/lab/src/cloudformation/schemas/resource-types.json"
     manager = ProviderSchemaManager()
     lines = [f"{json.dumps(t)}:{json.dumps(describe(manager, t), separators=(',', ':'))}" for t in sorted(TYPES)]
     text = "{\n" + ",\n".join(lines) + "\n}\n"

@@ -6,42 +6,38 @@
 //! 2. [`template`]: a CloudFormation document as typed data;
 //! 3. [`render`]: from the one to the other, with user data and the agent's configuration;
 //! 4. `deploy`, `observe`: change sets, events, service; what is there now;
-//! 5. `agent`, `fence`, `engine`: what runs on the instance, and why it may write;
+//! 5. the crates `mqaws_agent` (with its module `fence`) and `mqaws_engine`: what runs on the instance, and why it may write;
 //! 6. `failover`: load, faults, ledger, verdict;
 //! 7. `image`: the image that instances start from, built by Packer;
-//! 8. `lab`, `standin`: the same on one machine, without an account or a licence.
+//! 8. the crates `mqaws_lab` and `mqaws_standin`, and `lab_agent`: the same on one machine, without an account or a licence.
 //!
-//! Without features the library is `model`, `template` and `render` alone.
+//! Without features the library is `model`, `template` and `render` alone. The feature `ports` adds `deploy`, `observe`, `failover`
+//! and `image`, which know AWS by their ports and by the errors in `cloud`; `cli` adds `aws`, where the SDK is, and the program.
 
 pub mod model;
-pub mod remedy;
 pub mod render;
 pub mod template;
 
-#[cfg(feature = "agent")]
-pub mod agent;
-#[cfg(feature = "agent")]
+pub use mqaws_contract::remedy;
+
+#[cfg(feature = "lab-agent")]
+pub mod lab_agent;
+
+#[cfg(feature = "ports")]
+pub mod cloud;
+#[cfg(feature = "ports")]
+pub mod deploy;
+#[cfg(feature = "ports")]
+pub mod failover;
+#[cfg(feature = "ports")]
+pub mod image;
+#[cfg(feature = "ports")]
+pub mod observe;
+
+#[cfg(feature = "cli")]
 pub mod aws;
-#[cfg(feature = "agent")]
-pub mod engine;
-#[cfg(feature = "agent")]
-pub mod fence;
-
-#[cfg(feature = "lab")]
-pub mod lab;
-#[cfg(feature = "lab")]
-pub mod standin;
-
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "cli")]
-pub mod deploy;
-#[cfg(feature = "cli")]
-pub mod failover;
-#[cfg(feature = "cli")]
-pub mod image;
-#[cfg(feature = "cli")]
-pub mod observe;
 
 /// The README's examples are tests.
 #[cfg(doctest)]

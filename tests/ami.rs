@@ -9,8 +9,11 @@
 #[path = "ami/site.rs"]
 mod site;
 
+mod shipped_agent;
+
 use mqaws::image::Agent;
 use serde_json::{Value, json};
+use shipped_agent::shipped_agent;
 use site::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +31,7 @@ const STEPS: [&str; 6] = [
 
 #[test]
 fn the_shipped_agent_is_known_by_its_file() {
-    match Agent::look(Path::new(env!("CARGO_BIN_EXE_mqaws-agent"))) {
+    match Agent::look(Path::new(shipped_agent())) {
         Ok(agent) => assert_eq!(agent.version, env!("CARGO_PKG_VERSION")),
         // built on a system that is newer than the images
         Err(error) => assert!(error.to_string().contains("of the GNU C library"), "{error}"),

@@ -3,6 +3,9 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // What a bench cannot have has failed it.
 
+mod shipped_agent;
+
+use shipped_agent::shipped_agent;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -15,7 +18,7 @@ fn bench(name: &str, args: &[&str]) -> Output {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name))
         .args(args)
         .env("MQAWS_BIN", env!("CARGO_BIN_EXE_mqaws"))
-        .env("MQAWS_AGENT_BIN", env!("CARGO_BIN_EXE_mqaws-agent"))
+        .env("MQAWS_AGENT_BIN", shipped_agent())
         .env("MQAWS_UNJUDGED", "1")
         .env("RUNS", "1")
         .env("TMPDIR", folder.path())

@@ -347,7 +347,7 @@ fn no_secret_is_told(lab: &Lab, stack: &str) {
 }
 
 /// An image of the local cloud without agent and queue manager.
-const BARE: &str = mqaws::lab::ec2::BARE_IMAGE;
+const BARE: &str = mqaws_lab::ec2::BARE_IMAGE;
 
 #[test]
 fn dead_image_fails_the_deployment_and_the_next_one_cleans_up() {

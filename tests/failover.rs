@@ -270,7 +270,7 @@ fn every_fault_passes_and_is_explained() {
     assert!(explained * 4 >= told.len() * 3, "{told:?}");
     let data = files(&lab.dir.path().join("l/fs"), "qm.ini");
     assert_eq!(data.len(), 1, "{data:?}");
-    let audit = mqaws::standin::audit(data[0].parent().unwrap()).unwrap();
+    let audit = mqaws_standin::audit(data[0].parent().unwrap()).unwrap();
     assert!(
         !audit.interleaved && audit.runs.len() > FAULTS.len(),
         "two writers: {audit:?}"

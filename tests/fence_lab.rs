@@ -4,7 +4,7 @@
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use mqaws::fence::LeaseTimes;
+use mqaws_agent::fence::LeaseTimes;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -127,8 +127,8 @@ impl Lab {
             request = request.header(name, value);
         }
         let request = request.body(body.as_bytes().to_vec()).expect("request");
-        let transport = mqaws::aws::signed::HttpTransport::new();
-        let answer = mqaws::aws::signed::Transport::send(&transport, request).expect("an answer");
+        let transport = mqaws_agent::signed::HttpTransport::new();
+        let answer = mqaws_agent::signed::Transport::send(&transport, request).expect("an answer");
         let text = String::from_utf8_lossy(answer.body()).into_owned();
         (answer.status().as_u16(), text)
     }

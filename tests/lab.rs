@@ -6,8 +6,8 @@ mod lab_calls;
 mod lab_namespaces;
 
 use lab_calls::{between, call, run_command};
-use mqaws::lab::home::{self, LabRecord};
-use mqaws::lab::process::{self, LAB_MARK, Process};
+use mqaws_lab::home::{self, LabRecord};
+use mqaws_lab::process::{self, LAB_MARK, Process};
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
@@ -192,7 +192,7 @@ fn assert_gone(record: &LabRecord, instance_address: Option<&str>) {
             }
         }
         // Another test's lab has taken the addresses meanwhile; what answers must then be another.
-        Err(_) => assert!(mqaws::lab::client::health(record).is_err(), "{address} still answers"),
+        Err(_) => assert!(mqaws_lab::client::health(record).is_err(), "{address} still answers"),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Every implementation of the lock passes one conformance suite: here the client of the lease server, against the real
 //! server of the local cloud. The lock on NFS does so between the guests of `tests/hosts`.
-#![cfg(feature = "lab")]
+#![cfg(feature = "cli")]
 
-use mqaws::fence::{Bench, LeaseLock, Lock, LockError, conformance};
-use mqaws::lab::lease::{Hosts, LeaseServer};
+use mqaws::lab_agent::LeaseLock;
+use mqaws_agent::fence::{Bench, Lock, LockError, conformance};
+use mqaws_lab::lease::{Hosts, LeaseServer};
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;

@@ -2,6 +2,9 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // What the test cannot have has failed it.
 
+mod shipped_agent;
+
+use shipped_agent::shipped_agent;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -35,7 +38,7 @@ fn planted(dir: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
 
 #[test]
 fn both_programs_run_with_the_glibc_of_rhel_9_and_amazon_linux_2023() {
-    for program in [env!("CARGO_BIN_EXE_mqaws"), env!("CARGO_BIN_EXE_mqaws-agent")] {
+    for program in [env!("CARGO_BIN_EXE_mqaws"), shipped_agent()] {
         let judged = judge(Path::new(program));
         assert!(judged.status.success(), "{}", said(&judged));
         assert!(said(&judged).contains("at most 2.34 allowed"), "{}", said(&judged));

@@ -8,17 +8,15 @@ mod standin_host;
 use std::io::Write as _;
 use std::{collections::BTreeSet, time::Duration};
 
-use mqaws::{
-    engine::{
-        Output,
-        ibm_mq::{
-            Driver, EndExit, EndOptions, QueueManagerInfo, QueueManagerStatus as Status, Show, StartExit, StartOptions,
-            data_path,
-        },
+use mqaws_contract::PathComponent;
+use mqaws_engine::{
+    Output,
+    ibm_mq::{
+        Driver, EndExit, EndOptions, QueueManagerInfo, QueueManagerStatus as Status, Show, StartExit, StartOptions,
+        data_path,
     },
-    model::PathComponent,
-    standin::audit,
 };
+use mqaws_standin::audit;
 use standin_host::{Client, Host, Put, QUEUE, run, rustix_signal};
 
 #[test]
@@ -340,11 +338,8 @@ fn a_stopped_process_answers_nothing_and_serves_again() {
     let host = Host::serving();
     host.signal(rustix_signal::STOP);
     let driver = host.driver();
-    let hung = mqaws::engine::runner::run(&driver.ping(host.name()).deadline(Duration::from_millis(400)));
-    assert!(
-        matches!(hung, Err(mqaws::engine::RunError::TimedOut { .. })),
-        "{hung:?}"
-    );
+    let hung = mqaws_engine::runner::run(&driver.ping(host.name()).deadline(Duration::from_millis(400)));
+    assert!(matches!(hung, Err(mqaws_engine::RunError::TimedOut { .. })), "{hung:?}");
     let shown = run(&driver.display(Some(host.name()), Show::Status, false));
     assert_eq!(
         Driver::displayed(&shown, host.name()).unwrap().unwrap().status,
@@ -381,7 +376,7 @@ fn another_implementation_of_amqp_agrees() {
     };
     let host = Host::serving();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judges/proton_standin.py");
-    let command = mqaws::engine::Command::new(python)
+    let command = mqaws_engine::Command::new(python)
         .args([script, &host.address().to_string(), "5672", "mqapp", QUEUE])
         .env("MQAWS_TEST_PASSWORD", host.password())
         .deadline(Duration::from_secs(120));

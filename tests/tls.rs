@@ -10,7 +10,7 @@ mod lab_calls;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use lab_calls::request;
-use mqaws::lab::home::{self, LabRecord};
+use mqaws_lab::home::{self, LabRecord};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;

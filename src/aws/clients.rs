@@ -1,7 +1,8 @@
 //! One account, region and endpoint, and the clients of its services.
 
-use super::error::{AwsError, wrap};
 use super::http;
+use super::sdk_error::wrap;
+use crate::cloud::AwsError;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::imds::region::ImdsRegionProvider;
@@ -67,7 +68,7 @@ impl Clients {
     /// for them would take seconds and could hand real credentials to something that is not AWS.
     ///
     /// # Errors
-    /// [`super::Problem::NoRegion`], [`super::Problem::Endpoint`] for an URL that is none. Credentials are looked at
+    /// [`NoRegion`](crate::cloud::Problem::NoRegion), [`Endpoint`](crate::cloud::Problem::Endpoint) for an URL that is none. Credentials are looked at
     /// with the first call; see [`Clients::identity`].
     pub async fn load(choice: &Choice) -> Result<Self, AwsError> {
         let endpoint = choice.endpoint_url.as_deref();

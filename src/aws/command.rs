@@ -1,7 +1,8 @@
 //! One command line on one instance, through Systems Manager.
 
 use super::clients::Clients;
-use super::error::{AwsError, wrap};
+use super::sdk_error::wrap;
+use crate::cloud::AwsError;
 use aws_sdk_ssm as ssm;
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,8 @@
 
 use super::clients::Clients;
 use super::command;
-use super::error::{AwsError, wrap};
+use super::sdk_error::wrap;
+use crate::cloud::AwsError;
 use crate::failover::Fault;
 use crate::failover::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};

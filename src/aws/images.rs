@@ -1,8 +1,9 @@
 //! Images, what uses them, and what a build leaves.
 
 use super::clients::Clients;
-use super::error::{AwsError, wrap};
+use super::sdk_error::wrap;
 use super::stacks::none_is_fine;
+use crate::cloud::AwsError;
 use crate::deploy::ports::Surroundings;
 use crate::image::Temporary;
 use crate::image::ports::{Images, Left, OwnImage, Use, Uses};

@@ -1,7 +1,8 @@
 //! The networks of a region, for `init`.
 
 use super::clients::Clients;
-use super::error::{AwsError, wrap};
+use super::sdk_error::wrap;
+use crate::cloud::AwsError;
 use aws_sdk_ec2 as ec2;
 
 /// A VPC.

@@ -1,8 +1,9 @@
 //! What is there, for `observe` and everybody who waits for it.
 
 use super::clients::Clients;
-use super::error::{AwsError, wrap};
+use super::sdk_error::wrap;
 use super::{command, time};
+use crate::cloud::AwsError;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{
     Alarm, FileSystem, Group, LoadBalancer, Member, ReadError, Readings, Resource, Stack, StackStatus, Target,

@@ -1,8 +1,9 @@
 //! CloudFormation, and what CloudFormation cannot express, for `deploy`.
 
 use super::clients::Clients;
-use super::error::{AwsError, wrap};
+use super::sdk_error::wrap;
 use super::time;
+use crate::cloud::AwsError;
 use crate::deploy::finding::Finding;
 use crate::deploy::ports::{
     Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Listed, Stacks, Storage, Termination,

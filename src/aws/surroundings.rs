@@ -1,7 +1,8 @@
 //! Networks, zones and parameters: what a deployment's defaults come from.
 
 use super::clients::Clients;
-use super::error::{AwsError, wrap};
+use super::sdk_error::wrap;
+use crate::cloud::AwsError;
 use crate::deploy::ports::{Subnet, Surroundings};
 use aws_sdk_ec2 as ec2;
 use aws_sdk_ssm as ssm;

@@ -1,7 +1,8 @@
 //! The mark of a failover test: a tag on the group, `HOLDER until TIME`, renewed as long as the test goes on.
 
 use super::clients::Clients;
-use super::error::{AwsError, wrap};
+use super::sdk_error::wrap;
+use crate::cloud::AwsError;
 use crate::failover::port::Turn;
 use aws_sdk_autoscaling as autoscaling;
 use std::time::Duration;

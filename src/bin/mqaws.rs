@@ -27,13 +27,13 @@ type Program = Box<dyn FnOnce(Vec<OsString>) -> ExitCode>;
 
 /// Programs that go by the name of the executable: symlinks in an instance's `opt/mqm/bin`.
 fn by_name(name: &str) -> Option<Program> {
-    if mqaws::standin::commands::NAMES.contains(&name) {
+    if mqaws_standin::commands::NAMES.contains(&name) {
         let name = name.to_owned();
-        return Some(Box::new(move |args| mqaws::standin::commands::main(&name, args)));
+        return Some(Box::new(move |args| mqaws_standin::commands::main(&name, args)));
     }
     match name {
-        "mqaws-agent" => Some(Box::new(mqaws::agent::lab_main)),
-        "chpasswd" => Some(Box::new(mqaws::standin::commands::chpasswd_main)),
+        "mqaws-agent" => Some(Box::new(mqaws::lab_agent::main)),
+        "chpasswd" => Some(Box::new(mqaws_standin::commands::chpasswd_main)),
         _ => None,
     }
 }
@@ -41,10 +41,10 @@ fn by_name(name: &str) -> Option<Program> {
 /// Programs that go by a hidden first argument.
 fn by_verb(verb: &str) -> Option<Program> {
     match verb {
-        "__agent" => Some(Box::new(mqaws::agent::lab_main)),
-        "__keeper" => Some(Box::new(mqaws::agent::lab_keeper_main)),
-        "__qmgr" => Some(Box::new(mqaws::standin::controller_main)),
-        "__lab" => Some(Box::new(mqaws::lab::server_main)),
+        "__agent" => Some(Box::new(mqaws::lab_agent::main)),
+        "__keeper" => Some(Box::new(mqaws::lab_agent::keeper_main)),
+        "__qmgr" => Some(Box::new(mqaws_standin::controller_main)),
+        "__lab" => Some(Box::new(mqaws_lab::server_main)),
         _ => None,
     }
 }

@@ -3,15 +3,37 @@
 use super::local::runs_already;
 use super::words::{duration, row};
 use super::{CliError, Context, Outcome};
-use crate::lab::client::{self, ClientError, Options, Stopped};
-use crate::lab::home::{self, LabRecord};
-use crate::lab::hosts::Hosts;
-use crate::lab::timing::Timing;
-use crate::remedy::ExitKind;
+use crate::remedy::{ExitKind, Remedy};
 use clap::{Subcommand, ValueEnum};
+use mqaws_lab::client::{self, ClientError, Options, Stopped};
+use mqaws_lab::home::{self, LabRecord};
+use mqaws_lab::hosts::Hosts;
+use mqaws_lab::timing::Timing;
 use serde_json::{Value, json};
 use std::fs;
 use std::time::{Duration, Instant};
+
+/// Why a local cloud was not started, reached or ended. The lab knows what to do, and nothing of this program's exit codes.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct LabError(pub ClientError);
+
+impl Remedy for LabError {
+    fn exit(&self) -> ExitKind {
+        match self.0.is_precondition() {
+            true => ExitKind::Precondition,
+            false => ExitKind::Remote,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(self.0.hint())
+    }
+
+    fn left(&self) -> Option<String> {
+        self.0.left()
+    }
+}
 
 /// Arguments of `lab`.
 #[derive(Debug, clap::Args)]
@@ -156,7 +178,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
     {
         return Err(runs_already(record).into());
     }
-    let lab = client::start(&options)?;
+    let lab = client::start(&options).map_err(LabError)?;
     let output = context.output();
     if let Some(cleared) = lab
         .cleared
@@ -206,8 +228,8 @@ fn down(context: &Context) -> Outcome {
     let dir = home::shared_dir();
     let existed = home::read_mark(&dir).is_some();
     let wait = context.progress().wait("ending the local cloud");
-    let stopped = client::stop(&dir)?;
-    let orphans = client::stop_orphans()?;
+    let stopped = client::stop(&dir).map_err(LabError)?;
+    let orphans = client::stop_orphans().map_err(LabError)?;
     drop(wait);
     let output = context.output();
     if output.is_json() {
@@ -250,7 +272,7 @@ fn running() -> Result<LabRecord, CliError> {
 
 fn status(context: &Context) -> Outcome {
     let record = running()?;
-    let health = client::health(&record)?;
+    let health = client::health(&record).map_err(LabError)?;
     let uptime = Duration::from_millis(health["uptime_ms"].as_u64().unwrap_or_default());
     let file_systems = home::file_systems(&record.dir);
     let instances = instances(&record)?;
@@ -291,8 +313,8 @@ fn status(context: &Context) -> Outcome {
     Ok(ExitKind::Success)
 }
 
-fn instances(record: &LabRecord) -> Result<Vec<Value>, ClientError> {
-    let answer = client::own_call(record, "instances")?;
+fn instances(record: &LabRecord) -> Result<Vec<Value>, LabError> {
+    let answer = client::own_call(record, "instances").map_err(LabError)?;
     Ok(answer["instances"].as_array().cloned().unwrap_or_default())
 }
 

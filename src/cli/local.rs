@@ -1,12 +1,13 @@
 //! The local cloud of `--local`.
 
+use super::lab::LabError;
 use super::words::row;
 use super::{CliError, Context, Failure, timed};
 use crate::aws::LocalCloud;
-use crate::lab::client::{self, ClientError, Options};
-use crate::lab::home::LabRecord;
-use crate::lab::hosts::Hosts;
-use crate::lab::timing::Timing;
+use mqaws_lab::client::{self, ClientError, Options};
+use mqaws_lab::home::LabRecord;
+use mqaws_lab::hosts::Hosts;
+use mqaws_lab::timing::Timing;
 use std::time::Instant;
 
 /// What a verb asks of the local cloud that it starts or finds.
@@ -36,7 +37,7 @@ pub enum Start {
 /// The local cloud of this user.
 ///
 /// # Errors
-/// [`CliError::Precondition`] when none runs and none is to be started, or another kind of one runs; [`ClientError`] when it does not start.
+/// [`CliError::Precondition`] when none runs and none is to be started, or another kind of one runs; [`LabError`] when it does not start.
 pub async fn cloud(context: &Context, start: Start) -> Result<LocalCloud, Failure> {
     let began = Instant::now();
     let wanted = match start {
@@ -80,7 +81,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
 ) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
+        Ok(done) => Ok(done.map_err(LabError)?),
         Err(error) => Err(CliError::Runtime(std::io::Error::other(error)).into()),
     }
 }

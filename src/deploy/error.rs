@@ -3,7 +3,7 @@
 use super::doomed::Doom;
 use super::finding::Finding;
 use super::stake::StakeError;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::remedy::{ExitKind, Remedy};
 use crate::render::RenderError;
 

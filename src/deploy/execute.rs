@@ -11,7 +11,7 @@ use super::progress::Tracker;
 use super::undo::{self, Undo};
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use super::witness::Witness;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Stack};
 use jiff::Timestamp;
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use super::cause::GROUP;
 use super::ports::{Event, Launch, Stacks, Termination};
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::observe::ports::{Member, Readings};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;

@@ -44,7 +44,7 @@ fn said(left: Vec<String>) -> Option<String> {
 mod tests {
     use super::super::cause::tests::event;
     use super::*;
-    use crate::aws::{AwsError, Problem};
+    use crate::cloud::{AwsError, Problem};
 
     fn replaced() -> Instances {
         let at = |second: i64| jiff::Timestamp::from_second(1_700_000_000 + second).expect("in range");

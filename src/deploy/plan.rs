@@ -141,7 +141,7 @@ pub async fn plan<C: Readings + Stacks>(
         Ok(ids) => ids,
         // AWS words this as an error of the call when it sees at once that nothing changes.
         Err(error) if is_no_change(error.message()) => return Ok(plan),
-        Err(error) if error.problem == crate::aws::Problem::Refused => {
+        Err(error) if error.problem == crate::cloud::Problem::Refused => {
             let reason = error.message().to_owned();
             return Err(DeployError::Refused {
                 stack: blueprint.stack.clone(),

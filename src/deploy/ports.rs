@@ -1,7 +1,7 @@
 //! The calls that deploying needs beyond reading, and what they return.
 
 use super::finding::Finding;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;

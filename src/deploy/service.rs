@@ -4,7 +4,7 @@ use super::error::DeployError;
 use super::execute::Settled;
 use super::ports::Stacks;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
 use serde::Serialize;
@@ -309,7 +309,7 @@ async fn agent<C: Readings>(cloud: &C, group: Option<&Group>) -> (Option<AgentSt
             (Some(status), text, serving)
         }
         Err(error) => {
-            let denied = matches!(&error, ReadError::Aws(e) if matches!(e.problem, crate::aws::Problem::Denied(_)));
+            let denied = matches!(&error, ReadError::Aws(e) if matches!(e.problem, crate::cloud::Problem::Denied(_)));
             (None, format!("not read: {error}"), denied)
         }
     }

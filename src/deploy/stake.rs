@@ -2,7 +2,7 @@
 
 use super::ports::Blueprint;
 use super::standing::is_ours;
-use crate::model::QueueManagerName;
+use crate::model::{QueueManagerName, StackName};
 use crate::observe::ports::{Readings, Stack};
 use crate::remedy::{ExitKind, Remedy};
 use serde::Serialize;
@@ -134,7 +134,7 @@ pub(super) async fn rename<C: Readings>(
 /// A name for the stack of the other queue manager: the one that has it already, or else one that nobody has.
 async fn other_stack<C: Readings>(cloud: &C, blueprint: &Blueprint) -> String {
     let own = match QueueManagerName::new(&blueprint.queue_manager) {
-        Ok(name) => name.default_stack().to_string(),
+        Ok(name) => StackName::default_of(&name).to_string(),
         Err(_) => blueprint.stack.clone(),
     };
     let numbered = (2..=MOST_NAMES).map(|n| format!("{own}-{n}"));

@@ -4,7 +4,7 @@ use super::error::DeployError;
 use super::plan::STACK_TAG;
 use super::ports::{Listed, Stacks};
 use super::stake;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Stack};
 
 /// What a deployment finds under the stack's name.

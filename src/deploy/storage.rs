@@ -3,7 +3,7 @@
 use super::plan::STACK_TAG;
 use super::ports::{Stacks, Storage};
 use super::stake;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::observe::megabytes;
 use crate::observe::ports::{Readings, Stack};
 use crate::render::names::QUEUE_MANAGER_TAG;

@@ -12,7 +12,7 @@ use super::cause::tests::{STACK, event};
 use super::finding::Finding;
 use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Stacks, Storage, Termination};
 use super::*;
-use crate::aws::{AwsError, Problem};
+use crate::cloud::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::*;
 use crate::remedy::{ExitKind, Remedy};

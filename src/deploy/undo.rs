@@ -12,7 +12,7 @@ use super::kept::{Kept, kept};
 use super::plan::Plan;
 use super::ports::{Event, Stacks};
 use super::watch::{Observer, Pace, Step};
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Target};
 use crate::remedy::Remedy;
 

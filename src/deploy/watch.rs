@@ -1,7 +1,7 @@
 //! Watching an operation: how often to look, how long to bear failed calls, who is told, and when to stop.
 
 use super::progress::{News, Work};
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -147,7 +147,7 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::Problem;
+    use crate::cloud::Problem;
 
     #[test]
     fn patience_bears_what_may_pass_and_ends() {

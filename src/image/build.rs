@@ -383,7 +383,7 @@ enum Unknown {
     /// It is not there, or not what was to be made.
     Not(String),
     /// EC2 did not say.
-    Unasked(crate::aws::AwsError),
+    Unasked(crate::cloud::AwsError),
 }
 
 /// What was under way when the user stopped it; by now Packer cleans up.

@@ -4,7 +4,7 @@ use super::left::Remains;
 use super::manifest::ManifestError;
 use super::packer::Version;
 use super::stages::Failure;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::remedy::{ExitKind, Remedy};
 use std::io;
 use std::path::PathBuf;

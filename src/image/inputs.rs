@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Stands before the version in the shipped agent (`src/bin/mqaws-agent.rs`).
+/// Stands before the version in the shipped agent (`crates/agent/src/bin/mqaws-agent.rs`).
 const MARK: &[u8] = b"mqaws-agent for hosts ";
 /// Newest version of the GNU C library that RHEL 9 and Amazon Linux 2023 have: 2.34.
 const NEWEST_LIBC: (u32, u32) = (2, 34);

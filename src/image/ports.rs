@@ -1,7 +1,7 @@
 //! The calls that images need, and what they return.
 
 use super::stages::Temporary;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::render::packer::tags;
 use jiff::Timestamp;
 use serde::Serialize;

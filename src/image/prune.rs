@@ -2,7 +2,7 @@
 
 use super::error::ImageError;
 use super::ports::{Images, OwnImage, Use, Uses};
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -164,7 +164,7 @@ mod tests {
     use super::super::ports::Left;
     use super::super::stages::Temporary;
     use super::*;
-    use crate::aws::Problem;
+    use crate::cloud::Problem;
     use crate::render::packer::tags;
     use std::sync::Mutex;
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::names::InvalidName;
+use mqaws_contract::InvalidName;
 
 /// An IPv4 range such as `10.0.0.0/8`, with no bit set behind its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

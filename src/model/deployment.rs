@@ -4,11 +4,13 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use mqaws_contract::QueueManagerName;
+
 use super::cidr::Cidr;
 use super::definitions::Definitions;
 use super::image::Image;
 use super::names::{
-    AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region, RoleArn,
+    AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerNameSchema, Region, RoleArn,
     SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };
 
@@ -83,7 +85,7 @@ pub enum Topology {
 #[schemars(deny_unknown_fields)]
 pub struct QueueManager {
     /// Its name; default `QM1`.
-    #[schemars(default = "default_name")]
+    #[schemars(default = "default_name", with = "QueueManagerNameSchema")]
     pub name: QueueManagerName,
     /// File with your own MQSC commands, at most 8 KiB, beside this file; applied once per change.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -369,7 +371,7 @@ impl Default for Deployment {
     fn default() -> Self {
         let queue_manager = QueueManager::default();
         Self {
-            stack: queue_manager.name.default_stack(),
+            stack: StackName::default_of(&queue_manager.name),
             region: None,
             profile: None,
             topology: Topology::default(),

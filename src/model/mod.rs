@@ -3,9 +3,7 @@
 //! [`Deployment`] is what the user wants. Every name in it obeys its AWS or IBM MQ rule, because it can only be made by
 //! a checking constructor. [`config`] reads it from `mqaws.yaml`, variables and flags; [`agent`] holds what the deploying side and the instance tell each other.
 
-pub mod agent;
 mod cidr;
-mod component;
 pub mod config;
 mod definitions;
 mod deployment;
@@ -13,7 +11,6 @@ mod image;
 mod names;
 
 pub use cidr::Cidr;
-pub use component::PathComponent;
 pub use definitions::Definitions;
 pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
@@ -23,7 +20,8 @@ pub use image::{
     Connect, DeviceName, Engine, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
     ParameterName, Sha256, SourceImage,
 };
+pub use mqaws_contract::{InvalidName, QueueManagerName, agent};
 pub use names::{
-    AmiId, InstanceType, InvalidName, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerName, Region,
-    RoleArn, SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
+    AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, Region, RoleArn, SecretArn, ServerName,
+    StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };

@@ -1,89 +1,13 @@
 //! Names and numbers that AWS and IBM MQ have rules for: each can only be made by a checking constructor.
 
-use std::fmt;
-use std::str::FromStr;
+use mqaws_contract::QueueManagerName;
 
-use serde::{Deserialize, Serialize};
-
-/// A text that breaks the rule of its type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is no {what}: {rule}")]
-pub struct InvalidName {
-    /// What was given.
-    pub value: String,
-    /// What it should have been, such as `queue manager name`.
-    pub what: &'static str,
-    /// The rule, in words.
-    pub rule: &'static str,
-}
-
-/// Declares a checked text: its name, what it is, its rule in words, a pattern for the JSON Schema, an example, the check.
-macro_rules! checked {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $check:expr) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(into = "String", try_from = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// The rule in words.
-            pub const RULE: &'static str = $rule;
-            /// The rule as a regular expression.
-            pub const PATTERN: &'static str = $pattern;
-
-            /// Checks a text.
-            ///
-            /// # Errors
-            /// [`InvalidName`] with the rule that the text breaks.
-            pub fn new(text: impl Into<String>) -> Result<Self, InvalidName> {
-                let value = text.into();
-                let check: fn(&str) -> bool = $check;
-                if check(&value) { Ok(Self(value)) } else { Err(InvalidName { value, what: $what, rule: $rule }) }
-            }
-
-            /// The text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                Self::new(text)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidName;
-
-            fn from_str(text: &str) -> Result<Self, InvalidName> {
-                Self::new(text)
-            }
-        }
-
-        impl schemars::JsonSchema for $name {
+/// Says in a JSON Schema what a checked text must be.
+macro_rules! schema {
+    ($of:ty, $name:expr, $pattern:expr, $rule:expr) => {
+        impl schemars::JsonSchema for $of {
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
+                $name.into()
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -93,7 +17,25 @@ macro_rules! checked {
     };
 }
 
-pub(in crate::model) use checked;
+/// Declares a checked text, as [`mqaws_contract::checked`] does, that has a JSON Schema.
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $check:expr) => {
+        mqaws_contract::checked!($(#[$doc])* $name, $what, $rule, $pattern, $check);
+        $crate::model::names::schema!($name, stringify!($name), $pattern, $rule);
+    };
+}
+
+pub(in crate::model) use {checked, schema};
+
+/// The JSON Schema of a [`QueueManagerName`], whose crate knows of none.
+pub(in crate::model) struct QueueManagerNameSchema;
+
+schema!(
+    QueueManagerNameSchema,
+    "QueueManagerName",
+    QueueManagerName::PATTERN,
+    QueueManagerName::RULE
+);
 
 pub(in crate::model) fn between(text: &str, min: usize, max: usize) -> bool {
     (min..=max).contains(&text.chars().count())
@@ -186,16 +128,6 @@ fn is_tag_key(text: &str) -> bool {
         && !text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
         && !text.starts_with("mqaws:")
 }
-
-checked!(
-    /// Name of a queue manager, by IBM MQ's rules.
-    QueueManagerName,
-    "queue manager name",
-    "1 to 48 of A-Z a-z 0-9 . / _ %",
-    "^[A-Za-z0-9./_%]{1,48}$",
-    |text| between(text, 1, 48)
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./_%".contains(&byte))
-);
 
 checked!(
     /// Name of a CloudFormation stack.
@@ -382,14 +314,14 @@ checked!(
     |text| between(text, 1, 128) && !text.contains(['[', ']', '\r', '\n'])
 );
 
-impl QueueManagerName {
-    /// The stack's name when none is given: `mqaws-` and the name in lower case, other characters as hyphens.
-    pub fn default_stack(&self) -> StackName {
-        let name = self.0.chars().map(|letter| match letter {
+impl StackName {
+    /// The stack's name when none is given: `mqaws-` and the queue manager's in lower case, other characters as hyphens.
+    pub fn default_of(queue_manager: &QueueManagerName) -> Self {
+        let name = queue_manager.as_str().chars().map(|letter| match letter {
             letter if letter.is_ascii_alphanumeric() => letter.to_ascii_lowercase(),
             _ => '-',
         });
-        StackName(format!("mqaws-{}", name.collect::<String>()))
+        Self(format!("mqaws-{}", name.collect::<String>()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The calls that reading needs, and what they return; values that AWS may add to are kept as text.
 
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::model::agent::AgentStatus;
 use crate::remedy::{ExitKind, Remedy};
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! Everything about one deployment, read at once.
 
 use super::ports::{Alarm, FileSystem, LoadBalancer, Member, Readings, Stack, Target};
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::model::agent::{AgentStatus, ProofReport};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -448,7 +448,7 @@ fn deployments() -> impl Strategy<Value = Deployment> {
     (placement, name, switches, clients, 60..6000_u32, 1..3414_u32).prop_map(
         |(placement, name, [internal, amqp, backup, faults, extras], clients, idle, mibps)| {
             let mut deployment = Deployment {
-                stack: name.default_stack(),
+                stack: StackName::default_of(&name),
                 ..Deployment::default()
             };
             deployment.queue_manager.name = name;

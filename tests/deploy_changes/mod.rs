@@ -5,8 +5,8 @@ use super::lab_calls::{between, call};
 use mqaws::aws::Clients;
 use mqaws::deploy::Blueprint;
 use mqaws::deploy::ports::{Event, Stacks};
-use mqaws::lab::home::LabRecord;
 use mqaws::observe::ports::Readings;
+use mqaws_lab::home::LabRecord;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -92,6 +92,7 @@ fn forced(clients: &Clients, template: &str, change: &[(&str, &str)]) -> (String
         parameters.retain(|name, _| declared(name));
         let blueprint = Blueprint {
             stack: STACK.into(),
+            queue_manager: "QM1".into(),
             template: template.into(),
             parameters,
             tags: stack.tags.clone(),

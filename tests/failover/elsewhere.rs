@@ -3,8 +3,8 @@
 use super::lab_calls::request;
 use super::standin_host::{Host, QUEUE};
 use super::{Lab, files};
-use mqaws::engine::lab_accounts::Accounts;
-use mqaws::lab::home::LabRecord;
+use mqaws_lab::home::LabRecord;
+use mqaws_standin::lab_accounts::Accounts;
 use serde_json::{Value, json};
 
 /// The application user of the lab's stack.
@@ -55,7 +55,7 @@ fn another_queue_manager_is_no_witness() {
         assert_eq!(other.depth(QUEUE), 0);
     }
     let data = files(&lab.dir.path().join("l/fs"), "qm.ini");
-    let audit = mqaws::standin::audit(data[0].parent().unwrap()).unwrap();
+    let audit = mqaws_standin::audit(data[0].parent().unwrap()).unwrap();
     assert_eq!(audit.runs.len(), 1, "no fault was made: {audit:?}");
     // The same by the stack's own endpoint is a measurement.
     let report = lab.failover(&[], 0);

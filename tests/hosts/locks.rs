@@ -6,7 +6,7 @@
 use crate::guest::{rig, shell};
 use crate::rig::scripts;
 use crate::site::{PATIENCE, dir, until};
-use mqaws::fence::{Bench, Lock, LockError, NfsLock};
+use mqaws_agent::fence::{Bench, Lock, LockError, NfsLock};
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};

@@ -20,6 +20,8 @@ mod locks;
 mod phases;
 mod records;
 mod rig;
+#[path = "../shipped_agent/mod.rs"]
+mod shipped_agent;
 mod site;
 mod stories;
 

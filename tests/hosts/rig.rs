@@ -177,7 +177,7 @@ impl Rig {
         if provisioned.is_none() {
             image.extend([
                 program("MQAWS_HOSTS_STANDIN", env!("CARGO_BIN_EXE_mqaws")),
-                program("MQAWS_HOSTS_AGENT", env!("CARGO_BIN_EXE_mqaws-agent")),
+                program("MQAWS_HOSTS_AGENT", crate::shipped_agent::shipped_agent()),
             ]);
         }
         let image: Vec<&std::ffi::OsStr> = image.iter().map(AsRef::as_ref).collect();

@@ -7,10 +7,10 @@ use crate::lab_calls::{between, call, request};
 use crate::rig::scripts;
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::{Answer, Cloud, Target};
-use mqaws::fence::{Lock, LockError, NfsLock};
-use mqaws::lab::home::{self, LabRecord};
 use mqaws::model::agent::{AgentStatus, Mark};
-use mqaws::standin::Audit;
+use mqaws_agent::fence::{Lock, LockError, NfsLock};
+use mqaws_lab::home::{self, LabRecord};
+use mqaws_standin::Audit;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::fs;
@@ -381,7 +381,7 @@ impl Site {
 
     /// Who wrote, as the server's side of the data says.
     pub fn audit(&self) -> Audit {
-        mqaws::standin::audit(&self.data().join("QM1/data/QM1")).unwrap()
+        mqaws_standin::audit(&self.data().join("QM1/data/QM1")).unwrap()
     }
 
     /// An instance's console.

@@ -4,7 +4,7 @@ use crate::locks::{self, Guests};
 use crate::phases;
 use crate::site::{PATIENCE, Site, until};
 use mqaws::failover::port::Cloud;
-use mqaws::fence::conformance;
+use mqaws_agent::fence::conformance;
 
 /// Two hosts without an agent on one file system: the lock on NFS obeys every rule of a lock, with one of them frozen too.
 pub fn the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts() {
@@ -96,7 +96,7 @@ pub fn a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later() {
     );
     assert_eq!(site.get_from(&second, sent.len()), sent);
     let audit = site.one_writer();
-    let of_first = |audit: &mqaws::standin::Audit| {
+    let of_first = |audit: &mqaws_standin::Audit| {
         audit
             .runs
             .iter()

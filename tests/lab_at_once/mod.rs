@@ -1,8 +1,8 @@
 //! Labs that are started in one place at the same moment.
 
 use super::{Place, mqaws, until};
-use mqaws::lab::home;
-use mqaws::lab::process::{self, LAB_MARK};
+use mqaws_lab::home;
+use mqaws_lab::process::{self, LAB_MARK};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use mqaws::lab::home::LabRecord;
+use mqaws_lab::home::LabRecord;
 use std::time::SystemTime;
 
 /// A call of the query protocol; a refusal fails the test.

@@ -4,8 +4,8 @@
 
 use crate::lab_calls::{call, request, run_command};
 use crate::{EC2, Place, address_of, assert_gone, launch, launch_another, listening, mqaws, others, until};
-use mqaws::lab::home::{self, LabRecord};
-use mqaws::lab::process::{self, Process};
+use mqaws_lab::home::{self, LabRecord};
+use mqaws_lab::process::{self, Process};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;

@@ -6,15 +6,15 @@ mod template;
 pub use template::{rendered, statements, without};
 
 use crate::lab_calls::{all, between, call, request, run_command};
-use mqaws::agent::cloud::{Aws, InstanceMetadata};
-use mqaws::agent::ports::{CertificateError, Cloud, Metadata, Mounter};
-use mqaws::agent::wiring::lab::{LabMount, mount_options};
-use mqaws::aws::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
-use mqaws::lab::home::{self, LabRecord};
-use mqaws::lab::instance::METADATA_PORT;
-use mqaws::lab::wire::percent::unescape;
+use mqaws::lab_agent::{LabMount, mount_options};
 use mqaws::model::agent::AgentConfig;
 use mqaws::render;
+use mqaws_agent::cloud::{Aws, InstanceMetadata};
+use mqaws_agent::ports::{CertificateError, Cloud, Metadata, Mounter};
+use mqaws_agent::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
+use mqaws_lab::home::{self, LabRecord};
+use mqaws_lab::instance::METADATA_PORT;
+use mqaws_lab::wire::percent::unescape;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -369,7 +369,7 @@ struct Host {
 
 /// The instances that have booted: those whose user data has written the agent's configuration.
 fn hosts(record: &LabRecord) -> Vec<Host> {
-    let found = mqaws::lab::client::own_call(record, "instances").expect("the lab answers");
+    let found = mqaws_lab::client::own_call(record, "instances").expect("the lab answers");
     let rows = found["instances"].as_array().expect("rows").iter();
     rows.filter_map(|row| {
         let id = row["id"].as_str()?.to_owned();

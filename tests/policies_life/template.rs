@@ -2,10 +2,10 @@
 
 use super::STACK;
 use crate::lab_calls::{all, between, call, request};
-use mqaws::lab::ec2::BARE_IMAGE;
-use mqaws::lab::home::LabRecord;
 use mqaws::model::{AmiId, Deployment, KeyArn, SecretArn, SubnetId, VpcId, ZoneName};
 use mqaws::render::{self, Resolved};
+use mqaws_lab::ec2::BARE_IMAGE;
+use mqaws_lab::home::LabRecord;
 use serde_json::{Value, json};
 
 /// The rendered template in the long form.

@@ -166,11 +166,11 @@ impl Mq {
         command
             .arg(dir)
             .arg(env!("CARGO_BIN_EXE_mqaws"))
-            .arg(mqaws::standin::VERSION);
+            .arg(mqaws_standin::VERSION);
         must(&mut command);
         let file = dir.join("mq.tar");
         for part in without {
-            let member = format!("MQServer/ibmmq-{part}_{}_amd64.deb", mqaws::standin::VERSION);
+            let member = format!("MQServer/ibmmq-{part}_{}_amd64.deb", mqaws_standin::VERSION);
             must(Command::new("tar").arg("--delete").arg("-f").arg(&file).arg(member));
         }
         Self::of(file)

@@ -26,6 +26,8 @@ mod refusals;
 #[path = "../hosts/rig.rs"]
 mod rig;
 mod rpm;
+#[path = "../shipped_agent/mod.rs"]
+mod shipped_agent;
 #[allow(dead_code)]
 #[path = "../hosts/site.rs"]
 mod site;

@@ -1,6 +1,7 @@
 //! A build: the rendered template with Packer's `null` builder in place of `amazon-ebs`, and the real Packer.
 
 use crate::host::{LabHost, Mq};
+use crate::shipped_agent::shipped_agent;
 use mqaws::model::config::{Overrides, read};
 use mqaws::render::packer::{PROVISION, Rendering, template};
 use serde_json::{Value, json};
@@ -31,8 +32,8 @@ impl Build {
             variables: vec![
                 ("package", mq.file.display().to_string()),
                 ("package_sha256", mq.sha256.clone()),
-                ("engine_version", mqaws::standin::VERSION.to_owned()),
-                ("agent", env!("CARGO_BIN_EXE_mqaws-agent").to_owned()),
+                ("engine_version", mqaws_standin::VERSION.to_owned()),
+                ("agent", shipped_agent().to_owned()),
                 ("mount", "nfs".to_owned()),
             ],
         }
@@ -44,7 +45,7 @@ impl Build {
         Self {
             engine: "rabbitmq",
             variables: vec![
-                ("agent", env!("CARGO_BIN_EXE_mqaws-agent").to_owned()),
+                ("agent", shipped_agent().to_owned()),
                 ("engine_version", "3.10".to_owned()),
                 ("mount", "efs-utils".to_owned()),
                 ("efs_utils_package", package.file.display().to_string()),

@@ -2,6 +2,7 @@
 //! run here.
 
 use crate::host::{LabHost, Mq, must};
+use crate::shipped_agent::shipped_agent;
 use mqaws::render::packer::{PROVISION, STEPS};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -53,11 +54,7 @@ fn host(root: &Path, id: &str) -> LabHost {
     for file in PROVISION {
         host.put(&format!("/tmp/mqaws-provision/{}", file.path), file.text);
     }
-    fs::copy(
-        env!("CARGO_BIN_EXE_mqaws-agent"),
-        host.disk().join("tmp/mqaws-provision/mqaws-agent"),
-    )
-    .unwrap();
+    fs::copy(shipped_agent(), host.disk().join("tmp/mqaws-provision/mqaws-agent")).unwrap();
     host
 }
 

@@ -15,15 +15,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mqaws::engine::{
+use mqaws_engine::{
     Command, Output,
     ibm_mq::{
         CreateQueueManager, Definitions, Driver, ObjectName, ProbeQueueDefinition, QueueManagerStatus, Show,
         StartOptions, data_path, mqsc::Report,
     },
-    lab_accounts::Accounts,
     runner,
 };
+use mqaws_standin::lab_accounts::Accounts;
 
 /// The queue that the tests use.
 pub const QUEUE: &str = "MQAWS.PROBE.TEST";
@@ -92,7 +92,7 @@ impl Host {
         let root = base.path().join(root);
         let bin = root.join("opt/mqm/bin");
         std::fs::create_dir_all(&bin).unwrap();
-        for name in mqaws::standin::commands::NAMES {
+        for name in mqaws_standin::commands::NAMES {
             std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mqaws"), bin.join(name)).unwrap();
         }
         let host = Self {

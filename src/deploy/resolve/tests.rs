@@ -3,7 +3,7 @@
 use super::super::network::Place;
 use super::super::ports::Subnet;
 use super::*;
-use crate::aws::AwsError;
+use crate::cloud::AwsError;
 use crate::remedy::{ExitKind, Remedy};
 
 /// An account with a default VPC `vpc-d`, two zones and no image, unless changed.

@@ -1,7 +1,7 @@
 //! The flow with a double of Packer and a double of the account.
 
 use super::*;
-use crate::aws::{AwsError, Problem};
+use crate::cloud::{AwsError, Problem};
 use crate::image::ports::{Left, Uses};
 use crate::remedy::Remedy;
 use std::collections::BTreeSet;

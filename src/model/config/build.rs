@@ -11,7 +11,7 @@ use crate::model::deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
     Security, Storage, Throughput, Tls, Topology,
 };
-use crate::model::{Cidr, Definitions, InvalidName, Region, SubnetId, TagKey, TagValue, ZoneName};
+use crate::model::{Cidr, Definitions, InvalidName, Region, StackName, SubnetId, TagKey, TagValue, ZoneName};
 
 /// What is wrong with a value, before its key and place are known.
 pub(super) struct Wrong {
@@ -145,7 +145,7 @@ impl Reader {
         let region = self.name("region");
         let network = self.network(region.as_ref());
         let deployment = Deployment {
-            stack: stack.unwrap_or_else(|| queue_manager.name.default_stack()),
+            stack: stack.unwrap_or_else(|| StackName::default_of(&queue_manager.name)),
             profile: self.name("profile"),
             topology: self.topology(),
             endpoint: Endpoint {

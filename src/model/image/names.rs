@@ -1,11 +1,5 @@
 //! Names of the image and of what it is made from: each can only be made by a checking constructor.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use crate::model::InvalidName;
 use crate::model::names::{between, checked};
 
 checked!(

@@ -1,0 +1,204 @@
+//! The ports [`Cloud`] and [`Metadata`] over AWS's API.
+
+use super::certificate::Certificate;
+use super::engine::chain;
+use super::machine::{Identity, SignalResult};
+use super::notices::Notices;
+use super::ports::{CertificateError, Cloud, Metadata};
+use crate::fence::CloudState;
+use crate::model::agent::AgentConfig;
+use crate::remedy::Remedy;
+use crate::signed::{CallError, Client, Datum, Imds, ImdsError, RetryPolicy, Signal, SignalOutcome};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::sync::Mutex;
+
+/// What Auto Scaling says when a hook does not wait: not yet, or not any more.
+const NOT_WAITING: &str = "No active Lifecycle Action found";
+
+/// AWS as one stack's agent sees it.
+pub struct Aws {
+    client: Client,
+    /// For the questions of a fence: each is asked again and again anyway, with a look at the previous owner's sign of life
+    /// in between, so that one call must not take longer than one attempt.
+    fence: Client,
+    config: AgentConfig,
+    group: Mutex<Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: String,
+}
+
+impl Aws {
+    /// Calls for this configuration.
+    pub fn new(client: Client, config: AgentConfig) -> Self {
+        let once = RetryPolicy {
+            attempts: 1,
+            ..RetryPolicy::default()
+        };
+        Self {
+            fence: client.clone().with_retry(once),
+            client,
+            config,
+            group: Mutex::new(None),
+        }
+    }
+
+    /// The group's name; it does not change while the instance lives, so one answer is kept.
+    fn group(&self, me: &str) -> Result<Option<String>, CallError> {
+        let mut kept = self.group.lock().unwrap_or_else(|e| e.into_inner());
+        if kept.is_none() {
+            *kept = self.client.auto_scaling_group(me)?;
+        }
+        Ok(kept.clone())
+    }
+}
+
+/// A call's error for a person: cause and remedy in one line.
+fn words(error: CallError) -> String {
+    match error.hint() {
+        Some(hint) => format!("{}; {hint}", error.line()),
+        None => error.line(),
+    }
+}
+
+impl Cloud for Aws {
+    fn state_of(&self, instance: &str, me: &str) -> Result<CloudState, String> {
+        let found = self.fence.describe_instances(&[instance, me]).map_err(words)?;
+        // An endpoint that does not know even this host (another region, another account, a stale replica) proves nothing
+        // by not knowing another.
+        if !found.iter().any(|i| i.id == me) {
+            return Err(format!(
+                "ec2:DescribeInstances does not know this instance, {me}, so its answer does not count"
+            ));
+        }
+        Ok(
+            match found.iter().find(|i| i.id == instance).map(|i| i.state.as_str()) {
+                None => CloudState::Unknown,
+                Some("terminated") => CloudState::Terminated,
+                Some("stopped") => CloudState::Stopped,
+                Some(state) => CloudState::MayRun(state.to_owned()),
+            },
+        )
+    }
+
+    fn terminate(&self, instance: &str) -> Result<(), String> {
+        self.fence.terminate_instance(instance).map_err(words)
+    }
+
+    fn signal(&self, me: &str, success: bool) -> Result<SignalResult, String> {
+        let signal = Signal {
+            stack: &self.config.stack,
+            resource: &self.config.group,
+            id: me,
+            success,
+        };
+        match self.client.signal(&signal).map_err(words)? {
+            SignalOutcome::Taken => Ok(SignalResult::Taken),
+            SignalOutcome::NotWaiting => Ok(SignalResult::NotWaiting),
+        }
+    }
+
+    fn report_unhealthy(&self, me: &str) -> Result<(), String> {
+        self.client.report_unhealthy(me).map_err(words)
+    }
+
+    fn complete_hook(&self, me: &str) -> Result<(), String> {
+        let Some(group) = self.group(me).map_err(words)? else {
+            return Ok(());
+        };
+        match self.client.complete_lifecycle_action(&group, &self.config.hook, me) {
+            // The group waits for the load balancer to let go of this instance first, and only then for the hook.
+            Err(error @ CallError::Api { .. }) if error.line().contains(NOT_WAITING) => Err(words(error)),
+            // The group has no such hook.
+            Err(error) if error.code() == Some("ValidationError") => Ok(()),
+            other => other.map_err(words),
+        }
+    }
+
+    fn credentials(&self) -> Result<(String, SecretString), String> {
+        let text = self.client.secret(&self.config.credentials).map_err(words)?;
+        // The parser's message could quote the text: only the place is told.
+        let login: Login = serde_json::from_str(text.expose_secret()).map_err(|e| {
+            format!(
+                "the secret is not {{\"username\":…,\"password\":…}}: wrong at line {} column {}",
+                e.line(),
+                e.column()
+            )
+        })?;
+        Ok((login.username, SecretString::from(login.password)))
+    }
+
+    fn certificate(&self) -> Result<Certificate, CertificateError> {
+        let secret = &self.config.certificate;
+        let of = |why: String| format!("the certificate in {secret}: {why}");
+        let text = self.client.secret(secret).map_err(|error| match error.may_pass() {
+            true => CertificateError::Unanswered(of(words(error))),
+            false => CertificateError::Unusable(of(words(error))),
+        })?;
+        Certificate::parse(&text, &self.config.queue_manager).map_err(|why| CertificateError::Unusable(of(why)))
+    }
+
+    fn put_metrics(&self, data: &[Datum]) -> Result<(), String> {
+        self.client
+            .put_metrics(&self.config.metrics_namespace, &self.config.stack, data)
+            .map_err(words)
+    }
+}
+
+/// The metadata service of this instance.
+pub struct InstanceMetadata {
+    imds: Imds,
+}
+
+impl InstanceMetadata {
+    /// Over this client.
+    pub fn new(imds: Imds) -> Self {
+        Self { imds }
+    }
+}
+
+/// The kernel's boot id.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn boot_id() -> std::io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_owned())
+}
+
+impl Metadata for InstanceMetadata {
+    fn identity(&self) -> Result<Identity, String> {
+        let need = |name| self.imds.need(name).map_err(|e: ImdsError| chain(&e));
+        let address = need("local-ipv4")?;
+        Ok(Identity {
+            instance: need("instance-id")?,
+            zone: need("placement/availability-zone")?,
+            address: address.parse().map_err(|_| format!("local-ipv4 is `{address}`"))?,
+            boot: boot_id().map_err(|e| format!("read the boot id: {e}"))?,
+            lifecycle: self.lifecycle()?,
+        })
+    }
+
+    fn lifecycle(&self) -> Result<Option<String>, String> {
+        self.imds
+            .get("autoscaling/target-lifecycle-state")
+            .map_err(|e| chain(&e))
+    }
+
+    fn notices(&self) -> Result<Notices, String> {
+        let get = |name| self.imds.get(name).map_err(|e| chain(&e));
+        Ok(Notices {
+            maintenance: get("events/maintenance/scheduled")?,
+            spot: get("spot/instance-action")?,
+        })
+    }
+
+    fn tag(&self, name: &str) -> Result<Option<String>, String> {
+        self.imds.get(&format!("tags/instance/{name}")).map_err(|e| chain(&e))
+    }
+}

@@ -1,0 +1,314 @@
+//! The agent's command line, as SSM and people run it. Data goes to standard output as JSON, errors to standard error.
+
+mod decision;
+mod fence;
+pub mod fetch;
+
+pub use decision::DecisionFile;
+
+use super::doctor;
+use super::engine::{IbmMq, chain};
+use super::faults;
+use super::layout::Layout;
+use super::marks::{Marks, unix_nanos};
+use super::processes::{self, Processes};
+use super::status::{self, StatusFile};
+use super::tuning;
+use crate::fence::Word;
+use crate::model::QueueManagerName;
+use crate::model::agent::{AgentConfig, AgentStatus};
+use crate::signed::{Client, Imds, Object};
+use serde::Serialize;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// A status that was not renewed for this long comes from an agent that hangs.
+const STALE: Duration = Duration::from_secs(30);
+/// How long `pause` and `resume` wait for the agent.
+const PAUSE: Duration = Duration::from_secs(15);
+
+const USAGE: &str = "\
+usage: mqaws-agent [run]
+       mqaws-agent status --json
+       mqaws-agent marks --since UNIX_NANOSECONDS
+       mqaws-agent fence [--json]
+       mqaws-agent fence operator PREVIOUS_OWNER
+       mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
+       mqaws-agent pause | resume
+       mqaws-agent fault stop-queue-manager | kill-queue-manager | hang-queue-manager
+       mqaws-agent probe define | depth | delete
+       mqaws-agent doctor --image [--json]
+       mqaws-agent fetch s3://BUCKET/KEY FILE [--sha256 HEX]
+       mqaws-agent --version
+example: mqaws-agent status --json";
+
+/// Who may inject faults.
+pub enum Guard {
+    /// Anybody: a lab is for that.
+    Lab,
+    /// Only where the instance carries the tag.
+    Tag(Imds),
+}
+
+/// The tag that a stack carries when it was deployed with `--allow-faults`.
+const TAG: &str = "mqaws:allow-faults";
+
+impl Guard {
+    /// Whether a fault is allowed here.
+    ///
+    /// # Errors
+    /// In words; what cannot be read is not allowed.
+    pub fn allows_faults(&self) -> Result<(), String> {
+        let Guard::Tag(imds) = self else { return Ok(()) };
+        let refused =
+            "faults are refused: deploy the stack with `--allow-faults`, which sets the tag mqaws:allow-faults=true";
+        match imds.get(&format!("tags/instance/{TAG}")) {
+            Ok(Some(value)) if value == "true" => Ok(()),
+            Ok(_) => Err(refused.to_owned()),
+            Err(error) => Err(format!(
+                "{refused} (the instance's tags cannot be read: {})",
+                chain(&error)
+            )),
+        }
+    }
+}
+
+/// The agent's configuration on this host.
+///
+/// # Errors
+/// In words.
+pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
+    let path = layout.config();
+    let text = fs::read(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
+    let config: AgentConfig = serde_json::from_slice(&text).map_err(|e| format!("read {}: {e}", path.display()))?;
+    if config.schema != "mqaws.agent/1" {
+        return Err(format!(
+            "{}: the schema `{}` is not mqaws.agent/1",
+            path.display(),
+            config.schema
+        ));
+    }
+    QueueManagerName::new(config.queue_manager.as_str()).map_err(|e| format!("{}: {e}", path.display()))?;
+    match config.engine.kind.as_str() {
+        "ibm-mq" => Ok(config),
+        kind => Err(format!(
+            "{}: this version has no driver for the engine `{kind}`",
+            path.display()
+        )),
+    }
+}
+
+/// Runs one command. `client` makes calls to AWS, in the region of the environment or of the instance.
+pub fn run(
+    words: &[&str],
+    layout: &Layout,
+    guard: &Guard,
+    engine: impl FnOnce(&AgentConfig) -> IbmMq,
+    processes: impl FnOnce(&str) -> Processes,
+    client: impl FnOnce() -> Result<Client, String>,
+) -> ExitCode {
+    let result = match words {
+        ["doctor", "--image", options @ ..] if matches!(options, [] | ["--json"]) => {
+            return examine(layout, !options.is_empty());
+        }
+        ["fetch", address, file, options @ ..] if matches!(options, [] | ["--sha256", _]) => {
+            return match client() {
+                Ok(client) => get(&client, address, file, options.get(1).copied()),
+                Err(why) => {
+                    eprintln!("error: {why}");
+                    ExitCode::from(4)
+                }
+            };
+        }
+        [tuning::VERB, _, path] => tuning::tune(Path::new(path)).map(|changed| {
+            println!("{}", if changed { "changed" } else { "unchanged" });
+        }),
+        ["status"] | ["status", "--json"] => status_of(layout).and_then(|s| print(&s)),
+        ["marks", "--since", since] => marks(layout, since),
+        ["marks"] => marks(layout, "0"),
+        ["fence"] => fence::inspect(layout, false),
+        ["fence", "--json"] => fence::inspect(layout, true),
+        ["fence", "operator", instance] => decision::decide(layout, &Word::Gone((*instance).to_owned())),
+        ["fence", "copy", original] => decision::decide(layout, &Word::Copy((*original).to_owned())),
+        ["pause"] => pause(layout, true),
+        ["resume"] => pause(layout, false),
+        ["fault", kind] => config(layout).and_then(|c| {
+            guard.allows_faults()?;
+            let fault = faults::Fault::parse(kind)?;
+            let (engine, processes) = (engine(&c), processes(&c.queue_manager));
+            print(&faults::inject(fault, layout, &engine, &processes)?)
+        }),
+        ["probe", action] => config(layout).and_then(|c| {
+            let engine = engine(&c);
+            match *action {
+                "define" => print(&engine.probe_define()?),
+                "depth" => print(&engine.probe_depth()?),
+                "delete" => print(&engine.probe_delete()?),
+                _ => Err(USAGE.to_owned()),
+            }
+        }),
+        ["--version" | "-V"] => {
+            println!("mqaws-agent {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        ["--help" | "-h" | "help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(4)
+        }
+    }
+}
+
+fn print(value: &impl Serialize) -> Result<(), String> {
+    let text = serde_json::to_string(value).map_err(|e| e.to_string())?;
+    writeln!(io::stdout(), "{text}").map_err(|e| format!("write: {e}"))
+}
+
+/// Exit 3 for an image that is not what it should be.
+fn examine(layout: &Layout, json: bool) -> ExitCode {
+    let report = doctor::examine(layout.root());
+    let printed = match json {
+        true => print(&report),
+        false => write!(io::stdout(), "{report}").map_err(|e| format!("write: {e}")),
+    };
+    match printed {
+        Ok(()) if report.findings.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(3),
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(4)
+        }
+    }
+}
+
+/// Exit 3 for what the caller named wrongly, 4 for what S3 or the disk refused.
+fn get(client: &Client, address: &str, file: &str, sha256: Option<&str>) -> ExitCode {
+    let Some(object) = Object::parse(address) else {
+        eprintln!("error: `{address}` is no address of an object\nhint: it has the form s3://BUCKET/KEY");
+        return ExitCode::from(2);
+    };
+    match fetch::fetch(client, &object, Path::new(file), sha256) {
+        Ok(fetched) => match print(&fetched) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("error: {why}");
+                ExitCode::from(4)
+            }
+        },
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            if let Some(hint) = error.hint() {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(match error {
+                fetch::FetchError::Checksum { .. } => 3,
+                _ => 4,
+            })
+        }
+    }
+}
+
+fn marks(layout: &Layout, since: &str) -> Result<(), String> {
+    let since: i64 = since
+        .parse()
+        .map_err(|_| format!("`{since}` is no number of nanoseconds"))?;
+    let marks = Marks::new(layout.marks());
+    for mark in marks.since(since).map_err(|e| format!("read the marks: {e}"))? {
+        print(&mark)?;
+    }
+    Ok(())
+}
+
+/// The agent's own last status, unless the agent is gone or hangs: then that is the status.
+fn status_of(layout: &Layout) -> Result<AgentStatus, String> {
+    let path = layout.status();
+    match status::read(&path) {
+        Ok(file) => Ok(judged(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err("the agent has not written a status yet: is mqaws-agent.service started?".to_owned())
+        }
+        Err(error) => Err(format!("read {}: {error}", path.display())),
+    }
+}
+
+fn judged(file: StatusFile) -> AgentStatus {
+    let mut status = file.status;
+    let age = unix_nanos().saturating_sub(file.written_unix_ns);
+    let alive = !matches!(processes::state(file.pid), None | Some('Z'));
+    if !alive && status.state != "stopped" {
+        status.last_error = Some(format!("the agent does not run; its last state was {}", status.state));
+        status.state = "stopped".to_owned();
+    } else if alive && age > i64::try_from(STALE.as_nanos()).unwrap_or(i64::MAX) {
+        status.last_error = Some(format!(
+            "the agent has not renewed its status for {} s",
+            age / 1_000_000_000
+        ));
+    }
+    status
+}
+
+/// Sets or takes away the flag, and waits until the agent obeys.
+fn pause(layout: &Layout, pause: bool) -> Result<(), String> {
+    let path = layout.pause();
+    if pause {
+        fs::create_dir_all(layout.run()).map_err(|e| format!("create {}: {e}", layout.run().display()))?;
+        fs::write(&path, "").map_err(|e| format!("write {}: {e}", path.display()))?;
+    } else if let Err(error) = fs::remove_file(&path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(format!("remove {}: {error}", path.display()));
+    }
+    let deadline = Instant::now() + PAUSE;
+    loop {
+        let status = status_of(layout)?;
+        if (status.state == "paused") == pause {
+            return print(&status);
+        }
+        if Instant::now() > deadline {
+            return Err(format!("the flag is set, but the agent is still {}", status.state));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_whose_queue_manager_cannot_be_one_is_refused() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let layout = Layout::new(dir.path());
+        fs::create_dir_all(layout.config().parent().expect("a folder")).expect("folder");
+        for (name, fits) in [
+            ("QM1", true),
+            ("../../x", true),
+            ("", false),
+            ("-m", false),
+            ("a b", false),
+            ("a\nb", false),
+        ] {
+            let text = serde_json::json!({
+                "schema": "mqaws.agent/1", "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
+                "queue_manager": name, "topology": "single", "engine": {"kind": "ibm-mq", "bin_dir": "/opt/mqm/bin"},
+                "storage": {"file_system": "fs-1", "mount": "/mnt/mqaws"}, "credentials": "arn", "mq_port": 1414,
+                "metrics_namespace": "mqaws/s",
+            });
+            fs::write(layout.config(), text.to_string()).expect("configuration");
+            assert_eq!(config(&layout).is_ok(), fits, "{name:?}: {:?}", config(&layout).err());
+        }
+    }
+}

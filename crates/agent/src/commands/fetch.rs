@@ -1,0 +1,134 @@
+//! `mqaws-agent fetch`: an object of S3 onto the disk with the instance's role, for a host that is becoming an image.
+
+use crate::remedy::Remedy;
+use crate::signed::{CallError, Client, Object};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What one call asks for, bytes.
+const PART: u64 = 2 << 20;
+
+/// What was fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fetched {
+    /// Where it is now.
+    pub file: PathBuf,
+    /// Length.
+    pub bytes: u64,
+    /// SHA-256 of what was written, hexadecimal.
+    pub sha256: String,
+}
+
+/// Why nothing was fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// S3 gave nothing.
+    #[error("fetch s3://{bucket}/{key}", bucket = object.bucket, key = object.key)]
+    Call {
+        /// What was asked for.
+        object: Object,
+        /// Why.
+        #[source]
+        source: CallError,
+    },
+    /// The file could not be written.
+    #[error("write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What came is not what was wanted.
+    #[error("the SHA-256 is {found}, not {wanted}")]
+    Checksum {
+        /// Of what came.
+        found: String,
+        /// As the caller said.
+        wanted: String,
+    },
+}
+
+impl FetchError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Call { source, .. } if source.code() == Some("InvalidRange") => {
+                Some("the object is empty".to_owned())
+            }
+            Self::Call { source, .. } => source.hint(),
+            Self::Write { .. } => Some("the folder must exist and have room for the object".to_owned()),
+            Self::Checksum { .. } => {
+                Some("nothing was kept; upload the object again, or correct the checksum".to_owned())
+            }
+        }
+    }
+}
+
+/// Reads an object part by part into `file`, which appears only when it is whole and, with `wanted`, has that SHA-256.
+///
+/// # Errors
+/// [`FetchError`]; then nothing is left of it.
+pub fn fetch(client: &Client, object: &Object, file: &Path, wanted: Option<&str>) -> Result<Fetched, FetchError> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    let fetched = into(client, object, &part).and_then(|(bytes, sha256)| {
+        if let Some(wanted) = wanted
+            && !wanted.eq_ignore_ascii_case(&sha256)
+        {
+            let wanted = wanted.to_owned();
+            return Err(FetchError::Checksum { found: sha256, wanted });
+        }
+        fs::rename(&part, file).map_err(written(file))?;
+        Ok(Fetched {
+            file: file.to_owned(),
+            bytes,
+            sha256,
+        })
+    });
+    if fetched.is_err() {
+        // It may not even have been created.
+        let _ = fs::remove_file(&part);
+    }
+    fetched
+}
+
+fn written(path: &Path) -> impl Fn(io::Error) -> FetchError {
+    move |source| FetchError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn into(client: &Client, object: &Object, path: &Path) -> Result<(u64, String), FetchError> {
+    let mut out = File::create(path).map_err(written(path))?;
+    let mut digest = Sha256::new();
+    let (mut at, mut etag) = (0, None::<String>);
+    loop {
+        let got = client
+            .object_part(object, at, PART, etag.as_deref())
+            .map_err(|source| FetchError::Call {
+                object: object.clone(),
+                source,
+            })?;
+        out.write_all(&got.bytes).map_err(written(path))?;
+        digest.update(&got.bytes);
+        at += got.bytes.len() as u64;
+        etag = Some(got.etag);
+        if at >= got.total {
+            break;
+        }
+    }
+    out.sync_all().map_err(written(path))?;
+    let sha256 = digest.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    Ok((at, sha256))
+}

@@ -1,0 +1,395 @@
+//! The port [`Engine`] for IBM MQ: which commands to run when, and what their answers mean for the next attempt.
+//!
+//! Its parts: `boot` makes the queue manager known, `definitions` applies the user's own, `tls` keeps the
+//! certificate, `probe` serves the failover test.
+
+use super::certificate::Certificate;
+use super::layout::{DataDirs, Layout};
+use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};
+use super::ports::{Engine, Measures};
+use super::processes::Processes;
+use super::{tuning, waits};
+use crate::fence::DataState;
+use crate::model::agent::AgentConfig;
+use mqaws_engine::ibm_mq::{
+    Definitions, Driver, DriverError, EndExit, EndOptions, ObjectName, Show, StartExit, StartOptions,
+};
+use mqaws_engine::{Command, Output, RunError, Runner};
+use std::error::Error;
+use std::ffi::OsString;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longest wait for listeners to accept after the start command succeeded.
+const ACCEPT: Duration = Duration::from_secs(30);
+/// Deadline of the first health check's command, and of each connection.
+const CHECK: Duration = Duration::from_secs(2);
+/// How often the deadline of a health check's command doubles while no check ends: on a host that is only slow, the third
+/// has four times as long as the first.
+const DOUBLINGS: u32 = 2;
+/// How long processes may take to die of SIGKILL before that is reported.
+const KILL: Duration = Duration::from_secs(5);
+
+/// IBM MQ on this host, or the lab's stand-in for it.
+pub struct IbmMq {
+    driver: Driver,
+    run_as: Option<(u32, u32)>,
+    own: Vec<OsString>,
+    /// Health checks in a row whose command did not end in time.
+    silent: AtomicU32,
+    /// How many commands hang in the kernel.
+    left_behind: fn() -> usize,
+    runner: Arc<dyn Runner>,
+    processes: Processes,
+    queue_manager: String,
+    mount: PathBuf,
+    linked: bool,
+    prefix: PathBuf,
+    licence: PathBuf,
+    definitions: PathBuf,
+    user: String,
+    /// Whether channels speak TLS.
+    tls: bool,
+    key_repository: PathBuf,
+    certificate: Mutex<Option<tls::Installed>>,
+    mq_port: u16,
+    amqp_port: Option<u16>,
+}
+
+impl IbmMq {
+    /// The engine of this configuration on a host of this layout.
+    pub fn new(config: &AgentConfig, layout: &Layout, runner: Arc<dyn Runner>, processes: Processes) -> Self {
+        Self {
+            driver: Driver::new(layout.engine_bin(config)),
+            run_as: None,
+            own: Vec::new(),
+            silent: AtomicU32::new(0),
+            left_behind: mqaws_engine::runner::left_behind,
+            runner,
+            processes,
+            queue_manager: config.queue_manager.clone(),
+            mount: layout.mount(config),
+            linked: layout.root() != Path::new("/"),
+            prefix: layout.engine_prefix(),
+            licence: layout.licence(),
+            definitions: layout.definitions(),
+            user: config.user.clone(),
+            tls: !config.certificate.is_empty(),
+            key_repository: layout.key_repository(&config.queue_manager),
+            certificate: Mutex::default(),
+            mq_port: config.mq_port,
+            amqp_port: config.amqp_port,
+        }
+    }
+
+    /// Runs its commands as this user and group, to whom its data then belongs.
+    #[must_use]
+    pub fn run_as(mut self, user_and_group: Option<(u32, u32)>) -> Self {
+        self.run_as = user_and_group;
+        if let Some((user, group)) = user_and_group {
+            self.driver = self.driver.run_as(user, group);
+        }
+        self
+    }
+
+    /// Tunes `qm.ini` by this program and the arguments that lead to the agent's verbs; without one it is left alone.
+    #[must_use]
+    pub fn tuned_by(mut self, own: Vec<OsString>) -> Self {
+        self.own = own;
+        self
+    }
+
+    /// Where the data is, by a name that is the same on every instance: the engine writes it into its own files.
+    ///
+    /// On a real host that is the mount point, which nothing looks at. A lab instance's is a link below its own root.
+    fn dirs(&self) -> DataDirs {
+        let link = if self.linked {
+            std::fs::read_link(&self.mount).ok()
+        } else {
+            None
+        };
+        DataDirs::new(&link.unwrap_or_else(|| self.mount.clone()), &self.queue_manager)
+    }
+
+    fn run(&self, command: &Command) -> Result<Output, EngineFailure> {
+        tracing::debug!(%command, "run");
+        let ran = self.runner.run(command);
+        // Its own run alone: the way to the keeper and back, and the agent's own editor of `qm.ini`, are the agent's.
+        if let (Ok(output), false) = (&ran, tuning::is_tuning(command)) {
+            waits::ended(|| command.to_string(), output.elapsed);
+        }
+        ran.map_err(|error| transient(&error))
+    }
+
+    fn ensure(&self, command: &Command, good: &[i32]) -> Result<(), EngineFailure> {
+        let output = self.run(command)?;
+        if good.contains(&output.code) {
+            return Ok(());
+        }
+        let said = output.text.lines().next().unwrap_or_default();
+        Err(EngineFailure {
+            kind: FailureKind::Transient,
+            text: format!("`{command}` exit {}: {said}", output.code),
+        })
+    }
+
+    /// Why nothing more of the engine is asked for now: each further command would hang as well, and none ends of a signal.
+    fn hangs(&self) -> Option<String> {
+        match (self.left_behind)() {
+            0 => None,
+            n => Some(format!(
+                "{n} commands of the engine hang in the kernel: the shared file system stalls"
+            )),
+        }
+    }
+
+    fn mqsc(&self, text: &str) -> Result<mqaws_engine::ibm_mq::mqsc::Report, EngineFailure> {
+        let output = self.run(&self.driver.mqsc(&self.queue_manager, text))?;
+        Driver::processed(&output).map_err(|error| transient(&error))
+    }
+
+    /// Stops the queue manager at once, as an operator would.
+    ///
+    /// # Errors
+    /// In the engine's words.
+    pub fn end_immediately(&self) -> Result<(), String> {
+        self.end_with(EndOptions::immediate())
+    }
+
+    fn end_with(&self, options: EndOptions) -> Result<(), String> {
+        let output = self
+            .run(&self.driver.end(&self.queue_manager, options))
+            .map_err(|f| f.text)?;
+        match EndExit::from_code(output.code) {
+            exit if exit.is_down() => Ok(()),
+            exit => Err(DriverError::failed("endmqm", exit, &output).to_string()),
+        }
+    }
+
+    /// Its status in its own words.
+    ///
+    /// # Errors
+    /// When the engine gave no status.
+    pub fn status(&self) -> Result<String, String> {
+        let command = self.driver.display(Some(&self.queue_manager), Show::Status, false);
+        let output = self.run(&command).map_err(|f| f.text)?;
+        let shown = Driver::displayed(&output, &self.queue_manager).map_err(|error| error.to_string())?;
+        let status = shown.and_then(|q| q.fields.get("STATUS").map(str::to_owned));
+        status.ok_or_else(|| "this host does not know the queue manager".to_owned())
+    }
+
+    fn ports(&self) -> impl Iterator<Item = u16> {
+        std::iter::once(self.mq_port).chain(self.amqp_port)
+    }
+}
+
+impl Engine for IbmMq {
+    fn info(&self) -> Result<EngineInfo, EngineFailure> {
+        let output = self.run(&self.driver.version())?;
+        let version = Driver::versioned(&output).map_err(|error| transient(&error))?;
+        Ok(EngineInfo {
+            version: version.to_string(),
+            stand_in: version.is_stand_in(),
+            how: "running".to_owned(),
+        })
+    }
+
+    fn adopt(&self, data: DataState) -> Result<EngineInfo, EngineFailure> {
+        self.make_known(data)
+    }
+
+    fn install(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
+        self.install_certificate(certificate)
+    }
+
+    fn start(&self, epoch: u64) -> Result<i32, EngineFailure> {
+        let driver = self.driver.clone().env("MQAWS_EPOCH", epoch.to_string());
+        let output = self.run(&driver.start(&self.queue_manager, StartOptions::default()))?;
+        let exit = StartExit::from_code(output.code);
+        if !exit.is_success() && exit != StartExit::AlreadyRunning {
+            return Err(start_failure(exit, &output));
+        }
+        match self.controller() {
+            Ok(Some(pid)) => Ok(pid),
+            Ok(None) => Err(EngineFailure {
+                kind: FailureKind::Transient,
+                text: format!("strmqm {exit}, but there is no execution controller"),
+            }),
+            Err(error) => Err(transient(&error)),
+        }
+    }
+
+    fn define(&self, address: IpAddr) -> Result<(), EngineFailure> {
+        let Some(user) = ObjectName::new(&self.user) else {
+            return Err(EngineFailure {
+                kind: FailureKind::Shared,
+                text: format!("`{}` is not a valid user name", self.user),
+            });
+        };
+        let mut definitions = Definitions::new(Some(address), self.mq_port, self.amqp_port, user);
+        if self.tls {
+            self.define_certificate()?;
+            definitions.tls = true;
+        }
+        self.mqsc(&definitions.mqsc())?;
+        self.certificate_is_defined();
+        self.define_own().map(|_| ())
+    }
+
+    fn accept(&self, address: IpAddr, stale: &dyn Fn() -> bool) -> Result<(), EngineFailure> {
+        let deadline = Instant::now() + ACCEPT;
+        for port in self.ports() {
+            let target = SocketAddr::new(address, port);
+            let accepts = || {
+                loop {
+                    let error = match TcpStream::connect_timeout(&target, CHECK) {
+                        Ok(_) => return Ok(()),
+                        Err(error) => error,
+                    };
+                    if stale() || Instant::now() > deadline {
+                        return Err(EngineFailure {
+                            kind: FailureKind::Transient,
+                            text: format!("the engine started, but nothing accepts on {target}: {error}"),
+                        });
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            };
+            waits::on(|| format!("listener {target}"), accepts)?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, address: IpAddr) -> Health {
+        if let Some(hangs) = self.hangs() {
+            return Health::Unknown(hangs);
+        }
+        let silent = self.silent.load(Ordering::Acquire);
+        let deadline = CHECK * 2_u32.pow(silent.min(DOUBLINGS));
+        let checked = self
+            .runner
+            .run(&self.driver.ping(&self.queue_manager).deadline(deadline));
+        let timed_out = matches!(checked, Err(RunError::TimedOut { .. }));
+        self.silent
+            .store(if timed_out { silent + 1 } else { 0 }, Ordering::Release);
+        let output = match checked {
+            Ok(output) => output,
+            // What SIGKILL does not end hangs in the kernel, on storage: that is no fault of the engine.
+            Err(error @ RunError::TimedOut { reaped: false, .. }) => return Health::Unknown(chain(&error)),
+            Err(error @ RunError::TimedOut { .. }) => return Health::Bad(chain(&error)),
+            Err(error) => return Health::Unknown(chain(&error)),
+        };
+        if let Err(error) = Driver::processed(&output) {
+            return Health::Bad(format!("PING QMGR: {error}"));
+        }
+        for port in self.ports() {
+            let target = SocketAddr::new(address, port);
+            if let Err(error) = TcpStream::connect_timeout(&target, CHECK) {
+                return Health::Bad(format!("{target} does not accept: {error}"));
+            }
+        }
+        Health::Well
+    }
+
+    fn end(&self, target: Duration) -> Result<(), String> {
+        self.end_with(EndOptions::orderly(target))
+    }
+
+    fn controller(&self) -> io::Result<Option<i32>> {
+        self.processes.controller()
+    }
+
+    fn processes(&self) -> io::Result<usize> {
+        self.processes.list().map(|p| p.len())
+    }
+
+    fn found(&self) -> io::Result<(Option<i32>, usize)> {
+        let all = self.processes.list()?;
+        Ok((all.iter().find(|p| p.controller).map(|p| p.pid), all.len()))
+    }
+
+    fn kill(&self) -> io::Result<usize> {
+        self.processes.kill(KILL)
+    }
+
+    fn owner(&self) -> Option<(u32, u32)> {
+        self.run_as
+    }
+
+    fn measure(&self) -> Measures {
+        let certificate_days = self.certificate_days();
+        if self.hangs().is_some() {
+            return Measures {
+                certificate_days,
+                ..Measures::default()
+            };
+        }
+        let report = self.mqsc("DISPLAY QMSTATUS CONNS STATUS").ok();
+        let shown = |key: &str| report.as_ref()?.objects().find_map(|o| o.get(key).map(str::to_owned));
+        let depths = self.mqsc("DISPLAY QLOCAL(*) CURDEPTH").ok().map(|r| r.depths());
+        Measures {
+            status: shown("STATUS"),
+            connections: shown("CONNS").and_then(|c| c.parse().ok()),
+            depth: depths.map(|d| {
+                let own = d.into_iter().filter(|(name, _)| !name.starts_with("SYSTEM."));
+                own.map(|(_, depth)| depth).sum()
+            }),
+            certificate_days,
+        }
+    }
+}
+
+/// What a failed start means for the next attempt.
+fn start_failure(exit: StartExit, output: &Output) -> EngineFailure {
+    let error = DriverError::failed("strmqm", exit, output);
+    let kind = match exit {
+        // Nobody else creates it behind this fence: a creation was cut off, and what it left is on the shared file system.
+        StartExit::BeingCreated => FailureKind::Shared,
+        StartExit::DoesNotExist
+        | StartExit::InvalidParameter
+        | StartExit::InconsistentInstallation
+        | StartExit::OtherInstallation
+        | StartExit::NameError
+        | StartExit::CommandLevelOutOfRange
+        | StartExit::CommandLevelTooHigh => FailureKind::Final,
+        StartExit::Unexpected if output.text.contains("AMQ7128E") => FailureKind::Final,
+        exit if exit.is_active_elsewhere() => FailureKind::Elsewhere,
+        _ => FailureKind::Transient,
+    };
+    let text = match crate::remedy::Remedy::hint(&error) {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    };
+    EngineFailure { kind, text }
+}
+
+fn transient(error: &dyn Error) -> EngineFailure {
+    EngineFailure {
+        kind: FailureKind::Transient,
+        text: chain(error),
+    }
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+mod boot;
+mod definitions;
+mod probe;
+mod tls;
+
+#[cfg(test)]
+mod tests;

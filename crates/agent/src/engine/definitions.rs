@@ -1,0 +1,70 @@
+//! The user's own definitions: applied once per change, each command's result checked.
+//!
+//! What was applied last is known by a mark in the queue manager itself, a queue whose description is the text's digest: it
+//! travels with the data, whichever instance comes next.
+
+use super::{IbmMq, transient};
+use crate::agent::machine::{EngineFailure, FailureKind};
+use mqaws_engine::ibm_mq::Driver;
+use mqaws_engine::ibm_mq::mqsc::{MqscError, Report};
+use sha2::{Digest, Sha256};
+use std::io;
+
+/// The queue that carries the mark.
+const MARK: &str = "MQAWS.DEFINITIONS";
+/// `AMQ8147E`: the object does not exist.
+const NOT_FOUND: u16 = 8147;
+
+impl IbmMq {
+    /// Applies the user's file when it is another than the last one that was applied; says whether it was.
+    pub(super) fn define_own(&self) -> Result<bool, EngineFailure> {
+        let text = match std::fs::read_to_string(&self.definitions) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                return Err(EngineFailure {
+                    kind: FailureKind::Shared,
+                    text: format!("read {}: {error}", self.definitions.display()),
+                });
+            }
+        };
+        let digest = hex(&Sha256::digest(text.as_bytes()));
+        if self.applied()?.as_deref() == Some(&digest) {
+            return Ok(false);
+        }
+        tracing::info!(digest, "the user's definitions are applied");
+        let output = self.run(&self.driver.mqsc(&self.queue_manager, &text))?;
+        Driver::processed(&output).map_err(|error| self.refused(&error))?;
+        self.mqsc(&format!("DEFINE QLOCAL('{MARK}') DESCR('{digest}') REPLACE"))?;
+        Ok(true)
+    }
+
+    /// The digest of what was applied last.
+    fn applied(&self) -> Result<Option<String>, EngineFailure> {
+        let display = format!("DISPLAY QLOCAL('{MARK}') DESCR");
+        let output = self.run(&self.driver.mqsc(&self.queue_manager, &display))?;
+        let report = Report::parse(&output.text);
+        let none = |m: &mqaws_engine::ibm_mq::messages::Message| m.number == NOT_FOUND;
+        if report.commands.iter().any(|c| c.failure().is_some_and(none)) {
+            return Ok(None);
+        }
+        report.check(output.code).map_err(|error| transient(&error))?;
+        Ok(report.objects().find_map(|o| o.get("DESCR").map(str::to_owned)))
+    }
+
+    /// Another attempt, or another instance, would be given the same text and refuse it again.
+    fn refused(&self, error: &MqscError) -> EngineFailure {
+        let kind = match error {
+            MqscError::Failed { .. } | MqscError::Unanswered { .. } => FailureKind::Shared,
+            _ => FailureKind::Transient,
+        };
+        EngineFailure {
+            kind,
+            text: format!("the definitions in {}: {error}", self.definitions.display()),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,398 @@
+use super::*;
+use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
+use mqaws_engine::ibm_mq::data_path;
+use std::net::TcpListener;
+use std::sync::Mutex;
+
+/// Answers by the name of the command and keeps the command lines.
+#[derive(Default)]
+struct Script {
+    answers: Mutex<Vec<(&'static str, i32, &'static str)>>,
+    lines: Mutex<Vec<String>>,
+}
+
+impl Runner for Script {
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        let name = command.name();
+        self.lines.lock().expect("lines").push(command.to_string());
+        let mut answers = self.answers.lock().expect("answers");
+        let Some(at) = answers.iter().position(|(n, ..)| *n == name) else {
+            return Err(RunError::TimedOut {
+                command: name,
+                after: CHECK,
+                text: String::new(),
+                reaped: true,
+            });
+        };
+        let (_, code, text) = answers.remove(at);
+        Ok(Output {
+            code,
+            text: text.to_owned(),
+            elapsed: Duration::ZERO,
+        })
+    }
+}
+
+fn config(port: u16) -> AgentConfig {
+    AgentConfig {
+        schema: "mqaws.agent/1".into(),
+        stack: "mqaws-qm1".into(),
+        region: "eu-west-1".into(),
+        group: "Group".into(),
+        hook: "stop".into(),
+        queue_manager: "QM1".into(),
+        topology: "single".into(),
+        engine: EngineConfig {
+            kind: "ibm-mq".into(),
+            bin_dir: "/opt/mqm/bin".into(),
+        },
+        storage: StorageConfig {
+            file_system: "fs-1".into(),
+            mount: "/mnt/mqaws".into(),
+            mount_with: "efs-utils".into(),
+            lease_seconds: None,
+        },
+        credentials: "arn".into(),
+        user: "mqapp".into(),
+        certificate: String::new(),
+        mq_port: port,
+        amqp_port: None,
+        metrics_namespace: "mqaws".into(),
+        fence: FenceConfig::default(),
+    }
+}
+
+fn engine(answers: &[(&'static str, i32, &'static str)], port: u16) -> (IbmMq, Arc<Script>) {
+    let script = Arc::new(Script {
+        answers: Mutex::new(answers.to_vec()),
+        lines: Mutex::default(),
+    });
+    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config(port), &Layout::new("/lab/i/i-1"), script.clone(), processes);
+    (mq, script)
+}
+
+const VERSION: &str = "Name:        IBM MQ stand-in\nVersion:     1.0.0.0\n";
+
+#[test]
+fn data_decides_between_creating_and_making_known() {
+    let cases = [
+        (DataState::Absent, 72, "crtmqm", "created"),
+        (DataState::Present, 72, "addmqinf", "made known"),
+        (DataState::Present, 0, "dspmqinf", "known"),
+    ];
+    for (data, known, last, how) in cases {
+        let answers = [
+            ("dspmqver", 0, VERSION),
+            ("crtmqdir", 10, ""),
+            ("dspmqinf", known, ""),
+            ("crtmqm", 0, ""),
+            ("addmqinf", 0, ""),
+        ];
+        let (mq, script) = engine(&answers, 1);
+        let info = mq.adopt(data).expect("adopted");
+        assert_eq!((info.how.as_str(), info.stand_in), (how, true));
+        let lines = script.lines.lock().expect("lines");
+        assert!(lines.last().expect("a command").starts_with(last), "{lines:?}");
+    }
+}
+
+#[test]
+fn half_created_data_is_not_touched_until_somebody_has_cleared_it_away() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let answers = [
+        ("dspmqver", 0, VERSION),
+        ("crtmqdir", 10, ""),
+        ("dspmqinf", 72, ""),
+        ("crtmqm", 0, ""),
+    ];
+    let (mut mq, script) = engine(&answers, 1);
+    (mq.linked, mq.mount) = (false, dir.path().to_owned());
+    let own = data_path(&mq.dirs().data, "QM1");
+    std::fs::create_dir_all(&own).expect("half of it");
+    let failure = mq.adopt(DataState::HalfCreated).expect_err("half");
+    assert_eq!(failure.kind, FailureKind::Shared);
+    assert!(script.lines.lock().expect("lines").is_empty(), "nothing is touched");
+    std::fs::remove_dir(&own).expect("cleared away");
+    assert_eq!(mq.adopt(DataState::HalfCreated).expect("adopted").how, "created");
+}
+
+#[test]
+fn with_a_certificate_nothing_is_defined_before_it_and_nothing_plain_after_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("tempdir");
+    let done = "AMQ8005I: done.\nOne MQSC command read.\nNo commands have a syntax error.\nAll valid MQSC commands were processed.\n";
+    let script = Arc::new(Script {
+        answers: Mutex::new(vec![("runmqsc", 0, done), ("runmqsc", 10, ""), ("runmqsc", 0, done)]),
+        lines: Mutex::default(),
+    });
+    let config = AgentConfig {
+        certificate: "arn".into(),
+        amqp_port: Some(5672),
+        ..config(1414)
+    };
+    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+    let agent = || IbmMq::new(&config, &Layout::new(dir.path()), script.clone(), processes.clone());
+    let mq = agent();
+    let address = [127, 0, 0, 1].into();
+    let failure = mq.define(address).expect_err("no certificate");
+    assert!(
+        failure.text.contains("nothing is defined without it"),
+        "{}",
+        failure.text
+    );
+    assert!(script.lines.lock().expect("lines").is_empty());
+
+    // No PKCS#12 file that anything could open: what is in it is not this test's matter.
+    let secret = r#"{"pkcs12": "MAo=", "password": "s3cret"}"#.to_owned().into();
+    let certificate = Certificate::parse(&secret, "QM1").expect("a certificate");
+    assert_eq!(mq.install(&certificate), Ok(true));
+    assert_eq!(agent().install(&certificate), Ok(true), "nobody has defined it");
+    let file = dir.path().join("run/mqaws-tls/QM1.p12");
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(file.parent().expect("dir"))), (0o600, 0o700));
+    mq.define(address).expect("defined");
+    let lines = script.lines.lock().expect("lines").clone();
+    assert_eq!(lines, ["runmqsc -e QM1", "runmqsc QM1", "runmqsc QM1"]);
+    assert_eq!(
+        (mq.install(&certificate), agent().install(&certificate)),
+        (Ok(false), Ok(false))
+    );
+}
+
+#[test]
+fn a_refused_key_repository_is_told_without_its_password() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let said = "AMQ8405I: Syntax error near ALTER QMGR KEYRPWD('s3cret')\nOne MQSC command read.\nOne command has a syntax error.\n";
+    let script = Arc::new(Script {
+        answers: Mutex::new(vec![("runmqsc", 10, said)]),
+        lines: Mutex::default(),
+    });
+    let config = AgentConfig {
+        certificate: "arn".into(),
+        amqp_port: Some(5672),
+        ..config(1414)
+    };
+    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config, &Layout::new(dir.path()), script.clone(), processes);
+    let secret = r#"{"pkcs12": "MAo=", "password": "s3cret"}"#.to_owned().into();
+    mq.install(&Certificate::parse(&secret, "QM1").expect("a certificate"))
+        .expect("installed");
+    let failure = mq.define([127, 0, 0, 1].into()).expect_err("refused");
+    assert!(
+        failure.text.contains("AMQ8405") && !failure.text.contains("s3cret"),
+        "{}",
+        failure.text
+    );
+    let lines = script.lines.lock().expect("lines").clone();
+    assert_eq!(lines, ["runmqsc -e QM1"], "the old one goes on: no channel is stopped");
+}
+
+#[test]
+fn what_a_failed_start_means() {
+    use FailureKind::{Elsewhere, Final, Shared, Transient};
+    let cases = [
+        (3, "", Shared, "half way"),
+        (
+            71,
+            "AMQ7128E: No license installed for this copy of IBM MQ.\n",
+            Final,
+            "AMQ7128E",
+        ),
+        (71, "AMQ6109S: An internal error has occurred.\n", Transient, "exit 71"),
+        (31, "", Elsewhere, "exit 31"),
+        (43, "", Elsewhere, "exit 43"),
+        (16, "", Final, "exit 16"),
+        (24, "", Transient, "exit 24"),
+        (69, "", Transient, "exit 69"),
+        (201, "", Transient, "exit 201"),
+        (0, "", Transient, "no execution controller"),
+    ];
+    for (code, text, kind, words) in cases {
+        let (mq, _) = engine(&[("strmqm", code, text)], 1);
+        let failure = mq.start(7).expect_err("no success");
+        assert_eq!(failure.kind, kind, "{code}: {}", failure.text);
+        assert!(failure.text.contains(words), "{code}: {}", failure.text);
+    }
+    let (mq, _) = engine(&[], 1);
+    assert_eq!(mq.start(7).expect_err("no answer").kind, Transient);
+}
+
+#[test]
+fn health_is_an_answer_on_both_ways_and_a_failed_check_is_no_verdict() {
+    let pong = "     1 : PING QMGR\nAMQ8415I: Ping IBM MQ Queue Manager command complete.\nOne MQSC command read.\n\
+                No commands have a syntax error.\nAll valid MQSC commands were processed.\n";
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let port = listener.local_addr().expect("address").port();
+    let address = [127, 0, 0, 1].into();
+    let (mq, _) = engine(&[("runmqsc", 0, pong)], port);
+    assert_eq!(mq.check(address), Health::Well);
+    let (mq, _) = engine(&[], port);
+    assert!(matches!(mq.check(address), Health::Bad(why) if why.contains("did not end within")));
+    let (mq, _) = engine(
+        &[("runmqsc", 20, "AMQ8146E: IBM MQ queue manager not available.\n")],
+        port,
+    );
+    assert!(matches!(mq.check(address), Health::Bad(why) if why.contains("AMQ8146E")));
+    drop(listener);
+    let (mq, _) = engine(&[("runmqsc", 0, pong)], port);
+    assert!(matches!(mq.check(address), Health::Bad(why) if why.contains("does not accept")));
+    struct Broken;
+    impl Runner for Broken {
+        fn run(&self, command: &Command) -> Result<Output, RunError> {
+            Err(RunError::CouldNotStart {
+                command: command.name(),
+                source: io::ErrorKind::OutOfMemory.into(),
+            })
+        }
+    }
+    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config(port), &Layout::new("/"), Arc::new(Broken), processes);
+    assert!(matches!(mq.check(address), Health::Unknown(_)));
+}
+
+#[test]
+fn waiting_for_a_listener_ends_when_it_no_longer_matters() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("free")
+        .port();
+    let (mq, _) = engine(&[], port);
+    let failure = mq.accept([127, 0, 0, 1].into(), &|| true).expect_err("stale");
+    assert!(failure.text.contains("nothing accepts"));
+}
+
+#[test]
+fn the_engine_is_told_a_name_of_the_data_that_is_the_same_on_every_lab_instance() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let mut lines = Vec::new();
+    for instance in ["i-1", "i-2"] {
+        let layout = Layout::new(dir.path().join(instance));
+        std::fs::create_dir_all(layout.host("mnt")).expect("mnt");
+        std::os::unix::fs::symlink(dir.path().join("fs/fs-1"), layout.mount(&config(1))).expect("link");
+        let answers = [
+            ("dspmqver", 0, VERSION),
+            ("crtmqdir", 0, ""),
+            ("dspmqinf", 72, ""),
+            ("crtmqm", 0, ""),
+        ];
+        let script = Arc::new(Script {
+            answers: Mutex::new(answers.to_vec()),
+            lines: Mutex::default(),
+        });
+        let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+        let mq = IbmMq::new(&config(1), &layout, script.clone(), processes);
+        mq.adopt(DataState::Absent).expect("created");
+        lines.push(script.lines.lock().expect("lines").last().cloned().expect("crtmqm"));
+    }
+    assert!(lines[0].contains("fs/fs-1/QM1/data"), "{lines:?}");
+    assert_eq!(lines[0], lines[1]);
+}
+
+#[test]
+fn the_users_definitions_are_applied_once_per_change_and_their_result_is_checked() {
+    fn said(command: &str, answer: &str, summary: &str) -> &'static str {
+        Box::leak(format!("     1 : {command}\n{answer}\nOne MQSC command read.\n{summary}").into_boxed_str())
+    }
+    const GOOD: &str = "No commands have a syntax error.\nAll valid MQSC commands were processed.\n";
+    const BAD: &str = "No commands have a syntax error.\nOne valid MQSC command could not be processed.\n";
+    let dir = tempfile::tempdir().expect("tempdir");
+    let layout = Layout::new(dir.path());
+    std::fs::create_dir_all(layout.definitions().parent().expect("dir")).expect("dir");
+    std::fs::write(layout.definitions(), "DEFINE QLOCAL(APP.A)\n").expect("definitions");
+    // SHA-256 of that text.
+    let digest = "7566eb48d7456f9135c3b053a1c7ddd4ea266d0740c577155f1b9d72bb767499";
+    let done = said("DEFINE QLOCAL(APP.A)", "AMQ8006I: IBM MQ queue created.", GOOD);
+    let none = said("DISPLAY", "AMQ8147E: IBM MQ object MQAWS.DEFINITIONS not found.", BAD);
+    let marked =
+        format!("AMQ8409I: Display Queue details.\n   QUEUE(MQAWS.DEFINITIONS)   TYPE(QLOCAL)\n   DESCR({digest})");
+    let marked = said("DISPLAY", &marked, GOOD);
+    let exists = said("DEFINE QLOCAL(APP.A)", "AMQ8150E: IBM MQ object already exists.", BAD);
+    let define = |answers: &[(&'static str, i32, &'static str)]| {
+        let script = Arc::new(Script {
+            answers: Mutex::new(answers.to_vec()),
+            lines: Mutex::default(),
+        });
+        let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+        let result = IbmMq::new(&config(1), &layout, script.clone(), processes).define([127, 0, 0, 1].into());
+        let runs = script.lines.lock().expect("lines").len();
+        (result, runs)
+    };
+    // The defaults, the question, the user's, the mark.
+    let (result, runs) = define(&[
+        ("runmqsc", 0, done),
+        ("runmqsc", 10, none),
+        ("runmqsc", 0, done),
+        ("runmqsc", 0, done),
+    ]);
+    assert_eq!((result, runs), (Ok(()), 4));
+    let (result, runs) = define(&[("runmqsc", 0, done), ("runmqsc", 0, marked)]);
+    assert_eq!((result, runs), (Ok(()), 2), "nothing has changed");
+    let (result, runs) = define(&[("runmqsc", 0, done), ("runmqsc", 10, none), ("runmqsc", 10, exists)]);
+    let failure = result.expect_err("refused");
+    assert_eq!((failure.kind, runs), (FailureKind::Shared, 3), "no mark");
+    assert!(
+        failure.text.contains("definitions.mqsc") && failure.text.contains("AMQ8150E"),
+        "{}",
+        failure.text
+    );
+    std::fs::remove_file(layout.definitions()).expect("remove");
+    assert_eq!(define(&[("runmqsc", 0, done)]), (Ok(()), 1), "nobody has any");
+}
+
+#[test]
+fn a_check_that_hangs_in_the_kernel_is_counted_and_never_joined_by_another() {
+    struct Stuck(Mutex<u32>);
+    impl Runner for Stuck {
+        fn run(&self, command: &Command) -> Result<Output, RunError> {
+            *self.0.lock().expect("count") += 1;
+            Err(RunError::TimedOut {
+                command: command.name(),
+                after: CHECK,
+                text: String::new(),
+                reaped: false,
+            })
+        }
+    }
+    let stuck = Arc::new(Stuck(Mutex::new(0)));
+    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mut mq = IbmMq::new(&config(1), &Layout::new("/"), stuck.clone(), processes);
+    let address = [127, 0, 0, 1].into();
+    // No count of these condemns: the machine counts only what is bad.
+    assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("survived SIGKILL")));
+    mq.left_behind = || 1;
+    assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("1 commands")));
+    assert_eq!(mq.measure(), Measures::default());
+    assert_eq!(*stuck.0.lock().expect("count"), 1, "nothing was started beside it");
+}
+
+#[test]
+fn a_check_that_did_not_end_is_followed_by_one_with_more_time() {
+    struct Slow(Mutex<Vec<Duration>>, Duration);
+    impl Runner for Slow {
+        fn run(&self, command: &Command) -> Result<Output, RunError> {
+            self.0.lock().expect("deadlines").push(command.deadline);
+            if command.deadline >= self.1 {
+                return Ok(Output {
+                    code: 20,
+                    text: String::new(),
+                    elapsed: self.1,
+                });
+            }
+            Err(RunError::TimedOut {
+                command: command.name(),
+                after: command.deadline,
+                text: String::new(),
+                reaped: true,
+            })
+        }
+    }
+    let slow = Arc::new(Slow(Mutex::default(), CHECK * 3));
+    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
+    let mq = IbmMq::new(&config(1), &Layout::new("/"), slow.clone(), processes);
+    for _ in 0..4 {
+        mq.check([127, 0, 0, 1].into());
+    }
+    let deadlines = slow.0.lock().expect("deadlines");
+    assert_eq!(*deadlines, [CHECK, CHECK * 2, CHECK * 4, CHECK], "the third answered");
+}

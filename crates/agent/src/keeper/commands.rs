@@ -1,0 +1,325 @@
+//! Commands of the engine that write, run by the keeper: what they leave behind is born in the keeper's unit.
+//!
+//! On a real host the init system kills what is left in a unit when its main process ends. A queue manager that was started
+//! by the agent would die with the agent; one that is started here dies with the keeper, whose lock guards it, and outlives
+//! the agent. And the keeper runs nothing without a lock and a claim: that is what keeps an engine behind the fence whatever
+//! the agent believes.
+
+use super::client::Keeper;
+use super::protocol::Reply;
+use super::server::{Shared, locked};
+use crate::agent::tuning;
+use mqaws_engine::{Command, Output, RunError, Runner};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A command line as it goes over the socket; see [`Command`] for the fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    program: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    stdin: Option<String>,
+    deadline_ms: u64,
+    run_as: Option<(u32, u32)>,
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ran", rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the fields of Output and RunError")]
+pub enum Ran {
+    /// It ended by itself.
+    Ended { code: i32, text: String, elapsed_ms: u64 },
+    /// It was killed at its deadline.
+    TimedOut { text: String, reaped: bool },
+    /// A signal ended it.
+    Signal { signal: i32, text: String },
+    /// It could not be started.
+    NotStarted { why: String },
+    /// Its end could not be learned.
+    NotFollowed { why: String },
+}
+
+impl From<&Command> for Order {
+    fn from(command: &Command) -> Self {
+        Self {
+            program: command.program.clone(),
+            args: command.args.clone(),
+            env: command.env.clone(),
+            stdin: command.stdin.clone(),
+            deadline_ms: u64::try_from(command.deadline.as_millis()).unwrap_or(u64::MAX),
+            run_as: command.run_as,
+        }
+    }
+}
+
+impl From<Order> for Command {
+    fn from(order: Order) -> Self {
+        Self {
+            program: order.program,
+            args: order.args,
+            env: order.env,
+            stdin: order.stdin,
+            deadline: Duration::from_millis(order.deadline_ms),
+            run_as: order.run_as,
+        }
+    }
+}
+
+impl From<Result<Output, RunError>> for Ran {
+    fn from(result: Result<Output, RunError>) -> Self {
+        match result {
+            Ok(output) => Self::Ended {
+                code: output.code,
+                text: output.text,
+                elapsed_ms: u64::try_from(output.elapsed.as_millis()).unwrap_or(u64::MAX),
+            },
+            Err(RunError::TimedOut { text, reaped, .. }) => Self::TimedOut { text, reaped },
+            Err(RunError::Signal { signal, text, .. }) => Self::Signal { signal, text },
+            Err(RunError::CouldNotStart { source, .. }) => Self::NotStarted {
+                why: source.to_string(),
+            },
+            Err(RunError::CouldNotFollow { source, .. }) => Self::NotFollowed {
+                why: source.to_string(),
+            },
+        }
+    }
+}
+
+impl Ran {
+    /// The result as a runner gives it.
+    ///
+    /// # Errors
+    /// [`RunError`], whenever the command gave no exit code.
+    pub fn result(self, command: &Command) -> Result<Output, RunError> {
+        let line = command.to_string();
+        Err(match self {
+            Self::Ended { code, text, elapsed_ms } => {
+                return Ok(Output {
+                    code,
+                    text,
+                    elapsed: Duration::from_millis(elapsed_ms),
+                });
+            }
+            Self::TimedOut { text, reaped } => RunError::TimedOut {
+                command: line,
+                after: command.deadline,
+                text,
+                reaped,
+            },
+            Self::Signal { signal, text } => RunError::Signal {
+                command: line,
+                signal,
+                text,
+            },
+            Self::NotStarted { why } => RunError::CouldNotStart {
+                command: line,
+                source: io::Error::other(why),
+            },
+            Self::NotFollowed { why } => RunError::CouldNotFollow {
+                command: line,
+                source: io::Error::other(why),
+            },
+        })
+    }
+}
+
+impl Shared {
+    /// Runs a command on the calling connection's thread, while the lock is held and the data claimed.
+    pub(super) fn run_command(&self, order: Order) -> Reply {
+        // A release waits for nothing: it fails while a command runs, and no command begins once it has begun.
+        let open = self.gate.read().unwrap_or_else(|e| e.into_inner());
+        let fenced = {
+            let status = locked(&self.status);
+            status.held && status.claimed.is_some()
+        };
+        if !*open || !fenced {
+            return Reply::failed("the data is not claimed under the lock, so nothing that writes to it is run");
+        }
+        if !self.proved_lately() {
+            return Reply::failed("the lock could not be proved just now, so nothing that writes to the data is run");
+        }
+        let command = Command::from(order);
+        tracing::info!(%command, "run in the keeper's unit");
+        Reply {
+            ran: Some(mqaws_engine::runner::run(&command).into()),
+            ..Reply::done()
+        }
+    }
+}
+
+/// Whether a command writes to the queue manager's data before a queue manager runs that could do it.
+fn writes(command: &Command) -> bool {
+    crate::agent::processes::WRITERS.contains(&command.name().as_str()) || tuning::is_tuning(command)
+}
+
+/// Runs the engine's commands that write through the keeper, and all others as children of the agent.
+#[derive(Debug, Clone)]
+pub struct FencedRunner(pub Keeper);
+
+impl Runner for FencedRunner {
+    fn run(&self, command: &Command) -> Result<Output, RunError> {
+        if writes(command) {
+            self.0.run(command)
+        } else {
+            mqaws_engine::runner::run(command)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::keeper::protocol::KeeperConfig;
+    use crate::agent::keeper::{self, KeeperPorts};
+    use crate::agent::ports::{HostReset, Init, LockPlace};
+    use crate::agent::processes::Processes;
+    use crate::fence::{LeaseTimes, NfsLock, Proof, ProofKind};
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Instant;
+
+    struct NoReset;
+
+    impl HostReset for NoReset {
+        fn reset(&self, why: &str) {
+            panic!("a reset: {why}");
+        }
+    }
+
+    impl Init for NoReset {
+        fn alive(&self, _state: &str) {}
+    }
+
+    /// A keeper as a thread, with the lock on a local directory.
+    fn keeper(dir: &Path) -> Keeper {
+        let lease = Duration::from_secs(60);
+        let config = KeeperConfig {
+            socket: dir.join("keeper.sock"),
+            mount: dir.join("mnt"),
+            queue_manager: "QM1".into(),
+            file_system: "fs-1".into(),
+            instance: "i-1".into(),
+            boot: "boot".into(),
+            lock: LockPlace::Nfs { lease_ms: 60_000 },
+            owner: None,
+        };
+        let ports = KeeperPorts {
+            lock: Box::new(NfsLock::new(&config.mount, "QM1", "i-1", "token", lease)),
+            reset: Arc::new(NoReset),
+            init: Arc::new(NoReset),
+            engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+            times: LeaseTimes::default(),
+            terminate: Arc::new(AtomicBool::new(false)),
+        };
+        let keeper = Keeper::new(&config.socket);
+        std::thread::spawn(move || keeper::run(config, "token".into(), ports).expect("keeper"));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !keeper.status().is_ok_and(|s| s.held) {
+            assert!(Instant::now() < deadline, "the lock is never held");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        keeper
+    }
+
+    #[test]
+    fn nothing_that_writes_runs_without_a_claim_and_what_runs_is_a_child_of_the_keeper() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let keeper = keeper(dir.path());
+        // A writer by its name; the keeper of this test is a thread, so its children are this process's.
+        let writer = dir.path().join("strmqm");
+        std::os::unix::fs::symlink("/bin/sh", &writer).expect("link");
+        let runner = FencedRunner(keeper.clone());
+        let start = Command::new(&writer).args(["-c", "echo parent $PPID; echo $MQAWS_EPOCH; exit 7"]);
+        let start = start.env("MQAWS_EPOCH", "1");
+
+        let refused = runner.run(&start).expect_err("not claimed");
+        let why = std::error::Error::source(&refused).expect("why").to_string();
+        assert!(why.contains("not claimed under the lock"), "{why}");
+
+        keeper.inspect().expect("inspect");
+        let proof = Proof {
+            kind: ProofKind::New,
+            previous: None,
+        };
+        keeper.claim(proof).expect("claim");
+        let output = runner.run(&start).expect("fenced");
+        assert_eq!(
+            (output.code, output.text),
+            (7, format!("parent {}\n1\n", std::process::id()))
+        );
+
+        // Others need no fence, and no keeper.
+        keeper.release(false).expect("release");
+        assert!(runner.run(&start).is_err(), "released");
+        assert_eq!(
+            runner
+                .run(&Command::new("/bin/sh").args(["-c", "exit 5"]))
+                .expect("not fenced")
+                .code,
+            5
+        );
+    }
+
+    #[test]
+    fn the_lock_is_not_released_under_a_command_that_runs() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let keeper = keeper(dir.path());
+        keeper.inspect().expect("inspect");
+        let proof = Proof {
+            kind: ProofKind::New,
+            previous: None,
+        };
+        keeper.claim(proof).expect("claim");
+        let (begun, go) = (dir.path().join("begun"), dir.path().join("go"));
+        let script = format!(
+            "touch {}; while [ ! -e {} ]; do sleep 0.01; done",
+            begun.display(),
+            go.display()
+        );
+        let slow = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .deadline(Duration::from_secs(60));
+        let runs = keeper.clone();
+        let command = std::thread::spawn(move || runs.run(&slow));
+        while !begun.exists() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let why = keeper.release(false).expect_err("a command runs");
+        assert!(why.contains("a command of the engine runs"), "{why}");
+        std::fs::write(go, "").expect("go");
+        assert_eq!(command.join().expect("thread").expect("ran").code, 0);
+        keeper.release(false).expect("nothing runs any more");
+    }
+
+    #[test]
+    fn orders_and_results_survive_the_socket() {
+        let command = Command::new("/opt/mqm/bin/strmqm")
+            .args(["-x", "QM1"])
+            .env("MQAWS_EPOCH", "7")
+            .stdin("text")
+            .deadline(Duration::from_secs(900));
+        let text = serde_json::to_string(&Order::from(&command)).expect("json");
+        let order: Order = serde_json::from_str(&text).expect("order");
+        assert_eq!(Command::from(order), command);
+
+        let echo = Command::new("/bin/sh").args(["-c", "echo hello; exit 3"]);
+        let silent = Command::new("/bin/sh").args(["-c", "kill -9 $$"]);
+        let missing = Command::new("/nonexistent/strmqm");
+        for (command, expected) in [(echo, "3 hello"), (silent, "signal 9"), (missing, "could not start")] {
+            let ran = Ran::from(mqaws_engine::runner::run(&command));
+            let text = serde_json::to_string(&ran).expect("json");
+            let ran: Ran = serde_json::from_str(&text).expect("ran");
+            let said = match ran.result(&command) {
+                Ok(output) => format!("{} {}", output.code, output.text.trim()),
+                Err(error) => error.to_string(),
+            };
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+}

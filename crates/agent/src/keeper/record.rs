@@ -1,0 +1,355 @@
+//! The keeper's work on the file system: inspect, claim, sign of life, release. All on one thread, which may hang.
+
+use super::protocol::{Found, KeeperConfig, Reply};
+use crate::agent::layout::DataDirs;
+use crate::agent::ports::LockPlace;
+use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer, is_full};
+use mqaws_engine::ibm_mq::data_path;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::chown;
+use std::time::{Duration, Instant};
+
+/// How many writes the percentile is taken over.
+const SAMPLES: usize = 128;
+
+/// What a claim or a beat must find in place of what it replaces.
+#[derive(Debug, Clone, PartialEq)]
+enum Basis {
+    /// Nothing was looked at yet.
+    Unknown,
+    Absent,
+    Record(Box<OwnerRecord>),
+}
+
+/// The record as this keeper knows it.
+pub(super) struct Desk {
+    config: KeeperConfig,
+    token: String,
+    store: RecordStore,
+    basis: Basis,
+    own: Option<OwnerRecord>,
+    samples: VecDeque<Duration>,
+}
+
+/// What became of a sign of life.
+#[derive(Debug)]
+pub(super) enum Beat {
+    /// It was written.
+    Written,
+    /// There is nothing to sign yet.
+    Nothing,
+    /// Another has claimed since: its claim is the record now.
+    Foreign(String),
+    /// This owner's record is not there any more, and no later one either.
+    Gone(String),
+    /// There is no room for it.
+    Full(String),
+    /// The file system refused.
+    Failed(String),
+}
+
+/// Less free room than this, in bytes, is none: an engine that has to write a page or two would not start.
+const ROOM: u64 = 1 << 20;
+
+impl Desk {
+    pub fn new(config: KeeperConfig, token: String) -> Self {
+        let store = RecordStore::new(&config.mount, &config.queue_manager);
+        Self {
+            config,
+            token,
+            store,
+            basis: Basis::Unknown,
+            own: None,
+            samples: VecDeque::with_capacity(SAMPLES),
+        }
+    }
+
+    pub fn inspect(&mut self, lease_millis: u64) -> Reply {
+        if let Err(error) = self.store.prepare(&self.token) {
+            return Reply::failed(chain(&error));
+        }
+        let (record, unreadable) = match self.store.read() {
+            Ok(record) => (record, None),
+            Err(error @ StoreError::Record { .. }) => (None, Some(chain(&error))),
+            Err(error) => return Reply::failed(chain(&error)),
+        };
+        self.basis = match (&record, &unreadable) {
+            (Some(record), _) => Basis::Record(Box::new(record.clone())),
+            (None, None) => Basis::Absent,
+            (None, Some(_)) => Basis::Unknown,
+        };
+        let data = match self.data() {
+            Ok(data) => data.to_owned(),
+            Err(error) => return Reply::failed(format!("look at the data directory: {error}")),
+        };
+        Reply {
+            found: Some(Found {
+                record,
+                unreadable,
+                data,
+                lease_millis,
+            }),
+            ..Reply::done()
+        }
+    }
+
+    /// The sign of life in the record that was inspected, which must be there still, and not released.
+    pub fn look(&mut self) -> Reply {
+        let current = match self.store.read() {
+            Ok(current) => current,
+            Err(error) => return Reply::failed(chain(&error)),
+        };
+        if !self.is_basis(current.as_ref()) {
+            return Reply {
+                changed: true,
+                ..Reply::failed("the owner record is not the one that was inspected")
+            };
+        }
+        if let (Basis::Record(basis), Some(current)) = (&mut self.basis, &current) {
+            basis.alive = current.alive;
+        }
+        Reply {
+            alive: Some(current.map_or(0, |r| r.alive)),
+            ..Reply::done()
+        }
+    }
+
+    fn is_basis(&self, current: Option<&OwnerRecord>) -> bool {
+        match (&self.basis, current) {
+            (Basis::Absent, None) => true,
+            (Basis::Record(basis), Some(current)) => basis.same_claim(current) && basis.released == current.released,
+            _ => false,
+        }
+    }
+
+    /// A queue manager's directory without its `qm.ini` is what a creation leaves that was cut off.
+    fn data(&self) -> std::io::Result<&'static str> {
+        let dirs = DataDirs::new(&self.config.mount, &self.config.queue_manager);
+        let own = data_path(&dirs.data, &self.config.queue_manager);
+        Ok(match (own.try_exists()?, own.join("qm.ini").try_exists()?) {
+            (false, _) => "absent",
+            (true, true) => "present",
+            (true, false) => "half-created",
+        })
+    }
+
+    pub fn claim(&mut self, proof: Proof) -> Reply {
+        let current = match self.store.read() {
+            Ok(current) => current,
+            Err(error) => return Reply::failed(chain(&error)),
+        };
+        if !self.is_basis(current.as_ref()) {
+            return Reply {
+                changed: true,
+                ..Reply::failed("the owner record is not the one that the proof is about")
+            };
+        }
+        let dirs = DataDirs::new(&self.config.mount, &self.config.queue_manager);
+        for dir in [&dirs.data, &dirs.log] {
+            let made = fs::create_dir_all(dir).and_then(|()| match self.config.owner {
+                Some((user, group)) => chown(dir, Some(user), Some(group)),
+                None => Ok(()),
+            });
+            if let Err(error) = made {
+                return Reply::failed(format!("create {}: {error}", dir.display()));
+            }
+        }
+        // Notes that no sign of life has carried to the file yet are in our own copy.
+        let before = self.own.as_ref().or(current.as_ref());
+        let record = OwnerRecord {
+            schema: SCHEMA.to_owned(),
+            queue_manager: self.config.queue_manager.clone(),
+            file_system: Some(self.config.file_system.clone()),
+            epoch: before.map_or(Epoch(0), |r| r.epoch).next(),
+            owner: Writer {
+                instance: self.config.instance.clone(),
+                boot: self.config.boot.clone(),
+            },
+            keeper: self.token.clone(),
+            alive: 0,
+            released: false,
+            proof,
+            at: jiff::Timestamp::now().to_string(),
+            engine_version: before.and_then(|r| r.engine_version.clone()),
+            condemned: before
+                .filter(|r| r.original(&self.config.file_system).is_none())
+                .map_or(0, |r| r.condemned),
+        };
+        match self.timed(|store| store.claim(&record)) {
+            Err(error @ (StoreError::Taken { .. } | StoreError::Late { .. })) => Reply {
+                changed: true,
+                ..Reply::failed(chain(&error))
+            },
+            Err(error) => Reply::failed(chain(&error)),
+            Ok(()) => {
+                let epoch = record.epoch;
+                self.basis = Basis::Record(Box::new(record.clone()));
+                self.own = Some(record);
+                Reply {
+                    epoch: Some(epoch),
+                    ..Reply::done()
+                }
+            }
+        }
+    }
+
+    /// Writes which engine writes the data, unless the record says so already.
+    pub fn level(&mut self, engine_version: String) -> Reply {
+        let Some(mut record) = self.own.clone() else {
+            return Reply::failed("nothing was claimed");
+        };
+        if record.engine_version.as_ref() == Some(&engine_version) {
+            return Reply::done();
+        }
+        record.engine_version = Some(engine_version);
+        match self.timed(|store| store.update(&record)) {
+            Err(error) => Reply::failed(chain(&error)),
+            Ok(()) => {
+                self.own = Some(record);
+                Reply::done()
+            }
+        }
+    }
+
+    pub fn note_served(&mut self) -> Reply {
+        let Some(own) = self.own.as_mut() else {
+            return Reply::failed("nothing was claimed");
+        };
+        own.condemned = 0;
+        // Writes beside a start that replays its log say nothing about the storage in service.
+        self.samples.clear();
+        Reply::done()
+    }
+
+    /// Writes the sign of life, after a look that nobody else has claimed meanwhile.
+    pub fn beat(&mut self) -> Beat {
+        let Some(mut record) = self.own.clone() else {
+            return Beat::Nothing;
+        };
+        match self.store.read() {
+            Err(error) => return Beat::Failed(chain(&error)),
+            Ok(Some(current)) if current.same_claim(&record) => {}
+            // A claim of its own whose answer was lost.
+            Ok(Some(current)) if current.keeper == self.token && current.epoch > record.epoch => {
+                return Beat::Failed(format!("epoch {} was claimed, and that was not known", current.epoch));
+            }
+            Ok(Some(current)) if current.epoch >= record.epoch => {
+                return Beat::Foreign(format!("{} claimed epoch {}", current.owner.instance, current.epoch));
+            }
+            Ok(left) => {
+                let left = left.map_or("none".to_owned(), |r| format!("that of epoch {}", r.epoch));
+                return Beat::Gone(format!(
+                    "the owner record of epoch {} is gone, and {left} is left: somebody removed it",
+                    record.epoch
+                ));
+            }
+        }
+        record.alive += 1;
+        match self.timed(|store| store.update(&record)) {
+            Err(StoreError::Io { path, source, .. }) if is_full(&source) => {
+                Beat::Full(format!("{source}: write {}", path.display()))
+            }
+            Err(error) => Beat::Failed(chain(&error)),
+            Ok(()) => {
+                self.own = Some(record);
+                Beat::Written
+            }
+        }
+    }
+
+    /// What little room is left on the file system, in words; `None` when there is enough, or nobody knows.
+    pub fn little_room(&self) -> Option<String> {
+        let left = rustix::fs::statvfs(&self.config.mount).ok()?;
+        let left = left.f_bavail.saturating_mul(left.f_frsize);
+        // No number that changes with every write: each other reason is an alarm of its own.
+        (left < ROOM).then(|| format!("{} has less than {ROOM} bytes left", self.config.mount.display()))
+    }
+
+    pub fn release(&mut self, condemned: bool) -> Reply {
+        // Also without a claim of this keeper: an earlier one's engine may have written.
+        if let Err(error) = self.write_back() {
+            return Reply::failed(format!("write back what the engine wrote: {error}"));
+        }
+        let Some(mut record) = self.own.clone() else {
+            return Reply::done();
+        };
+        record.released = true;
+        if condemned {
+            record.condemned = record.condemned.saturating_add(1);
+        }
+        match self.timed(|store| store.update(&record)) {
+            Err(error) => Reply::failed(chain(&error)),
+            Ok(()) => {
+                self.own = None;
+                Reply::done()
+            }
+        }
+    }
+
+    /// The engine is gone, but what it wrote may still be in this kernel's memory: it must not arrive after the release.
+    fn write_back(&self) -> std::io::Result<()> {
+        match self.config.lock {
+            // All hosts of such a file system are processes on one kernel, whose memory they share.
+            LockPlace::Lease { .. } => Ok(()),
+            LockPlace::Nfs { .. } => Ok(rustix::fs::syncfs(fs::File::open(&self.config.mount)?)?),
+        }
+    }
+
+    /// The record as it was last read or written.
+    pub fn seen(&self) -> Option<OwnerRecord> {
+        match (&self.own, &self.basis) {
+            (Some(own), _) => Some(own.clone()),
+            (None, Basis::Record(basis)) => Some(OwnerRecord::clone(basis)),
+            (None, Basis::Absent | Basis::Unknown) => None,
+        }
+    }
+
+    pub fn claimed(&self) -> Option<(Epoch, Proof)> {
+        self.own.as_ref().map(|r| (r.epoch, r.proof.clone()))
+    }
+
+    /// 99th percentile of the last writes, by nearest rank.
+    pub fn fsync_millis(&self) -> Option<f64> {
+        let mut sorted: Vec<Duration> = self.samples.iter().copied().collect();
+        sorted.sort();
+        let rank = (sorted.len() * 99).div_ceil(100);
+        sorted.get(rank.checked_sub(1)?).copied().map(millis)
+    }
+
+    /// The fastest of the last writes.
+    pub fn fsync_fastest_millis(&self) -> Option<f64> {
+        self.samples.iter().min().copied().map(millis)
+    }
+
+    fn timed(&mut self, write: impl FnOnce(&RecordStore) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let begin = Instant::now();
+        write(&self.store)?;
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(begin.elapsed());
+        Ok(())
+    }
+}
+
+/// To the microsecond.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

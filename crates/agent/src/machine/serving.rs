@@ -1,0 +1,346 @@
+//! Adopting, starting, serving, restarting in place.
+
+use super::core::Machine;
+use super::event::{Action, EngineFailure, EngineInfo, FailureKind, Health, Ordered, State, Timer, Work};
+use crate::fence::RecordView;
+use crate::model::agent::mark;
+use mqaws_engine::ibm_mq::version::is_older;
+
+impl Machine {
+    pub(super) fn accounts_set(&mut self, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                self.accounts = true;
+                if self.state == State::Starting && self.accepting {
+                    self.serve();
+                }
+            }
+            Err(why) => {
+                self.last_error = Some(why);
+                self.actions
+                    .push(Action::Set(Timer::Accounts, self.policy.slowest_retry));
+            }
+        }
+    }
+
+    pub(super) fn adopted(&mut self, result: Result<EngineInfo, EngineFailure>) {
+        if self.state != State::Adopting {
+            return;
+        }
+        match result {
+            // What serves is not ended because a question about it was not answered. Its end ends it, which the watch tells.
+            Err(EngineFailure {
+                kind: FailureKind::Transient | FailureKind::Unanswered,
+                text,
+            }) if self.controller.is_some() => self.again(Work::Attach, text),
+            Err(failure) => self.failed(failure),
+            Ok(info) if self.controller.is_some() => {
+                self.mark(mark::ADOPTED, format!("{}, {}", info.how, info.version));
+                self.engine = Some(info);
+                self.adopted = true;
+                self.enter(State::Starting);
+                self.defined = true;
+                self.begin(Work::Accept);
+            }
+            Ok(info) => self.level(info),
+        }
+    }
+
+    /// The data know the engine that wrote them last. An older one is not started: it could not read them, and neither could
+    /// that of any other instance of the same image.
+    fn level(&mut self, info: EngineInfo) {
+        let last = match &self.record {
+            Some(RecordView::Present(record)) => record.engine_version.clone(),
+            _ => None,
+        };
+        let version = info.version.clone();
+        if let Some(last) = last.filter(|last| is_older(&version, last)) {
+            self.engine = Some(info);
+            return self.refused(
+                format!(
+                    "the data were last written by {last}, and this image has {version}: data are not taken back to an older level; deploy an image with {last} or newer"
+                ),
+                Work::Adopt(self.data),
+            );
+        }
+        self.alarm = None;
+        self.mark(mark::ADOPTED, format!("{}, {version}", info.how));
+        self.engine = Some(info);
+        self.begin(Work::Level(version));
+    }
+
+    pub(super) fn level_written(&mut self, result: Result<(), String>) {
+        match (result, self.engine.as_ref().map(|e| e.version.clone())) {
+            (Err(why), Some(version)) => self.again(Work::Level(version), why),
+            _ if self.state == State::Adopting => {
+                self.last_error = None;
+                self.adopted = true;
+                self.start();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        let Some(epoch) = self.epoch else { return };
+        if self.state != State::Restarting {
+            self.enter(State::Starting);
+        }
+        self.accepting = false;
+        self.mark(mark::ENGINE_STARTING, format!("epoch {epoch}"));
+        self.begin(Work::Start(epoch));
+    }
+
+    pub(super) fn watch(&mut self, pid: i32) {
+        self.controller = Some(pid);
+        self.actions.push(Action::Watch(pid));
+    }
+
+    pub(super) fn started(&mut self, result: Result<i32, EngineFailure>) {
+        match result {
+            Err(failure) => self.failed(failure),
+            Ok(pid) => {
+                self.elsewhere_since = None;
+                self.alarm = None;
+                self.watch(pid);
+                self.begin(if self.defined { Work::Accept } else { Work::Define });
+            }
+        }
+    }
+
+    pub(super) fn defined(&mut self, result: Result<(), EngineFailure>) {
+        match result {
+            Err(failure) => self.failed(failure),
+            Ok(()) => {
+                self.defined = true;
+                self.alarm = None;
+                self.begin(Work::Accept);
+            }
+        }
+    }
+
+    pub(super) fn accepting(&mut self, result: Result<(), EngineFailure>) {
+        match result {
+            Err(failure) => self.failed(failure),
+            Ok(()) => {
+                self.mark(mark::ENGINE_STARTED, "");
+                self.enter(State::Starting);
+                self.accepting = true;
+                if self.accounts {
+                    self.serve();
+                } else {
+                    let why = self.last_error.take().unwrap_or_default();
+                    self.last_error = Some(format!("waiting for the application user's credentials: {why}"));
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self) {
+        self.enter(State::Serving);
+        self.accepting = false;
+        self.attempts = 0;
+        self.health_failures = 0;
+        self.last_error = None;
+        self.mark(mark::SERVING, "");
+        self.served = true;
+        // Each time: a keeper that was started meanwhile has not heard of it.
+        self.actions.push(Action::NoteServed);
+        if !self.signalled {
+            self.begin(Work::Signal { success: true });
+        }
+        self.renew_later();
+        if self.paused {
+            self.enter(State::Paused);
+        } else {
+            self.actions.push(Action::Set(Timer::Health, self.policy.health));
+        }
+    }
+
+    pub(super) fn renew_later(&mut self) {
+        if let Some(period) = self.policy.certificate {
+            self.actions.push(Action::Set(Timer::Certificate, period));
+        }
+    }
+
+    /// What is wrong with a new certificate harms nobody: the old one goes on serving.
+    pub(super) fn renewed(&mut self, result: Result<bool, String>) {
+        self.unrenewed = result.err();
+        self.renew_later();
+    }
+
+    pub(super) fn checked(&mut self, health: Health, ordered: Ordered) {
+        if self.state != State::Serving {
+            return;
+        }
+        let next = match health {
+            Health::Well => {
+                self.health_failures = 0;
+                self.last_error = None;
+                self.policy.health
+            }
+            Health::Unknown(why) => {
+                self.last_error = Some(why);
+                self.policy.health
+            }
+            // While the storage hangs, so does everything that writes to it: that is no fault of the engine.
+            Health::Bad(why) if self.stalled => {
+                self.last_error = Some(format!("{why}; writes to the shared file system hang"));
+                self.policy.health
+            }
+            Health::Bad(why) => {
+                self.health_failures += 1;
+                if self.health_failures >= self.policy.health_failures {
+                    self.mark(mark::HANG_NOTICED, why.clone());
+                    return self.restart(why, ordered);
+                }
+                self.last_error = Some(why);
+                self.policy.health_again
+            }
+        };
+        self.actions.push(Action::Set(Timer::Health, next));
+    }
+
+    pub(super) fn died(&mut self, pid: i32, ordered: Ordered) {
+        if self.controller != Some(pid) {
+            return;
+        }
+        self.controller = None;
+        match self.state {
+            State::Serving | State::Starting | State::Restarting | State::Adopting => {
+                self.mark(mark::DEATH_NOTICED, format!("process {pid}"));
+                self.restart(format!("the execution controller (process {pid}) ended"), ordered);
+            }
+            State::Paused => self.mark(mark::DEATH_NOTICED, format!("process {pid}, paused")),
+            _ => {}
+        }
+    }
+
+    /// Kills what is left of the engine and starts it again, unless that has happened too often.
+    pub(super) fn restart(&mut self, why: String, ordered: Ordered) {
+        self.drop_work();
+        self.controller = None;
+        self.health_failures = 0;
+        // What a full file system ends is no fault of the engine, and would end on every other host as well.
+        if self.full {
+            self.last_error = Some(format!("{why}; the shared file system is full"));
+            self.enter(State::Restarting);
+            self.mark(mark::RESTARTING, "once there is room");
+            return self.after(self.policy.slowest_retry, Work::Kill);
+        }
+        if ordered == Ordered(false) {
+            let since = self.now.saturating_sub(self.policy.breaker_window);
+            self.deaths.retain(|at| *at >= since);
+            self.deaths.push(self.now);
+            if self.deaths.len() > self.policy.breaker_limit {
+                let times = self.deaths.len();
+                return self.condemn(format!(
+                    "the engine failed {times} times within the window of the breaker: {why}"
+                ));
+            }
+        }
+        self.last_error = Some(why);
+        self.attempt();
+    }
+
+    /// The next attempt of a start in place, or the end of attempts.
+    fn attempt(&mut self) {
+        let Some(wait) = self.policy.attempts.get(self.attempts).copied() else {
+            let why = self.last_error.take().unwrap_or_default();
+            return self.condemn(format!("{} attempts to start failed: {why}", self.attempts));
+        };
+        self.attempts += 1;
+        self.restarts += 1;
+        self.enter(State::Restarting);
+        let of = self.policy.attempts.len();
+        self.mark(mark::RESTARTING, format!("{} of {of}", self.attempts));
+        self.after(wait, Work::Kill);
+    }
+
+    /// A step between adopting and serving failed.
+    pub(super) fn failed(&mut self, failure: EngineFailure) {
+        self.drop_work();
+        let EngineFailure { kind, text } = failure;
+        if kind == FailureKind::Shared {
+            // Another instance would see the same: replacing this one helps nobody. What runs goes on running.
+            let look = match (self.adopted, self.controller, self.epoch) {
+                (true, None, Some(epoch)) => Work::Start(epoch),
+                (true, ..) => Work::Define,
+                (false, ..) => Work::Adopt(self.data),
+            };
+            return self.refused(text, look);
+        }
+        if kind == FailureKind::Unanswered {
+            let step = if self.adopted {
+                Work::Define
+            } else {
+                Work::Adopt(self.data)
+            };
+            return self.again(step, text);
+        }
+        self.controller = None;
+        match kind {
+            FailureKind::Final => self.condemn(text),
+            _ if self.stalled => {
+                // Not counted: the storage hangs, and a start needs it.
+                self.enter(State::Restarting);
+                self.again(Work::Kill, format!("{text}; writes to the shared file system hang"));
+            }
+            _ if self.full => {
+                self.enter(State::Restarting);
+                self.last_error = Some(format!("{text}; the shared file system is full"));
+                self.after(self.policy.slowest_retry, Work::Kill);
+            }
+            FailureKind::Elsewhere => {
+                let since = *self.elsewhere_since.get_or_insert(self.now);
+                if self.now.saturating_sub(since) < self.policy.elsewhere {
+                    self.enter(State::Restarting);
+                    self.again(Work::Kill, text);
+                } else {
+                    self.elsewhere_since = None;
+                    self.last_error = Some(text);
+                    self.attempt();
+                }
+            }
+            FailureKind::Transient | FailureKind::Shared | FailureKind::Unanswered => {
+                self.last_error = Some(text);
+                self.attempt();
+            }
+        }
+    }
+
+    pub(super) fn pause(&mut self, pause: bool) {
+        if pause == self.paused {
+            return;
+        }
+        self.paused = pause;
+        match (pause, self.state) {
+            (true, State::Serving) => {
+                self.actions.push(Action::Clear(Timer::Health));
+                self.enter(State::Paused);
+            }
+            // What happened in between is unknown: look first.
+            (false, State::Paused) => self.begin(Work::Find),
+            _ => {}
+        }
+    }
+
+    pub(super) fn found(&mut self, controller: Option<i32>) {
+        if self.state != State::Paused || self.paused {
+            return;
+        }
+        match controller {
+            Some(pid) => {
+                if self.controller != Some(pid) {
+                    self.watch(pid);
+                }
+                self.enter(State::Starting);
+                self.begin(Work::Accept);
+            }
+            None => self.restart(
+                "the engine was stopped while the agent was paused".to_owned(),
+                Ordered(true),
+            ),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What the agent needs of the world. Declared here, implemented at the edge; tests put doubles in their place.
+
+use super::certificate::Certificate;
+use super::machine::{ClaimError, EngineFailure, EngineInfo, Health, Identity, SignalResult};
+use crate::fence::CloudState;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The engine of one queue manager, on this host. All calls block and have deadlines of their own.
+pub trait Engine: Send + Sync {
+    /// Creates the queue manager, or makes it known to this host.
+    ///
+    /// # Errors
+    /// [`EngineFailure`].
+    fn adopt(&self, data: crate::fence::DataState) -> Result<EngineInfo, EngineFailure>;
+
+    /// Product and version.
+    ///
+    /// # Errors
+    /// [`EngineFailure`].
+    fn info(&self) -> Result<EngineInfo, EngineFailure>;
+
+    /// Takes a certificate, for what is started and defined next; must come before [`Engine::adopt`] where there is one. Says
+    /// whether it is another than the one that was there.
+    ///
+    /// # Errors
+    /// [`EngineFailure`]; then the one that was there stays.
+    fn install(&self, _certificate: &Certificate) -> Result<bool, EngineFailure> {
+        Ok(false)
+    }
+
+    /// Starts it and returns its execution controller's process id; replaying its log belongs to this.
+    ///
+    /// # Errors
+    /// [`EngineFailure`].
+    fn start(&self, epoch: u64) -> Result<i32, EngineFailure>;
+
+    /// Applies the definitions and checks the result; `address` is what listeners bind to.
+    ///
+    /// # Errors
+    /// [`EngineFailure`].
+    fn define(&self, address: std::net::IpAddr) -> Result<(), EngineFailure>;
+
+    /// Waits until the listeners accept; gives up when `stale` says so.
+    ///
+    /// # Errors
+    /// [`EngineFailure`].
+    fn accept(&self, address: std::net::IpAddr, stale: &dyn Fn() -> bool) -> Result<(), EngineFailure>;
+
+    /// Checks health at the level of the protocol.
+    fn check(&self, address: std::net::IpAddr) -> Health;
+
+    /// Stops it in order within a target time.
+    ///
+    /// # Errors
+    /// What the engine said, for people.
+    fn end(&self, target: Duration) -> Result<(), String>;
+
+    /// Its execution controller, when it lives.
+    ///
+    /// # Errors
+    /// When that cannot be learned.
+    fn controller(&self) -> std::io::Result<Option<i32>>;
+
+    /// How many of its processes live, commands that write included.
+    ///
+    /// # Errors
+    /// When that cannot be learned.
+    fn processes(&self) -> std::io::Result<usize>;
+
+    /// The execution controller and how many processes live, by one look.
+    ///
+    /// # Errors
+    /// When that cannot be learned.
+    fn found(&self) -> std::io::Result<(Option<i32>, usize)> {
+        Ok((self.controller()?, self.processes()?))
+    }
+
+    /// Kills them all; says how many are left.
+    ///
+    /// # Errors
+    /// When that cannot be learned.
+    fn kill(&self) -> std::io::Result<usize>;
+
+    /// What is measured of it.
+    fn measure(&self) -> Measures;
+
+    /// User and group id that its data on the shared file system belongs to; the keeper's own when there is none.
+    fn owner(&self) -> Option<(u32, u32)> {
+        None
+    }
+}
+
+/// What is measured of a running engine; absent is what it did not tell.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measures {
+    /// Its status in its own words.
+    pub status: Option<String>,
+    /// Client connections.
+    pub connections: Option<u64>,
+    /// Messages on all application queues.
+    pub depth: Option<u64>,
+    /// Days until the certificate is over; negative afterwards.
+    pub certificate_days: Option<f64>,
+}
+
+/// Why there is no certificate. In words, with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateError {
+    /// Nobody answered: a later attempt may succeed.
+    Unanswered(String),
+    /// AWS refuses it, or it is none.
+    Unusable(String),
+}
+
+/// The calls to AWS. All block, have deadlines and repeat what is worth repeating.
+pub trait Cloud: Send + Sync {
+    /// What EC2 says about an instance; `me` must be known to EC2 for the answer to count.
+    ///
+    /// # Errors
+    /// In words. An error says nothing about the instance.
+    fn state_of(&self, instance: &str, me: &str) -> Result<CloudState, String>;
+
+    /// Orders EC2 to terminate an instance without an orderly shutdown.
+    ///
+    /// # Errors
+    /// In words.
+    fn terminate(&self, instance: &str) -> Result<(), String>;
+
+    /// Tells the stack how the start went.
+    ///
+    /// # Errors
+    /// In words.
+    fn signal(&self, me: &str, success: bool) -> Result<SignalResult, String>;
+
+    /// Reports this instance as unhealthy.
+    ///
+    /// # Errors
+    /// In words.
+    fn report_unhealthy(&self, me: &str) -> Result<(), String>;
+
+    /// Completes the terminating lifecycle hook; no group and no hook are a success.
+    ///
+    /// # Errors
+    /// In words, also when the hook does not wait yet.
+    fn complete_hook(&self, me: &str) -> Result<(), String>;
+
+    /// User and password of the application.
+    ///
+    /// # Errors
+    /// In words, never with any of the secret.
+    fn credentials(&self) -> Result<(String, SecretString), String>;
+
+    /// The certificate that the configuration names.
+    ///
+    /// # Errors
+    /// [`CertificateError`], never with any of the secret.
+    fn certificate(&self) -> Result<Certificate, CertificateError> {
+        Err(CertificateError::Unusable("there is none".to_owned()))
+    }
+
+    /// Sends metrics.
+    ///
+    /// # Errors
+    /// In words.
+    fn put_metrics(&self, data: &[crate::signed::Datum]) -> Result<(), String>;
+}
+
+/// The metadata service.
+pub trait Metadata: Send + Sync {
+    /// Who and where this host is.
+    ///
+    /// # Errors
+    /// In words.
+    fn identity(&self) -> Result<Identity, String>;
+
+    /// Target lifecycle state; `None` when the instance is in no group.
+    ///
+    /// # Errors
+    /// In words.
+    fn lifecycle(&self) -> Result<Option<String>, String>;
+
+    /// What EC2 has announced for this instance.
+    ///
+    /// # Errors
+    /// In words.
+    fn notices(&self) -> Result<super::notices::Notices, String> {
+        Ok(super::notices::Notices::default())
+    }
+
+    /// Value of one of the instance's tags.
+    ///
+    /// # Errors
+    /// In words.
+    fn tag(&self, name: &str) -> Result<Option<String>, String>;
+}
+
+/// Mounts the shared file system.
+pub trait Mounter: Send + Sync {
+    /// Mounts, unless it is mounted; says where the lock is.
+    ///
+    /// # Errors
+    /// In words.
+    fn mount(&self) -> Result<LockPlace, String>;
+}
+
+/// Where the keeper finds the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockPlace {
+    /// The lease server of the local cloud.
+    Lease {
+        /// Its address.
+        address: SocketAddr,
+        /// What it announces as lease.
+        lease_ms: u64,
+    },
+    /// A file on the mounted NFS file system itself.
+    Nfs {
+        /// What the lease of its server is taken to be.
+        lease_ms: u64,
+    },
+}
+
+/// Accounts that the engine asks about passwords.
+pub trait Accounts: Send + Sync {
+    /// Makes the account, or sets its password. The password reaches no argument, no environment and no log.
+    ///
+    /// # Errors
+    /// In words.
+    fn set(&self, user: &str, password: &SecretString) -> Result<(), String>;
+}
+
+/// Ends everything on this host that can write, in the way that cannot fail.
+///
+/// The real one resets the machine and is not part of this library: only the shipped agent's own `main` has it.
+pub trait HostReset: Send + Sync {
+    /// Resets the host; a real one does not return.
+    fn reset(&self, why: &str);
+}
+
+/// Starts the keeper's process.
+pub trait KeeperSpawner: Send + Sync {
+    /// Starts it with this configuration, JSON in one line.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    fn spawn(&self, config: &str) -> std::io::Result<()>;
+}
+
+/// The init system that watches over the agent.
+pub trait Init: Send + Sync {
+    /// Tells that the main loop goes round, and in which state; called about once a second and at each change of state.
+    fn alive(&self, state: &str);
+}
+
+/// Error of a claim, for the keeper's client.
+pub type ClaimResult = Result<crate::fence::Epoch, ClaimError>;

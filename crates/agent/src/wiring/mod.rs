@@ -1,0 +1,210 @@
+//! What the agent is wired to: a real host here, or what its caller brings.
+//!
+//! The local cloud wires the same agent to doubles of its own, which this package does not know. The two differ in their ports,
+//! and in who starts the engine: on a real host the keeper does. The real reset of a machine is not in this library at all but
+//! in the `main` of the shipped agent.
+
+pub mod host;
+
+use super::cloud::{Aws, InstanceMetadata};
+use super::commands::{self, Guard};
+use super::engine::IbmMq;
+use super::keeper::protocol::KeeperConfig;
+use super::keeper::{self, KeeperPorts};
+use super::layout::Layout;
+use super::only::OnlyAgent;
+use super::ports::{Accounts, HostReset, Init, KeeperSpawner, Mounter};
+use super::processes::Processes;
+use super::work::Ports;
+use crate::fence::{LeaseTimes, Lock};
+use crate::model::PathComponent;
+use crate::model::agent::AgentConfig;
+use crate::remedy::Remedy;
+use crate::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials, Transport};
+use mqaws_engine::Runner;
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// What differs between a lab and a real host.
+pub struct Wiring {
+    /// Where things are on this host.
+    pub layout: Layout,
+    /// A variable that the engine's processes carry.
+    pub mark: Option<(String, String)>,
+    /// Who may inject faults.
+    pub guard: Guard,
+    /// Who runs the engine's commands.
+    pub runner: Arc<dyn Runner>,
+    /// User and group id of the engine's commands, or why there is none; root in a lab is the caller itself.
+    pub run_as: Result<(u32, u32), String>,
+    /// This program, and the arguments that lead to the agent's verbs.
+    pub own: Vec<OsString>,
+    /// The lock that the keeper holds; its second argument is a word that no other keeper has.
+    pub lock: fn(&KeeperConfig, &str) -> io::Result<Box<dyn Lock>>,
+}
+
+impl Wiring {
+    fn processes(&self, queue_manager: &str) -> Processes {
+        let mark = self.mark.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+        Processes::new(queue_manager, mark)
+    }
+
+    fn engine(&self, config: &AgentConfig) -> IbmMq {
+        let processes = self.processes(&config.queue_manager);
+        IbmMq::new(config, &self.layout, self.runner.clone(), processes)
+            .run_as(self.run_as.clone().ok())
+            .tuned_by(self.own.clone())
+    }
+
+    fn client(&self, config: &AgentConfig) -> Client {
+        client(&config.region)
+    }
+
+    /// The ports of the agent: those that it brings itself, and those that differ.
+    pub fn ports(
+        &self,
+        config: &AgentConfig,
+        mounter: Arc<dyn Mounter>,
+        accounts: Arc<dyn Accounts>,
+        spawner: Arc<dyn KeeperSpawner>,
+        init: Arc<dyn Init>,
+    ) -> Ports {
+        let client = self.client(config);
+        Ports {
+            engine: Arc::new(self.engine(config)),
+            cloud: Arc::new(Aws::new(client, config.clone())),
+            metadata: Arc::new(InstanceMetadata::new(imds())),
+            mounter,
+            accounts,
+            spawner,
+            init,
+        }
+    }
+}
+
+/// The metadata service of this host. It answers from the host itself: what takes longer than three seconds will not come.
+pub fn imds() -> Imds {
+    Imds::from_env(Arc::new(HttpTransport::with_deadline(Duration::from_secs(3))))
+}
+
+fn client(region: &str) -> Client {
+    let credentials = Arc::new(ImdsCredentials::new(imds()));
+    let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new());
+    Client::new(Endpoints::from_env(region), credentials, transport)
+}
+
+/// A client where there is no configuration yet: in the region that `AWS_REGION` names, else that of the instance.
+fn client_without_config() -> Result<Client, String> {
+    let named = std::env::var("AWS_REGION").ok().filter(|r| !r.is_empty());
+    let region = named.map_or_else(|| imds().need("placement/region"), Ok);
+    Ok(client(&region.map_err(|e| super::engine::chain(&e))?))
+}
+
+/// Runs a keeper on the configuration that its standard input holds.
+pub fn run_keeper(
+    wiring: &Wiring,
+    init: Arc<dyn Init>,
+    reset: impl FnOnce(Processes) -> Arc<dyn HostReset>,
+) -> ExitCode {
+    super::logs::start("mqaws-keeper");
+    match keeper_from_stdin(wiring, init, reset) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            tracing::info!("another keeper runs on this host");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(%error, "the lock keeper cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn keeper_from_stdin(
+    wiring: &Wiring,
+    init: Arc<dyn Init>,
+    reset: impl FnOnce(Processes) -> Arc<dyn HostReset>,
+) -> io::Result<bool> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    let config: KeeperConfig = serde_json::from_str(&text)?;
+    let token = token(&config.instance)?;
+    let lock = (wiring.lock)(&config, &token)?;
+    let engine = wiring.processes(&config.queue_manager);
+    let terminate = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, terminate.clone())?;
+    }
+    let ports = KeeperPorts {
+        lock,
+        reset: reset(engine.clone()),
+        engine,
+        times: LeaseTimes::default(),
+        init,
+        terminate,
+    };
+    keeper::run(config, token, ports)
+}
+
+/// The name of this executable; without its name nothing that needs it is run.
+pub fn executable() -> Vec<OsString> {
+    std::env::current_exe().map(OsString::from).into_iter().collect()
+}
+
+/// A word that no other keeper has: instance, process and the kernel's randomness. It becomes part of files' names.
+fn token(instance: &str) -> io::Result<String> {
+    let random = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    let token = PathComponent::new(format!("{instance}-{}", random.trim()));
+    token.map(String::from).map_err(io::Error::other)
+}
+
+/// Runs the agent's command line, or the agent itself.
+pub fn run_command(
+    wiring: &Wiring,
+    args: &[std::ffi::OsString],
+    agent: impl FnOnce(AgentConfig) -> Result<(), String>,
+) -> ExitCode {
+    let words: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["run"] => {
+            super::logs::start("mqaws-agent");
+            let config = match commands::config(&wiring.layout) {
+                Ok(config) => config,
+                Err(why) => {
+                    tracing::error!(why, "no configuration");
+                    return ExitCode::from(3);
+                }
+            };
+            let _only = match OnlyAgent::take(&wiring.layout) {
+                Ok(only) => only,
+                Err(error) => {
+                    eprintln!("error: {}", super::engine::chain(&error));
+                    if let Some(hint) = error.hint() {
+                        eprintln!("hint: {hint}");
+                    }
+                    return ExitCode::from(3);
+                }
+            };
+            match agent(config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    tracing::error!(why, "the agent cannot run");
+                    ExitCode::from(3)
+                }
+            }
+        }
+        words => commands::run(
+            words,
+            &wiring.layout,
+            &wiring.guard,
+            |config| wiring.engine(config),
+            |name| wiring.processes(name),
+            client_without_config,
+        ),
+    }
+}

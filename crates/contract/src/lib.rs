@@ -1,0 +1,13 @@
+//! What the packages of mqaws have in common, and nothing that does anything.
+//!
+//! - [`agent`] is what the deploying side and the agent tell each other: configuration in, status and marks out;
+//! - [`QueueManagerName`] is the name that both go by, and [`PathComponent`] what its directories are named;
+//! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
+
+pub mod agent;
+mod component;
+mod names;
+pub mod remedy;
+
+pub use component::PathComponent;
+pub use names::{InvalidName, QueueManagerName};

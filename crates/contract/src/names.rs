@@ -1,0 +1,92 @@
+//! Texts that can only be made by a checking constructor.
+
+/// A text that breaks the rule of its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{value}` is no {what}: {rule}")]
+pub struct InvalidName {
+    /// What was given.
+    pub value: String,
+    /// What it should have been, such as `queue manager name`.
+    pub what: &'static str,
+    /// The rule, in words.
+    pub rule: &'static str,
+}
+
+/// Declares a checked text: its name, what it is, its rule in words and as a regular expression, the check.
+///
+/// Whoever uses it needs serde.
+#[macro_export]
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The rule in words.
+            pub const RULE: &'static str = $rule;
+            /// The rule as a regular expression.
+            pub const PATTERN: &'static str = $pattern;
+
+            /// Checks a text.
+            ///
+            /// # Errors
+            /// [`InvalidName`] with the rule that the text breaks.
+            pub fn new(text: impl Into<String>) -> Result<Self, $crate::InvalidName> {
+                let value = text.into();
+                let check: fn(&str) -> bool = $check;
+                if check(&value) { Ok(Self(value)) } else { Err($crate::InvalidName { value, what: $what, rule: $rule }) }
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::InvalidName;
+
+            fn try_from(text: String) -> Result<Self, $crate::InvalidName> {
+                Self::new(text)
+            }
+        }
+
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, $crate::InvalidName> {
+                Self::new(text)
+            }
+        }
+    };
+}
+
+checked!(
+    /// Name of a queue manager, by IBM MQ's rules.
+    QueueManagerName,
+    "queue manager name",
+    "1 to 48 of A-Z a-z 0-9 . / _ %",
+    "^[A-Za-z0-9./_%]{1,48}$",
+    |text| (1..=48).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./_%".contains(&byte))
+);

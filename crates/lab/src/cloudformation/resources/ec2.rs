@@ -1,0 +1,216 @@
+//! VPC, subnet, internet gateway.
+
+use super::table::{answer, chosen};
+use crate::cloudformation::context::{Attributes, Context, Failure};
+use crate::cloudformation::state::Record;
+use serde_json::{Value, json};
+
+/// Deletes by one parameter.
+pub(super) async fn delete(context: &Context, action: &str, parameter: &str, physical: &str) -> Result<(), Failure> {
+    // Interfaces of load balancers, mount targets and instances outlive their owner for a moment.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(300);
+    loop {
+        match context.call("ec2", action, json!({parameter: physical})).await {
+            Ok(_) => return Ok(()),
+            Err(failure) if failure.code == "DependencyViolation" && std::time::Instant::now() < deadline => {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Brings the tags of an EC2 resource up to date.
+pub(super) async fn retag(
+    context: &Context,
+    physical: &str,
+    old: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    let mut before = context.clone();
+    before.tags.clone_from(&old.tags);
+    let (was, is) = (
+        before.all_tags(old.properties.get("Tags")),
+        context.all_tags(properties.get("Tags")),
+    );
+    let gone: Vec<Value> = was
+        .iter()
+        .filter(|(k, _)| !is.iter().any(|(other, _)| other == k))
+        .map(|(k, _)| json!({"Key": k}))
+        .collect();
+    let new: Vec<Value> = is
+        .iter()
+        .filter(|tag| !was.contains(tag))
+        .map(|(k, v)| json!({"Key": k, "Value": v}))
+        .collect();
+    if !gone.is_empty() {
+        context
+            .call("ec2", "DeleteTags", json!({"ResourceId": [physical], "Tag": gone}))
+            .await?;
+    }
+    if !new.is_empty() {
+        context
+            .call("ec2", "CreateTags", json!({"ResourceId": [physical], "Tag": new}))
+            .await?;
+    }
+    Ok(Attributes::new())
+}
+
+pub(super) async fn create_vpc(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
+    let mut params = chosen(
+        properties,
+        &["CidrBlock", "InstanceTenancy", "Ipv4IpamPoolId", "Ipv4NetmaskLength"],
+    );
+    params.insert(
+        "TagSpecification".into(),
+        context.tag_specification("vpc", properties.get("Tags")),
+    );
+    let made = context.call("ec2", "CreateVpc", params.into()).await?;
+    let id = answer(&made, "/vpc/vpcId")?;
+    context.created(&id);
+    vpc_switches(context, &id, properties).await?;
+    let groups = context
+        .call(
+            "ec2",
+            "DescribeSecurityGroups",
+            json!({"Filter": [{"Name": "vpc-id", "Value": [id]}, {"Name": "group-name", "Value": ["default"]}]}),
+        )
+        .await?;
+    let mut attributes = Attributes::new();
+    attributes.insert("VpcId".into(), id.into());
+    attributes.insert("CidrBlock".into(), made["vpc"]["cidrBlock"].clone());
+    if let Some(group) = groups.pointer("/securityGroupInfo/0/groupId") {
+        attributes.insert("DefaultSecurityGroup".into(), group.clone());
+    }
+    Ok(attributes)
+}
+
+async fn vpc_switches(context: &Context, id: &str, properties: &Value) -> Result<(), Failure> {
+    for name in ["EnableDnsSupport", "EnableDnsHostnames"] {
+        if let Some(value) = properties.get(name) {
+            context
+                .call(
+                    "ec2",
+                    "ModifyVpcAttribute",
+                    json!({"VpcId": id, name: {"Value": value}}),
+                )
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn update_vpc(
+    context: &Context,
+    physical: &str,
+    old: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    vpc_switches(context, physical, properties).await?;
+    retag(context, physical, old, properties).await
+}
+
+pub(super) async fn create_subnet(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
+    let mut params = chosen(
+        properties,
+        &[
+            "VpcId",
+            "AvailabilityZone",
+            "AvailabilityZoneId",
+            "CidrBlock",
+            "Ipv6CidrBlock",
+            "Ipv6Native",
+        ],
+    );
+    params.insert(
+        "TagSpecification".into(),
+        context.tag_specification("subnet", properties.get("Tags")),
+    );
+    let made = context.call("ec2", "CreateSubnet", params.into()).await?;
+    let id = answer(&made, "/subnet/subnetId")?;
+    context.created(&id);
+    subnet_switches(context, &id, properties).await?;
+    let mut attributes = Attributes::new();
+    attributes.insert("SubnetId".into(), id.into());
+    for (attribute, member) in [
+        ("AvailabilityZone", "availabilityZone"),
+        ("CidrBlock", "cidrBlock"),
+        ("VpcId", "vpcId"),
+        ("AvailabilityZoneId", "availabilityZoneId"),
+    ] {
+        if let Some(value) = made["subnet"].get(member) {
+            attributes.insert(attribute.into(), value.clone());
+        }
+    }
+    Ok(attributes)
+}
+
+async fn subnet_switches(context: &Context, id: &str, properties: &Value) -> Result<(), Failure> {
+    for name in ["MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"] {
+        if let Some(value) = properties.get(name) {
+            context
+                .call(
+                    "ec2",
+                    "ModifySubnetAttribute",
+                    json!({"SubnetId": id, name: {"Value": value}}),
+                )
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn update_subnet(
+    context: &Context,
+    physical: &str,
+    old: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    subnet_switches(context, physical, properties).await?;
+    retag(context, physical, old, properties).await
+}
+
+pub(super) async fn create_gateway(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
+    let tags = context.tag_specification("internet-gateway", properties.get("Tags"));
+    let made = context
+        .call("ec2", "CreateInternetGateway", json!({"TagSpecification": tags}))
+        .await?;
+    let id = answer(&made, "/internetGateway/internetGatewayId")?;
+    context.created(&id);
+    let mut attributes = Attributes::new();
+    attributes.insert("InternetGatewayId".into(), id.into());
+    Ok(attributes)
+}
+
+pub(super) async fn create_attachment(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
+    if properties.get("InternetGatewayId").is_none() {
+        return Err(Failure::new(
+            "VPN gateways are not supported: InternetGatewayId is missing",
+        ));
+    }
+    let params = chosen(properties, &["InternetGatewayId", "VpcId"]);
+    context.call("ec2", "AttachInternetGateway", params.into()).await?;
+    context.created(&format!("IGW|{}", properties["VpcId"].as_str().unwrap_or_default()));
+    let mut attributes = Attributes::new();
+    attributes.insert("AttachmentType".into(), "IGW".into());
+    Ok(attributes)
+}
+
+pub(super) async fn update_attachment(
+    context: &Context,
+    old: &Value,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    delete_attachment(context, old).await?;
+    let params = chosen(properties, &["InternetGatewayId", "VpcId"]);
+    context.call("ec2", "AttachInternetGateway", params.into()).await?;
+    Ok(Attributes::new())
+}
+
+pub(super) async fn delete_attachment(context: &Context, properties: &Value) -> Result<(), Failure> {
+    let params = chosen(properties, &["InternetGatewayId", "VpcId"]);
+    context
+        .call("ec2", "DetachInternetGateway", params.into())
+        .await
+        .map(drop)
+}

@@ -1,0 +1,379 @@
+//! The service: its state, and which handler answers which action.
+
+use super::groups::{self, Direction};
+use super::instances::{self, Instance};
+use super::life;
+use super::objects::{Kind, Objects, describe, not_found};
+use super::templates::Versions;
+use super::{catalog, launch, network, routes, tags, templates, wire};
+use crate::api::{ApiError, ApiResult, Call, Cloud, Service, flag, text, texts, unknown_action};
+use crate::instance::Host;
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Everything that EC2 knows.
+pub struct State {
+    /// Region.
+    pub region: String,
+    /// Records.
+    pub objects: Objects,
+    /// Versions of launch templates by template id.
+    pub versions: HashMap<String, Versions>,
+    /// Instances by id.
+    pub instances: IndexMap<String, Instance>,
+    /// Last host number given in each zone.
+    pub last_number: [u8; 3],
+}
+
+impl State {
+    /// A fresh account.
+    pub fn new(region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            objects: catalog::seed(region),
+            versions: HashMap::new(),
+            instances: IndexMap::new(),
+            last_number: [3; 3],
+        }
+    }
+
+    /// An instance.
+    ///
+    /// # Errors
+    /// `InvalidInstanceID.NotFound`.
+    pub fn instance(&self, id: &str) -> Result<&Instance, ApiError> {
+        self.instances.get(id).ok_or_else(|| not_found(Kind::Instance, id))
+    }
+
+    /// Tags of anything that has an id.
+    ///
+    /// # Errors
+    /// `InvalidID` for an id of no kind, the kind's `NotFound` otherwise.
+    pub fn tags_mut(&mut self, id: &str) -> Result<&mut IndexMap<String, String>, ApiError> {
+        if let Some(instance) = self.instances.get_mut(id) {
+            return Ok(&mut instance.tags);
+        }
+        let missing = match Kind::of_id(id) {
+            Some(kind) => not_found(kind, id),
+            None => ApiError::new("InvalidID", format!("The ID '{id}' is not valid")),
+        };
+        self.objects.any_mut(id).map(|o| &mut o.tags).ok_or(missing)
+    }
+
+    /// Carries changed tags to where the instance itself reads them.
+    pub fn tags_changed(&mut self, id: &str) {
+        if let Some(instance) = self.instances.get(id) {
+            instance.publish_tags();
+        }
+    }
+
+    /// Every tag: resource id, kind, key, value.
+    pub fn all_tags(&self) -> Vec<(String, Kind, String, String)> {
+        let of_instances = self.instances.iter().map(|(id, i)| (id, Kind::Instance, &i.tags));
+        self.objects
+            .all()
+            .map(|(id, o)| (id, o.kind, &o.tags))
+            .chain(of_instances)
+            .flat_map(|(id, kind, tags)| tags.iter().map(move |(k, v)| (id.clone(), kind, k.clone(), v.clone())))
+            .collect()
+    }
+
+    fn shown(&self, kind: Kind) -> Vec<Value> {
+        self.objects.of_kind(kind).map(|(_, o)| o.shown()).collect()
+    }
+}
+
+/// EC2 of the local cloud.
+pub struct Ec2 {
+    state: Mutex<State>,
+}
+
+impl Ec2 {
+    /// A fresh account in a region.
+    pub fn new(region: &str) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State::new(region)),
+        })
+    }
+
+    /// The state; never held across an await.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The host of a running instance.
+    pub fn running_host(&self, instance: &str) -> Option<Arc<Host>> {
+        let state = self.state();
+        let found = state.instances.get(instance)?;
+        found.is_running().then(|| found.host.clone()).flatten()
+    }
+
+    /// State of an instance in AWS's words; none when there is no such instance.
+    pub fn instance_state(&self, instance: &str) -> Option<&'static str> {
+        self.state().instances.get(instance).map(|i| i.state.name())
+    }
+
+    /// Ids of instances that exist and are not terminated.
+    pub fn living(&self) -> Vec<String> {
+        let state = self.state();
+        state
+            .instances
+            .iter()
+            .filter(|(_, i)| !i.is_terminated())
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// Id, state, zone and address of every instance, for people.
+    pub fn overview(&self) -> Vec<Value> {
+        let state = self.state();
+        let row = |i: &Instance| json!({"id": i.id, "state": i.state.name(), "zone": i.zone, "address": i.address.to_string()});
+        state.instances.values().map(row).collect()
+    }
+
+    /// Tells an instance, through its metadata, which state Auto Scaling moves it to.
+    pub fn set_target_lifecycle_state(&self, instance: &str, target: &str) {
+        if let Some(instance) = self.state().instances.get(instance) {
+            instance.facts().target_lifecycle_state = Some(target.to_owned());
+        }
+    }
+
+    /// Cuts the power of every host; for the end of the lab.
+    pub async fn cut_all(&self) {
+        let hosts: Vec<Arc<Host>> = self.state().instances.values().filter_map(|i| i.host.clone()).collect();
+        let mut ends = tokio::task::JoinSet::new();
+        for host in hosts {
+            ends.spawn(async move { host.cut().await });
+        }
+        while ends.join_next().await.is_some() {}
+    }
+
+    async fn answer(self: Arc<Self>, cloud: Arc<Cloud>, mut call: Call) -> ApiResult {
+        call.params = wire::canonical(call.params.take());
+        let params = &call.params;
+        if flag(params, "DryRun") == Some(true) {
+            return Err(ApiError::new(
+                "DryRunOperation",
+                "Request would have succeeded, but DryRun flag is set.",
+            )
+            .status(412));
+        }
+        match call.action.as_str() {
+            "RunInstances" => launch::run_instances(self, cloud, params).await,
+            "TerminateInstances" => life::terminate(self, cloud, params),
+            "StopInstances" => life::stop(self, cloud, params),
+            _ => self.answer_from_records(&call),
+        }
+    }
+
+    fn answer_from_records(&self, call: &Call) -> ApiResult {
+        let params = &call.params;
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let region = state.region.clone();
+        let interfaces: Vec<(String, Vec<String>)> = state
+            .instances
+            .values()
+            .filter(|i| !i.is_terminated())
+            .map(|i| (i.subnet.clone(), i.groups.clone()))
+            .collect();
+        let all = &mut state.objects;
+        match call.action.as_str() {
+            "CreateVpc" => network::create_vpc(all, params),
+            "DeleteVpc" => network::delete_vpc(all, params),
+            "ModifyVpcAttribute" => network::modify_vpc_attribute(all, params),
+            "DescribeVpcAttribute" => network::describe_vpc_attribute(all, params),
+            "CreateSubnet" => network::create_subnet(all, &region, params),
+            "ModifySubnetAttribute" => network::modify_subnet_attribute(all, params),
+            "DeleteSubnet" => network::delete_subnet(all, params, |id| interfaces.iter().any(|(s, _)| s == id)),
+            "CreateInternetGateway" => routes::create_internet_gateway(all, params),
+            "AttachInternetGateway" => routes::attach_internet_gateway(all, params),
+            "DetachInternetGateway" => routes::detach_internet_gateway(all, params),
+            "DeleteInternetGateway" => routes::delete_internet_gateway(all, params),
+            "CreateRouteTable" => routes::create_route_table(all, params),
+            "DeleteRouteTable" => routes::delete_route_table(all, params),
+            "CreateRoute" => routes::create_route(all, params),
+            "DeleteRoute" => routes::delete_route(all, params),
+            "AssociateRouteTable" => routes::associate_route_table(all, params),
+            "DisassociateRouteTable" => routes::disassociate_route_table(all, params),
+            "CreateVpcEndpoint" => routes::create_vpc_endpoint(all, &region, params),
+            "DeleteVpcEndpoints" => routes::delete_vpc_endpoints(all, params),
+            "CreateSecurityGroup" => groups::create(all, params),
+            "DeleteSecurityGroup" => groups::delete(all, params, |id| {
+                interfaces.iter().any(|(_, g)| g.iter().any(|x| x == id))
+            }),
+            "AuthorizeSecurityGroupIngress" => groups::change_rules(all, params, Direction::Ingress, true),
+            "AuthorizeSecurityGroupEgress" => groups::change_rules(all, params, Direction::Egress, true),
+            "RevokeSecurityGroupIngress" => groups::change_rules(all, params, Direction::Ingress, false),
+            "RevokeSecurityGroupEgress" => groups::change_rules(all, params, Direction::Egress, false),
+            "DescribeSecurityGroups" => groups::show(all, params),
+            "DescribeVpcs" => describe(Kind::Vpc, params, state.shown(Kind::Vpc)),
+            "DescribeSubnets" => describe(Kind::Subnet, params, state.shown(Kind::Subnet)),
+            "DescribeInternetGateways" => describe(Kind::InternetGateway, params, state.shown(Kind::InternetGateway)),
+            "DescribeRouteTables" => describe(Kind::RouteTable, params, state.shown(Kind::RouteTable)),
+            "DescribeVpcEndpoints" => describe(Kind::VpcEndpoint, params, state.shown(Kind::VpcEndpoint)),
+            "DescribeImages" => describe_images(state, params),
+            "DescribeKeyPairs" => describe(Kind::KeyPair, params, state.shown(Kind::KeyPair)),
+            "DescribeAvailabilityZones" => describe_zones(state, params),
+            "DescribeRegions" => describe(Kind::Region, params, state.shown(Kind::Region)),
+            "DescribeInstanceTypes" => describe(Kind::InstanceType, params, state.shown(Kind::InstanceType)),
+            "DescribeInstanceTypeOfferings" => describe_offerings(state, params),
+            "CreateTags" => tags::create(state, params),
+            "DeleteTags" => tags::delete(state, params),
+            "DescribeTags" => tags::describe(state, params),
+            "CreateLaunchTemplate" => templates::create(state, params),
+            "CreateLaunchTemplateVersion" => templates::create_version(state, params),
+            "ModifyLaunchTemplate" => templates::modify(state, params),
+            "DeleteLaunchTemplate" => templates::delete(state, params),
+            "DescribeLaunchTemplates" => templates::show(state, params),
+            "DescribeLaunchTemplateVersions" => templates::show_versions(state, params),
+            "DescribeInstances" => instances::describe_instances(state, params),
+            "DescribeInstanceStatus" => instances::describe_status(state, params),
+            "GetConsoleOutput" => instances::console_output(state, params),
+            _ => Err(unknown_action(call)),
+        }
+    }
+}
+
+impl Service for Ec2 {
+    fn call(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> Pin<Box<dyn Future<Output = ApiResult> + Send>> {
+        Box::pin(self.answer(cloud, call))
+    }
+}
+
+fn describe_images(state: &State, params: &Value) -> ApiResult {
+    let owners = texts(params, "Owner");
+    let own = owners.is_empty() || owners.iter().any(|o| o == "self" || o == crate::api::ACCOUNT);
+    describe(
+        Kind::Image,
+        params,
+        if own { state.shown(Kind::Image) } else { Vec::new() },
+    )
+}
+
+fn describe_zones(state: &State, params: &Value) -> ApiResult {
+    let ids = texts(params, "ZoneId");
+    let mut shown = state.shown(Kind::AvailabilityZone);
+    shown.retain(|zone| ids.is_empty() || ids.iter().any(|id| zone["zoneId"] == **id));
+    let unknown = texts(params, "ZoneName")
+        .into_iter()
+        .find(|name| !shown.iter().any(|zone| zone["zoneName"] == **name));
+    if let Some(name) = unknown {
+        return Err(ApiError::new(
+            "InvalidParameterValue",
+            format!("Invalid availability zone: [{name}]"),
+        ));
+    }
+    describe(Kind::AvailabilityZone, params, shown)
+}
+
+fn describe_offerings(state: &State, params: &Value) -> ApiResult {
+    let location_type = text(params, "LocationType").unwrap_or_else(|| "region".to_owned());
+    let places: Vec<Value> = match location_type.as_str() {
+        "region" => vec![json!(state.region)],
+        "availability-zone" => state
+            .shown(Kind::AvailabilityZone)
+            .iter()
+            .map(|z| z["zoneName"].clone())
+            .collect(),
+        "availability-zone-id" => state
+            .shown(Kind::AvailabilityZone)
+            .iter()
+            .map(|z| z["zoneId"].clone())
+            .collect(),
+        _ => {
+            return Err(ApiError::new(
+                "InvalidParameterValue",
+                format!("Value ({location_type}) for parameter locationType is invalid."),
+            ));
+        }
+    };
+    let rows = state
+        .shown(Kind::InstanceType)
+        .iter()
+        .flat_map(|t| {
+            let (name, location_type) = (t["instanceType"].clone(), location_type.clone());
+            places
+                .iter()
+                .map(move |p| json!({"instanceType": name, "locationType": location_type, "location": p}))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    describe(Kind::InstanceTypeOffering, params, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Caller;
+
+    #[tokio::test]
+    async fn unknown_actions_parameters_and_dry_runs_are_refused_in_aws_words() {
+        let cloud = Cloud::new("eu-west-1");
+        cloud.add("ec2", Ec2::new("eu-west-1"));
+        let cases = [
+            ("RebootTheWorld", json!({}), "InvalidAction"),
+            ("DescribeVpcs", json!({"Vpc": "x"}), "UnknownParameter"),
+            ("DescribeVpcs", json!({"VpcId": ["vpc-0"]}), "InvalidVpcID.NotFound"),
+            ("DescribeVpcs", json!({"DryRun": "true"}), "DryRunOperation"),
+            (
+                "DescribeInstances",
+                json!({"InstanceId": ["i-0"]}),
+                "InvalidInstanceID.NotFound",
+            ),
+            (
+                "CreateTags",
+                json!({"ResourceId": ["vpc-0"], "Tag": [{"Key": "a", "Value": "b"}]}),
+                "InvalidVpcID.NotFound",
+            ),
+        ];
+        for (action, params, code) in cases {
+            let error = cloud
+                .call("ec2", action, params.clone(), Caller::Admin)
+                .await
+                .expect_err(action);
+            assert_eq!(error.code, code, "{action} {params}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fresh_account_has_a_default_vpc_with_a_subnet_in_each_of_three_zones() {
+        let cloud = Cloud::new("eu-west-1");
+        cloud.add("ec2", Ec2::new("eu-west-1"));
+        let call = |action: &'static str, params: Value| cloud.call("ec2", action, params, Caller::Admin);
+        let vpcs = call(
+            "DescribeVpcs",
+            json!({"Filter": [{"Name": "is-default", "Value": ["true"]}]}),
+        )
+        .await
+        .expect("shown");
+        let vpc = vpcs["vpcSet"][0]["vpcId"].clone();
+        let subnets = call(
+            "DescribeSubnets",
+            json!({"Filter": [{"Name": "vpc-id", "Value": [vpc.clone()]}]}),
+        )
+        .await
+        .expect("shown");
+        let zones: Vec<_> = subnets["subnetSet"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|s| s["availabilityZone"].clone())
+            .collect();
+        assert_eq!(zones, ["eu-west-1a", "eu-west-1b", "eu-west-1c"]);
+        let dns = call(
+            "DescribeVpcAttribute",
+            json!({"VpcId": vpc, "Attribute": "enableDnsHostnames"}),
+        )
+        .await
+        .expect("shown");
+        assert_eq!(dns["enableDnsHostnames"]["value"], true);
+        let offered =
+            json!({"LocationType": "availability-zone", "Filter": [{"Name": "instance-type", "Value": ["m6i.large"]}]});
+        let offered = call("DescribeInstanceTypeOfferings", offered).await.expect("shown");
+        assert_eq!(offered["instanceTypeOfferingSet"].as_array().map(Vec::len), Some(3));
+    }
+}

@@ -1,0 +1,253 @@
+//! The gate before every call: the administrator may everything, a role what its policies allow.
+
+use super::actions;
+use super::evaluate::{Answer, Question};
+use crate::api::{ACCOUNT, ApiError, Caller, Cloud, text};
+use crate::cloudformation::intrinsics::partition;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Lets a call pass or refuses it as AWS does.
+///
+/// # Errors
+/// `AccessDenied`, `AccessDeniedException` or `UnauthorizedOperation`, as the service words it; what a service answers
+/// that was asked for a resource.
+pub async fn authorise(
+    cloud: &Arc<Cloud>,
+    service: &str,
+    action: &str,
+    params: &Value,
+    caller: &Caller,
+) -> Result<(), ApiError> {
+    let (role, session) = match caller {
+        Caller::Admin => return Ok(()),
+        Caller::Instance { instance, role } => (role, instance),
+        Caller::Session { role, session } => (role, session),
+    };
+    let who = (role.clone(), session.clone());
+    let name = actions::name(service, action);
+    let Some(on) = actions::on(service, action) else {
+        let why = "because the local cloud does not know on which resources the action is";
+        return Err(refusal(service, &message(cloud, &who, &name, "*", why)));
+    };
+    let asked = actions::resources(cloud, on, params).await?;
+    let asked = asked.into_iter().map(|resource| (name.clone(), resource));
+    let behalf = actions::on_behalf(cloud, service, action, params).await?;
+    for (name, resource) in asked.chain(behalf) {
+        // The endpoint speaks HTTP on loopback in the place of AWS's HTTPS.
+        let mut context = resource.context.with("aws:SecureTransport", "true");
+        if let Caller::Instance { instance, .. } = caller {
+            let region = &cloud.region;
+            let arn = format!("arn:{}:ec2:{region}:{ACCOUNT}:instance/{instance}", partition(region));
+            context.add("ec2:SourceInstanceARN", arn);
+        }
+        let question = Question {
+            who: Some(who.clone()),
+            action: name.clone(),
+            resource: resource.arn,
+            context,
+            resource_policy: None,
+        };
+        if let Answer::Denied(why) = question.ask(cloud).await? {
+            return Err(match name.starts_with("kms:") {
+                true => refusal(service, "Access to KMS is not allowed"),
+                false => refusal(service, &message(cloud, &who, &name, &question.resource, &why)),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// AWS's sentence about a denial: who, what, on what, why.
+pub fn message(cloud: &Cloud, (role, session): &(String, String), action: &str, resource: &str, why: &str) -> String {
+    let partition = partition(&cloud.region);
+    // Nothing is said about a resource of actions that know none.
+    let on = match resource {
+        "*" => String::new(),
+        arn => format!(" on resource: {arn}"),
+    };
+    format!(
+        "User: arn:{partition}:sts::{ACCOUNT}:assumed-role/{role}/{session} is not authorized to perform: {action}{on} {why}"
+    )
+}
+
+fn refusal(service: &str, message: &str) -> ApiError {
+    match service {
+        "ec2" => ApiError::new(
+            "UnauthorizedOperation",
+            format!("You are not authorized to perform this operation. {message}"),
+        )
+        .status(403),
+        "secretsmanager" | "ssm" => ApiError::new("AccessDeniedException", message),
+        "elasticfilesystem" => ApiError::new("AccessDeniedException", message).status(403),
+        _ => ApiError::new("AccessDenied", message).status(403),
+    }
+}
+
+/// The role of an instance by its profile; `None` when it has none, as a terminated one.
+///
+/// # Errors
+/// What EC2 answers about the instance.
+pub async fn role_of(cloud: &Arc<Cloud>, instance: &str) -> Result<Option<String>, ApiError> {
+    let asked = json!({"InstanceId": [instance]});
+    let found = cloud.call("ec2", "DescribeInstances", asked, Caller::Admin).await?;
+    let profile = &found["reservationSet"][0]["instancesSet"][0]["iamInstanceProfile"];
+    let Some(profile) = text(profile, "arn").and_then(|arn| arn.rsplit('/').next().map(str::to_owned)) else {
+        return Ok(None);
+    };
+    let asked = json!({"InstanceProfileName": profile});
+    match cloud.call("iam", "GetInstanceProfile", asked, Caller::Admin).await {
+        Ok(found) => Ok(text(&found["InstanceProfile"]["Roles"][0], "RoleName")),
+        // A profile that was deleted under the instance leaves it without a role.
+        Err(error) if error.code == "NoSuchEntity" => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Iam;
+    use super::*;
+    use crate::cloudformation::testing::{answer, block_on, cloud_with};
+
+    const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+    /// A cloud where `r` may do what the statement says; instances and groups bear the tag `t` with the value of their id.
+    fn cloud(statement: Value) -> Arc<Cloud> {
+        let cloud = cloud_with(|service, action, params| match (service, action) {
+            ("ec2", "DescribeInstances") => Ok(json!({"reservationSet": [{"instancesSet": [
+                {"tagSet": [{"key": "t", "value": params["InstanceId"][0]}]}]}]})),
+            ("autoscaling", "DescribeAutoScalingInstances") => {
+                Ok(answer(r#"{"AutoScalingInstances": [{"AutoScalingGroupName": "g"}]}"#))
+            }
+            ("autoscaling", "DescribeAutoScalingGroups") => Ok(answer(
+                r#"{"AutoScalingGroups": [{"AutoScalingGroupARN": "arn:aws:autoscaling:eu-west-1:000000000000:autoScalingGroup:1:autoScalingGroupName/g"}]}"#,
+            )),
+            _ => Err(ApiError::new("ValidationError", "none")),
+        });
+        cloud.add("iam", Arc::new(Iam::new()));
+        let document = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+        for (action, params) in [
+            (
+                "CreateRole",
+                json!({"RoleName": "r", "AssumeRolePolicyDocument": TRUST}),
+            ),
+            (
+                "PutRolePolicy",
+                json!({"RoleName": "r", "PolicyName": "p", "PolicyDocument": document}),
+            ),
+        ] {
+            block_on(cloud.call("iam", action, params, Caller::Admin)).unwrap();
+        }
+        cloud
+    }
+
+    fn instance() -> Caller {
+        Caller::Instance {
+            instance: "i-1".to_owned(),
+            role: "r".to_owned(),
+        }
+    }
+
+    #[test]
+    fn refusals_name_who_what_on_what_and_why() {
+        let cloud = cloud(json!({"Effect": "Deny", "Action": "ssm:*", "Resource": "*"}));
+        let user = "User: arn:aws:sts::000000000000:assumed-role/r/i-1 is not authorized to perform:";
+        for (service, action, params, code, status, words) in [
+            (
+                "ec2",
+                "TerminateInstances",
+                json!({"InstanceId": ["i-2"]}),
+                "UnauthorizedOperation",
+                403,
+                format!(
+                    "You are not authorized to perform this operation. {user} ec2:TerminateInstances on resource: \
+                     arn:aws:ec2:eu-west-1:000000000000:instance/i-2 because no identity-based policy allows the \
+                     ec2:TerminateInstances action"
+                ),
+            ),
+            (
+                "autoscaling",
+                "SetInstanceHealth",
+                json!({"InstanceId": "i-1"}),
+                "AccessDenied",
+                403,
+                format!(
+                    "{user} autoscaling:SetInstanceHealth on resource: \
+                     arn:aws:autoscaling:eu-west-1:000000000000:autoScalingGroup:1:autoScalingGroupName/g because no \
+                     identity-based policy allows the autoscaling:SetInstanceHealth action"
+                ),
+            ),
+            (
+                "monitoring",
+                "PutMetricData",
+                json!({"Namespace": "n"}),
+                "AccessDenied",
+                403,
+                format!(
+                    "{user} cloudwatch:PutMetricData because no identity-based policy allows the cloudwatch:PutMetricData action"
+                ),
+            ),
+            (
+                "secretsmanager",
+                "GetSecretValue",
+                json!({"SecretId": "arn:s"}),
+                "AccessDeniedException",
+                400,
+                format!(
+                    "{user} secretsmanager:GetSecretValue on resource: arn:s because no identity-based policy allows the \
+                     secretsmanager:GetSecretValue action"
+                ),
+            ),
+            (
+                "ssm",
+                "GetParameter",
+                json!({"Name": "/a"}),
+                "AccessDeniedException",
+                400,
+                format!(
+                    "{user} ssm:GetParameter on resource: arn:aws:ssm:eu-west-1:000000000000:parameter/a with an explicit deny \
+                     in an identity-based policy"
+                ),
+            ),
+            (
+                "iam",
+                "CreateRole",
+                json!({}),
+                "AccessDenied",
+                403,
+                format!("{user} iam:CreateRole because the local cloud does not know on which resources the action is"),
+            ),
+        ] {
+            let error = block_on(authorise(&cloud, service, action, &params, &instance())).unwrap_err();
+            assert_eq!(
+                (error.code.as_str(), error.status, error.message),
+                (code, status, words)
+            );
+        }
+        for (service, action) in [("iam", "CreateRole"), ("ec2", "TerminateInstances")] {
+            assert!(block_on(authorise(&cloud, service, action, &json!({}), &Caller::Admin)).is_ok());
+        }
+        assert!(block_on(authorise(&cloud, "sts", "GetCallerIdentity", &json!({}), &instance())).is_ok());
+    }
+
+    #[test]
+    fn every_resource_of_a_call_must_be_allowed() {
+        let cloud = cloud(
+            json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": {
+            "StringEquals": {"ec2:ResourceTag/t": ["i-1", "i-2"]},
+            "ArnLike": {"ec2:SourceInstanceARN": "arn:aws:ec2:*:*:instance/i-1"}}}),
+        );
+        let may = |ids: Value, caller: Caller| {
+            let params = json!({"InstanceId": ids});
+            block_on(authorise(&cloud, "ec2", "TerminateInstances", &params, &caller)).is_ok()
+        };
+        assert!(may(json!(["i-1", "i-2"]), instance()));
+        assert!(!may(json!(["i-1", "i-3"]), instance()));
+        let other = Caller::Session {
+            role: "r".to_owned(),
+            session: "s".to_owned(),
+        };
+        assert!(!may(json!(["i-1"]), other), "a session is no instance");
+    }
+}

@@ -1,0 +1,370 @@
+//! A target group at work: registered targets, their checkers, their flows.
+
+use super::checker::keep_checking;
+use super::flow::Order;
+use super::health::{Health, Machine};
+use super::probe::{CheckPort, CheckSettings};
+use super::routing::{self, Candidate, MinimumHealthy};
+use super::target::{Phase, Target, TargetKey, TargetReport};
+use crate::network::Network;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Zone of targets that are in every zone.
+pub const ANY_ZONE: &str = "all";
+
+/// Settings of a target group. Durations are those that run, not those that were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// How targets are checked.
+    pub check: CheckSettings,
+    /// From registration to the first check.
+    pub registration: Duration,
+    /// How long a deregistered target stays `draining`.
+    pub deregistration: Duration,
+    /// Whether its connections are reset then.
+    pub reset_deregistered: bool,
+    /// Whether connections of an unhealthy target are reset, unless the group fails open.
+    pub reset_unhealthy: bool,
+    /// How long an unhealthy target is `unhealthy.draining` when its connections are kept.
+    pub unhealthy_draining: Duration,
+    /// Cross-zone balancing; `None` as the load balancer says.
+    pub cross_zone: Option<bool>,
+    /// When the group fails open.
+    pub minimum_healthy: MinimumHealthy,
+    /// Whether a client's address always gets the same target.
+    pub sticky: bool,
+    /// Whether targets get a proxy protocol header.
+    pub proxy_protocol: bool,
+}
+
+/// The load balancer that uses a target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Zones that are enabled for it.
+    pub zones: BTreeSet<String>,
+}
+
+impl Usage {
+    pub(super) fn serves(&self, zone: &str) -> bool {
+        zone == ANY_ZONE || self.zones.contains(zone)
+    }
+}
+
+struct Inner {
+    settings: PoolSettings,
+    targets: BTreeMap<TargetKey, Target>,
+    counter: u64,
+}
+
+/// A target group at work.
+pub struct Pool {
+    inner: Mutex<Inner>,
+    network: Network,
+    usage: watch::Sender<Option<Usage>>,
+}
+
+/// A connection's target; forgets the flow when dropped.
+pub(super) struct Chosen {
+    pub address: SocketAddr,
+    pub proxy_protocol: bool,
+    pub orders: watch::Receiver<Order>,
+    pool: Weak<Pool>,
+    key: TargetKey,
+    id: u64,
+}
+
+impl Drop for Chosen {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade()
+            && let Some(target) = pool.lock().targets.get_mut(&self.key)
+        {
+            target.flows.remove(&self.id);
+        }
+    }
+}
+
+impl Inner {
+    /// Targets that may get connections, in the order of their keys.
+    fn candidates(&self, usage: &Option<Usage>) -> (Vec<&TargetKey>, Vec<Candidate>) {
+        let Some(usage) = usage else {
+            return (Vec::new(), Vec::new());
+        };
+        self.targets
+            .iter()
+            .filter(|(_, t)| matches!(t.phase, Phase::Checking) && usage.serves(&t.zone))
+            .map(|(key, t)| {
+                let zone = t.zone.clone();
+                (
+                    key,
+                    Candidate {
+                        zone,
+                        health: t.machine.state(),
+                    },
+                )
+            })
+            .unzip()
+    }
+
+    /// Tells the flows of unhealthy targets that they are over, unless the group fails open.
+    fn sweep(&mut self, usage: &Option<Usage>) {
+        let (_, candidates) = self.candidates(usage);
+        if !self.settings.reset_unhealthy || routing::fails_open(&candidates, self.settings.minimum_healthy) {
+            return;
+        }
+        for target in self.targets.values() {
+            if matches!(target.phase, Phase::Checking) && target.machine.state() == Health::Unhealthy {
+                target.order(Order::ResetOnPacket);
+            }
+        }
+    }
+}
+impl Pool {
+    /// A group without targets that no load balancer uses; its targets are on this network.
+    pub fn new(settings: PoolSettings, network: Network) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                settings,
+                targets: BTreeMap::new(),
+                counter: 0,
+            }),
+            network,
+            usage: watch::Sender::new(None),
+        })
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the settings; checks use them from the next one on.
+    pub fn configure(&self, settings: PoolSettings) {
+        self.lock().settings = settings;
+    }
+
+    pub(super) fn settings(&self) -> PoolSettings {
+        self.lock().settings.clone()
+    }
+
+    /// Says which load balancer uses the group; targets are checked only while one does.
+    pub fn set_usage(&self, usage: Option<Usage>) {
+        self.usage.send_if_modified(|have| {
+            let changed = *have != usage;
+            *have = usage;
+            changed
+        });
+    }
+
+    /// Registers a target; one that is registered already is left as it is, one that drains starts anew.
+    pub fn register(self: &Arc<Self>, key: TargetKey, address: Ipv4Addr, zone: String) {
+        let mut inner = self.lock();
+        if inner
+            .targets
+            .get(&key)
+            .is_some_and(|t| matches!(t.phase, Phase::Registering | Phase::Checking))
+        {
+            return;
+        }
+        inner.counter += 1;
+        let generation = inner.counter;
+        let target = SocketAddr::from((address, key.1));
+        let task = tokio::spawn(keep_checking(
+            Arc::downgrade(self),
+            self.usage.subscribe(),
+            key.clone(),
+            target,
+        ));
+        let mut new = Target {
+            address,
+            zone,
+            phase: Phase::Registering,
+            machine: Machine::default(),
+            changed: Instant::now(),
+            flows: HashMap::new(),
+            task: Some(task.abort_handle()),
+            generation,
+        };
+        if let Some(mut old) = inner.targets.remove(&key) {
+            new.flows = std::mem::take(&mut old.flows);
+        }
+        inner.targets.insert(key, new);
+    }
+
+    /// Deregisters a target: no new connections, gone after the delay. False when it is not registered.
+    pub fn deregister(self: &Arc<Self>, key: &TargetKey) -> bool {
+        let mut inner = self.lock();
+        let (delay, in_use) = (inner.settings.deregistration, self.usage.borrow().is_some());
+        inner.counter += 1;
+        let generation = inner.counter;
+        let Some(target) = inner.targets.get_mut(key) else {
+            return false;
+        };
+        match target.phase {
+            Phase::Draining => return true,
+            Phase::Registering | Phase::Checking if in_use => {}
+            // nothing to drain
+            _ => {
+                inner.targets.remove(key);
+                return true;
+            }
+        }
+        target.enter(Phase::Draining);
+        target.generation = generation;
+        if let Some(checker) = target.task.take() {
+            checker.abort();
+        }
+        let (pool, key) = (Arc::downgrade(self), key.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let Some(pool) = pool.upgrade() else { return };
+            let mut inner = pool.lock();
+            let reset = inner.settings.reset_deregistered;
+            if inner.targets.get(&key).is_some_and(|t| t.generation == generation)
+                && let Some(target) = inner.targets.remove(&key)
+                && reset
+            {
+                target.order(Order::Reset);
+            }
+        });
+        true
+    }
+
+    /// Follows the state of an instance: `stopped` targets get nothing, `terminated` ones are forgotten, `running`
+    /// ones start anew.
+    pub fn instance_state(self: &Arc<Self>, instance: &str, state: &str) {
+        let mut again = Vec::new();
+        {
+            let mut inner = self.lock();
+            if state == "terminated" {
+                inner.targets.retain(|(id, _), _| id != instance);
+                return;
+            }
+            for (key, target) in inner.targets.iter_mut().filter(|((id, _), _)| id == instance) {
+                match (state, &target.phase) {
+                    ("stopped", _) => {
+                        target.enter(Phase::Invalid(state.to_owned()));
+                        if let Some(checker) = target.task.take() {
+                            checker.abort();
+                        }
+                    }
+                    ("running", Phase::Invalid(_)) => again.push((key.clone(), target.address, target.zone.clone())),
+                    _ => {}
+                }
+            }
+        }
+        for (key, address, zone) in again {
+            self.register(key, address, zone);
+        }
+    }
+
+    /// Whether a target is registered, draining included.
+    pub fn contains(&self, key: &TargetKey) -> bool {
+        self.lock().targets.contains_key(key)
+    }
+
+    /// Ids of all registered targets.
+    pub fn ids(&self) -> BTreeSet<String> {
+        self.lock().targets.keys().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Picks the target for a connection.
+    pub(super) fn choose(self: &Arc<Self>, client: IpAddr, cross_zone: bool) -> Option<Chosen> {
+        let usage = self.usage.borrow().clone();
+        let mut inner = self.lock();
+        inner.counter += 1;
+        let id = inner.counter;
+        let ticket = if inner.settings.sticky {
+            let mut hash = DefaultHasher::new();
+            client.hash(&mut hash);
+            hash.finish()
+        } else {
+            id
+        };
+        let settings = &inner.settings;
+        let (keys, candidates) = inner.candidates(&usage);
+        let cross_zone = settings.cross_zone.unwrap_or(cross_zone);
+        let chosen = routing::choose(
+            &candidates,
+            settings.minimum_healthy,
+            cross_zone,
+            (ticket as u32) as usize,
+        )?;
+        let key = keys[chosen].clone();
+        let proxy_protocol = settings.proxy_protocol;
+        let (sender, orders) = watch::channel(Order::Keep);
+        let target = inner.targets.get_mut(&key)?;
+        target.flows.insert(id, sender);
+        Some(Chosen {
+            address: SocketAddr::from((target.address, key.1)),
+            proxy_protocol,
+            orders,
+            pool: Arc::downgrade(self),
+            key,
+            id,
+        })
+    }
+
+    /// Takes the result of a check; false when the target is no longer checked.
+    pub(super) fn observe(&self, key: &TargetKey, passed: bool) -> bool {
+        let usage = self.usage.borrow().clone();
+        let mut inner = self.lock();
+        let thresholds = inner.settings.check.thresholds;
+        let Some(target) = inner.targets.get_mut(key) else {
+            return false;
+        };
+        if !matches!(target.phase, Phase::Checking) {
+            return false;
+        }
+        if let Some(state) = target.machine.observe(passed, thresholds) {
+            target.changed = Instant::now();
+            tracing::info!(target = %key.0, port = key.1, ?state, "target health changed");
+            inner.sweep(&usage);
+        }
+        true
+    }
+
+    /// Moves a target on from `Registering`, or back to it.
+    pub(super) fn enter(&self, key: &TargetKey, phase: Phase) -> bool {
+        match self.lock().targets.get_mut(key) {
+            Some(target) if matches!(target.phase, Phase::Registering | Phase::Checking) => {
+                target.machine = Machine::default();
+                target.enter(phase);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The state of every target.
+    pub fn report(&self) -> Vec<TargetReport> {
+        let usage = self.usage.borrow().clone();
+        let inner = self.lock();
+        inner
+            .targets
+            .iter()
+            .map(|(key, target)| {
+                let (state, reason, description) = target.describe(&usage, &inner.settings);
+                let check_port = match inner.settings.check.port {
+                    CheckPort::Traffic => key.1,
+                    CheckPort::Fixed(port) => port,
+                };
+                TargetReport {
+                    key: key.clone(),
+                    check_port,
+                    state,
+                    reason,
+                    description,
+                }
+            })
+            .collect()
+    }
+}

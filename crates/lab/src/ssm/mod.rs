@@ -1,0 +1,16 @@
+//! Systems Manager: commands that really run on an instance, and parameters.
+//!
+//! `AWS-RunShellScript` is the only document. A command runs as `/bin/sh -c` in the instance's own environment, so it can
+//! do no more to the machine than the user who started the lab. An instance whose role does not let the agent of Systems
+//! Manager register and fetch commands is not reached.
+
+mod agent;
+mod commands;
+mod execution;
+mod parameters;
+mod service;
+
+#[cfg(test)]
+mod tests;
+
+pub use service::Ssm;

@@ -1,0 +1,64 @@
+//! The service: its state, and which handler answers which action.
+
+use super::commands::{self, Command};
+use super::parameters::{self, Parameter};
+use crate::api::{ApiResult, Call, Cloud, Service, unknown_action};
+use crate::ec2::Ec2;
+use indexmap::IndexMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Everything that Systems Manager knows.
+pub struct State {
+    /// Commands by id, oldest first.
+    pub commands: IndexMap<String, Command>,
+    /// Parameters by name.
+    pub parameters: IndexMap<String, Parameter>,
+}
+
+/// Systems Manager of the local cloud.
+pub struct Ssm {
+    /// Where instances are.
+    pub(super) ec2: Arc<Ec2>,
+    state: Mutex<State>,
+}
+
+impl Ssm {
+    /// A service with the seeded parameters.
+    pub fn new(ec2: Arc<Ec2>) -> Arc<Self> {
+        Arc::new(Self {
+            ec2,
+            state: Mutex::new(State {
+                commands: IndexMap::new(),
+                parameters: parameters::seed(),
+            }),
+        })
+    }
+
+    /// The state; never held across an await.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    async fn answer(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> ApiResult {
+        let params = &call.params;
+        match call.action.as_str() {
+            "SendCommand" => commands::send(&self, &cloud, params).await,
+            "GetCommandInvocation" => commands::invocation(&self.state(), params),
+            "ListCommandInvocations" => commands::invocations(&self.state(), params),
+            "ListCommands" => commands::list_commands(&self.state(), params),
+            "DescribeInstanceInformation" => commands::instance_information(&self, &cloud, params).await,
+            "GetParameter" => parameters::get(&self.state(), &cloud.region, params),
+            "GetParameters" => parameters::get_many(&self.state(), &cloud.region, params),
+            "PutParameter" => parameters::put(&mut self.state(), params),
+            "DeleteParameter" => parameters::delete(&mut self.state(), params),
+            _ => Err(unknown_action(&call)),
+        }
+    }
+}
+
+impl Service for Ssm {
+    fn call(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> Pin<Box<dyn Future<Output = ApiResult> + Send>> {
+        Box::pin(self.answer(cloud, call))
+    }
+}

@@ -1,0 +1,130 @@
+//! What each package may contain, as cargo resolves it. That nothing names what it must not is the compiler's business: these
+//! are the declarations that it goes by.
+
+#![allow(clippy::unwrap_used)] // What a test cannot have has failed it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// Packages that are linked into one of ours, each with its features.
+fn linked(package: &str, features: &[&str]) -> BTreeMap<String, String> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["tree", "--offline", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p}|{f}", "--package", package])
+        .args(features)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let (name, features) = line.split_once('|').expect("the format");
+        let name = name.split(' ').next().unwrap_or_default();
+        if name != package {
+            found.insert(name.to_owned(), features.trim_end_matches(" (*)").to_owned());
+        }
+    }
+    found
+}
+
+/// Those of the workspace.
+fn ours(packages: &BTreeMap<String, String>) -> Vec<&str> {
+    let ours = |name: &&str| *name == "mqaws" || name.starts_with("mqaws-");
+    packages.keys().map(String::as_str).filter(ours).collect()
+}
+
+fn is_sdk(package: &str) -> bool {
+    package.starts_with("aws-sdk-") || package == "aws-config"
+}
+
+#[test]
+fn each_package_is_built_from_those_below_it() {
+    for (package, may) in [
+        ("mqaws-contract", &[][..]),
+        ("mqaws-engine", &["mqaws-contract"]),
+        ("mqaws-agent", &["mqaws-contract", "mqaws-engine"]),
+        // a server on the other side of HTTP: starts agents and engines as processes, by name
+        ("mqaws-lab", &[]),
+        ("mqaws-standin", &["mqaws-contract", "mqaws-engine"]),
+    ] {
+        assert_eq!(ours(&linked(package, &[])), may, "{package}");
+    }
+    let library = linked("mqaws", &["--no-default-features"]);
+    assert_eq!(ours(&library), ["mqaws-contract"], "the library without features");
+    let ports = linked("mqaws", &["--no-default-features", "--features", "ports"]);
+    assert_eq!(ours(&ports), ["mqaws-contract"], "deployments and failover tests");
+    let program = linked("mqaws", &[]);
+    assert!(
+        program.contains_key("aws-sdk-ec2") && program.contains_key("clap"),
+        "{program:?}"
+    );
+    assert_eq!(
+        ours(&program).len(),
+        5,
+        "the program has everything: {:?}",
+        ours(&program)
+    );
+}
+
+#[test]
+fn only_the_program_has_an_sdk_and_the_agent_no_runtime() {
+    for (package, features) in [
+        ("mqaws-agent", &[][..]),
+        ("mqaws", &["--no-default-features"]),
+        ("mqaws-lab", &[]),
+        ("mqaws-standin", &[]),
+        ("mqaws", &["--no-default-features", "--features", "lab-agent"]),
+        ("mqaws", &["--no-default-features", "--features", "ports"]),
+    ] {
+        let linked = linked(package, features);
+        assert!(linked.contains_key("serde"), "{package}: {linked:?}");
+        let sdk: Vec<&String> = linked.keys().filter(|p| is_sdk(p) || *p == "clap").collect();
+        assert!(sdk.is_empty(), "{package} {features:?} contains {sdk:?}");
+    }
+    for (package, features) in [("mqaws-agent", &[][..]), ("mqaws", &["--no-default-features"])] {
+        // The signature's types come with tokio's locks, and with nothing that runs a future.
+        let tokio = linked(package, features).remove("tokio").unwrap_or_default();
+        let parts: Vec<&str> = tokio
+            .split(',')
+            .filter(|f| !["", "default", "sync"].contains(f))
+            .collect();
+        assert!(
+            parts.is_empty(),
+            "{package} contains of an asynchronous runtime {parts:?}"
+        );
+    }
+}
+
+#[test]
+fn only_the_adapters_name_the_sdk() {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let adapters = path.ends_with("src/aws");
+            match path.is_dir() {
+                true => folders.extend((!adapters).then_some(path)),
+                false if std::fs::read_to_string(&path).unwrap().contains("aws_sdk_") => found.push(path),
+                false => {}
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn every_package_forbids_unsafe_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut manifests = vec![root.join("Cargo.toml")];
+    let crates = std::fs::read_dir(root.join("crates")).unwrap();
+    manifests.extend(crates.map(|entry| entry.unwrap().path().join("Cargo.toml")));
+    assert_eq!(manifests.len(), 6);
+    for manifest in manifests {
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        assert!(text.contains("[lints]\nworkspace = true\n"), "{}", manifest.display());
+    }
+    let workspace = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    assert!(workspace.contains("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+}
