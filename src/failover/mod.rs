@@ -37,6 +37,7 @@ mod scenario;
 mod session;
 pub mod text;
 pub mod tls;
+mod turn;
 pub mod verdict;
 
 #[cfg(test)]
