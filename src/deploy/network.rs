@@ -1,7 +1,7 @@
 //! The network that a deployed stack is in, and what of it stays when it is deployed again.
 
-use super::standing::is_ours;
 use super::ports::Subnet;
+use super::standing::is_ours;
 use crate::observe::ports::Stack;
 use std::collections::BTreeMap;
 

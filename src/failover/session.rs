@@ -13,6 +13,7 @@ use super::id::RunId;
 use super::inject::{Injected, inject, verify};
 use super::journal::{Journal, explain};
 use super::load::{Consumer, Producer, watch_self};
+use super::observed::Finish;
 use super::phases::Clock;
 use super::port::{Cloud, Instance, Target};
 use super::preflight;
@@ -205,6 +206,7 @@ impl Session<'_> {
         let back = recovery(
             &round,
             &workers,
+            load.backlog,
             injected.asked_ns,
             seeing.clone(),
             pace.recovery_timeout,
@@ -215,7 +217,7 @@ impl Session<'_> {
         let mut late = seeing.clone();
         let _ = timeout(Duration::from_secs(10), late.wait_for(|seen| seen.verified)).await;
         round.ledger().recovered_at(round.now_ns());
-        let load_end_ns = round.now_ns();
+        let (hold_ns, waiting) = (round.now_ns(), round.waiting());
 
         self.watch
             .doing(&format!("{fault}: comparing with the broker's own count"));
@@ -224,6 +226,7 @@ impl Session<'_> {
             Recovery::Down => Err("service was not back".to_owned()),
             Recovery::Back | Recovery::NoEffect => self.stand_still(&round).await,
         };
+        let load_end_ns = round.now_ns();
         round.advance(Stage::Rest);
         while crew.producers.join_next().await.is_some() {}
         // When somebody was not served, the queue manager may serve others all the same, and then the queue can be emptied.
@@ -241,6 +244,7 @@ impl Session<'_> {
             (Ok(()), None) => AtRest::Unread("no instance serves".into()),
         };
         self.watch.doing(&format!("{fault}: emptying the queue"));
+        let drain_ns = round.now_ns();
         round.advance(Stage::Drain);
         let drained = match &after {
             Some((instance, _)) => drain(cloud, &round, &instance.id, queue, pace, every).await,
@@ -262,6 +266,14 @@ impl Session<'_> {
                 explain(&error)
             )),
         }
+        let finish = Finish {
+            hold_ns,
+            waiting,
+            load_ns: load_end_ns,
+            drain_ns,
+            emptied_ns: round.now_ns(),
+            left: drained.depth.is_some_and(|depth| depth > 0),
+        };
         round.advance(Stage::End);
         while crew.others.try_join_next().is_some() {}
 
@@ -305,7 +317,8 @@ impl Session<'_> {
                 marks,
                 clock,
                 health,
-                load_end_ns,
+                finish,
+                workers: &workers,
                 load,
                 limits: &self.scenario.limits,
                 warnings,

@@ -92,6 +92,7 @@ fn forced(clients: &Clients, template: &str, change: &[(&str, &str)]) -> (String
         parameters.retain(|name, _| declared(name));
         let blueprint = Blueprint {
             stack: STACK.into(),
+            queue_manager: "QM1".into(),
             template: template.into(),
             parameters,
             tags: stack.tags.clone(),
