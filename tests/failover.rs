@@ -119,6 +119,7 @@ fn other_defects_are_found_too() {
     for (defect, more, code, check) in [
         ("lose", &[][..], 10, "rpo.lost"),
         ("duplicate", &[], 13, "duplicates"),
+        ("reorder", &[], 13, "order"),
         ("reorder", &["--consumers", "1"], 13, "order"),
     ] {
         let lab = Lab::deployed(&["--standin-defect", defect]);

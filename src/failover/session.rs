@@ -11,6 +11,7 @@ use super::id::RunId;
 use super::inject::{Injected, inject, verify};
 use super::journal::{Journal, explain};
 use super::load::{Consumer, Producer, watch_self};
+use super::observed::Finish;
 use super::phases::Clock;
 use super::port::{Cloud, Instance, Target};
 use super::preflight;
@@ -187,6 +188,7 @@ impl Session<'_> {
         let back = recovery(
             &round,
             &workers,
+            load.backlog,
             injected.asked_ns,
             seeing.clone(),
             pace.recovery_timeout,
@@ -197,7 +199,7 @@ impl Session<'_> {
         let mut late = seeing.clone();
         let _ = timeout(Duration::from_secs(10), late.wait_for(|seen| seen.verified)).await;
         round.ledger().recovered_at(round.now_ns());
-        let load_end_ns = round.now_ns();
+        let (load_end_ns, waiting) = (round.now_ns(), round.waiting());
         round.advance(Stage::Recovered);
 
         self.watch.doing(&format!("{fault}: emptying the queue"));
@@ -221,6 +223,12 @@ impl Session<'_> {
         if let Some(trouble) = &drained.trouble {
             warnings.push(format!("the depth of {queue} could not be read: {trouble}"));
         }
+        let finish = Finish {
+            load_ns: load_end_ns,
+            waiting,
+            rest_ns: round.now_ns(),
+            left: drained.depth.is_some_and(|depth| depth > 0),
+        };
         round.advance(Stage::End);
         while crew.others.try_join_next().is_some() {}
 
@@ -260,7 +268,8 @@ impl Session<'_> {
                 marks,
                 clock,
                 health,
-                load_end_ns,
+                finish,
+                workers: &workers,
                 load,
                 limits: &self.scenario.limits,
                 warnings,

@@ -84,13 +84,24 @@ impl Lab {
     /// A run during which this busy machine paused the test itself measured nothing and says so: it is made again, twice at most.
     #[track_caller]
     pub fn failover(&self, args: &[&str], code: i32) -> Value {
+        self.failover_while(args, code, |_| ())
+    }
+
+    /// The same, and something is done while it runs.
+    #[track_caller]
+    pub fn failover_while(&self, args: &[&str], code: i32, during: impl Fn(&mut Running)) -> Value {
         let all: Vec<&str> = ["failover-test", "--local", "--output", "json"]
             .iter()
             .chain(args)
             .copied()
             .collect();
+        let once = || {
+            let mut running = self.spawn(&all);
+            during(&mut running);
+            running.wait()
+        };
         for _ in 0..2 {
-            let output = self.spawn(&all).wait();
+            let output = once();
             let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
             let paused = output.status.code() == Some(20) && code != 20 && stood_still(&report);
             if !paused {
@@ -98,7 +109,7 @@ impl Lab {
             }
             println!("once more: this machine paused the run {}", all.join(" "));
         }
-        self.wanted(&all, self.spawn(&all).wait(), code)
+        self.wanted(&all, once(), code)
     }
 
     #[track_caller]
@@ -125,6 +136,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Output {
         let deadline = Instant::now() + LIMIT;
