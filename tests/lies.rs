@@ -119,7 +119,8 @@ fn what_was_settled_shortly_before_the_end_may_come_back() {
         // Those of the check before the load come back too, and are another round's.
         assert!(relay.lies() > 50, "{}", relay.lies());
         let came_back = extra("extra_flagged") + extra("extra_unflagged") + extra("foreign");
-        assert!(came_back >= relay.lies(), "{} lies, {tally}", relay.lies());
+        // The round may end before a consumer reads the copy behind its last message.
+        assert!(came_back + 2 >= relay.lies(), "{} lies, {tally}", relay.lies());
         assert_eq!(extra("extra_unexplained"), 0, "{tally}");
     }
 }
