@@ -191,6 +191,33 @@ fn a_consumer_that_goes_gives_back_what_it_did_not_accept() {
     );
 }
 
+/// Consumers that want nothing more do not change the order in which another one gets the rest.
+#[test]
+fn a_consumer_without_credit_disturbs_no_order() {
+    let host = Host::serving();
+    let producer = Client::connect(&host, "producer").unwrap();
+    let put = |round: u32| {
+        let ids: Vec<String> = (0..3000).map(|n| format!("{round}:{n}")).collect();
+        let puts: Vec<Put> = ids.iter().map(|id| Put::persistent(id)).collect();
+        assert_eq!(producer.put(QUEUE, &puts).unwrap(), ids);
+        ids
+    };
+    put(0);
+    let full = |n: usize| {
+        let client = Client::connect(&host, &format!("full{n}")).unwrap();
+        client.hold(QUEUE, 500).unwrap();
+        client
+    };
+    let _full: Vec<Client> = (0..6).map(full).collect();
+    let hungry = Client::connect(&host, "hungry").unwrap();
+    for round in 1..8 {
+        let ids = put(round);
+        let got = hungry.get(QUEUE, ids.len()).unwrap();
+        let late = got.iter().map(|got| &got.id).zip(&ids).find(|(got, id)| got != id);
+        assert_eq!(late, None);
+    }
+}
+
 #[test]
 fn refused_messages_and_a_full_queue() {
     let host = Host::serving();

@@ -92,7 +92,7 @@ pub struct Test {
     /// Most acknowledged messages that may be lost
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Limits")]
     pub max_rpo: u64,
-    /// Which duplicates pass: allow, explained (flagged, or after a lost connection), none
+    /// Which duplicates pass: allow, explained (by a lost connection that had the message), none
     #[arg(long, value_name = "POLICY", default_value = "explained", help_heading = "Limits")]
     pub duplicates: Duplicates,
     /// Messages of one producer may overtake each other

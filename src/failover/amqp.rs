@@ -5,6 +5,7 @@
 //! `queue`, since without it the address is a topic; the durable flag in the header, since without it a message is not persistent.
 
 use super::client::{BoxFuture, ClientError, Delivery, Driver, GetLink, Lost, Put, PutEvent, PutLink};
+use super::heard::{Heard, Listening};
 use super::ledger::Outcome;
 use super::tls::{self, Tls};
 use fe2o3_amqp::connection::{ConnectionHandle, OpenError};
@@ -62,7 +63,7 @@ pub struct Amqp10 {
     tls: Option<Tls>,
 }
 
-type Opened = (ConnectionHandle<()>, SessionHandle<()>);
+type Opened = (ConnectionHandle<()>, SessionHandle<()>, Heard);
 
 impl Amqp10 {
     /// A client of one endpoint and user.
@@ -116,6 +117,7 @@ impl Amqp10 {
             socket
                 .set_tcp_keepalive(&keepalive)
                 .map_err(|error| self.unreachable(error))?;
+            let (stream, heard) = Listening::to(stream);
             // The stream is made here, so the library is to make nothing of the scheme.
             let builder = Connection::builder()
                 .container_id(client)
@@ -151,7 +153,7 @@ impl Amqp10 {
             let session = Session::begin(&mut connection)
                 .await
                 .map_err(|error| self.unreachable(error))?;
-            Ok((connection, session))
+            Ok((connection, session, heard))
         };
         tokio::time::timeout(self.times.connect, open)
             .await
@@ -186,7 +188,7 @@ impl Driver for Amqp10 {
 
     fn producer(&self, client: String, queue: String) -> BoxFuture<'_, Result<PutLink, ClientError>> {
         Box::pin(async move {
-            let (connection, mut session) = self.open(&client).await?;
+            let (connection, mut session, heard) = self.open(&client).await?;
             let target = Target::builder()
                 .address(queue.clone())
                 .durable(TerminusDurability::UnsettledState)
@@ -196,14 +198,15 @@ impl Driver for Amqp10 {
             let sender = self.attach(&queue, sender.attach(&mut session)).await?;
             let (put, puts) = mpsc::channel(1);
             let (event, events) = mpsc::unbounded_channel();
-            tokio::spawn(produce(connection, session, sender, puts, event, self.times.operation));
+            let operation = self.times.operation;
+            tokio::spawn(produce((connection, session, heard), sender, puts, event, operation));
             Ok(PutLink { puts: put, events })
         })
     }
 
     fn consumer(&self, client: String, queue: String) -> BoxFuture<'_, Result<GetLink, ClientError>> {
         Box::pin(async move {
-            let (connection, mut session) = self.open(&client).await?;
+            let (connection, mut session, heard) = self.open(&client).await?;
             let source = Source::builder()
                 .address(queue.clone())
                 .capabilities(vec![Symbol::from("queue")])
@@ -229,6 +232,7 @@ impl Driver for Amqp10 {
                     let _ = gone.send(Lost {
                         cause,
                         at: Instant::now(),
+                        heard: heard.at(),
                     });
                 }
             });
@@ -245,8 +249,7 @@ impl Driver for Amqp10 {
 
 /// Owns a producer's connection until it dies or the link is dropped.
 async fn produce(
-    mut connection: ConnectionHandle<()>,
-    mut session: SessionHandle<()>,
+    (mut connection, mut session, heard): Opened,
     mut sender: Sender,
     mut puts: mpsc::Receiver<Put>,
     events: mpsc::UnboundedSender<PutEvent>,
@@ -304,7 +307,8 @@ async fn produce(
             at,
         });
     }
-    let _ = events.send(PutEvent::Lost(Lost { cause, at }));
+    let heard = heard.at();
+    let _ = events.send(PutEvent::Lost(Lost { cause, at, heard }));
 }
 
 fn message(put: Put) -> Message<fe2o3_amqp_types::messaging::Data> {

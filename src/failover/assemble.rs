@@ -2,15 +2,17 @@
 
 use super::account::{Account, Drain};
 use super::depth::AtRest;
-use super::gap::{self, End, Outage, Worker, percentile};
+use super::gap::{self, Outage, Worker, percentile};
 use super::inject::{Injected, Seen};
 use super::ledger::Ledger;
+use super::observed::Finish;
 use super::pack::State;
 use super::phases::{Clock, phases};
 use super::recovery::is_connected;
 use super::report::{Entry, FaultRecord, Host, Latency, Rto, Run, Stall};
 use super::round::{Noticed, Round, nanos};
 use super::scenario::{Fault, Limits, Load};
+use super::unsent::Unsent;
 use super::verdict::{Evidence, judge};
 use crate::model::agent::{AgentStatus, Mark, mark};
 use std::time::Duration;
@@ -39,8 +41,8 @@ pub(super) struct Remains<'a> {
     pub marks: Vec<Mark>,
     pub clock: Clock,
     pub health: Vec<(u64, usize)>,
-    /// When the producers were told to stop.
-    pub load_end_ns: u64,
+    pub finish: Finish,
+    pub workers: &'a [Worker],
     pub load: &'a Load,
     pub limits: &'a Limits,
     pub warnings: Vec<String>,
@@ -61,6 +63,7 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
     let Remains {
         injected, load, clock, ..
     } = &remains;
+    let ends = remains.finish.ends(round);
     let ledger = round.ledger();
     let account = Account::of(&ledger, remains.drain);
     let asked_ns = injected.asked_ns;
@@ -76,24 +79,13 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
         asked_ns,
         at_ns,
     };
-    let producers = load.producers + load.non_persistent_producers;
     let cuts: Vec<(Worker, u64)> = round
         .notes()
         .iter()
         .filter(|note| matches!(note.what, Noticed::Lost(_)))
         .map(|note| (note.worker, note.at_ns))
         .collect();
-    let mut outages = gap::outages(
-        &ledger,
-        producers,
-        load.consumers,
-        &cuts,
-        asked_ns,
-        End {
-            ns: remains.load_end_ns,
-            served: remains.served,
-        },
-    );
+    let mut outages = gap::outages(&ledger, remains.workers, &cuts, asked_ns, ends);
     // A consumer that is connected and gets nothing because others take everything is not out of service.
     let others = outages
         .iter()
@@ -124,12 +116,13 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
     let backlog_at_fault = first_loss.as_ref().map_or_else(|| round.waiting(), |note| note.waiting);
     let stalls = round.stalls();
     let stalled_ns = worst.map_or(0, |worst| {
-        let end = worst.first_ok_ns.unwrap_or(remains.load_end_ns);
+        let end = worst.last_ok_ns + worst.gap_ns;
         stalls
             .iter()
             .map(|stall| stall.to_ns.min(end).saturating_sub(stall.from_ns.max(worst.last_ok_ns)))
             .sum()
     });
+    let unsent = Unsent::of(&account, &outages, &stalls, load.rate);
     let judgement = judge(
         &Evidence {
             account: &account,
@@ -139,7 +132,7 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
             served: remains.served,
             backlog_at_fault,
             acked_last_second,
-            consumers: load.consumers,
+            unsent,
             stalled_ns,
         },
         remains.limits,
@@ -170,7 +163,7 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
                 .unwrap_or_default(),
         }),
         end_to_end_ns: end_to_end(&ledger, worst.as_ref(), at_ns),
-        to_full_ns: to_full(&ledger, load, asked_ns, at_ns, recovered_ns, remains.load_end_ns),
+        to_full_ns: to_full(&ledger, load, asked_ns, at_ns, recovered_ns, remains.finish.load_ns),
         latency: latencies(&ledger, asked_ns, recovered_ns, slot_ns),
         stalls: stalls
             .iter()

@@ -120,6 +120,8 @@ pub struct Lost {
     pub cause: String,
     /// When it was noticed.
     pub at: Instant,
+    /// When the broker was last heard on it: it ended after that, perhaps long before it was noticed.
+    pub heard: Instant,
 }
 
 /// A way to speak to a broker.

@@ -90,20 +90,43 @@ pub struct Tally {
     pub foreign: u64,
     /// Changed on the way.
     pub corrupt: u64,
-    /// Receipts beyond the first that the broker flagged as redelivered.
+    /// Receipts beyond the first, flagged as redelivered, that a lost connection explains: it had the message, not yet settled or settled
+    /// less than 5 s before its end.
     pub extra_flagged: u64,
-    /// Receipts beyond the first without a flag, after some consumer's connection was lost.
+    /// Receipts beyond the first, without a flag, that a lost connection explains.
     pub extra_unflagged: u64,
-    /// Receipts beyond the first that nothing explains: no flag, and no consumer had lost its connection yet.
+    /// Receipts beyond the first that nothing explains, flagged or not: the connection that had the message was alive, or the message was
+    /// settled on it long before its end.
     pub extra_unexplained: u64,
-    /// First receipts that came after a later message of the same producer connection, on one consumer connection.
+    /// First receipts that came after a later message of the same producer connection, on one consumer connection, with nothing that
+    /// explains it.
     pub reordered: u64,
+    /// First receipts that came after a later message in the same way, and are not judged: flagged as redelivered, or another consumer's
+    /// connection ended since the later one came.
+    #[serde(default)]
+    pub order_not_judged: u64,
     /// First receipts out of order only across a reconnect, or flagged as redelivered.
     pub reordered_across_reconnect: u64,
     /// Largest distance of a reordered message.
     pub max_displacement: u64,
     /// First receipts of persistent producers whose durable flag had got lost.
     pub not_durable: u64,
+}
+
+impl Tally {
+    /// Receipts beyond the first that a lost connection explains, flagged as redelivered or not.
+    pub(super) fn explained(&mut self, flagged: bool) -> &mut u64 {
+        match flagged {
+            true => &mut self.extra_flagged,
+            false => &mut self.extra_unflagged,
+        }
+    }
+
+    /// All receipts beyond the first.
+    #[must_use]
+    pub fn extra(&self) -> u64 {
+        self.extra_flagged + self.extra_unflagged + self.extra_unexplained
+    }
 }
 
 /// A delivery as a driver hands it over, before it is settled.

@@ -69,25 +69,37 @@ impl Outage {
     }
 }
 
-/// Where and how the observation ended.
+/// Where and how the observation of a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
     /// When.
     pub ns: u64,
-    /// Whether everybody was served by then. If so, the pause from the last success to the end is none; if not, it is a gap like any other.
-    pub served: bool,
+    /// What the pause from its last success to there is.
+    pub then: Then,
+}
+
+/// What the end of an observation makes of the pause before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing was due any more: no gap.
+    Idle,
+    /// Workers of its kind were served then: a gap that ended there, for one that was served after the fault at all.
+    Served,
+    /// It waited for something: a gap that is still open.
+    Waiting,
 }
 
 /// The outage of one worker: the longest gap between successes that reaches into the time from the fault to the end.
 ///
-/// `successes` are sorted; `cuts` are the times at which the worker lost its connection. An empty list of successes is one
-/// gap from the fault to the end. A gap in which the connection was lost needs no further sign that it is no usual pause.
+/// An outage is open until a success after it. `successes` are sorted; `cuts` are the times at which the worker lost its connection. An
+/// empty list of successes is one gap from the fault to the end. A gap in which the connection was lost needs no further sign that it
+/// is no usual pause.
 #[must_use]
 pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, end: End) -> Outage {
     let end_ns = end.ns;
     let before = successes.partition_point(|&at| at < fault_ns);
     let usual_ns = usual_gap(&successes[..before]);
-    let unexplained_ns = MIN_OUTAGE_NS.max(TIMES_USUAL.saturating_mul(usual_ns));
+    let unexplained_ns = unexplained(usual_ns);
     let limit = |from: u64, to: u64| {
         let cut = cuts.iter().any(|&at| at >= fault_ns && (from..=to).contains(&at));
         if cut { usual_ns } else { unexplained_ns }
@@ -96,15 +108,19 @@ pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, en
     let mut longest = (start, None, 0, unexplained_ns);
     let (mut total_ns, mut gaps, mut down_at_end) = (0, 0, false);
     let mut last = start;
-    let after = successes[before..].iter().copied().take_while(|&at| at <= end_ns);
+    let after = successes[before..].partition_point(|&at| at <= end_ns);
+    let after = &successes[before..before + after];
+    let closed = end.then == Then::Served && !after.is_empty();
     for (from, to) in after
+        .iter()
+        .copied()
         .map(Some)
-        .chain([None])
+        .chain([closed.then_some(end_ns)])
         .map(|to| (std::mem::replace(&mut last, to.unwrap_or(end_ns)), to))
     {
         let gap = to.unwrap_or(end_ns).saturating_sub(from);
         let threshold_ns = limit(from, to.unwrap_or(end_ns));
-        if to.is_none() && (gap <= threshold_ns || end.served && longest.1.is_some()) {
+        if to.is_none() && (gap <= threshold_ns || end.then == Then::Idle && longest.1.is_some()) {
             continue;
         }
         if gap > threshold_ns {
@@ -146,21 +162,40 @@ pub fn percentile(sorted: &[u64], share: f64) -> Option<u64> {
 }
 
 /// The outages of all workers of a round: producers by their acknowledgements, consumers by their first receipts;
-/// `cuts` says who lost its connection when.
+/// `cuts` says who lost its connection when, `end` where each worker's observation ends.
 #[must_use]
 pub fn outages(
     ledger: &Ledger,
-    producers: u32,
-    consumers: u32,
+    workers: &[Worker],
     cuts: &[(Worker, u64)],
     fault_ns: u64,
-    end: End,
+    end: impl Fn(Worker) -> End,
 ) -> Vec<Outage> {
-    let mut successes: BTreeMap<Worker, Vec<u64>> = (0..producers)
-        .map(Worker::Producer)
-        .chain((0..consumers).map(Worker::Consumer))
-        .map(|worker| (worker, Vec::new()))
-        .collect();
+    successes(ledger, workers)
+        .into_iter()
+        .map(|(worker, times)| {
+            let cuts: Vec<u64> = cuts.iter().filter(|cut| cut.0 == worker).map(|cut| cut.1).collect();
+            outage(worker, &times, &cuts, fault_ns, end(worker))
+        })
+        .collect()
+}
+
+/// How long each worker may go without success before that is no usual pause, by its successes before the fault.
+pub(super) fn patience(ledger: &Ledger, workers: &[Worker], fault_ns: u64) -> BTreeMap<Worker, u64> {
+    let limit = |times: Vec<u64>| unexplained(usual_gap(&times[..times.partition_point(|&at| at < fault_ns)]));
+    successes(ledger, workers)
+        .into_iter()
+        .map(|(worker, times)| (worker, limit(times)))
+        .collect()
+}
+
+fn unexplained(usual_ns: u64) -> u64 {
+    MIN_OUTAGE_NS.max(TIMES_USUAL.saturating_mul(usual_ns))
+}
+
+/// Sorted times of successes: acknowledgements of producers, first receipts of consumers.
+fn successes(ledger: &Ledger, workers: &[Worker]) -> BTreeMap<Worker, Vec<u64>> {
+    let mut successes: BTreeMap<Worker, Vec<u64>> = workers.iter().map(|worker| (*worker, Vec::new())).collect();
     let acks = ledger
         .puts()
         .filter(|put| put.state == State::Acked)
@@ -174,14 +209,8 @@ pub fn outages(
             times.push(at);
         }
     }
+    successes.values_mut().for_each(|times| times.sort_unstable());
     successes
-        .into_iter()
-        .map(|(worker, mut times)| {
-            times.sort_unstable();
-            let cuts: Vec<u64> = cuts.iter().filter(|cut| cut.0 == worker).map(|cut| cut.1).collect();
-            outage(worker, &times, &cuts, fault_ns, end)
-        })
-        .collect()
 }
 
 /// The outage of the service: the worst worker's, one that never came back before one that did.
@@ -227,7 +256,10 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn until(ns: u64) -> End {
-        End { ns, served: false }
+        End {
+            ns,
+            then: Then::Waiting,
+        }
     }
 
     fn every(step: u64, from: u64, to: u64) -> Vec<u64> {
@@ -285,34 +317,23 @@ mod tests {
         assert_eq!((cut.gap_ns, cut.counts(), cut.gaps), (300 * MS, true, 1));
     }
 
-    /// Everybody was served, and then the load was stopped: a hiccup at the very end is no outage without an end.
+    /// A pause up to the end is an outage while something is due, however good the service was before.
     #[test]
     fn the_last_pause_counts_only_while_somebody_waits() {
         let mut times = every(5 * MS, 0, 1000 * MS);
         times.push(2000 * MS);
-        let at = |served| {
-            outage(
-                Worker::Producer(0),
-                &times,
-                &[],
-                1500 * MS,
-                End { ns: 4000 * MS, served },
-            )
+        let at = |times: &[u64], then| {
+            let end = End { ns: 4000 * MS, then };
+            let got = outage(Worker::Producer(0), times, &[], 1500 * MS, end);
+            (got.gap_ns / MS, got.first_ok_ns.map(|at| at / MS), got.recovered())
         };
-        assert_eq!((at(true).gap_ns, at(true).recovered()), (1005 * MS, true));
-        assert_eq!((at(false).gap_ns, at(false).recovered()), (2000 * MS, false));
-        // Without a success there is nothing but the pause.
-        let none = outage(
-            Worker::Producer(0),
-            &[0],
-            &[],
-            1500 * MS,
-            End {
-                ns: 4000 * MS,
-                served: true,
-            },
-        );
-        assert_eq!((none.gap_ns, none.recovered()), (4000 * MS, false));
+        assert_eq!(at(&times, Then::Idle), (1005, Some(2000), true));
+        assert_eq!(at(&times, Then::Served), (2000, Some(4000), true));
+        assert_eq!(at(&times, Then::Waiting), (2000, None, false));
+        // Without a success there is nothing but the pause, and what others got does not end it.
+        for then in [Then::Idle, Then::Served, Then::Waiting] {
+            assert_eq!(at(&[0], then), (4000, None, false), "{then:?}");
+        }
     }
 
     proptest! {

@@ -4,7 +4,10 @@
 
 pub use super::entry::{Arrival, Outcome, PutRecord, Receipt, Received, Tally};
 use super::id::{BadBody, Header, MessageId, RunId};
+use super::lane::{Lanes, Order};
+use super::link::{Link, Pauses};
 use super::pack::{Packed, State};
+use super::repeat::{Ground, Repeats};
 use std::collections::{HashMap, VecDeque};
 
 /// Anomalies kept in full; more are only counted.
@@ -33,11 +36,12 @@ pub struct Ledger {
     keep_ns: u64,
     fault_ns: Option<u64>,
     recovered_ns: Option<u64>,
-    highest: HashMap<(u32, u32, u32, u32), u64>,
+    lanes: Lanes,
+    repeats: Repeats,
+    pauses: Pauses,
     highest_ever: HashMap<(u32, u32), u64>,
     acked: u64,
     received: u64,
-    reconnected: bool,
 }
 
 impl Ledger {
@@ -62,11 +66,12 @@ impl Ledger {
             keep_ns,
             fault_ns: None,
             recovered_ns: None,
-            highest: HashMap::new(),
+            lanes: Lanes::default(),
+            repeats: Repeats::default(),
+            pauses: Pauses::default(),
             highest_ever: HashMap::new(),
             acked: 0,
             received: 0,
-            reconnected: false,
         }
     }
 
@@ -152,18 +157,47 @@ impl Ledger {
         self.trim(at_ns);
     }
 
-    /// The connection of a producer is gone: what has no outcome stays unknown.
-    pub fn abandon(&mut self, producer: u32, at_ns: u64) {
-        let mut left: Vec<MessageId> = self.open.keys().filter(|id| id.producer == producer).copied().collect();
-        left.sort_unstable();
-        for id in left {
-            self.outcome(id, Outcome::Unknown, at_ns);
-        }
+    /// Due time of the first attempt without an outcome that was due after `since_ns`.
+    #[must_use]
+    pub fn first_open_ns(&self, producer: u32, since_ns: u64) -> Option<u64> {
+        let open = self.open.values().filter(|put| put.id.producer == producer);
+        open.map(|put| put.due_ns).filter(|&due| due > since_ns).min()
     }
 
-    /// A consumer has a message. Call it before the message is accepted: an accepted message that was not written down would look lost.
+    /// The connection of a producer is gone: what has no outcome stays unknown. Returns how many those are.
+    pub fn abandon(&mut self, producer: u32, at_ns: u64) -> usize {
+        let mut left: Vec<MessageId> = self.open.keys().filter(|id| id.producer == producer).copied().collect();
+        left.sort_unstable();
+        for id in &left {
+            self.outcome(*id, Outcome::Unknown, at_ns);
+        }
+        left.len()
+    }
+
+    /// A consumer has a connection.
+    pub fn opened(&mut self, link: Link) {
+        self.lanes.open(link);
+    }
+
+    /// The connection of a consumer is gone; the broker was last heard on it at `heard_ns`.
+    pub fn ended(&mut self, link: Link, heard_ns: u64) {
+        for flagged in self.repeats.end(link, heard_ns, &self.pauses) {
+            self.tally.extra_unexplained -= 1;
+            *self.tally.explained(flagged) += 1;
+        }
+        let not_judged = self.lanes.end(link, heard_ns, &self.pauses);
+        self.tally.reordered -= not_judged;
+        self.tally.order_not_judged += not_judged;
+    }
+
+    /// This process did not run for a time, so that it could neither hear nor settle anything.
+    pub fn paused(&mut self, from_ns: u64, to_ns: u64) {
+        self.pauses.add(from_ns, to_ns);
+    }
+
+    /// A consumer has a message. Call it right before the message is accepted: an accepted message that was not written down would look
+    /// lost.
     pub fn receive(&mut self, arrival: &Arrival<'_>) -> Received {
-        self.reconnected |= arrival.connection > 1;
         let header = match Header::read(arrival.body) {
             Err(BadBody::NotOurs) => {
                 self.tally.foreign += 1;
@@ -208,11 +242,16 @@ impl Ledger {
             self.repeated.push(receipt);
         }
         self.trim(arrival.at_ns);
+        let link = Link {
+            consumer: arrival.consumer,
+            connection: arrival.connection,
+        };
+        let flagged = arrival.redelivered;
+        let ground = (self.repeats).deliver(id, link, arrival.at_ns, !first, flagged, &self.pauses);
         if !first {
-            match (arrival.redelivered, self.reconnected) {
-                (true, _) => self.tally.extra_flagged += 1,
-                (false, true) => self.tally.extra_unflagged += 1,
-                (false, false) => self.tally.extra_unexplained += 1,
+            match ground {
+                Ground::LostConnection => *self.tally.explained(flagged) += 1,
+                Ground::None => self.tally.extra_unexplained += 1,
             }
             return Received::Again(id);
         }
@@ -237,31 +276,38 @@ impl Ledger {
         self.books.iter().map(|book| book.ids.bytes()).sum()
     }
 
-    /// Bytes of memory for the records of the window and the anomalies.
+    /// Bytes of memory for the records of the window, the anomalies, and what may come again.
     #[must_use]
     pub fn window_bytes(&self) -> usize {
         (self.puts.capacity() + self.anomalies.capacity() + self.open.capacity()) * size_of::<PutRecord>()
             + (self.receipts.capacity() + self.repeated.capacity()) * size_of::<Receipt>()
+            + self.repeats.bytes()
     }
 
     fn judge_order(&mut self, header: &Header, arrival: &Arrival<'_>) {
         let id = header.id;
-        let lane = (arrival.consumer, arrival.connection, id.producer, header.connection);
-        let highest = self.highest.entry(lane).or_insert(id.seq);
-        let behind = highest.saturating_sub(id.seq);
-        *highest = (*highest).max(id.seq);
+        let link = Link {
+            consumer: arrival.consumer,
+            connection: arrival.connection,
+        };
+        let lane = (id.producer, header.connection);
+        let order = (self.lanes).receive(link, lane, id.seq, arrival.redelivered, arrival.at_ns);
         let ever = self
             .highest_ever
             .entry((arrival.consumer, id.producer))
             .or_insert(id.seq);
         let behind_ever = ever.saturating_sub(id.seq);
         *ever = (*ever).max(id.seq);
-        if behind > 0 && !arrival.redelivered {
-            self.tally.reordered += 1;
-            self.tally.max_displacement = self.tally.max_displacement.max(behind);
-        } else if behind_ever > 0 {
-            self.tally.reordered_across_reconnect += 1;
+        match order {
+            Order::Late(behind) => {
+                self.tally.reordered += 1;
+                self.tally.max_displacement = self.tally.max_displacement.max(behind);
+                return;
+            }
+            Order::NotJudged => self.tally.order_not_judged += 1,
+            Order::Kept => {}
         }
+        self.tally.reordered_across_reconnect += u64::from(behind_ever > 0);
     }
 
     fn keeps(&self, at_ns: u64) -> bool {
@@ -294,100 +340,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: u64 = 1_000_000_000;
-
-    #[test]
-    fn ids_take_at_most_two_bytes_and_records_only_the_window() {
-        let run = RunId(1);
-        let mut ledger = Ledger::new(run, &[true], SECOND);
-        let messages = 200_000u64;
-        for seq in 0..messages {
-            let (id, now) = (MessageId { producer: 0, seq }, seq * 1_000_000);
-            ledger.sent(id, 1, now, now);
-            ledger.outcome(id, Outcome::Acked, now + 1000);
-            let body = Header {
-                run,
-                id,
-                connection: 1,
-                sent_ns: now,
-            }
-            .body(0);
-            let arrival = Arrival {
-                consumer: 0,
-                connection: 1,
-                body: &body,
-                redelivered: false,
-                durable: true,
-                at_ns: now + 2000,
-            };
-            assert_eq!(ledger.receive(&arrival), Received::First(id));
-        }
-        assert!(ledger.id_bytes() as u64 <= messages * 2, "{} bytes", ledger.id_bytes());
-        assert!(ledger.puts().count() <= 1001 && ledger.receipts().count() <= 1001);
-        // A window of 1000 messages: records take their room in doublings, never in proportion to the run.
-        assert!(ledger.window_bytes() < 4096 * 120, "{} bytes", ledger.window_bytes());
-        assert_eq!((ledger.acked(), ledger.received()), (messages, messages));
-    }
-
-    #[test]
-    fn the_window_stays_around_the_fault() {
-        let mut ledger = Ledger::new(RunId(1), &[true], 2 * SECOND);
-        for seq in 0..100u64 {
-            let now = seq * SECOND;
-            if seq == 50 {
-                ledger.fault_at(now);
-            }
-            if seq == 60 {
-                ledger.recovered_at(now);
-            }
-            let id = MessageId { producer: 0, seq };
-            ledger.sent(id, 1, now, now);
-            let outcome = if seq % 10 == 0 { Outcome::Failed } else { Outcome::Acked };
-            ledger.outcome(id, outcome, now);
-        }
-        let mut kept: Vec<u64> = ledger.puts().map(|put| put.id.seq).collect();
-        kept.sort_unstable();
-        let expected: Vec<u64> = (0..100)
-            .filter(|seq| (48..=62).contains(seq) || seq % 10 == 0)
-            .collect();
-        assert_eq!(kept, expected);
-    }
-
-    #[test]
-    fn order_is_judged_within_connections() {
-        let run = RunId(9);
-        let mut ledger = Ledger::new(run, &[true], SECOND);
-        for seq in 0..10 {
-            ledger.sent(MessageId { producer: 0, seq }, 1, 0, 0);
-        }
-        let mut got = |seq, connection, redelivered| {
-            let body = Header {
-                run,
-                id: MessageId { producer: 0, seq },
-                connection: 1,
-                sent_ns: 0,
-            }
-            .body(0);
-            ledger.receive(&Arrival {
-                consumer: 0,
-                connection,
-                body: &body,
-                redelivered,
-                durable: true,
-                at_ns: 0,
-            });
-        };
-        got(0, 1, false);
-        got(5, 1, false);
-        got(2, 1, false); // behind by 3 on the same connection
-        got(3, 2, false); // behind only across the reconnect
-        got(6, 2, false);
-        got(4, 2, true); // a redelivery may come late
-        assert_eq!(ledger.tally().reordered, 1);
-        assert_eq!(ledger.tally().max_displacement, 3);
-        assert_eq!(ledger.tally().reordered_across_reconnect, 2);
-    }
-}
+mod tests;

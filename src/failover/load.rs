@@ -4,6 +4,7 @@ use super::client::{ClientError, Delivery, Driver, GetLink, Lost, Put, PutEvent,
 use super::gap::Worker;
 use super::id::MessageId;
 use super::ledger::Outcome;
+use super::link::Link;
 use super::round::{Noticed, Round, Stage};
 use rand::RngExt as _;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ pub(super) const RETRY: Duration = Duration::from_millis(100);
 /// A slot that could not be used for this long is given up: nothing is caught up, since that would be another load.
 const LATE: Duration = Duration::from_millis(50);
 
-/// How long a producer that stops waits for the answers that are on their way.
+/// How long a producer that stops waits for the answers that are on their way, and goes on when it is not served.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
 /// Beat of the ticker, and the gap from which on this process is said to have stood still.
@@ -54,18 +55,28 @@ pub struct Consumer {
 
 impl Producer {
     /// Puts on the beat until the stage is [`Stage::Rest`]; then waits for the last answers.
+    ///
+    /// One that is not served by then goes on for a while until it is, so that its outage has an end.
     pub async fn work(self, round: Arc<Round>, driver: Arc<dyn Driver>) {
         let worker = Worker::Producer(self.number);
         let mut stages = round.stages();
         let mut beat = Beat::new(Instant::now(), self.rate);
         let mut connection = 0;
-        while *stages.borrow_and_update() < Stage::Rest {
+        let mut stop_at = None;
+        loop {
+            if *stages.borrow_and_update() >= Stage::Rest {
+                let stop_at = *stop_at.get_or_insert_with(|| Instant::now() + LAST_ANSWERS);
+                if round.unserved_ns(worker).is_none() || Instant::now() >= stop_at {
+                    break;
+                }
+            }
             let client = client_name(&round, "p", self.number, connection + 1);
             match driver.producer(client, self.queue.clone()).await {
                 Ok(link) => {
                     connection += 1;
                     round.note(worker, round.now_ns(), Noticed::Connected);
-                    let lost = self.put_on(link, connection, &round, &mut stages, &mut beat).await;
+                    let work = self.put_on(link, connection, &round, &mut stages, &mut beat, &mut stop_at);
+                    let lost = work.await;
                     round.abandon(self.number);
                     if let Some(lost) = lost {
                         round.note(worker, round.ns(lost.at), Noticed::Lost(lost.cause));
@@ -86,14 +97,16 @@ impl Producer {
         round: &Arc<Round>,
         stages: &mut watch::Receiver<Stage>,
         beat: &mut Beat,
+        stop_at: &mut Option<Instant>,
     ) -> Option<Lost> {
         let mut open = 0usize;
-        let mut stop_at = None;
         loop {
             let stopping = stop_at.is_some();
-            if stopping && open == 0 {
+            if stopping && open == 0 && round.unserved_ns(Worker::Producer(self.number)).is_none() {
                 return None;
             }
+            // Once stopping, only as a question whether it is served.
+            let room = if stopping { 1 } else { self.window };
             tokio::select! {
                 biased;
                 event = link.events.recv() => match event {
@@ -102,17 +115,19 @@ impl Producer {
                         round.outcome(id, outcome, at);
                     }
                     Some(PutEvent::Lost(lost)) => return Some(lost),
-                    None => return Some(Lost { cause: "the driver ended".into(), at: Instant::now() }),
+                    None => return Some(driver_ended()),
                 },
-                () = until(stop_at), if stopping => return None,
+                () = until(*stop_at), if stopping => return None,
                 _ = stages.changed(), if !stopping => {
                     if *stages.borrow() >= Stage::Rest {
-                        stop_at = Some(Instant::now() + LAST_ANSWERS);
+                        *stop_at = Some(Instant::now() + LAST_ANSWERS);
+                        // Those of a full window came due all the same.
+                        self.give_up_slots(round, beat, LATE);
                     }
                 }
-                () = sleep_until(beat.due().into()), if !stopping && open < self.window => {
+                () = sleep_until(beat.due().into()), if open < room => {
                     self.give_up_slots(round, beat, LATE);
-                    while open < self.window && beat.due() <= Instant::now() {
+                    while open < room && beat.due() <= Instant::now() {
                         let (seq, due) = beat.take();
                         let id = MessageId { producer: self.number, seq };
                         let body = round.attempt(id, connection, round.ns(due), self.size);
@@ -133,11 +148,12 @@ impl Producer {
     fn give_up_slots(&self, round: &Round, beat: &mut Beat, late: Duration) {
         let now = Instant::now();
         while beat.due() + late < now {
-            let (seq, _) = beat.take();
-            round.ledger().missed(MessageId {
+            let (seq, due) = beat.take();
+            let id = MessageId {
                 producer: self.number,
                 seq,
-            });
+            };
+            round.missed(id, due);
         }
     }
 }
@@ -159,11 +175,15 @@ impl Consumer {
             match driver.consumer(client, self.queue.clone()).await {
                 Ok(link) => {
                     connection += 1;
-                    round.note(worker, round.now_ns(), Noticed::Connected);
+                    let opened = Link {
+                        consumer: self.number,
+                        connection,
+                    };
+                    round.connected(opened);
                     if let Some(lost) = self.get_on(link, connection, &round, &mut stages, freed).await {
                         // From here on the backlog is to be had: what waits is what a fault can lose.
                         freed |= round.stage() >= Stage::Fault;
-                        round.note(worker, round.ns(lost.at), Noticed::Lost(lost.cause));
+                        round.lost(opened, lost);
                     }
                 }
                 Err(error) => pause(&round, worker, &error, &mut stages).await,
@@ -203,7 +223,7 @@ impl Consumer {
             }
             tokio::select! {
                 biased;
-                lost = &mut link.lost => return Some(lost.unwrap_or_else(|_| Lost { cause: "the driver ended".into(), at: Instant::now() })),
+                lost = &mut link.lost => return Some(lost.unwrap_or_else(|_| driver_ended())),
                 _ = stages.changed() => {}
                 Ok(()) = link.spent.changed(), if still => {}
                 () = sleep(Duration::from_millis(1)), if ready.is_some() => {}
@@ -214,6 +234,15 @@ impl Consumer {
                 },
             }
         }
+    }
+}
+
+fn driver_ended() -> Lost {
+    let at = Instant::now();
+    Lost {
+        cause: "the driver ended".into(),
+        at,
+        heard: at,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Watches the workers from the fault on: did anybody notice, and is everybody served again?
 
-use super::gap::Worker;
+use super::gap::{self, Worker};
 use super::inject::Seen;
 use super::port::{Cloud, Target};
 use super::round::{Note, Noticed, Round};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -26,24 +27,28 @@ pub(super) enum Recovery {
     NoEffect,
 }
 
-/// Waits until everybody is served again and stays so for `settle`, at most until `limit` after the fault.
+/// Waits until everybody is served again and stays so for `settle`, at most until `limit` after the fault, or after the last time at
+/// which somebody was not served any more; a service that comes and goes is not waited for for ever.
 pub(super) async fn recovery(
     round: &Round,
     workers: &[Worker],
+    backlog: u64,
     asked_ns: u64,
     seen: watch::Receiver<Seen>,
     limit: Duration,
     settle: Duration,
 ) -> Recovery {
     let since = |from_ns: u64| Duration::from_nanos(round.now_ns().saturating_sub(from_ns));
+    let usual = gap::patience(&round.ledger(), workers, asked_ns);
     let mut back_at: Option<u64> = None;
+    let mut down_ns = asked_ns;
     loop {
         let noticed = disturbed(round, asked_ns);
-        let served = !noticed.is_empty() && all_served(round, workers, asked_ns);
+        let served = !noticed.is_empty() && all_served(round, &usual, backlog, asked_ns);
         match (served, back_at) {
             (true, None) => back_at = Some(round.now_ns()),
             (true, Some(at)) if since(at) >= settle => return Recovery::Back,
-            (false, Some(_)) => back_at = None,
+            (false, Some(_)) => (back_at, down_ns) = (None, round.now_ns()),
             _ => {}
         }
         let patience = if seen.borrow().verified || !noticed.is_empty() {
@@ -51,7 +56,8 @@ pub(super) async fn recovery(
         } else {
             limit.min(UNSEEN)
         };
-        if back_at.is_none() && since(asked_ns) > patience {
+        let flaps = since(asked_ns) > (patience + settle).saturating_mul(3);
+        if back_at.is_none() && (since(down_ns) > patience || flaps) {
             return if noticed.is_empty() {
                 Recovery::NoEffect
             } else {
@@ -75,19 +81,30 @@ pub(super) fn disturbed(round: &Round, asked_ns: u64) -> Vec<Worker> {
     workers
 }
 
-/// Every producer succeeded on its present connection; every consumer has one, and succeeded unless others took all there was.
-fn all_served(round: &Round, workers: &[Worker], asked_ns: u64) -> bool {
+/// Every producer succeeded on its present connection; every consumer has one, and succeeded unless others took all there was. And
+/// nobody waits for longer than is usual since: a success is no sign of service for ever.
+fn all_served(round: &Round, usual: &BTreeMap<Worker, u64>, backlog: u64, asked_ns: u64) -> bool {
     let notes = round.notes();
+    let now_ns = round.now_ns();
     let present = |worker: Worker| {
         let last = notes.iter().rfind(|note| note.worker == worker)?;
         (last.what == Noticed::Connected).then_some(last.at_ns.max(asked_ns))
     };
     let succeeded =
         |worker: &Worker| present(*worker).is_some_and(|since| round.last_ok_ns(*worker).is_some_and(|at| at > since));
-    let consumer = |worker: &&Worker| matches!(worker, Worker::Consumer(_));
-    workers.iter().filter(|worker| !consumer(worker)).all(succeeded)
-        && workers.iter().filter(consumer).all(|worker| present(*worker).is_some())
-        && workers.iter().filter(consumer).any(succeeded)
+    // Messages beyond the backlog are held back by no consumer.
+    let hungry = round.waiting() > backlog;
+    let fed = |worker: &Worker, usual_ns: u64| {
+        !hungry || (round.last_ok_ns(*worker)).is_some_and(|at| now_ns.saturating_sub(at) <= usual_ns)
+    };
+    let mut consumers = usual.iter().filter(|one| matches!(one.0, Worker::Consumer(_)));
+    usual.iter().all(|(worker, &usual_ns)| match worker {
+        Worker::Producer(number) => {
+            let waits_since = round.waits_since_ns(*number);
+            succeeded(worker) && waits_since.is_none_or(|since| now_ns.saturating_sub(since) <= usual_ns)
+        }
+        Worker::Consumer(_) => present(*worker).is_some(),
+    }) && consumers.any(|(worker, &usual_ns)| succeeded(worker) && fed(worker, usual_ns))
 }
 
 /// Whether a worker has a connection now.

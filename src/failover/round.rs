@@ -1,9 +1,10 @@
 //! What the workers of one round share: the clock, the ledger, what each worker saw, and how far the round is.
 
-use super::client::Delivery;
+use super::client::{Delivery, Lost};
 use super::gap::Worker;
 use super::id::{Header, MessageId, RunId};
 use super::ledger::{Arrival, Ledger, Outcome, Received};
+use super::link::Link;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -79,6 +80,7 @@ pub struct Round {
     waiting: AtomicU64,
     refusals: AtomicU64,
     last_ok: Mutex<HashMap<Worker, u64>>,
+    last_miss: Mutex<HashMap<Worker, u64>>,
     last_receipt: AtomicU64,
     receipts: AtomicU64,
     resting: Mutex<BTreeSet<u32>>,
@@ -98,6 +100,7 @@ impl Round {
             waiting: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
             last_ok: Mutex::default(),
+            last_miss: Mutex::default(),
             last_receipt: AtomicU64::new(0),
             receipts: AtomicU64::new(0),
             resting: Mutex::default(),
@@ -186,6 +189,30 @@ impl Round {
             .copied()
     }
 
+    /// When a producer last had a slot that did not succeed, unless a success came after it: until when it was not served, as far as is
+    /// known.
+    #[must_use]
+    pub fn unserved_ns(&self, worker: Worker) -> Option<u64> {
+        let missed = self
+            .last_miss
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&worker)
+            .copied();
+        missed.filter(|&at| self.last_ok_ns(worker).is_none_or(|ok| ok < at))
+    }
+
+    /// Since when a producer waits for a success: the due time of the first slot after its last one.
+    #[must_use]
+    pub fn waits_since_ns(&self, producer: u32) -> Option<u64> {
+        let worker = Worker::Producer(producer);
+        let last_ok = self.last_ok_ns(worker);
+        let asked = self.ledger().first_open_ns(producer, last_ok.unwrap_or(0));
+        // Slots that were not even sent are due after the last success.
+        let missed = self.unserved_ns(worker).map(|at| last_ok.unwrap_or(at));
+        asked.into_iter().chain(missed).min()
+    }
+
     /// When anything was last received, repeated or strange messages included; 0 when nothing was.
     #[must_use]
     pub fn last_receipt_ns(&self) -> u64 {
@@ -241,6 +268,7 @@ impl Round {
     }
 
     pub(super) fn stalled(&self, from_ns: u64, to_ns: u64) {
+        self.ledger().paused(from_ns, to_ns);
         self.stalls
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -269,14 +297,40 @@ impl Round {
         ledger.outcome(id, outcome, at_ns);
         self.count(&ledger);
         drop(ledger);
-        if outcome == Outcome::Acked {
-            self.succeeded(Worker::Producer(id.producer), at_ns);
+        let worker = Worker::Producer(id.producer);
+        match outcome {
+            Outcome::Acked => latest(&self.last_ok, worker, at_ns),
+            Outcome::Failed | Outcome::Unknown | Outcome::NotSent => latest(&self.last_miss, worker, at_ns),
         }
+    }
+
+    /// A slot came due and nothing was sent.
+    pub(super) fn missed(&self, id: MessageId, due: Instant) {
+        self.ledger().missed(id);
+        latest(&self.last_miss, Worker::Producer(id.producer), self.ns(due));
     }
 
     pub(super) fn abandon(&self, producer: u32) {
         let now = self.now_ns();
-        self.ledger().abandon(producer, now);
+        if self.ledger().abandon(producer, now) > 0 {
+            latest(&self.last_miss, Worker::Producer(producer), now);
+        }
+    }
+
+    /// A consumer has a connection.
+    pub(super) fn connected(&self, link: Link) {
+        self.ledger().opened(link);
+        self.note(Worker::Consumer(link.consumer), self.now_ns(), Noticed::Connected);
+    }
+
+    /// A consumer's connection is gone.
+    pub(super) fn lost(&self, link: Link, lost: Lost) {
+        self.ledger().ended(link, self.ns(lost.heard));
+        self.note(
+            Worker::Consumer(link.consumer),
+            self.ns(lost.at),
+            Noticed::Lost(lost.cause),
+        );
     }
 
     pub(super) fn received(&self, consumer: u32, connection: u32, delivery: &Delivery) {
@@ -296,20 +350,20 @@ impl Round {
         self.last_receipt.store(at_ns, Ordering::Relaxed);
         self.receipts.fetch_add(1, Ordering::Relaxed);
         if let Received::First(_) = what {
-            self.succeeded(Worker::Consumer(consumer), at_ns);
+            latest(&self.last_ok, Worker::Consumer(consumer), at_ns);
         }
-    }
-
-    fn succeeded(&self, worker: Worker, at_ns: u64) {
-        let mut last = self.last_ok.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = last.entry(worker).or_default();
-        *entry = (*entry).max(at_ns);
     }
 
     fn count(&self, ledger: &Ledger) {
         self.waiting
             .store(ledger.acked().saturating_sub(ledger.received()), Ordering::Relaxed);
     }
+}
+
+fn latest(times: &Mutex<HashMap<Worker, u64>>, worker: Worker, at_ns: u64) {
+    let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
+    let entry = times.entry(worker).or_default();
+    *entry = (*entry).max(at_ns);
 }
 
 /// A duration in nanoseconds; 584 years at most.

@@ -190,7 +190,8 @@ impl Pace {
 pub enum Duplicates {
     /// Any number.
     Allow,
-    /// Those that a lost connection explains, or that the broker flags: delivery is at least once.
+    /// Those that a lost connection explains: it had the message, not yet settled or settled less than 5 s before its end. A flag of the
+    /// broker explains nothing.
     #[default]
     Explained,
     /// None at all.
@@ -219,7 +220,8 @@ pub struct Limits {
     pub max_rpo: u64,
     /// Which repetitions are allowed.
     pub duplicates: Duplicates,
-    /// Whether first receipts may come out of order within one producer and consumer connection.
+    /// Whether first receipts may come out of order within one producer and consumer connection. Those that the broker flags, or that
+    /// follow the end of another consumer's connection, are not judged.
     pub allow_reordering: bool,
 }
 

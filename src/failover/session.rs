@@ -13,8 +13,9 @@ use super::id::RunId;
 use super::inject::{Injected, inject, verify};
 use super::journal::{Journal, explain};
 use super::load::{Consumer, Producer, watch_self};
+use super::observed::Finish;
 use super::phases::Clock;
-use super::port::{Cloud, CloudError, Instance, Target};
+use super::port::{Cloud, Instance, Target};
 use super::preflight;
 use super::recovery::{Health, Recovery, recovery, watch_targets};
 use super::report::{Report, Run};
@@ -27,17 +28,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-
-/// How often the mark on the stack is renewed.
-const RENEW: Duration = Duration::from_secs(60);
-
-/// How a test was cleaned up.
-pub(super) struct Cleaned {
-    /// What could not be undone.
-    pub(super) left: Vec<String>,
-    /// Whether somebody had taken the mark away.
-    pub(super) interfered: bool,
-}
 
 /// A test whose checks are done.
 pub(super) struct Session<'a> {
@@ -216,6 +206,7 @@ impl Session<'_> {
         let back = recovery(
             &round,
             &workers,
+            load.backlog,
             injected.asked_ns,
             seeing.clone(),
             pace.recovery_timeout,
@@ -226,7 +217,7 @@ impl Session<'_> {
         let mut late = seeing.clone();
         let _ = timeout(Duration::from_secs(10), late.wait_for(|seen| seen.verified)).await;
         round.ledger().recovered_at(round.now_ns());
-        let load_end_ns = round.now_ns();
+        let (hold_ns, waiting) = (round.now_ns(), round.waiting());
 
         self.watch
             .doing(&format!("{fault}: comparing with the broker's own count"));
@@ -235,6 +226,7 @@ impl Session<'_> {
             Recovery::Down => Err("service was not back".to_owned()),
             Recovery::Back | Recovery::NoEffect => self.stand_still(&round).await,
         };
+        let load_end_ns = round.now_ns();
         round.advance(Stage::Rest);
         while crew.producers.join_next().await.is_some() {}
         // When somebody was not served, the queue manager may serve others all the same, and then the queue can be emptied.
@@ -252,6 +244,7 @@ impl Session<'_> {
             (Ok(()), None) => AtRest::Unread("no instance serves".into()),
         };
         self.watch.doing(&format!("{fault}: emptying the queue"));
+        let drain_ns = round.now_ns();
         round.advance(Stage::Drain);
         let drained = match &after {
             Some((instance, _)) => drain(cloud, &round, &instance.id, queue, pace, every).await,
@@ -273,6 +266,14 @@ impl Session<'_> {
                 explain(&error)
             )),
         }
+        let finish = Finish {
+            hold_ns,
+            waiting,
+            load_ns: load_end_ns,
+            drain_ns,
+            emptied_ns: round.now_ns(),
+            left: drained.depth.is_some_and(|depth| depth > 0),
+        };
         round.advance(Stage::End);
         while crew.others.try_join_next().is_some() {}
 
@@ -316,7 +317,8 @@ impl Session<'_> {
                 marks,
                 clock,
                 health,
-                load_end_ns,
+                finish,
+                workers: &workers,
                 load,
                 limits: &self.scenario.limits,
                 warnings,
@@ -368,54 +370,6 @@ impl Session<'_> {
             origin_unix_ns: origin_unix_ns + (at - middle),
             uncertainty_ns: (answered - asked).unsigned_abs() / 2,
         }
-    }
-
-    /// Renews the mark for as long as it is this test's; returns when it is not any more.
-    pub(super) async fn keep_turn(&self) -> FailoverError {
-        loop {
-            sleep(RENEW).await;
-            // A failed call is no sign; the mark outlasts many of them.
-            if let Ok(false) = self.is_ours().await {
-                return self.turn_lost();
-            }
-        }
-    }
-
-    pub(super) fn turn_lost(&self) -> FailoverError {
-        FailoverError::TurnLost {
-            stack: self.target.stack.clone(),
-        }
-    }
-
-    /// Renews the mark and says whether it was there to be renewed; asked twice, since a tag may be read late.
-    async fn is_ours(&self) -> Result<bool, CloudError> {
-        let keep = || self.cloud.keep_turn(&self.target, &self.holder);
-        if keep().await? {
-            return Ok(true);
-        }
-        sleep(Duration::from_secs(2)).await;
-        keep().await
-    }
-
-    /// Undoes what was changed, within a bounded time.
-    pub(super) async fn clean_up(&self, journal: &mut Journal) -> Cleaned {
-        let mut interfered = false;
-        let work = async {
-            // The queues have one name for all tests: another test may be at work on them by now.
-            if let Ok(false) = self.is_ours().await {
-                interfered = true;
-                journal.probe_queues = false;
-            }
-            let serving = preflight::serving(self.cloud.as_ref(), &self.target, Duration::from_secs(30))
-                .await
-                .ok();
-            let instance = serving.as_ref().map(|(instance, _)| instance.id.as_str());
-            journal.undo(self.cloud.as_ref(), &self.target, instance).await
-        };
-        let left = timeout(Duration::from_secs(120), work)
-            .await
-            .unwrap_or_else(|_| vec!["queues MQAWS.PROBE.*: no answer within 120 s".into()]);
-        Cleaned { left, interfered }
     }
 }
 

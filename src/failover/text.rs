@@ -1,6 +1,7 @@
 //! The report for people: the same lines on a terminal and off one, 80 columns, no cursor movement, no colour.
 
 use super::gap::Worker;
+use super::ledger::Tally;
 use super::report::{Entry, Report, Run};
 use super::scenario::Load;
 use super::verdict::{Check, Verdict};
@@ -220,20 +221,18 @@ fn rpo(run: &Run) -> String {
             grouped(counts.vanished)
         ));
     }
-    let extra = tally.extra_flagged + tally.extra_unflagged + tally.extra_unexplained;
-    if extra > 0 {
-        let flagged = if tally.extra_flagged == extra {
-            "flagged".into()
-        } else {
-            format!("{} flagged", grouped(tally.extra_flagged))
-        };
-        parts.push(format!(
-            "{} {}, {flagged}",
-            grouped(extra),
-            if extra == 1 { "duplicate" } else { "duplicates" }
-        ));
+    parts.extend(duplicates(tally));
+    let unsent = counts.not_sent + run.ledger.non_persistent.not_sent;
+    if unsent > 0 {
+        let slots = counts.slots + run.ledger.non_persistent.slots;
+        parts.push(format!("{} of {} slots not sent", grouped(unsent), grouped(slots)));
     }
     for (count, name) in [
+        (tally.reordered, "out of order"),
+        (
+            tally.order_not_judged,
+            "late in order, not judged: flagged, or after a lost connection",
+        ),
         (counts.failed, "refused"),
         (tally.foreign, "foreign"),
         (tally.corrupt, "damaged"),
@@ -256,6 +255,27 @@ fn rpo(run: &Run) -> String {
         ));
     }
     parts.join("; ")
+}
+
+/// Messages that came more than once, and what explains them.
+fn duplicates(tally: &Tally) -> Option<String> {
+    let (extra, explained) = (tally.extra(), tally.extra_flagged + tally.extra_unflagged);
+    let name = if extra == 1 { "duplicate" } else { "duplicates" };
+    let flagged = match tally.extra_flagged {
+        0 => String::new(),
+        all if all == explained => ", flagged".into(),
+        some => format!(", {} flagged", grouped(some)),
+    };
+    let (all, unexplained) = (grouped(extra), grouped(tally.extra_unexplained));
+    match (explained, tally.extra_unexplained) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("{all} {name} after a lost connection{flagged}")),
+        (0, _) => Some(format!("{all} {name} without a lost connection")),
+        (explained, _) => Some(format!(
+            "{all} {name}: {} after a lost connection{flagged}; {unexplained} without one",
+            grouped(explained)
+        )),
+    }
 }
 
 fn word(verdict: Verdict) -> &'static str {
@@ -334,41 +354,4 @@ fn grouped(number: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (12_345_678, "12 345 678")] {
-            assert_eq!(grouped(number), text);
-        }
-    }
-
-    #[test]
-    fn paragraphs_break_between_words() {
-        let mut text = String::new();
-        line(
-            &mut text,
-            &format!("RTO      1.00 s   {}", "word ".repeat(40)),
-            "                 ",
-        );
-        assert!(text.lines().count() > 2);
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
-        assert!(text.starts_with("           RTO      1.00 s   word word"));
-        assert!(
-            text.lines()
-                .nth(1)
-                .is_some_and(|line| line.starts_with("                 word"))
-        );
-    }
-
-    #[test]
-    fn the_load_fits_a_line() {
-        let text = load(&Load::default());
-        assert_eq!(
-            text,
-            "  load     4 producers × 200 msg/s, 2 consumers, 1 KiB persistent, 2 000 waiting\n"
-        );
-        assert!(text.chars().count() <= WIDTH + 1);
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ pub enum Defect {
     Lose,
     /// Stores one message in a hundred twice.
     Duplicate,
-    /// Lets one message in a hundred be overtaken by the next five.
+    /// Lets one message in twenty be overtaken by the next five.
     Reorder,
     /// Acknowledges and forgets one message in ten.
     Swallow,
@@ -71,7 +71,7 @@ impl Disk {
                 messages.insert(number, stored.clone());
                 messages.insert(number + 1, stored);
             }
-            Defect::Reorder if unlucky => {
+            Defect::Reorder if number / 2 % 20 == 10 => {
                 messages.insert(number + 11, stored);
             }
             _ => {

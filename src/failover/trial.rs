@@ -145,9 +145,6 @@ async fn nothing_bad_passes() {
         all.spawn(async move {
             let sky = Arc::new(Sky::new(defect, twist));
             let mut scenario = scenario(&[Fault::KillQueueManager]);
-            if defect == Defect::Reorder {
-                scenario.load.consumers = 1;
-            }
             if twist != Twist::None {
                 scenario.times.drain_timeout = Some(Duration::from_secs(3));
                 scenario.times.recovery_timeout = Some(Duration::from_secs(4));

@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::gap::{Outage, worst};
 use super::scenario::{Duplicates, Limits};
+use super::unsent::Unsent;
 use crate::remedy::ExitKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,8 +55,8 @@ pub struct Evidence<'a> {
     pub backlog_at_fault: u64,
     /// Messages acknowledged within the second before the fault.
     pub acked_last_second: u64,
-    /// How many consumers shared the queue: with more than one, a queue promises no order.
-    pub consumers: u32,
+    /// Slots that were not sent, and how many of them are accounted for.
+    pub unsent: Unsent,
     /// Longest time within the worst outage in which this process itself did not run, in nanoseconds.
     pub stalled_ns: u64,
 }
@@ -129,6 +130,7 @@ pub fn judge(evidence: &Evidence<'_>, limits: &Limits) -> Judgement {
         ),
         yes_or_unclear("fault.effect", evidence.disturbed, "no client noticed the fault"),
         traffic(evidence),
+        sent(evidence),
         backlog(evidence),
         yes_or_unclear(
             "drain.complete",
@@ -197,6 +199,20 @@ fn traffic(evidence: &Evidence<'_>) -> Check {
         "some in the last second before the fault",
         Some(evidence.acked_last_second.to_string()),
         reason.map(|reason| (ExitKind::Inconclusive, reason.to_owned())),
+    )
+}
+
+fn sent(evidence: &Evidence<'_>) -> Check {
+    let unsent = &evidence.unsent;
+    let reason = unsent.too_many().map(|unexplained| {
+        let grounds = "no outage after the fault and no pause of this process accounts for";
+        format!("{unexplained} of {} slots were not sent, which {grounds}", unsent.slots)
+    });
+    check(
+        "load.sent",
+        "all but what outages account for, and a tenth",
+        Some(format!("{} of {} slots not sent", unsent.unsent, unsent.slots)),
+        reason.map(|reason| (ExitKind::Inconclusive, reason)),
     )
 }
 
@@ -274,13 +290,17 @@ fn rto(evidence: &Evidence<'_>, limits: &Limits) -> Vec<Check> {
 
 fn duplicates(evidence: &Evidence<'_>, limits: &Limits) -> Check {
     let tally = &evidence.account.tally;
-    let all = tally.extra_flagged + tally.extra_unflagged + tally.extra_unexplained;
+    let all = tally.extra();
     let (limit, bad) = match limits.duplicates {
         Duplicates::Allow => ("any", None),
         Duplicates::Explained => (
-            "flagged, or after a lost connection",
-            (tally.extra_unexplained > 0)
-                .then(|| format!("{} came twice without a lost connection", tally.extra_unexplained)),
+            "explained by a lost connection",
+            (tally.extra_unexplained > 0).then(|| {
+                format!(
+                    "{} came again although the connection that had them was alive, or they were settled on it 5 s before its end or earlier",
+                    tally.extra_unexplained
+                )
+            }),
         ),
         Duplicates::None => ("0", (all > 0).then(|| format!("{all} came more than once"))),
     };
@@ -294,16 +314,12 @@ fn duplicates(evidence: &Evidence<'_>, limits: &Limits) -> Check {
 
 fn order(evidence: &Evidence<'_>, limits: &Limits) -> Check {
     let reordered = evidence.account.tally.reordered;
-    let limit = match (limits.allow_reordering, evidence.consumers) {
-        (true, _) => "any",
-        (false, 0 | 1) => "0",
-        // A message that one consumer gave back reaches another after later ones.
-        (false, _) => "not judged with several consumers",
-    };
-    let bad = (limit == "0" && reordered > 0).then(|| {
+    let limit = if limits.allow_reordering { "any" } else { "0" };
+    let bad = (!limits.allow_reordering && reordered > 0).then(|| {
+        let way = "of the same producer's connection to the same consumer's";
         (
             ExitKind::Duplicates,
-            format!("{reordered} overtook others on one connection"),
+            format!("{reordered} were overtaken by later ones {way}"),
         )
     });
     check("order", limit, Some(reordered.to_string()), bad)
@@ -337,151 +353,4 @@ fn strangers(evidence: &Evidence<'_>) -> Check {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::account::{Counts, Drain, Samples};
-    use super::super::gap::{End, Worker, outage};
-    use super::super::ledger::Tally;
-    use super::*;
-    use ExitKind::*;
-
-    const SECOND: u64 = 1_000_000_000;
-
-    fn account() -> Account {
-        Account {
-            drain: Drain::Complete,
-            persistent: Counts {
-                acked: 100,
-                received: 100,
-                ..Counts::default()
-            },
-            non_persistent: Counts::default(),
-            lost: Some(0),
-            tally: Tally::default(),
-            samples: Samples::default(),
-        }
-    }
-
-    /// A round in order, bent by `bend`, judged under limits bent by `limit`.
-    fn exit(bend: impl Fn(&mut Account, &mut Evidence<'_>), limit: impl Fn(&mut Limits)) -> ExitKind {
-        let outages = [outage(
-            Worker::Producer(0),
-            &[SECOND, 3 * SECOND],
-            &[],
-            SECOND + 1,
-            End {
-                ns: 4 * SECOND,
-                served: true,
-            },
-        )];
-        let (mut bent, shown) = (account(), account());
-        let mut evidence = Evidence {
-            account: &shown,
-            outages: &[],
-            fault_verified: true,
-            disturbed: true,
-            served: true,
-            backlog_at_fault: 10,
-            acked_last_second: 10,
-            consumers: 1,
-            stalled_ns: 0,
-        };
-        let mut closed = outages;
-        closed[0].down_at_end = false;
-        closed[0].first_ok_ns = Some(3 * SECOND);
-        closed[0].gap_ns = 2 * SECOND;
-        bend(&mut bent, &mut evidence);
-        let (outages, account) = (closed, bent);
-        let evidence = Evidence {
-            account: &account,
-            outages: if evidence.outages.is_empty() {
-                &outages
-            } else {
-                evidence.outages
-            },
-            ..evidence
-        };
-        let mut limits = Limits::default();
-        limit(&mut limits);
-        judge(&evidence, &limits).exit
-    }
-
-    #[test]
-    fn each_ground_has_its_code() {
-        let none = |_: &mut Limits| {};
-        assert_eq!(exit(|_, _| {}, none), Success);
-        assert_eq!(exit(|_, e| e.fault_verified = false, none), Inconclusive);
-        assert_eq!(exit(|_, e| e.disturbed = false, none), Inconclusive);
-        assert_eq!(exit(|_, e| e.served = false, none), NoRecovery);
-        assert_eq!(exit(|_, e| e.backlog_at_fault = 0, none), Inconclusive);
-        assert_eq!(exit(|_, e| e.acked_last_second = 0, none), Inconclusive);
-        assert_eq!(exit(|_, e| e.stalled_ns = 3 * SECOND / 2, none), Inconclusive);
-        assert_eq!(exit(|a, _| a.persistent.acked = 0, none), Inconclusive);
-        assert_eq!(exit(|a, _| a.persistent.received = 0, none), Inconclusive);
-        assert_eq!(
-            exit(|a, _| (a.drain, a.lost) = (Drain::Incomplete, None), none),
-            Inconclusive
-        );
-        assert_eq!(exit(|a, _| a.lost = Some(1), none), Lost);
-        assert_eq!(exit(|a, _| a.lost = Some(1), |l| l.max_rpo = 1), Success);
-        assert_eq!(exit(|_, _| {}, |l| l.max_rto_ns = Some(SECOND)), RtoExceeded);
-        assert_eq!(exit(|_, _| {}, |l| l.max_rto_ns = Some(2 * SECOND)), Success);
-        assert_eq!(exit(|a, _| a.tally.extra_unexplained = 1, none), Duplicates);
-        assert_eq!(exit(|a, _| a.tally.extra_flagged = 1, none), Success);
-        assert_eq!(
-            exit(
-                |a, _| a.tally.extra_flagged = 1,
-                |l| l.duplicates = super::super::Duplicates::None
-            ),
-            Duplicates
-        );
-        assert_eq!(
-            exit(
-                |a, _| a.tally.extra_unexplained = 1,
-                |l| l.duplicates = super::super::Duplicates::Allow
-            ),
-            Success
-        );
-        assert_eq!(exit(|a, _| a.tally.reordered = 1, none), Duplicates);
-        assert_eq!(
-            exit(|a, _| a.tally.reordered = 1, |l| l.allow_reordering = true),
-            Success
-        );
-        assert_eq!(exit(|a, _| a.tally.corrupt = 1, none), Duplicates);
-        assert_eq!(exit(|a, _| a.persistent.resurrected = 1, none), Duplicates);
-        assert_eq!(exit(|a, _| a.tally.foreign = 5, none), Success);
-        assert_eq!(exit(|a, _| a.tally.not_durable = 1, none), Duplicates);
-    }
-
-    /// A stall makes a gap look longer: over the limit only because of it, nothing is proved.
-    #[test]
-    fn a_stall_is_no_outage() {
-        let limit = |l: &mut Limits| l.max_rto_ns = Some(SECOND * 3 / 2);
-        assert_eq!(exit(|_, e| e.stalled_ns = SECOND * 6 / 10, limit), Inconclusive);
-        assert_eq!(exit(|_, e| e.stalled_ns = SECOND * 3 / 10, limit), RtoExceeded);
-        assert_eq!(exit(|_, e| e.stalled_ns = SECOND * 3 / 10, |_| {}), Success);
-    }
-
-    #[test]
-    fn the_worst_code_wins() {
-        let order = [
-            Interrupted,
-            Internal,
-            Usage,
-            Precondition,
-            Remote,
-            Lost,
-            NoRecovery,
-            Inconclusive,
-            RtoExceeded,
-            Duplicates,
-            SloExceeded,
-            Success,
-        ];
-        for (place, a) in order.into_iter().enumerate() {
-            for b in &order[place..] {
-                assert_eq!((worse(a, *b), worse(*b, a)), (a, a));
-            }
-        }
-        assert_eq!(exit(|a, e| (a.lost, e.fault_verified) = (Some(3), false), |_| {}), Lost);
-    }
-}
+mod tests;

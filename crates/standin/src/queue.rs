@@ -27,6 +27,8 @@ pub(crate) struct Queue {
     inner: Mutex<Inner>,
     /// Told whenever a message becomes available.
     pub available: Notify,
+    /// Held by the link that offers a message: one that may come back must not be overtaken on another link meanwhile.
+    pub offering: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,7 @@ impl Queue {
             name: name.to_owned(),
             inner: Mutex::new(inner),
             available: Notify::new(),
+            offering: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -44,7 +44,9 @@ pub(super) async fn send(client: Arc<Client>, queue: Arc<Queue>, mut sender: Sen
             let _ = timeout(REST, sender.close_with_error(deleted)).await;
             break;
         }
+        let turn = queue.offering.lock().await;
         let Some(message) = queue.take() else {
+            drop(turn);
             tokio::select! {
                 () = queue.available.notified() => {}
                 () = sleep(REST) => {}
@@ -58,7 +60,8 @@ pub(super) async fn send(client: Arc<Client>, queue: Arc<Queue>, mut sender: Sen
             queue.give_back(message);
             break;
         };
-        match timeout(OFFER, sender.send_batchable_ref(&sendable)).await {
+        let offered = timeout(OFFER, sender.send_batchable_ref(&sendable)).await;
+        match offered {
             Ok(Ok(settlement)) => {
                 client.gets.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(settle(
@@ -76,6 +79,7 @@ pub(super) async fn send(client: Arc<Client>, queue: Arc<Queue>, mut sender: Sen
             }
             Err(_) => {
                 queue.give_back(message);
+                drop(turn);
                 tokio::select! {
                     () = flow => {}
                     () = sleep(REST) => {}

@@ -1,0 +1,70 @@
+//! The mark of a test on its stack while it runs, and the end of both.
+
+use super::error::FailoverError;
+use super::journal::Journal;
+use super::port::CloudError;
+use super::preflight;
+use super::session::Session;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// How often the mark on the stack is renewed.
+const RENEW: Duration = Duration::from_secs(60);
+
+/// How a test was cleaned up.
+pub(super) struct Cleaned {
+    /// What could not be undone.
+    pub(super) left: Vec<String>,
+    /// Whether somebody had taken the mark away.
+    pub(super) interfered: bool,
+}
+
+impl Session<'_> {
+    /// Renews the mark for as long as it is this test's; returns when it is not any more.
+    pub(super) async fn keep_turn(&self) -> FailoverError {
+        loop {
+            sleep(RENEW).await;
+            // A failed call is no sign; the mark outlasts many of them.
+            if let Ok(false) = self.is_ours().await {
+                return self.turn_lost();
+            }
+        }
+    }
+
+    pub(super) fn turn_lost(&self) -> FailoverError {
+        FailoverError::TurnLost {
+            stack: self.target.stack.clone(),
+        }
+    }
+
+    /// Renews the mark and says whether it was there to be renewed; asked twice, since a tag may be read late.
+    pub(super) async fn is_ours(&self) -> Result<bool, CloudError> {
+        let keep = || self.cloud.keep_turn(&self.target, &self.holder);
+        if keep().await? {
+            return Ok(true);
+        }
+        sleep(Duration::from_secs(2)).await;
+        keep().await
+    }
+
+    /// Undoes what was changed, within a bounded time.
+    pub(super) async fn clean_up(&self, journal: &mut Journal) -> Cleaned {
+        let mut interfered = false;
+        let work = async {
+            // The queues have one name for all tests: another test may be at work on them by now.
+            if let Ok(false) = self.is_ours().await {
+                interfered = true;
+                journal.probe_queues = false;
+            }
+            let serving = preflight::serving(self.cloud.as_ref(), &self.target, Duration::from_secs(30))
+                .await
+                .ok();
+            let instance = serving.as_ref().map(|(instance, _)| instance.id.as_str());
+            journal.undo(self.cloud.as_ref(), &self.target, instance).await
+        };
+        let left = timeout(Duration::from_secs(120), work)
+            .await
+            .unwrap_or_else(|_| vec!["queues MQAWS.PROBE.*: no answer within 120 s".into()]);
+        Cleaned { left, interfered }
+    }
+}
