@@ -25,6 +25,22 @@ async fn by_detour(sky: &Arc<Sky>, detour: &Arc<Detour>, watch: &dyn Watch) -> R
     run(sky.clone(), &scenario, watch, never()).await
 }
 
+/// A round in which this busy machine stood still measured nothing and says so: it is made again, twice at most.
+async fn measured(mut once: impl AsyncFnMut() -> Report) -> Report {
+    for _ in 0..2 {
+        let report = once().await;
+        let mut checks = report.runs.iter().flat_map(|run| &run.thresholds);
+        let stalled = checks.any(|check| {
+            let reason = check.reason.as_deref().unwrap_or_default();
+            check.verdict == Verdict::Inconclusive && (reason.contains("stood still") || check.name == "traffic")
+        });
+        if !stalled {
+            return report;
+        }
+    }
+    once().await
+}
+
 fn is_untouched(sky: &Sky) -> bool {
     !sky.injected.load(Ordering::SeqCst) && sky.turn.lock().unwrap().is_none()
 }
@@ -78,10 +94,13 @@ async fn clients_led_elsewhere_by_the_fault_prove_nothing() {
 /// The comparison holds where it should: a good round says what the broker counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_good_round_tells_what_the_broker_counted() {
-    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
     let mut scenario = kill();
     scenario.load.non_persistent_producers = 1;
-    let report = test(&sky, &scenario).await.unwrap();
+    let report = measured(async || {
+        let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+        test(&sky, &scenario).await.unwrap()
+    })
+    .await;
     assert_eq!(report.exit(), ExitKind::Success, "{:?}", report.runs[0].thresholds);
     let broker = report.runs[0].broker.clone().unwrap();
     let (least, most) = broker.expected.unwrap();
@@ -128,8 +147,11 @@ async fn a_check_that_cannot_be_judged_is_no_loss() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_that_come_back_weaker_fail() {
-    let sky = Arc::new(Sky::new(Defect::Weaken, Twist::None));
-    let report = test(&sky, &kill()).await.unwrap();
+    let report = measured(async || {
+        let sky = Arc::new(Sky::new(Defect::Weaken, Twist::None));
+        test(&sky, &kill()).await.unwrap()
+    })
+    .await;
     assert_eq!(report.exit(), ExitKind::Duplicates, "{:?}", report.runs[0].thresholds);
     assert_eq!(failing(&report), ["durable"]);
 }
@@ -138,12 +160,16 @@ async fn messages_that_come_back_weaker_fail() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reset_before_the_fault_is_got_over() {
     for (place, bytes) in [("of backlog", 8000), ("of backlog", 1), ("checking", 4000)] {
-        let sky = Arc::new(Sky::new(Defect::None, Twist::None));
-        let detour = Detour::to(sky.toy.address());
-        let way = detour.clone();
-        let watch = When(place, move || way.cut_after(bytes));
-        let report = by_detour(&sky, &detour, &watch).await.unwrap();
-        assert_eq!(detour.cuts(), 1, "{place}");
+        let report = measured(async || {
+            let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+            let detour = Detour::to(sky.toy.address());
+            let way = detour.clone();
+            let watch = When(place, move || way.cut_after(bytes));
+            let report = by_detour(&sky, &detour, &watch).await.unwrap();
+            assert_eq!(detour.cuts(), 1, "{place}");
+            report
+        })
+        .await;
         assert_eq!(
             report.exit(),
             ExitKind::Success,
@@ -158,17 +184,8 @@ async fn a_backlog_that_cannot_be_put_names_the_true_cause() {
     let sky = Arc::new(Sky::new(Defect::None, Twist::None));
     let detour = Detour::to(sky.toy.address());
     let way = detour.clone();
-    let watch = When("of backlog", move || way.cut_after(8000));
-    let way = detour.clone();
-    // Once the backlog's connection is broken there is no other.
-    let closing = tokio::spawn(async move {
-        while way.cuts() == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        way.lead(None);
-    });
+    let watch = When("of backlog", move || way.end_after(8000));
     let error = by_detour(&sky, &detour, &watch).await.unwrap_err();
-    closing.await.unwrap();
     assert!(
         matches!(&error, FailoverError::NoBacklog { cause: Some(cause), .. } if cause.contains("could not connect")),
         "{error}"
@@ -191,11 +208,17 @@ async fn a_living_test_is_not_healed() {
             }
         }
     }
-    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
-    let healer = Healer(sky.clone(), Mutex::default());
-    let report = run(sky.clone(), &kill(), &healer, never()).await.unwrap();
-    assert_eq!(report.exit(), ExitKind::Success);
-    let healed = healer.1.into_inner().unwrap().pop().unwrap().unwrap_err();
+    let refused = Mutex::new(None);
+    let report = measured(async || {
+        let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+        let healer = Healer(sky.clone(), Mutex::default());
+        let report = run(sky.clone(), &kill(), &healer, never()).await.unwrap();
+        *refused.lock().unwrap() = healer.1.into_inner().unwrap().pop();
+        report
+    })
+    .await;
+    assert_eq!(report.exit(), ExitKind::Success, "{:?}", report.runs[0].thresholds);
+    let healed = refused.into_inner().unwrap().unwrap().unwrap_err();
     assert!(matches!(healed, FailoverError::StillRuns { .. }), "{healed}");
     assert_eq!(healed.exit(), ExitKind::Precondition);
     assert!(healed.hint().unwrap().contains("--force"));

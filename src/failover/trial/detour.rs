@@ -10,6 +10,8 @@ struct Way {
     to: Option<SocketAddr>,
     /// The next connections are closed after this many bytes of the client's, all together.
     cut_after: Option<usize>,
+    /// With that cut the way ends.
+    for_good: bool,
     cuts: u32,
 }
 
@@ -27,6 +29,7 @@ impl Detour {
             way: Arc::new(Mutex::new(Way {
                 to: Some(broker),
                 cut_after: None,
+                for_good: false,
                 cuts: 0,
             })),
         };
@@ -54,6 +57,12 @@ impl Detour {
         self.way.lock().unwrap().cut_after = Some(bytes);
     }
 
+    /// As [`Detour::cut_after`], and from that moment on the way leads nowhere.
+    pub fn end_after(&self, bytes: usize) {
+        let mut way = self.way.lock().unwrap();
+        (way.cut_after, way.for_good) = (Some(bytes), true);
+    }
+
     /// How often a connection was broken.
     pub fn cuts(&self) -> u32 {
         self.way.lock().unwrap().cuts
@@ -72,6 +81,7 @@ fn carry(from: &TcpStream, to: &TcpStream, way: Option<Arc<Mutex<Way>>>) {
                 let due = way.cut_after.is_some_and(|left| left <= read);
                 way.cut_after = way.cut_after.filter(|_| !due).map(|left| left - read);
                 way.cuts += u32::from(due);
+                way.to = way.to.filter(|_| !(due && way.for_good));
                 due
             });
             if read == 0 || cut || to.write_all(&bytes[..read]).is_err() {
