@@ -4,7 +4,7 @@
 //! a connection, since IBM MQ's AMQP service knows no more; string ids and no annotations, since it refuses others; capability
 //! `queue`, since without it the address is a topic; the durable flag in the header, since without it a message is not persistent.
 
-use super::client::{BoxFuture, ClientError, Delivery, Driver, GetLink, Lost, Put, PutEvent, PutLink};
+use super::client::{BoxFuture, CREDIT, ClientError, Delivery, Driver, GetLink, Lost, Put, PutEvent, PutLink};
 use super::heard::{Heard, Listening};
 use super::ledger::Outcome;
 use super::tls::{self, Tls};
@@ -24,9 +24,6 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-
-/// Messages that the broker may send ahead of a consumer.
-const CREDIT: u32 = 50;
 
 /// An answer that was on its way when the connection died is taken this long after.
 const GRACE: Duration = Duration::from_millis(5);

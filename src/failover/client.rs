@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
+/// Messages that a broker may send ahead of a consumer.
+pub const CREDIT: u32 = 50;
+
 /// A future in a box, so that traits with such methods can be objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

@@ -240,7 +240,16 @@ impl FailoverError {
         if faults.is_empty() && left.is_empty() {
             return self;
         }
-        let all: Vec<String> = left.iter().cloned().chain(injected(faults)).collect();
+        let own = match &self {
+            Self::Elsewhere { there, .. } if *there > 0 => self.left(),
+            Self::BrokenOff { left, .. } => Some(left.clone()),
+            _ => None,
+        };
+        let all: Vec<String> = own
+            .into_iter()
+            .chain(left.iter().cloned())
+            .chain(injected(faults))
+            .collect();
         Self::BrokenOff {
             cause: Box::new(self),
             left: all.join("; "),
@@ -258,4 +267,26 @@ pub(super) fn injected(faults: &[String]) -> Option<String> {
     Some(format!(
         "a stack that recovers by itself from what was asked for: {which}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_elsewhere_is_still_named_after_a_fault() {
+        let elsewhere = FailoverError::Elsewhere {
+            queue_manager: "QM1".into(),
+            endpoint: "lb:5672".into(),
+            queue: "Q".into(),
+            acknowledged: 100,
+            there: 100,
+        };
+        let left = elsewhere
+            .after(&["kill on i-1".into()], &["a queue".into()])
+            .left()
+            .unwrap();
+        let parts = ["100 messages of this test on Q at lb:5672", "a queue", "kill on i-1"];
+        assert!(parts.iter().all(|part| left.contains(part)), "{left}");
+    }
 }

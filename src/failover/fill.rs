@@ -33,7 +33,7 @@ struct Fill<'a> {
 }
 
 impl Producer {
-    /// Puts until `count` messages are acknowledged, at most until `limit` is over; a connection that is lost is made anew, and what
+    /// Puts until `count` more messages are acknowledged, at most until `limit` is over; a connection that is lost is made anew, and what
     /// it left without a word is put in addition. Every id is attempted once.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Producer {
             wanted: count,
             round,
             connection: 0,
-            next: 0,
+            next: round.ledger().attempted(self.number),
             acked: 0,
             refused: 0,
         };

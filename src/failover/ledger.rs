@@ -87,6 +87,12 @@ impl Ledger {
         &self.books
     }
 
+    /// The number of a producer's ids so far, and with it the next one that is free.
+    #[must_use]
+    pub fn attempted(&self, producer: u32) -> u64 {
+        self.books.get(producer as usize).map_or(0, |book| book.ids.len())
+    }
+
     /// What belongs to no single id.
     #[must_use]
     pub fn tally(&self) -> &Tally {

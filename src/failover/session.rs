@@ -4,7 +4,7 @@ use super::account::Drain;
 use super::archive;
 use super::assemble::{Remains, assemble, host};
 use super::check::Checked;
-use super::client::Driver;
+use super::client::{CREDIT, Driver};
 use super::depth::{self, AtRest, Expected};
 use super::drain::{Drained, drain};
 use super::error::FailoverError;
@@ -224,7 +224,7 @@ impl Session<'_> {
         let still = match back {
             // Nobody is served, so nobody can be compared with.
             Recovery::Down => Err("service was not back".to_owned()),
-            Recovery::Back | Recovery::NoEffect => self.stand_still(&round).await,
+            Recovery::Back | Recovery::NoEffect => self.stand_still(&round, &producer(producers)).await,
         };
         let load_end_ns = round.now_ns();
         round.advance(Stage::Rest);
@@ -328,10 +328,18 @@ impl Session<'_> {
     }
 
     /// Brings the consumers to rest while producers go on, so that at least one message waits that must be there.
-    async fn stand_still(&self, round: &Round) -> Result<(), String> {
+    async fn stand_still(&self, round: &Arc<Round>, topping: &Producer) -> Result<(), String> {
         round.advance(Stage::Hold);
-        let (consumers, limit) = (self.scenario.load.consumers as usize, self.pace.drain_timeout);
+        let (load, limit) = (&self.scenario.load, self.pace.drain_timeout);
+        let consumers = load.consumers as usize;
         let still = async {
+            // Consumers rest once they had all that the broker was allowed to send them: a slow load would take minutes for that.
+            let wanted = u64::from(load.consumers) * u64::from(CREDIT) + 1;
+            let a_second = u64::from(load.producers + load.non_persistent_producers) * u64::from(load.rate);
+            if round.waiting() + a_second < wanted {
+                // What cannot be put shows below: the consumers do not come to rest.
+                let _ = topping.fill(wanted, round, self.driver.as_ref(), limit).await;
+            }
             while round.resting() < consumers || round.waiting() == 0 || Expected::now(round).least == 0 {
                 sleep(Duration::from_millis(20)).await;
             }

@@ -41,6 +41,23 @@ async fn test(sky: &Arc<Sky>, scenario: &Scenario) -> Result<Report, FailoverErr
     run(sky.clone(), scenario, &(), never()).await
 }
 
+/// A load too slow to use up what many consumers may be sent ahead is compared with the broker's count all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_load_comes_to_rest() {
+    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let mut scenario = scenario(&[Fault::KillQueueManager]);
+    (scenario.load.producers, scenario.load.rate, scenario.load.consumers) = (1, 20, 8);
+    let report = test(&sky, &scenario).await.unwrap();
+    let check = report.runs[0]
+        .thresholds
+        .iter()
+        .find(|check| check.name == "broker.depth");
+    assert_eq!(check.unwrap().verdict, Verdict::Pass, "{check:?}");
+}
+
+/// How often a test is made that this machine paused.
+const TRIES: u32 = 6;
+
 fn failing(report: &Report) -> Vec<&str> {
     let checks = report.runs.iter().flat_map(|run| &run.thresholds);
     checks
@@ -118,7 +135,8 @@ async fn a_good_service_passes_every_fault() {
     );
 }
 
-/// Negative controls: each must be found, and nothing of it may pass.
+/// Negative controls: each must be found, and nothing of it may pass. A machine that paused the test measured something else as
+/// well; then it is made again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_bad_passes() {
     let mut all = tokio::task::JoinSet::new();
@@ -143,32 +161,29 @@ async fn nothing_bad_passes() {
         (Defect::None, Twist::NoRestart, ExitKind::NoRecovery, "rto.max"),
     ] {
         all.spawn(async move {
-            let sky = Arc::new(Sky::new(defect, twist));
             let mut scenario = scenario(&[Fault::KillQueueManager]);
             if twist != Twist::None {
                 scenario.times.drain_timeout = Some(Duration::from_secs(3));
                 scenario.times.recovery_timeout = Some(Duration::from_secs(4));
             }
-            let report = test(&sky, &scenario)
-                .await
-                .unwrap_or_else(|error| panic!("{defect:?} {twist:?}: {error}"));
-            assert_eq!(
-                report.exit(),
-                exit,
-                "{defect:?} {twist:?}: {:?}",
-                report.runs[0].thresholds
-            );
-            assert!(
-                failing(&report).contains(&failed),
-                "{defect:?} {twist:?}: {:?}",
-                failing(&report)
-            );
-            assert_ne!(report.verdict, Verdict::Pass);
-            if twist == Twist::NoDepth {
-                assert_eq!(
-                    (report.runs[0].ledger.lost, report.runs[0].ledger.drain),
-                    (None, Drain::Incomplete)
-                );
+            for left in (0..TRIES).rev() {
+                let sky = Arc::new(Sky::new(defect, twist));
+                let report = test(&sky, &scenario)
+                    .await
+                    .unwrap_or_else(|error| panic!("{defect:?} {twist:?}: {error}"));
+                let found = failing(&report);
+                assert_ne!(report.verdict, Verdict::Pass, "{defect:?} {twist:?}");
+                if (report.exit(), found.contains(&failed)) == (exit, true) {
+                    if twist == Twist::NoDepth {
+                        let ledger = &report.runs[0].ledger;
+                        assert_eq!((ledger.lost, ledger.drain), (None, Drain::Incomplete));
+                    }
+                    return;
+                }
+                let run = &report.runs[0];
+                let paused = !run.stalls.is_empty() && left > 0;
+                assert!(paused, "{defect:?} {twist:?}: {:?}", run.thresholds);
+                println!("once more: this machine paused the test of {defect:?} {twist:?}: {found:?}");
             }
         });
     }

@@ -8,6 +8,7 @@ use super::sky::{Sky, Twist};
 use super::toy::Defect;
 use super::{Load, Times};
 use crate::remedy::{ExitKind, Remedy};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -50,20 +51,25 @@ async fn test_that_cannot_write_its_journal_leaves_no_mark() {
     assert_eq!(error.left().as_deref(), Some("nothing was changed"));
 }
 
-/// Marks the stack as another's between two rounds.
-struct Another(Arc<Sky>);
+/// Marks the stack as another's between two rounds, and begins the other's journal in the place of this one's.
+struct Another(Arc<Sky>, PathBuf);
 
 impl Watch for Another {
     fn doing(&self, what: &str) {
         if what.starts_with("waiting for the stack") {
             *self.0.turn.lock().unwrap() = Some("bob process 2".into());
+            Journal::begin(Some(&self.1), "mqaws-qm1", "bob process 2")
+                .unwrap()
+                .defining_queues()
+                .unwrap();
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mark_of_another_living_test_ends_this_one_and_stays() {
-    let sky = sky();
+async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
+    let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("journal.json");
     let scenario = Scenario {
         rounds: 2,
         load: Load {
@@ -81,9 +87,10 @@ async fn mark_of_another_living_test_ends_this_one_and_stays() {
             drain_timeout: Some(Duration::from_secs(8)),
             drain_idle: Some(Duration::from_secs(1)),
         },
+        journal: Some(path.clone()),
         ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
     };
-    let error = run(sky.clone(), &scenario, &Another(sky.clone()), never())
+    let error = run(sky.clone(), &scenario, &Another(sky.clone(), path.clone()), never())
         .await
         .unwrap_err();
     assert_eq!(error.exit(), ExitKind::Inconclusive, "{error}");
@@ -94,4 +101,7 @@ async fn mark_of_another_living_test_ends_this_one_and_stays() {
     );
     assert_eq!(sky.turn.lock().unwrap().as_deref(), Some("bob process 2"));
     assert!(!sky.deleted.load(Ordering::SeqCst), "the queues are bob's by now");
+    let there = Journal::read(&path).unwrap().expect("bob's journal");
+    assert_eq!((there.holder.as_str(), there.probe_queues), ("bob process 2", true));
+    assert!(there.faults.len() <= 1, "{:?}", there.faults);
 }
