@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// has there.
 ///
 /// # Errors
-/// [`DeployError::Render`], [`DeployError::Unknown`] for an image, [`DeployError::Doomed`], and those of [`resolve`].
+/// [`DeployError::Render`], [`DeployError::Unknown`] for an image, [`DeployError::Doomed`], and those of resolving the network and the image.
 pub async fn blueprint<C: Surroundings + Readings>(
     cloud: &C,
     deployment: &Deployment,
