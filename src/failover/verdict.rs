@@ -73,10 +73,12 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// This judgement with one ground more.
+    /// This judgement with one ground more. What could not be read takes nothing back of what was proved.
     pub(super) fn with(mut self, ground: Check) -> Self {
-        self.exit = worse(self.exit, exit_of(&ground));
-        self.verdict = verdict_of(self.exit);
+        if ground.value.is_some() || self.verdict != Verdict::Fail {
+            self.exit = worse(self.exit, exit_of(&ground));
+            self.verdict = verdict_of(self.exit);
+        }
         self.checks.push(ground);
         self
     }

@@ -155,3 +155,25 @@ fn the_worst_code_wins() {
     }
     assert_eq!(exit(|a, e| (a.lost, e.fault_verified) = (Some(3), false), |_| {}), Lost);
 }
+
+#[test]
+fn what_could_not_be_read_hides_nothing_that_was_proved() {
+    let judged = |exit| Judgement {
+        verdict: verdict_of(exit),
+        exit,
+        checks: vec![],
+    };
+    let ground = |value: Option<&str>| {
+        let bad = Some((Inconclusive, "why".to_owned()));
+        check("broker.depth", "", value.map(str::to_owned), bad)
+    };
+    for (before, value, after) in [
+        (Success, None, Inconclusive),
+        (Duplicates, None, Duplicates),
+        (RtoExceeded, None, RtoExceeded),
+        (Duplicates, Some("7"), Inconclusive),
+        (Lost, Some("7"), Lost),
+    ] {
+        assert_eq!(judged(before).with(ground(value)).exit, after, "{before:?} {value:?}");
+    }
+}
