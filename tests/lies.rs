@@ -86,7 +86,7 @@ fn duplicates_of_living_connections_fail() {
             let report = lab.failover(&args, 13);
             // A copy on another way may also come before its like there.
             let failing = failing(&report);
-            let known = |name: &String| name == "duplicates" || name == "order";
+            let known = |name: &String| ["duplicates", "order"].contains(&name.as_str());
             assert!(
                 failing.contains(&"duplicates".to_owned()) && failing.iter().all(known),
                 "{how:?} flagged {flagged}: {failing:?}"

@@ -9,6 +9,7 @@ use super::view::{View, timed};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::Clients;
+use crate::deploy::stake::KeptStorage;
 use crate::deploy::{self, Consent, DeployError, News, Observer, Service, Step, Stop, Tcp, Verb};
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
@@ -100,8 +101,12 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         let made = plan::make(context, &clients, &loaded, args.protect, consent, &interrupt).await?;
         if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
-            deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
-            return Err(error);
+            let abandoned = deploy::abandon(&clients, &made.plan, pace(&clients)).await;
+            let error = abandoned.err().map_or(error, Failure::from);
+            return Err(match made.plan.cleared {
+                true => error.besides(deploy::CLEARED),
+                false => error,
+            });
         }
         let stack = format!(
             "stack {} in {}, account {}",
@@ -324,6 +329,7 @@ struct Document<'a> {
     changed: bool,
     changes: serde_json::Value,
     chosen: &'a [String],
+    kept_storage: &'a [KeptStorage],
     outputs: &'a BTreeMap<String, String>,
     kept: &'a [String],
     service: &'a Option<Service>,
@@ -349,6 +355,7 @@ impl<'a> Document<'a> {
                 "remove": review.count(deploy::Effect::Remove),
             }),
             chosen: &made.chosen,
+            kept_storage: &made.plan.kept,
             outputs: &deployed.stack.outputs,
             kept: &deployed.kept,
             service: &deployed.service,

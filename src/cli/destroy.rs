@@ -45,6 +45,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         let identity = interrupt.or(clients.identity()).await?;
+        interrupt.or(settings::same_queue_manager(context, &clients, &loaded, "destroy")).await?;
         let Some(removal) = interrupt.or(deploy::find(&clients, &name, args.unprotect)).await? else {
             let text = format!("no stack {name} in {}; nothing to do", place(&clients, &identity));
             output.data(text);

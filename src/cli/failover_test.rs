@@ -152,6 +152,14 @@ fn test(context: &Context, args: Test) -> Outcome {
     let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
+        interrupt
+            .or(settings::same_queue_manager(
+                context,
+                &clients,
+                &loaded,
+                "failover-test",
+            ))
+            .await?;
         let mut scenario = scenario(&args, &name)?;
         let own_name = loaded.deployment.tls.server_name.as_ref().map(ToString::to_string);
         scenario.trust.server_name = args.tls_server_name.clone().or(own_name);
@@ -188,6 +196,7 @@ fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
     let (loaded, name) = stack(context, stack_name)?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
+        settings::same_queue_manager(context, &clients, &loaded, "failover-test heal").await?;
         if !clients.is_local() {
             context.confirm_name("This deletes the queues of a test and takes its mark away", &name)?;
         }

@@ -1,7 +1,7 @@
 //! Errors at the edge: any [`Remedy`] becomes text or one JSON document, and an exit code.
 
 use super::output::Output;
-use crate::remedy::{ExitKind, Remedy};
+use crate::remedy::{Besides, ExitKind, NOTHING, Remedy};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -22,6 +22,15 @@ impl<E: Remedy + Send + Sync + 'static> From<E> for Failure {
 }
 
 impl Failure {
+    /// The same error, after something else had been changed: `done` says what, as a clause.
+    pub(super) fn besides(self, done: &str) -> Self {
+        Besides {
+            done: done.to_owned(),
+            error: self.0,
+        }
+        .into()
+    }
+
     /// The exit code that this error stands for.
     pub fn exit(&self) -> ExitKind {
         self.0.exit()
@@ -84,8 +93,6 @@ impl Failure {
         }
     }
 }
-
-const NOTHING: &str = "nothing was changed";
 
 /// A label and its text; further lines of the text are indented below the first.
 fn labelled(label: &str, style: Style, text: &str) -> String {

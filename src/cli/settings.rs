@@ -1,8 +1,10 @@
 //! The configuration of verbs that have one: file, variables, flags.
 
 use super::{CliError, Context, Failure};
-use crate::deploy::DeployError;
-use crate::model::config::{self, ConfigError, Loaded, Overrides, Source};
+use crate::aws::Clients;
+use crate::deploy::{DeployError, stake};
+use crate::model::Deployment;
+use crate::model::config::{self, ConfigError, Loaded, Overrides, Place, Source};
 use crate::remedy::{ExitKind, Remedy};
 use std::path::Path;
 
@@ -132,6 +134,27 @@ pub fn load(context: &Context, settings: &Settings) -> Result<Loaded, Failure> {
         }
     }
     Ok(loaded)
+}
+
+/// Refuses a stack that holds another queue manager than the configured one, unless the stack was named; `verb` is for the
+/// command in the hint.
+///
+/// # Errors
+/// Those of [`stake::same_queue_manager`].
+pub(super) async fn same_queue_manager(
+    context: &Context,
+    clients: &Clients,
+    loaded: &Loaded,
+    verb: &str,
+) -> Result<(), DeployError> {
+    if loaded.place("stack") != Place::Default {
+        return Ok(());
+    }
+    let Deployment {
+        stack, queue_manager, ..
+    } = &loaded.deployment;
+    let command = format!("mqaws {verb}{}", context.place());
+    stake::same_queue_manager(clients, stack.as_str(), queue_manager.name.as_str(), &command).await
 }
 
 /// As [`load`], with the violations apart from what hindered reading, and without printing warnings.

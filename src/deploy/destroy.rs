@@ -8,6 +8,7 @@ use super::ports::Stacks;
 use super::progress::Tracker;
 use super::standing::{is_our_review, is_ours};
 use super::watch::{Observer, Pace, Patience, Stop};
+use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Resource, Stack};
 
 /// A stack that may be removed.
@@ -87,13 +88,42 @@ async fn still_in_review<C: Readings + Stacks>(cloud: &C, stack: &Stack) -> Resu
     }
 }
 
+/// Asks for the deletion, without protection.
+async fn begin<C: Readings + Stacks>(
+    cloud: &C,
+    stack: &Stack,
+    role: Option<&str>,
+    lost: &impl Fn(AwsError) -> DeployError,
+) -> Result<(), DeployError> {
+    if stack.protected {
+        cloud.protect(&stack.id, false).await?;
+    }
+    let Err(error) = cloud.delete_stack(&stack.id, role, &token("destroy")).await else {
+        return Ok(());
+    };
+    // An answer that got lost says nothing; a refusal says that nothing began.
+    if error.is_transient() {
+        return Err(lost(error));
+    }
+    // Somebody began an update since the stack was found.
+    let found = match error.is_wrong_status() {
+        true => cloud.stack(&stack.id).await.ok().flatten(),
+        false => None,
+    };
+    Err(found.map_or_else(|| error.into(), busy))
+}
+
+fn unprotected(stack: &Stack) -> String {
+    format!("stack {} is no longer protected against deletion", stack.name)
+}
+
 /// Deletes the stack, follows it, and returns what CloudFormation kept, e.g. `file system fs-…`.
 ///
 /// Stopping does not undo a deletion; it ends the watch.
 ///
 /// # Errors
 /// [`DeployError::NotDeleted`], [`DeployError::Busy`], [`DeployError::Changed`], [`DeployError::Foreign`],
-/// [`DeployError::LostSight`], [`DeployError::Interrupted`].
+/// [`DeployError::LostSight`], [`DeployError::Interrupted`]; [`DeployError::Besides`] when protection stays off.
 pub async fn destroy<C: Readings + Stacks>(
     cloud: &C,
     removal: &Removal,
@@ -108,26 +138,19 @@ pub async fn destroy<C: Readings + Stacks>(
     let _ = tracker.feed(cloud.events(&stack.id, stack.created).await?);
     let before = tracker.events().len();
     tracker.begin();
-    if stack.protected {
-        cloud.protect(&stack.id, false).await?;
-    }
     if stack.status.is_review() {
         still_in_review(cloud, stack).await?;
     }
-    let asked = cloud.delete_stack(&stack.id, role, &token("destroy")).await;
-    if let Err(error) = asked {
-        // Somebody began an update since the stack was found.
-        let found = match error.is_wrong_status() {
-            true => cloud.stack(&stack.id).await?,
-            false => None,
-        };
-        return Err(found.map_or_else(|| error.into(), busy));
-    }
-    let mut patience = Patience::new(pace.patience);
     let lost = |source| DeployError::LostSight {
         stack: stack.name.clone(),
         source,
     };
+    if let Err(error) = begin(cloud, stack, role, &lost).await {
+        // Without a deletion the stack is to stand as it stood; where one began after all, AWS refuses this.
+        let off = stack.protected && cloud.protect(&stack.id, true).await.is_err();
+        return Err(if off { error.besides(unprotected(stack)) } else { error });
+    }
+    let mut patience = Patience::new(pace.patience);
     let ended = loop {
         let found = patience.bear(cloud.stack(&stack.id).await).map_err(lost)?;
         match cloud.events(&stack.id, stack.created).await {
@@ -158,7 +181,10 @@ pub async fn destroy<C: Readings + Stacks>(
             cause: cause::root_cause(events, &stack.id)
                 .map(cause::describe)
                 .or(found.reason),
-            left: format!("stack {} with what is left of it", stack.name),
+            left: match stack.protected {
+                false => format!("stack {} with what is left of it", stack.name),
+                true => format!("stack {} with what is left of it; {}", stack.name, unprotected(stack)),
+            },
         }),
     }
 }

@@ -4,7 +4,7 @@ use super::doomed::Doom;
 use super::finding::Finding;
 use super::stake::StakeError;
 use crate::cloud::AwsError;
-use crate::remedy::{ExitKind, Remedy};
+use crate::remedy::{Besides, ExitKind, Remedy};
 use crate::render::RenderError;
 
 /// A deployment or a removal that did not succeed.
@@ -228,6 +228,9 @@ pub enum DeployError {
         /// What exists.
         left: String,
     },
+    /// It came after something else had been changed.
+    #[error(transparent)]
+    Besides(Besides<DeployError>),
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted {
@@ -239,6 +242,14 @@ pub enum DeployError {
 }
 
 impl DeployError {
+    /// The same error, after something else had been changed: `done` says what, as a clause.
+    pub(super) fn besides(self, done: impl Into<String>) -> Self {
+        Self::Besides(Besides {
+            done: done.into(),
+            error: Box::new(self),
+        })
+    }
+
     /// The key of the configuration that the error is about, and a few words for the place where it stands.
     pub fn key(&self) -> Option<(&'static str, String)> {
         match self {
@@ -249,6 +260,7 @@ impl DeployError {
                 named.map(|(key, finding)| (key, finding.words.clone()))
             }
             Self::Doomed { dooms, .. } => dooms.iter().find_map(|doom| Some((doom.key?, doom.label.clone()))),
+            Self::Besides(besides) => besides.error.key(),
             _ => None,
         }
     }
@@ -263,6 +275,7 @@ impl Remedy for DeployError {
             | Self::NotAbandoned { source: error, .. } => error.exit(),
             Self::Render(error) => error.exit(),
             Self::Stake(error) => error.exit(),
+            Self::Besides(besides) => besides.exit(),
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
             | Self::Invalid { .. }
@@ -304,6 +317,7 @@ impl Remedy for DeployError {
             Self::NotDeleted { cause, .. } => add("cause", cause),
             Self::Stuck { reason, .. } => add("cause", reason),
             Self::Stake(error) => return error.details(),
+            Self::Besides(besides) => return besides.details(),
             Self::Invalid { findings, .. } => {
                 let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
                 add("cause", &Some(all.join("\n")));
@@ -322,8 +336,9 @@ impl Remedy for DeployError {
             Self::Aws(error) => return error.hint(),
             Self::Render(error) => return error.hint(),
             Self::Stake(error) => return error.hint(),
+            Self::Besides(besides) => return besides.hint(),
             Self::Dead { stack, .. } => {
-                format!("`mqaws deploy` removes it and begins anew; `mqaws destroy --stack {stack}` only removes it")
+                format!("`mqaws deploy --stack {stack}` removes it and begins anew; `mqaws destroy --stack {stack}` only removes it")
             }
             Self::Changed { stack, .. } => {
                 format!("somebody else works on it: see `mqaws status --stack {stack}`, then decide again")
@@ -449,6 +464,7 @@ impl Remedy for DeployError {
             Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may well serve")),
             Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resource")),
             Self::NotSuspended { .. } => Some("the stack, which serves".into()),
+            Self::Besides(besides) => besides.left(),
             Self::Interrupted { left, .. } => left.clone().or_else(|| Some("nothing was changed".into())),
             _ => Some("nothing was changed".into()),
         }

@@ -5,7 +5,7 @@ use super::error::DeployError;
 use super::instances::{self, Instances};
 use super::kept::{self, Kept, kept};
 use super::left::left;
-use super::plan::{Plan, abandon};
+use super::plan::{CLEARED, Plan, abandon};
 use super::ports::{Event, Launch, Stacks};
 use super::progress::Tracker;
 use super::undo::{self, Undo};
@@ -64,8 +64,9 @@ pub async fn execute<C: Readings + Stacks>(
                 source,
             });
         }
-        abandon(cloud, plan, pace).await?;
-        return Err(source.into());
+        let abandoned = abandon(cloud, plan, pace).await;
+        let error = abandoned.err().unwrap_or_else(|| source.into());
+        return Err(if plan.cleared { error.besides(CLEARED) } else { error });
     }
     let witness = Witness::default();
     let tracker = Tracker::new(&ids.stack, plan.review.lines.len());

@@ -36,7 +36,7 @@ pub use destroy::{Removal, destroy, find};
 pub use doomed::Doom;
 pub use error::DeployError;
 pub use execute::{Settled, execute};
-pub use plan::{Consent, MOST_BYTES, Plan, STACK_TAG, abandon, plan};
+pub use plan::{CLEARED, Consent, MOST_BYTES, Plan, STACK_TAG, abandon, plan};
 pub use ports::Blueprint;
 pub use progress::{News, Tracker, Verb, Work};
 pub use resolve::IMAGE_PARAMETER;

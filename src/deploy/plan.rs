@@ -1,6 +1,7 @@
 //! From a blueprint to a reviewed change set, and back to nothing.
 
 use super::error::DeployError;
+use super::execute::token;
 use super::ports::{Blueprint, ChangeSet, ChangeSetIds, Stacks};
 use super::review::{self, Effect, Review};
 use super::stake::{self, KeptStorage, QUEUE_MANAGER, Rename, StakeError};
@@ -9,12 +10,16 @@ use super::storage::kept_beside;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::observe::ports::Readings;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// The largest template that CloudFormation takes in a call.
 pub const MOST_BYTES: usize = 51_200;
 
 /// Tag that names the stack; it marks what mqaws made.
 pub const STACK_TAG: &str = "mqaws:stack";
+
+/// What had been changed when the empty stack of a failed deployment was removed.
+pub const CLEARED: &str = "the empty stack of before was removed";
 
 /// What whoever asks for a plan agrees to beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +43,8 @@ pub struct Plan {
     pub rename: Option<Rename>,
     /// File systems of before that stay unused beside the new one.
     pub kept: Vec<KeptStorage>,
+    /// Whether the empty stack that a failed deployment left was removed for it.
+    pub cleared: bool,
     /// Whether this plan made the stack, in review, that its change set is of.
     pub(super) made_stack: bool,
     /// The change set; `None` when there is nothing to change.
@@ -87,6 +94,7 @@ impl Plan {
 /// # Errors
 /// [`DeployError::Aws`], [`DeployError::TooLarge`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
 /// [`DeployError::Foreign`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
+/// [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
 /// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`].
 pub async fn plan<C: Readings + Stacks>(
     cloud: &C,
@@ -111,10 +119,13 @@ pub async fn plan<C: Readings + Stacks>(
     } else {
         plan.fresh = true;
         plan.kept = kept_beside(cloud, &blueprint.stack, &blueprint.queue_manager).await?;
-        if !(plan.kept.is_empty() || consent.new_storage) {
+        // Under another name it is another deployment, as each run of a pipeline is one; it is only told of what there is.
+        let mut own = plan.kept.clone();
+        own.retain(|kept| kept.stack == blueprint.stack);
+        if !(own.is_empty() || consent.new_storage) {
             return Err(StakeError::KeptStorage {
                 queue_manager: blueprint.queue_manager.clone(),
-                kept: plan.kept,
+                kept: own,
             }
             .into());
         }
@@ -132,8 +143,24 @@ pub async fn plan<C: Readings + Stacks>(
             "removing the empty stack that a failed deployment left ({})",
             stack.status
         )));
-        remove(cloud, &stack.id, None, pace).await?;
+        remove(cloud, &stack.name, &stack.id, None, pace).await?;
+        plan.cleared = true;
     }
+    let cleared = plan.cleared;
+    let proposed = propose(cloud, blueprint, plan, &old, pace, stop, observer).await;
+    proposed.map_err(|error| if cleared { error.besides(CLEARED) } else { error })
+}
+
+/// Makes the change set of a plan and reads it.
+async fn propose<C: Readings + Stacks>(
+    cloud: &C,
+    blueprint: &Blueprint,
+    mut plan: Plan,
+    old: &BTreeMap<String, String>,
+    pace: Pace,
+    stop: &Stop,
+    observer: &mut impl Observer,
+) -> Result<Plan, DeployError> {
     // The name is also the token that makes a repeated call harmless, so it must be new for each plan.
     let name = format!("mqaws-{}", Timestamp::now().as_nanosecond());
     observer.tell(Step::Waiting("change set".into()));
@@ -160,7 +187,7 @@ pub async fn plan<C: Readings + Stacks>(
         }
     };
     if set.status == "CREATE_COMPLETE" {
-        review::complete(&mut set.changes, &old, &blueprint.parameters);
+        review::complete(&mut set.changes, old, &blueprint.parameters);
         plan.review = Review::of(&set.changes);
         plan.from = set.created.unwrap_or(Timestamp::UNIX_EPOCH);
         return Ok(plan);
@@ -204,7 +231,7 @@ pub async fn abandon<C: Readings + Stacks>(cloud: &C, plan: &Plan, pace: Pace) -
     // Look again: somebody may have executed a change set of the stack meanwhile, or added one.
     let found = cloud.stack(&ids.stack).await.map_err(kept)?;
     if found.is_some_and(|s| s.status.is_review()) && cloud.change_sets(&ids.stack).await.map_err(kept)?.is_empty() {
-        remove(cloud, &ids.stack, plan.role.as_deref(), pace).await?;
+        remove(cloud, &plan.stack, &ids.stack, plan.role.as_deref(), pace).await?;
     }
     Ok(())
 }
@@ -216,6 +243,7 @@ fn nothing(blueprint: &Blueprint) -> Plan {
         review: Review::of(&[]),
         rename: None,
         kept: Vec::new(),
+        cleared: false,
         made_stack: false,
         ids: None,
         from: Timestamp::UNIX_EPOCH,
@@ -246,16 +274,27 @@ async fn wait<C: Stacks>(cloud: &C, ids: &ChangeSetIds, pace: Pace, stop: &Stop)
 /// Deletes a stack without resources and waits until it is gone.
 async fn remove<C: Readings + Stacks>(
     cloud: &C,
-    stack: &str,
+    name: &str,
+    id: &str,
     role: Option<&str>,
     pace: Pace,
 ) -> Result<(), DeployError> {
-    cloud
-        .delete_stack(stack, role, &format!("mqaws-{}", Timestamp::now().as_nanosecond()))
-        .await?;
+    let lost = |source| DeployError::LostSight {
+        stack: name.to_owned(),
+        source,
+    };
+    let asked = cloud.delete_stack(id, role, &token("remove")).await;
+    // An answer that got lost says nothing; a refusal says that nothing began.
+    asked.map_err(|error| {
+        if error.is_transient() {
+            lost(error)
+        } else {
+            error.into()
+        }
+    })?;
     let mut patience = Patience::new(pace.patience);
     loop {
-        match patience.bear(cloud.stack(stack).await)? {
+        match patience.bear(cloud.stack(id).await).map_err(lost)? {
             Some(None) => return Ok(()),
             Some(Some(found)) if found.status.is_deleted() => return Ok(()),
             Some(Some(found)) if found.status.0 == "DELETE_FAILED" => {

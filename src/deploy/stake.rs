@@ -1,5 +1,6 @@
 //! Data that a deployment would put out of reach, or start beside, without anybody having said so.
 
+use super::error::DeployError;
 use super::ports::Blueprint;
 use super::standing::is_ours;
 use crate::model::{QueueManagerName, StackName};
@@ -40,6 +41,18 @@ pub enum StakeError {
         /// Options that lead to the same place, for the commands in the hint.
         place: String,
     },
+    /// The stack's name was made of a queue manager's, and the stack holds another one's data.
+    #[error("stack {stack} holds queue manager {holds}, not {meant}")]
+    NotOf {
+        /// Name of the stack.
+        stack: String,
+        /// The queue manager that is deployed.
+        holds: String,
+        /// The one that is configured.
+        meant: String,
+        /// The verb with the options that lead to the same place, `mqaws destroy --local`.
+        command: String,
+    },
     /// The stack does not tell which queue manager it holds.
     #[error(
         "it is not known which queue manager stack {stack} holds: it has neither output nor parameter {QUEUE_MANAGER}"
@@ -72,7 +85,7 @@ impl Remedy for StakeError {
                 let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
                 vec![("kept".to_owned(), kept.join("\n"))]
             }
-            Self::OtherQueueManager { .. } | Self::UnknownQueueManager { .. } => Vec::new(),
+            Self::OtherQueueManager { .. } | Self::NotOf { .. } | Self::UnknownQueueManager { .. } => Vec::new(),
         }
     }
 
@@ -86,6 +99,14 @@ impl Remedy for StakeError {
                      to put {from} aside nevertheless: --allow-replace {QUEUE_MANAGER} (its data stay on the file system)"
                 )
             }
+            Self::NotOf {
+                stack,
+                holds,
+                meant,
+                command,
+            } => format!(
+                "{meant} is a stack of its own: name that with --stack\nif {holds} was meant: `{command} --stack {stack}`"
+            ),
             Self::UnknownQueueManager { stack } => format!(
                 "choose another name with --stack, or see what it is: `aws cloudformation describe-stacks --stack-name \
                  {stack}`"
@@ -110,6 +131,35 @@ pub(super) fn deployed(stack: &Stack) -> Option<&str> {
         .get(QUEUE_MANAGER)
         .or_else(|| stack.parameters.get(QUEUE_MANAGER));
     found.map(String::as_str)
+}
+
+/// Refuses a stack that holds another queue manager than the one that its name was made of: names that differ only in case
+/// or in `.`, `_`, `/` make the same. `command` is the verb with the options that lead to the same place. No stack is fine.
+///
+/// # Errors
+/// [`StakeError::NotOf`], [`StakeError::UnknownQueueManager`], [`DeployError::Aws`].
+pub async fn same_queue_manager<C: Readings>(
+    cloud: &C,
+    stack: &str,
+    queue_manager: &str,
+    command: &str,
+) -> Result<(), DeployError> {
+    let found = cloud.stack(stack).await?;
+    // A stack in review holds nothing yet; somebody else's is refused for that.
+    let Some(found) = found.filter(|s| !s.status.is_deleted() && !s.status.is_review() && is_ours(s)) else {
+        return Ok(());
+    };
+    match deployed(&found) {
+        Some(holds) if holds == queue_manager => Ok(()),
+        Some(holds) => Err(StakeError::NotOf {
+            stack: found.name.clone(),
+            holds: holds.to_owned(),
+            meant: queue_manager.to_owned(),
+            command: command.to_owned(),
+        }
+        .into()),
+        None => Err(StakeError::UnknownQueueManager { stack: found.name }.into()),
+    }
 }
 
 /// Whether a blueprint would put another queue manager in the place of the one that the stack holds.

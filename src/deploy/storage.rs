@@ -3,6 +3,7 @@
 use super::plan::STACK_TAG;
 use super::ports::{Stacks, Storage};
 use super::stake;
+use super::standing::is_ours;
 use crate::cloud::AwsError;
 use crate::observe::megabytes;
 use crate::observe::ports::{Readings, Stack};
@@ -66,7 +67,9 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
     let mut kept = Vec::new();
     for storage in cloud.file_systems().await? {
         let goes = matches!(storage.state.as_str(), "deleting" | "deleted");
-        let Some(of_stack) = storage.tags.get(STACK_TAG).filter(|_| !goes) else {
+        let stack_id = storage.tags.get(STACK_ID_TAG);
+        let tag = storage.tags.get(STACK_TAG).map(String::as_str);
+        let Some(of_stack) = tag.or(stack_id.and_then(|id| name_in(id))).filter(|_| !goes) else {
             continue;
         };
         let tagged = storage.tags.get(QUEUE_MANAGER_TAG).map(|value| untagged(value));
@@ -74,8 +77,11 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
         if of_stack != stack && tagged.is_some() && other(&tagged) {
             continue;
         }
-        let stack_id = storage.tags.get(STACK_ID_TAG);
-        let owner = cloud.stack(stack_id.unwrap_or(of_stack)).await?;
+        let owner = cloud.stack(stack_id.map_or(of_stack, String::as_str)).await?;
+        // A stack that other means made from our template has no tag of ours.
+        if tag.is_none() && !owner.as_ref().is_some_and(is_ours) {
+            continue;
+        }
         if let Some(owner) = &owner
             && has(cloud, owner, &storage).await?
         {
@@ -88,7 +94,7 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
             continue;
         }
         kept.push(KeptStorage {
-            stack: of_stack.clone(),
+            stack: of_stack.to_owned(),
             queue_manager: holds,
             id: storage.id,
             bytes: storage.bytes,
@@ -109,6 +115,12 @@ async fn has<C: Readings>(cloud: &C, stack: &Stack, storage: &Storage) -> Result
     Ok(resources
         .iter()
         .any(|r| r.physical.as_deref() == Some(&storage.id) && !left(&r.status)))
+}
+
+/// The name in a stack's ARN, `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID`.
+fn name_in(arn: &str) -> Option<&str> {
+    let (_, path) = arn.split_once(":stack/")?;
+    path.split_once('/').map(|(name, _)| name)
 }
 
 /// The name in a tag: EFS takes no `%` in a value, and a queue manager's name has no `:`.

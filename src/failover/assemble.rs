@@ -122,7 +122,8 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
             .map(|stall| stall.to_ns.min(end).saturating_sub(stall.from_ns.max(worst.last_ok_ns)))
             .sum()
     });
-    let unsent = Unsent::of(&account, &outages, &stalls, load.rate);
+    let producers = load.producers + load.non_persistent_producers;
+    let unsent = Unsent::of(&ledger, producers, &outages, &stalls, load.rate);
     let judgement = judge(
         &Evidence {
             account: &account,

@@ -35,6 +35,7 @@ pub struct Ledger {
     repeated: Vec<Receipt>,
     keep_ns: u64,
     fault_ns: Option<u64>,
+    before_fault: Vec<u64>,
     recovered_ns: Option<u64>,
     lanes: Lanes,
     repeats: Repeats,
@@ -65,6 +66,7 @@ impl Ledger {
             repeated: Vec::new(),
             keep_ns,
             fault_ns: None,
+            before_fault: Vec::new(),
             recovered_ns: None,
             lanes: Lanes::default(),
             repeats: Repeats::default(),
@@ -269,6 +271,12 @@ impl Ledger {
     /// The fault is about to be injected: full records are kept from here back, and from here on.
     pub fn fault_at(&mut self, at_ns: u64) {
         self.fault_ns = Some(at_ns);
+        self.before_fault = self.books.iter().map(|book| book.ids.len()).collect();
+    }
+
+    /// How many slots of a producer had come due when the fault was injected; all of them when none was.
+    pub(super) fn due_before_fault(&self, producer: usize) -> u64 {
+        self.before_fault.get(producer).copied().unwrap_or(u64::MAX)
     }
 
     /// Service is back: full records are kept for one window more.

@@ -1,95 +1,141 @@
-//! Slots that were not sent: an outage explains them, or a pause of this process. Beyond that the load was not the one that was asked for.
+//! Slots that were not sent: an outage explains them, or a machine that was too slow before the fault already. Beyond that the load after the
+//! fault was not the one before it, and something was the matter that no outage shows.
 
-use super::account::Account;
 use super::gap::{Outage, Worker};
+use super::ledger::Ledger;
+use super::pack::State;
 use super::round::Stalled;
 
-/// More than one slot in so many that was not sent, and that nothing explains, is another load.
-const ALLOWED: u64 = 10;
+/// More than one slot in so many that was not sent after the fault, and that nothing explains, is too much.
+const ALLOWED: u64 = 5;
 
 /// Slots of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unsent {
-    /// All that came due.
-    pub slots: u64,
-    /// Those without a connection, or with a full window.
-    pub unsent: u64,
-    /// How many of them outages and pauses of this process account for, at most.
+    /// Before the fault.
+    pub before: Slots,
+    /// From the fault on.
+    pub after: Slots,
+    /// How many of those from the fault on outages and pauses of this process account for, at most.
     pub explained: u64,
 }
 
+/// Slots of a part of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slots {
+    /// All that came due.
+    pub due: u64,
+    /// Those without a connection, or with a full window.
+    pub unsent: u64,
+}
+
 impl Unsent {
-    /// Counts the slots of a round at `rate` a second and producer.
-    pub(super) fn of(account: &Account, outages: &[Outage], stalls: &[Stalled], rate: u32) -> Self {
+    /// Counts the slots of a round at `rate` a second and producer; the outages are those from the fault on.
+    pub(super) fn of(ledger: &Ledger, producers: u32, outages: &[Outage], stalls: &[Stalled], rate: u32) -> Self {
+        let mut unsent = Self::default();
+        for (number, book) in ledger.books().iter().enumerate().take(producers as usize) {
+            let fault = ledger.due_before_fault(number);
+            for (seq, state, _) in book.ids.iter() {
+                let part = if seq < fault {
+                    &mut unsent.before
+                } else {
+                    &mut unsent.after
+                };
+                part.due += 1;
+                part.unsent += u64::from(state == State::NotSent);
+            }
+        }
         let stalled_ns: u64 = stalls.iter().map(|stall| stall.to_ns - stall.from_ns).sum();
         let producers = outages
             .iter()
             .filter(|outage| matches!(outage.worker, Worker::Producer(_)));
-        let down_ns: u64 = producers.map(|outage| outage.total_ns.saturating_add(stalled_ns)).sum();
+        // On a slow machine the longest gap may be none that counts.
+        let down = producers.map(|outage| outage.total_ns.max(outage.gap_ns).saturating_add(stalled_ns));
+        let down_ns: u64 = down.sum();
         let explained = u128::from(down_ns) * u128::from(rate) / 1_000_000_000;
-        let (counts, apart) = (&account.persistent, &account.non_persistent);
-        Self {
-            slots: counts.slots + apart.slots,
-            unsent: counts.not_sent + apart.not_sent,
-            explained: u64::try_from(explained).unwrap_or(u64::MAX),
-        }
+        unsent.explained = u64::try_from(explained).unwrap_or(u64::MAX);
+        unsent
     }
 
-    /// Those that nothing accounts for, when they are too many.
+    /// Why the load was not the one that was asked for, or not the same before and after the fault.
     #[must_use]
-    pub fn too_many(&self) -> Option<u64> {
-        let unexplained = self.unsent.saturating_sub(self.explained);
-        (unexplained.saturating_mul(ALLOWED) > self.slots).then_some(unexplained)
+    pub fn complaint(&self) -> Option<String> {
+        let Self { before, after, .. } = self;
+        if before.unsent.saturating_mul(2) > before.due {
+            return Some(format!(
+                "{} of {} slots before the fault were not sent: the load is too much for the service or for this machine",
+                before.unsent, before.due
+            ));
+        }
+        let usual = u128::from(after.due) * u128::from(before.unsent) / u128::from(before.due.max(1));
+        let usual = u64::try_from(usual).unwrap_or(u64::MAX);
+        let unexplained = after.unsent.saturating_sub(self.explained).saturating_sub(usual);
+        (unexplained.saturating_mul(ALLOWED) > after.due).then(|| {
+            format!(
+                "{unexplained} of {} slots from the fault on were not sent, which no outage accounts for",
+                after.due
+            )
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::account::{Counts, Drain, Samples};
     use super::super::gap::{End, Then, outage};
-    use super::super::ledger::Tally;
+    use super::super::id::{MessageId, RunId};
     use super::*;
 
     const MS: u64 = 1_000_000;
 
-    #[test]
-    fn outages_and_pauses_explain_slots() {
-        let counts = |slots, not_sent| Counts {
-            slots,
-            not_sent,
-            ..Counts::default()
+    /// A producer with a slot every 10 ms, of which some are missed before and after the fault at 1 s; down from 1 s to 2 s.
+    fn complaint(before: u64, after: u64, outage_ms: u64, stalls: &[Stalled]) -> Option<String> {
+        let mut ledger = Ledger::new(RunId(1), &[true, true], 0);
+        let slot = |ledger: &mut Ledger, seq, missed| {
+            let id = MessageId { producer: 0, seq };
+            match missed {
+                true => ledger.missed(id),
+                false => ledger.sent(id, 1, 0, 0),
+            }
         };
-        let account = |unsent| Account {
-            drain: Drain::Complete,
-            persistent: counts(1000, unsent),
-            non_persistent: counts(200, 0),
-            lost: Some(0),
-            tally: Tally::default(),
-            samples: Samples::default(),
-        };
-        // Down from 1 s to 2 s, with a slot every 10 ms.
-        let times: Vec<u64> = (0..1000).chain(2000..3000).step_by(10).map(|at| at * MS).collect();
+        (0..100).for_each(|seq| slot(&mut ledger, seq, seq < before));
+        ledger.fault_at(1000 * MS);
+        (100..300).for_each(|seq| slot(&mut ledger, seq, seq < 100 + after));
+        // The backlog's own book has no slots.
+        ledger.sent(MessageId { producer: 1, seq: 0 }, 1, 0, 0);
+        let times = (0..1000).chain(1000 + outage_ms..3000).step_by(10);
+        let times: Vec<u64> = times.map(|at| at * MS).collect();
         let end = End {
             ns: 3000 * MS,
             then: Then::Idle,
         };
-        let outages = [
-            outage(Worker::Producer(0), &times, &[], 1000 * MS, end),
-            outage(Worker::Consumer(0), &times, &[], 1000 * MS, end),
-        ];
+        let outages = [Worker::Producer(0), Worker::Consumer(0)];
+        let outages = outages.map(|worker| outage(worker, &times, &[], 1000 * MS, end));
+        let unsent = Unsent::of(&ledger, 1, &outages, stalls, 100);
+        assert_eq!((unsent.before.due, unsent.after.due), (100, 200));
+        unsent.complaint()
+    }
+
+    #[test]
+    fn outages_pauses_and_a_slow_machine_explain_slots() {
         let stall = Stalled {
             from_ns: 0,
             to_ns: 500 * MS,
         };
-        for (unsent, stalls, too_many) in [
-            (0, &[][..], None),
-            (221, &[], None),
-            (222, &[], Some(121)),
-            (271, &[stall], None),
-            (272, &[stall], Some(121)),
+        for (name, before, after, outage_ms, stalls, bad) in [
+            ("nothing", 0, 0, 0, &[][..], false),
+            // The usual gap is one slot's.
+            ("a few", 0, 41, 0, &[], false),
+            ("too many", 0, 42, 0, &[], true),
+            ("an outage", 0, 141, 1000, &[], false),
+            ("more than the outage", 0, 142, 1000, &[], true),
+            ("a pause", 0, 91, 0, &[stall], false),
+            ("more than the pause", 0, 92, 0, &[stall], true),
+            ("as before", 25, 91, 0, &[], false),
+            ("more than before", 25, 92, 0, &[], true),
+            ("too slow altogether", 51, 100, 0, &[], true),
         ] {
-            let got = Unsent::of(&account(unsent), &outages, stalls, 100);
-            assert_eq!((got.slots, got.too_many()), (1200, too_many), "{got:?}");
+            let complaint = complaint(before, after, outage_ms, stalls);
+            assert_eq!(complaint.is_some(), bad, "{name}: {complaint:?}");
         }
     }
 }

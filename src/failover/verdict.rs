@@ -73,10 +73,12 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// This judgement with one ground more.
+    /// This judgement with one ground more. What could not be read takes nothing back of what was proved.
     pub(super) fn with(mut self, ground: Check) -> Self {
-        self.exit = worse(self.exit, exit_of(&ground));
-        self.verdict = verdict_of(self.exit);
+        if ground.value.is_some() || self.verdict != Verdict::Fail {
+            self.exit = worse(self.exit, exit_of(&ground));
+            self.verdict = verdict_of(self.exit);
+        }
         self.checks.push(ground);
         self
     }
@@ -203,16 +205,13 @@ fn traffic(evidence: &Evidence<'_>) -> Check {
 }
 
 fn sent(evidence: &Evidence<'_>) -> Check {
-    let unsent = &evidence.unsent;
-    let reason = unsent.too_many().map(|unexplained| {
-        let grounds = "no outage after the fault and no pause of this process accounts for";
-        format!("{unexplained} of {} slots were not sent, which {grounds}", unsent.slots)
-    });
+    let (before, after) = (evidence.unsent.before, evidence.unsent.after);
+    let all = (before.unsent + after.unsent, before.due + after.due);
     check(
         "load.sent",
-        "all but what outages account for, and a tenth",
-        Some(format!("{} of {} slots not sent", unsent.unsent, unsent.slots)),
-        reason.map(|reason| (ExitKind::Inconclusive, reason)),
+        "from the fault on as before it, but for outages and a fifth",
+        Some(format!("{} of {} slots not sent", all.0, all.1)),
+        (evidence.unsent.complaint()).map(|reason| (ExitKind::Inconclusive, reason)),
     )
 }
 

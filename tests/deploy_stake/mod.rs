@@ -128,8 +128,6 @@ fn nobody_starts_empty_beside_kept_data_without_a_word() {
     };
     stops("plan", &[], &[&first]);
     stops("deploy", &[], &[&first]);
-    // The same queue manager on a stack of another name misses them as well.
-    stops("deploy", &["--stack", "elsewhere"], &[&first]);
     assert_eq!(systems(), json!([first]), "nothing was made");
     assert_eq!(
         json_of(&lab, "status", &[], 3)["error"],
@@ -149,8 +147,23 @@ fn nobody_starts_empty_beside_kept_data_without_a_word() {
         "a stack that lives has its storage: nothing is asked"
     );
 
+    // On a stack of another name the same queue manager is told of them, and goes on: each run of a pipeline has a name.
     // The one that the living stack has is not kept; the other one is.
-    stops("deploy", &["--stack", "elsewhere"], &[&first]);
+    let elsewhere = ["--stack", "elsewhere"];
+    let told = |document: &Value| {
+        let kept = document["kept_storage"].as_array().expect("a list");
+        let ids: Vec<&str> = kept.iter().map(|k| text(k, "/id")).collect();
+        assert_eq!(ids, [first.as_str()], "{document}");
+        assert_eq!(text(document, "/kept_storage/0/stack"), "mqaws-qm1");
+    };
+    told(&json_of(&lab, "plan", &elsewhere, 0));
+    let (said, _) = lab.run(&[&["plan", "--local"], &elsewhere[..]].concat(), 0);
+    assert!(said.contains(&format!("kept     file system {first}, ")), "{said}");
+    told(&json_of(&lab, "deploy", &[&elsewhere[..], &short].concat(), 0));
+    json_of(&lab, "destroy", &elsewhere, 0);
+    let another_run = json_of(&lab, "deploy", &[&["--stack", "run-2"], &short[..]].concat(), 0);
+    assert_eq!(another_run["changed"], true);
+    json_of(&lab, "destroy", &["--stack", "run-2"], 0);
     json_of(&lab, "destroy", &[], 0);
     stops("deploy", &[], &[&first, &second]);
 
@@ -158,12 +171,57 @@ fn nobody_starts_empty_beside_kept_data_without_a_word() {
     let odd = ["--queue-manager", "A%B/_."];
     json_of(&lab, "deploy", &[&odd[..], &short].concat(), 0);
     json_of(&lab, "destroy", &["--stack", "mqaws-a-b---"], 0);
-    let error = json_of(&lab, "deploy", &[&odd[..], &["--stack", "elsewhere"]].concat(), 3);
+    let error = json_of(&lab, "deploy", &odd, 3);
     assert!(
         text(&error, "/details/kept").contains("queue manager A%B/_., of stack mqaws-a-b---"),
         "{error}"
     );
     lab.end();
+}
+
+#[test]
+fn name_made_of_the_queue_managers_reaches_no_stack_of_another() {
+    let lab = Lab::start(&[]);
+    let short = ["--until", "stack", "--queue-manager", "ORDERS"];
+    json_of(&lab, "deploy", &short, 0);
+    let configure = |text: &str| std::fs::write(lab.home.path().join("mqaws.yaml"), text).expect("written");
+    let verbs = [&["destroy"][..], &["failover-test"], &["failover-test", "heal"]];
+    for (name, file) in [
+        ("orders", "queue_manager:\n  name: orders\n"),
+        ("Orders", "queue_manager:\n  name: Orders\n"),
+    ] {
+        configure(file);
+        for verb in verbs {
+            let error = lab.json(&[verb, &["--local", "--yes"]].concat(), 3);
+            assert_eq!(
+                text(&error, "/error"),
+                format!("stack mqaws-orders holds queue manager ORDERS, not {name}"),
+                "{verb:?}"
+            );
+            assert_eq!(text(&error, "/left"), "nothing was changed");
+            let suggested = commands(text(&error, "/hint"));
+            let meant = format!("mqaws {} --local --stack mqaws-orders", verb.join(" "));
+            assert_eq!(suggested, [meant], "{error}");
+        }
+    }
+    assert_eq!(
+        json_of(&lab, "deploy", &[&["--config", "/dev/null"], &short[..]].concat(), 0)["changed"],
+        false
+    );
+    // Whoever names the stack means it: by the file, by a flag.
+    configure("stack: mqaws-orders\nqueue_manager:\n  name: orders\n");
+    let (out, err) = text_of(&lab, &["failover-test", "heal", "--local", "--yes"]);
+    assert!(!format!("{out}{err}").contains("holds queue manager"), "{out}{err}");
+    configure("queue_manager:\n  name: orders\n");
+    json_of(&lab, "destroy", &["--stack", "mqaws-orders"], 0);
+    // Nothing stands there: nothing is in the way.
+    assert_eq!(json_of(&lab, "destroy", &[], 0)["existed"], false);
+    lab.end();
+}
+
+/// What a verb says, however it ends.
+fn text_of(lab: &Lab, args: &[&str]) -> (String, String) {
+    super::text(&lab.command(args).output().expect("runs"))
 }
 
 /// A change set of somebody else, for a stack that is not there yet.

@@ -181,12 +181,13 @@ pub fn runs(report: &Value) -> &Vec<Value> {
     report["runs"].as_array().unwrap()
 }
 
-/// Whether a run is inconclusive because its own process did not get to run.
+/// Whether a run is inconclusive because its own process or the lab did not get to run.
 fn stood_still(report: &Value) -> bool {
     let checks = report["runs"].as_array().into_iter().flatten();
     let mut checks = checks.flat_map(|run| run["thresholds"].as_array().into_iter().flatten());
     checks.any(|check| {
-        check["verdict"] == "inconclusive" && check["reason"].as_str().is_some_and(|why| why.contains("stood still"))
+        let machine = |why: &str| why.contains("stood still") || why.contains("were not sent");
+        check["verdict"] == "inconclusive" && check["reason"].as_str().is_some_and(machine)
     })
 }
 

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Credit that is kept back from the broker, for copies.
-const SPARE: u32 = 10;
+/// A message that waits to be overtaken is handed on after this when no more come.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Settled messages are remembered this long.
 const MEMORY: Duration = Duration::from_secs(60);
@@ -38,11 +38,21 @@ struct Downward {
     open: VecDeque<(u32, Vec<u8>)>,
     settled: VecDeque<Settled>,
     copies: u32,
-    spare: u32,
+    /// How many messages the client still takes; copies use it up, of which the broker knows nothing.
+    room: u32,
+    /// Messages of the broker for which copies left no room.
+    waiting: VecDeque<(Frame, Option<Vec<u8>>)>,
     seen: u64,
-    overtaken: Option<(Frame, usize)>,
+    overtaken: Option<Overtaken>,
     /// A transfer of this link, to make others of.
     sample: Option<Frame>,
+}
+
+/// A message that waits until others went past it.
+struct Overtaken {
+    frame: Frame,
+    left: usize,
+    since: Instant,
 }
 
 impl Connection {
@@ -61,7 +71,8 @@ impl Connection {
                 open: VecDeque::new(),
                 settled: VecDeque::new(),
                 copies: 0,
-                spare: 0,
+                room: 0,
+                waiting: VecDeque::new(),
                 seen: 0,
                 overtaken: None,
                 sample: None,
@@ -104,7 +115,7 @@ impl Connection {
                 self.consumer.store(attach.role == Role::Receiver, Ordering::SeqCst);
                 vec![frame]
             }
-            Some(FLOW) if self.consumer.load(Ordering::SeqCst) => vec![self.flow_up(&frame)],
+            Some(FLOW) if self.consumer.load(Ordering::SeqCst) => vec![self.flow_up(&frame, shared)?],
             Some(DISPOSITION) if self.consumer.load(Ordering::SeqCst) => self.settle(&frame, shared),
             _ => vec![frame],
         };
@@ -114,18 +125,34 @@ impl Connection {
         Ok(true)
     }
 
-    /// The client's counts without the copies, of which the broker knows nothing, and with some credit kept back.
-    fn flow_up(&self, frame: &Frame) -> Frame {
+    /// The client's counts without the copies, of which the broker knows nothing.
+    fn flow_up(&self, frame: &Frame, shared: &Shared) -> std::io::Result<Frame> {
         let mut downward = locked(&self.downward);
         let mut flow: Flow = serde_amqp::from_slice(frame.parts().0).unwrap();
+        if let (Some(count), Some(credit)) = (flow.delivery_count, flow.link_credit) {
+            // The broker counts a link's deliveries from 0, as it does those of the only session.
+            let delivered = u32::try_from(downward.deliveries.len()).unwrap();
+            downward.room = (count + credit).saturating_sub(delivered);
+            downward.hand_on(shared)?;
+        }
         let copies = downward.copies;
         flow.next_incoming_id = flow.next_incoming_id.map(|id| id.wrapping_sub(copies));
         flow.delivery_count = flow.delivery_count.map(|count| count.wrapping_sub(copies));
-        if let Some(credit) = flow.link_credit {
-            downward.spare = SPARE.min(credit / 2);
-            flow.link_credit = Some(credit - downward.spare);
+        Ok(frame.with(&serde_amqp::to_vec(&flow).unwrap(), &[]))
+    }
+
+    /// Hands on what waits in vain to be overtaken.
+    pub fn give_up_waiting(&self, shared: &Shared) {
+        let mut downward = locked(&self.downward);
+        if downward
+            .overtaken
+            .as_ref()
+            .is_some_and(|one| one.since.elapsed() > PATIENCE)
+            && let Some(one) = downward.overtaken.take()
+        {
+            // A connection that is gone shows where it is read.
+            let _ = downward.deliver(one.frame, None, shared);
         }
-        frame.with(&serde_amqp::to_vec(&flow).unwrap(), &[])
     }
 
     /// The client's word on deliveries, in the broker's numbers; on copies nobody is told.
@@ -180,8 +207,9 @@ impl Connection {
             Some(FLOW) if consumer => {
                 let mut downward = locked(&self.downward);
                 let mut flow: Flow = serde_amqp::from_slice(frame.parts().0).unwrap();
-                flow.next_outgoing_id = flow.next_outgoing_id.wrapping_add(downward.copies);
-                flow.delivery_count = flow.delivery_count.map(|count| count.wrapping_add(downward.copies));
+                let ahead = downward.copies.wrapping_sub(downward.kept());
+                flow.next_outgoing_id = flow.next_outgoing_id.wrapping_add(ahead);
+                flow.delivery_count = flow.delivery_count.map(|count| count.wrapping_add(ahead));
                 let frame = frame.with(&serde_amqp::to_vec(&flow).unwrap(), &[]);
                 downward.client.write_all(&frame.bytes)?;
             }
@@ -202,48 +230,51 @@ impl Connection {
         let chosen = |every: u64, seen: u64| seen.is_multiple_of(every);
         match shared.lie {
             Lie::Overtake { every, by, .. } if chosen(every, downward.seen) && downward.overtaken.is_none() => {
-                downward.overtaken = Some((frame, by));
-                return Ok(());
+                downward.overtaken = Some(Overtaken {
+                    frame,
+                    left: by,
+                    since: Instant::now(),
+                });
             }
             Lie::Overtake { flagged, .. } => {
-                downward.deliver(&frame, None, shared)?;
-                let Some((late, left)) = downward.overtaken.take() else {
+                downward.deliver(frame, None, shared)?;
+                let Some(mut late) = downward.overtaken.take() else {
                     return Ok(());
                 };
-                if left > 1 {
-                    downward.overtaken = Some((late, left - 1));
+                late.left -= 1;
+                if late.left > 0 {
+                    downward.overtaken = Some(late);
                     return Ok(());
                 }
                 shared.lies.fetch_add(1, Ordering::SeqCst);
-                let payload = flagged.then(|| delivered_before(late.parts().1, 1));
-                downward.deliver(&late, payload.as_deref(), shared)?;
+                let payload = flagged.then(|| delivered_before(late.frame.parts().1, 1));
+                downward.deliver(late.frame, payload, shared)?;
             }
             Lie::Repeat { every, flagged, how } => {
-                downward.deliver(&frame, None, shared)?;
                 let copy = |payload: &[u8]| delivered_before(payload, u32::from(flagged));
+                let again = chosen(every, downward.seen).then(|| copy(frame.parts().1));
+                downward.deliver(frame, None, shared)?;
+                let Some(again) = again else { return Ok(()) };
                 match how {
-                    How::Same if chosen(every, downward.seen) => {
-                        downward.copy(&copy(frame.parts().1), shared)?;
-                    }
-                    How::Other if chosen(every, downward.seen) => {
+                    How::Same => downward.copy(&again, shared)?,
+                    How::Other => {
                         drop(downward);
-                        let copy = copy(frame.parts().1);
                         let mut others = shared.alive();
                         others.retain(|other| other.number != self.number && other.carries_messages());
                         if let Some(other) = others.first() {
-                            locked(&other.downward).copy(&copy, shared)?;
+                            locked(&other.downward).copy(&again, shared)?;
                         }
                     }
-                    How::AfterEnd { .. } if downward.spare > 0 && chosen(every, downward.seen) => {
+                    How::AfterEnd { .. } if downward.room > 0 => {
                         let next = locked(&shared.returning).pop_front();
                         if let Some(payload) = next {
                             downward.copy(&copy(&payload), shared)?;
                         }
                     }
-                    _ => {}
+                    How::AfterEnd { .. } => {}
                 }
             }
-            Lie::None => downward.deliver(&frame, None, shared)?,
+            Lie::None => downward.deliver(frame, None, shared)?,
         }
         Ok(())
     }
@@ -269,23 +300,37 @@ impl Connection {
 }
 
 impl Downward {
-    /// Hands a message of the broker on, under the number that is next for the client.
-    fn deliver(&mut self, frame: &Frame, payload: Option<&[u8]>, shared: &Shared) -> std::io::Result<()> {
-        let transfer: Transfer = serde_amqp::from_slice(frame.parts().0).unwrap();
-        let payload = payload.unwrap_or(frame.parts().1);
-        let whole = !transfer.more;
-        assert!(whole, "a message of the test fits a frame");
-        let broker = transfer.delivery_id;
-        self.write(frame, transfer, payload, broker, shared)
+    /// Messages of the broker that the client does not have yet.
+    fn kept(&self) -> u32 {
+        u32::try_from(self.waiting.len() + usize::from(self.overtaken.is_some())).unwrap()
     }
 
-    /// Delivers a copy; without credit to spare there is none.
+    /// Hands a message of the broker on when the client has room for it.
+    fn deliver(&mut self, frame: Frame, payload: Option<Vec<u8>>, shared: &Shared) -> std::io::Result<()> {
+        self.waiting.push_back((frame, payload));
+        self.hand_on(shared)
+    }
+
+    /// Hands on what the client has room for, under the numbers that are next for it.
+    fn hand_on(&mut self, shared: &Shared) -> std::io::Result<()> {
+        while self.room > 0
+            && let Some((frame, payload)) = self.waiting.pop_front()
+        {
+            let transfer: Transfer = serde_amqp::from_slice(frame.parts().0).unwrap();
+            assert!(!transfer.more, "a message of the test fits a frame");
+            let payload = payload.as_deref().unwrap_or(frame.parts().1);
+            let broker = transfer.delivery_id;
+            self.write(&frame, transfer, payload, broker, shared)?;
+        }
+        Ok(())
+    }
+
+    /// Delivers a copy; when the client has no room there is none.
     fn copy(&mut self, payload: &[u8], shared: &Shared) -> std::io::Result<()> {
         let Some(sample) = self.sample.take() else {
             return Ok(());
         };
-        if self.spare > 0 {
-            self.spare -= 1;
+        if self.room > 0 {
             self.copies += 1;
             shared.lies.fetch_add(1, Ordering::SeqCst);
             let transfer: Transfer = serde_amqp::from_slice(sample.parts().0).unwrap();
@@ -304,6 +349,7 @@ impl Downward {
         shared: &Shared,
     ) -> std::io::Result<()> {
         let number = u32::try_from(self.deliveries.len()).unwrap();
+        self.room -= 1;
         self.deliveries.push(broker);
         transfer.delivery_id = Some(number);
         transfer.delivery_tag = Some(number.to_be_bytes().to_vec().into());

@@ -118,6 +118,15 @@ impl Relay {
             lies: AtomicU64::new(0),
             messages: AtomicU64::new(0),
         });
+        let watching = shared.clone();
+        std::thread::spawn(move || {
+            while !watching.ended.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(50));
+                for connection in watching.alive() {
+                    connection.give_up_waiting(&watching);
+                }
+            }
+        });
         let serving = shared.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {

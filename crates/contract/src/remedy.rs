@@ -3,6 +3,12 @@
 //! The text of an error says what was attempted on what; its source says why it failed; this trait says the rest.
 //! Only `cli` prints, once, at the edge.
 
+use std::error::Error;
+use std::fmt;
+
+/// What an error says that left everything as it was.
+pub const NOTHING: &str = "nothing was changed";
+
 /// Exit codes of the program: a stable interface for pipelines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -52,5 +58,52 @@ pub trait Remedy: std::error::Error {
     /// The place in the user's file, as `file:line:column` with an excerpt, when the error has one.
     fn place(&self) -> Option<String> {
         None
+    }
+}
+
+/// An error that came after something else had been changed.
+#[derive(Debug)]
+pub struct Besides<E: ?Sized> {
+    /// What had been changed, as a clause: `the empty stack of before was removed`.
+    pub done: String,
+    /// The error.
+    pub error: Box<E>,
+}
+
+impl<E: Remedy + ?Sized> fmt::Display for Besides<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<E: Remedy + ?Sized> Error for Besides<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl<E: Remedy + ?Sized> Remedy for Besides<E> {
+    fn exit(&self) -> ExitKind {
+        self.error.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.error.hint()
+    }
+
+    fn left(&self) -> Option<String> {
+        let done = &self.done;
+        Some(match self.error.left() {
+            Some(left) if left != NOTHING => format!("{left}; {done}"),
+            _ => format!("{done}; nothing else was changed"),
+        })
+    }
+
+    fn details(&self) -> Vec<(String, String)> {
+        self.error.details()
+    }
+
+    fn place(&self) -> Option<String> {
+        self.error.place()
     }
 }

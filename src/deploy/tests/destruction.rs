@@ -111,3 +111,66 @@ fn what_is_kept_is_not_counted_among_what_goes() {
     let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
     assert_eq!((removal.resources, removal.kept), (2, vec!["FileSystem-1".to_owned()]));
 }
+
+/// Removes a protected stack of a cloud that does not let it go.
+fn unprotected(cloud: &Script) -> DeployError {
+    let removal = wait(find(cloud, "mqaws-qm1", true)).expect("found").expect("there");
+    wait(destroy(cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("fails")
+}
+
+fn protected(frames: impl IntoIterator<Item = Frame>) -> Script {
+    let mut cloud = Script::new(frames);
+    cloud.protected = true;
+    cloud
+}
+
+#[test]
+fn protection_is_put_back_when_nothing_is_deleted() {
+    let denied = || Problem::Denied("cloudformation:DeleteStack".into());
+    let there = || protected([(Some("CREATE_COMPLETE"), vec![])]);
+    let mut busy = there();
+    busy.undeletable = Some("UPDATE_IN_PROGRESS");
+    for cloud in [there().failing([("delete-stack", denied())]), busy] {
+        let error = unprotected(&cloud);
+        let calls = cloud.calls();
+        let last = calls.iter().rfind(|call| call.contains("protect"));
+        assert_eq!(last.map(String::as_str), Some("protect"), "{calls:?}");
+        assert_eq!(error.left().as_deref(), Some("nothing was changed"), "{error}");
+    }
+}
+
+#[test]
+fn protection_that_stays_off_is_told() {
+    const OFF: &str = "stack mqaws-qm1 is no longer protected against deletion";
+    let denied = || Problem::Denied("cloudformation:DeleteStack".into());
+    let there = || protected([(Some("CREATE_COMPLETE"), vec![])]);
+    let cloud = there().failing([("delete-stack", denied()), ("protect", denied())]);
+    let error = unprotected(&cloud);
+    assert_eq!(
+        error.left(),
+        Some(format!("{OFF}; nothing else was changed")),
+        "{error}"
+    );
+    // An answer that got lost: the deletion may have begun.
+    let cloud = there().failing([("delete-stack", Problem::TimedOut), ("protect", denied())]);
+    let left = unprotected(&cloud).left().expect("something");
+    assert!(left.contains("in whatever state") && left.contains(OFF), "{left}");
+    // The switch itself: an answer that got lost says nothing.
+    let cloud = there().failing([("unprotect", Problem::TimedOut), ("protect", denied())]);
+    let left = unprotected(&cloud).left().expect("something");
+    assert!(left.contains(OFF), "{left}");
+    // A deletion that began and failed.
+    let cloud = protected([(Some("CREATE_COMPLETE"), vec![]), (Some("DELETE_FAILED"), vec![])]);
+    let left = unprotected(&cloud).left().expect("something");
+    assert!(left.contains("what is left of it") && left.contains(OFF), "{left}");
+}
+
+#[test]
+fn what_is_not_deleted_after_all_stays_protected() {
+    let mut cloud = protected([(Some("REVIEW_IN_PROGRESS"), vec![])]);
+    let removal = wait(find(&cloud, "mqaws-qm1", true)).expect("found").expect("there");
+    cloud.frames = Mutex::new([(Some("CREATE_COMPLETE"), vec![])].into());
+    let error = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("changed");
+    assert!(matches!(error, DeployError::Changed { .. }), "{error}");
+    assert!(!cloud.calls().contains(&"unprotect".to_owned()), "{:?}", cloud.calls());
+}

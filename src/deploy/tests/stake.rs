@@ -154,12 +154,16 @@ fn ids(kept: &[KeptStorage]) -> Vec<&str> {
 }
 
 #[test]
-fn start_beside_kept_data_stops_and_lists_all_of_them() {
+fn start_beside_kept_data_of_the_stack_stops_and_lists_all_of_them() {
     let newer = Storage {
         created: Some(Timestamp::from_second(1_700_000_009).expect("in range")),
-        ..storage("fs-2", "mqaws-other", Some("QM1"))
+        ..storage("fs-2", "mqaws-qm1", Some("QM9"))
     };
-    let cloud = fresh(vec![storage("fs-1", "mqaws-qm1", Some("QM1")), newer]);
+    let cloud = fresh(vec![
+        storage("fs-1", "mqaws-qm1", Some("QM1")),
+        newer,
+        storage("fs-3", "mqaws-other", Some("QM1")),
+    ]);
     let error = planned(&cloud).expect_err("stops");
     assert_eq!(
         error.to_string(),
@@ -169,7 +173,7 @@ fn start_beside_kept_data_stops_and_lists_all_of_them() {
         error.details(),
         [(
             "kept".to_owned(),
-            "file system fs-2, 18 MB, queue manager QM1, of stack mqaws-other, made 2023-11-14 22:13:29 UTC\n\
+            "file system fs-2, 18 MB, queue manager QM9, of stack mqaws-qm1, made 2023-11-14 22:13:29 UTC\n\
              file system fs-1, 18 MB, queue manager QM1, of stack mqaws-qm1, made 2023-11-14 22:13:20 UTC"
                 .to_owned()
         )]
@@ -179,7 +183,43 @@ fn start_beside_kept_data_stops_and_lists_all_of_them() {
     assert_eq!(error.exit(), ExitKind::Precondition);
     assert!(!cloud.calls().iter().any(|c| c.contains("set")), "{:?}", cloud.calls());
     let plan = planned_with(&cloud, NAMED).expect("goes on");
-    assert_eq!(ids(&plan.kept), ["fs-2", "fs-1"]);
+    assert_eq!(ids(&plan.kept), ["fs-2", "fs-1", "fs-3"]);
+}
+
+#[test]
+fn kept_data_of_the_queue_manager_on_another_stack_are_told_and_stop_nothing() {
+    // Each run of a pipeline has a stack of its own, and QM1 on all of them.
+    let cloud = fresh(vec![
+        storage("fs-1", "run-1", Some("QM1")),
+        storage("fs-2", "run-2", Some("QM2")),
+    ]);
+    let plan = planned(&cloud).expect("goes on");
+    assert_eq!(ids(&plan.kept), ["fs-1"]);
+}
+
+#[test]
+fn file_system_without_our_tag_is_known_by_the_stack_that_made_it() {
+    let arn = |name: &str| format!("arn:aws:cloudformation:eu-west-1:000000000000:stack/{name}/0-1");
+    let made = |id: &str, name: &str| {
+        let mut storage = storage(id, name, None);
+        storage.tags = [("aws:cloudformation:stack-id".to_owned(), arn(name))].into();
+        storage
+    };
+    let gone = |name: &str, ours: bool| {
+        let mut stack = stack(name, "QM1");
+        (stack.status, stack.tags) = (StackStatus("DELETE_COMPLETE".into()), BTreeMap::new());
+        if ours {
+            stack.outputs.insert("FileSystemId".into(), "fs".into());
+        }
+        (arn(name), stack)
+    };
+    for (ours, stops) in [(true, true), (false, false)] {
+        let mut cloud = fresh(vec![made("fs-1", "mqaws-qm1"), made("fs-2", "unknown")]);
+        cloud.others = [gone("mqaws-qm1", ours)].into();
+        assert_eq!(planned(&cloud).is_err(), stops);
+        let kept = planned_with(&cloud, NAMED).expect("planned").kept;
+        assert_eq!(ids(&kept), if ours { vec!["fs-1"] } else { vec![] });
+    }
 }
 
 #[test]
@@ -245,13 +285,9 @@ fn only_what_no_living_stack_has_is_kept() {
 #[test]
 fn names_that_efs_takes_in_no_tag_are_found_again() {
     let cloud = fresh(vec![storage("fs-1", "mqaws-other", Some("A:/_."))]);
-    let error = plan_for(&cloud, "A%/_.").expect_err("stops");
-    assert!(
-        error.details()[0].1.contains("queue manager A%/_.,"),
-        "{:?}",
-        error.details()
-    );
-    assert!(plan_for(&cloud, "A/_.").is_ok());
+    let kept = plan_for(&cloud, "A%/_.").expect("planned").kept;
+    assert!(kept[0].to_string().contains("queue manager A%/_.,"), "{kept:?}");
+    assert_eq!(plan_for(&cloud, "A/_.").expect("planned").kept, []);
 }
 
 #[test]
@@ -304,4 +340,88 @@ fn dead_stack_stays_as_long_as_the_start_is_not_decided() {
     assert!(!cloud.calls().contains(&"delete-stack".to_owned()));
     assert!(planned_with(&cloud, NAMED).is_ok());
     assert!(cloud.calls().contains(&"delete-stack".to_owned()));
+}
+
+/// The empty stack of a failed creation, which goes when it is deleted.
+fn dead() -> Script {
+    Script::new([(Some("ROLLBACK_COMPLETE"), vec![]), (Some("DELETE_COMPLETE"), vec![])]).with_changes(changes())
+}
+
+#[test]
+fn error_after_the_empty_stack_was_removed_says_so() {
+    const LEFT: &str = "the empty stack of before was removed; nothing else was changed";
+    let denied = || Problem::Denied("cloudformation:CreateChangeSet".into());
+    let refused = |reason: &str| {
+        let mut cloud = dead();
+        cloud.set = Some(ChangeSet {
+            status: "FAILED".into(),
+            reason: Some(reason.into()),
+            created: None,
+            changes: vec![],
+        });
+        cloud
+    };
+    let mut invalid = refused("see DescribeEvents");
+    invalid.findings = vec![Finding {
+        path: "/Resources/LaunchTemplate/Properties/InstanceType".into(),
+        words: "is none".into(),
+    }];
+    for cloud in [
+        dead().failing([("create-set", denied())]),
+        dead().failing([("create-set", Problem::Refused)]),
+        dead().failing([("change-set", denied())]),
+        refused("no such image"),
+        invalid,
+    ] {
+        let error = planned(&cloud).expect_err("fails");
+        assert!(cloud.calls().contains(&"delete-stack".to_owned()));
+        assert_eq!(error.left().as_deref(), Some(LEFT), "{error}");
+    }
+    let cloud = dead().failing([("execute", denied())]);
+    let error = carried_out(&cloud, &Stop::never()).0.expect_err("denied");
+    assert_eq!(error.left().as_deref(), Some(LEFT), "{error}");
+
+    // Nothing was removed, and nothing is said.
+    let cloud = dead().failing([("delete-stack", denied())]);
+    let error = planned(&cloud).expect_err("denied");
+    assert_eq!(error.left().as_deref(), Some("nothing was changed"), "{error}");
+    // Its deletion was begun, and how it ends was not seen.
+    let cloud = dead().failing([("delete-stack", Problem::TimedOut)]);
+    let error = planned(&cloud).expect_err("not known");
+    assert!(matches!(error, DeployError::LostSight { .. }), "{error}");
+}
+
+#[test]
+fn command_for_a_stack_names_it() {
+    let stack = "mqaws-run-7".to_owned();
+    let source = || AwsError::test(Problem::Server);
+    let (before, after) = ("REVIEW_IN_PROGRESS".to_owned(), "CREATE_COMPLETE".to_owned());
+    let status = "ROLLBACK_COMPLETE".to_owned();
+    for error in [
+        DeployError::Dead {
+            stack: stack.clone(),
+            status: status.clone(),
+        },
+        DeployError::Changed {
+            stack: stack.clone(),
+            before,
+            after,
+        },
+        DeployError::Busy {
+            stack: stack.clone(),
+            status,
+        },
+        DeployError::Protected { stack: stack.clone() },
+        DeployError::NotAbandoned {
+            stack: stack.clone(),
+            source: source(),
+        },
+    ] {
+        let hint = error.hint().expect("a hint");
+        let commands: Vec<&str> = hint.split('`').skip(1).step_by(2).collect();
+        assert!(!commands.is_empty(), "{hint}");
+        for command in commands {
+            assert!(command.contains("--stack mqaws-run-7"), "{hint}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::failover::account::{Counts, Drain, Samples};
 use crate::failover::gap::{End, Then, Worker, outage};
 use crate::failover::ledger::Tally;
+use crate::failover::unsent::Slots;
 use ExitKind::*;
 
 const SECOND: u64 = 1_000_000_000;
@@ -84,12 +85,12 @@ fn each_ground_has_its_code() {
         Inconclusive
     );
     let unsent = |unsent| Unsent {
-        slots: 100,
-        unsent,
+        after: Slots { due: 100, unsent },
         explained: 5,
+        ..Unsent::default()
     };
-    assert_eq!(exit(|_, e| e.unsent = unsent(16), none), Inconclusive);
-    assert_eq!(exit(|_, e| e.unsent = unsent(15), none), Success);
+    assert_eq!(exit(|_, e| e.unsent = unsent(26), none), Inconclusive);
+    assert_eq!(exit(|_, e| e.unsent = unsent(25), none), Success);
     assert_eq!(exit(|a, _| a.lost = Some(1), none), Lost);
     assert_eq!(exit(|a, _| a.lost = Some(1), |l| l.max_rpo = 1), Success);
     assert_eq!(exit(|_, _| {}, |l| l.max_rto_ns = Some(SECOND)), RtoExceeded);
@@ -153,4 +154,26 @@ fn the_worst_code_wins() {
         }
     }
     assert_eq!(exit(|a, e| (a.lost, e.fault_verified) = (Some(3), false), |_| {}), Lost);
+}
+
+#[test]
+fn what_could_not_be_read_hides_nothing_that_was_proved() {
+    let judged = |exit| Judgement {
+        verdict: verdict_of(exit),
+        exit,
+        checks: vec![],
+    };
+    let ground = |value: Option<&str>| {
+        let bad = Some((Inconclusive, "why".to_owned()));
+        check("broker.depth", "", value.map(str::to_owned), bad)
+    };
+    for (before, value, after) in [
+        (Success, None, Inconclusive),
+        (Duplicates, None, Duplicates),
+        (RtoExceeded, None, RtoExceeded),
+        (Duplicates, Some("7"), Inconclusive),
+        (Lost, Some("7"), Lost),
+    ] {
+        assert_eq!(judged(before).with(ground(value)).exit, after, "{before:?} {value:?}");
+    }
 }

@@ -241,6 +241,27 @@ mod tests {
     }
 
     #[test]
+    fn the_lock_is_the_file_that_an_agent_of_the_version_before_holds() {
+        for name in ["QM1", "DEV.MGR", "%_", "ORDERS/EU"] {
+            let dir = tempfile::tempdir().expect("tempdir");
+            // As that version made its path: of the name as it is.
+            let path = dir.path().join(".mqaws").join(name).join("lock");
+            fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
+            fs::write(&path, "i-old token 7\n").expect("lock");
+            let held = OpenOptions::new().write(true).open(&path).expect("lock");
+            set(&held, libc::F_WRLCK).expect("free");
+            let mut lock = NfsLock::new(dir.path(), name, "i-new", "k2", LEASE);
+            let busy = lock.acquire();
+            assert!(
+                matches!(busy, Err(LockError::Busy { ref holder }) if holder == "i-old"),
+                "{name}: {busy:?}"
+            );
+            drop(held);
+            lock.acquire().expect("free");
+        }
+    }
+
+    #[test]
     fn another_open_file_of_the_same_process_does_not_lose_the_lock() {
         let dir = tempfile::tempdir().expect("tempdir");
         let mut lock = NfsLock::new(dir.path(), "QM1", "i-1", "k1", LEASE);

@@ -158,3 +158,28 @@ fn data_states_and_damage() {
     ));
     assert!(desk.claim(proof(ProofKind::New)).error.is_some());
 }
+
+#[test]
+fn on_a_copy_the_first_claim_names_the_copy_and_counts_nobody_who_gave_up_on_the_original() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let mut original = desk(dir.path(), "i-1");
+    original.inspect(1000);
+    original.claim(proof(ProofKind::New));
+    original.level("MQ 9.4.0.0".into());
+    original.release(true);
+    let mut copied = desk(dir.path(), "i-2");
+    copied.config.file_system = "fs-2".into();
+    let found = copied.inspect(1000).found.expect("found").record.expect("record");
+    assert_eq!((found.original("fs-2"), found.condemned), (Some("fs-1"), 1));
+    copied.claim(proof(ProofKind::Copy));
+    let record = copied.store.read().expect("read").expect("record");
+    assert_eq!(
+        (record.file_system.as_deref(), record.epoch, record.condemned),
+        (Some("fs-2"), Epoch(2), 0)
+    );
+    assert_eq!(
+        record.engine_version.as_deref(),
+        Some("MQ 9.4.0.0"),
+        "whoever wrote the data"
+    );
+}
