@@ -9,6 +9,7 @@ use crate::failover::port::{Answer, Cloud, CloudError, Credentials, Instance, La
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
 use crate::remedy::Remedy;
+use crate::stack::{ALLOW_FAULTS_TAG, Output, Parts, Protocol};
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_ec2 as ec2;
 use aws_sdk_secretsmanager as secretsmanager;
@@ -73,6 +74,20 @@ fn failed(attempted: String, error: AwsError) -> CloudError {
     }
 }
 
+fn lacks(attempted: String, output: Output, status: &str) -> CloudError {
+    CloudError::precondition(
+        attempted,
+        format!("it has no output {}; its status is {status}", output.name()),
+        "is it a stack of mqaws, and complete? See `mqaws status`",
+    )
+}
+
+/// The group that carries the mark of a test on the whole stack: the first member's.
+fn marked(target: &Target) -> Result<&str, CloudError> {
+    let first = target.parts.members.first().map(|member| member.group.as_str());
+    first.ok_or_else(|| lacks(format!("read stack {}", target.stack), Output::GroupName, "known"))
+}
+
 impl Cloud for Clients {
     fn target<'a>(&'a self, stack: &'a str) -> Answer<'a, Target> {
         Box::pin(async move {
@@ -95,20 +110,18 @@ impl Cloud for Clients {
                     },
                 )
             })?;
-            let output = |name: &str| {
-                found
-                    .outputs
-                    .get(name)
-                    .filter(|value| !value.is_empty())
-                    .cloned()
-                    .ok_or_else(|| {
-                        CloudError::precondition(
-                            attempted(),
-                            format!("it has no output {name}; its status is {}", found.status),
-                            "is it a stack of mqaws, and complete? See `mqaws status`",
-                        )
-                    })
-            };
+            let parts = Parts::read(&found.name, &found.outputs).map_err(|unreadable| {
+                let hint = unreadable.hint();
+                CloudError::precondition(attempted(), unreadable, hint)
+            })?;
+            let complete = [
+                (Output::QueueManagerName, parts.queue_manager.is_some()),
+                (Output::GroupName, !parts.members.is_empty()),
+                (Output::CredentialsSecret, parts.secret.is_some()),
+            ];
+            if let Some((output, _)) = complete.into_iter().find(|(_, there)| !there) {
+                return Err(lacks(attempted(), output, &found.status.0));
+            }
             let identity = self
                 .identity()
                 .await
@@ -124,20 +137,9 @@ impl Cloud for Clients {
                 stack: found.name.clone(),
                 region: self.region().to_owned(),
                 account: identity.account,
-                queue_manager: output("QueueManagerName")?,
-                amqp: output("AmqpEndpoint")
-                    .ok()
-                    .map(|address| match output("CertificateSecret") {
-                        Ok(_) => format!("amqps://{address}"),
-                        Err(_) => address,
-                    }),
-                group: output("GroupName")?,
-                target_group: output("AmqpTargetGroupArn").ok(),
-                secret: output("CredentialsSecret")?,
-                allow_faults: found
-                    .tags
-                    .get("mqaws:allow-faults")
-                    .is_some_and(|value| value == "true"),
+                queue_manager: parts.queue_manager.clone().unwrap_or_default(),
+                parts,
+                allow_faults: found.tags.get(ALLOW_FAULTS_TAG).is_some_and(|value| value == "true"),
                 lab,
             })
         })
@@ -145,18 +147,21 @@ impl Cloud for Clients {
 
     fn instances<'a>(&'a self, target: &'a Target) -> Answer<'a, Vec<Instance>> {
         Box::pin(async move {
-            let attempted = format!("read group {}", target.group);
-            let group = Readings::group(self, &target.group)
-                .await
-                .map_err(|error| failed(attempted, error))?;
-            let members = group.map(|group| group.members).unwrap_or_default();
-            let instance = |member: crate::observe::Member| Instance {
-                id: member.instance,
-                zone: member.zone,
-                lifecycle: member.lifecycle,
-                health: member.health,
-            };
-            Ok(members.into_iter().map(instance).collect())
+            let mut instances = Vec::new();
+            for member in &target.parts.members {
+                let attempted = format!("read group {}", member.group);
+                let group = Readings::group(self, &member.group)
+                    .await
+                    .map_err(|error| failed(attempted, error))?;
+                let instance = |member: crate::observe::Member| Instance {
+                    id: member.instance,
+                    zone: member.zone,
+                    lifecycle: member.lifecycle,
+                    health: member.health,
+                };
+                instances.extend(group.into_iter().flat_map(|group| group.members).map(instance));
+            }
+            Ok(instances)
         })
     }
 
@@ -167,10 +172,15 @@ impl Cloud for Clients {
             password: String,
         }
         Box::pin(async move {
-            let attempted = || format!("read secret {}", target.secret);
+            let secret = target.parts.secret.as_deref();
+            let secret = secret.ok_or_else(|| {
+                let attempted = format!("read the secret of stack {}", target.stack);
+                lacks(attempted, Output::CredentialsSecret, "known")
+            })?;
+            let attempted = || format!("read secret {secret}");
             let call = secretsmanager::Client::new(self.config())
                 .get_secret_value()
-                .secret_id(&target.secret);
+                .secret_id(secret);
             let answer =
                 wrap("secretsmanager:GetSecretValue", call.send().await).map_err(|error| failed(attempted(), error))?;
             // A parser's complaint could quote the secret.
@@ -207,11 +217,12 @@ impl Cloud for Clients {
 
     fn healthy_targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<usize>> {
         Box::pin(async move {
-            let Some(group) = &target.target_group else {
+            let amqp = target.parts.endpoint(Protocol::Amqp);
+            let Some(group) = amqp.and_then(|endpoint| endpoint.targets.as_ref()) else {
                 return Ok(None);
             };
-            let attempted = format!("read the health of {group}");
-            let targets = Readings::targets(self, group)
+            let attempted = format!("read the health of {}", group.arn);
+            let targets = Readings::targets(self, &group.arn)
                 .await
                 .map_err(|error| failed(attempted, error))?;
             Ok(Some(targets.iter().filter(|target| target.is_healthy()).count()))
@@ -288,10 +299,9 @@ impl Cloud for Clients {
 
     fn turn<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Turn>> {
         Box::pin(async move {
-            let attempted = format!("read the mark of a test on group {}", target.group);
-            self.turn_of(&target.group)
-                .await
-                .map_err(|error| failed(attempted, error))
+            let group = marked(target)?;
+            let attempted = format!("read the mark of a test on group {group}");
+            self.turn_of(group).await.map_err(|error| failed(attempted, error))
         })
     }
 
@@ -302,8 +312,9 @@ impl Cloud for Clients {
             if let Some(other) = others(Cloud::turn(self, target).await?) {
                 return Ok(Some(other));
             }
-            let attempted = format!("mark group {} as under test", target.group);
-            self.mark_turn(&target.group, holder)
+            let group = marked(target)?;
+            let attempted = format!("mark group {group} as under test");
+            self.mark_turn(group, holder)
                 .await
                 .map_err(|error| failed(attempted, error))?;
             // Tags know no compare-and-set; whoever wrote last has the turn.
@@ -317,8 +328,9 @@ impl Cloud for Clients {
             if there.is_none_or(|turn| turn.holder != holder) {
                 return Ok(false);
             }
-            let attempted = format!("renew the mark of the test on group {}", target.group);
-            self.mark_turn(&target.group, holder)
+            let group = marked(target)?;
+            let attempted = format!("renew the mark of the test on group {group}");
+            self.mark_turn(group, holder)
                 .await
                 .map_err(|error| failed(attempted, error))?;
             Ok(true)
@@ -332,8 +344,9 @@ impl Cloud for Clients {
                 .await?
                 .is_some_and(|turn| turn.holder == holder)
             {
-                let attempted = format!("take the mark of the test from group {}", target.group);
-                self.unmark_turn(&target.group)
+                let group = marked(target)?;
+                let attempted = format!("take the mark of the test from group {group}");
+                self.unmark_turn(group)
                     .await
                     .map_err(|error| failed(attempted, error))?;
             }

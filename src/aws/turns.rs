@@ -4,11 +4,9 @@ use super::clients::Clients;
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::failover::port::Turn;
+use crate::stack::UNDER_TEST_TAG;
 use aws_sdk_autoscaling as autoscaling;
 use std::time::Duration;
-
-/// Tag on the group while a test is going on.
-const TAG: &str = "mqaws:under-test";
 
 /// How long a mark is good that is not renewed; an earlier version took four hours and did not renew it.
 const LASTS: Duration = Duration::from_secs(15 * 60);
@@ -47,7 +45,7 @@ impl Clients {
             .unwrap_or_default();
         let value = tags
             .iter()
-            .find(|tag| tag.key() == Some(TAG))
+            .find(|tag| tag.key() == Some(UNDER_TEST_TAG))
             .and_then(|tag| tag.value());
         Ok(value.map(read))
     }
@@ -72,7 +70,7 @@ impl Clients {
 
 fn tag(group: &str) -> autoscaling::types::builders::TagBuilder {
     autoscaling::types::Tag::builder()
-        .key(TAG)
+        .key(UNDER_TEST_TAG)
         .resource_id(group)
         .resource_type("auto-scaling-group")
         .propagate_at_launch(false)

@@ -7,7 +7,7 @@ mod prune;
 
 use super::settings::{Settings, load};
 use super::{Context, Failure, Outcome};
-use crate::image::{self, ports::OwnImage};
+use crate::image::ports::OwnImage;
 use crate::model::config::{Loaded, Place};
 use crate::model::{self, Package};
 use crate::render::packer::tags;
@@ -113,7 +113,7 @@ fn configuration(context: &Context, settings: &ImageSettings) -> Result<Loaded, 
 
 /// The parameters that name an image, one for each engine.
 fn parameters() -> Vec<String> {
-    model::Engine::ALL.map(image::parameter).into()
+    model::Engine::ALL.map(crate::stack::image_parameter).into()
 }
 
 /// `2026-11-18 03:12 UTC`, or that nobody says.
@@ -144,15 +144,4 @@ fn document(image: &OwnImage) -> Value {
         "agent_version": image.tag(tags::AGENT_VERSION), "build": image.tag(tags::BUILD),
         "tags": image.tags, "snapshots": image.snapshots,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deployments_read_what_a_build_of_ibm_mq_publishes() {
-        assert_eq!(image::parameter(model::Engine::IbmMq), crate::deploy::IMAGE_PARAMETER);
-        assert_eq!(parameters().len(), 2);
-    }
 }

@@ -291,15 +291,10 @@ impl Deployed {
 
 /// `service  QM1 answers on 127.77.1.1, MQ 1414, AMQP 5672`
 pub(super) fn service_line(service: &Service) -> String {
-    let amqp = service
-        .amqp_port
-        .map(|port| format!(", AMQP {port}"))
-        .unwrap_or_default();
+    let port = |name: &str, port: Option<u16>| port.map(|port| format!(", {name} {port}")).unwrap_or_default();
+    let (mq, amqp) = (port("MQ", service.mq_port), port("AMQP", service.amqp_port));
     let name = &service.queue_manager;
-    row(
-        "service",
-        format!("{name} answers on {}, MQ {}{amqp}", service.endpoint, service.mq_port),
-    )
+    row("service", format!("{name} answers on {}{mq}{amqp}", service.endpoint))
 }
 
 /// `written by i-… in eu-west-1a, epoch 1, proof: clean`

@@ -8,6 +8,7 @@ use super::{Context, Outcome};
 use crate::observe::megabytes;
 use crate::observe::status::{Report, gather};
 use crate::remedy::ExitKind;
+use crate::stack::Address;
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
@@ -213,9 +214,10 @@ fn endpoint(report: &Report) -> Option<String> {
         .healthy()
         .map(|(healthy, all)| format!(", {healthy} of {all} target{} healthy", if all == 1 { "" } else { "s" }));
     let ports = report.clients.as_ref().map(|clients| {
-        let amqp = clients.amqp.as_deref().and_then(crate::deploy::endpoint_port);
-        let mq = crate::deploy::endpoint_port(&clients.conname).unwrap_or(1414);
-        format!(", MQ {mq}{}", amqp.map(|p| format!(", AMQP {p}")).unwrap_or_default())
+        let mq = Address::parse_conname(&clients.conname).ok();
+        let amqp = clients.amqp.as_deref().and_then(|amqp| Address::parse(amqp).ok());
+        let port = |name: &str, at: Option<Address>| at.map(|at| format!(", {name} {}", at.port)).unwrap_or_default();
+        format!("{}{}", port("MQ", mq), port("AMQP", amqp))
     });
     let state = if balancer.state == "active" {
         String::new()

@@ -78,7 +78,7 @@ fn summary(file: Option<&str>, loaded: &Loaded, bytes: usize) -> String {
         "valid: {what}\n  stack    {} in {region}\n  manager  {}\n  network  {network}\n  TLS      {tls}\n  template {bytes} of {} bytes\nnot checked: what only the account knows; see it with `mqaws plan`\n",
         deployment.stack,
         deployment.queue_manager.name,
-        render::TEMPLATE_BODY_LIMIT,
+        crate::stack::MOST_TEMPLATE_BYTES,
     )
 }
 

@@ -63,14 +63,9 @@ pub enum DeployError {
     /// No image is named and none was built.
     #[error("no image for the instance")]
     NoImage,
-    /// The template is larger than CloudFormation takes in a call.
-    #[error("the template has {bytes} bytes, CloudFormation takes {most}")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The limit.
-        most: usize,
-    },
+    /// The stack says something of itself that cannot be read.
+    #[error(transparent)]
+    Output(#[from] crate::stack::Unreadable),
     /// Another operation is going on.
     #[error("stack {stack} is busy: {status}")]
     Busy {
@@ -281,7 +276,7 @@ impl Remedy for DeployError {
             | Self::Invalid { .. }
             | Self::Unknown { .. }
             | Self::NoImage
-            | Self::TooLarge { .. }
+            | Self::Output(_)
             | Self::Busy { .. }
             | Self::Stuck { .. }
             | Self::Foreign { .. }
@@ -376,7 +371,7 @@ impl Remedy for DeployError {
                  work without one: `mqaws deploy --local`"
                     .into()
             }
-            Self::TooLarge { .. } => "this is a bug: please report it with the output of `mqaws render`".into(),
+            Self::Output(unreadable) => unreadable.hint(),
             Self::Busy { stack, .. } => {
                 format!("wait until it is done (`mqaws status --stack {stack}`), then try again")
             }

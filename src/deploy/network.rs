@@ -273,7 +273,7 @@ mod tests {
             outputs: BTreeMap::new(),
             parameters: [("VPC".to_owned(), "vpc-1".to_owned())].into(),
             tags: [(
-                super::super::STACK_TAG.to_owned(),
+                crate::stack::STACK_TAG.to_owned(),
                 if ours { "mqaws-qm1" } else { "x" }.to_owned(),
             )]
             .into(),

@@ -4,19 +4,14 @@ use super::error::DeployError;
 use super::execute::token;
 use super::ports::{Blueprint, ChangeSet, ChangeSetIds, Stacks};
 use super::review::{self, Effect, Review};
-use super::stake::{self, KeptStorage, QUEUE_MANAGER, Rename, StakeError};
+use super::stake::{self, KeptStorage, Rename, StakeError};
 use super::standing::{Standing, standing};
 use super::storage::kept_beside;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::observe::ports::Readings;
+use crate::stack::QUEUE_MANAGER_PARAMETER;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-
-/// The largest template that CloudFormation takes in a call.
-pub const MOST_BYTES: usize = 51_200;
-
-/// Tag that names the stack; it marks what mqaws made.
-pub const STACK_TAG: &str = "mqaws:stack";
 
 /// What had been changed when the empty stack of a failed deployment was removed.
 pub const CLEARED: &str = "the empty stack of before was removed";
@@ -67,7 +62,7 @@ impl Plan {
     /// # Errors
     /// [`StakeError::OtherQueueManager`], [`DeployError::DataAtStake`].
     pub fn check(&self, allowed: &[String], place: &str) -> Result<(), DeployError> {
-        let named = allowed.iter().any(|name| name == QUEUE_MANAGER);
+        let named = allowed.iter().any(|name| name == QUEUE_MANAGER_PARAMETER);
         if let Some(rename) = self.rename.as_ref().filter(|_| !named) {
             return Err(StakeError::OtherQueueManager {
                 stack: self.stack.clone(),
@@ -92,7 +87,7 @@ impl Plan {
 /// A stack that an earlier attempt left without a resource is removed first, with consent. No change is a plan that is empty.
 ///
 /// # Errors
-/// [`DeployError::Aws`], [`DeployError::TooLarge`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
+/// [`DeployError::Aws`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
 /// [`DeployError::Foreign`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
 /// [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
 /// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`].
@@ -104,12 +99,6 @@ pub async fn plan<C: Readings + Stacks>(
     stop: &Stop,
     observer: &mut impl Observer,
 ) -> Result<Plan, DeployError> {
-    if blueprint.template.len() > MOST_BYTES {
-        return Err(DeployError::TooLarge {
-            bytes: blueprint.template.len(),
-            most: MOST_BYTES,
-        });
-    }
     let found = cloud.stack(&blueprint.stack).await?;
     let old = found.as_ref().map(|stack| stack.parameters.clone()).unwrap_or_default();
     let standing = standing(cloud, found).await?;

@@ -3,9 +3,8 @@
 use super::error::DeployError;
 use super::network::{Choice, Network, choose, pair_in_order_of};
 use super::ports::Surroundings;
-
-/// Parameter of Systems Manager that names the image which `mqaws ami build` made last.
-pub const IMAGE_PARAMETER: &str = "/mqaws/ami/ibm-mq";
+use crate::model::Engine;
+use crate::stack::image_parameter;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +54,9 @@ pub(super) async fn resolve<C: Surroundings>(
     site.image = match image {
         Some(image) => image.to_owned(),
         None => {
-            let image = cloud.parameter(IMAGE_PARAMETER).await?.ok_or(DeployError::NoImage)?;
-            site.chosen.push(format!("image {image} (parameter {IMAGE_PARAMETER})"));
+            let parameter = image_parameter(Engine::default());
+            let image = cloud.parameter(&parameter).await?.ok_or(DeployError::NoImage)?;
+            site.chosen.push(format!("image {image} (parameter {parameter})"));
             image
         }
     };

@@ -7,6 +7,7 @@ use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::cloud::AwsError;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
+use crate::stack::{Parts, Protocol};
 use serde::Serialize;
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ pub struct Service {
     /// DNS name of the load balancer.
     pub endpoint: String,
     /// Port of the queue manager.
-    pub mq_port: u16,
+    pub mq_port: Option<u16>,
     /// Port of the AMQP service, when it is on.
     pub amqp_port: Option<u16>,
     /// The pieces of evidence.
@@ -76,11 +77,25 @@ pub async fn protect<C: Stacks>(cloud: &C, stack: &Stack) -> Result<(), DeployEr
 /// Suspends AZRebalance, which no template can express, and reads back that it is suspended.
 ///
 /// # Errors
-/// [`DeployError::Unfinished`], [`DeployError::NotSuspended`].
+/// [`DeployError::Unfinished`], [`DeployError::NotSuspended`], [`DeployError::Output`].
 pub async fn suspend_rebalance<C: Readings + Stacks>(cloud: &C, stack: &Stack, pace: Pace) -> Result<(), DeployError> {
-    let Some(name) = stack.outputs.get("GroupName") else {
-        return Ok(());
-    };
+    for member in parts(stack)?.members {
+        suspend_rebalance_of(cloud, stack, &member.group, pace).await?;
+    }
+    Ok(())
+}
+
+/// What the stack says that it consists of.
+fn parts(stack: &Stack) -> Result<Parts, DeployError> {
+    Parts::read(&stack.name, &stack.outputs).map_err(DeployError::Output)
+}
+
+async fn suspend_rebalance_of<C: Readings + Stacks>(
+    cloud: &C,
+    stack: &Stack,
+    name: &str,
+    pace: Pace,
+) -> Result<(), DeployError> {
     let suspended = |group: &Group| group.suspended.iter().any(|p| p == REBALANCE);
     let mut patience = Patience::new(pace.patience);
     // The second look may be ahead of the change.
@@ -96,7 +111,7 @@ pub async fn suspend_rebalance<C: Readings + Stacks>(cloud: &C, stack: &Stack, p
         }
         tokio::time::sleep(pace.poll).await;
     }
-    Err(DeployError::NotSuspended { group: name.clone() })
+    Err(DeployError::NotSuspended { group: name.to_owned() })
 }
 
 fn unfinished(stack: &Stack, what: &'static str) -> impl Fn(AwsError) -> DeployError {
@@ -114,7 +129,7 @@ fn unfinished(stack: &Stack, what: &'static str) -> impl Fn(AwsError) -> DeployE
 /// health of the targets must be shown.
 ///
 /// # Errors
-/// [`DeployError::NotServing`], [`DeployError::LostSight`], [`DeployError::Interrupted`].
+/// [`DeployError::NotServing`], [`DeployError::LostSight`], [`DeployError::Interrupted`], [`DeployError::Output`].
 pub async fn await_service<C: Readings + Stacks, D: Dial>(
     cloud: &C,
     dial: &D,
@@ -124,6 +139,7 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
     observer: &mut impl Observer,
 ) -> Result<Service, DeployError> {
     let stack = &settled.stack;
+    let parts = parts(stack)?;
     let began = Instant::now();
     let mut patience = Patience::new(pace.patience);
     let mut settled_at = None;
@@ -132,7 +148,9 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
         source,
     };
     loop {
-        let look = Look::new(cloud, dial, settled, &mut patience).await.map_err(lost)?;
+        let look = Look::new(cloud, dial, settled, &parts, &mut patience)
+            .await
+            .map_err(lost)?;
         if look.is_given() {
             // From outside the VPC an internal load balancer never answers; it gets a moment, not the whole wait.
             let since = *settled_at.get_or_insert_with(Instant::now);
@@ -174,13 +192,12 @@ impl Look {
         cloud: &C,
         dial: &D,
         settled: &Settled,
+        parts: &Parts,
         patience: &mut Patience,
     ) -> Result<Self, AwsError> {
-        let stack = &settled.stack;
-        let output = |name: &str| stack.outputs.get(name).map(String::as_str);
-        let port = |name: &str| output(name).and_then(endpoint_port);
-        let (mq_port, amqp_port) = (port("MqEndpoint").unwrap_or(1414), port("AmqpEndpoint"));
-        let endpoint = output("Endpoint").unwrap_or_default().to_owned();
+        let port = |protocol| parts.endpoint(protocol).map(|endpoint| endpoint.address.port);
+        let (mq_port, amqp_port) = (port(Protocol::Mq), port(Protocol::Amqp));
+        let endpoint = parts.dns_name.clone().unwrap_or_default();
         let mut evidence = vec![match &settled.signal {
             Some(words) => Evidence {
                 of: SIGNAL,
@@ -195,14 +212,12 @@ impl Look {
         }];
 
         let mut targets = Vec::new();
-        for name in ["TargetGroupArn", "AmqpTargetGroupArn"] {
-            if let Some(arn) = output(name) {
-                targets.push((name, patience.bear(cloud.targets(arn).await)?));
-            }
+        for group in parts.endpoints.iter().filter_map(|endpoint| endpoint.targets.as_ref()) {
+            targets.push(patience.bear(cloud.targets(&group.arn).await)?);
         }
         let healthy = |t: &Option<Vec<_>>| t.iter().flatten().any(crate::observe::ports::Target::is_healthy);
-        let shown = !targets.is_empty() && targets.iter().all(|(_, t)| healthy(t));
-        let states = targets.iter().flat_map(|(_, t)| t.iter().flatten());
+        let shown = !targets.is_empty() && targets.iter().all(healthy);
+        let states = targets.iter().flatten().flatten();
         let states: Vec<String> = states
             .map(|t| match &t.reason {
                 Some(reason) if !t.is_healthy() => format!("{}:{} {} ({reason})", t.id, t.port, t.state),
@@ -220,8 +235,8 @@ impl Look {
             text,
         });
 
-        let group = match output("GroupName") {
-            Some(name) => patience.bear(cloud.group(name).await)?.flatten(),
+        let group = match parts.members.first() {
+            Some(member) => patience.bear(cloud.group(&member.group).await)?.flatten(),
             None => None,
         };
         let (agent, word, agent_given) = agent(cloud, group.as_ref()).await;
@@ -232,7 +247,7 @@ impl Look {
         });
 
         let mut unreached = Vec::new();
-        for port in [Some(mq_port), amqp_port].into_iter().flatten() {
+        for port in [mq_port, amqp_port].into_iter().flatten() {
             if let Err(error) = dial.dial(&endpoint, port).await {
                 unreached.push(format!("{endpoint} port {port} cannot be reached from here: {error}"));
             }
@@ -249,7 +264,7 @@ impl Look {
             text,
         });
 
-        let queue_manager = output("QueueManagerName").unwrap_or_default().to_owned();
+        let queue_manager = parts.queue_manager.clone().unwrap_or_default();
         Ok(Self {
             service: Service {
                 queue_manager,
@@ -287,12 +302,6 @@ impl Look {
     }
 }
 
-/// The port of an output, `host(1414)` or `host:5672`.
-pub fn endpoint_port(text: &str) -> Option<u16> {
-    let after = text.rsplit(['(', ':']).next()?;
-    after.trim_end_matches(')').parse().ok()
-}
-
 fn is_serving(status: &AgentStatus) -> bool {
     status.state == "serving"
 }
@@ -312,17 +321,5 @@ async fn agent<C: Readings>(cloud: &C, group: Option<&Group>) -> (Option<AgentSt
             let denied = matches!(&error, ReadError::Aws(e) if matches!(e.problem, crate::cloud::Problem::Denied(_)));
             (None, format!("not read: {error}"), denied)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_read_from_both_notations() {
-        assert_eq!(endpoint_port("lb.example(1414)"), Some(1414));
-        assert_eq!(endpoint_port("lb.example:5672"), Some(5672));
-        assert_eq!(endpoint_port("lb.example"), None);
     }
 }

@@ -6,12 +6,10 @@ use super::standing::is_ours;
 use crate::model::{QueueManagerName, StackName};
 use crate::observe::ports::{Readings, Stack};
 use crate::remedy::{ExitKind, Remedy};
+use crate::stack::{Output, QUEUE_MANAGER_PARAMETER};
 use serde::Serialize;
 
 pub use super::storage::KeptStorage;
-
-/// Parameter and output of the template that name the queue manager; also what `--allow-replace` takes for it.
-pub const QUEUE_MANAGER: &str = "QueueManagerName";
 
 /// Names that are tried for a stack of its own.
 const MOST_NAMES: usize = 9;
@@ -55,7 +53,7 @@ pub enum StakeError {
     },
     /// The stack does not tell which queue manager it holds.
     #[error(
-        "it is not known which queue manager stack {stack} holds: it has neither output nor parameter {QUEUE_MANAGER}"
+        "it is not known which queue manager stack {stack} holds: it has neither output nor parameter {QUEUE_MANAGER_PARAMETER}"
     )]
     UnknownQueueManager {
         /// Name of the stack.
@@ -96,7 +94,7 @@ impl Remedy for StakeError {
                 format!(
                     "{to} is a stack of its own: `mqaws deploy{place} --stack {other_stack} --queue-manager {to}`\n\
                      if {from} was meant: `mqaws deploy{place} --stack {stack} --queue-manager {from}`\n\
-                     to put {from} aside nevertheless: --allow-replace {QUEUE_MANAGER} (its data stay on the file system)"
+                     to put {from} aside nevertheless: --allow-replace {QUEUE_MANAGER_PARAMETER} (its data stay on the file system)"
                 )
             }
             Self::NotOf {
@@ -128,8 +126,8 @@ pub(super) fn deployed(stack: &Stack) -> Option<&str> {
     // What is deployed is in the outputs; one that failed before it had any still has its parameters.
     let found = stack
         .outputs
-        .get(QUEUE_MANAGER)
-        .or_else(|| stack.parameters.get(QUEUE_MANAGER));
+        .get(Output::QueueManagerName.name())
+        .or_else(|| stack.parameters.get(QUEUE_MANAGER_PARAMETER));
     found.map(String::as_str)
 }
 

@@ -1,11 +1,10 @@
 //! What stands under a stack's name, and whose it is.
 
 use super::error::DeployError;
-use super::plan::STACK_TAG;
 use super::ports::{Listed, Stacks};
-use super::stake;
 use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Stack};
+use crate::stack::{Output, STACK_TAG};
 
 /// What a deployment finds under the stack's name.
 #[derive(Debug)]
@@ -23,7 +22,9 @@ pub(super) enum Standing {
 /// Whether a stack is one of ours: tagged by mqaws, or made from its template by other means.
 pub(super) fn is_ours(stack: &Stack) -> bool {
     stack.tags.get(STACK_TAG).is_some_and(|name| *name == stack.name)
-        || (stack.outputs.contains_key(stake::QUEUE_MANAGER) && stack.outputs.contains_key("FileSystemId"))
+        || [Output::QueueManagerName, Output::FileSystemId]
+            .iter()
+            .all(|output| stack.outputs.contains_key(output.name()))
 }
 
 /// Whether a stack in review holds nothing but change sets of mqaws, this run's or another's.

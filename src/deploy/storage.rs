@@ -1,13 +1,12 @@
 //! File systems that earlier stacks left, so that nobody starts empty beside kept messages without knowing it.
 
-use super::plan::STACK_TAG;
 use super::ports::{Stacks, Storage};
 use super::stake;
 use super::standing::is_ours;
 use crate::cloud::AwsError;
 use crate::observe::megabytes;
 use crate::observe::ports::{Readings, Stack};
-use crate::render::names::QUEUE_MANAGER_TAG;
+use crate::stack::{QUEUE_MANAGER_TAG, STACK_TAG};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::fmt;

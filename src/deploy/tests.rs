@@ -16,6 +16,7 @@ use crate::cloud::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::*;
 use crate::remedy::{ExitKind, Remedy};
+use crate::stack::STACK_TAG;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;

@@ -14,6 +14,7 @@ pub mod client;
 mod conclude;
 mod depth;
 mod drain;
+pub mod endpoint;
 mod entry;
 mod error;
 mod fill;

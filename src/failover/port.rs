@@ -6,6 +6,7 @@ use super::client::BoxFuture;
 use super::scenario::Fault;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::remedy::{ExitKind, Remedy};
+use crate::stack::Parts;
 use secrecy::SecretString;
 
 /// The answer of one call.
@@ -73,15 +74,8 @@ pub struct Target {
     pub account: String,
     /// Queue manager, from the outputs.
     pub queue_manager: String,
-    /// `host:port` of the AMQP service, from the outputs, with `amqps://` before it where there is TLS; absent when the service
-    /// is off.
-    pub amqp: Option<String>,
-    /// Name of the Auto Scaling group.
-    pub group: String,
-    /// Target group of the AMQP listener.
-    pub target_group: Option<String>,
-    /// ARN of the secret with the application user.
-    pub secret: String,
+    /// What the stack consists of.
+    pub parts: Parts,
     /// Whether the stack carries `mqaws:allow-faults=true`.
     pub allow_faults: bool,
     /// Set when the endpoint is a local cloud.

@@ -3,6 +3,7 @@
 use super::amqp::{Amqp10, AmqpTimes};
 use super::assemble::rfc3339;
 use super::client::Driver;
+use super::endpoint::AmqpEndpoint;
 use super::error::{FailoverError, injected};
 use super::holder::{self, Holder, Life};
 use super::journal::Journal;
@@ -11,7 +12,6 @@ use super::preflight;
 use super::report::{Report, Run};
 use super::scenario::{Pace, Scenario};
 use super::session::Session;
-use super::tls::AMQPS;
 use super::turn::Cleaned;
 use jiff::Timestamp;
 use std::path::Path;
@@ -47,7 +47,7 @@ pub fn never() -> Stop {
 }
 
 /// Makes a client of an endpoint.
-pub(super) type Dial = dyn Fn(&str, &Credentials) -> Result<Arc<dyn Driver>, FailoverError> + Send + Sync;
+pub(super) type Dial = dyn Fn(&AmqpEndpoint, &Credentials) -> Result<Arc<dyn Driver>, FailoverError> + Send + Sync;
 
 /// Runs a test: all faults, all rounds, one after the other, and cleans up whatever happens.
 ///
@@ -63,18 +63,18 @@ pub async fn run(
     stop: Stop,
 ) -> Result<Report, FailoverError> {
     let trust = scenario.trust.clone();
-    let dial = move |endpoint: &str, credentials: &Credentials| -> Result<Arc<dyn Driver>, FailoverError> {
-        let (host, port) = split(endpoint);
+    let dial = move |endpoint: &AmqpEndpoint, credentials: &Credentials| -> Result<Arc<dyn Driver>, FailoverError> {
+        let address = &endpoint.address;
         let client = Amqp10::new(
-            host.clone(),
-            port,
+            address.host.clone(),
+            address.port,
             credentials.username.clone(),
             credentials.password.clone(),
             AmqpTimes::default(),
         );
-        Ok(Arc::new(match endpoint.starts_with(AMQPS) {
-            true => client.with_tls(trust.towards(&host)?),
-            false => client,
+        Ok(Arc::new(match endpoint.tls {
+            Some(true) => client.with_tls(trust.towards(&address.host)?),
+            _ => client,
         }))
     };
     run_with(cloud, scenario, watch, stop, &dial).await
@@ -90,11 +90,12 @@ pub(super) async fn run_with(
     watch.doing("reading the stack");
     let target = cloud.target(&scenario.stack).await?;
     preflight::guard(cloud.as_ref(), &target, &scenario.consent).await?;
+    let own = AmqpEndpoint::of(&target.parts);
     let endpoint = scenario
         .amqp
-        .as_deref()
-        .map(|named| as_the_stack(named, target.amqp.as_deref()))
-        .or_else(|| target.amqp.clone())
+        .clone()
+        .map(|named| named.like(own.as_ref()))
+        .or(own.clone())
         .ok_or_else(|| FailoverError::NoAmqp {
             stack: target.stack.clone(),
         })?;
@@ -125,7 +126,7 @@ pub(super) async fn run_with(
     let session = Session {
         cloud,
         target,
-        endpoint,
+        endpoint: endpoint.to_string(),
         pace,
         driver,
         scenario,
@@ -226,22 +227,6 @@ pub async fn heal(
 /// What a mark of this process says.
 fn own_holder() -> String {
     Holder::own(rfc3339(unix_ns(SystemTime::now()))).to_string()
-}
-
-/// An address without a scheme is spoken to as the stack's own is.
-fn as_the_stack(named: &str, own: Option<&str>) -> String {
-    match own {
-        Some(own) if own.starts_with(AMQPS) && !named.contains("://") => format!("{AMQPS}{named}"),
-        _ => named.strip_prefix("amqp://").unwrap_or(named).to_owned(),
-    }
-}
-
-fn split(endpoint: &str) -> (String, u16) {
-    let plain = endpoint.strip_prefix(AMQPS).unwrap_or(endpoint).trim_end_matches('/');
-    match plain.rsplit_once(':') {
-        Some((host, port)) => (host.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(5672)),
-        None => (plain.to_owned(), 5672),
-    }
 }
 
 pub(super) fn unix_ns(at: SystemTime) -> i64 {

@@ -1,5 +1,6 @@
 //! What a test does: which fault, under which load, judged by which limits.
 
+use super::endpoint::AmqpEndpoint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -240,9 +241,8 @@ pub struct Scenario {
     pub times: Times,
     /// The limits.
     pub limits: Limits,
-    /// `host:port` of the AMQP service instead of the stack's own; `amqps://` before it for TLS, `amqp://` for none, and without
-    /// either as the stack's own.
-    pub amqp: Option<String>,
+    /// Where the AMQP service answers, instead of the stack's own endpoint.
+    pub amqp: Option<AmqpEndpoint>,
     /// Whom the clients trust where there is TLS.
     pub trust: Trust,
     /// What the user said about a real account.

@@ -4,6 +4,7 @@ use super::Fault;
 use super::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
 use super::toy::{Defect, Toy};
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
+use crate::stack::{Output, Parts};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -58,10 +59,16 @@ impl Sky {
             region: "eu-west-1".into(),
             account: "000000000000".into(),
             queue_manager: "QM1".into(),
-            amqp: Some(toy.address().to_string()),
-            group: "g".into(),
-            target_group: None,
-            secret: "s".into(),
+            parts: Parts::read(
+                "mqaws-qm1",
+                &[
+                    (Output::AmqpEndpoint.name().to_owned(), toy.address().to_string()),
+                    (Output::GroupName.name().to_owned(), "g".to_owned()),
+                    (Output::CredentialsSecret.name().to_owned(), "s".to_owned()),
+                ]
+                .into(),
+            )
+            .unwrap(),
             allow_faults: false,
             lab: Some(Lab {
                 timing: "fast".into(),

@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 
-/// Scheme of an endpoint with TLS.
-pub(super) const AMQPS: &str = "amqps://";
-
 /// Whom the clients trust.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {

@@ -272,7 +272,7 @@ async fn real_accounts_are_guarded() {
         let (sky, mut scenario) = (Arc::new(sky), scenario(&[Fault::TerminateInstance]));
         scenario.consent = consent.clone();
         // Stops right after the guards, should they let it through.
-        scenario.amqp = Some("127.0.0.1:1".into());
+        scenario.amqp = Some("127.0.0.1:1".parse().unwrap());
         let error = test(&sky, &scenario).await.unwrap_err();
         assert_eq!(error.exit(), ExitKind::Precondition);
         assert!(error.hint().is_some());
@@ -314,7 +314,7 @@ async fn real_accounts_are_guarded() {
 #[tokio::test]
 async fn a_stack_that_cannot_be_tested_says_why() {
     let mut off = Sky::new(Defect::None, Twist::None);
-    off.target.amqp = None;
+    off.target.parts.endpoints.clear();
     let error = test(&Arc::new(off), &scenario(&[Fault::KillQueueManager]))
         .await
         .unwrap_err();

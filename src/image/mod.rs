@@ -3,8 +3,6 @@
 //! Reading order: [`mod@build`] is the flow; [`Stages`] says where a build is, from the lines that [`machine`] reads; [`manifest`]
 //! says what came of it; [`left`] what a failure left; [`prune`] which images may go. Calls are behind [`ports`].
 
-use crate::model::Engine;
-
 pub mod build;
 mod error;
 mod inputs;
@@ -29,8 +27,3 @@ pub use pace::Pace;
 pub use packer::{Packer, Version, find_session_plugin};
 pub use run::Killer;
 pub use stages::{Failure, News, Stage, Stages, Temporary};
-
-/// Parameter of Systems Manager that names the last image of an engine.
-pub fn parameter(engine: Engine) -> String {
-    format!("/mqaws/ami/{}", engine.as_str())
-}

@@ -3,6 +3,7 @@
 use super::ports::{Alarm, FileSystem, LoadBalancer, Member, Readings, Stack, Target};
 use crate::cloud::AwsError;
 use crate::model::agent::{AgentStatus, ProofReport};
+use crate::stack::{Output, Parts, Protocol, Targets};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -82,7 +83,7 @@ pub struct Clients {
 impl Report {
     /// The targets of the queue manager's own protocol: healthy ones, and all.
     pub fn healthy(&self) -> Option<(usize, usize)> {
-        let targets = self.targets.as_ref()?.get("TargetGroupArn")?;
+        let targets = self.targets.as_ref()?.get(Output::TargetGroupArn.name())?;
         Some((targets.iter().filter(|t| t.is_healthy()).count(), targets.len()))
     }
 
@@ -106,23 +107,23 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
     let Some(stack) = cloud.stack(name).await?.filter(|s| !s.status.is_deleted()) else {
         return Ok(None);
     };
-    let output = |name: &str| stack.outputs.get(name).cloned();
     let mut unread = BTreeMap::new();
+    let parts = Parts::read(&stack.name, &stack.outputs);
+    let parts = keep("outputs", parts, &mut unread).unwrap_or_default();
+    let endpoint = |protocol| parts.endpoint(protocol);
+    let targets_of = |protocol| endpoint(protocol).and_then(|endpoint| endpoint.targets.clone());
+    let (behind_mq, behind_amqp) = (targets_of(Protocol::Mq), targets_of(Protocol::Amqp));
+    let arn = |targets: &Option<Targets>| targets.as_ref().map(|targets| targets.arn.clone());
+    let group = parts.members.first().map(|member| member.group.clone());
 
     let (group, storage, load_balancer, mq, amqp, alarms) = tokio::join!(
-        maybe(output("GroupName"), async |n: String| cloud.group(&n).await),
-        maybe(output("FileSystemId"), async |n: String| cloud.file_system(&n).await),
-        maybe(output("LoadBalancerArn"), async |n: String| cloud
+        maybe(group, async |n: String| cloud.group(&n).await),
+        maybe(parts.storage.clone(), async |n: String| cloud.file_system(&n).await),
+        maybe(parts.load_balancer.clone(), async |n: String| cloud
             .load_balancer(&n)
             .await),
-        maybe(output("TargetGroupArn"), async |n: String| cloud
-            .targets(&n)
-            .await
-            .map(Some)),
-        maybe(output("AmqpTargetGroupArn"), async |n: String| cloud
-            .targets(&n)
-            .await
-            .map(Some)),
+        maybe(arn(&behind_mq), async |n: String| cloud.targets(&n).await.map(Some)),
+        maybe(arn(&behind_amqp), async |n: String| cloud.targets(&n).await.map(Some)),
         alarms(cloud, &stack),
     );
     let group = keep("instances", group, &mut unread).flatten();
@@ -130,9 +131,11 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
     let load_balancer = keep("load_balancer", load_balancer, &mut unread).flatten();
     let alarms = keep("alarms", alarms, &mut unread);
     let mut targets = BTreeMap::new();
-    for (name, found) in [("TargetGroupArn", mq), ("AmqpTargetGroupArn", amqp)] {
-        if let Some(found) = keep("targets", found, &mut unread).flatten() {
-            targets.insert(name.to_owned(), found);
+    for (behind, found) in [(behind_mq, mq), (behind_amqp, amqp)] {
+        if let Some(found) = keep("targets", found, &mut unread).flatten()
+            && let Some(behind) = behind
+        {
+            targets.insert(behind.output.name().to_owned(), found);
         }
     }
 
@@ -150,7 +153,7 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
 
     Ok(Some(Report {
         schema: "mqaws.status/1",
-        queue_manager: output("QueueManagerName").unwrap_or_default(),
+        queue_manager: parts.queue_manager.clone().unwrap_or_default(),
         state: state(&stack, agent.as_ref()),
         stack: stack.name.clone(),
         stack_status: stack.status.0.clone(),
@@ -169,11 +172,11 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         load_balancer,
         targets: (!targets.is_empty()).then_some(targets),
         alarms,
-        clients: output("MqEndpoint").map(|conname| Clients {
-            conname,
-            amqp: output("AmqpEndpoint"),
-            tls: output("CertificateSecret").is_some(),
-            secret: output("CredentialsSecret"),
+        clients: endpoint(Protocol::Mq).map(|mq| Clients {
+            conname: mq.text.clone(),
+            amqp: endpoint(Protocol::Amqp).map(|amqp| amqp.text.clone()),
+            tls: parts.certificate.is_some(),
+            secret: parts.secret.clone(),
         }),
         last_error: agent.as_ref().and_then(|a| a.last_error.clone()),
         agent,

@@ -5,6 +5,7 @@ use super::network;
 use super::parameters::only_if;
 use super::user_data::user_data;
 use crate::model::Deployment;
+use crate::stack::{ALLOW_FAULTS_TAG, STACK_TAG};
 use crate::template::{Resource, Template, Value, get_att, list, object, reference};
 
 /// How long a new instance may take until its agent signals service.
@@ -76,8 +77,8 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
         "MetricsCollection" => list![object! { "Granularity" => "1Minute" }],
         "Tags" => list![
             propagated("Name", reference("AWS::StackName")),
-            propagated(names::STACK_TAG, reference("AWS::StackName")),
-            only_if("HasFaultsAllowed", propagated(names::ALLOW_FAULTS_TAG, "true".into())),
+            propagated(STACK_TAG, reference("AWS::StackName")),
+            only_if("HasFaultsAllowed", propagated(ALLOW_FAULTS_TAG, "true".into())),
         ],
     };
     let mut group = Resource::new("AWS::AutoScaling::AutoScalingGroup", group)

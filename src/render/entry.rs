@@ -5,10 +5,8 @@ use indexmap::IndexMap;
 use super::{alarms, compute, iam, network, parameters, storage, traffic};
 use crate::model::{Deployment, Topology};
 use crate::remedy::{ExitKind, Remedy};
+use crate::stack::{ALLOW_FAULTS_TAG, MOST_TEMPLATE_BYTES, STACK_TAG};
 use crate::template::{Faults, Template, TemplateError, Value, object, reference};
-
-/// CloudFormation refuses a template body over this many bytes; larger ones must go through S3.
-pub const TEMPLATE_BODY_LIMIT: usize = 51_200;
 
 /// Why a deployment could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +27,7 @@ pub enum RenderError {
         source: TemplateError,
     },
     /// The rendered template is over CloudFormation's limit.
-    #[error("the rendered template has {bytes} bytes, CloudFormation accepts {TEMPLATE_BODY_LIMIT}")]
+    #[error("the rendered template has {bytes} bytes, CloudFormation accepts {MOST_TEMPLATE_BYTES}")]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -86,12 +84,6 @@ pub mod names {
     pub const CERTIFICATE: &str = "Certificate";
     /// The lifecycle hook that lets the agent stop the queue manager before its instance ends.
     pub const TERMINATING_HOOK: &str = "mqaws-terminating";
-    /// The tag that carries the stack's name.
-    pub const STACK_TAG: &str = "mqaws:stack";
-    /// The tag of the file system that carries the queue manager's name, with `:` for `%`.
-    pub const QUEUE_MANAGER_TAG: &str = "mqaws:queue-manager";
-    /// The tag that allows failover tests to inject faults.
-    pub const ALLOW_FAULTS_TAG: &str = "mqaws:allow-faults";
 }
 
 /// Renders a deployment.
@@ -126,7 +118,7 @@ pub fn template(deployment: &Deployment) -> Result<Template, RenderError> {
 /// Those of [`template`], and [`RenderError::TooLarge`].
 pub fn body(deployment: &Deployment) -> Result<String, RenderError> {
     let text = template(deployment)?.to_yaml()?;
-    if text.len() > TEMPLATE_BODY_LIMIT {
+    if text.len() > MOST_TEMPLATE_BYTES {
         return Err(RenderError::TooLarge { bytes: text.len() });
     }
     Ok(text)
@@ -134,9 +126,9 @@ pub fn body(deployment: &Deployment) -> Result<String, RenderError> {
 
 /// Tags of the stack itself, which CloudFormation hands on to everything in it.
 pub fn stack_tags(deployment: &Deployment) -> IndexMap<String, String> {
-    let mut tags = IndexMap::from([(names::STACK_TAG.to_owned(), deployment.stack.to_string())]);
+    let mut tags = IndexMap::from([(STACK_TAG.to_owned(), deployment.stack.to_string())]);
     if deployment.security.allow_faults {
-        tags.insert(names::ALLOW_FAULTS_TAG.to_owned(), "true".to_owned());
+        tags.insert(ALLOW_FAULTS_TAG.to_owned(), "true".to_owned());
     }
     tags.extend(
         deployment
@@ -151,6 +143,6 @@ pub fn stack_tags(deployment: &Deployment) -> IndexMap<String, String> {
 pub(super) fn tags() -> Value {
     Value::List(vec![
         object! { "Key" => "Name", "Value" => reference("AWS::StackName") },
-        object! { "Key" => names::STACK_TAG, "Value" => reference("AWS::StackName") },
+        object! { "Key" => STACK_TAG, "Value" => reference("AWS::StackName") },
     ])
 }

@@ -2,6 +2,7 @@
 
 use super::entry::{names, tags};
 use super::parameters::only_if;
+use crate::stack::STACK_TAG;
 use crate::template::{Resource, Template, Value, list, object, reference, sub};
 
 fn statement(sid: &str, actions: &[&str], resource: Value, condition: Option<Value>) -> Value {
@@ -19,7 +20,7 @@ fn statement(sid: &str, actions: &[&str], resource: Value, condition: Option<Val
 
 /// Only what carries this stack's own tag: names are not known before the resources exist.
 fn of_this_stack() -> Option<Value> {
-    let key = format!("aws:ResourceTag/{}", names::STACK_TAG);
+    let key = format!("aws:ResourceTag/{}", STACK_TAG);
     Some(object! { "StringEquals" => object! { key => reference("AWS::StackName") } })
 }
 

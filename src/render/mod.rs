@@ -14,7 +14,7 @@ mod storage;
 mod traffic;
 mod user_data;
 
-pub use entry::{RenderError, TEMPLATE_BODY_LIMIT, body, names, stack_tags, template};
+pub use entry::{RenderError, body, names, stack_tags, template};
 pub use parameters::{Resolved, client_ranges, known_parameters, parameters};
 pub use user_data::agent_config;
 

@@ -7,6 +7,7 @@ use super::entry::{RenderError, names};
 use crate::model::{
     AmiId, Cidr, Deployment, KeyArn, Placement, QueueManagerName, SecretArn, SubnetId, UserName, VpcId, ZoneName,
 };
+use crate::stack::QUEUE_MANAGER_PARAMETER;
 use crate::template::{Assertion, Function, Parameter, Rule, Template, Value, list, object, reference};
 
 /// What only an account can tell.
@@ -123,7 +124,7 @@ fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<(String, Parameter, 
         zone2.map(Into::into),
     );
     add(
-        "QueueManagerName",
+        QUEUE_MANAGER_PARAMETER,
         Parameter::new("String", "Name of the queue manager")
             .matching(QueueManagerName::PATTERN, QueueManagerName::RULE),
         Some(deployment.queue_manager.name.to_string()),

@@ -3,6 +3,7 @@
 use super::entry::{names, tags};
 use super::parameters::only_if;
 use crate::model::{Deployment, Mount};
+use crate::stack::{QUEUE_MANAGER_PARAMETER, QUEUE_MANAGER_TAG};
 use crate::template::{DeletionPolicy, Function, Resource, Template, Value, get_att, list, object, reference, sub};
 
 const CLIENT: [&str; 3] = [
@@ -46,13 +47,13 @@ fn who_mounts(mount: Mount) -> Value {
 /// Its stack and its queue manager, so that whoever finds it without its stack knows what it holds.
 fn file_system_tags() -> Value {
     // EFS takes no `%` in the value of a tag, and a queue manager's name has no `:`.
-    let parts = Value::call(Function::Split, list!["%", reference("QueueManagerName")]);
+    let parts = Value::call(Function::Split, list!["%", reference(QUEUE_MANAGER_PARAMETER)]);
     let name = Value::call(Function::Join, list![":", parts]);
     let mut all = match tags() {
         Value::List(all) => all,
         one => vec![one],
     };
-    all.push(object! { "Key" => names::QUEUE_MANAGER_TAG, "Value" => name });
+    all.push(object! { "Key" => QUEUE_MANAGER_TAG, "Value" => name });
     Value::List(all)
 }
 

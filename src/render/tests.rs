@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::agent::AgentConfig;
 use crate::model::*;
+use crate::stack::MOST_TEMPLATE_BYTES;
 use crate::template::{Function, Template, Value};
 
 fn resolved() -> Resolved {
@@ -379,7 +380,7 @@ fn a_new_network_has_every_endpoint_that_the_instance_calls() {
             let needed = matches!(resource.kind.as_str(), "AWS::EC2::VPCEndpoint" | "AWS::EC2::Route");
             assert!(!needed || waits.contains(name), "{name}");
         }
-        assert!(text.len() < TEMPLATE_BODY_LIMIT);
+        assert!(text.len() < MOST_TEMPLATE_BYTES);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::entry::{names, tags};
 use super::network;
 use crate::model::Deployment;
+use crate::stack::{Output as Name, QUEUE_MANAGER_PARAMETER};
 use crate::template::{Output, Resource, Template, Value, get_att, list, object, reference, sub};
 
 fn attribute(key: &str, value: impl Into<Value>) -> Value {
@@ -73,45 +74,48 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
 fn outputs(template: &mut Template) {
     let dns_name = || get_att(names::LOAD_BALANCER, "DNSName");
     for (name, output) in [
-        ("Endpoint", Output::new("DNS name of the load balancer", dns_name())),
+        (Name::Endpoint, Output::new("DNS name of the load balancer", dns_name())),
         (
-            "MqEndpoint",
+            Name::MqEndpoint,
             Output::new("CONNAME of MQ clients", sub("${LoadBalancer.DNSName}(1414)")),
         ),
         (
-            "AmqpEndpoint",
+            Name::AmqpEndpoint,
             Output::new("Address of AMQP clients", sub("${LoadBalancer.DNSName}:5672")).when("HasAmqp"),
         ),
         (
-            "FileSystemId",
+            Name::FileSystemId,
             Output::new("File system with the data", reference(names::FILE_SYSTEM)),
         ),
-        ("GroupName", Output::new("Auto Scaling group", reference(names::GROUP))),
         (
-            "LoadBalancerArn",
+            Name::GroupName,
+            Output::new("Auto Scaling group", reference(names::GROUP)),
+        ),
+        (
+            Name::LoadBalancerArn,
             Output::new("Load balancer", reference(names::LOAD_BALANCER)),
         ),
         (
-            "TargetGroupArn",
+            Name::TargetGroupArn,
             Output::new("Targets of port 1414", reference(names::TARGET_GROUP)),
         ),
         (
-            "AmqpTargetGroupArn",
+            Name::AmqpTargetGroupArn,
             Output::new("Targets of port 5672", reference("AmqpTargetGroup")).when("HasAmqp"),
         ),
         (
-            "CredentialsSecret",
+            Name::CredentialsSecret,
             Output::new("Secret with the application's user", reference(names::CREDENTIALS)),
         ),
         (
-            "CertificateSecret",
+            Name::CertificateSecret,
             Output::new("Secret with the certificate", reference(names::CERTIFICATE)).when("HasCertificate"),
         ),
         (
-            "QueueManagerName",
-            Output::new("Queue manager", reference("QueueManagerName")),
+            Name::QueueManagerName,
+            Output::new("Queue manager", reference(QUEUE_MANAGER_PARAMETER)),
         ),
     ] {
-        template.outputs.insert(name.to_owned(), output);
+        template.outputs.insert(name.name().to_owned(), output);
     }
 }

@@ -30,7 +30,7 @@ impl Site {
 
     /// The group's activity that terminates an instance, as AWS describes it.
     pub fn termination(&self, of: &Instance) -> Option<Termination> {
-        let group = self.target.group.clone();
+        let group = self.target.parts.members[0].group.clone();
         let params = [
             ("Action", "DescribeScalingActivities"),
             ("AutoScalingGroupName", group.as_str()),
@@ -54,7 +54,7 @@ impl Site {
     pub fn heartbeat(&self) -> Duration {
         let params = [
             ("Action", "DescribeLifecycleHooks"),
-            ("AutoScalingGroupName", self.target.group.as_str()),
+            ("AutoScalingGroupName", self.target.parts.members[0].group.as_str()),
         ];
         let answer = call(&self.record, "autoscaling", "2011-01-01", &params);
         Duration::from_secs(between(&answer, "HeartbeatTimeout").parse().unwrap())

@@ -8,6 +8,7 @@ use crate::rig::scripts;
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::{Answer, Cloud, Target};
 use mqaws::model::agent::{AgentStatus, Mark};
+use mqaws::stack::Protocol;
 use mqaws_agent::fence::{Lock, LockError, NfsLock};
 use mqaws_lab::home::{self, LabRecord};
 use mqaws_standin::Audit;
@@ -294,9 +295,9 @@ impl Site {
     /// A client of the load balancer.
     pub fn client(&self, name: &str) -> Result<Client, String> {
         let credentials = self.ask(self.clients.credentials(&self.target))?;
-        let endpoint = self.target.amqp.clone().expect("AMQP is on");
+        let endpoint = self.target.parts.endpoint(Protocol::Amqp).expect("AMQP is on");
         let host = Host {
-            address: endpoint.rsplit_once(':').unwrap().0.parse().unwrap(),
+            address: endpoint.address.host.parse().unwrap(),
             password: credentials.password.expose_secret().to_owned(),
         };
         Client::connect(&host, name)

@@ -16,7 +16,7 @@ use super::status::{self, StatusFile};
 use super::tuning;
 use crate::fence::Word;
 use crate::model::QueueManagerName;
-use crate::model::agent::{AgentConfig, AgentStatus};
+use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentStatus};
 use crate::signed::{Client, Imds, Object};
 use serde::Serialize;
 use std::fs;
@@ -53,9 +53,6 @@ pub enum Guard {
     Tag(Imds),
 }
 
-/// The tag that a stack carries when it was deployed with `--allow-faults`.
-const TAG: &str = "mqaws:allow-faults";
-
 impl Guard {
     /// Whether a fault is allowed here.
     ///
@@ -65,7 +62,7 @@ impl Guard {
         let Guard::Tag(imds) = self else { return Ok(()) };
         let refused =
             "faults are refused: deploy the stack with `--allow-faults`, which sets the tag mqaws:allow-faults=true";
-        match imds.get(&format!("tags/instance/{TAG}")) {
+        match imds.get(&format!("tags/instance/{ALLOW_FAULTS_TAG}")) {
             Ok(Some(value)) if value == "true" => Ok(()),
             Ok(_) => Err(refused.to_owned()),
             Err(error) => Err(format!(

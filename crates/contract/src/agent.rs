@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The tag that allows failover tests to inject faults, when its value is `true`; a stack hands it on to its instances.
+pub const ALLOW_FAULTS_TAG: &str = "mqaws:allow-faults";
+
 /// The agent's configuration, written to `/etc/mqaws/agent.json` by the user data; holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentConfig {

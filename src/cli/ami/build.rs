@@ -10,7 +10,7 @@ use super::super::{CliError, Context, Failure, Interrupt, Outcome, timed};
 use super::{ImageSettings, configuration, contents, document};
 use crate::aws::{Clients, Identity};
 use crate::image::{
-    self, Agent, Bench, Built, ImageError, Killer, Log, Order, Pace, Packer, build, find_session_plugin, left, verify,
+    Agent, Bench, Built, ImageError, Killer, Log, Order, Pace, Packer, build, find_session_plugin, left, verify,
 };
 use crate::model::config::Loaded;
 use crate::model::{Connect, Engine, Package};
@@ -186,7 +186,7 @@ fn order(
         run: run_id(),
         region: clients.region().to_owned(),
         engine: engine.as_str().to_owned(),
-        parameter: image::parameter(engine),
+        parameter: crate::stack::image_parameter(engine),
         template: template.to_json(),
         variables,
         environment,

@@ -38,7 +38,7 @@ impl Surroundings for Account {
         Ok(None)
     }
     async fn parameter(&self, name: &str) -> Result<Option<String>, AwsError> {
-        assert_eq!(name, IMAGE_PARAMETER);
+        assert_eq!(name, image_parameter(Engine::IbmMq));
         Ok(self.image.clone())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::stake::{KeptStorage, StakeError};
 use super::*;
+use crate::stack::STACK_TAG;
 
 const NAMED: Consent = Consent {
     new_storage: true,

@@ -1,6 +1,7 @@
 //! What belongs to somebody else stays: stacks in review, change sets, operations, file systems.
 
 use super::*;
+use crate::stack::STACK_TAG;
 
 fn listed(of: Option<&str>) -> Listed {
     Listed {

@@ -21,7 +21,7 @@ fn kill() -> Scenario {
 
 async fn by_detour(sky: &Arc<Sky>, detour: &Arc<Detour>, watch: &dyn Watch) -> Result<Report, FailoverError> {
     let mut scenario = kill();
-    scenario.amqp = Some(detour.address.to_string());
+    scenario.amqp = Some(detour.address.to_string().parse().unwrap());
     run(sky.clone(), &scenario, watch, never()).await
 }
 

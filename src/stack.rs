@@ -1,0 +1,368 @@
+//! The one contract of a deployed stack: what its template calls its outputs, tags and parameters, and what they say when they are
+//! read again.
+//!
+//! `render` is the one writer, [`Parts::read`] the one reader; whatever works on a stack works on its [`Parts`].
+
+use crate::model::Engine;
+use std::collections::BTreeMap;
+
+/// The most bytes of a template that CloudFormation takes in the call itself.
+///
+/// Source: CloudFormation quotas, "Template body size in a request".
+pub const MOST_TEMPLATE_BYTES: usize = 51_200;
+
+/// The tag that carries the stack's name, on the stack and on all that is in it.
+pub const STACK_TAG: &str = "mqaws:stack";
+
+/// The tag of the file system that carries the queue manager's name, with `:` for `%`.
+pub const QUEUE_MANAGER_TAG: &str = "mqaws:queue-manager";
+
+/// The tag of an Auto Scaling group that says who tests its stack.
+pub const UNDER_TEST_TAG: &str = "mqaws:under-test";
+
+pub use mqaws_contract::agent::ALLOW_FAULTS_TAG;
+
+/// The template's parameter with the queue manager's name.
+pub const QUEUE_MANAGER_PARAMETER: &str = "QueueManagerName";
+
+/// The parameter of Systems Manager that names the image of an engine which `mqaws ami build` made last.
+pub fn image_parameter(engine: Engine) -> String {
+    format!("/mqaws/ami/{}", engine.as_str())
+}
+
+/// An output of the template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Output {
+    /// DNS name of the load balancer.
+    Endpoint,
+    /// CONNAME of MQ clients, `host(port)`.
+    MqEndpoint,
+    /// Address of AMQP clients, `host:port`; absent when the service is off.
+    AmqpEndpoint,
+    /// Id of the file system.
+    FileSystemId,
+    /// Name of the Auto Scaling group.
+    GroupName,
+    /// ARN of the load balancer.
+    LoadBalancerArn,
+    /// ARN of the target group behind [`Output::MqEndpoint`].
+    TargetGroupArn,
+    /// ARN of the target group behind [`Output::AmqpEndpoint`].
+    AmqpTargetGroupArn,
+    /// ARN of the secret with the application's user.
+    CredentialsSecret,
+    /// ARN of the secret with the certificate; absent without TLS.
+    CertificateSecret,
+    /// Name of the queue manager.
+    QueueManagerName,
+}
+
+impl Output {
+    /// Its name in the template.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Endpoint => "Endpoint",
+            Self::MqEndpoint => "MqEndpoint",
+            Self::AmqpEndpoint => "AmqpEndpoint",
+            Self::FileSystemId => "FileSystemId",
+            Self::GroupName => "GroupName",
+            Self::LoadBalancerArn => "LoadBalancerArn",
+            Self::TargetGroupArn => "TargetGroupArn",
+            Self::AmqpTargetGroupArn => "AmqpTargetGroupArn",
+            Self::CredentialsSecret => "CredentialsSecret",
+            Self::CertificateSecret => "CertificateSecret",
+            Self::QueueManagerName => "QueueManagerName",
+        }
+    }
+}
+
+/// What clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// The queue manager's own.
+    Mq,
+    /// AMQP.
+    Amqp,
+}
+
+/// Where clients connect: a host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// DNS name, or an IP address; one of version 6 without brackets.
+    pub host: String,
+    /// Port, from 1.
+    pub port: u16,
+}
+
+/// A text that names no host and port.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no address: a host and a port from 1 to 65535, as in {example}")]
+pub struct InvalidAddress {
+    /// What was given.
+    pub text: String,
+    example: &'static str,
+}
+
+impl Address {
+    /// Reads `host:port`; an IPv6 address stands in brackets.
+    ///
+    /// # Errors
+    /// [`InvalidAddress`].
+    pub fn parse(text: &str) -> Result<Self, InvalidAddress> {
+        let read = || {
+            let (host, port) = text.rsplit_once(':')?;
+            let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            let plain = !host.contains([':', '[', ']']);
+            Self::of(bracketed.or(plain.then_some(host))?, port)
+        };
+        read().ok_or_else(|| InvalidAddress {
+            text: text.to_owned(),
+            example: "mq.example.com:5672",
+        })
+    }
+
+    /// Reads `host(port)`, as clients of IBM MQ write it.
+    ///
+    /// # Errors
+    /// [`InvalidAddress`].
+    pub fn parse_conname(text: &str) -> Result<Self, InvalidAddress> {
+        let read = || {
+            let (host, port) = text.strip_suffix(')')?.rsplit_once('(')?;
+            Self::of(host, port)
+        };
+        read().ok_or_else(|| InvalidAddress {
+            text: text.to_owned(),
+            example: "mq.example.com(1414)",
+        })
+    }
+
+    fn of(host: &str, port: &str) -> Option<Self> {
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse().ok().filter(|&port| digits && port > 0)?;
+        let good = !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"()/@".contains(&byte));
+        good.then(|| Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+/// `host:port`, an IPv6 address in brackets.
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// A way to the queue manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where.
+    pub address: Address,
+    /// As the output has it, for people and clients to copy.
+    pub text: String,
+    /// The target group behind it.
+    pub targets: Option<Targets>,
+}
+
+/// A target group of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Targets {
+    /// The output that names it.
+    pub output: Output,
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// A place in the topology that one instance at a time sits on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Name of its Auto Scaling group.
+    pub group: String,
+}
+
+/// What a stack consists of, as far as its outputs say; one that failed before it had any has nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parts {
+    /// Name of the queue manager.
+    pub queue_manager: Option<String>,
+    /// The members.
+    pub members: Vec<Member>,
+    /// The ways to the queue manager, at most one a protocol.
+    pub endpoints: Vec<Endpoint>,
+    /// DNS name of the load balancer.
+    pub dns_name: Option<String>,
+    /// ARN of the load balancer.
+    pub load_balancer: Option<String>,
+    /// Id of the shared file system.
+    pub storage: Option<String>,
+    /// ARN of the secret with the application's user.
+    pub secret: Option<String>,
+    /// ARN of the secret with the certificate; absent without TLS.
+    pub certificate: Option<String>,
+}
+
+/// An output that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("output {} of stack {stack}", output.name())]
+pub struct Unreadable {
+    /// Name of the stack.
+    pub stack: String,
+    /// Which one.
+    pub output: Output,
+    /// Why.
+    pub source: InvalidAddress,
+}
+
+impl Unreadable {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        let stack = &self.stack;
+        format!(
+            "was its template changed by other means? See `aws cloudformation describe-stacks --stack-name {stack}`; `mqaws \
+             deploy --stack {stack}` puts it right"
+        )
+    }
+}
+
+impl Parts {
+    /// Reads the outputs of a stack; those that mqaws does not know are ignored, as are empty ones.
+    ///
+    /// # Errors
+    /// [`Unreadable`], when an address is none: a template of mqaws never gives such a one.
+    pub fn read(stack: &str, outputs: &BTreeMap<String, String>) -> Result<Self, Unreadable> {
+        let output = |output: Output| outputs.get(output.name()).filter(|value| !value.is_empty()).cloned();
+        let mut endpoints = Vec::new();
+        for (protocol, place, behind, parse) in [
+            (
+                Protocol::Mq,
+                Output::MqEndpoint,
+                Output::TargetGroupArn,
+                Address::parse_conname as fn(&str) -> _,
+            ),
+            (
+                Protocol::Amqp,
+                Output::AmqpEndpoint,
+                Output::AmqpTargetGroupArn,
+                Address::parse,
+            ),
+        ] {
+            let Some(text) = output(place) else { continue };
+            let address = parse(&text).map_err(|source| Unreadable {
+                stack: stack.to_owned(),
+                output: place,
+                source,
+            })?;
+            endpoints.push(Endpoint {
+                protocol,
+                address,
+                text,
+                targets: output(behind).map(|arn| Targets { output: behind, arn }),
+            });
+        }
+        Ok(Self {
+            queue_manager: output(Output::QueueManagerName),
+            members: output(Output::GroupName)
+                .map(|group| Member { group })
+                .into_iter()
+                .collect(),
+            endpoints,
+            dns_name: output(Output::Endpoint),
+            load_balancer: output(Output::LoadBalancerArn),
+            storage: output(Output::FileSystemId),
+            secret: output(Output::CredentialsSecret),
+            certificate: output(Output::CertificateSecret),
+        })
+    }
+
+    /// The endpoint of a protocol.
+    pub fn endpoint(&self, protocol: Protocol) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.protocol == protocol)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_whole_or_not_at_all() {
+        for (text, host, port) in [
+            ("lb.example:5672", "lb.example", 5672),
+            ("127.0.0.1:1", "127.0.0.1", 1),
+            ("[::1]:65535", "::1", 65535),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!((address.host.as_str(), address.port), (host, port));
+            assert_eq!(address.to_string(), text);
+        }
+        for text in [
+            "",
+            "lb",
+            "lb:",
+            ":5672",
+            "lb:0",
+            "lb:65536",
+            "lb:+1",
+            "lb:5672x",
+            "::1:5672",
+            "[::1:5672",
+            "l b:1",
+            "a/b:1",
+            "u@h:1",
+        ] {
+            assert!(Address::parse(text).is_err(), "{text}");
+        }
+        let address = Address::parse_conname("lb.example(1414)").unwrap();
+        assert_eq!((address.host.as_str(), address.port), ("lb.example", 1414));
+        for text in ["lb(1414", "lb1414)", "lb()", "(1414)", "lb(0)", "a(1),b(2)", "lb:1414"] {
+            assert!(Address::parse_conname(text).is_err(), "{text}");
+        }
+    }
+
+    fn outputs(some: &[(Output, &str)]) -> BTreeMap<String, String> {
+        some.iter()
+            .map(|(output, value)| (output.name().to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_stack_without_outputs_has_no_parts() {
+        assert_eq!(Parts::read("s", &BTreeMap::new()), Ok(Parts::default()));
+    }
+
+    #[test]
+    fn endpoints_know_their_targets() {
+        let parts = Parts::read(
+            "s",
+            &outputs(&[
+                (Output::MqEndpoint, "lb(1414)"),
+                (Output::TargetGroupArn, "arn:mq"),
+                (Output::AmqpEndpoint, "lb:5672"),
+                (Output::AmqpTargetGroupArn, ""),
+                (Output::GroupName, "g"),
+            ]),
+        )
+        .unwrap();
+        let mq = parts.endpoint(Protocol::Mq).unwrap();
+        assert_eq!((mq.address.port, mq.text.as_str()), (1414, "lb(1414)"));
+        assert_eq!(mq.targets.as_ref().map(|targets| targets.arn.as_str()), Some("arn:mq"));
+        assert_eq!(parts.endpoint(Protocol::Amqp).unwrap().targets, None);
+        assert_eq!(parts.members, [Member { group: "g".into() }]);
+    }
+
+    #[test]
+    fn a_bad_port_is_no_other_one() {
+        let error = Parts::read("s", &outputs(&[(Output::AmqpEndpoint, "lb:56x72")])).unwrap_err();
+        assert_eq!(error.to_string(), "output AmqpEndpoint of stack s");
+        assert!(error.source.to_string().contains("lb:56x72"));
+    }
+}
