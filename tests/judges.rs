@@ -4,6 +4,7 @@
 
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::deploy::ports::{Stacks, Surroundings};
+use mqaws::model::InstanceId;
 use mqaws::observe::ports::{REBALANCE, Readings};
 use serde_json::Value;
 use std::io::Write;
@@ -373,7 +374,7 @@ fn moto_and_our_adapters_agree_on_what_there_is() {
         assert_eq!((group.desired, group.members.len()), (1, 1));
         assert_eq!(
             (&group.members[0].instance, &group.members[0].zone),
-            (&word("instance"), &word("zone"))
+            (&InstanceId::new(word("instance")).unwrap(), &word("zone"))
         );
         assert!(group.members[0].is_in_service() && group.suspended.is_empty());
         clients.suspend(&word("group"), &[REBALANCE]).await.unwrap();

@@ -3,6 +3,7 @@
 use super::clients::Clients;
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
+use crate::model::InstanceId;
 use aws_sdk_ssm as ssm;
 use std::time::{Duration, Instant};
 
@@ -21,12 +22,12 @@ pub(super) struct CommandOutput {
 }
 
 /// Runs one command line with `AWS-RunShellScript` and waits for its end.
-pub(super) async fn run(clients: &Clients, instance: &str, line: &str) -> Result<CommandOutput, AwsError> {
+pub(super) async fn run(clients: &Clients, instance: &InstanceId, line: &str) -> Result<CommandOutput, AwsError> {
     let client = ssm::Client::new(clients.config());
     let sent = client
         .send_command()
         .document_name("AWS-RunShellScript")
-        .instance_ids(instance)
+        .instance_ids(instance.as_str())
         .parameters("commands", vec![line.to_owned()])
         .timeout_seconds(30)
         .send()
@@ -45,7 +46,10 @@ pub(super) async fn run(clients: &Clients, instance: &str, line: &str) -> Result
     };
     loop {
         tokio::time::sleep(pause).await;
-        let call = client.get_command_invocation().command_id(&id).instance_id(instance);
+        let call = client
+            .get_command_invocation()
+            .command_id(&id)
+            .instance_id(instance.as_str());
         match wrap("ssm:GetCommandInvocation", call.send().await) {
             Ok(answer) => {
                 let status = answer.status().map(|s| s.as_str()).unwrap_or_default();

@@ -6,6 +6,7 @@ use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::failover::Fault;
 use crate::failover::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
+use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
 use crate::remedy::Remedy;
@@ -21,7 +22,7 @@ use std::time::Duration;
 const ALARMS: [&str; 4] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm", "FenceAlarm"];
 
 impl Clients {
-    async fn line(&self, instance: &str, line: &str) -> Result<String, CloudError> {
+    async fn line(&self, instance: &InstanceId, line: &str) -> Result<String, CloudError> {
         let attempted = || format!("run `{line}` on {instance}");
         let output = command::run(self, instance, line)
             .await
@@ -36,7 +37,7 @@ impl Clients {
         Err(CloudError::remote(attempted(), format!("{}: {words}", output.status)))
     }
 
-    async fn json<T: DeserializeOwned>(&self, instance: &str, line: &str) -> Result<T, CloudError> {
+    async fn json<T: DeserializeOwned>(&self, instance: &InstanceId, line: &str) -> Result<T, CloudError> {
         let text = self.line(instance, line).await?;
         serde_json::from_str(text.trim())
             .map_err(|error| CloudError::remote(format!("read the answer of `{line}` on {instance}"), error))
@@ -229,11 +230,11 @@ impl Cloud for Clients {
         })
     }
 
-    fn agent_status<'a>(&'a self, instance: &'a str) -> Answer<'a, AgentStatus> {
+    fn agent_status<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, AgentStatus> {
         Box::pin(self.json(instance, "mqaws-agent status --json"))
     }
 
-    fn marks<'a>(&'a self, instance: &'a str, since_unix_ns: i64) -> Answer<'a, Vec<Mark>> {
+    fn marks<'a>(&'a self, instance: &'a InstanceId, since_unix_ns: i64) -> Answer<'a, Vec<Mark>> {
         Box::pin(async move {
             let line = format!("mqaws-agent marks --since {since_unix_ns}");
             let text = self.line(instance, &line).await?;
@@ -245,33 +246,33 @@ impl Cloud for Clients {
         })
     }
 
-    fn inject<'a>(&'a self, instance: &'a str, fault: Fault) -> Answer<'a, FaultReport> {
+    fn inject<'a>(&'a self, instance: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
         Box::pin(async move { self.json(instance, &format!("mqaws-agent fault {fault}")).await })
     }
 
-    fn probe<'a>(&'a self, instance: &'a str, probe: Probe) -> Answer<'a, ProbeReport> {
+    fn probe<'a>(&'a self, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
         Box::pin(async move {
             self.json(instance, &format!("mqaws-agent probe {}", probe.word()))
                 .await
         })
     }
 
-    fn terminate<'a>(&'a self, instance: &'a str) -> Answer<'a, ()> {
+    fn terminate<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()> {
         Box::pin(async move {
             let call = ec2::Client::new(self.config())
                 .terminate_instances()
-                .instance_ids(instance);
+                .instance_ids(instance.as_str());
             wrap("ec2:TerminateInstances", call.send().await)
                 .map_err(|error| failed(format!("terminate {instance}"), error))?;
             Ok(())
         })
     }
 
-    fn mark_unhealthy<'a>(&'a self, instance: &'a str) -> Answer<'a, ()> {
+    fn mark_unhealthy<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()> {
         Box::pin(async move {
             let call = autoscaling::Client::new(self.config())
                 .set_instance_health()
-                .instance_id(instance)
+                .instance_id(instance.as_str())
                 .health_status("Unhealthy")
                 .should_respect_grace_period(false);
             wrap("autoscaling:SetInstanceHealth", call.send().await)
@@ -280,11 +281,11 @@ impl Cloud for Clients {
         })
     }
 
-    fn instance_state<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<String>> {
+    fn instance_state<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, Option<String>> {
         Box::pin(async move {
             let call = ec2::Client::new(self.config())
                 .describe_instances()
-                .instance_ids(instance);
+                .instance_ids(instance.as_str());
             let answer = match wrap("ec2:DescribeInstances", call.send().await) {
                 Err(error) if error.is_not_found() => return Ok(None),
                 other => other.map_err(|error| failed(format!("read instance {instance}"), error))?,

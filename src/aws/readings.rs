@@ -4,6 +4,7 @@ use super::clients::Clients;
 use super::sdk_error::wrap;
 use super::{command, time};
 use crate::cloud::AwsError;
+use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{
     Alarm, FileSystem, Group, LoadBalancer, Member, ReadError, Readings, Resource, Stack, StackStatus, Target,
@@ -86,22 +87,25 @@ impl Readings for Clients {
             "autoscaling:DescribeAutoScalingGroups",
             call.auto_scaling_group_names(name).send().await,
         )?;
-        Ok(answer.auto_scaling_groups().first().map(|group| Group {
+        let Some(group) = answer.auto_scaling_groups().first() else {
+            return Ok(None);
+        };
+        let unreadable = |_| AwsError::unreadable("autoscaling:DescribeAutoScalingGroups", "InstanceId");
+        let member = |i: &autoscaling::types::Instance| {
+            Ok(Member {
+                instance: InstanceId::new(i.instance_id().unwrap_or_default()).map_err(unreadable)?,
+                zone: i.availability_zone().unwrap_or_default().to_owned(),
+                lifecycle: i.lifecycle_state().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+                health: i.health_status().unwrap_or_default().to_owned(),
+            })
+        };
+        Ok(Some(Group {
             name: group.auto_scaling_group_name().unwrap_or(name).to_owned(),
             desired: group
                 .desired_capacity()
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(0),
-            members: group
-                .instances()
-                .iter()
-                .map(|i| Member {
-                    instance: i.instance_id().unwrap_or_default().to_owned(),
-                    zone: i.availability_zone().unwrap_or_default().to_owned(),
-                    lifecycle: i.lifecycle_state().map(|s| s.as_str().to_owned()).unwrap_or_default(),
-                    health: i.health_status().unwrap_or_default().to_owned(),
-                })
-                .collect(),
+            members: group.instances().iter().map(member).collect::<Result<_, AwsError>>()?,
             suspended: group
                 .suspended_processes()
                 .iter()
@@ -207,10 +211,10 @@ impl Readings for Clients {
             .collect())
     }
 
-    async fn agent_status(&self, instance: &str) -> Result<AgentStatus, ReadError> {
+    async fn agent_status(&self, instance: &InstanceId) -> Result<AgentStatus, ReadError> {
         const COMMAND: &str = "mqaws-agent status --json";
         let output = command::run(self, instance, COMMAND).await?;
-        let (command, instance) = (COMMAND.to_owned(), instance.to_owned());
+        let (command, instance) = (COMMAND.to_owned(), instance.to_string());
         if output.status != "Success" {
             let text = output.stderr.trim().to_owned();
             return Err(ReadError::Command {

@@ -59,7 +59,7 @@ fn text(report: &Report, now: Timestamp) -> String {
         Some(members) if members.is_empty() => add("instance", "none".into()),
         Some(members) => {
             for member in members {
-                let agent = report.agent.as_ref().filter(|a| a.instance == member.instance);
+                let agent = report.agent.as_ref().filter(|a| a.instance == member.instance.as_str());
                 let agent = agent
                     .map(|a| format!("  agent {}", a.agent_version))
                     .unwrap_or_default();

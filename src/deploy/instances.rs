@@ -173,6 +173,7 @@ fn told(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::InstanceId;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).expect("in range")
@@ -199,7 +200,7 @@ mod tests {
         let members: Vec<Member> = now
             .iter()
             .map(|(id, lifecycle)| Member {
-                instance: (*id).into(),
+                instance: InstanceId::new(*id).unwrap(),
                 zone: "z-a".into(),
                 lifecycle: (*lifecycle).into(),
                 health: "Healthy".into(),

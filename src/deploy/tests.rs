@@ -13,6 +13,7 @@ use super::finding::Finding;
 use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Stacks, Storage, Termination};
 use super::*;
 use crate::cloud::{AwsError, Problem};
+use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::*;
 use crate::remedy::{ExitKind, Remedy};
@@ -183,7 +184,7 @@ impl Readings for Script {
     async fn alarms(&self, _names: &[String]) -> Result<Vec<Alarm>, AwsError> {
         Ok(Vec::new())
     }
-    async fn agent_status(&self, _instance: &str) -> Result<AgentStatus, ReadError> {
+    async fn agent_status(&self, _instance: &InstanceId) -> Result<AgentStatus, ReadError> {
         match (&self.agent, &self.agent_problem) {
             (Some(agent), _) => Ok(agent.clone()),
             (None, Some(problem)) => Err(AwsError::test(problem.clone()).into()),
@@ -391,7 +392,7 @@ fn resource(logical: &str, kind: &str, status: &str) -> Resource {
 
 fn group(lifecycle: &str, suspended: &[&str]) -> Group {
     let member = Member {
-        instance: "i-1".into(),
+        instance: InstanceId::new("i-1").unwrap(),
         zone: "eu-west-1a".into(),
         lifecycle: lifecycle.into(),
         health: "Healthy".into(),

@@ -11,6 +11,7 @@ use super::load::{Consumer, Producer};
 use super::port::{Cloud, Target};
 use super::round::{Round, Stage, nanos};
 use super::scenario::{Pace, Scenario};
+use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub(super) struct Checked<'a> {
     pub driver: Arc<dyn Driver>,
     pub target: &'a Target,
     pub endpoint: &'a str,
-    pub instance: &'a str,
+    pub instance: &'a InstanceId,
     pub queue: &'a str,
     pub scenario: &'a Scenario,
     pub pace: &'a Pace,

@@ -8,6 +8,7 @@ use super::port::{Cloud, CloudError, Probe};
 use super::report::BrokerCount;
 use super::round::Round;
 use super::verdict::{Check, check};
+use crate::model::InstanceId;
 use crate::remedy::ExitKind;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -62,7 +63,7 @@ pub(super) enum AtRest {
 ///
 /// # Errors
 /// The last of three attempts: the command failed, or the queue is not there.
-pub(super) async fn read(cloud: &dyn Cloud, instance: &str, queue: &str) -> Result<u64, CloudError> {
+pub(super) async fn read(cloud: &dyn Cloud, instance: &InstanceId, queue: &str) -> Result<u64, CloudError> {
     let mut tries = 1;
     loop {
         let read = match cloud.probe(instance, Probe::Depth).await {
@@ -85,7 +86,13 @@ pub(super) async fn read(cloud: &dyn Cloud, instance: &str, queue: &str) -> Resu
 }
 
 /// Reads until two readings are equal and nothing moved between them, at most for `limit`. Nobody may put or get any more.
-pub(super) async fn at_rest(cloud: &dyn Cloud, round: &Round, instance: &str, queue: &str, limit: Duration) -> AtRest {
+pub(super) async fn at_rest(
+    cloud: &dyn Cloud,
+    round: &Round,
+    instance: &InstanceId,
+    queue: &str,
+    limit: Duration,
+) -> AtRest {
     let began = Instant::now();
     let seen = || (Expected::now(round), round.receipts());
     let mut last = None;

@@ -4,6 +4,7 @@ use super::account::Drain;
 use super::port::{Cloud, Probe};
 use super::round::{Round, nanos};
 use super::scenario::Pace;
+use crate::model::InstanceId;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -21,7 +22,7 @@ pub(super) struct Drained {
 pub(super) async fn drain(
     cloud: &dyn Cloud,
     round: &Round,
-    instance: &str,
+    instance: &InstanceId,
     queue: &str,
     pace: &Pace,
     every: Duration,

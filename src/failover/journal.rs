@@ -2,6 +2,7 @@
 
 use super::error::FailoverError;
 use super::port::{Cloud, Probe, Target};
+use crate::model::InstanceId;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -72,7 +73,7 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::begin`].
-    pub fn injecting(&mut self, fault: &str, instance: &str) -> Result<(), FailoverError> {
+    pub fn injecting(&mut self, fault: &str, instance: &InstanceId) -> Result<(), FailoverError> {
         self.faults.push(format!("{fault} on {instance}"));
         self.write_own()
     }
@@ -80,7 +81,7 @@ impl Journal {
     /// Undoes what was changed: queues deleted, mark taken away, journal removed. Returns what could not be undone.
     ///
     /// Tries everything, whatever fails. `instance` is where the queue manager runs now.
-    pub async fn undo(&mut self, cloud: &dyn Cloud, target: &Target, instance: Option<&str>) -> Vec<String> {
+    pub async fn undo(&mut self, cloud: &dyn Cloud, target: &Target, instance: Option<&InstanceId>) -> Vec<String> {
         let mut left = Vec::new();
         if self.probe_queues {
             let deleted = match instance {

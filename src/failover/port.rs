@@ -4,6 +4,7 @@
 
 use super::client::BoxFuture;
 use super::scenario::Fault;
+use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::Parts;
@@ -95,7 +96,7 @@ pub struct Lab {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// EC2 instance id.
-    pub id: String,
+    pub id: InstanceId,
     /// Availability zone.
     pub zone: String,
     /// Lifecycle state as Auto Scaling names it, e.g. `InService`.
@@ -171,25 +172,25 @@ pub trait Cloud: Send + Sync {
     fn healthy_targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<usize>>;
 
     /// `mqaws-agent status --json` on an instance.
-    fn agent_status<'a>(&'a self, instance: &'a str) -> Answer<'a, AgentStatus>;
+    fn agent_status<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, AgentStatus>;
 
     /// `mqaws-agent marks --since` on an instance; wall clock in nanoseconds since 1970.
-    fn marks<'a>(&'a self, instance: &'a str, since_unix_ns: i64) -> Answer<'a, Vec<Mark>>;
+    fn marks<'a>(&'a self, instance: &'a InstanceId, since_unix_ns: i64) -> Answer<'a, Vec<Mark>>;
 
     /// `mqaws-agent fault` on an instance; only for faults of the agent.
-    fn inject<'a>(&'a self, instance: &'a str, fault: Fault) -> Answer<'a, FaultReport>;
+    fn inject<'a>(&'a self, instance: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport>;
 
     /// `mqaws-agent probe` on an instance.
-    fn probe<'a>(&'a self, instance: &'a str, probe: Probe) -> Answer<'a, ProbeReport>;
+    fn probe<'a>(&'a self, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport>;
 
     /// EC2 TerminateInstances.
-    fn terminate<'a>(&'a self, instance: &'a str) -> Answer<'a, ()>;
+    fn terminate<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()>;
 
     /// Auto Scaling SetInstanceHealth, without respect for the grace period.
-    fn mark_unhealthy<'a>(&'a self, instance: &'a str) -> Answer<'a, ()>;
+    fn mark_unhealthy<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()>;
 
     /// State of an instance as EC2 names it, e.g. `running`; `None` when EC2 does not know it any more.
-    fn instance_state<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<String>>;
+    fn instance_state<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, Option<String>>;
 
     /// The mark of a test on the stack, also one that is over.
     fn turn<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Turn>>;

@@ -3,6 +3,7 @@
 use super::error::FailoverError;
 use super::port::{Cloud, Instance, Probe, Target};
 use super::scenario::Consent;
+use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -100,7 +101,7 @@ pub(super) fn foreign(target: &Target, status: &AgentStatus, consent: &Consent) 
 ///
 /// # Errors
 /// When the agent cannot be asked, or names no queue.
-pub(super) async fn queue(cloud: &dyn Cloud, instance: &str) -> Result<String, FailoverError> {
+pub(super) async fn queue(cloud: &dyn Cloud, instance: &InstanceId) -> Result<String, FailoverError> {
     let mut report = cloud.probe(instance, Probe::Define).await?;
     if report.queues.iter().any(|queue| queue.depth > 0) {
         cloud.probe(instance, Probe::Delete).await?;

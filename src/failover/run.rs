@@ -216,11 +216,7 @@ pub async fn heal(
     journal.probe_queues = true;
     let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
     Ok(journal
-        .undo(
-            cloud,
-            &target,
-            serving.as_ref().map(|(instance, _)| instance.id.as_str()),
-        )
+        .undo(cloud, &target, serving.as_ref().map(|(instance, _)| &instance.id))
         .await)
 }
 

@@ -281,18 +281,18 @@ impl Session<'_> {
         let clock = self.clock(&round, &injected);
         let since = clock.unix_ns(injected.asked_ns).saturating_sub(60_000_000_000);
         let mut marks = Vec::new();
-        let mut hosts = vec![instance.id.as_str()];
+        let mut hosts = vec![&instance.id];
         hosts.extend(
             after
                 .as_ref()
-                .map(|(instance, _)| instance.id.as_str())
-                .filter(|id| *id != instance.id),
+                .map(|(instance, _)| &instance.id)
+                .filter(|id| **id != instance.id),
         );
         for host in hosts {
             match cloud.marks(host, since).await {
                 Ok(more) => marks.extend(more),
                 // A terminated instance takes its marks with it.
-                Err(_) if host == instance.id && !fault.by_agent() => {}
+                Err(_) if *host == instance.id && !fault.by_agent() => {}
                 Err(error) => warnings.push(format!("no marks of {host}: {}", explain(&error))),
             }
         }

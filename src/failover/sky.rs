@@ -3,6 +3,7 @@
 use super::Fault;
 use super::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
 use super::toy::{Defect, Toy};
+use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -146,7 +147,7 @@ impl Cloud for Sky {
         let health = if healthy { "Healthy" } else { "Unhealthy" };
         self.answer(|| {
             vec![Instance {
-                id,
+                id: InstanceId::new(id).unwrap(),
                 zone: "eu-west-1a".into(),
                 lifecycle: "InService".into(),
                 health: health.into(),
@@ -169,7 +170,7 @@ impl Cloud for Sky {
         self.answer(|| Some(usize::from(self.serving.load(Ordering::SeqCst))))
     }
 
-    fn agent_status<'a>(&'a self, instance: &'a str) -> Answer<'a, AgentStatus> {
+    fn agent_status<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, AgentStatus> {
         let state = if self.serving.load(Ordering::SeqCst) {
             "serving"
         } else {
@@ -183,17 +184,17 @@ impl Cloud for Sky {
         self.answer(|| serde_json::from_value(status).unwrap())
     }
 
-    fn marks<'a>(&'a self, instance: &'a str, since: i64) -> Answer<'a, Vec<Mark>> {
+    fn marks<'a>(&'a self, instance: &'a InstanceId, since: i64) -> Answer<'a, Vec<Mark>> {
         let marks = self.marks.lock().unwrap();
         let own = marks
             .iter()
-            .filter(|mark| mark.instance == instance && mark.t_unix_ns >= since)
+            .filter(|mark| mark.instance == instance.as_str() && mark.t_unix_ns >= since)
             .cloned()
             .collect();
         self.answer(|| own)
     }
 
-    fn inject<'a>(&'a self, _: &'a str, fault: Fault) -> Answer<'a, FaultReport> {
+    fn inject<'a>(&'a self, _: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
         if self.twist == Twist::FaultRefused {
             return Box::pin(async { Err(CloudError::remote("inject the fault", "the command timed out")) });
         }
@@ -213,7 +214,7 @@ impl Cloud for Sky {
         })
     }
 
-    fn probe<'a>(&'a self, _: &'a str, probe: Probe) -> Answer<'a, ProbeReport> {
+    fn probe<'a>(&'a self, _: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
         if probe == Probe::Depth && self.twist == Twist::NoDepth && self.injected.load(Ordering::SeqCst) {
             return Box::pin(async { Err(CloudError::remote("read the depth", "no answer")) });
         }
@@ -231,14 +232,14 @@ impl Cloud for Sky {
         })
     }
 
-    fn terminate<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+    fn terminate<'a>(&'a self, _: &'a InstanceId) -> Answer<'a, ()> {
         Box::pin(async {
             self.kill("i-2").await;
             Ok(())
         })
     }
 
-    fn mark_unhealthy<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+    fn mark_unhealthy<'a>(&'a self, _: &'a InstanceId) -> Answer<'a, ()> {
         self.instance.lock().unwrap().1 = false;
         Box::pin(async {
             self.kill("i-2").await;
@@ -246,8 +247,8 @@ impl Cloud for Sky {
         })
     }
 
-    fn instance_state<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<String>> {
-        let current = self.instance.lock().unwrap().0 == instance;
+    fn instance_state<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, Option<String>> {
+        let current = self.instance.lock().unwrap().0 == instance.as_str();
         self.answer(|| Some(if current { "running" } else { "terminated" }.into()))
     }
 

@@ -59,7 +59,7 @@ impl Session<'_> {
             let serving = preflight::serving(self.cloud.as_ref(), &self.target, Duration::from_secs(30))
                 .await
                 .ok();
-            let instance = serving.as_ref().map(|(instance, _)| instance.id.as_str());
+            let instance = serving.as_ref().map(|(instance, _)| &instance.id);
             journal.undo(self.cloud.as_ref(), &self.target, instance).await
         };
         let left = timeout(Duration::from_secs(120), work)

@@ -1,6 +1,7 @@
 //! The calls that reading needs, and what they return; values that AWS may add to are kept as text.
 
 use crate::cloud::AwsError;
+use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::remedy::{ExitKind, Remedy};
 use jiff::Timestamp;
@@ -107,7 +108,7 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Member {
     /// Instance id.
-    pub instance: String,
+    pub instance: InstanceId,
     /// Availability zone.
     pub zone: String,
     /// Lifecycle state, `InService`.
@@ -259,5 +260,5 @@ pub trait Readings: Sync {
     /// Alarms by name.
     fn alarms(&self, names: &[String]) -> impl Future<Output = Result<Vec<Alarm>, AwsError>> + Send;
     /// What the agent of an instance says of itself, through Systems Manager.
-    fn agent_status(&self, instance: &str) -> impl Future<Output = Result<AgentStatus, ReadError>> + Send;
+    fn agent_status(&self, instance: &InstanceId) -> impl Future<Output = Result<AgentStatus, ReadError>> + Send;
 }

@@ -7,6 +7,7 @@ use crate::lab_calls::{between, call, request};
 use crate::rig::scripts;
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::{Answer, Cloud, Target};
+use mqaws::model::InstanceId;
 use mqaws::model::agent::{AgentStatus, Mark};
 use mqaws::stack::Protocol;
 use mqaws_agent::fence::{Lock, LockError, NfsLock};
@@ -61,6 +62,12 @@ pub struct Instance {
     pub state: String,
     pub zone: String,
     pub address: String,
+}
+
+impl Instance {
+    pub fn instance_id(&self) -> InstanceId {
+        InstanceId::new(&self.id).unwrap()
+    }
 }
 
 /// A local cloud with one deployed queue manager.
@@ -275,7 +282,7 @@ impl Site {
 
     /// What an instance's agent says of itself.
     pub fn status(&self, of: &Instance) -> Result<AgentStatus, String> {
-        self.ask(self.clients.agent_status(&of.id))
+        self.ask(self.clients.agent_status(&of.instance_id()))
     }
 
     /// Waits until an instance serves.
@@ -289,7 +296,7 @@ impl Site {
 
     /// The marks of an instance.
     pub fn marks(&self, of: &Instance) -> Vec<Mark> {
-        self.ask(self.clients.marks(&of.id, 0)).unwrap()
+        self.ask(self.clients.marks(&of.instance_id(), 0)).unwrap()
     }
 
     /// A client of the load balancer.

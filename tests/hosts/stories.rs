@@ -172,7 +172,7 @@ pub fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {
     let first = site.running();
     let sent = site.put("before", 100);
     let fault = phases::now();
-    site.ask(site.clients.mark_unhealthy(&first.id)).unwrap();
+    site.ask(site.clients.mark_unhealthy(&first.instance_id())).unwrap();
     let second = site.successor(&first);
     let overlap = site.instances().into_iter().find(|i| i.id == first.id).map(|i| i.state);
     println!("when the replacement ran, the old one was {overlap:?}");

@@ -1,7 +1,7 @@
 //! What the packages of mqaws have in common, and nothing that does anything.
 //!
 //! - [`agent`] is what the deploying side and the agent tell each other: configuration in, status and marks out;
-//! - [`QueueManagerName`] is the name that both go by, and [`PathComponent`] what its directories are named;
+//! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean, and [`PathComponent`] what its directories are named;
 //! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
 
 pub mod agent;
@@ -10,4 +10,4 @@ mod names;
 pub mod remedy;
 
 pub use component::PathComponent;
-pub use names::{InvalidName, QueueManagerName};
+pub use names::{InstanceId, InvalidName, QueueManagerName};

@@ -90,3 +90,17 @@ checked!(
     |text| (1..=48).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./_%".contains(&byte))
 );
+
+checked!(
+    /// Id of an EC2 instance: whom a command, a fault or an end is meant for.
+    ///
+    /// AWS's own are hexadecimal; what it may add stays readable.
+    InstanceId,
+    "instance id",
+    "i- and 1 to 62 letters, digits and hyphens",
+    "^i-[A-Za-z0-9-]{1,62}$",
+    |text| text
+        .strip_prefix("i-")
+        .is_some_and(|rest| (1..=62).contains(&rest.len())
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+);
