@@ -175,18 +175,18 @@ mod tests {
     use super::super::{Limits, Load};
     use super::*;
 
-    /// `MQAWS_BLESS=1` writes the file anew.
+    /// `MQAWS_UPDATE=1` writes the file anew.
     #[test]
     fn the_schema_is_the_one_checked_in() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/report.schema.json");
-        if std::env::var_os("MQAWS_BLESS").is_some() {
+        if std::env::var_os("MQAWS_UPDATE").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, schema()).unwrap();
         }
         let there = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             there == schema(),
-            "{} differs from the types: MQAWS_BLESS=1 cargo test schema",
+            "{} differs from the types: MQAWS_UPDATE=1 cargo test schema",
             path.display()
         );
         assert!(there.contains("mqaws.failover") || there.contains("\"schema\""));

@@ -9,7 +9,7 @@ use super::report::BrokerCount;
 use super::round::Round;
 use super::verdict::{Check, check};
 use crate::model::InstanceId;
-use crate::remedy::ExitKind;
+use crate::remedy::{ExitKind, chain};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -100,7 +100,7 @@ pub(super) async fn at_rest(
         let before = seen();
         let depth = match read(cloud, instance, queue).await {
             Ok(depth) => depth,
-            Err(error) => return AtRest::Unread(super::journal::explain(&error)),
+            Err(error) => return AtRest::Unread(chain(&error)),
         };
         let reading = (depth, before);
         if last == Some(reading) && seen() == before {

@@ -5,6 +5,7 @@ use super::port::{Cloud, Probe};
 use super::round::{Round, nanos};
 use super::scenario::Pace;
 use crate::model::InstanceId;
+use crate::remedy::chain;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -50,7 +51,7 @@ pub(super) async fn drain(
                     last.trouble = depth.is_none().then(|| format!("queue {queue} is not there"));
                     last.depth = depth;
                 }
-                Err(error) => last.trouble = Some(super::journal::explain(&error)),
+                Err(error) => last.trouble = Some(chain(&error)),
             }
             if last.depth == Some(0) && last.trouble.is_none() {
                 if all_acknowledged_received(round) {

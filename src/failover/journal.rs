@@ -3,6 +3,7 @@
 use super::error::FailoverError;
 use super::port::{Cloud, Probe, Target};
 use crate::model::InstanceId;
+use crate::remedy::chain;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -89,7 +90,7 @@ impl Journal {
                     .probe(instance, Probe::Delete)
                     .await
                     .map(|_| ())
-                    .map_err(|error| explain(&error)),
+                    .map_err(|error| chain(&error)),
                 None => Err("no instance serves".into()),
             };
             match deleted {
@@ -101,7 +102,7 @@ impl Journal {
             left.push(format!(
                 "the mark of a test on stack {} ({})",
                 target.stack,
-                explain(&error)
+                chain(&error)
             ));
         }
         let kept = match self.is_of_another() {
@@ -149,15 +150,4 @@ impl Journal {
             cause,
         })
     }
-}
-
-/// An error with its causes in one line.
-pub(super) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

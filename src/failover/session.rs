@@ -11,7 +11,7 @@ use super::error::FailoverError;
 use super::gap::Worker;
 use super::id::RunId;
 use super::inject::{Injected, inject, verify};
-use super::journal::{Journal, explain};
+use super::journal::Journal;
 use super::load::{Consumer, Producer, watch_self};
 use super::observed::Finish;
 use super::phases::Clock;
@@ -23,6 +23,7 @@ use super::round::{Round, Stage};
 use super::run::{Watch, unix_ns};
 use super::scenario::{Fault, Pace, Scenario};
 use crate::model::agent::AgentStatus;
+use crate::remedy::chain;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -263,7 +264,7 @@ impl Session<'_> {
             Ok(false) => return Err(self.turn_lost()),
             Err(error) => warnings.push(format!(
                 "whether somebody else interfered could not be seen: {}",
-                explain(&error)
+                chain(&error)
             )),
         }
         let finish = Finish {
@@ -293,7 +294,7 @@ impl Session<'_> {
                 Ok(more) => marks.extend(more),
                 // A terminated instance takes its marks with it.
                 Err(_) if *host == instance.id && !fault.by_agent() => {}
-                Err(error) => warnings.push(format!("no marks of {host}: {}", explain(&error))),
+                Err(error) => warnings.push(format!("no marks of {host}: {}", chain(&error))),
             }
         }
         let health = health.lock().unwrap_or_else(PoisonError::into_inner).clone();

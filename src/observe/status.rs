@@ -3,6 +3,7 @@
 use super::ports::{Alarm, FileSystem, LoadBalancer, Member, Readings, Stack, Target};
 use crate::cloud::AwsError;
 use crate::model::agent::{AgentStatus, ProofReport};
+use crate::remedy::chain;
 use crate::stack::{Output, Parts, Protocol, Targets};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -225,17 +226,4 @@ fn keep<T, E: std::error::Error>(part: &str, result: Result<T, E>, unread: &mut 
     result
         .map_err(|error| unread.insert(part.to_owned(), chain(&error)))
         .ok()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = cause.source();
-    }
-    text
 }

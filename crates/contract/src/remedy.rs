@@ -107,3 +107,17 @@ impl<E: Remedy + ?Sized> Remedy for Besides<E> {
         self.error.place()
     }
 }
+
+/// An error and its causes in one line; a cause whose words an error before it quotes is not said twice.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -4,9 +4,9 @@ use super::protocol::{Found, KeeperConfig, Reply};
 use crate::agent::layout::DataDirs;
 use crate::agent::ports::LockPlace;
 use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer, is_full};
+use crate::remedy::chain;
 use mqaws_engine::ibm_mq::data_path;
 use std::collections::VecDeque;
-use std::error::Error;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::time::{Duration, Instant};
@@ -337,18 +337,6 @@ impl Desk {
 /// To the microsecond.
 fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
