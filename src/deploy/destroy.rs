@@ -3,8 +3,8 @@
 use super::cause;
 use super::error::DeployError;
 use super::execute::{tell, token};
-use super::kept::{FILE_SYSTEM, kept};
-use super::ports::Stacks;
+use super::kept::{FILE_SYSTEM, Kept, kept};
+use super::ports::{Event, Stacks};
 use super::progress::Tracker;
 use super::standing::{is_our_review, is_ours};
 use super::watch::{Observer, Pace, Patience, Stop};
@@ -117,7 +117,20 @@ fn unprotected(stack: &Stack) -> String {
     format!("stack {} is no longer protected against deletion", stack.name)
 }
 
-/// Deletes the stack, follows it, and returns what CloudFormation kept, e.g. `file system fs-…`.
+/// What earlier operations on the stack kept and is still there; EFS is asked only about file systems.
+async fn still_kept<C: Stacks>(cloud: &C, earlier: &[Event]) -> Vec<Kept> {
+    let mut earlier = kept(earlier);
+    // Where EFS does not answer, CloudFormation's word stands: better one name too many than data that nobody knows of.
+    if earlier.iter().any(Kept::is_file_system)
+        && let Ok(there) = cloud.file_systems().await
+    {
+        earlier.retain(|one| !one.is_file_system() || there.iter().any(|s| s.id == one.id && !s.goes()));
+    }
+    earlier
+}
+
+/// Deletes the stack, follows it, and returns what CloudFormation kept of it, e.g. `file system fs-…`; what an earlier
+/// operation kept, such as a destruction that nobody followed to its end, is named as long as it is there.
 ///
 /// Stopping does not undo a deletion; it ends the watch.
 ///
@@ -172,19 +185,27 @@ pub async fn destroy<C: Readings + Stacks>(
         }
         stop.pause(pace.poll).await;
     };
-    let events = &tracker.events()[before..];
-    let kept = kept(events).iter().map(ToString::to_string).collect();
+    let (earlier, events) = tracker.events().split_at(before);
+    let mut all = still_kept(cloud, earlier).await;
+    all.extend(
+        kept(events)
+            .into_iter()
+            .filter(|one| !all.contains(one))
+            .collect::<Vec<_>>(),
+    );
     match ended {
-        None => Ok(kept),
+        None => Ok(all.iter().map(ToString::to_string).collect()),
         Some(found) => Err(DeployError::NotDeleted {
             stack: stack.name.clone(),
             cause: cause::root_cause(events, &stack.id)
                 .map(cause::describe)
                 .or(found.reason),
-            left: match stack.protected {
-                false => format!("stack {} with what is left of it", stack.name),
-                true => format!("stack {} with what is left of it; {}", stack.name, unprotected(stack)),
-            },
+            left: [format!("stack {} with what is left of it", stack.name)]
+                .into_iter()
+                .chain(all.iter().map(|one| format!("{one} (kept)")))
+                .chain(stack.protected.then(|| unprotected(stack)))
+                .collect::<Vec<_>>()
+                .join("; "),
         }),
     }
 }

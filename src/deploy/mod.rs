@@ -42,4 +42,5 @@ pub use progress::{News, Tracker, Verb, Work};
 pub use resolve::IMAGE_PARAMETER;
 pub use review::{Effect, Review};
 pub use service::{Dial, Evidence, REBALANCE, Service, Tcp, await_service, endpoint_port, protect, suspend_rebalance};
+pub use storage::kept_of;
 pub use watch::{Observer, Pace, Step, Stop};
