@@ -8,6 +8,7 @@ use super::{CliError, Context, Failure, Outcome, Wait};
 use crate::failover::archive::recount;
 use crate::failover::report::Run;
 use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Report, Scenario, Times, Trust, text};
+use crate::model::PathComponent;
 use crate::remedy::ExitKind;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -357,7 +358,8 @@ fn journal(stack: &str) -> Option<PathBuf> {
         .filter(|path| !path.is_empty())
         .map(PathBuf::from);
     let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(state.join("mqaws").join(format!("failover-{stack}.json")))
+    let file = PathComponent::new(format!("failover-{stack}.json")).ok()?;
+    Some(state.join("mqaws").join(file))
 }
 
 /// Shows a test as it goes.
