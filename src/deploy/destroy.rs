@@ -6,7 +6,7 @@ use super::execute::{tell, token};
 use super::kept::{FILE_SYSTEM, Kept, kept};
 use super::ports::{Event, Stacks};
 use super::progress::Tracker;
-use super::standing::{is_our_review, is_ours};
+use super::standing::{is_ours, own_review};
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::aws::AwsError;
 use crate::observe::ports::{Readings, Resource, Stack};
@@ -25,7 +25,7 @@ pub struct Removal {
 /// Finds the stack; `None` when there is none.
 ///
 /// # Errors
-/// [`DeployError::Foreign`], [`DeployError::Busy`], [`DeployError::Protected`], [`DeployError::Aws`].
+/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::Busy`], [`DeployError::Protected`], [`DeployError::Aws`].
 pub async fn find<C: Readings + Stacks>(
     cloud: &C,
     name: &str,
@@ -38,11 +38,9 @@ pub async fn find<C: Readings + Stacks>(
         return Ok(None);
     }
     // A stack whose creation failed has no outputs; its tags tell. One in review has no tags; its change sets tell.
-    let ours = match stack.status.is_review() {
-        true => is_our_review(cloud, &stack).await?,
-        false => is_ours(&stack),
-    };
-    if !ours {
+    if stack.status.is_review() {
+        own_review(cloud, &stack).await?;
+    } else if !is_ours(&stack) {
         return Err(DeployError::Foreign { stack: stack.name });
     }
     if stack.protected && !unprotect {
@@ -82,9 +80,9 @@ async fn still_in_review<C: Readings + Stacks>(cloud: &C, stack: &Stack) -> Resu
             after: now.status.0,
         });
     }
-    match is_our_review(cloud, &now).await? {
+    match now.status.is_deleted() {
         true => Ok(()),
-        false => Err(DeployError::Foreign { stack: now.name }),
+        false => own_review(cloud, &now).await,
     }
 }
 
@@ -136,7 +134,7 @@ async fn still_kept<C: Stacks>(cloud: &C, earlier: &[Event]) -> Vec<Kept> {
 ///
 /// # Errors
 /// [`DeployError::NotDeleted`], [`DeployError::Busy`], [`DeployError::Changed`], [`DeployError::Foreign`],
-/// [`DeployError::LostSight`], [`DeployError::Interrupted`]; [`DeployError::Besides`] when protection stays off.
+/// [`DeployError::Unclaimed`], [`DeployError::LostSight`], [`DeployError::Interrupted`]; [`DeployError::Besides`] when protection stays off.
 pub async fn destroy<C: Readings + Stacks>(
     cloud: &C,
     removal: &Removal,
@@ -186,13 +184,9 @@ pub async fn destroy<C: Readings + Stacks>(
         stop.pause(pace.poll).await;
     };
     let (earlier, events) = tracker.events().split_at(before);
-    let mut all = still_kept(cloud, earlier).await;
-    all.extend(
-        kept(events)
-            .into_iter()
-            .filter(|one| !all.contains(one))
-            .collect::<Vec<_>>(),
-    );
+    let mut all = kept(events);
+    let before = still_kept(cloud, earlier).await;
+    all.extend(before.into_iter().filter(|one| !kept(events).contains(one)));
     match ended {
         None => Ok(all.iter().map(ToString::to_string).collect()),
         Some(found) => Err(DeployError::NotDeleted {
