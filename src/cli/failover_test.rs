@@ -162,6 +162,7 @@ fn test(context: &Context, args: Test) -> Outcome {
             ))
             .await?;
         let mut scenario = scenario(&args, &name)?;
+        scenario.heal.push_str(&context.place());
         let own_name = loaded.deployment.tls.server_name.as_ref().map(ToString::to_string);
         scenario.trust.server_name = args.tls_server_name.clone().or(own_name);
         if !clients.is_local() {
@@ -176,7 +177,8 @@ fn test(context: &Context, args: Test) -> Outcome {
         }
         output.say(format!("mqaws failover-test: {name}\n"));
         interrupt.remains(format!(
-            "perhaps queues MQAWS.PROBE.* and the mark of a test on {name}: `mqaws failover-test heal` takes them away"
+            "perhaps queues MQAWS.PROBE.* and the mark of a test on {name}: `{}` takes them away",
+            scenario.heal
         ));
         let show = Show::writing_into(context, &args.out);
         let cloud = Arc::new(clients);
