@@ -4,6 +4,8 @@
 
 mod deploy_changes;
 mod deploy_stake;
+#[path = "deploy_changes/forced.rs"]
+mod forced;
 #[allow(dead_code, reason = "other tests run commands")]
 mod lab_calls;
 
