@@ -4,6 +4,8 @@
 
 mod deploy_changes;
 mod deploy_stake;
+#[path = "deploy_changes/forced.rs"]
+mod forced;
 #[allow(dead_code, reason = "other tests run commands")]
 mod lab_calls;
 
@@ -253,16 +255,17 @@ fn deployment_lives_and_goes_and_its_data_stay() {
 
     assert!(!lab.of_instances().is_empty(), "an instance is processes");
     let destroyed = lab.json(&["destroy", "--local", "--yes"], 0);
-    assert_eq!(
-        destroyed["kept"],
-        serde_json::json!([format!("file system {file_system}")])
-    );
+    // The one that it kept, and the one that the replacement kept.
+    let kept = serde_json::json!([format!("file system {file_system}"), format!("file system {old}")]);
+    assert_eq!(destroyed["kept"], kept);
     assert_eq!(
         lab.of_instances(),
         Vec::<String>::new(),
         "no process of the stack is left"
     );
-    assert_eq!(lab.json(&["destroy", "--local", "--yes"], 0)["existed"], false);
+    // As after one that was killed before it could say so.
+    let again = lab.json(&["destroy", "--local", "--yes"], 0);
+    assert_eq!((&again["existed"], &again["kept"]), (&false.into(), &kept));
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
         "no stack mqaws-qm1 in the local cloud"

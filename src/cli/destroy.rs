@@ -47,10 +47,13 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let identity = interrupt.or(clients.identity()).await?;
         interrupt.or(settings::same_queue_manager(context, &clients, &loaded, "destroy")).await?;
         let Some(removal) = interrupt.or(deploy::find(&clients, &name, args.unprotect)).await? else {
-            let text = format!("no stack {name} in {}; nothing to do", place(&clients, &identity));
-            output.data(text);
+            // An earlier run may have been killed before it could say so.
+            let kept = interrupt.or(deploy::kept_of(&clients, &name)).await?;
+            output.data(format!("no stack {name} in {}; nothing to do", place(&clients, &identity)));
+            kept.iter().for_each(|storage| output.data(row("kept", storage.to_string())));
             output.is_json().then(|| output.document(&json!({
-                "schema": "mqaws.destroy/1", "stack": name, "region": clients.region(), "existed": false, "kept": [],
+                "schema": "mqaws.destroy/1", "stack": name, "region": clients.region(), "existed": false,
+                "kept": kept.iter().map(|storage| format!("file system {}", storage.id)).collect::<Vec<_>>(),
             })));
             return Ok(ExitKind::Success);
         };

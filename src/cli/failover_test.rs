@@ -10,6 +10,7 @@ use crate::failover::endpoint::{AmqpEndpoint, InvalidEndpoint};
 use crate::failover::report::Run;
 use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Report, Scenario, Times, Trust, text};
 use crate::remedy::ExitKind;
+use mqaws_contract::PathComponent;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -162,6 +163,7 @@ fn test(context: &Context, args: Test) -> Outcome {
             ))
             .await?;
         let mut scenario = scenario(&args, &name)?;
+        scenario.heal.push_str(&context.place());
         let own_name = loaded.deployment.tls.server_name.as_ref().map(ToString::to_string);
         scenario.trust.server_name = args.tls_server_name.clone().or(own_name);
         if !clients.is_local() {
@@ -176,7 +178,8 @@ fn test(context: &Context, args: Test) -> Outcome {
         }
         output.say(format!("mqaws failover-test: {name}\n"));
         interrupt.remains(format!(
-            "perhaps queues MQAWS.PROBE.* and the mark of a test on {name}: `mqaws failover-test heal` takes them away"
+            "perhaps queues MQAWS.PROBE.* and the mark of a test on {name}: `{}` takes them away",
+            scenario.heal
         ));
         let show = Show::writing_into(context, &args.out);
         let cloud = Arc::new(clients);
@@ -341,7 +344,8 @@ fn journal(stack: &str) -> Option<PathBuf> {
         .filter(|path| !path.is_empty())
         .map(PathBuf::from);
     let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(state.join("mqaws").join(format!("failover-{stack}.json")))
+    let file = PathComponent::new(format!("failover-{stack}.json")).ok()?;
+    Some(state.join("mqaws").join(file))
 }
 
 /// Shows a test as it goes.

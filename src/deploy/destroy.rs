@@ -3,10 +3,10 @@
 use super::cause;
 use super::error::DeployError;
 use super::execute::{tell, token};
-use super::kept::{FILE_SYSTEM, kept};
-use super::ports::Stacks;
+use super::kept::{FILE_SYSTEM, Kept, kept};
+use super::ports::{Event, Stacks};
 use super::progress::Tracker;
-use super::standing::{is_our_review, is_ours};
+use super::standing::{is_ours, own_review};
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Resource, Stack};
@@ -25,7 +25,7 @@ pub struct Removal {
 /// Finds the stack; `None` when there is none.
 ///
 /// # Errors
-/// [`DeployError::Foreign`], [`DeployError::Busy`], [`DeployError::Protected`], [`DeployError::Aws`].
+/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::Busy`], [`DeployError::Protected`], [`DeployError::Aws`].
 pub async fn find<C: Readings + Stacks>(
     cloud: &C,
     name: &str,
@@ -38,11 +38,9 @@ pub async fn find<C: Readings + Stacks>(
         return Ok(None);
     }
     // A stack whose creation failed has no outputs; its tags tell. One in review has no tags; its change sets tell.
-    let ours = match stack.status.is_review() {
-        true => is_our_review(cloud, &stack).await?,
-        false => is_ours(&stack),
-    };
-    if !ours {
+    if stack.status.is_review() {
+        own_review(cloud, &stack).await?;
+    } else if !is_ours(&stack) {
         return Err(DeployError::Foreign { stack: stack.name });
     }
     if stack.protected && !unprotect {
@@ -82,9 +80,9 @@ async fn still_in_review<C: Readings + Stacks>(cloud: &C, stack: &Stack) -> Resu
             after: now.status.0,
         });
     }
-    match is_our_review(cloud, &now).await? {
+    match now.status.is_deleted() {
         true => Ok(()),
-        false => Err(DeployError::Foreign { stack: now.name }),
+        false => own_review(cloud, &now).await,
     }
 }
 
@@ -117,13 +115,26 @@ fn unprotected(stack: &Stack) -> String {
     format!("stack {} is no longer protected against deletion", stack.name)
 }
 
-/// Deletes the stack, follows it, and returns what CloudFormation kept, e.g. `file system fs-…`.
+/// What earlier operations on the stack kept and is still there; EFS is asked only about file systems.
+async fn still_kept<C: Stacks>(cloud: &C, earlier: &[Event]) -> Vec<Kept> {
+    let mut earlier = kept(earlier);
+    // Where EFS does not answer, CloudFormation's word stands: better one name too many than data that nobody knows of.
+    if earlier.iter().any(Kept::is_file_system)
+        && let Ok(there) = cloud.file_systems().await
+    {
+        earlier.retain(|one| !one.is_file_system() || there.iter().any(|s| s.id == one.id && !s.goes()));
+    }
+    earlier
+}
+
+/// Deletes the stack, follows it, and returns what CloudFormation kept of it, e.g. `file system fs-…`; what an earlier
+/// operation kept, such as a destruction that nobody followed to its end, is named as long as it is there.
 ///
 /// Stopping does not undo a deletion; it ends the watch.
 ///
 /// # Errors
 /// [`DeployError::NotDeleted`], [`DeployError::Busy`], [`DeployError::Changed`], [`DeployError::Foreign`],
-/// [`DeployError::LostSight`], [`DeployError::Interrupted`]; [`DeployError::Besides`] when protection stays off.
+/// [`DeployError::Unclaimed`], [`DeployError::LostSight`], [`DeployError::Interrupted`]; [`DeployError::Besides`] when protection stays off.
 pub async fn destroy<C: Readings + Stacks>(
     cloud: &C,
     removal: &Removal,
@@ -172,19 +183,23 @@ pub async fn destroy<C: Readings + Stacks>(
         }
         stop.pause(pace.poll).await;
     };
-    let events = &tracker.events()[before..];
-    let kept = kept(events).iter().map(ToString::to_string).collect();
+    let (earlier, events) = tracker.events().split_at(before);
+    let mut all = kept(events);
+    let before = still_kept(cloud, earlier).await;
+    all.extend(before.into_iter().filter(|one| !kept(events).contains(one)));
     match ended {
-        None => Ok(kept),
+        None => Ok(all.iter().map(ToString::to_string).collect()),
         Some(found) => Err(DeployError::NotDeleted {
             stack: stack.name.clone(),
             cause: cause::root_cause(events, &stack.id)
                 .map(cause::describe)
                 .or(found.reason),
-            left: match stack.protected {
-                false => format!("stack {} with what is left of it", stack.name),
-                true => format!("stack {} with what is left of it; {}", stack.name, unprotected(stack)),
-            },
+            left: [format!("stack {} with what is left of it", stack.name)]
+                .into_iter()
+                .chain(all.iter().map(|one| format!("{one} (kept)")))
+                .chain(stack.protected.then(|| unprotected(stack)))
+                .collect::<Vec<_>>()
+                .join("; "),
         }),
     }
 }

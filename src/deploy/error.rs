@@ -2,6 +2,7 @@
 
 use super::doomed::Doom;
 use super::finding::Finding;
+use super::kept;
 use super::stake::StakeError;
 use crate::cloud::AwsError;
 use crate::remedy::{Besides, ExitKind, Remedy};
@@ -112,6 +113,14 @@ pub enum DeployError {
     Foreign {
         /// Name of the stack.
         stack: String,
+    },
+    /// The stack is in review and holds no change set, by which it could be known.
+    #[error("stack {stack} is in review without a change set, so nothing tells who made it")]
+    Unclaimed {
+        /// Name of the stack.
+        stack: String,
+        /// Its ARN.
+        id: String,
     },
     /// CloudFormation refused the change set.
     #[error("CloudFormation refused the change set for {stack}: {reason}")]
@@ -280,6 +289,7 @@ impl Remedy for DeployError {
             | Self::Busy { .. }
             | Self::Stuck { .. }
             | Self::Foreign { .. }
+            | Self::Unclaimed { .. }
             | Self::Dead { .. }
             | Self::Changed { .. }
             | Self::DataAtStake { .. }
@@ -390,6 +400,11 @@ impl Remedy for DeployError {
                 }
             },
             Self::Foreign { .. } => "choose another name with --stack or `stack:`".into(),
+            Self::Unclaimed { id, .. } => format!(
+                "it holds no resource; when nobody is about to use it, `{}`, then try again; or choose another name with \
+                 --stack or `stack:`",
+                kept::deletion_of_stack(id)
+            ),
             Self::Refused { reason, .. } if reason.contains("Template error") || reason.contains("Template format") => {
                 "this is a bug, or a CloudFormation that lacks something: please report it with the output of `mqaws render`".into()
             }

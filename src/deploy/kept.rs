@@ -70,8 +70,18 @@ pub(super) fn undeleted(events: &[Event]) -> Vec<Kept> {
 
 /// The command that deletes a file system for good.
 pub(super) fn deletion(file_system: &str, stack_id: &str) -> String {
-    // An ARN holds the region as its fourth part.
-    let region = stack_id.split(':').nth(3).filter(|r| !r.is_empty());
-    let region = region.map(|r| format!(" --region {r}")).unwrap_or_default();
+    let region = region(stack_id);
     format!("aws efs delete-file-system --file-system-id {file_system}{region}")
+}
+
+/// The command that deletes a stack, this one and no other that has its name later.
+pub(super) fn deletion_of_stack(stack_id: &str) -> String {
+    let region = region(stack_id);
+    format!("aws cloudformation delete-stack --stack-name {stack_id}{region}")
+}
+
+/// The region's option; an ARN holds it as its fourth part.
+fn region(arn: &str) -> String {
+    let region = arn.split(':').nth(3).filter(|r| !r.is_empty());
+    region.map(|r| format!(" --region {r}")).unwrap_or_default()
 }

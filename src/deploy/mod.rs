@@ -41,4 +41,5 @@ pub use ports::Blueprint;
 pub use progress::{News, Tracker, Verb, Work};
 pub use review::{Effect, Review};
 pub use service::{Dial, Evidence, REBALANCE, Service, Tcp, await_service, protect, suspend_rebalance};
+pub use storage::kept_of;
 pub use watch::{Observer, Pace, Step, Stop};

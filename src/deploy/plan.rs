@@ -88,7 +88,7 @@ impl Plan {
 ///
 /// # Errors
 /// [`DeployError::Aws`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
-/// [`DeployError::Foreign`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
+/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
 /// [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
 /// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`].
 pub async fn plan<C: Readings + Stacks>(
@@ -205,24 +205,33 @@ async fn propose<C: Readings + Stacks>(
 
 /// Removes the change set, and the stack when this plan made it and it holds nothing else, not even another's change set.
 ///
+/// Such a stack goes together with the change set, without which nothing would tell that mqaws made it.
+///
 /// # Errors
-/// [`DeployError::NotAbandoned`].
+/// [`DeployError::NotAbandoned`], [`DeployError::LostSight`], [`DeployError::NotDeleted`].
 pub async fn abandon<C: Readings + Stacks>(cloud: &C, plan: &Plan, pace: Pace) -> Result<(), DeployError> {
     let Some(ids) = &plan.ids else { return Ok(()) };
     let kept = |source| DeployError::NotAbandoned {
         stack: plan.stack.clone(),
         source,
     };
-    cloud.delete_change_set(&ids.change_set).await.map_err(kept)?;
-    if !plan.made_stack {
-        return Ok(());
-    }
     // Look again: somebody may have executed a change set of the stack meanwhile, or added one.
-    let found = cloud.stack(&ids.stack).await.map_err(kept)?;
-    if found.is_some_and(|s| s.status.is_review()) && cloud.change_sets(&ids.stack).await.map_err(kept)?.is_empty() {
-        remove(cloud, &plan.stack, &ids.stack, plan.role.as_deref(), pace).await?;
+    let found = match plan.made_stack {
+        true => cloud.stack(&ids.stack).await.map_err(kept)?,
+        false => None,
+    };
+    let sets = match found.is_some_and(|stack| stack.status.is_review()) {
+        true => Some(cloud.change_sets(&ids.stack).await.map_err(kept)?),
+        false => None,
+    };
+    if sets.is_some_and(|sets| sets.iter().all(|set| set.change_set == ids.change_set)) {
+        let removed = remove(cloud, &plan.stack, &ids.stack, plan.role.as_deref(), pace).await;
+        return removed.map_err(|error| match error {
+            DeployError::Aws(source) => kept(source),
+            other => other,
+        });
     }
-    Ok(())
+    cloud.delete_change_set(&ids.change_set).await.map_err(kept)
 }
 
 fn nothing(blueprint: &Blueprint) -> Plan {

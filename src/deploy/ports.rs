@@ -72,6 +72,13 @@ pub struct Storage {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Storage {
+    /// Whether it is being deleted.
+    pub(super) fn goes(&self) -> bool {
+        matches!(self.state.as_str(), "deleting" | "deleted")
+    }
+}
+
 /// One change to a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {

@@ -2,7 +2,6 @@
 
 use super::error::DeployError;
 use super::ports::{Listed, Stacks};
-use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Stack};
 use crate::stack::{Output, STACK_TAG};
 
@@ -11,7 +10,7 @@ use crate::stack::{Output, STACK_TAG};
 pub(super) enum Standing {
     /// Nothing, or what was deleted.
     Nothing,
-    /// Only change sets, of mqaws or none; somebody may still decide about them.
+    /// Only change sets of mqaws; somebody may still decide about them.
     Review,
     /// A stack of mqaws without a resource, which a failed deployment left.
     Dead(Stack),
@@ -27,30 +26,40 @@ pub(super) fn is_ours(stack: &Stack) -> bool {
             .all(|output| stack.outputs.contains_key(output.name()))
 }
 
-/// Whether a stack in review holds nothing but change sets of mqaws, this run's or another's.
+/// Refuses a stack in review that holds change sets of others, or none.
 ///
-/// Such a stack has no tags yet: the change sets do. Without any it is nobody's.
-pub(super) async fn is_our_review<C: Stacks>(cloud: &C, stack: &Stack) -> Result<bool, AwsError> {
+/// Such a stack has no tags yet: the change sets do. Without any it may be anybody's, who is about to add one.
+///
+/// # Errors
+/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::Aws`].
+pub(super) async fn own_review<C: Stacks>(cloud: &C, stack: &Stack) -> Result<(), DeployError> {
     if is_ours(stack) {
-        return Ok(true);
+        return Ok(());
     }
+    let sets = cloud.change_sets(&stack.id).await?;
     let ours = |set: &Listed| set.tags.get(STACK_TAG).is_some_and(|name| *name == stack.name);
-    Ok(cloud.change_sets(&stack.id).await?.iter().all(ours))
+    let name = stack.name.clone();
+    match sets.iter().all(ours) {
+        true if sets.is_empty() => Err(DeployError::Unclaimed {
+            id: stack.id.clone(),
+            stack: name,
+        }),
+        true => Ok(()),
+        false => Err(DeployError::Foreign { stack: name }),
+    }
 }
 
 /// What stands there, when a deployment may go on from it.
 ///
 /// # Errors
-/// [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Foreign`], [`DeployError::Aws`].
+/// [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Foreign`], [`DeployError::Unclaimed`],
+/// [`DeployError::Aws`].
 pub(super) async fn standing<C: Readings + Stacks>(cloud: &C, found: Option<Stack>) -> Result<Standing, DeployError> {
     let Some(stack) = found.filter(|s| !s.status.is_deleted()) else {
         return Ok(Standing::Nothing);
     };
     if stack.status.is_review() {
-        return match is_our_review(cloud, &stack).await? {
-            true => Ok(Standing::Review),
-            false => Err(DeployError::Foreign { stack: stack.name }),
-        };
+        return own_review(cloud, &stack).await.map(|()| Standing::Review);
     }
     if stack.status.is_busy() {
         return Err(DeployError::Busy {

@@ -65,10 +65,9 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
 ) -> Result<Vec<KeptStorage>, AwsError> {
     let mut kept = Vec::new();
     for storage in cloud.file_systems().await? {
-        let goes = matches!(storage.state.as_str(), "deleting" | "deleted");
         let stack_id = storage.tags.get(STACK_ID_TAG);
         let tag = storage.tags.get(STACK_TAG).map(String::as_str);
-        let Some(of_stack) = tag.or(stack_id.and_then(|id| name_in(id))).filter(|_| !goes) else {
+        let Some(of_stack) = tag.or(stack_id.and_then(|id| name_in(id))).filter(|_| !storage.goes()) else {
             continue;
         };
         let tagged = storage.tags.get(QUEUE_MANAGER_TAG).map(|value| untagged(value));
@@ -101,6 +100,17 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
         });
     }
     kept.sort_by(|a, b| (b.created, &a.id).cmp(&(a.created, &b.id)));
+    Ok(kept)
+}
+
+/// The file systems that stacks of that name left, the newest first.
+///
+/// # Errors
+/// [`AwsError`]: as long as anything cannot be read, nothing is known to be kept by nobody.
+pub async fn kept_of<C: Readings + Stacks>(cloud: &C, stack: &str) -> Result<Vec<KeptStorage>, AwsError> {
+    // No queue manager has no name.
+    let mut kept = kept_beside(cloud, stack, "").await?;
+    kept.retain(|one| one.stack == stack);
     Ok(kept)
 }
 

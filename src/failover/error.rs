@@ -56,12 +56,16 @@ pub enum FailoverError {
         alarms: String,
     },
     /// Somebody else tests this stack.
-    #[error("stack {stack} is under test already, by {holder}")]
+    #[error("stack {stack} {} by {holder}{}", if *.over { "bears the mark of a test" } else { "is under test already," }, if *.over { ", which is over" } else { "" })]
     Busy {
         /// Stack.
         stack: String,
         /// Who.
         holder: String,
+        /// Whether that test is over for certain.
+        over: bool,
+        /// The command that takes its mark away.
+        heal: String,
     },
     /// Other programs are connected to the queue manager.
     #[error("{count} other connections to {queue_manager}")]
@@ -200,7 +204,8 @@ impl Remedy for FailoverError {
                 format!("type the stack's name when asked, or say --yes --account {account} --stack {stack} off a terminal")
             }
             Self::Alarm { .. } => "wait until it is over: a test on top of an outage proves nothing".into(),
-            Self::Busy { .. } => "wait for it; if it is long gone, `mqaws failover-test heal` takes its mark away".into(),
+            Self::Busy { over: true, heal, .. } => format!("`{heal}` takes its mark and its queues away, then test again"),
+            Self::Busy { heal, .. } => format!("wait for it; when it is over, `{heal}` takes away what it left"),
             Self::ForeignConnections { .. } => "they would be cut off too; --allow-foreign-connections goes on all the same".into(),
             Self::NotServing { .. } => "see `mqaws status`".into(),
             Self::NotDurable { .. } => "a queue that forgets cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),

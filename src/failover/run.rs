@@ -114,6 +114,8 @@ pub(super) async fn run_with(
         return Err(FailoverError::Busy {
             stack: target.stack.clone(),
             holder: holder::named(&other.holder),
+            over: holder::life(&other, Timestamp::now()) == Life::Over,
+            heal: scenario.heal.clone(),
         });
     }
     let mut journal = match Journal::begin(scenario.journal.as_deref(), &scenario.stack, &holder) {

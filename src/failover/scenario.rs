@@ -249,14 +249,18 @@ pub struct Scenario {
     pub consent: Consent,
     /// Where the journal of changes is written, so that a later run can undo them.
     pub journal: Option<std::path::PathBuf>,
+    /// The command that undoes a test of this stack which was broken off, as a shell takes it.
+    pub heal: String,
 }
 
 impl Scenario {
     /// One round of one fault with the default load.
     #[must_use]
     pub fn new(stack: impl Into<String>, fault: Fault) -> Self {
+        let stack = stack.into();
         Self {
-            stack: stack.into(),
+            heal: format!("mqaws failover-test heal --stack {stack}"),
+            stack,
             faults: vec![fault],
             rounds: 1,
             load: Load::default(),

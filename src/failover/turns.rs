@@ -27,12 +27,23 @@ async fn refused_test_leaves_mark_and_journal_of_the_one_that_has_the_turn() {
         .defining_queues()
         .unwrap();
     let before = std::fs::read(&path).unwrap();
-    let scenario = Scenario {
+    let mut scenario = Scenario {
         journal: Some(path.clone()),
         ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
     };
+    scenario.heal.push_str(" --region eu-west-1");
     let refused = run(sky.clone(), &scenario, &(), never()).await.unwrap_err();
-    assert!(matches!(refused, FailoverError::Busy { .. }), "{refused}");
+    assert!(matches!(refused, FailoverError::Busy { over: false, .. }), "{refused}");
+    assert!(
+        refused.to_string().contains("is under test already, by ann process 1"),
+        "{refused}"
+    );
+    let paste = "`mqaws failover-test heal --stack mqaws-qm1 --region eu-west-1`";
+    assert!(
+        refused.hint().is_some_and(|hint| hint.contains(paste)),
+        "{:?}",
+        refused.hint()
+    );
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert_eq!(sky.turn.lock().unwrap().as_deref(), Some("ann process 1"));
 }

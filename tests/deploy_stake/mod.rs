@@ -265,6 +265,23 @@ fn review_of_somebody_else_stays() {
         assert_eq!(text(&error, "/error"), "stack mqaws-qm1 was not made by mqaws");
         stands(&foreign);
     }
+    // Whoever made it took the change set away, to add another one.
+    runtime
+        .block_on(cloud.delete_change_set(&foreign.change_set))
+        .expect("deleted");
+    for verb in ["plan", "deploy", "destroy"] {
+        let error = json_of(&lab, verb, &[], 3);
+        assert!(
+            text(&error, "/error").contains("in review without a change set"),
+            "{error}"
+        );
+        let stack = runtime
+            .block_on(cloud.stack(&foreign.stack))
+            .expect("read")
+            .expect("there");
+        let sets = runtime.block_on(cloud.change_sets(&foreign.stack)).expect("listed");
+        assert!(stack.status.is_review() && sets.is_empty(), "{stack:?} {sets:?}");
+    }
 
     // Of another run of mqaws, which may be waiting for an answer.
     let tag = [("mqaws:stack", "mqaws-qm2")];

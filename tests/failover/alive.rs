@@ -41,7 +41,19 @@ fn heal_leaves_a_living_test_alone() {
     // Its process is gone: nothing more has to be known.
     signal(&test, Signal::KILL);
     test.wait();
-    let healed = lab.run(&["failover-test", "heal", "--local"], 0);
+    let busy = lab.run(&["failover-test", "--local"], 3);
+    let text = String::from_utf8_lossy(&busy.stderr).into_owned();
+    assert!(
+        text.contains(&format!("process {pid}")) && text.contains("which is over"),
+        "{text}"
+    );
+    // The command as it is given, which needs no more than the dead process.
+    let pasted: Vec<&str> = text.split('`').nth(1).expect("a command").split(' ').collect();
+    assert_eq!(
+        pasted,
+        ["mqaws", "failover-test", "heal", "--stack", "mqaws-qm1", "--local"]
+    );
+    let healed = lab.run(&pasted[1..], 0);
     assert!(String::from_utf8_lossy(&healed.stdout).contains("healed"));
     let again = lab.run(&["failover-test", "heal", "--local"], 0);
     assert!(String::from_utf8_lossy(&again.stdout).contains("healed"));

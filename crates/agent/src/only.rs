@@ -127,6 +127,7 @@ fn holder(file: &mut File) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mqaws_engine::runner;
     use std::process::{Command, Stdio};
 
     #[test]
@@ -163,16 +164,53 @@ mod tests {
         assert_eq!(text.trim(), std::process::id().to_string());
     }
 
+    /// Takes the lock as the next agent does, again and again: what another test just starts has a copy of it for a moment.
+    fn takes(layout: &Layout, deadline: Instant) -> Result<OnlyAgent, NotAlone> {
+        loop {
+            match OnlyAgent::take(layout) {
+                Err(NotAlone::Another { .. }) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
+                taken => return taken,
+            }
+        }
+    }
+
     #[test]
-    fn what_the_agent_starts_does_not_hold_its_lock() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let layout = Layout::new(dir.path());
-        let first = OnlyAgent::take(&layout).expect("alone");
-        let mut child = Command::new("sleep").arg("600").spawn().expect("sleep");
-        drop(first);
-        let next = OnlyAgent::take(&layout);
-        child.kill().expect("kill");
-        child.wait().expect("reap");
-        next.expect("alone");
+    fn what_the_agent_starts_does_not_hold_the_lock_of_an_agent_that_was_killed() {
+        for inherited in [false, true] {
+            let dir = tempfile::tempdir().expect("tempdir");
+            let layout = Layout::new(dir.path());
+            let mut first = OnlyAgent::take(&layout).expect("alone");
+            if inherited {
+                // The planted defect: a file that is not closed when another program begins.
+                nix::fcntl::fcntl(&first.0, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).expect("set");
+            }
+            // As `strmqm` leaves a daemon behind.
+            let start = runner::Command::new("/bin/sh").args(["-c", "sleep 600 >/dev/null 2>&1 & echo $!"]);
+            let daemon = runner::run(&start)
+                .expect("ran")
+                .text
+                .trim()
+                .parse()
+                .expect("a process id");
+            let daemon = rustix::process::Pid::from_raw(daemon).expect("a process id");
+            // The kernel closes the file of an agent that is killed; nobody unlocks it.
+            let other = File::open("/dev/null").expect("file");
+            drop(std::mem::replace(&mut first.0, other));
+            let most = if inherited {
+                Duration::ZERO
+            } else {
+                Duration::from_secs(60)
+            };
+            let next = takes(&layout, Instant::now() + most);
+            assert!(rustix::process::test_kill_process(daemon).is_ok(), "the daemon lives");
+            rustix::process::kill_process(daemon, rustix::process::Signal::KILL).expect("killed");
+            match inherited {
+                false => drop(next.expect("alone")),
+                true => assert!(
+                    matches!(next, Err(NotAlone::Another { .. })),
+                    "a defect that does not show: {next:?}"
+                ),
+            }
+        }
     }
 }

@@ -30,6 +30,91 @@ fn destruction_tells_what_is_kept() {
     assert_eq!(kept, ["file system FileSystem-physical"]);
 }
 
+fn stored(id: &str) -> Storage {
+    Storage {
+        id: id.into(),
+        state: "available".into(),
+        bytes: 6144,
+        created: None,
+        tags: [(STACK_TAG.to_owned(), "mqaws-qm1".to_owned())].into(),
+    }
+}
+
+#[test]
+fn storage_that_an_earlier_operation_kept_is_told_as_long_as_it_is_there() {
+    let skipped = || event(2, "FileSystem", "DELETE_SKIPPED", "");
+    for before in [
+        // A destruction that was killed, one that failed, and a creation that went back.
+        (
+            "DELETE_IN_PROGRESS",
+            event(1, "mqaws-qm1", "DELETE_IN_PROGRESS", "User Initiated"),
+        ),
+        ("DELETE_FAILED", event(3, "mqaws-qm1", "DELETE_FAILED", "")),
+        ("ROLLBACK_COMPLETE", event(3, "mqaws-qm1", "ROLLBACK_COMPLETE", "")),
+    ] {
+        for (there, told) in [(Some("available"), true), (Some("deleting"), false), (None, false)] {
+            let mut cloud = Script::new([
+                (Some(before.0), vec![before.1.clone(), skipped()]),
+                (None, vec![event(7, "mqaws-qm1", "DELETE_COMPLETE", "")]),
+            ]);
+            cloud.storage = there
+                .map(|state| Storage {
+                    state: state.into(),
+                    ..stored("FileSystem-physical")
+                })
+                .into_iter()
+                .collect();
+            let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+            let kept =
+                wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect("destroyed");
+            let wanted: &[&str] = if told {
+                &["file system FileSystem-physical"]
+            } else {
+                &[]
+            };
+            assert_eq!(kept, wanted, "{} {there:?}", before.0);
+        }
+    }
+    // CloudFormation's word stands where EFS does not answer.
+    let cloud = Script::new([(Some("DELETE_IN_PROGRESS"), vec![skipped()]), (None, vec![])]).failing([(
+        "file-systems",
+        Problem::Denied("elasticfilesystem:DescribeFileSystems".into()),
+    )]);
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    let kept = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect("destroyed");
+    assert_eq!(kept, ["file system FileSystem-physical"]);
+}
+
+#[test]
+fn failed_destruction_tells_what_is_kept() {
+    let cloud = Script::new([
+        (Some("CREATE_COMPLETE"), vec![]),
+        (
+            Some("DELETE_FAILED"),
+            vec![event(5, "FileSystem", "DELETE_SKIPPED", "")],
+        ),
+    ]);
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    let error = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("failed");
+    let left = error.left().expect("something");
+    assert!(
+        left.contains("what is left of it; file system FileSystem-physical (kept)"),
+        "{left}"
+    );
+}
+
+#[test]
+fn what_a_stack_left_is_told_when_the_stack_is_gone() {
+    let mut cloud = Script::new([(None, vec![])]);
+    let mut other = stored("fs-2");
+    other.tags = [(STACK_TAG.to_owned(), "mqaws-qm2".to_owned())].into();
+    cloud.storage = vec![stored("fs-1"), other];
+    assert!(wait(find(&cloud, "mqaws-qm1", false)).expect("read").is_none());
+    let left = wait(kept_of(&cloud, "mqaws-qm1")).expect("read");
+    let ids: Vec<&str> = left.iter().map(|kept| kept.id.as_str()).collect();
+    assert_eq!(ids, ["fs-1"]);
+}
+
 #[test]
 fn failed_destruction_tells_why() {
     let frames = vec![

@@ -46,10 +46,8 @@ fn refused_change_set_leaves_no_stack_behind() {
     assert_eq!(error.left().as_deref(), Some("nothing was changed"));
     let calls = cloud.calls();
     let at = |call: &str| calls.iter().position(|c| c == call).expect("called");
-    assert!(
-        at("delete-set") < at("change-sets") && at("change-sets") < at("delete-stack"),
-        "{calls:?}"
-    );
+    // The change set goes with it.
+    assert!(at("change-sets") < at("delete-stack"), "{calls:?}");
 }
 
 #[test]

@@ -28,16 +28,67 @@ fn deleted(cloud: &Script) -> bool {
 
 #[test]
 fn abandoned_plan_leaves_a_review_that_was_there_before() {
-    // Of another run of mqaws, and without any change set: whoever made it may come back to it.
-    for sets in [vec![listed(Some("mqaws-qm1"))], vec![]] {
-        let cloud = in_review(sets);
-        let plan = planned(&cloud).expect("planned");
-        wait(abandon(&cloud, &plan, PACE)).expect("abandoned");
+    // Of another run of mqaws, which may come back to it.
+    let cloud = in_review(vec![listed(Some("mqaws-qm1"))]);
+    let plan = planned(&cloud).expect("planned");
+    wait(abandon(&cloud, &plan, PACE)).expect("abandoned");
+    assert!(
+        cloud.calls().contains(&"delete-set".to_owned()),
+        "its own change set goes"
+    );
+    assert!(!deleted(&cloud), "{:?}", cloud.calls());
+}
+
+#[test]
+fn review_without_a_change_set_is_nobodys_and_stays() {
+    let cloud = in_review(vec![]);
+    for error in [
+        planned(&cloud).expect_err("not known whose"),
+        wait(find(&cloud, "mqaws-qm1", true)).expect_err("not known whose"),
+    ] {
+        assert!(error.to_string().contains("in review without a change set"), "{error}");
+        let paste = format!("`aws cloudformation delete-stack --stack-name {STACK} --region eu-west-1`");
         assert!(
-            cloud.calls().contains(&"delete-set".to_owned()),
-            "its own change set goes"
+            error.hint().is_some_and(|hint| hint.contains(&paste)),
+            "{:?}",
+            error.hint()
         );
-        assert!(!deleted(&cloud), "{:?}", cloud.calls());
+        assert_eq!(
+            (error.exit(), error.left().as_deref()),
+            (ExitKind::Precondition, Some("nothing was changed"))
+        );
+    }
+    // Its change sets went while the question stood.
+    let cloud = in_review(vec![listed(Some("mqaws-qm1"))]);
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    cloud.sets.lock().unwrap().clear();
+    let done = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {}));
+    assert!(matches!(done, Err(DeployError::Unclaimed { .. })), "{done:?}");
+    for call in ["create-set", "delete-stack"] {
+        assert!(!cloud.calls().contains(&call.to_owned()), "{:?}", cloud.calls());
+    }
+}
+
+#[test]
+fn abandoned_plan_never_leaves_a_review_without_its_change_set() {
+    let denied = || Problem::Denied("cloudformation:DeleteStack".into());
+    let review = || {
+        Script::new([
+            (None, vec![]),
+            (Some("REVIEW_IN_PROGRESS"), vec![]),
+            (Some("DELETE_COMPLETE"), vec![]),
+        ])
+    };
+    for (failures, removed) in [(vec![], true), (vec![("delete-stack", denied())], false)] {
+        let cloud = review().with_changes(changes()).failing(failures);
+        let plan = planned(&cloud).expect("planned");
+        let done = wait(abandon(&cloud, &plan, PACE));
+        assert_eq!(done.is_ok(), removed, "{done:?}");
+        assert!(
+            removed || matches!(done, Err(DeployError::NotAbandoned { .. })),
+            "{done:?}"
+        );
+        assert!(!cloud.calls().contains(&"delete-set".to_owned()), "{:?}", cloud.calls());
     }
 }
 
@@ -89,9 +140,8 @@ fn review_with_change_sets_of_others_is_neither_deployed_to_nor_destroyed() {
         let error = wait(find(&cloud, "mqaws-qm1", true)).expect_err("foreign");
         assert!(matches!(error, DeployError::Foreign { .. }), "{error}");
     }
-    for sets in [vec![], vec![listed(Some("mqaws-qm1"))]] {
-        assert!(wait(find(&in_review(sets), "mqaws-qm1", false)).is_ok_and(|found| found.is_some()));
-    }
+    let ours = in_review(vec![listed(Some("mqaws-qm1"))]);
+    assert!(wait(find(&ours, "mqaws-qm1", false)).is_ok_and(|found| found.is_some()));
     let denied = Problem::Denied("cloudformation:ListChangeSets".into());
     let cloud = in_review(vec![]).failing([("change-sets", denied)]);
     assert!(
