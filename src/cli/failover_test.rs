@@ -1,7 +1,7 @@
 //! The verb `failover-test`.
 
 use super::local::Start;
-use super::reports::{keep, prepare_folder};
+use super::reports::{keep, place, prepare_folder};
 use super::settings::{self, Settings};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome, Wait};
@@ -179,16 +179,16 @@ fn test(context: &Context, args: Test) -> Outcome {
         ));
         let show = Show::writing_into(context, &args.out);
         let cloud = Arc::new(clients);
-        let report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
+        let mut report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
         drop(show);
         interrupt.remains(None);
-        let kept = keep(context, &report, &args.out);
+        let kept = keep(context, &mut report, &args.out);
         output.data(text::summary(&report));
-        output.data(row("report", kept.place()));
+        output.data(row("report", place(kept.as_deref())));
         if output.is_json() {
             output.document(&report);
         }
-        Ok(kept.exit(report.exit()))
+        Ok(report.exit())
     })
 }
 
@@ -404,10 +404,10 @@ impl failover::Watch for Show<'_> {
         let (output, Some(out)) = (self.context.output(), self.out) else {
             return;
         };
-        let kept = keep(self.context, report, out);
+        let kept = keep(self.context, &mut report.clone(), out);
         output.note(row(
             "report",
-            format!("{}, with the rounds that were done", kept.place()),
+            format!("{}, with the rounds that were done", place(kept.as_deref())),
         ));
     }
 }
