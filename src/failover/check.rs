@@ -72,10 +72,7 @@ impl Checked<'_> {
             size: self.scenario.load.size,
             window: 1,
         };
-        let filled = producer
-            .fill(CHECKED, &round, driver, LIMIT)
-            .await
-            .map_err(unreachable)?;
+        let filled = producer.fill(CHECKED, &round, driver, LIMIT).await;
         if filled.acked < CHECKED {
             return Err(FailoverError::NoBacklog {
                 waiting: filled.acked,
