@@ -171,7 +171,7 @@ fn test(context: &Context, args: Test) -> Outcome {
                 context.confirm_name(&format!("This injects {} into a real stack", faults.join(", ")), &name)?;
                 scenario.consent.typed = Some(name.clone());
             }
-            scenario.journal = journal(&name);
+            scenario.journals = journals();
         }
         output.say(format!("mqaws failover-test: {name}\n"));
         interrupt.remains(format!(
@@ -200,7 +200,9 @@ fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
         if !clients.is_local() {
             context.confirm_name("This deletes the queues of a test and takes its mark away", &name)?;
         }
-        let left = failover::heal(&clients, &name, journal(&name).as_deref(), force).await?;
+        // A test in a local cloud has no journal: what lies there is of another place.
+        let journals = journals().filter(|_| !clients.is_local());
+        let left = failover::heal(&clients, &name, journals.as_deref(), force).await?;
         let output = context.output();
         if output.is_json() {
             output.document(&json!({ "schema": "mqaws.heal/1", "stack": name, "left": left }));
@@ -351,13 +353,13 @@ fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * scale).map_err(|_| "write a time such as 30s or 2m".to_owned())
 }
 
-/// Where the changes of a test are written down, so that `heal` finds them.
-fn journal(stack: &str) -> Option<PathBuf> {
+/// Folder in which the changes of tests are written down, so that `heal` finds them.
+fn journals() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from);
     let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(state.join("mqaws").join(format!("failover-{stack}.json")))
+    Some(state.join("mqaws"))
 }
 
 /// Shows a test as it goes.

@@ -123,6 +123,8 @@ pub enum FailoverError {
         acknowledged: u64,
         /// Of these, never received.
         lost: u64,
+        /// Where the clients put them, when the queue manager itself did not count all of them.
+        elsewhere: Option<String>,
     },
     /// Somebody took the mark of this test away while it ran, and with it perhaps its queues.
     #[error("the mark of this test on stack {stack} was taken away while it ran")]
@@ -217,6 +219,9 @@ impl Remedy for FailoverError {
             Self::NoBacklog { cause: None, .. } => "lower --backlog or --size, or look at the latency of the storage".into(),
             Self::Elsewhere { endpoint, .. } => {
                 format!("find out where {endpoint} leads (--amqp-url, a port forward, a DNS name): another queue manager took the messages")
+            }
+            Self::Lost { elsewhere: Some(endpoint), .. } => {
+                format!("nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep, or {endpoint} leads to another queue manager at times")
             }
             Self::Lost { .. } => "nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep".into(),
             Self::TurnLost { .. } => "let one test at a time run, and heal only what is over; then test again".into(),
