@@ -15,14 +15,16 @@ cli/ami.rs | file | the user's own file, beside the user's own configuration
 cli/ami/manifest.rs | file | names of templates in the source
 cli/ami/manifest.rs | file.path | files that the program carries
 cli/ami/manifest.rs | name | names of templates in the source
-cli/failover_test.rs | file | a PathComponent
 cli/reports.rs | format!(".mqaws-write-{}", std::process::id()) | a number
 cli/reports.rs | name | a random number
 cli/settings.rs | file | the user's own file, beside the user's own configuration
 engine/ibm_mq/driver.rs | name | names of commands in the source
 engine/ibm_mq/stanza.rs | directory | a PathComponent
-failover/conclude.rs | format!("{stem}-{number}.{end}") | words of the source and a number
-failover/conclude.rs | format!("{stem}.{end}") | words of the source
+failover/conclude.rs | ledger | words of the source and a number
+failover/conclude.rs | report | words of the source and a number
+failover/journal.rs | component(folder, format!("failover-{}.json", target.stack))? | makes a PathComponent
+failover/journal.rs | component(folder, name)? | makes a PathComponent
+failover/turns.rs | name | a test
 fence/folder.rs | &self.own | a PathComponent
 fence/folder.rs | before | made of PathComponents, each checked
 fence/folder.rs | below | made of the two above

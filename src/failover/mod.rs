@@ -14,6 +14,7 @@ pub mod client;
 mod conclude;
 mod depth;
 mod drain;
+mod ends;
 mod entry;
 mod error;
 mod fill;
