@@ -38,12 +38,14 @@ src/cli/ami.rs | file | the user's own file, beside the user's own configuration
 src/cli/ami/manifest.rs | file | names of templates in the source
 src/cli/ami/manifest.rs | file.path | files that the program carries
 src/cli/ami/manifest.rs | name | names of templates in the source
-src/cli/failover_test.rs | file | a PathComponent
 src/cli/reports.rs | format!(".mqaws-write-{}", std::process::id()) | a number
 src/cli/reports.rs | name | a random number
 src/cli/settings.rs | file | the user's own file, beside the user's own configuration
-src/failover/conclude.rs | format!("{stem}-{number}.{end}") | words of the source and a number
-src/failover/conclude.rs | format!("{stem}.{end}") | words of the source
+src/failover/conclude.rs | ledger | words of the source and a number
+src/failover/conclude.rs | report | words of the source and a number
+src/failover/journal.rs | component(folder, format!("failover-{}.json", target.stack))? | makes a PathComponent
+src/failover/journal.rs | component(folder, name)? | makes a PathComponent
+src/failover/turns.rs | name | a test
 src/image/packer.rs | name | names of programs in the source
 src/image/workshop.rs | below | words of the source
 src/image/workshop.rs | format!("mqaws-ami-{run}") | time and a number
@@ -128,7 +130,7 @@ fn nothing_from_outside_is_joined_to_a_path_as_it_is() {
     for path in files {
         let source = std::fs::read_to_string(&path).expect("a source");
         let file = path
-            .strip_prefix(&root)
+            .strip_prefix(root)
             .expect("below src")
             .to_string_lossy()
             .into_owned();

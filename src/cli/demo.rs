@@ -3,7 +3,7 @@
 use super::deploy::{Until, carry_out, service_line, writer_line};
 use super::failover_test::Show;
 use super::local::{access, blocking};
-use super::reports::{Kept, keep, prepare_folder};
+use super::reports::{keep, place, prepare_folder};
 use super::words::{duration, row};
 use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
 use crate::aws::Clients;
@@ -74,14 +74,14 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         if output.is_json() {
             output.document(&json!({
                 "schema": "mqaws.demo/1",
-                "report_file": kept.path,
+                "report_file": kept,
                 "removed": { "file_systems": stopped.file_systems },
                 "seconds": began.elapsed().as_secs_f64(),
                 "report": report,
             }));
         }
-        output.data(ending(&report, &kept, &stopped, began));
-        Ok(kept.exit(report.exit()))
+        output.data(ending(&report, kept.as_deref(), &stopped, began));
+        Ok(report.exit())
     })
 }
 
@@ -111,7 +111,12 @@ fn refuse_places(context: &Context) -> Result<(), Failure> {
 }
 
 /// Deploys and fails over.
-async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -> Result<(Report, Kept), Failure> {
+async fn show(
+    context: &Context,
+    lab: &Lab,
+    out: &Path,
+    interrupt: &Interrupt,
+) -> Result<(Report, Option<PathBuf>), Failure> {
     let output = context.output();
     let clients = Clients::local(&access(&lab.record));
     let deployment = config::read(Some(EXAMPLE), &Overrides::none())?.deployment;
@@ -143,9 +148,9 @@ async fn show(context: &Context, lab: &Lab, out: &Path, interrupt: &Interrupt) -
         show: Show::writing_into(context, out),
         context,
     };
-    let report = failover::run(cloud, &scenario, &show, failover::never()).await?;
+    let mut report = failover::run(cloud, &scenario, &show, failover::never()).await?;
     drop(show);
-    let kept = keep(context, &report, out);
+    let kept = keep(context, &mut report, out);
     output.data(format!("\n{}", text::summary(&report)));
     Ok((report, kept))
 }
@@ -178,7 +183,7 @@ impl failover::Watch for DemoShow<'_> {
     }
 }
 
-fn ending(report: &Report, kept: &Kept, stopped: &Stopped, began: Instant) -> String {
+fn ending(report: &Report, kept: Option<&Path>, stopped: &Stopped, began: Instant) -> String {
     let systems = match stopped.file_systems.as_slice() {
         [] => String::new(),
         ids => format!(", file system {} (lab)", ids.join(", ")),
@@ -186,7 +191,7 @@ fn ending(report: &Report, kept: &Kept, stopped: &Stopped, began: Instant) -> St
     let removed = format!("stack mqaws-qm1{systems}, local cloud");
     let rounds = report.runs.len();
     [
-        row("report", kept.place()),
+        row("report", place(kept)),
         row("removed", removed),
         row("took", duration(began.elapsed())),
         String::new(),

@@ -1,7 +1,7 @@
 //! The verb `failover-test`.
 
 use super::local::Start;
-use super::reports::{keep, prepare_folder};
+use super::reports::{keep, place, prepare_folder};
 use super::settings::{self, Settings};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome, Wait};
@@ -10,7 +10,6 @@ use crate::failover::endpoint::{AmqpEndpoint, InvalidEndpoint};
 use crate::failover::report::Run;
 use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Report, Scenario, Times, Trust, text};
 use crate::remedy::ExitKind;
-use mqaws_contract::PathComponent;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -174,7 +173,7 @@ fn test(context: &Context, args: Test) -> Outcome {
                 context.confirm_name(&format!("This injects {} into a real stack", faults.join(", ")), &name)?;
                 scenario.consent.typed = Some(name.clone());
             }
-            scenario.journal = journal(&name);
+            scenario.journals = journals();
         }
         output.say(format!("mqaws failover-test: {name}\n"));
         interrupt.remains(format!(
@@ -183,16 +182,16 @@ fn test(context: &Context, args: Test) -> Outcome {
         ));
         let show = Show::writing_into(context, &args.out);
         let cloud = Arc::new(clients);
-        let report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
+        let mut report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
         drop(show);
         interrupt.remains(None);
-        let kept = keep(context, &report, &args.out);
+        let kept = keep(context, &mut report, &args.out);
         output.data(text::summary(&report));
-        output.data(row("report", kept.place()));
+        output.data(row("report", place(kept.as_deref())));
         if output.is_json() {
             output.document(&report);
         }
-        Ok(kept.exit(report.exit()))
+        Ok(report.exit())
     })
 }
 
@@ -204,7 +203,9 @@ fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
         if !clients.is_local() {
             context.confirm_name("This deletes the queues of a test and takes its mark away", &name)?;
         }
-        let left = failover::heal(&clients, &name, journal(&name).as_deref(), force).await?;
+        // A test in a local cloud has no journal: what lies there is of another place.
+        let journals = journals().filter(|_| !clients.is_local());
+        let left = failover::heal(&clients, &name, journals.as_deref(), force).await?;
         let output = context.output();
         if output.is_json() {
             output.document(&json!({ "schema": "mqaws.heal/1", "stack": name, "left": left }));
@@ -338,14 +339,13 @@ fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * scale).map_err(|_| "write a time such as 30s or 2m".to_owned())
 }
 
-/// Where the changes of a test are written down, so that `heal` finds them.
-fn journal(stack: &str) -> Option<PathBuf> {
+/// Folder in which the changes of tests are written down, so that `heal` finds them.
+fn journals() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from);
     let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    let file = PathComponent::new(format!("failover-{stack}.json")).ok()?;
-    Some(state.join("mqaws").join(file))
+    Some(state.join("mqaws"))
 }
 
 /// Shows a test as it goes.
@@ -392,10 +392,10 @@ impl failover::Watch for Show<'_> {
         let (output, Some(out)) = (self.context.output(), self.out) else {
             return;
         };
-        let kept = keep(self.context, report, out);
+        let kept = keep(self.context, &mut report.clone(), out);
         output.note(row(
             "report",
-            format!("{}, with the rounds that were done", kept.place()),
+            format!("{}, with the rounds that were done", place(kept.as_deref())),
         ));
     }
 }

@@ -3,7 +3,7 @@
 use super::words::row;
 use super::{CliError, Context};
 use crate::failover::Report;
-use crate::remedy::ExitKind;
+use crate::failover::report::{FIRST, Unwritten};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -11,15 +11,6 @@ use std::path::{Path, PathBuf};
 
 /// Written and removed again to see whether a folder takes a report; about as long as one.
 static TRIAL: [u8; 64 << 10] = [0; 64 << 10];
-
-/// Where a report went.
-#[derive(Debug)]
-pub(super) struct Kept {
-    /// The file; absent when it went to standard error.
-    pub path: Option<PathBuf>,
-    /// Whether it is in the folder that was asked for.
-    in_place: bool,
-}
 
 /// Makes the folder of the reports and writes into it: found out now, not after an hour of rounds.
 pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
@@ -38,24 +29,26 @@ pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
 }
 
 /// Writes a report into `out`; where that fails, into a new folder among the temporary files; where that fails too, to standard error.
+/// Returns the file, if it is in one.
 ///
-/// What went elsewhere is said on standard error.
-pub(super) fn keep(context: &Context, report: &Report, out: &Path) -> Kept {
+/// A report that went elsewhere says so itself ([`Report::not_written`]), and so does standard error.
+pub(super) fn keep(context: &Context, report: &mut Report, out: &Path) -> Option<PathBuf> {
     let output = context.output();
     let cause = match report.write(out) {
-        Ok(path) => {
-            return Kept {
-                path: Some(path),
-                in_place: true,
-            };
-        }
+        Ok(path) => return Some(path),
         Err(cause) => cause,
     };
-    output.note(format!(
-        "warning: cannot write a report into `{}`: {cause}",
-        out.display()
-    ));
+    let folder = out.display().to_string();
+    output.note(format!("warning: cannot write a report into `{folder}`: {cause}"));
+    let mut unwritten = Unwritten {
+        folder,
+        cause: cause.to_string(),
+        kept: None,
+    };
     let elsewhere = temporary_folder().and_then(|folder| {
+        // The folder is new, so that its first report gets this name.
+        unwritten.kept = Some(folder.join(FIRST).display().to_string());
+        report.not_written(unwritten.clone());
         let written = report.write(&folder);
         if written.is_err() {
             let _ = fs::remove_dir(&folder);
@@ -65,41 +58,23 @@ pub(super) fn keep(context: &Context, report: &Report, out: &Path) -> Kept {
     match elsewhere {
         Ok(path) => {
             output.note(row("report", format!("{}, instead", path.display())));
-            Kept {
-                path: Some(path),
-                in_place: false,
-            }
+            Some(path)
         }
         Err(cause) => {
+            unwritten.kept = None;
+            report.not_written(unwritten);
             let place = std::env::temp_dir();
             output.note(format!("warning: nor into `{}`: {cause}", place.display()));
             output.note(row("report", "here, and there is no ledger.bin to count again:"));
             output.note(serde_json::to_string_pretty(report).unwrap_or_else(|error| format!("error: {error}")));
-            Kept {
-                path: None,
-                in_place: false,
-            }
+            None
         }
     }
 }
 
-impl Kept {
-    /// Where the report is, for people.
-    pub(super) fn place(&self) -> String {
-        match &self.path {
-            Some(path) => path.display().to_string(),
-            None => "on standard error".into(),
-        }
-    }
-
-    /// The exit code of a test with this verdict: one that passed is not done before its report is where it was wanted; any other
-    /// verdict says more than that.
-    pub(super) fn exit(&self, verdict: ExitKind) -> ExitKind {
-        match verdict {
-            ExitKind::Success if !self.in_place => ExitKind::Precondition,
-            verdict => verdict,
-        }
-    }
+/// Where a report is, for people.
+pub(super) fn place(kept: Option<&Path>) -> String {
+    kept.map_or_else(|| "on standard error".into(), |path| path.display().to_string())
 }
 
 fn temporary_folder() -> io::Result<PathBuf> {

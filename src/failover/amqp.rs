@@ -5,6 +5,7 @@
 //! `queue`, since without it the address is a topic; the durable flag in the header, since without it a message is not persistent.
 
 use super::client::{BoxFuture, CREDIT, ClientError, Delivery, Driver, GetLink, Lost, Put, PutEvent, PutLink};
+use super::ends::{AttachError, ending, said, words};
 use super::heard::{Heard, Listening};
 use super::ledger::Outcome;
 use super::tls::{self, Tls};
@@ -15,9 +16,10 @@ use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::{Connection, Receiver, Sender, Session};
 use fe2o3_amqp_types::messaging::{
-    Body, Header, Message, Outcome as Settled, Properties, Source, Target, TerminusDurability,
+    Body, Header, Message, Outcome as Settled, Properties, Rejected, Source, Target, TerminusDurability,
 };
 use fe2o3_amqp_types::primitives::{Binary, Symbol, Value};
+use fe2o3_amqp_types::sasl::SaslCode;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -141,7 +143,7 @@ impl Amqp10 {
                 }
             };
             let mut connection = opened.map_err(|error| match error {
-                OpenError::SaslError { .. } => ClientError::Refused {
+                OpenError::SaslError { code, .. } if code != SaslCode::SysTemp => ClientError::Refused {
                     endpoint: self.endpoint(),
                     user: self.user.clone(),
                 },
@@ -157,19 +159,24 @@ impl Amqp10 {
             .unwrap_or_else(|_| Err(self.unreachable(format!("no answer within {} s", self.times.connect.as_secs()))))
     }
 
-    async fn attach<T, E: std::fmt::Display>(
+    async fn attach<T, E: AttachError>(
         &self,
         queue: &str,
         attach: impl Future<Output = Result<T, E>>,
     ) -> Result<T, ClientError> {
-        let refused = |cause: String| ClientError::Queue {
-            queue: queue.to_owned(),
-            cause,
-        };
         match tokio::time::timeout(self.times.connect, attach).await {
             Ok(Ok(link)) => Ok(link),
-            Ok(Err(error)) => Err(refused(error.to_string())),
-            Err(_) => Err(refused(format!("no answer within {} s", self.times.connect.as_secs()))),
+            Ok(Err(error)) => Err(match error.end() {
+                Some(end) => self.unreachable(end),
+                None => ClientError::Queue {
+                    queue: queue.to_owned(),
+                    cause: words(&error.to_string()),
+                },
+            }),
+            Err(_) => {
+                let waited = self.times.connect.as_secs();
+                Err(self.unreachable(format!("no answer within {waited} s when {queue} was opened")))
+            }
         }
     }
 }
@@ -280,15 +287,17 @@ async fn produce(
         };
         let events = events.clone();
         waiting.spawn(async move {
-            let outcome = match tokio::time::timeout(operation, settlement).await {
-                Ok(Ok(Settled::Accepted(_))) => Outcome::Acked,
-                Ok(Ok(_)) => Outcome::Failed,
-                Ok(Err(_)) | Err(_) => Outcome::Unknown,
+            let (outcome, why) = match tokio::time::timeout(operation, settlement).await {
+                Ok(Ok(Settled::Accepted(_))) => (Outcome::Acked, None),
+                Ok(Ok(Settled::Rejected(Rejected { error }))) => (Outcome::Failed, error.map(|error| said(&error))),
+                Ok(Ok(_)) => (Outcome::Failed, None),
+                Ok(Err(_)) | Err(_) => (Outcome::Unknown, None),
             };
             let _ = events.send(PutEvent::Outcome {
                 id,
                 outcome,
                 at: Instant::now(),
+                why,
             });
         });
     };
@@ -302,6 +311,7 @@ async fn produce(
             id: put.id,
             outcome: Outcome::NotSent,
             at,
+            why: None,
         });
     }
     let heard = heard.at();
@@ -398,68 +408,4 @@ async fn consume(
     let _ = tokio::time::timeout(Duration::from_secs(1), session.end()).await;
     let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
     None
-}
-
-fn ending<E: std::fmt::Display>(what: &str, ended: Result<(), E>) -> String {
-    match ended {
-        Ok(()) => format!("{what} closed by the broker"),
-        Err(error) => words(&error.to_string()),
-    }
-}
-
-/// The library's words for the ends that everybody knows, in those of everybody.
-fn words(error: &str) -> String {
-    let known = [
-        (
-            &["ConnectionReset", "BrokenPipe", "Broken pipe", "reset by peer"][..],
-            "connection reset",
-        ),
-        (
-            &["UnexpectedEof", "Expecting remote close", "unexpected end of file"],
-            "connection closed",
-        ),
-        (&["Idle timeout", "IdleTimeout", "idle timeout"], "no sign of life"),
-    ];
-    let found = known
-        .iter()
-        .find(|(signs, _)| signs.iter().any(|sign| error.contains(sign)));
-    let described = || {
-        let (_, rest) = error.split_once("description: Some(\"")?;
-        let (description, _) = rest.split_once("\")")?;
-        Some(format!("closed by the broker: {description}"))
-    };
-    found
-        .map(|(_, words)| (*words).to_owned())
-        .or_else(described)
-        .unwrap_or_else(|| error.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::words;
-
-    #[test]
-    fn known_ends_have_plain_words() {
-        for (error, expected) in [
-            (
-                "IO Error Os { code: 104, kind: ConnectionReset, message: \"Connection reset by peer\" }",
-                "connection reset",
-            ),
-            (
-                "IO Error Os { code: 32, kind: BrokenPipe, message: \"Broken pipe\" }",
-                "connection reset",
-            ),
-            (
-                "IO Error Custom { kind: UnexpectedEof, error: \"Expecting remote close\" }",
-                "connection closed",
-            ),
-            (
-                "Remote peer closed connection with error Error { condition: ConnectionError(ConnectionForced), description: Some(\"AMQ8146E: ending\"), info: None }",
-                "closed by the broker: AMQ8146E: ending",
-            ),
-            ("something else", "something else"),
-        ] {
-            assert_eq!(words(error), expected);
-        }
-    }
 }

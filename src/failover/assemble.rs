@@ -1,7 +1,8 @@
 //! From what a round wrote down to its part of the report.
 
-use super::account::{Account, Drain};
+use super::account::Account;
 use super::depth::AtRest;
+use super::drain::Drained;
 use super::gap::{self, Outage, Worker, percentile};
 use super::inject::{Injected, Seen};
 use super::ledger::Ledger;
@@ -30,8 +31,9 @@ pub(super) struct Remains<'a> {
     pub seen: Seen,
     pub before: Host,
     pub after: Option<Host>,
-    pub drain: Drain,
+    pub drained: Drained,
     pub queue_manager: &'a str,
+    pub endpoint: &'a str,
     pub queue: &'a str,
     /// The broker's own count once the backlog was put, and at rest after the load.
     pub after_fill: u64,
@@ -65,7 +67,7 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
     } = &remains;
     let ends = remains.finish.ends(round);
     let ledger = round.ledger();
-    let account = Account::of(&ledger, remains.drain);
+    let account = Account::of(&ledger, remains.drained.drain);
     let asked_ns = injected.asked_ns;
     let at_ns = injected.unix_ns.map_or(asked_ns, |unix| {
         u64::try_from(clock.round_ns(unix))
@@ -127,6 +129,12 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
     let judgement = judge(
         &Evidence {
             account: &account,
+            elsewhere: (remains.at_rest).elsewhere(
+                remains.queue_manager,
+                remains.endpoint,
+                &account,
+                remains.drained.depth,
+            ),
             outages: &outages,
             fault_verified: fault.verified,
             disturbed: first_loss.is_some(),

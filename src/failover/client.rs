@@ -74,6 +74,8 @@ pub enum PutEvent {
         outcome: Outcome,
         /// When it was known.
         at: Instant,
+        /// The broker's words, when it refused the message and said why.
+        why: Option<String>,
     },
     /// The connection is gone; nothing comes after this.
     Lost(Lost),

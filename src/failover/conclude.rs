@@ -2,7 +2,7 @@
 
 use super::account::Counts;
 use super::archive;
-use super::report::{Report, RtoSummary, Run, Summary};
+use super::report::{FIRST, Report, RtoSummary, Run, Summary, Unwritten};
 use super::verdict::{Verdict, verdict_of, worse};
 use crate::remedy::ExitKind;
 use std::io::Write as _;
@@ -26,7 +26,16 @@ impl Report {
         self.exit_code = exit as u8;
     }
 
-    /// The exit code of the whole.
+    /// Says in the report itself that it is not where it was wanted. The verdict stays what was measured, and so does the exit code of any
+    /// but a pass: who passed is not done without the report.
+    pub fn not_written(&mut self, unwritten: Unwritten) {
+        if self.exit() == ExitKind::Success {
+            self.exit_code = ExitKind::Precondition as u8;
+        }
+        self.unwritten = Some(unwritten);
+    }
+
+    /// The exit code of the whole, and of the process that made it.
     #[must_use]
     pub fn exit(&self) -> ExitKind {
         exit_kind(self.exit_code)
@@ -40,11 +49,11 @@ impl Report {
     pub fn write(&self, dir: &Path) -> std::io::Result<PathBuf> {
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         for number in 1..10_000 {
-            let name = |stem: &str, end: &str| match number {
-                1 => dir.join(format!("{stem}.{end}")),
-                _ => dir.join(format!("{stem}-{number}.{end}")),
+            let (report, ledger) = match number {
+                1 => (FIRST.to_owned(), "ledger.bin".to_owned()),
+                _ => (format!("report-{number}.json"), format!("ledger-{number}.bin")),
             };
-            let (path, ledger) = (name("report", "json"), name("ledger", "bin"));
+            let (path, ledger) = (dir.join(report), dir.join(ledger));
             // Both bear one number, so that it is plain which belong together.
             if ledger.exists() {
                 continue;
@@ -229,6 +238,31 @@ mod tests {
         );
     }
 
+    /// A program that reads the document and one that reads the exit code learn the same.
+    #[test]
+    fn a_report_that_is_not_where_it_was_wanted_says_so_itself() {
+        let unwritten = Unwritten {
+            folder: "out".into(),
+            cause: "No space left on device".into(),
+            kept: Some("/t/report.json".into()),
+        };
+        for (verdict, code, expected) in [
+            (Verdict::Pass, ExitKind::Success, ExitKind::Precondition),
+            (Verdict::Fail, ExitKind::Lost, ExitKind::Lost),
+            (Verdict::Inconclusive, ExitKind::Inconclusive, ExitKind::Inconclusive),
+        ] {
+            let mut report = empty();
+            (report.verdict, report.exit_code) = (verdict, code as u8);
+            report.not_written(unwritten.clone());
+            assert_eq!((report.verdict, report.exit()), (verdict, expected));
+            let json = serde_json::to_value(&report).unwrap();
+            assert_eq!(json["exit_code"], expected as u8);
+            assert_eq!(json["unwritten"]["kept"], "/t/report.json");
+            let text = crate::failover::text::summary(&report);
+            assert!(text.contains("not written into out: No space left on device"), "{text}");
+        }
+    }
+
     fn empty() -> Report {
         Report {
             schema: SCHEMA.into(),
@@ -261,6 +295,7 @@ mod tests {
             not_shown: Vec::new(),
             verdict: Verdict::Pass,
             exit_code: 0,
+            unwritten: None,
             ledgers: Vec::new(),
         }
     }

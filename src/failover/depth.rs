@@ -133,6 +133,36 @@ impl AtRest {
         }
     }
 
+    /// What else than a loss would explain that messages did not come, where the broker's own counts allow it: the clients reached another
+    /// queue manager. A queue manager that had all of them at rest has lost them itself. `left` is its count when the queue was given up.
+    pub(super) fn elsewhere(
+        &self,
+        queue_manager: &str,
+        endpoint: &str,
+        account: &Account,
+        left: Option<u64>,
+    ) -> Option<String> {
+        if account.lost.unwrap_or(account.persistent.missing) == 0 {
+            return None;
+        }
+        match self {
+            Self::Read { depth, expected, .. } if *depth < expected.least => Some(format!(
+                "before the queue was emptied {queue_manager} itself counted {depth} of {}: by then they were lost, or clients reached \
+                 another queue manager through {endpoint}",
+                expected.least
+            )),
+            Self::Unread(_) if account.lost.is_some() => Some(format!(
+                "{queue_manager}'s own count at rest is not known: they were lost, or clients reached another queue manager through \
+                 {endpoint}"
+            )),
+            _ => left.filter(|&left| left > 0 && account.lost.is_none()).map(|left| {
+                format!(
+                    "{queue_manager} itself still counts {left}: consumers were too slow, or reached another queue manager through {endpoint}"
+                )
+            }),
+        }
+    }
+
     /// Judges the reading once the queue was emptied: `account` and `receipts` are those of the end.
     ///
     /// What turned out to be lost cannot have been there, and what came in addition (twice, damaged, another's) must have been: both
@@ -225,6 +255,54 @@ mod tests {
         }
         let unread = AtRest::Unread("no answer".into()).check("QM1", "Q", &account(Some(0)), 0);
         assert_eq!((unread.exit_code, unread.value), (20, None));
+    }
+
+    /// What the queue manager under test had at rest, it lost itself.
+    #[test]
+    fn another_queue_manager_is_named_where_the_counts_allow_it() {
+        let missing = |lost: Option<u64>| {
+            let mut account = account(lost);
+            account.persistent.missing = 20;
+            account
+        };
+        let read = |depth| AtRest::Read {
+            depth,
+            expected: Expected { least: 100, most: 103 },
+            receipts: 7,
+        };
+        for (at_rest, lost, left, named) in [
+            (read(80), Some(20), Some(0), Some("counted 80 of 100")),
+            (read(100), Some(20), Some(0), None),
+            (read(103), Some(20), Some(0), None),
+            (read(80), Some(0), Some(0), None),
+            (read(80), None, None, Some("counted 80 of 100")),
+            (read(100), None, Some(20), Some("still counts 20")),
+            (read(100), None, Some(0), None),
+            (read(100), None, None, None),
+            (
+                AtRest::Unread("no answer".into()),
+                None,
+                Some(20),
+                Some("still counts 20"),
+            ),
+            (
+                AtRest::Unread("no answer".into()),
+                Some(20),
+                Some(0),
+                Some("count at rest is not known"),
+            ),
+            (AtRest::Unread("no answer".into()), None, None, None),
+        ] {
+            let said = at_rest.elsewhere("QM1", "lb:5672", &missing(lost), left);
+            let fits = match (&said, named) {
+                (Some(said), Some(named)) => {
+                    said.contains(named) && said.contains("another queue manager through lb:5672")
+                }
+                (None, None) => true,
+                _ => false,
+            };
+            assert!(fits, "{at_rest:?} {lost:?} {left:?}: {said:?}");
+        }
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What can keep a test from running; what a test finds out is no error but a verdict.
 
 use super::client::ClientError;
+use super::fill::Trouble;
 use super::port::CloudError;
 use crate::remedy::{ExitKind, Remedy};
 
@@ -92,14 +93,14 @@ pub enum FailoverError {
         cause: String,
     },
     /// The messages that a check or a round begins with were not all acknowledged.
-    #[error("only {waiting} of {wanted} messages were acknowledged{}", .cause.as_deref().map(|cause| format!(": {cause}")).unwrap_or_else(|| " in time".into()))]
+    #[error("only {waiting} of {wanted} messages were acknowledged{}", .cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_else(|| " in time".into()))]
     NoBacklog {
         /// Acknowledged.
         waiting: u64,
         /// Wanted.
         wanted: u64,
-        /// Why the last connection ended, when connections did.
-        cause: Option<String>,
+        /// What was in the way; absent when it was only slow.
+        cause: Option<Trouble>,
     },
     /// The clients put messages, and the queue manager under test has none of them.
     #[error(
@@ -126,6 +127,8 @@ pub enum FailoverError {
         acknowledged: u64,
         /// Of these, never received.
         lost: u64,
+        /// Where the clients put them, when the queue manager itself did not count all of them.
+        elsewhere: Option<String>,
     },
     /// Somebody took the mark of this test away while it ran, and with it perhaps its queues.
     #[error("the mark of this test on stack {stack} was taken away while it ran")]
@@ -209,12 +212,21 @@ impl Remedy for FailoverError {
             Self::ForeignConnections { .. } => "they would be cut off too; --allow-foreign-connections goes on all the same".into(),
             Self::NotServing { .. } => "see `mqaws status`".into(),
             Self::NotDurable { .. } => "a queue that forgets cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),
+            Self::NoBacklog { cause: Some(Trouble::Refused { .. }), .. } => {
+                "the queue has no room for so much (MAXDEPTH, MAXMSGL), or its storage has not: lower --backlog or --size".into()
+            }
+            Self::NoBacklog { cause: Some(Trouble::NotServed(error)), .. } if !matches!(error, ClientError::Unreachable { .. }) => {
+                "the same user was let in to the same queue just before: see `mqaws status` for what became of the queue manager, and find out whether the endpoint always leads to the same one".into()
+            }
             Self::NoBacklog { cause: Some(_), .. } => {
                 "see `mqaws status`, and what lies between here and the queue manager: connections must last for the load before the fault".into()
             }
             Self::NoBacklog { cause: None, .. } => "lower --backlog or --size, or look at the latency of the storage".into(),
             Self::Elsewhere { endpoint, .. } => {
                 format!("find out where {endpoint} leads (--amqp-url, a port forward, a DNS name): another queue manager took the messages")
+            }
+            Self::Lost { elsewhere: Some(endpoint), .. } => {
+                format!("nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep, or {endpoint} leads to another queue manager at times")
             }
             Self::Lost { .. } => "nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep".into(),
             Self::TurnLost { .. } => "let one test at a time run, and heal only what is over; then test again".into(),

@@ -13,12 +13,31 @@ use tokio::time::{sleep, timeout_at};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a fill came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Filled {
     /// Messages acknowledged.
     pub acked: u64,
-    /// Why the last connection ended, or could not be had; absent when there was no such trouble.
-    pub trouble: Option<String>,
+    /// What was in the way last; absent when nothing was.
+    pub trouble: Option<Trouble>,
+}
+
+/// What is in the way of a fill.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Trouble {
+    /// A connection ended, in the client library's words.
+    #[error("{0}")]
+    Ended(String),
+    /// A connection could not be had, where they were had before.
+    #[error("{0}")]
+    NotServed(#[source] ClientError),
+    /// The broker refused messages.
+    #[error("{count} messages were refused{}", .why.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Refused {
+        /// How many.
+        count: u64,
+        /// The broker's words on the last one, when it said why.
+        why: Option<String>,
+    },
 }
 
 /// A fill under way.
@@ -30,21 +49,16 @@ struct Fill<'a> {
     next: u64,
     acked: u64,
     refused: u64,
+    why: Option<String>,
 }
 
 impl Producer {
     /// Puts until `count` more messages are acknowledged, at most until `limit` is over; a connection that is lost is made anew, and what
     /// it left without a word is put in addition. Every id is attempted once.
     ///
-    /// # Errors
-    /// When the user, the certificate or the queue is refused; when no connection could be had at all.
-    pub async fn fill(
-        &self,
-        count: u64,
-        round: &Arc<Round>,
-        driver: &dyn Driver,
-        limit: Duration,
-    ) -> Result<Filled, ClientError> {
+    /// Whatever refuses a connection may be over soon, since user, certificate and queue were good before: a queue manager that ends, or
+    /// one that has just started.
+    pub async fn fill(&self, count: u64, round: &Arc<Round>, driver: &dyn Driver, limit: Duration) -> Filled {
         let until = tokio::time::Instant::now() + limit;
         let mut fill = Fill {
             producer: self,
@@ -54,6 +68,7 @@ impl Producer {
             next: round.ledger().attempted(self.number),
             acked: 0,
             refused: 0,
+            why: None,
         };
         let mut trouble = None;
         let mut progress = Instant::now();
@@ -75,13 +90,7 @@ impl Producer {
                         progress = Instant::now();
                     }
                 }
-                Err(error @ ClientError::Unreachable { .. }) => {
-                    if fill.connection == 0 && progress.elapsed() > PATIENCE {
-                        return Err(error);
-                    }
-                    trouble = Some(error.to_string());
-                }
-                Err(error) => return Err(error),
+                Err(error) => trouble = Some(Trouble::NotServed(error)),
             }
             if fill.acked >= count
                 || fill.refused > 0
@@ -92,32 +101,36 @@ impl Producer {
             }
             sleep(RETRY).await;
         }
-        Ok(Filled {
+        Filled {
             acked: fill.acked,
             trouble,
-        })
+        }
     }
 }
 
 impl Fill<'_> {
     /// Puts on one connection; returns why it ended, or `None` when enough was acknowledged.
-    async fn put_on(&mut self, mut link: PutLink) -> Option<String> {
+    async fn put_on(&mut self, mut link: PutLink) -> Option<Trouble> {
         let (mut open, mut gone) = (0u64, false);
         while self.acked < self.wanted {
             if self.refused > 0 && open == 0 {
-                return Some(format!("{} messages were refused", self.refused));
+                return Some(Trouble::Refused {
+                    count: self.refused,
+                    why: self.why.take(),
+                });
             }
             let room =
                 !gone && self.refused == 0 && self.acked + open < self.wanted && open < self.producer.window as u64;
             tokio::select! {
                 biased;
                 event = link.events.recv() => match event {
-                    Some(PutEvent::Outcome { id, outcome, at }) => {
+                    Some(PutEvent::Outcome { id, outcome, at, why }) => {
                         open = open.saturating_sub(1);
                         self.count(id, outcome, at);
+                        self.why = why.or(self.why.take());
                     }
-                    Some(PutEvent::Lost(lost)) => return Some(lost.cause),
-                    None => return Some("the driver ended".into()),
+                    Some(PutEvent::Lost(lost)) => return Some(Trouble::Ended(lost.cause)),
+                    None => return Some(Trouble::Ended("the driver ended".into())),
                 },
                 room = link.puts.reserve(), if room => {
                     let Ok(room) = room else {

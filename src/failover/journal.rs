@@ -1,9 +1,10 @@
 //! What a test is about to change is written down first, so that a later run can undo it.
 
 use super::error::FailoverError;
-use super::port::{Cloud, Probe, Target};
+use super::port::{Cloud, Probe, Target, Turn};
 use crate::model::InstanceId;
 use crate::remedy::chain;
+use mqaws_contract::PathComponent;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,32 @@ impl Journal {
         };
         journal.write()?;
         Ok(journal)
+    }
+
+    /// Where in a folder the journal of tests of this stack is: no other account, region or stack has the same.
+    ///
+    /// # Errors
+    /// [`FailoverError::Journal`] for names that make none of a file.
+    pub fn place(folder: &Path, target: &Target) -> Result<PathBuf, FailoverError> {
+        // No part holds a `_`.
+        let name = format!("failover_{}_{}_{}.json", target.account, target.region, target.stack);
+        Ok(folder.join(component(folder, name)?))
+    }
+
+    /// Reads the journal of a broken-off test of this stack; `turn` is the mark on it.
+    ///
+    /// An earlier version named it by the stack alone, so that another account's may lie there: it is this one's when the mark says so.
+    ///
+    /// # Errors
+    /// As [`Journal::read`].
+    pub(super) fn find(folder: &Path, target: &Target, turn: Option<&Turn>) -> Result<Option<Self>, FailoverError> {
+        let own = |journal: &Self| journal.stack == target.stack;
+        if let Some(journal) = Self::read(&Self::place(folder, target)?)?.filter(own) {
+            return Ok(Some(journal));
+        }
+        let before = folder.join(component(folder, format!("failover-{}.json", target.stack))?);
+        let marked = |journal: &Self| turn.is_some_and(|turn| turn.holder == journal.holder);
+        Ok(Self::read(&before)?.filter(own).filter(marked))
     }
 
     /// Reads the journal that a broken-off test left; `None` when there is none.
@@ -81,8 +108,15 @@ impl Journal {
 
     /// Undoes what was changed: queues deleted, mark taken away, journal removed. Returns what could not be undone.
     ///
-    /// Tries everything, whatever fails. `instance` is where the queue manager runs now.
-    pub async fn undo(&mut self, cloud: &dyn Cloud, target: &Target, instance: Option<&InstanceId>) -> Vec<String> {
+    /// Tries everything, whatever fails. `instance` is where the queue manager runs now, `holder` who has the turn: the test itself, or who
+    /// heals it.
+    pub(super) async fn undo(
+        &mut self,
+        cloud: &dyn Cloud,
+        target: &Target,
+        instance: Option<&InstanceId>,
+        holder: &str,
+    ) -> Vec<String> {
         let mut left = Vec::new();
         if self.probe_queues {
             let deleted = match instance {
@@ -98,7 +132,7 @@ impl Journal {
                 Err(cause) => left.push(format!("queues MQAWS.PROBE.* on {} ({cause})", target.queue_manager)),
             }
         }
-        if let Err(error) = cloud.end_turn(target, &self.holder).await {
+        if let Err(error) = cloud.end_turn(target, holder).await {
             left.push(format!(
                 "the mark of a test on stack {} ({})",
                 target.stack,
@@ -145,9 +179,20 @@ impl Journal {
 
     fn remove(&self) -> Result<(), FailoverError> {
         let Some(path) = &self.path else { return Ok(()) };
-        std::fs::remove_file(path).map_err(|cause| FailoverError::Journal {
-            path: path.display().to_string(),
-            cause,
-        })
+        match std::fs::remove_file(path) {
+            // Whoever healed the stack has done so.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|cause| FailoverError::Journal {
+                path: path.display().to_string(),
+                cause,
+            }),
+        }
     }
+}
+
+fn component(folder: &Path, name: String) -> Result<PathComponent, FailoverError> {
+    PathComponent::new(name).map_err(|error| FailoverError::Journal {
+        path: folder.display().to_string(),
+        cause: std::io::Error::new(std::io::ErrorKind::InvalidInput, error),
+    })
 }

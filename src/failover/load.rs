@@ -110,7 +110,7 @@ impl Producer {
             tokio::select! {
                 biased;
                 event = link.events.recv() => match event {
-                    Some(PutEvent::Outcome { id, outcome, at }) => {
+                    Some(PutEvent::Outcome { id, outcome, at, .. }) => {
                         open = open.saturating_sub(1);
                         round.outcome(id, outcome, at);
                     }

@@ -15,6 +15,7 @@ mod conclude;
 mod depth;
 mod drain;
 pub mod endpoint;
+mod ends;
 mod entry;
 mod error;
 mod fill;

@@ -43,6 +43,7 @@ impl Session<'_> {
             not_shown: self.not_shown(status),
             verdict: Verdict::Inconclusive,
             exit_code: 20,
+            unwritten: None,
             ledgers: Vec::new(),
         }
     }

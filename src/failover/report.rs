@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Version of the report's shape; within it, fields are only added.
 pub const SCHEMA: &str = "mqaws.failover/1";
 
+/// Name of the first report in a folder.
+pub const FIRST: &str = "report.json";
+
 /// A whole test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
@@ -40,11 +43,25 @@ pub struct Report {
     pub not_shown: Vec<String>,
     /// The verdict on all rounds.
     pub verdict: Verdict,
-    /// The worst exit code of all rounds.
+    /// The worst exit code of all rounds; 3 when they passed and the report could not be written where it was wanted.
     pub exit_code: u8,
+    /// Where the report is instead of the folder that was asked for; absent when it could be written there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<Unwritten>,
     /// The rounds' ledgers, for the file beside the report.
     #[serde(skip)]
     pub ledgers: Vec<Vec<u8>>,
+}
+
+/// A report that could not be written into the folder that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unwritten {
+    /// The folder.
+    pub folder: String,
+    /// Why it could not be written there.
+    pub cause: String,
+    /// The file that holds it instead; absent when it went to standard error, without a `ledger.bin`.
+    pub kept: Option<String>,
 }
 
 /// Where a test ran.

@@ -108,6 +108,9 @@ pub(super) async fn run_with(
     preflight::foreign(&target, &status, &scenario.consent)?;
     let credentials = cloud.credentials(&target).await?;
     let driver = dial(&endpoint, &credentials)?;
+    let journal = (scenario.journals.as_deref())
+        .map(|folder| Journal::place(folder, &target))
+        .transpose()?;
     let holder = own_holder();
     // The mark before the journal: a test that is refused must not write over the journal of the one that has the turn.
     if let Some(other) = cloud.take_turn(&target, &holder).await? {
@@ -118,7 +121,7 @@ pub(super) async fn run_with(
             heal: scenario.heal.clone(),
         });
     }
-    let mut journal = match Journal::begin(scenario.journal.as_deref(), &scenario.stack, &holder) {
+    let mut journal = match Journal::begin(journal.as_deref(), &scenario.stack, &holder) {
         Ok(journal) => journal,
         Err(error) => {
             cloud.end_turn(&target, &holder).await?;
@@ -173,8 +176,8 @@ pub(super) async fn run_with(
 
 /// Undoes what a broken-off test left on a stack: its queues, its mark, its journal. Returns what could not be undone.
 ///
-/// Works without the journal too. A test that goes on, or may, is left alone unless `force` says otherwise: without its queues it
-/// would measure a loss that is none.
+/// Works without the journal too; it is looked for in the folder `journals`. A test that goes on, or may, is left alone unless `force`
+/// says otherwise: without its queues it would measure a loss that is none.
 ///
 /// # Errors
 /// [`FailoverError::Cloud`] when the stack cannot be read, [`FailoverError::Journal`] when the journal cannot,
@@ -182,7 +185,7 @@ pub(super) async fn run_with(
 pub async fn heal(
     cloud: &dyn Cloud,
     stack: &str,
-    journal: Option<&Path>,
+    journals: Option<&Path>,
     force: bool,
 ) -> Result<Vec<String>, FailoverError> {
     let target = cloud.target(stack).await?;
@@ -197,11 +200,10 @@ pub async fn heal(
     {
         return Err(still_runs(turn, why));
     }
-    let found = journal
-        .map(Journal::read)
+    let found = journals
+        .map(|folder| Journal::find(folder, &target, turn.as_ref()))
         .transpose()?
-        .flatten()
-        .filter(|journal| journal.stack == stack);
+        .flatten();
     let mut journal = match found {
         Some(journal) => journal,
         None => Journal::begin(None, stack, "")?,
@@ -211,14 +213,19 @@ pub async fn heal(
     if let Some(turn) = turn {
         cloud.end_turn(&target, &turn.holder).await?;
     }
-    journal.holder = own_holder();
-    if let Some(other) = cloud.take_turn(&target, &journal.holder).await? {
+    let holder = own_holder();
+    if let Some(other) = cloud.take_turn(&target, &holder).await? {
         return Err(still_runs(&other, "it began just now".into()));
     }
     journal.probe_queues = true;
     let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
     Ok(journal
-        .undo(cloud, &target, serving.as_ref().map(|(instance, _)| &instance.id))
+        .undo(
+            cloud,
+            &target,
+            serving.as_ref().map(|(instance, _)| &instance.id),
+            &holder,
+        )
         .await)
 }
 

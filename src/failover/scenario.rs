@@ -247,8 +247,8 @@ pub struct Scenario {
     pub trust: Trust,
     /// What the user said about a real account.
     pub consent: Consent,
-    /// Where the journal of changes is written, so that a later run can undo them.
-    pub journal: Option<std::path::PathBuf>,
+    /// Folder in which the journal of changes is written, so that a later run can undo them.
+    pub journals: Option<std::path::PathBuf>,
     /// The command that undoes a test of this stack which was broken off, as a shell takes it.
     pub heal: String,
 }
@@ -269,7 +269,7 @@ impl Scenario {
             amqp: None,
             trust: Trust::default(),
             consent: Consent::default(),
-            journal: None,
+            journals: None,
         }
     }
 }

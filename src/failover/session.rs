@@ -135,10 +135,6 @@ impl Session<'_> {
         let filled = producer(producers)
             .fill(load.backlog, &round, self.driver.as_ref(), pace.drain_timeout)
             .await;
-        let filled = filled.map_err(|cause| FailoverError::Endpoint {
-            endpoint: self.endpoint.clone(),
-            cause,
-        })?;
         if filled.acked < load.backlog {
             return Err(FailoverError::NoBacklog {
                 waiting: filled.acked,
@@ -309,8 +305,9 @@ impl Session<'_> {
                 seen,
                 before: host(status),
                 after: after.as_ref().map(|(_, status)| host(status)),
-                drain: drained.drain,
+                drained,
                 queue_manager: &self.target.queue_manager,
+                endpoint: &self.endpoint,
                 queue,
                 after_fill,
                 at_rest,
@@ -339,7 +336,7 @@ impl Session<'_> {
             let a_second = u64::from(load.producers + load.non_persistent_producers) * u64::from(load.rate);
             if round.waiting() + a_second < wanted {
                 // What cannot be put shows below: the consumers do not come to rest.
-                let _ = topping.fill(wanted, round, self.driver.as_ref(), limit).await;
+                topping.fill(wanted, round, self.driver.as_ref(), limit).await;
             }
             while round.resting() < consumers || round.waiting() == 0 || Expected::now(round).least == 0 {
                 sleep(Duration::from_millis(20)).await;

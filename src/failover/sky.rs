@@ -6,6 +6,7 @@ use super::toy::{Defect, Toy};
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -43,6 +44,8 @@ pub struct Sky {
     pub deleted: AtomicBool,
     pub injected: AtomicBool,
     pub calls: Mutex<u64>,
+    /// The fastest write in milliseconds as the agent says it, one a question; the last one again and again.
+    pub writes: Mutex<VecDeque<f64>>,
 }
 
 fn unix_ns() -> i64 {
@@ -89,6 +92,7 @@ impl Sky {
             deleted: AtomicBool::new(false),
             injected: AtomicBool::new(false),
             calls: Mutex::new(0),
+            writes: Mutex::default(),
         }
     }
 
@@ -176,10 +180,19 @@ impl Cloud for Sky {
         } else {
             "restarting"
         };
+        let fastest = {
+            let mut writes = self.writes.lock().unwrap();
+            if writes.len() > 1 {
+                writes.pop_front()
+            } else {
+                writes.front().copied()
+            }
+        };
         let status = serde_json::json!({
             "schema": "mqaws.agent-status/1", "agent_version": "0.1.0", "instance": instance, "zone": "eu-west-1a",
             "queue_manager": "QM1", "state": state, "since": "2026-01-01T00:00:00Z", "stand_in": true,
             "connections": self.connections, "engine_version": "toy",
+            "fsync_fastest_millis": fastest,
         });
         self.answer(|| serde_json::from_value(status).unwrap())
     }

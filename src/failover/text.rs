@@ -110,6 +110,13 @@ pub fn summary(report: &Report) -> String {
     }
     line_at(&mut text, "  where    ", &place(report), INDENT);
     let _ = writeln!(text, "  verdict  {} (exit {})", word(report.verdict), report.exit_code);
+    if let Some(unwritten) = &report.unwritten {
+        let why = format!(
+            "the report was not written into {}: {}",
+            unwritten.folder, unwritten.cause
+        );
+        line_at(&mut text, INDENT, &why, INDENT);
+    }
     text
 }
 

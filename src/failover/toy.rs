@@ -52,9 +52,27 @@ struct Disk {
     queues: Mutex<HashMap<String, Arc<Queue>>>,
     next: AtomicU64,
     defect: Defect,
+    /// Connections whose user is refused: behind so many, so many.
+    turned_away: Mutex<(u32, u32)>,
 }
 
 impl Disk {
+    /// The password that the next connection must know.
+    fn password(&self) -> &'static str {
+        let mut turned_away = self.turned_away.lock().unwrap();
+        match &mut *turned_away {
+            (0, 0) => "secret",
+            (0, left) => {
+                *left -= 1;
+                "another"
+            }
+            (before, _) => {
+                *before -= 1;
+                "secret"
+            }
+        }
+    }
+
     fn queue(&self, name: &str) -> Arc<Queue> {
         self.queues.lock().unwrap().entry(name.to_owned()).or_default().clone()
     }
@@ -122,6 +140,7 @@ impl Toy {
             queues: Mutex::default(),
             next: AtomicU64::new(0),
             defect,
+            turned_away: Mutex::default(),
         };
         let toy = Self {
             disk: Arc::new(disk),
@@ -135,6 +154,16 @@ impl Toy {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets `before` connections in, and refuses the user of the next `count`.
+    pub fn turn_away(&self, before: u32, count: u32) {
+        *self.disk.turned_away.lock().unwrap() = (before, count);
+    }
+
+    /// How many are still to be turned away.
+    pub fn to_turn_away(&self) -> u32 {
+        self.disk.turned_away.lock().unwrap().1
     }
 
     /// All connections die at once, and nothing listens any more.
@@ -197,7 +226,7 @@ async fn serve(listener: TcpListener, disk: Arc<Disk>) {
             let acceptor = ConnectionAcceptor::builder()
                 .container_id("toy")
                 .max_frame_size(65_536u32)
-                .sasl_acceptor(SaslPlainMechanism::new("app", "secret"))
+                .sasl_acceptor(SaslPlainMechanism::new("app", disk.password()))
                 .build();
             let Ok(mut connection) = acceptor.accept(stream).await else {
                 return;

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 mod broker;
 mod detour;
+mod refused;
+mod split;
 
 fn scenario(faults: &[Fault]) -> Scenario {
     Scenario {
@@ -71,7 +73,7 @@ async fn a_good_service_passes_every_fault() {
     let sky = Arc::new(Sky::new(Defect::None, Twist::Throttled));
     let journal = tempfile::tempdir().unwrap();
     let mut scenario = scenario(&[Fault::KillQueueManager, Fault::TerminateInstance, Fault::MarkUnhealthy]);
-    scenario.journal = Some(journal.path().join("journal.json"));
+    scenario.journals = Some(journal.path().to_owned());
     let report = test(&sky, &scenario).await.unwrap();
     assert_eq!(
         (report.verdict, report.exit()),

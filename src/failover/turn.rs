@@ -6,10 +6,12 @@ use super::port::CloudError;
 use super::preflight;
 use super::session::Session;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-/// How often the mark on the stack is renewed.
+/// How often the mark on the stack is renewed, and how often it is looked at: who takes it away takes the queues too, and every second
+/// under load without them is one of a measurement that is none.
 const RENEW: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How a test was cleaned up.
 pub(super) struct Cleaned {
@@ -20,13 +22,23 @@ pub(super) struct Cleaned {
 }
 
 impl Session<'_> {
-    /// Renews the mark for as long as it is this test's; returns when it is not any more.
+    /// Looks after the mark for as long as it is this test's; returns when it is not any more.
     pub(super) async fn keep_turn(&self) -> FailoverError {
+        let mut renewed = Instant::now();
         loop {
-            sleep(RENEW).await;
-            // A failed call is no sign; the mark outlasts many of them.
-            if let Ok(false) = self.is_ours().await {
-                return self.turn_lost();
+            sleep(LOOK).await;
+            if renewed.elapsed() < RENEW {
+                match self.cloud.turn(&self.target).await {
+                    Ok(Some(turn)) if turn.holder == self.holder => continue,
+                    Ok(_) => {}
+                    // A failed call is no sign; the mark outlasts many of them.
+                    Err(_) => continue,
+                }
+            }
+            match self.is_ours().await {
+                Ok(true) => renewed = Instant::now(),
+                Ok(false) => return self.turn_lost(),
+                Err(_) => {}
             }
         }
     }
@@ -60,7 +72,9 @@ impl Session<'_> {
                 .await
                 .ok();
             let instance = serving.as_ref().map(|(instance, _)| &instance.id);
-            journal.undo(self.cloud.as_ref(), &self.target, instance).await
+            journal
+                .undo(self.cloud.as_ref(), &self.target, instance, &self.holder)
+                .await
         };
         let left = timeout(Duration::from_secs(120), work)
             .await

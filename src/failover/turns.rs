@@ -2,13 +2,13 @@
 
 use super::error::FailoverError;
 use super::journal::Journal;
-use super::run::{Watch, never, run};
+use super::run::{Watch, heal, never, run};
 use super::scenario::{Fault, Scenario};
 use super::sky::{Sky, Twist};
 use super::toy::Defect;
 use super::{Load, Times};
 use crate::remedy::{ExitKind, Remedy};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,14 +21,14 @@ fn sky() -> Arc<Sky> {
 async fn refused_test_leaves_mark_and_journal_of_the_one_that_has_the_turn() {
     let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
     *sky.turn.lock().unwrap() = Some("ann process 1".into());
-    let path = folder.path().join("journal.json");
+    let path = Journal::place(folder.path(), &sky.target).unwrap();
     Journal::begin(Some(&path), "mqaws-qm1", "ann process 1")
         .unwrap()
         .defining_queues()
         .unwrap();
     let before = std::fs::read(&path).unwrap();
     let mut scenario = Scenario {
-        journal: Some(path.clone()),
+        journals: Some(folder.path().to_owned()),
         ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
     };
     scenario.heal.push_str(" --region eu-west-1");
@@ -50,10 +50,10 @@ async fn refused_test_leaves_mark_and_journal_of_the_one_that_has_the_turn() {
 
 #[tokio::test]
 async fn test_that_cannot_write_its_journal_leaves_no_mark() {
-    let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
+    let (sky, file) = (sky(), tempfile::NamedTempFile::new().unwrap());
     let scenario = Scenario {
-        // A folder cannot be written as a file.
-        journal: Some(folder.path().to_owned()),
+        // A file is no folder.
+        journals: Some(file.path().to_owned()),
         ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
     };
     let error = run(sky.clone(), &scenario, &(), never()).await.unwrap_err();
@@ -80,7 +80,7 @@ impl Watch for Another {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
     let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
-    let path = folder.path().join("journal.json");
+    let path = Journal::place(folder.path(), &sky.target).unwrap();
     let scenario = Scenario {
         rounds: 2,
         load: Load {
@@ -98,7 +98,7 @@ async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
             drain_timeout: Some(Duration::from_secs(8)),
             drain_idle: Some(Duration::from_secs(1)),
         },
-        journal: Some(path.clone()),
+        journals: Some(folder.path().to_owned()),
         ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
     };
     let error = run(sky.clone(), &scenario, &Another(sky.clone(), path.clone()), never())
@@ -115,4 +115,74 @@ async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
     let there = Journal::read(&path).unwrap().expect("bob's journal");
     assert_eq!((there.holder.as_str(), there.probe_queues), ("bob process 2", true));
     assert!(there.faults.len() <= 1, "{:?}", there.faults);
+}
+
+/// A journal that a test with this mark left, written by a version that named it so.
+fn left_behind(folder: &Path, name: &str, holder: &str) -> PathBuf {
+    let path = folder.join(name);
+    Journal::begin(Some(&path), "mqaws-qm1", holder)
+        .unwrap()
+        .defining_queues()
+        .unwrap();
+    path
+}
+
+/// Stacks of one name in two accounts or regions have a journal each.
+#[tokio::test]
+async fn healing_one_stack_leaves_the_journal_of_its_namesake() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |account: &str, region: &str| {
+        let mut target = sky().target.clone();
+        (target.account, target.region) = (account.into(), region.into());
+        Journal::place(folder.path(), &target).unwrap()
+    };
+    let places = [
+        at("000000000000", "eu-west-1"),
+        at("111111111111", "eu-west-1"),
+        at("000000000000", "eu-west-2"),
+    ];
+    for path in &places {
+        left_behind(
+            folder.path(),
+            path.file_name().unwrap().to_str().unwrap(),
+            "ann process 1",
+        );
+    }
+    let sky = sky();
+    *sky.turn.lock().unwrap() = Some("ann process 1".into());
+    let left = heal(sky.as_ref(), "mqaws-qm1", Some(folder.path()), true)
+        .await
+        .unwrap();
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(places.map(|path| path.exists()), [false, true, true]);
+}
+
+/// The name that an earlier version gave a journal said nothing of account and region: its mark does.
+#[tokio::test]
+async fn journal_of_the_version_before_is_healed_by_its_mark() {
+    for (marked, gone) in [
+        (Some("ann process 1"), true),
+        (Some("bob process 2"), false),
+        (None, false),
+    ] {
+        let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
+        *sky.turn.lock().unwrap() = marked.map(str::to_owned);
+        let path = left_behind(folder.path(), "failover-mqaws-qm1.json", "ann process 1");
+        let left = heal(sky.as_ref(), "mqaws-qm1", Some(folder.path()), true)
+            .await
+            .unwrap();
+        assert_eq!(left, Vec::<String>::new());
+        assert_eq!(path.exists(), !gone, "{marked:?}");
+        assert!(sky.deleted.load(Ordering::SeqCst) && sky.turn.lock().unwrap().is_none());
+    }
+}
+
+/// What comes from outside leads nowhere else.
+#[test]
+fn no_name_leads_a_journal_out_of_its_folder() {
+    let mut target = sky().target.clone();
+    for bad in ["../../x", "/x", "a/b"] {
+        target.stack = bad.into();
+        assert!(Journal::place(Path::new("/j"), &target).is_err(), "{bad}");
+    }
 }

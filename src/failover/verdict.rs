@@ -43,6 +43,8 @@ pub struct Check {
 pub struct Evidence<'a> {
     /// The account of messages.
     pub account: &'a Account,
+    /// What else than a loss would explain that messages did not come, as a clause.
+    pub elsewhere: Option<String>,
     /// One outage a worker; empty when nothing was injected.
     pub outages: &'a [Outage],
     /// Whether the fault was seen to have happened, and what was seen.
@@ -240,6 +242,10 @@ fn lost(evidence: &Evidence<'_>, limits: &Limits) -> Check {
         )),
         None => Some((ExitKind::Inconclusive, "the drain was not complete".into())),
     };
+    let bad = bad.map(|(exit, reason)| match &evidence.elsewhere {
+        Some(elsewhere) => (exit, format!("{reason}; {elsewhere}")),
+        None => (exit, reason),
+    });
     check(
         "rpo.lost",
         limits.max_rpo.to_string(),

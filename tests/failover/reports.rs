@@ -12,7 +12,11 @@ use std::time::{Duration, Instant};
 /// Takes the folder of the reports away once the test has begun.
 fn without_folder(lab: &Lab, running: Running, out: &Path) -> Output {
     let deadline = Instant::now() + LIMIT;
-    while !fs::read_to_string(&running.out).unwrap().contains("load") {
+    // Said when the folder was made and tried, whatever the form of the output.
+    while !fs::read_to_string(&running.err)
+        .unwrap()
+        .contains("mqaws failover-test:")
+    {
         assert!(
             Instant::now() < deadline,
             "{}",
@@ -52,7 +56,8 @@ fn a_report_without_its_folder_is_kept_elsewhere() {
     );
     // It passed, and is not where it was wanted: that is not done.
     assert_eq!(output.status.code(), Some(3), "{out}{err}");
-    assert!(out.contains("RPO") && out.contains("PASS (exit 0)"), "{out}");
+    assert!(out.contains("RPO") && out.contains("PASS (exit 3)"), "{out}");
+    assert!(out.contains("the report was not written into gone: "), "{out}");
     assert!(
         err.contains("cannot write a report into `gone`") && !err.contains("nothing was changed"),
         "{err}"
@@ -64,12 +69,29 @@ fn a_report_without_its_folder_is_kept_elsewhere() {
     let ledger = path.with_file_name("ledger.bin");
     lab.run(&["failover-test", "verify", ledger.to_str().unwrap()], 0);
 
+    // Who reads the document learns what who reads the exit code learns.
+    let mut command = lab.command(&["failover-test", "--local", "--out", "gone", "--output", "json"]);
+    command.env("TMPDIR", &temporary);
+    let output = without_folder(&lab, lab.started(command), Path::new("gone"));
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&printed["verdict"], &printed["exit_code"], output.status.code()),
+        (&"pass".into(), &3.into(), Some(3)),
+        "{}",
+        printed["unwritten"]
+    );
+    assert_eq!(printed["unwritten"]["folder"], "gone");
+    let kept = fs::read(printed["unwritten"]["kept"].as_str().unwrap()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&kept).unwrap(), printed);
+
     // No place for temporary files either: all of it goes to standard error.
     let output = without_folder(&lab, spawn(Path::new("/proc/none")), Path::new("gone"));
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{err}");
     let report = on_standard_error(&err);
     assert_eq!((&report["verdict"], runs(&report).len()), (&"pass".into(), 1));
+    let unwritten = &report["unwritten"];
+    assert_eq!((&report["exit_code"], &unwritten["kept"]), (&3.into(), &Value::Null));
 }
 
 /// A test whose files can be limited in size: as on a full disk, a write fails in the middle.

@@ -39,6 +39,7 @@ fn exit(bend: impl Fn(&mut Account, &mut Evidence<'_>), limit: impl Fn(&mut Limi
     let (mut bent, shown) = (account(), account());
     let mut evidence = Evidence {
         account: &shown,
+        elsewhere: None,
         outages: &[],
         fault_verified: true,
         disturbed: true,
