@@ -44,6 +44,8 @@ fn an_outage_that_reaches_the_end_of_the_load_counts() {
         (Whose::All, "2s"),
         (Whose::Producers, "4s"),
         (Whose::Consumers, "4s"),
+        // The other one is served all the while.
+        (Whose::OneConsumer, "2s"),
     ] {
         let relay = Relay::start(broker(&lab), Lie::None);
         let url = relay.url();

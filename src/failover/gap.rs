@@ -51,6 +51,9 @@ pub struct Outage {
     pub gaps: u32,
     /// Gaps up to here are not told from the usual ones.
     pub threshold_ns: u64,
+    /// Length of the longest gap of all, be it one that is not told from the usual ones; absent in reports of earlier versions.
+    #[serde(default)]
+    pub longest_ns: u64,
     /// Whether the worker was without success when the observation ended, be it once more.
     pub down_at_end: bool,
 }
@@ -106,7 +109,7 @@ pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, en
     };
     let start = before.checked_sub(1).map_or(fault_ns, |last| successes[last]);
     let mut longest = (start, None, 0, unexplained_ns);
-    let (mut total_ns, mut gaps, mut down_at_end) = (0, 0, false);
+    let (mut total_ns, mut gaps, mut down_at_end, mut longest_ns) = (0, 0, false, 0);
     let mut last = start;
     let after = successes[before..].partition_point(|&at| at <= end_ns);
     let after = &successes[before..before + after];
@@ -120,6 +123,9 @@ pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, en
     {
         let gap = to.unwrap_or(end_ns).saturating_sub(from);
         let threshold_ns = limit(from, to.unwrap_or(end_ns));
+        if to.is_some() || end.then == Then::Waiting {
+            longest_ns = longest_ns.max(gap);
+        }
         if to.is_none() && (gap <= threshold_ns || end.then == Then::Idle && longest.1.is_some()) {
             continue;
         }
@@ -143,6 +149,7 @@ pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, en
         total_ns,
         gaps,
         threshold_ns,
+        longest_ns,
         down_at_end,
     }
 }
@@ -315,6 +322,19 @@ mod tests {
         assert!(!with(&[100 * MS]).counts(), "an earlier loss is another matter");
         let cut = with(&[960 * MS]);
         assert_eq!((cut.gap_ns, cut.counts(), cut.gaps), (300 * MS, true, 1));
+    }
+
+    /// A longer pause beside it that nothing tells from the usual ones is not forgotten.
+    #[test]
+    fn the_longest_gap_is_known_whether_it_counts_or_not() {
+        let mut times = every(500 * MS, 0, 3000 * MS);
+        times.extend(every(500 * MS, 4000 * MS, 5000 * MS));
+        times.extend(every(500 * MS, 9000 * MS, 12_000 * MS));
+        let with = |end| outage(Worker::Producer(0), &times, &[3100 * MS], 3050 * MS, end);
+        let got = with(until(12_000 * MS));
+        assert_eq!((got.gap_ns / MS, got.counts(), got.longest_ns / MS), (1500, true, 4500));
+        let open = |then| with(End { ns: 8500 * MS, then }).longest_ns / MS;
+        assert_eq!((open(Then::Waiting), open(Then::Idle)), (4000, 1500));
     }
 
     /// A pause up to the end is an outage while something is due, however good the service was before.

@@ -2,6 +2,7 @@
 
 use super::gap::{End, Then, Worker};
 use super::round::Round;
+use std::collections::BTreeMap;
 
 /// The end of a round as all workers share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +24,17 @@ pub(super) struct Finish {
 impl Finish {
     /// Where the observation of each worker ends.
     pub(super) fn ends(self, round: &Round) -> impl Fn(Worker) -> End {
-        let next_receipt_ns = {
-            let ledger = round.ledger();
-            let receipts = ledger.receipts().filter(|receipt| receipt.first).map(|one| one.at_ns);
-            receipts.filter(|at| (self.hold_ns..self.emptied_ns).contains(at)).min()
-        };
+        let mut next_ns: BTreeMap<u32, u64> = BTreeMap::new();
+        for receipt in round.ledger().receipts().filter(|receipt| receipt.first) {
+            if (self.hold_ns..self.emptied_ns).contains(&receipt.at_ns) {
+                let next = next_ns.entry(receipt.consumer).or_insert(receipt.at_ns);
+                *next = receipt.at_ns.min(*next);
+            }
+        }
+        let anybodys_ns = next_ns.values().min().copied();
         move |worker| match worker {
             Worker::Producer(_) => self.producer(round.last_ok_ns(worker), round.unserved_ns(worker)),
-            Worker::Consumer(_) => self.consumer(next_receipt_ns),
+            Worker::Consumer(number) => self.consumer(next_ns.get(&number).copied().or(anybodys_ns)),
         }
     }
 
@@ -48,8 +52,8 @@ impl Finish {
         }
     }
 
-    /// Once consumers were told to take no more, the messages that wait are there for whichever consumer takes them: the next receipt of
-    /// any shows that consumers are served. The time in which they were to take nothing is none that they waited.
+    /// Once consumers were told to take no more, the next receipt of this one shows that it is served. Who got none by then had none to get:
+    /// the messages that wait are there for whichever consumer takes them, and the next receipt of any is the end. The time in which they were to take nothing is none that they waited.
     fn consumer(self, next_receipt_ns: Option<u64>) -> End {
         let waited_until = |at_ns: u64| match at_ns < self.drain_ns {
             true => at_ns,

@@ -288,9 +288,23 @@ fn rto(evidence: &Evidence<'_>, limits: &Limits) -> Vec<Check> {
             format!("this process itself stood still for {stalled} ms of the outage"),
         ))
     } else {
-        None
+        limits.max_rto_ns.and_then(|limit| untold(evidence.outages, limit))
     };
     vec![check("rto.max", limit, Some(value), bad)]
+}
+
+/// A gap over the limit that is not told from the usual pauses of a worker, so that nobody can say whether it was an outage.
+fn untold(outages: &[Outage], limit_ns: u64) -> Option<(ExitKind, String)> {
+    let longest = outages.iter().max_by_key(|outage| outage.longest_ns)?;
+    (longest.longest_ns > limit_ns).then(|| {
+        let reason = format!(
+            "{} went {:.3} s without success after the fault, which cannot be told from its pauses before it: put more (--rate), or watch \
+             longer before the fault (--baseline)",
+            longest.worker,
+            longest.longest_ns as f64 / 1e9
+        );
+        (ExitKind::Inconclusive, reason)
+    })
 }
 
 fn duplicates(evidence: &Evidence<'_>, limits: &Limits) -> Check {

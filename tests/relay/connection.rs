@@ -108,7 +108,7 @@ impl Connection {
         let Some(frame) = Frame::read(&mut &self.client)? else {
             return Ok(false);
         };
-        shared.pass(self.consumer.load(Ordering::SeqCst));
+        shared.pass(self.number, self.consumer.load(Ordering::SeqCst));
         let frames = match frame.code() {
             Some(ATTACH) => {
                 let attach: Attach = serde_amqp::from_slice(frame.parts().0).unwrap();
@@ -198,7 +198,7 @@ impl Connection {
             return Ok(false);
         };
         let consumer = self.consumer.load(Ordering::SeqCst);
-        shared.pass(consumer);
+        shared.pass(self.number, consumer);
         match frame.code() {
             Some(TRANSFER) if consumer => {
                 self.carried.fetch_add(1, Ordering::SeqCst);

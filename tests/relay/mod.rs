@@ -44,6 +44,15 @@ pub enum Whose {
     All,
     Producers,
     Consumers,
+    /// One of the consumers.
+    OneConsumer,
+}
+
+/// Connections that are frozen.
+#[derive(Debug, Clone, Copy)]
+enum Frozen {
+    Those(Whose),
+    One(u64),
 }
 
 /// A message that was settled by a consumer.
@@ -56,7 +65,7 @@ struct Shared {
     broker: Mutex<SocketAddr>,
     lie: Lie,
     ended: AtomicBool,
-    frozen: Mutex<Option<(Whose, Instant)>>,
+    frozen: Mutex<Option<(Frozen, Instant)>>,
     thawed: Condvar,
     connections: Mutex<Vec<Arc<Connection>>>,
     numbers: AtomicU64,
@@ -72,13 +81,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     /// Waits as long as such a connection is frozen.
-    fn pass(&self, consumer: bool) {
+    fn pass(&self, number: u64, consumer: bool) {
         let mut frozen = locked(&self.frozen);
-        while let Some((whose, until)) = *frozen {
-            let mine = match whose {
-                Whose::All => true,
-                Whose::Producers => !consumer,
-                Whose::Consumers => consumer,
+        while let Some((which, until)) = *frozen {
+            let mine = match which {
+                Frozen::Those(Whose::Producers) => !consumer,
+                Frozen::Those(Whose::Consumers | Whose::OneConsumer) => consumer,
+                Frozen::Those(Whose::All) => true,
+                Frozen::One(one) => one == number,
             };
             let now = Instant::now();
             if !mine || now >= until || self.ended.load(Ordering::SeqCst) {
@@ -156,14 +166,26 @@ impl Relay {
 
     /// Nothing passes on these connections for this long, in either direction; none is closed.
     pub fn freeze(&self, whose: Whose, time: Duration) {
-        *locked(&self.shared.frozen) = Some((whose, Instant::now() + time));
+        let which = match whose {
+            Whose::OneConsumer => {
+                let consumers = self
+                    .shared
+                    .alive()
+                    .into_iter()
+                    .filter(|one| one.consumer.load(Ordering::SeqCst));
+                let one = consumers.map(|one| one.number).min();
+                Frozen::One(one.expect("a consumer that is connected"))
+            }
+            whose => Frozen::Those(whose),
+        };
+        *locked(&self.shared.frozen) = Some((which, Instant::now() + time));
     }
 
     /// Ends these connections at once.
     pub fn cut(&self, whose: Whose) {
         for connection in self.shared.alive() {
             let consumer = connection.consumer.load(Ordering::SeqCst);
-            if whose == Whose::All || consumer == (whose == Whose::Consumers) {
+            if whose == Whose::All || consumer != (whose == Whose::Producers) {
                 connection.end();
             }
         }

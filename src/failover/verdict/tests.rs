@@ -178,3 +178,32 @@ fn what_could_not_be_read_hides_nothing_that_was_proved() {
         assert_eq!(judged(before).with(ground(value)).exit, after, "{before:?} {value:?}");
     }
 }
+
+/// Another outage that is short enough does not hide it.
+#[test]
+fn a_pause_over_the_limit_that_nothing_tells_from_the_usual_ones_does_not_pass() {
+    let half = |from: u64, to: u64| (from..to).map(|n| n * SECOND / 2);
+    let times: Vec<u64> = half(0, 7).chain(half(8, 10)).chain(half(19, 24)).collect();
+    let end = End {
+        ns: 12 * SECOND,
+        then: Then::Idle,
+    };
+    let seen = outage(Worker::Producer(0), &times, &[3 * SECOND + 2], 3 * SECOND + 1, end);
+    assert!(
+        seen.counts() && seen.recovered() && seen.gap_ns < seen.longest_ns,
+        "{seen:?}"
+    );
+    let seen: &[Outage] = Box::leak(Box::new([seen]));
+    for (limit_ns, expected) in [
+        (None, Success),
+        (Some(SECOND / 2), RtoExceeded),
+        (Some(3 * SECOND), Inconclusive),
+        (Some(5 * SECOND), Success),
+    ] {
+        let exit = exit(
+            |_, evidence| evidence.outages = seen,
+            |limits| limits.max_rto_ns = limit_ns,
+        );
+        assert_eq!(exit, expected, "{limit_ns:?}");
+    }
+}
