@@ -22,7 +22,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let context = Context::new(cli.global);
     let exit = check(&context).and_then(|()| run(&context, cli.command));
     let exit = exit.unwrap_or_else(|failure| {
-        failure.report(context.output());
+        failure.report(context.output(), |text| context.placed(text));
         failure.exit()
     });
     // What was asked for did not arrive, on a full disk for example: that is not done.

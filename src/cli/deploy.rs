@@ -119,18 +119,31 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let on_file_system = |id: &str| interrupt.remains(format!("{stack}, and its file system {id}"));
         let deployed = carry_out(context, &clients, &made, args.until, &stop, on_file_system).await?;
         let document = Document::new(&made, &clients, &deployed, began);
+        let next = next(context, &deployed.stack.name);
         if context.output().is_json() {
             context.output().document(&document);
         }
-        context.output().data(deployed.text(&clients, began));
+        context.output().data(deployed.text(&next, began));
         if stop.requested() {
-            return Err(CliError::Interrupted {
-                left: Some(format!("stack {}, deployed", made.plan.stack)),
-            }
-            .into());
+            context
+                .output()
+                .note("interrupted when it was done already: nothing was undone");
         }
         Ok(ExitKind::Success)
     })
+}
+
+/// What to do next with a stack, in commands that lead to it and to no other.
+fn next(context: &Context, stack: &str) -> String {
+    let usual = settings::load(context, &Settings::default()).ok();
+    let usual = usual.is_some_and(|usual| usual.deployment.stack.as_ref() == stack);
+    let named = if usual {
+        String::new()
+    } else {
+        format!(" --stack {stack}")
+    };
+    let place = context.place();
+    format!("Next: mqaws status{named}{place} · mqaws failover-test{named}{place} · mqaws destroy{named}{place}")
 }
 
 /// What a deployment came to.
@@ -250,7 +263,7 @@ pub(super) async fn carry_out(
 
 impl Deployed {
     /// What now exists, what was shown of it, and the next sensible command.
-    fn text(&self, clients: &Clients, began: Instant) -> String {
+    fn text(&self, next: &str, began: Instant) -> String {
         let mut lines = vec![match &self.service {
             None => row(
                 "stack",
@@ -281,10 +294,7 @@ impl Deployed {
                     .map(|e| row("", format!("not shown: {}", e.text))),
             );
         }
-        let local = if clients.is_local() { " --local" } else { "" };
-        lines.push(format!(
-            "\nNext: mqaws status{local} · mqaws failover-test{local} · mqaws destroy{local}"
-        ));
+        lines.push(format!("\n{next}"));
         lines.join("\n")
     }
 }

@@ -162,7 +162,7 @@ fn test(context: &Context, args: Test) -> Outcome {
             ))
             .await?;
         let mut scenario = scenario(&args, &name)?;
-        scenario.heal.push_str(&context.place());
+        scenario.heal = heal_command(context, &name);
         let own_name = loaded.deployment.tls.server_name.as_ref().map(ToString::to_string);
         scenario.trust.server_name = args.tls_server_name.clone().or(own_name);
         if !clients.is_local() {
@@ -205,7 +205,14 @@ fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
         }
         // A test in a local cloud has no journal: what lies there is of another place.
         let journals = journals().filter(|_| !clients.is_local());
-        let left = failover::heal(&clients, &name, journals.as_deref(), force).await?;
+        let left = failover::heal(
+            &clients,
+            &name,
+            journals.as_deref(),
+            force,
+            &heal_command(context, &name),
+        )
+        .await?;
         let output = context.output();
         if output.is_json() {
             output.document(&json!({ "schema": "mqaws.heal/1", "stack": name, "left": left }));
@@ -217,6 +224,11 @@ fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
         output.data(row("left", left.join("; ")));
         Ok(ExitKind::Remote)
     })
+}
+
+/// The command that undoes what a test left on this stack.
+fn heal_command(context: &Context, stack: &str) -> String {
+    format!("mqaws failover-test heal --stack {stack}{}", context.place())
 }
 
 fn verify(context: &Context, file: &Path) -> Outcome {

@@ -42,7 +42,9 @@ impl Failure {
     }
 
     /// The error as text: error, place, cause, details, left, hint.
-    pub fn text(&self) -> String {
+    ///
+    /// `placed` makes the hint's commands lead to the same place as the one that failed.
+    pub fn text(&self, placed: impl Fn(&str) -> String) -> String {
         let error = AnsiColor::Red.on_default().bold();
         let hint = AnsiColor::Cyan.on_default();
         let mut text = labelled("error", error, &self.0.to_string());
@@ -61,7 +63,7 @@ impl Failure {
             text += &labelled("left", Style::new(), &left);
         }
         if let Some(remedy) = self.0.hint() {
-            text += &labelled("hint", hint, &remedy);
+            text += &labelled("hint", hint, &placed(&remedy));
         }
         if nothing {
             let _ = writeln!(text, "{NOTHING}");
@@ -70,7 +72,7 @@ impl Failure {
     }
 
     /// The error as a JSON document, schema `mqaws.error/1`.
-    pub fn json(&self) -> Value {
+    pub fn json(&self, placed: impl Fn(&str) -> String) -> Value {
         let details: Map<String, Value> = self.0.details().into_iter().map(|(k, v)| (k, v.into())).collect();
         json!({
             "schema": "mqaws.error/1",
@@ -79,17 +81,17 @@ impl Failure {
             "details": details,
             "place": self.0.place(),
             "left": self.0.left(),
-            "hint": self.0.hint(),
+            "hint": self.0.hint().map(|hint| placed(&hint)),
             "exit": { "code": self.exit() as u8, "name": name(self.exit()) },
         })
     }
 
     /// Prints the error: text to standard error, or JSON to standard output.
-    pub fn report(&self, output: &Output) {
+    pub fn report(&self, output: &Output, placed: impl Fn(&str) -> String) {
         if output.is_json() {
-            output.document(&self.json());
+            output.document(&self.json(placed));
         } else {
-            output.note(self.text().trim_end());
+            output.note(self.text(placed).trim_end());
         }
     }
 }
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn text_has_every_part_in_order() {
         let failure = Failure::from(RolledBack(std::io::Error::other("no signal")));
-        let text = anstream::adapter::strip_str(&failure.text()).to_string();
+        let text = anstream::adapter::strip_str(&failure.text(str::to_owned)).to_string();
         assert_eq!(
             text,
             "error: stack `s` was rolled back\ncause: no signal\nagent: strmqm exit 71\n\
@@ -258,13 +260,13 @@ mod tests {
             message: "m".into(),
             hint: Some("h".into()),
         });
-        let text = anstream::adapter::strip_str(&failure.text()).to_string();
+        let text = anstream::adapter::strip_str(&failure.text(str::to_owned)).to_string();
         assert_eq!(text, "error: m\nhint:  h\nnothing was changed\n");
     }
 
     #[test]
     fn json_has_the_same_facts() {
-        let json = Failure::from(RolledBack(std::io::Error::other("no signal"))).json();
+        let json = Failure::from(RolledBack(std::io::Error::other("no signal"))).json(str::to_owned);
         assert_eq!(json["schema"], "mqaws.error/1");
         assert_eq!(json["causes"][0], "no signal");
         assert_eq!(json["details"]["agent"], "strmqm exit 71");

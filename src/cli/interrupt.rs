@@ -2,7 +2,7 @@
 
 use super::failure::{CliError, Failure};
 use crate::remedy::ExitKind;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -29,12 +29,23 @@ impl std::fmt::Debug for Leaving {
     }
 }
 
+/// Whether SIGHUP is ignored, as `nohup` has it; where the system does not say, it is.
+fn outlives_its_terminal() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask & (1 << (SIGHUP - 1)) != 0)
+}
+
 impl Interrupt {
-    /// Takes over SIGINT and SIGTERM for the rest of the process.
+    /// Takes over SIGINT, SIGTERM and, unless whoever started it wants it ignored, SIGHUP for the rest of the process.
     pub(super) fn install() -> std::io::Result<Self> {
         let (send, requested) = watch::channel(false);
         let remains = Arc::new(Mutex::new(None::<String>));
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        if !outlives_its_terminal() {
+            signals.add_signal(SIGHUP)?;
+        }
         let shared = remains.clone();
         let leaving = Arc::new(Leaving::default());
         let last = leaving.clone();

@@ -264,7 +264,7 @@ mod tests {
             },
         ));
         assert_eq!(
-            anstream::adapter::strip_str(&failure.text()).to_string(),
+            anstream::adapter::strip_str(&failure.text(str::to_owned)).to_string(),
             "error: both subnets are in one availability zone, eu-west-1a
    ╭─ mqaws.yaml:3:12
  3 │   subnets: [subnet-0000aaaa, subnet-0000bbbb]

@@ -2,7 +2,7 @@
 
 use super::account::Counts;
 use super::archive;
-use super::report::{FIRST, Report, RtoSummary, Run, Summary, Unwritten};
+use super::report::{Broken, FIRST, Report, RtoSummary, Run, Summary, Unwritten};
 use super::verdict::{Verdict, verdict_of, worse};
 use crate::remedy::ExitKind;
 use std::io::Write as _;
@@ -24,6 +24,16 @@ impl Report {
         };
         self.verdict = verdict_of(exit);
         self.exit_code = exit as u8;
+    }
+
+    /// Says in the report itself that the test ended before its end, with the exit code of that: rounds that passed prove nothing of those
+    /// that were not done. One that failed stays failed.
+    pub fn break_off(&mut self, broken: Broken, exit: ExitKind) {
+        if self.verdict == Verdict::Pass {
+            self.verdict = Verdict::Inconclusive;
+        }
+        self.exit_code = exit as u8;
+        self.broken_off = Some(broken);
     }
 
     /// Says in the report itself that it is not where it was wanted. The verdict stays what was measured, and so does the exit code of any
@@ -229,6 +239,29 @@ mod tests {
     }
 
     #[test]
+    fn a_test_that_was_broken_off_passes_in_no_word() {
+        for (before, after) in [(Verdict::Pass, Verdict::Inconclusive), (Verdict::Fail, Verdict::Fail)] {
+            let mut report = empty();
+            report.verdict = before;
+            let broken = Broken {
+                rounds: 3,
+                cause: "interrupted".into(),
+            };
+            report.break_off(broken, ExitKind::Interrupted);
+            let json = serde_json::to_value(&report).unwrap();
+            assert_eq!((report.verdict, report.exit()), (after, ExitKind::Interrupted));
+            assert_eq!(
+                (&json["exit_code"], &json["broken_off"]["rounds"]),
+                (&130.into(), &3.into())
+            );
+            assert!(
+                super::super::text::summary(&report).contains("broken off"),
+                "{report:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_test_without_rounds_is_inconclusive() {
         let mut report = empty();
         report.conclude();
@@ -295,6 +328,7 @@ mod tests {
             not_shown: Vec::new(),
             verdict: Verdict::Pass,
             exit_code: 0,
+            broken_off: None,
             unwritten: None,
             ledgers: Vec::new(),
         }

@@ -145,6 +145,8 @@ pub enum FailoverError {
         holder: String,
         /// What speaks for that.
         why: String,
+        /// The command that was refused, as a shell takes it.
+        command: String,
     },
     /// The test ended with this error after it had changed something.
     #[error("{cause}")]
@@ -219,7 +221,7 @@ impl Remedy for FailoverError {
                 "the same user was let in to the same queue just before: see `mqaws status` for what became of the queue manager, and find out whether the endpoint always leads to the same one".into()
             }
             Self::NoBacklog { cause: Some(_), .. } => {
-                "see `mqaws status`, and what lies between here and the queue manager: connections must last for the load before the fault".into()
+                "see `mqaws status`, find out whether the endpoint leads to this queue manager, and what lies between: connections must last for the load before the fault".into()
             }
             Self::NoBacklog { cause: None, .. } => "lower --backlog or --size, or look at the latency of the storage".into(),
             Self::Elsewhere { endpoint, .. } => {
@@ -229,10 +231,10 @@ impl Remedy for FailoverError {
                 format!("nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep, or {endpoint} leads to another queue manager at times")
             }
             Self::Lost { .. } => "nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep".into(),
-            Self::TurnLost { .. } => "let one test at a time run, and heal only what is over; then test again".into(),
-            Self::StillRuns { .. } => {
-                "wait for it, or end it where it runs; `mqaws failover-test heal --force` takes its mark and its queues away all the same, which ruins it".into()
-            }
+            Self::TurnLost { .. } => "somebody healed it, began another test, or changed or removed the stack: see `mqaws status`, let one at a time work on it, then test again".into(),
+            Self::StillRuns { command, .. } => format!(
+                "wait for it, or end it where it runs; `{command} --force` takes its mark and its queues away all the same, which ruins it"
+            ),
             Self::Journal { .. } => "give a folder that can be written".into(),
             Self::Interrupted { .. } => return None,
         })

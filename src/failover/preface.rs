@@ -1,11 +1,13 @@
 //! What a report says before the first round: where, what, with which load, resting on what, not showing what.
 
 use super::assemble::rfc3339;
-use super::report::{DriverInfo, Engine, Place, Report, SCHEMA, Summary};
+use super::error::FailoverError;
+use super::report::{Broken, DriverInfo, Engine, Place, Report, SCHEMA, Summary};
 use super::run::unix_ns;
 use super::session::Session;
 use super::verdict::Verdict;
 use crate::model::agent::AgentStatus;
+use crate::remedy::chain;
 use std::time::SystemTime;
 
 impl Session<'_> {
@@ -43,8 +45,18 @@ impl Session<'_> {
             not_shown: self.not_shown(status),
             verdict: Verdict::Inconclusive,
             exit_code: 20,
+            broken_off: None,
             unwritten: None,
             ledgers: Vec::new(),
+        }
+    }
+
+    /// This test as one that ended before its end.
+    pub(super) fn broken(&self, error: &FailoverError) -> Broken {
+        let faults = u32::try_from(self.scenario.faults.len()).unwrap_or(u32::MAX);
+        Broken {
+            rounds: faults.saturating_mul(self.scenario.rounds.max(1)),
+            cause: chain(error),
         }
     }
 

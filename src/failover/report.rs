@@ -45,12 +45,24 @@ pub struct Report {
     pub verdict: Verdict,
     /// The worst exit code of all rounds; 3 when they passed and the report could not be written where it was wanted.
     pub exit_code: u8,
+    /// Why not every round that was asked for was done; absent when the test ran to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_off: Option<Broken>,
     /// Where the report is instead of the folder that was asked for; absent when it could be written there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwritten: Option<Unwritten>,
     /// The rounds' ledgers, for the file beside the report.
     #[serde(skip)]
     pub ledgers: Vec<Vec<u8>>,
+}
+
+/// A test that ended before its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Broken {
+    /// Rounds that were asked for.
+    pub rounds: u32,
+    /// Why it ended.
+    pub cause: String,
 }
 
 /// A report that could not be written into the folder that was asked for.

@@ -13,6 +13,7 @@ use super::report::{Report, Run};
 use super::scenario::{Pace, Scenario};
 use super::session::Session;
 use super::turn::Cleaned;
+use crate::remedy::Remedy;
 use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
@@ -146,7 +147,10 @@ pub(super) async fn run_with(
         Ok(_) = stopped.wait_for(|stop| *stop) => Err(FailoverError::Interrupted { left: None }),
     };
     report.conclude();
-    if result.is_err() && !report.runs.is_empty() {
+    if let Err(error) = &result
+        && !report.runs.is_empty()
+    {
+        report.break_off(session.broken(error), error.exit());
         watch.broken_off(&report);
     }
     watch.doing("cleaning up");
@@ -159,6 +163,8 @@ pub(super) async fn run_with(
             })
         }
         Ok(()) if interfered => {
+            let lost = session.turn_lost();
+            report.break_off(session.broken(&lost), lost.exit());
             watch.broken_off(&report);
             Err(session.turn_lost().after(&journal.faults, &left))
         }
@@ -176,7 +182,7 @@ pub(super) async fn run_with(
 
 /// Undoes what a broken-off test left on a stack: its queues, its mark, its journal. Returns what could not be undone.
 ///
-/// Works without the journal too; it is looked for in the folder `journals`. A test that goes on, or may, is left alone unless `force`
+/// Works without the journal too; it is looked for in the folder `journals`. `command` is the one that does this, as a shell takes it. A test that goes on, or may, is left alone unless `force`
 /// says otherwise: without its queues it would measure a loss that is none.
 ///
 /// # Errors
@@ -187,6 +193,7 @@ pub async fn heal(
     stack: &str,
     journals: Option<&Path>,
     force: bool,
+    command: &str,
 ) -> Result<Vec<String>, FailoverError> {
     let target = cloud.target(stack).await?;
     let turn = cloud.turn(&target).await?;
@@ -194,6 +201,7 @@ pub async fn heal(
         stack: stack.to_owned(),
         holder: holder::named(&turn.holder),
         why,
+        command: command.to_owned(),
     };
     if let Some(turn) = turn.as_ref().filter(|_| !force)
         && let Life::GoesOn(why) = holder::life(turn, Timestamp::now())

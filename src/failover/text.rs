@@ -110,6 +110,15 @@ pub fn summary(report: &Report) -> String {
     }
     line_at(&mut text, "  where    ", &place(report), INDENT);
     let _ = writeln!(text, "  verdict  {} (exit {})", word(report.verdict), report.exit_code);
+    if let Some(broken) = &report.broken_off {
+        let why = format!(
+            "broken off after {} of {} rounds: {}",
+            report.runs.len(),
+            broken.rounds,
+            broken.cause
+        );
+        line_at(&mut text, INDENT, &why, INDENT);
+    }
     if let Some(unwritten) = &report.unwritten {
         let why = format!(
             "the report was not written into {}: {}",

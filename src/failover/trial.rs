@@ -74,7 +74,7 @@ async fn a_good_service_passes_every_fault() {
     let journal = tempfile::tempdir().unwrap();
     let mut scenario = scenario(&[Fault::KillQueueManager, Fault::TerminateInstance, Fault::MarkUnhealthy]);
     scenario.journals = Some(journal.path().to_owned());
-    let report = test(&sky, &scenario).await.unwrap();
+    let report = broker::measured(async || test(&sky, &scenario).await.unwrap()).await;
     assert_eq!(
         (report.verdict, report.exit()),
         (Verdict::Pass, ExitKind::Success),

@@ -150,7 +150,7 @@ async fn healing_one_stack_leaves_the_journal_of_its_namesake() {
     }
     let sky = sky();
     *sky.turn.lock().unwrap() = Some("ann process 1".into());
-    let left = heal(sky.as_ref(), "mqaws-qm1", Some(folder.path()), true)
+    let left = heal(sky.as_ref(), "mqaws-qm1", Some(folder.path()), true, "heal")
         .await
         .unwrap();
     assert_eq!(left, Vec::<String>::new());
@@ -168,7 +168,7 @@ async fn journal_of_the_version_before_is_healed_by_its_mark() {
         let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
         *sky.turn.lock().unwrap() = marked.map(str::to_owned);
         let path = left_behind(folder.path(), "failover-mqaws-qm1.json", "ann process 1");
-        let left = heal(sky.as_ref(), "mqaws-qm1", Some(folder.path()), true)
+        let left = heal(sky.as_ref(), "mqaws-qm1", Some(folder.path()), true, "heal")
             .await
             .unwrap();
         assert_eq!(left, Vec::<String>::new());

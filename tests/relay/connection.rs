@@ -150,8 +150,10 @@ impl Connection {
             .is_some_and(|one| one.since.elapsed() > PATIENCE)
             && let Some(one) = downward.overtaken.take()
         {
+            // Some may have gone past it by now.
+            let payload = shared.flagged().then(|| delivered_before(one.frame.parts().1, 1));
             // A connection that is gone shows where it is read.
-            let _ = downward.deliver(one.frame, None, shared);
+            let _ = downward.deliver(one.frame, payload, shared);
         }
     }
 

@@ -98,6 +98,14 @@ impl Shared {
         }
     }
 
+    /// Whether what is told wrongly is flagged as redelivered.
+    fn flagged(&self) -> bool {
+        matches!(
+            self.lie,
+            Lie::Repeat { flagged: true, .. } | Lie::Overtake { flagged: true, .. }
+        )
+    }
+
     fn alive(&self) -> Vec<Arc<Connection>> {
         let mut connections = locked(&self.connections);
         connections.retain(|connection| connection.alive.load(Ordering::SeqCst));

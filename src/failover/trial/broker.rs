@@ -250,7 +250,7 @@ async fn a_living_test_is_not_healed() {
         fn doing(&self, what: &str) {
             if what.contains("load before") {
                 let healed = tokio::task::block_in_place(|| {
-                    tokio::runtime::Handle::current().block_on(heal(self.0.as_ref(), "mqaws-qm1", None, false))
+                    tokio::runtime::Handle::current().block_on(heal(self.0.as_ref(), "mqaws-qm1", None, false, "heal"))
                 });
                 self.1.lock().unwrap().push(healed);
             }
@@ -305,7 +305,7 @@ async fn a_test_that_is_healed_by_force_ends_while_it_works() {
     let stack = sky.clone();
     let watch = When("load before", move || {
         let healed = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(heal(stack.as_ref(), "mqaws-qm1", None, true))
+            tokio::runtime::Handle::current().block_on(heal(stack.as_ref(), "mqaws-qm1", None, true, "heal"))
         });
         assert_eq!(healed.unwrap(), Vec::<String>::new());
     });
