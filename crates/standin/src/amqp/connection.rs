@@ -31,8 +31,8 @@ use crate::standin::{
 
 /// A client that neither authenticates nor opens within this time is dropped.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// A silent client is dropped after this time; it is told, so that it sends heartbeats.
-const IDLE_MILLIS: u32 = 15_000;
+/// A silent client is dropped after this time; it is told the [half](super::opening), so that it sends heartbeats.
+pub(super) const IDLE_MILLIS: u32 = 15_000;
 /// How long deliveries under way may take when the queue manager quiesces, and puts when it ends at once.
 const QUIESCE: Duration = Duration::from_secs(1);
 const IMMEDIATE: Duration = Duration::from_millis(300);
