@@ -19,7 +19,7 @@ use fe2o3_amqp_types::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
@@ -110,12 +110,14 @@ where
         gone: watch::Sender::new(false),
     });
     let mut phase = broker.phase.subscribe();
+    // Without a bound, since what a link offers must not wait for room; the credit that the client gives is the bound.
+    let session_acceptor = SessionAcceptor::builder().buffer_size(Semaphore::MAX_PERMITS).build();
     let mut session_task = None;
     let farewell = loop {
         tokio::select! {
             session = connection.next_incoming_session() => {
                 let Some(incoming) = session else { break None };
-                let Ok(mut session) = SessionAcceptor::new().accept_incoming_session(incoming, &mut connection).await else {
+                let Ok(mut session) = session_acceptor.accept_incoming_session(incoming, &mut connection).await else {
                     break None;
                 };
                 if session_task.is_some() {

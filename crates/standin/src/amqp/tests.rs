@@ -141,6 +141,17 @@ impl Consumer {
     }
 }
 
+/// A message of more frames than a task may send without a pause, and than wait in a channel of the usual size.
+#[tokio::test]
+async fn a_long_message_goes_out_whole() {
+    let fixture = Fixture::new();
+    let mut consumer = fixture.consumer("c", 512).await;
+    for (sequence, length) in [(1, 100_000), (2, 34_000_000), (3, 10)] {
+        fixture.put(sequence, length);
+    }
+    assert_eq!(consumer.get(3).await, [(1, 100_000), (2, 34_000_000), (3, 10)]);
+}
+
 /// Whoever has credit gets the next messages, each once, however often they were offered to others.
 #[tokio::test]
 async fn credit_alone_decides_who_gets_the_next_messages() {
