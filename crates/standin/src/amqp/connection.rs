@@ -19,7 +19,7 @@ use fe2o3_amqp_types::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
@@ -31,8 +31,8 @@ use crate::standin::{
 
 /// A client that neither authenticates nor opens within this time is dropped.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// A silent client is dropped after this time; it is told, so that it sends heartbeats.
-const IDLE_MILLIS: u32 = 15_000;
+/// A silent client is dropped after this time; it is told the [half](super::opening), so that it sends heartbeats.
+pub(super) const IDLE_MILLIS: u32 = 15_000;
 /// How long deliveries under way may take when the queue manager quiesces, and puts when it ends at once.
 const QUIESCE: Duration = Duration::from_secs(1);
 const IMMEDIATE: Duration = Duration::from_millis(300);
@@ -110,12 +110,14 @@ where
         gone: watch::Sender::new(false),
     });
     let mut phase = broker.phase.subscribe();
+    // Without a bound, since what a link offers must not wait for room; the credit that the client gives is the bound.
+    let session_acceptor = SessionAcceptor::builder().buffer_size(Semaphore::MAX_PERMITS).build();
     let mut session_task = None;
     let farewell = loop {
         tokio::select! {
             session = connection.next_incoming_session() => {
                 let Some(incoming) = session else { break None };
-                let Ok(mut session) = SessionAcceptor::new().accept_incoming_session(incoming, &mut connection).await else {
+                let Ok(mut session) = session_acceptor.accept_incoming_session(incoming, &mut connection).await else {
                     break None;
                 };
                 if session_task.is_some() {

@@ -8,8 +8,11 @@
 
 mod connection;
 mod incoming;
+mod opening;
 mod outgoing;
 mod peek;
 mod sasl;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use connection::serve;

@@ -13,6 +13,7 @@ use fe2o3_amqp_types::{
 };
 use tokio::{
     sync::{oneshot, watch},
+    task::unconstrained,
     time::{sleep, timeout},
 };
 
@@ -60,7 +61,9 @@ pub(super) async fn send(client: Arc<Client>, queue: Arc<Queue>, mut sender: Sen
             queue.give_back(message);
             break;
         };
-        let offered = timeout(OFFER, sender.send_batchable_ref(&sendable)).await;
+        // Without a budget, and into a channel without a bound, it waits for nothing but credit. Given up while it waited for
+        // anything else, it would have used up a credit, and might have left a part of the message on the link.
+        let offered = timeout(OFFER, unconstrained(sender.send_batchable_ref(&sendable))).await;
         match offered {
             Ok(Ok(settlement)) => {
                 client.gets.fetch_add(1, Ordering::SeqCst);

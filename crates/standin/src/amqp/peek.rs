@@ -1,13 +1,13 @@
 //! A stream that reads along: what the acceptor does not tell is seen in the client's own frames.
 //!
 //! The acceptor hides the client's container id, which decides a takeover, and when a link gets credit, which decides whether
-//! a message may be offered to it.
+//! a message may be offered to it. The other way, the open frame is [changed](super::opening).
 
 use std::{
     io,
     pin::Pin,
     sync::{Arc, OnceLock},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use fe2o3_amqp_types::performatives::Open;
@@ -15,6 +15,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
 };
+
+use super::opening::Opening;
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -30,6 +32,7 @@ pub(super) struct Seen {
 pub(super) struct Peek<S> {
     stream: S,
     frames: Frames,
+    opening: Opening,
 }
 
 impl<S> Peek<S> {
@@ -42,6 +45,7 @@ impl<S> Peek<S> {
                     seen: seen.clone(),
                     ..Frames::default()
                 },
+                opening: Opening::default(),
             },
             seen,
         )
@@ -138,19 +142,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Peek<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Peek<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        let this = self.get_mut();
+        let bytes = this.opening.instead_of(buf);
+        let count = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
+        this.opening.wrote(count);
+        Poll::Ready(Ok(count))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
