@@ -17,7 +17,8 @@ use mqaws_agent::processes::Processes;
 use mqaws_agent::run;
 use mqaws_agent::signed::{HttpTransport, Imds, Transport};
 use mqaws_agent::wiring::{Wiring, executable, imds, run_command, run_keeper};
-use mqaws_contract::agent::{AgentConfig, StorageConfig};
+use mqaws_contract::UnknownWord;
+use mqaws_contract::agent::{AgentConfig, MountMethod, StorageConfig};
 use mqaws_engine::runner;
 use mqaws_standin::lab_accounts;
 use secrecy::{ExposeSecret, SecretString};
@@ -93,7 +94,7 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
     let mounter = LabMount {
         endpoint: std::env::var("AWS_ENDPOINT_URL").map_err(|_| "AWS_ENDPOINT_URL is not set".to_owned())?,
         file_system: config.storage.file_system.clone(),
-        options: mount_options(&config.storage),
+        options: mount_options(&config.storage).map_err(|e| format!("storage.mount_with: {e}"))?,
         point: wiring.layout.mount(&config),
         imds: imds(),
     };
@@ -123,10 +124,14 @@ impl HostReset for KillEngine {
 }
 
 /// Options of a mount that a file system policy sees, as a real host mounts.
-pub fn mount_options(storage: &StorageConfig) -> Vec<&'static str> {
-    match storage.mount_with.as_str() {
-        "nfs" => Vec::new(),
-        _ => vec!["tls", "iam"],
+///
+/// # Errors
+/// [`UnknownWord`], for a way to mount that a real host would refuse as well.
+pub fn mount_options(storage: &StorageConfig) -> Result<Vec<&'static str>, UnknownWord> {
+    match &storage.mount_with {
+        MountMethod::EfsUtils => Ok(vec!["tls", "iam"]),
+        MountMethod::Nfs => Ok(Vec::new()),
+        MountMethod::Other(word) => Err(MountMethod::unknown(word)),
     }
 }
 
@@ -237,4 +242,26 @@ fn spawn_keeper(config: &str) -> io::Result<()> {
     mqaws_agent::work::spawn("keeper-end", move || {
         let _ = child.wait();
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_way_to_mount_is_refused_as_on_a_real_host() {
+        let options = |word: &str| {
+            let storage = json!({"file_system": "fs-1", "mount": "/mnt/mqaws", "mount_with": word});
+            mount_options(&serde_json::from_value(storage).expect("a storage"))
+        };
+        assert_eq!(options("efs-utils"), Ok(vec!["tls", "iam"]));
+        assert_eq!(options("nfs"), Ok(Vec::new()));
+        for word in ["smb", "", "NFS", "efs"] {
+            let why = options(word).expect_err(word).to_string();
+            assert!(
+                why.contains(&format!("`{word}`")) && why.contains("`efs-utils`, `nfs`"),
+                "{why}"
+            );
+        }
+    }
 }

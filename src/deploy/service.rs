@@ -5,6 +5,7 @@ use super::execute::Settled;
 use super::ports::Stacks;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::cloud::AwsError;
+use crate::model::Engine;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
 use serde::Serialize;
@@ -179,7 +180,10 @@ impl Look {
         let stack = &settled.stack;
         let output = |name: &str| stack.outputs.get(name).map(String::as_str);
         let port = |name: &str| output(name).and_then(endpoint_port);
-        let (mq_port, amqp_port) = (port("MqEndpoint").unwrap_or(1414), port("AmqpEndpoint"));
+        let (mq_port, amqp_port) = (
+            port("MqEndpoint").unwrap_or(Engine::default().facts().port),
+            port("AmqpEndpoint"),
+        );
         let endpoint = output("Endpoint").unwrap_or_default().to_owned();
         let mut evidence = vec![match &settled.signal {
             Some(words) => Evidence {

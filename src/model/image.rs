@@ -5,6 +5,7 @@
 mod names;
 mod source;
 
+use mqaws_contract::engine::{self, EngineFacts, EngineKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -177,9 +178,22 @@ impl Engine {
 
     /// The word that the file, the tags and the scripts use.
     pub const fn as_str(self) -> &'static str {
+        self.facts().word
+    }
+
+    /// It, as the agent's configuration names it.
+    pub const fn kind(self) -> EngineKind {
         match self {
-            Self::IbmMq => "ibm-mq",
-            Self::RabbitMq => "rabbitmq",
+            Self::IbmMq => EngineKind::IbmMq,
+            Self::RabbitMq => EngineKind::RabbitMq,
+        }
+    }
+
+    /// What both sides of a deployment know of it.
+    pub const fn facts(self) -> &'static EngineFacts {
+        match self {
+            Self::IbmMq => &engine::IBM_MQ,
+            Self::RabbitMq => &engine::RABBITMQ,
         }
     }
 

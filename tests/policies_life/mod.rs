@@ -171,7 +171,7 @@ impl Stack {
         let (first, me) = (&self.first, self.first.id.as_str());
         let cloud = first.cloud(&self.record);
         match step {
-            Step::Mount => self.mount(mount_options(&first.config.storage)),
+            Step::Mount => self.mount(mount_options(&first.config.storage).map_err(|e| e.to_string())?),
             Step::FindMountTargets => {
                 let found = first
                     .client(&self.record)

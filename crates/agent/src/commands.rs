@@ -15,8 +15,8 @@ use super::processes::{self, Processes};
 use super::status::{self, StatusFile};
 use super::tuning;
 use crate::fence::Word;
-use crate::model::QueueManagerName;
-use crate::model::agent::{AgentConfig, AgentStatus};
+use crate::model::agent::{AgentConfig, AgentStatus, Topology};
+use crate::model::{EngineKind, QueueManagerName};
 use crate::signed::{Client, Imds, Object};
 use serde::Serialize;
 use std::fs;
@@ -92,8 +92,11 @@ pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
         ));
     }
     QueueManagerName::new(config.queue_manager.as_str()).map_err(|e| format!("{}: {e}", path.display()))?;
-    match config.engine.kind.as_str() {
-        "ibm-mq" => Ok(config),
+    if let Topology::Other(word) = &config.topology {
+        return Err(format!("{}: topology: {}", path.display(), Topology::unknown(word)));
+    }
+    match &config.engine.kind {
+        EngineKind::IbmMq => Ok(config),
         kind => Err(format!(
             "{}: this version has no driver for the engine `{kind}`",
             path.display()

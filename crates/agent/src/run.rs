@@ -70,7 +70,7 @@ fn run_with(
     out: Sender<Message>,
     inbox: &Receiver<Message>,
 ) -> std::io::Result<()> {
-    policy.inquiry.lease = LeaseRule::new(&config.engine.kind, config.fence.lease.as_ref());
+    policy.inquiry.lease = LeaseRule::new(config.engine.kind.as_str(), config.fence.lease.as_ref());
     policy.file_system.clone_from(&config.storage.file_system);
     let snapshot = Arc::default();
     let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;

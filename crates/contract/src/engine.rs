@@ -1,0 +1,78 @@
+//! The engines by one list, and what both sides of a deployment must know of each alike.
+
+use crate::words::words;
+
+words! {
+    /// An engine: what a queue manager is made of.
+    pub enum EngineKind {
+        /// IBM MQ.
+        IbmMq = "ibm-mq",
+        /// RabbitMQ.
+        RabbitMq = "rabbitmq",
+    }
+}
+
+impl EngineKind {
+    /// Ports and directories of an engine that this version knows.
+    pub const fn facts(&self) -> Option<&'static EngineFacts> {
+        match self {
+            Self::IbmMq => Some(&IBM_MQ),
+            Self::RabbitMq => Some(&RABBITMQ),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+/// What both sides of a deployment must know of an engine alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Its word in configurations, tags and records.
+    pub word: &'static str,
+    /// What people call it.
+    pub name: &'static str,
+    /// TCP port of the queue manager in its own protocol.
+    pub port: u16,
+    /// TCP port of AMQP; that of the queue manager where its own protocol is AMQP.
+    pub amqp_port: u16,
+    /// Directory of its commands.
+    pub bin_dir: &'static str,
+    /// Where the user's own definitions are on an instance.
+    pub definitions: &'static str,
+}
+
+/// IBM MQ; the AMQP service is one of its own.
+pub const IBM_MQ: EngineFacts = EngineFacts {
+    word: "ibm-mq",
+    name: "IBM MQ",
+    port: 1414,
+    amqp_port: 5672,
+    bin_dir: "/opt/mqm/bin",
+    definitions: "/etc/mqaws/definitions.mqsc",
+};
+
+/// RabbitMQ, of which there are images and no driver yet.
+pub const RABBITMQ: EngineFacts = EngineFacts {
+    word: "rabbitmq",
+    name: "RabbitMQ",
+    port: 5672,
+    amqp_port: 5672,
+    bin_dir: "/usr/lib/rabbitmq/bin",
+    definitions: "/etc/rabbitmq/definitions.json",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_engine_is_read_from_its_word_and_has_facts_and_no_other_word_is_one() {
+        for kind in EngineKind::ALL {
+            assert_eq!(&EngineKind::from(kind.as_str()), kind);
+            assert_eq!(kind.facts().map(|facts| facts.word), Some(kind.as_str()));
+        }
+        for word in ["", "ibm", "IBM-MQ", "activemq"] {
+            let kind = EngineKind::from(word);
+            assert_eq!((kind.as_str(), kind.facts()), (word, None));
+        }
+    }
+}
