@@ -7,19 +7,18 @@ mod lease;
 pub use lease::LeaseLock;
 
 use mqaws_agent::commands::Guard;
-use mqaws_agent::engine::chain;
 use mqaws_agent::fence::{Folder, Lock};
 use mqaws_agent::keeper::protocol::KeeperConfig;
 use mqaws_agent::layout::Layout;
 use mqaws_agent::machine::Policy;
 use mqaws_agent::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
-use mqaws_agent::processes::Processes;
 use mqaws_agent::run;
 use mqaws_agent::signed::{HttpTransport, Imds, Transport};
 use mqaws_agent::wiring::{Wiring, executable, imds, run_command, run_keeper};
 use mqaws_contract::UnknownWord;
 use mqaws_contract::agent::{AgentConfig, MountMethod, StorageConfig};
-use mqaws_engine::runner;
+use mqaws_engine::processes::Processes;
+use mqaws_engine::{PRODUCTS, Product, Products, chain, runner};
 use mqaws_standin::lab_accounts;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -38,27 +37,38 @@ use std::time::Duration;
 /// Variable that holds an instance's root, and the mark of its processes.
 const ROOT: &str = "MQAWS_LAB_ROOT";
 
-/// The agent of a lab instance; refuses to run without `MQAWS_LAB_ROOT`.
+/// The agent of a lab instance, with the engines that the shipped one has; refuses to run without `MQAWS_LAB_ROOT`.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    let Some(wiring) = wiring() else { return refuse() };
-    run_command(&wiring, &args, |config| agent(&wiring, config))
+    main_with(PRODUCTS, args)
+}
+
+/// [`main`] with these engines.
+pub fn main_with(engines: Products, args: Vec<OsString>) -> ExitCode {
+    let Some(wiring) = wiring(engines) else { return refuse() };
+    run_command(&wiring, &args, |config, product| agent(&wiring, config, product))
 }
 
 /// The keeper of a lab instance.
-pub fn keeper_main(_args: Vec<OsString>) -> ExitCode {
-    let Some(wiring) = wiring() else { return refuse() };
+pub fn keeper_main(args: Vec<OsString>) -> ExitCode {
+    keeper_main_with(PRODUCTS, args)
+}
+
+/// [`keeper_main`] with these engines.
+pub fn keeper_main_with(engines: Products, _args: Vec<OsString>) -> ExitCode {
+    let Some(wiring) = wiring(engines) else { return refuse() };
     run_keeper(&wiring, Arc::new(NoInit), |engine| Arc::new(KillEngine(engine)))
 }
 
-fn wiring() -> Option<Wiring> {
+fn wiring(engines: Products) -> Option<Wiring> {
     let root = std::env::var(ROOT).ok().filter(|r| r.starts_with('/') && r.len() > 1)?;
     Some(Wiring {
         layout: Layout::new(&root),
         mark: Some((ROOT.to_owned(), root)),
         guard: Guard::Lab,
-        runner: Arc::new(runner::Processes),
+        engines,
+        runner: |_, _| Arc::new(runner::Processes),
         own: executable().into_iter().chain(["__agent".into()]).collect(),
-        run_as: Err("a lab instance has no users".to_owned()),
+        run_as: |_| Err("a lab instance has no users".to_owned()),
         lock,
     })
 }
@@ -90,7 +100,7 @@ fn refuse() -> ExitCode {
     ExitCode::from(3)
 }
 
-fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
+fn agent(wiring: &Wiring, config: AgentConfig, product: &'static dyn Product) -> Result<(), String> {
     let mounter = LabMount {
         endpoint: std::env::var("AWS_ENDPOINT_URL").map_err(|_| "AWS_ENDPOINT_URL is not set".to_owned())?,
         file_system: config.storage.file_system.clone(),
@@ -98,8 +108,9 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
         point: wiring.layout.mount(&config),
         imds: imds(),
     };
-    let accounts = LabAccounts(wiring.layout.root().to_owned());
+    let accounts = LabAccounts(wiring.layout.root().as_path().to_owned());
     let ports = wiring.ports(
+        product,
         &config,
         Arc::new(mounter),
         Arc::new(accounts),

@@ -12,6 +12,13 @@ words! {
     }
 }
 
+impl Default for EngineKind {
+    /// The one that there was before there were several.
+    fn default() -> Self {
+        Self::IbmMq
+    }
+}
+
 impl EngineKind {
     /// Ports and directories of an engine that this version knows.
     pub const fn facts(&self) -> Option<&'static EngineFacts> {
@@ -57,7 +64,7 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
     port: 5672,
     amqp_port: 5672,
     bin_dir: "/usr/lib/rabbitmq/bin",
-    definitions: "/etc/rabbitmq/definitions.json",
+    definitions: "/etc/mqaws/definitions.json",
 };
 
 #[cfg(test)]
