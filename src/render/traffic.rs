@@ -80,14 +80,14 @@ fn outputs(template: &mut Template, engine: &EngineFacts) {
             "MqEndpoint",
             Output::new(
                 "CONNAME of MQ clients",
-                sub(&format!("${{LoadBalancer.DNSName}}({port})")),
+                sub(format!("${{LoadBalancer.DNSName}}({port})")),
             ),
         ),
         (
             "AmqpEndpoint",
             Output::new(
                 "Address of AMQP clients",
-                sub(&format!("${{LoadBalancer.DNSName}}:{amqp_port}")),
+                sub(format!("${{LoadBalancer.DNSName}}:{amqp_port}")),
             )
             .when("HasAmqp"),
         ),

@@ -82,8 +82,10 @@ words! {
 
 words! {
     /// How a real host mounts the shared file system.
+    #[derive(Default)]
     pub enum MountMethod {
         /// By efs-utils, with TLS and the instance's role.
+        #[default]
         EfsUtils = "efs-utils",
         /// By the kernel's NFS alone, with neither.
         Nfs = "nfs",
@@ -93,12 +95,6 @@ words! {
 impl MountMethod {
     fn is_default(&self) -> bool {
         *self == Self::default()
-    }
-}
-
-impl Default for MountMethod {
-    fn default() -> Self {
-        Self::EfsUtils
     }
 }
 

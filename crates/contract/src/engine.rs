@@ -3,19 +3,14 @@
 use crate::words::words;
 
 words! {
-    /// An engine: what a queue manager is made of.
+    /// An engine: what a queue manager is made of. The default is the one that there was before there were several.
+    #[derive(Default)]
     pub enum EngineKind {
         /// IBM MQ.
+        #[default]
         IbmMq = "ibm-mq",
         /// RabbitMQ.
         RabbitMq = "rabbitmq",
-    }
-}
-
-impl Default for EngineKind {
-    /// The one that there was before there were several.
-    fn default() -> Self {
-        Self::IbmMq
     }
 }
 
@@ -37,6 +32,11 @@ pub struct EngineFacts {
     pub word: &'static str,
     /// What people call it.
     pub name: &'static str,
+    /// The licence that somebody must accept, of an engine that comes as a package which the user has; absent for one that
+    /// comes from the distribution.
+    pub licence: Option<&'static str>,
+    /// Owner and name of the images that its own are built on when none is named, and their root device.
+    pub base_image: (&'static str, &'static str, &'static str),
     /// TCP port of the queue manager in its own protocol.
     pub port: u16,
     /// TCP port of AMQP; that of the queue manager where its own protocol is AMQP.
@@ -51,6 +51,8 @@ pub struct EngineFacts {
 pub const IBM_MQ: EngineFacts = EngineFacts {
     word: "ibm-mq",
     name: "IBM MQ",
+    licence: Some("IBM's licence"),
+    base_image: ("309956199498", "RHEL-9*_HVM-*-x86_64-*", "/dev/sda1"),
     port: 1414,
     amqp_port: 5672,
     bin_dir: "/opt/mqm/bin",
@@ -61,6 +63,8 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
 pub const RABBITMQ: EngineFacts = EngineFacts {
     word: "rabbitmq",
     name: "RabbitMQ",
+    licence: None,
+    base_image: ("amazon", "al2023-ami-2023.*-x86_64", "/dev/xvda"),
     port: 5672,
     amqp_port: 5672,
     bin_dir: "/usr/lib/rabbitmq/bin",
