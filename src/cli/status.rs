@@ -214,7 +214,7 @@ fn endpoint(report: &Report) -> Option<String> {
         .map(|(healthy, all)| format!(", {healthy} of {all} target{} healthy", if all == 1 { "" } else { "s" }));
     let ports = report.clients.as_ref().map(|clients| {
         let amqp = clients.amqp.as_deref().and_then(crate::deploy::endpoint_port);
-        let mq = crate::deploy::endpoint_port(&clients.conname).unwrap_or(1414);
+        let mq = crate::deploy::endpoint_port(&clients.conname).unwrap_or(crate::model::Engine::default().facts().port);
         format!(", MQ {mq}{}", amqp.map(|p| format!(", AMQP {p}")).unwrap_or_default())
     });
     let state = if balancer.state == "active" {
