@@ -90,13 +90,6 @@ fn story() {
     assert_eq!(killed["verified"], true, "{killed}");
     assert!(killed["evidence"].as_str().unwrap().contains("serve ("), "{killed}");
     serving(&record, |status| status["restarts"].as_u64() >= Some(1));
-    let marks = Command::new(root.join("opt/mqm/bin/mqaws-agent"))
-        .args(["marks"])
-        .env_clear()
-        .env("MQAWS_LAB_ROOT", &root)
-        .output()
-        .unwrap();
-    println!("{}", String::from_utf8_lossy(&marks.stdout));
     assert_eq!(until_answered(endpoint, "PUT two"), 2);
     assert_eq!(on_instance(&root, &["probe", "depth"])["queues"][0]["depth"], 2);
 

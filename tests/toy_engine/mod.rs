@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// The word of all its commands, `start QM JOURNAL ADDRESSES` and `serve …`.
 const VERB: &str = "__toy";
+/// What a server says when it runs.
+const UP: &str = "up";
 /// Longest wait for one answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -101,22 +103,28 @@ impl Product for Toy {
     }
 }
 
-/// Leaves the server behind and ends.
+/// Leaves the server behind, once it runs, and ends: before that its command line need not be there to be found by.
 fn start(rest: &[&str]) -> io::Result<()> {
-    std::process::Command::new(std::env::current_exe()?)
+    let mut server = std::process::Command::new(std::env::current_exe()?)
         .args(["__agent", VERB, "serve"])
         .args(rest)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .process_group(0)
-        .spawn()
-        .map(drop)
+        .spawn()?;
+    let said = server.stdout.take().map(BufReader::new);
+    let said = said.and_then(|said| said.lines().next()).transpose()?;
+    match said.as_deref() {
+        Some(UP) => Ok(()),
+        _ => Err(io::Error::other("the server does not run")),
+    }
 }
 
 /// Serves at the addresses that a file holds, as soon as it is there.
 fn serve(journal: &Path, addresses: &Path) -> io::Result<()> {
     let file = OpenOptions::new().append(true).open(journal)?;
+    println!("{UP}");
     let journal = Arc::new(Mutex::new((file, BufReader::new(File::open(journal)?).lines().count())));
     let listed = loop {
         match fs::read_to_string(addresses) {
