@@ -398,6 +398,6 @@ impl Host {
 
     /// The agent's port to AWS, with nothing kept from an earlier step.
     fn cloud(&self, record: &LabRecord) -> Aws {
-        Aws::new(self.client(record), self.config.clone(), String::new())
+        Aws::new(self.client(record), self.config.clone(), "any".to_owned())
     }
 }

@@ -504,3 +504,13 @@ fn what_cannot_be_let_go_stays_locked_and_guarded() {
 }
 
 mod slow;
+
+#[test]
+fn a_keeper_whose_agent_is_of_the_version_before_guards_the_engine_that_there_was() {
+    let before = config(Path::new("/run"));
+    let mut text = serde_json::to_value(&before).expect("json");
+    assert!(text.as_object_mut().expect("an object").remove("engine").is_some());
+    let read: KeeperConfig = serde_json::from_value(text).expect("a configuration");
+    assert_eq!(read, before);
+    assert!(mqaws_engine::find(mqaws_engine::PRODUCTS, &read.engine).is_ok());
+}
