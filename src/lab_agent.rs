@@ -7,18 +7,18 @@ mod lease;
 pub use lease::LeaseLock;
 
 use mqaws_agent::commands::Guard;
-use mqaws_agent::engine::chain;
 use mqaws_agent::fence::{Folder, Lock};
 use mqaws_agent::keeper::protocol::KeeperConfig;
 use mqaws_agent::layout::Layout;
 use mqaws_agent::machine::Policy;
 use mqaws_agent::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
-use mqaws_agent::processes::Processes;
 use mqaws_agent::run;
 use mqaws_agent::signed::{HttpTransport, Imds, Transport};
 use mqaws_agent::wiring::{Wiring, executable, imds, run_command, run_keeper};
-use mqaws_contract::agent::{AgentConfig, StorageConfig};
-use mqaws_engine::runner;
+use mqaws_contract::UnknownWord;
+use mqaws_contract::agent::{AgentConfig, MountMethod, StorageConfig};
+use mqaws_engine::processes::Processes;
+use mqaws_engine::{PRODUCTS, Product, Products, chain, runner};
 use mqaws_standin::lab_accounts;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -37,27 +37,38 @@ use std::time::Duration;
 /// Variable that holds an instance's root, and the mark of its processes.
 const ROOT: &str = "MQAWS_LAB_ROOT";
 
-/// The agent of a lab instance; refuses to run without `MQAWS_LAB_ROOT`.
+/// The agent of a lab instance, with the engines that the shipped one has; refuses to run without `MQAWS_LAB_ROOT`.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    let Some(wiring) = wiring() else { return refuse() };
-    run_command(&wiring, &args, |config| agent(&wiring, config))
+    main_with(PRODUCTS, args)
+}
+
+/// [`main`] with these engines.
+pub fn main_with(engines: Products, args: Vec<OsString>) -> ExitCode {
+    let Some(wiring) = wiring(engines) else { return refuse() };
+    run_command(&wiring, &args, |config, product| agent(&wiring, config, product))
 }
 
 /// The keeper of a lab instance.
-pub fn keeper_main(_args: Vec<OsString>) -> ExitCode {
-    let Some(wiring) = wiring() else { return refuse() };
+pub fn keeper_main(args: Vec<OsString>) -> ExitCode {
+    keeper_main_with(PRODUCTS, args)
+}
+
+/// [`keeper_main`] with these engines.
+pub fn keeper_main_with(engines: Products, _args: Vec<OsString>) -> ExitCode {
+    let Some(wiring) = wiring(engines) else { return refuse() };
     run_keeper(&wiring, Arc::new(NoInit), |engine| Arc::new(KillEngine(engine)))
 }
 
-fn wiring() -> Option<Wiring> {
+fn wiring(engines: Products) -> Option<Wiring> {
     let root = std::env::var(ROOT).ok().filter(|r| r.starts_with('/') && r.len() > 1)?;
     Some(Wiring {
         layout: Layout::new(&root),
         mark: Some((ROOT.to_owned(), root)),
         guard: Guard::Lab,
-        runner: Arc::new(runner::Processes),
+        engines,
+        runner: |_, _| Arc::new(runner::Processes),
         own: executable().into_iter().chain(["__agent".into()]).collect(),
-        run_as: Err("a lab instance has no users".to_owned()),
+        run_as: |_| Err("a lab instance has no users".to_owned()),
         lock,
     })
 }
@@ -89,16 +100,17 @@ fn refuse() -> ExitCode {
     ExitCode::from(3)
 }
 
-fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
+fn agent(wiring: &Wiring, config: AgentConfig, product: &'static dyn Product) -> Result<(), String> {
     let mounter = LabMount {
         endpoint: std::env::var("AWS_ENDPOINT_URL").map_err(|_| "AWS_ENDPOINT_URL is not set".to_owned())?,
         file_system: config.storage.file_system.clone(),
-        options: mount_options(&config.storage),
+        options: mount_options(&config.storage).map_err(|e| format!("storage.mount_with: {e}"))?,
         point: wiring.layout.mount(&config),
         imds: imds(),
     };
-    let accounts = LabAccounts(wiring.layout.root().to_owned());
+    let accounts = LabAccounts(wiring.layout.root().as_path().to_owned());
     let ports = wiring.ports(
+        product,
         &config,
         Arc::new(mounter),
         Arc::new(accounts),
@@ -123,10 +135,14 @@ impl HostReset for KillEngine {
 }
 
 /// Options of a mount that a file system policy sees, as a real host mounts.
-pub fn mount_options(storage: &StorageConfig) -> Vec<&'static str> {
-    match storage.mount_with.as_str() {
-        "nfs" => Vec::new(),
-        _ => vec!["tls", "iam"],
+///
+/// # Errors
+/// [`UnknownWord`], for a way to mount that a real host would refuse as well.
+pub fn mount_options(storage: &StorageConfig) -> Result<Vec<&'static str>, UnknownWord> {
+    match &storage.mount_with {
+        MountMethod::EfsUtils => Ok(vec!["tls", "iam"]),
+        MountMethod::Nfs => Ok(Vec::new()),
+        MountMethod::Other(word) => Err(MountMethod::unknown(word)),
     }
 }
 
@@ -237,4 +253,26 @@ fn spawn_keeper(config: &str) -> io::Result<()> {
     mqaws_agent::work::spawn("keeper-end", move || {
         let _ = child.wait();
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_way_to_mount_is_refused_as_on_a_real_host() {
+        let options = |word: &str| {
+            let storage = json!({"file_system": "fs-1", "mount": "/mnt/mqaws", "mount_with": word});
+            mount_options(&serde_json::from_value(storage).expect("a storage"))
+        };
+        assert_eq!(options("efs-utils"), Ok(vec!["tls", "iam"]));
+        assert_eq!(options("nfs"), Ok(Vec::new()));
+        for word in ["smb", "", "NFS", "efs"] {
+            let why = options(word).expect_err(word).to_string();
+            assert!(
+                why.contains(&format!("`{word}`")) && why.contains("`efs-utils`, `nfs`"),
+                "{why}"
+            );
+        }
+    }
 }

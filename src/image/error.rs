@@ -20,7 +20,7 @@ pub enum ImageError {
     #[error("the configuration does not say everything that a build needs")]
     Incomplete {
         /// Each key, with what to do about it.
-        missing: Vec<(&'static str, &'static str)>,
+        missing: Vec<(&'static str, String)>,
     },
     /// Nobody accepted the licence.
     #[error("IBM MQ's licence was not accepted")]

@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use mqaws_contract::QueueManagerName;
+use mqaws_contract::agent::{self, MountMethod};
 
 use super::cidr::Cidr;
 use super::definitions::Definitions;
-use super::image::Image;
+use super::image::{Engine, Image};
 use super::names::{
     AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerNameSchema, Region, RoleArn,
     SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
@@ -78,6 +79,21 @@ pub enum Topology {
     /// One instance, replaced in either zone on the same data.
     #[default]
     Single,
+}
+
+impl From<Topology> for agent::Topology {
+    fn from(topology: Topology) -> Self {
+        match topology {
+            Topology::Single => Self::Single,
+        }
+    }
+}
+
+impl Deployment {
+    /// The engine of its queue manager, for which there is no key yet: an image may hold another.
+    pub fn engine(&self) -> Engine {
+        Engine::default()
+    }
 }
 
 /// The queue manager.
@@ -248,6 +264,15 @@ pub enum Mount {
     EfsUtils,
     /// By the kernel's NFS 4.1 alone: without TLS, and open to whoever reaches a mount target.
     Nfs,
+}
+
+impl From<Mount> for MountMethod {
+    fn from(mount: Mount) -> Self {
+        match mount {
+            Mount::EfsUtils => Self::EfsUtils,
+            Mount::Nfs => Self::Nfs,
+        }
+    }
 }
 
 impl Mount {

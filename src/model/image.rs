@@ -5,6 +5,7 @@
 mod names;
 mod source;
 
+use mqaws_contract::engine::{self, EngineFacts, EngineKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -119,7 +120,7 @@ impl Image {
 
     /// Whether the source image is known to have no efs-utils in its own repositories; of most images nothing is known.
     fn lacks_efs_utils(&self) -> bool {
-        self.source() == Engine::IbmMq.source()
+        self.source() == Engine::default().source()
     }
 }
 
@@ -130,23 +131,26 @@ impl Deployment {
     }
 
     /// Keys that a build of the image needs and nobody gave, each with what to do about it.
-    pub fn image_missing(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn image_missing(&self) -> Vec<(&'static str, String)> {
         let image = &self.image;
         let mut missing = Vec::new();
-        let mut want = |given: bool, key, hint| {
+        let mut want = |given: bool, key, hint: &str| {
             if !given {
-                missing.push((key, hint));
+                missing.push((key, hint.to_owned()));
             }
         };
-        let version = match image.engine {
-            Engine::IbmMq => {
-                let package = "name IBM MQ's package, a local tarball or s3://BUCKET/KEY";
-                want(image.package.is_some(), "image.package", package);
+        let version = match image.engine.is_licensed() {
+            true => {
+                let package = format!(
+                    "name {}'s package, a local tarball or s3://BUCKET/KEY",
+                    image.engine.facts().name
+                );
+                want(image.package.is_some(), "image.package", &package);
                 let sum = "give the package's SHA-256, as `sha256sum` prints it";
                 want(image.package_sha256.is_some(), "image.package_sha256", sum);
                 "give the package's version, such as 9.4.0.0"
             }
-            Engine::RabbitMq => "give the version that the distribution has, or its beginning, such as 3.13",
+            false => "give the version that the distribution has, or its beginning, such as 3.13",
         };
         want(image.engine_version.is_some(), "image.engine_version", version);
         let lacking = self.image_mount() == Mount::EfsUtils && image.lacks_efs_utils();
@@ -177,9 +181,27 @@ impl Engine {
 
     /// The word that the file, the tags and the scripts use.
     pub const fn as_str(self) -> &'static str {
+        self.facts().word
+    }
+
+    /// Whether it comes as a package that the user has, with a licence to accept; else the distribution has it.
+    pub const fn is_licensed(self) -> bool {
+        self.facts().licence.is_some()
+    }
+
+    /// It, as the agent's configuration names it.
+    pub const fn kind(self) -> EngineKind {
         match self {
-            Self::IbmMq => "ibm-mq",
-            Self::RabbitMq => "rabbitmq",
+            Self::IbmMq => EngineKind::IbmMq,
+            Self::RabbitMq => EngineKind::RabbitMq,
+        }
+    }
+
+    /// What both sides of a deployment know of it.
+    pub const fn facts(self) -> &'static EngineFacts {
+        match self {
+            Self::IbmMq => &engine::IBM_MQ,
+            Self::RabbitMq => &engine::RABBITMQ,
         }
     }
 
@@ -188,10 +210,7 @@ impl Engine {
     /// Owner and name of Red Hat's images are from documents and were never looked up in an account; so is the form of
     /// Amazon's names, which leaves out the minimal and the container images.
     pub fn source(self) -> SourceImage {
-        let (owner, name) = match self {
-            Self::IbmMq => ("309956199498", "RHEL-9*_HVM-*-x86_64-*"),
-            Self::RabbitMq => ("amazon", "al2023-ami-2023.*-x86_64"),
-        };
+        let (owner, name, _) = self.facts().base_image;
         SourceImage::Filter {
             owner: ImageOwner::new(owner).expect("the owner obeys the rule"),
             name: ImagePattern::new(name).expect("the name obeys the rule"),
@@ -199,10 +218,7 @@ impl Engine {
     }
 
     fn root_device(self) -> DeviceName {
-        let name = match self {
-            Self::IbmMq => "/dev/sda1",
-            Self::RabbitMq => "/dev/xvda",
-        };
+        let (.., name) = self.facts().base_image;
         DeviceName::new(name).expect("the device obeys the rule")
     }
 }

@@ -20,7 +20,7 @@ pub use image::{
     Connect, DeviceName, Engine, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
     ParameterName, Sha256, SourceImage,
 };
-pub use mqaws_contract::{InstanceId, InvalidName, QueueManagerName, agent};
+pub use mqaws_contract::{EngineFacts, EngineKind, InstanceId, InvalidName, QueueManagerName, agent};
 pub use names::{
     AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, Region, RoleArn, SecretArn, ServerName,
     StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,

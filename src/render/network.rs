@@ -132,17 +132,18 @@ fn add_security_groups(template: &mut Template, deployment: &Deployment) {
         properties.insert("Tags".to_owned(), tags());
         Resource::new("AWS::EC2::SecurityGroup", Value::Map(properties))
     };
+    let engine = deployment.engine().facts();
     let mut clients = Vec::new();
     for index in 0..deployment.network.clients.len() {
         let range = || ("CidrIp", reference(&client_parameter(index)));
-        clients.push(tcp(1414, range(), "MQ clients"));
-        clients.push(only_if("HasAmqp", tcp(5672, range(), "AMQP clients")));
+        clients.push(tcp(engine.port, range(), "MQ clients"));
+        clients.push(only_if("HasAmqp", tcp(engine.amqp_port, range(), "AMQP clients")));
     }
     // By port only: naming the instances' group here and this group there would be a circle.
     let anywhere = || ("CidrIp", Value::from("0.0.0.0/0"));
     let to_targets = list![
-        tcp(1414, anywhere(), "Targets, MQ"),
-        only_if("HasAmqp", tcp(5672, anywhere(), "Targets, AMQP"))
+        tcp(engine.port, anywhere(), "Targets, MQ"),
+        only_if("HasAmqp", tcp(engine.amqp_port, anywhere(), "Targets, AMQP"))
     ];
     put(
         template,
@@ -152,8 +153,8 @@ fn add_security_groups(template: &mut Template, deployment: &Deployment) {
 
     let balancer = || ("SourceSecurityGroupId", get_att("LoadBalancerSecurityGroup", "GroupId"));
     let from_balancer = list![
-        tcp(1414, balancer(), "Load balancer, MQ"),
-        only_if("HasAmqp", tcp(5672, balancer(), "Load balancer, AMQP")),
+        tcp(engine.port, balancer(), "Load balancer, MQ"),
+        only_if("HasAmqp", tcp(engine.amqp_port, balancer(), "Load balancer, AMQP")),
     ];
     // Its way out stays open: a queue manager's sender channels go wherever its partners are.
     put(

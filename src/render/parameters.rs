@@ -176,9 +176,10 @@ fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<(String, Parameter, 
         Parameter::new("String", "Whether the load balancer is reachable from the internet").one_of(schemes),
         Some(if endpoint.internal { internal } else { facing }.to_owned()),
     );
+    let amqp_port = deployment.engine().facts().amqp_port;
     add(
         "Amqp",
-        Parameter::new("String", "Whether AMQP 1.0 is served on port 5672").one_of(&["true", "false"]),
+        Parameter::new("String", &format!("Whether AMQP 1.0 is served on port {amqp_port}")).one_of(&["true", "false"]),
         Some(switch(endpoint.amqp).to_owned()),
     );
     add(

@@ -2,7 +2,7 @@
 
 use super::entry::{names, tags};
 use super::network;
-use crate::model::Deployment;
+use crate::model::{Deployment, EngineFacts};
 use crate::stack::{Output as Name, QUEUE_MANAGER_PARAMETER};
 use crate::template::{Output, Resource, Template, Value, get_att, list, object, reference, sub};
 
@@ -30,9 +30,10 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
     }
     template.resources.insert(names::LOAD_BALANCER.to_owned(), balancer);
 
+    let engine = deployment.engine().facts();
     for (group, listener, port, condition) in [
-        (names::TARGET_GROUP, "Listener", 1414_u16, None),
-        ("AmqpTargetGroup", "AmqpListener", 5672, Some("HasAmqp")),
+        (names::TARGET_GROUP, "Listener", engine.port, None),
+        ("AmqpTargetGroup", "AmqpListener", engine.amqp_port, Some("HasAmqp")),
     ] {
         let target_group = object! {
             "Protocol" => "TCP",
@@ -68,20 +69,28 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
             template.resources.insert(name.to_owned(), resource);
         }
     }
-    outputs(template);
+    outputs(template, engine);
 }
 
-fn outputs(template: &mut Template) {
+fn outputs(template: &mut Template, engine: &EngineFacts) {
+    let (port, amqp_port) = (engine.port, engine.amqp_port);
     let dns_name = || get_att(names::LOAD_BALANCER, "DNSName");
     for (name, output) in [
         (Name::Endpoint, Output::new("DNS name of the load balancer", dns_name())),
         (
             Name::MqEndpoint,
-            Output::new("CONNAME of MQ clients", sub("${LoadBalancer.DNSName}(1414)")),
+            Output::new(
+                "CONNAME of MQ clients",
+                sub(format!("${{LoadBalancer.DNSName}}({port})")),
+            ),
         ),
         (
             Name::AmqpEndpoint,
-            Output::new("Address of AMQP clients", sub("${LoadBalancer.DNSName}:5672")).when("HasAmqp"),
+            Output::new(
+                "Address of AMQP clients",
+                sub(format!("${{LoadBalancer.DNSName}}:{amqp_port}")),
+            )
+            .when("HasAmqp"),
         ),
         (
             Name::FileSystemId,
@@ -97,11 +106,11 @@ fn outputs(template: &mut Template) {
         ),
         (
             Name::TargetGroupArn,
-            Output::new("Targets of port 1414", reference(names::TARGET_GROUP)),
+            Output::new(&format!("Targets of port {port}"), reference(names::TARGET_GROUP)),
         ),
         (
             Name::AmqpTargetGroupArn,
-            Output::new("Targets of port 5672", reference("AmqpTargetGroup")).when("HasAmqp"),
+            Output::new(&format!("Targets of port {amqp_port}"), reference("AmqpTargetGroup")).when("HasAmqp"),
         ),
         (
             Name::CredentialsSecret,

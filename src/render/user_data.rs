@@ -3,14 +3,15 @@
 use indexmap::IndexMap;
 
 use super::entry::names;
+use crate::model::Deployment;
 use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, LeaseUse, StorageConfig};
-use crate::model::{Deployment, Topology};
 use crate::template::{Function, Value, if_, sub_with};
 
 /// The agent's configuration with the template's placeholders in it; CloudFormation fills them in.
 ///
 /// `amqp_port` is left out here, because only the deployed stack knows whether AMQP is on.
 pub fn agent_config(deployment: &Deployment) -> AgentConfig {
+    let engine = deployment.engine().facts();
     AgentConfig {
         schema: "mqaws.agent/1".to_owned(),
         stack: "${AWS::StackName}".to_owned(),
@@ -18,23 +19,21 @@ pub fn agent_config(deployment: &Deployment) -> AgentConfig {
         group: names::GROUP.to_owned(),
         hook: names::TERMINATING_HOOK.to_owned(),
         queue_manager: "${QueueManagerName}".to_owned(),
-        topology: match deployment.topology {
-            Topology::Single => "single".to_owned(),
-        },
+        topology: deployment.topology.into(),
         engine: EngineConfig {
-            kind: "ibm-mq".to_owned(),
-            bin_dir: "/opt/mqm/bin".to_owned(),
+            kind: deployment.engine().kind(),
+            bin_dir: engine.bin_dir.to_owned(),
         },
         storage: StorageConfig {
             file_system: "${FileSystem}".to_owned(),
             mount: "/mnt/mqaws".to_owned(),
-            mount_with: deployment.storage.mount.as_str().to_owned(),
+            mount_with: deployment.storage.mount.into(),
             lease_seconds: deployment.storage.lease_seconds,
         },
         credentials: "${Credentials}".to_owned(),
         user: "${UserName}".to_owned(),
         certificate: "${Certificate}".to_owned(),
-        mq_port: 1414,
+        mq_port: engine.port,
         amqp_port: None,
         metrics_namespace: "mqaws".to_owned(),
         fence: FenceConfig {
@@ -70,13 +69,15 @@ pub(super) fn user_data(deployment: &Deployment) -> Value {
         let content = serde_json::Value::from(definitions.text.as_str())
             .to_string()
             .replace("${", "${!");
-        text.push_str(
-            "  - path: /etc/mqaws/definitions.mqsc\n    owner: root:root\n    permissions: \"0600\"\n    content: ",
-        );
+        let path = deployment.engine().facts().definitions;
+        text.push_str("  - path: ");
+        text.push_str(path);
+        text.push_str("\n    owner: root:root\n    permissions: \"0600\"\n    content: ");
         text.push_str(&content);
         text.push('\n');
     }
     text.push_str("runcmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n");
-    let variables = IndexMap::from([("AmqpPort".to_owned(), if_("HasAmqp", "5672", "null"))]);
+    let amqp_port = deployment.engine().facts().amqp_port.to_string();
+    let variables = IndexMap::from([("AmqpPort".to_owned(), if_("HasAmqp", amqp_port, "null"))]);
     Value::call(Function::Base64, sub_with(text, variables))
 }

@@ -171,7 +171,7 @@ impl Stack {
         let (first, me) = (&self.first, self.first.id.as_str());
         let cloud = first.cloud(&self.record);
         match step {
-            Step::Mount => self.mount(mount_options(&first.config.storage)),
+            Step::Mount => self.mount(mount_options(&first.config.storage).map_err(|e| e.to_string())?),
             Step::FindMountTargets => {
                 let found = first
                     .client(&self.record)
@@ -398,6 +398,6 @@ impl Host {
 
     /// The agent's port to AWS, with nothing kept from an earlier step.
     fn cloud(&self, record: &LabRecord) -> Aws {
-        Aws::new(self.client(record), self.config.clone())
+        Aws::new(self.client(record), self.config.clone(), "any".to_owned())
     }
 }

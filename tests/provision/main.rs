@@ -104,7 +104,7 @@ fn an_instance_of_the_image_serves() {
     );
     assert!(shell("cat /etc/mqaws/image.json").contains("\"engine_version\": \"9.4.0.0\""));
     assert_eq!(
-        shell("readlink -f /proc/$(pidof -s mqaws-agent)/exe"),
+        shell("readlink -f /proc/$(systemctl show -p MainPID --value mqaws-agent)/exe"),
         "/usr/bin/mqaws-agent"
     );
     // A machine of its own again.

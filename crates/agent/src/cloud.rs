@@ -1,7 +1,5 @@
 //! The ports [`Cloud`] and [`Metadata`] over AWS's API.
 
-use super::certificate::Certificate;
-use super::engine::chain;
 use super::machine::{Identity, SignalResult};
 use super::notices::Notices;
 use super::ports::{CertificateError, Cloud, Metadata};
@@ -9,6 +7,8 @@ use crate::fence::CloudState;
 use crate::model::agent::AgentConfig;
 use crate::remedy::Remedy;
 use crate::signed::{CallError, Client, Datum, Imds, ImdsError, RetryPolicy, Signal, SignalOutcome};
+use mqaws_engine::Certificate;
+use mqaws_engine::chain;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::sync::Mutex;
@@ -23,6 +23,8 @@ pub struct Aws {
     /// in between, so that one call must not take longer than one attempt.
     fence: Client,
     config: AgentConfig,
+    /// Name of the certificate in a secret that names none.
+    label: String,
     group: Mutex<Option<String>>,
 }
 
@@ -33,8 +35,8 @@ struct Login {
 }
 
 impl Aws {
-    /// Calls for this configuration.
-    pub fn new(client: Client, config: AgentConfig) -> Self {
+    /// Calls for this configuration; `label` is the name of the certificate in a secret that names none.
+    pub fn new(client: Client, config: AgentConfig, label: String) -> Self {
         let once = RetryPolicy {
             attempts: 1,
             ..RetryPolicy::default()
@@ -43,6 +45,7 @@ impl Aws {
             fence: client.clone().with_retry(once),
             client,
             config,
+            label,
             group: Mutex::new(None),
         }
     }
@@ -139,7 +142,7 @@ impl Cloud for Aws {
             true => CertificateError::Unanswered(of(words(error))),
             false => CertificateError::Unusable(of(words(error))),
         })?;
-        Certificate::parse(&text, &self.config.queue_manager).map_err(|why| CertificateError::Unusable(of(why)))
+        Certificate::parse(&text, &self.label).map_err(|why| CertificateError::Unusable(of(why)))
     }
 
     fn put_metrics(&self, data: &[Datum]) -> Result<(), String> {

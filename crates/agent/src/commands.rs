@@ -7,22 +7,21 @@ pub mod fetch;
 pub use decision::DecisionFile;
 
 use super::doctor;
-use super::engine::{IbmMq, chain};
 use super::faults;
 use super::layout::Layout;
 use super::marks::{Marks, unix_nanos};
-use super::processes::{self, Processes};
 use super::status::{self, StatusFile};
-use super::tuning;
 use crate::fence::Word;
 use crate::model::QueueManagerName;
-use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentStatus};
+use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentStatus, Topology};
 use crate::signed::{Client, Imds, Object};
+use mqaws_engine::{Engine, Product, Products, chain, processes};
 use serde::Serialize;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A status that was not renewed for this long comes from an agent that hangs.
@@ -89,12 +88,21 @@ pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
         ));
     }
     QueueManagerName::new(config.queue_manager.as_str()).map_err(|e| format!("{}: {e}", path.display()))?;
-    match config.engine.kind.as_str() {
-        "ibm-mq" => Ok(config),
-        kind => Err(format!(
-            "{}: this version has no driver for the engine `{kind}`",
-            path.display()
-        )),
+    if let Topology::Other(word) = &config.topology {
+        return Err(format!("{}: topology: {}", path.display(), Topology::unknown(word)));
+    }
+    Ok(config)
+}
+
+/// The agent's configuration on this host, and the engine that it names.
+///
+/// # Errors
+/// In words.
+pub fn product(layout: &Layout, engines: Products) -> Result<(AgentConfig, &'static dyn Product), String> {
+    let config = config(layout)?;
+    match mqaws_engine::find(engines, &config.engine.kind) {
+        Ok(product) => Ok((config, product)),
+        Err(error) => Err(format!("{}: {error}", layout.config().display())),
     }
 }
 
@@ -103,10 +111,11 @@ pub fn run(
     words: &[&str],
     layout: &Layout,
     guard: &Guard,
-    engine: impl FnOnce(&AgentConfig) -> IbmMq,
-    processes: impl FnOnce(&str) -> Processes,
+    engines: Products,
+    engine: impl FnOnce(&'static dyn Product, &AgentConfig) -> Arc<dyn Engine>,
     client: impl FnOnce() -> Result<Client, String>,
 ) -> ExitCode {
+    let configured = || product(layout, engines).map(|(config, product)| engine(product, &config));
     let result = match words {
         ["doctor", "--image", options @ ..] if matches!(options, [] | ["--json"]) => {
             return examine(layout, !options.is_empty());
@@ -120,9 +129,6 @@ pub fn run(
                 }
             };
         }
-        [tuning::VERB, _, path] => tuning::tune(Path::new(path)).map(|changed| {
-            println!("{}", if changed { "changed" } else { "unchanged" });
-        }),
         ["status"] | ["status", "--json"] => status_of(layout).and_then(|s| print(&s)),
         ["marks", "--since", since] => marks(layout, since),
         ["marks"] => marks(layout, "0"),
@@ -132,20 +138,16 @@ pub fn run(
         ["fence", "copy", original] => decision::decide(layout, &Word::Copy((*original).to_owned())),
         ["pause"] => pause(layout, true),
         ["resume"] => pause(layout, false),
-        ["fault", kind] => config(layout).and_then(|c| {
+        ["fault", kind] => configured().and_then(|engine| {
             guard.allows_faults()?;
             let fault = faults::Fault::parse(kind)?;
-            let (engine, processes) = (engine(&c), processes(&c.queue_manager));
-            print(&faults::inject(fault, layout, &engine, &processes)?)
+            print(&faults::inject(fault, layout, engine.as_ref())?)
         }),
-        ["probe", action] => config(layout).and_then(|c| {
-            let engine = engine(&c);
-            match *action {
-                "define" => print(&engine.probe_define()?),
-                "depth" => print(&engine.probe_depth()?),
-                "delete" => print(&engine.probe_delete()?),
-                _ => Err(USAGE.to_owned()),
-            }
+        ["probe", action] => configured().and_then(|engine| match *action {
+            "define" => print(&engine.probe_define()?),
+            "depth" => print(&engine.probe_depth()?),
+            "delete" => print(&engine.probe_delete()?),
+            _ => Err(USAGE.to_owned()),
         }),
         ["--version" | "-V"] => {
             println!("mqaws-agent {}", env!("CARGO_PKG_VERSION"));
@@ -155,10 +157,13 @@ pub fn run(
             println!("{USAGE}");
             Ok(())
         }
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        words => match engines.iter().find_map(|engine| engine.own_command(words)) {
+            Some(ran) => ran.map(|said| println!("{said}")),
+            None => {
+                eprintln!("{USAGE}");
+                return ExitCode::from(2);
+            }
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -176,7 +181,7 @@ fn print(value: &impl Serialize) -> Result<(), String> {
 
 /// Exit 3 for an image that is not what it should be.
 fn examine(layout: &Layout, json: bool) -> ExitCode {
-    let report = doctor::examine(layout.root());
+    let report = doctor::examine(layout.root().as_path());
     let printed = match json {
         true => print(&report),
         false => write!(io::stdout(), "{report}").map_err(|e| format!("write: {e}")),
@@ -284,6 +289,37 @@ fn pause(layout: &Layout, pause: bool) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_engine_or_a_topology_that_this_version_does_not_know_is_refused_with_those_that_it_does() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let layout = Layout::new(dir.path());
+        fs::create_dir_all(layout.config().parent().expect("a folder")).expect("folder");
+        let known = mqaws_engine::PRODUCTS[0].kind().to_string();
+        let configured = |topology: &str, kind: &str| {
+            let text = serde_json::json!({
+                "schema": "mqaws.agent/1", "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
+                "queue_manager": "QM1", "topology": topology, "engine": {"kind": kind, "bin_dir": "/opt"},
+                "storage": {"file_system": "fs-1", "mount": "/mnt/mqaws"}, "credentials": "arn", "mq_port": 1,
+                "metrics_namespace": "mqaws/s",
+            });
+            fs::write(layout.config(), text.to_string()).expect("configuration");
+            product(&layout, mqaws_engine::PRODUCTS).map(|(_, product)| product.kind())
+        };
+        assert_eq!(
+            configured("single", &known).map(|kind| kind.to_string()),
+            Ok(known.clone())
+        );
+        for kind in ["rabbitmq", "toy", ""] {
+            let why = configured("single", kind).expect_err(kind);
+            assert!(
+                why.contains(&format!("`{kind}`")) && why.contains(&format!("`{known}`")),
+                "{why}"
+            );
+        }
+        let why = configured("double", &known).expect_err("unknown");
+        assert!(why.contains("`double`") && why.contains("`single`"), "{why}");
+    }
 
     #[test]
     fn a_configuration_whose_queue_manager_cannot_be_one_is_refused() {

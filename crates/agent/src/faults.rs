@@ -1,11 +1,11 @@
 //! Faults on this instance: each is injected, and then looked for.
 
-use super::engine::{IbmMq, chain};
 use super::layout::Layout;
 use super::marks::{Marks, unix_nanos};
-use super::processes::{self, Process, Processes, signal, state, wait_for_end};
 use super::status;
 use crate::model::agent::{FaultReport, Mark, mark};
+use mqaws_engine::processes::{self, Process, signal, state, wait_for_end};
+use mqaws_engine::{Engine, chain};
 use rustix::process::Signal;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -54,8 +54,9 @@ impl Fault {
 ///
 /// # Errors
 /// When there is nothing to injure, or the engine refused. What was injected but not seen is a report, not an error.
-pub fn inject(fault: Fault, layout: &Layout, engine: &IbmMq, host: &Processes) -> Result<FaultReport, String> {
-    let victims = host
+pub fn inject(fault: Fault, layout: &Layout, engine: &dyn Engine) -> Result<FaultReport, String> {
+    let victims = engine
+        .host()
         .list()
         .map_err(|e| format!("list the engine's processes: {}", chain(&e)))?;
     let Some(controller) = victims.iter().find(|p| p.controller).map(|p| p.pid) else {
@@ -66,12 +67,12 @@ pub fn inject(fault: Fault, layout: &Layout, engine: &IbmMq, host: &Processes) -
     write_mark(layout, fault, t_unix_ns);
     let (verified, evidence) = match fault {
         Fault::Stop => {
-            engine.end_immediately()?;
+            let command = engine.end_immediately()?;
             let gone = ended(controller, SEEN);
             (
                 gone,
                 format!(
-                    "endmqm -i; the execution controller (process {controller}) {}",
+                    "{command}; the execution controller (process {controller}) {}",
                     gone_or_not(gone)
                 ),
             )

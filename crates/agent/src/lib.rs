@@ -1,7 +1,7 @@
 //! What runs on the instance: owns one queue manager, keeps it serving, and never writes beside another owner.
 //!
 //! Reading order: [`machine`] decides, purely; [`ports`] are what it needs of the world; [`run`] is the main loop and
-//! [`work`] what it has done; [`engine`], [`cloud`] and [`processes`] implement ports; [`keeper`] is the process that holds
+//! [`work`] what it has done; [`cloud`] implements a port, and `mqaws_engine` has the engines; [`keeper`] is the process that holds
 //! the lock; `host` holds the ports of a real host; `only` keeps a second agent off. [`wiring`] puts it all together; [`commands`] is the command line, and `doctor` looks at the
 //! image that a host boots from. [`fence`] says who may write, and [`signed`] makes the few calls to AWS.
 //!
@@ -10,12 +10,10 @@
 use crate as agent;
 use mqaws_contract::{self as model, remedy};
 
-mod certificate;
 mod clock;
 pub mod cloud;
 pub mod commands;
 mod doctor;
-pub mod engine;
 mod faults;
 pub mod fence;
 mod host;
@@ -29,11 +27,9 @@ mod metrics;
 mod notices;
 mod only;
 pub mod ports;
-pub mod processes;
 pub mod run;
 pub mod signed;
 mod status;
-mod tuning;
 mod waits;
 pub mod wiring;
 pub mod work;

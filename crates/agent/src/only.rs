@@ -4,8 +4,8 @@
 //! process ends, however it ends.
 
 use super::layout::Layout;
-use super::processes;
 use crate::remedy::{ExitKind, Remedy};
+use mqaws_engine::processes;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};

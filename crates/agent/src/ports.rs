@@ -1,110 +1,12 @@
 //! What the agent needs of the world. Declared here, implemented at the edge; tests put doubles in their place.
 
-use super::certificate::Certificate;
-use super::machine::{ClaimError, EngineFailure, EngineInfo, Health, Identity, SignalResult};
+use super::machine::{ClaimError, Identity, SignalResult};
 use crate::fence::CloudState;
+use mqaws_engine::Certificate;
+pub use mqaws_engine::{Engine, Measures};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use std::time::Duration;
-
-/// The engine of one queue manager, on this host. All calls block and have deadlines of their own.
-pub trait Engine: Send + Sync {
-    /// Creates the queue manager, or makes it known to this host.
-    ///
-    /// # Errors
-    /// [`EngineFailure`].
-    fn adopt(&self, data: crate::fence::DataState) -> Result<EngineInfo, EngineFailure>;
-
-    /// Product and version.
-    ///
-    /// # Errors
-    /// [`EngineFailure`].
-    fn info(&self) -> Result<EngineInfo, EngineFailure>;
-
-    /// Takes a certificate, for what is started and defined next; must come before [`Engine::adopt`] where there is one. Says
-    /// whether it is another than the one that was there.
-    ///
-    /// # Errors
-    /// [`EngineFailure`]; then the one that was there stays.
-    fn install(&self, _certificate: &Certificate) -> Result<bool, EngineFailure> {
-        Ok(false)
-    }
-
-    /// Starts it and returns its execution controller's process id; replaying its log belongs to this.
-    ///
-    /// # Errors
-    /// [`EngineFailure`].
-    fn start(&self, epoch: u64) -> Result<i32, EngineFailure>;
-
-    /// Applies the definitions and checks the result; `address` is what listeners bind to.
-    ///
-    /// # Errors
-    /// [`EngineFailure`].
-    fn define(&self, address: std::net::IpAddr) -> Result<(), EngineFailure>;
-
-    /// Waits until the listeners accept; gives up when `stale` says so.
-    ///
-    /// # Errors
-    /// [`EngineFailure`].
-    fn accept(&self, address: std::net::IpAddr, stale: &dyn Fn() -> bool) -> Result<(), EngineFailure>;
-
-    /// Checks health at the level of the protocol.
-    fn check(&self, address: std::net::IpAddr) -> Health;
-
-    /// Stops it in order within a target time.
-    ///
-    /// # Errors
-    /// What the engine said, for people.
-    fn end(&self, target: Duration) -> Result<(), String>;
-
-    /// Its execution controller, when it lives.
-    ///
-    /// # Errors
-    /// When that cannot be learned.
-    fn controller(&self) -> std::io::Result<Option<i32>>;
-
-    /// How many of its processes live, commands that write included.
-    ///
-    /// # Errors
-    /// When that cannot be learned.
-    fn processes(&self) -> std::io::Result<usize>;
-
-    /// The execution controller and how many processes live, by one look.
-    ///
-    /// # Errors
-    /// When that cannot be learned.
-    fn found(&self) -> std::io::Result<(Option<i32>, usize)> {
-        Ok((self.controller()?, self.processes()?))
-    }
-
-    /// Kills them all; says how many are left.
-    ///
-    /// # Errors
-    /// When that cannot be learned.
-    fn kill(&self) -> std::io::Result<usize>;
-
-    /// What is measured of it.
-    fn measure(&self) -> Measures;
-
-    /// User and group id that its data on the shared file system belongs to; the keeper's own when there is none.
-    fn owner(&self) -> Option<(u32, u32)> {
-        None
-    }
-}
-
-/// What is measured of a running engine; absent is what it did not tell.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Measures {
-    /// Its status in its own words.
-    pub status: Option<String>,
-    /// Client connections.
-    pub connections: Option<u64>,
-    /// Messages on all application queues.
-    pub depth: Option<u64>,
-    /// Days until the certificate is over; negative afterwards.
-    pub certificate_days: Option<f64>,
-}
 
 /// Why there is no certificate. In words, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]

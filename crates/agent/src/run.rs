@@ -8,12 +8,11 @@ use super::machine::{Action, DrainReason, Event, KeeperEvent, Machine, Ordered, 
 use super::marks::{Marks, unix_nanos};
 use super::metrics;
 use super::notices;
-use super::processes;
 use super::status::{self, Extra};
 use super::waits;
 use super::work::{Message, Ports, Worker, spawn, was_ordered};
-use crate::fence::LeaseRule;
 use crate::model::agent::{AgentConfig, AgentStatus, Mark, Wait, mark};
+use mqaws_engine::processes;
 use std::collections::HashMap;
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -70,7 +69,9 @@ fn run_with(
     out: Sender<Message>,
     inbox: &Receiver<Message>,
 ) -> std::io::Result<()> {
-    policy.inquiry.lease = LeaseRule::new(&config.engine.kind, config.fence.lease.as_ref());
+    let product = ports.engine.product();
+    policy.inquiry.lease = product.lease().unless(config.fence.lease.as_ref());
+    policy.order = product.order();
     policy.file_system.clone_from(&config.storage.file_system);
     let snapshot = Arc::default();
     let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;

@@ -2,7 +2,6 @@
 //!
 //! Its parts: `certificate` brings the engine its certificate, `keeper` finds or starts the lock keeper.
 
-use super::certificate::Certificate;
 use super::keeper::Keeper;
 use super::keeper::protocol::Notice;
 use super::layout::Layout;
@@ -10,6 +9,7 @@ use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, Keeper
 use super::ports::{Accounts, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
 use super::waits;
 use crate::model::agent::{AgentConfig, Wait};
+use mqaws_engine::Certificate;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -2,6 +2,8 @@
 //!
 //! Written as JSON. Readers keep unknown values; writers only add fields within one schema version.
 
+use crate::EngineKind;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 
 /// The tag that allows failover tests to inject faults, when its value is `true`; a stack hands it on to its instances.
@@ -22,8 +24,8 @@ pub struct AgentConfig {
     pub hook: String,
     /// Name of the queue manager.
     pub queue_manager: String,
-    /// `single`, later `standby` and others.
-    pub topology: String,
+    /// How the queue manager is made highly available.
+    pub topology: Topology,
     /// The engine and where its commands are.
     pub engine: EngineConfig,
     /// The shared file system.
@@ -36,9 +38,9 @@ pub struct AgentConfig {
     /// ARN of the secret that holds the certificate; empty when the queue manager serves without TLS.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub certificate: String,
-    /// TCP port of the queue manager, 1414.
+    /// TCP port of the queue manager.
     pub mq_port: u16,
-    /// TCP port of the AMQP service, 5672; absent when the service is off.
+    /// TCP port of the AMQP service; absent when the service is off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amqp_port: Option<u16>,
     /// CloudWatch namespace of the agent's metrics.
@@ -51,8 +53,8 @@ pub struct AgentConfig {
 /// What is known of the previous owner before the engine may start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FenceConfig {
-    /// Whether the engine may start on the proof `lease`, without EC2's word; absent leaves it to the engine's default:
-    /// IBM MQ may, others may not.
+    /// Whether the engine may start on the proof `lease`, without EC2's word; absent leaves it to the engine's own
+    /// rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseUse>,
 }
@@ -63,44 +65,48 @@ impl FenceConfig {
     }
 }
 
-/// Whether an engine may start on the proof `lease`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub enum LeaseUse {
-    /// `allow`.
-    Allow,
-    /// `refuse`.
-    Refuse,
-    /// A word that this version does not know; it permits nothing.
-    Other(String),
-}
-
-impl From<String> for LeaseUse {
-    fn from(word: String) -> Self {
-        match word.as_str() {
-            "allow" => Self::Allow,
-            "refuse" => Self::Refuse,
-            _ => Self::Other(word),
-        }
+words! {
+    /// Whether an engine may start on the proof `lease`.
+    pub enum LeaseUse {
+        /// `allow`.
+        Allow = "allow",
+        /// `refuse`.
+        Refuse = "refuse",
     }
 }
 
-impl From<LeaseUse> for String {
-    fn from(value: LeaseUse) -> Self {
-        match value {
-            LeaseUse::Allow => "allow".to_owned(),
-            LeaseUse::Refuse => "refuse".to_owned(),
-            LeaseUse::Other(word) => word,
-        }
+words! {
+    /// How a queue manager is made highly available.
+    pub enum Topology {
+        /// One instance, replaced in either zone on the same data.
+        Single = "single",
+    }
+}
+
+words! {
+    /// How a real host mounts the shared file system.
+    #[derive(Default)]
+    pub enum MountMethod {
+        /// By efs-utils, with TLS and the instance's role.
+        #[default]
+        EfsUtils = "efs-utils",
+        /// By the kernel's NFS alone, with neither.
+        Nfs = "nfs",
+    }
+}
+
+impl MountMethod {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 
 /// The engine and where its commands are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineConfig {
-    /// `ibm-mq`, later `rabbitmq`.
-    pub kind: String,
-    /// Directory of the engine's commands, `/opt/mqm/bin`.
+    /// Which engine it is.
+    pub kind: EngineKind,
+    /// Directory of the engine's commands.
     pub bin_dir: String,
 }
 
@@ -111,9 +117,9 @@ pub struct StorageConfig {
     pub file_system: String,
     /// Mount point, `/mnt/mqaws`.
     pub mount: String,
-    /// How a real host mounts it: `efs-utils` (TLS, IAM) or `nfs` (neither).
-    #[serde(default = "efs_utils", skip_serializing_if = "is_efs_utils")]
-    pub mount_with: String,
+    /// How a real host mounts it.
+    #[serde(default, skip_serializing_if = "MountMethod::is_default")]
+    pub mount_with: MountMethod,
     /// What the lease of its server is taken to be, seconds; absent: the agent's own assumption about EFS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_seconds: Option<u32>,
@@ -126,14 +132,6 @@ fn operator() -> String {
 
 fn default_user() -> String {
     "mqapp".to_owned()
-}
-
-fn efs_utils() -> String {
-    "efs-utils".to_owned()
-}
-
-fn is_efs_utils(word: &str) -> bool {
-    word == "efs-utils"
 }
 
 /// What `mqaws-agent status --json` prints.
@@ -159,7 +157,7 @@ pub struct AgentStatus {
     /// Why the last start was safe.
     #[serde(default)]
     pub proof: Option<ProofReport>,
-    /// Engine product and version as the engine printed it, e.g. `IBM MQ 9.4.0.11`, or the stand-in's own text.
+    /// Engine product and version as the engine printed it, or the stand-in's own text.
     #[serde(default)]
     pub engine_version: Option<String>,
     /// True when the engine is the lab's stand-in, a test double.

@@ -1,13 +1,18 @@
 //! What the packages of mqaws have in common, and nothing that does anything.
 //!
 //! - [`agent`] is what the deploying side and the agent tell each other: configuration in, status and marks out;
+//! - [`EngineKind`] is the list of engines, and [`EngineFacts`] what both sides must know of each alike;
 //! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean, and [`PathComponent`] what its directories are named;
 //! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
 
 pub mod agent;
 mod component;
+pub mod engine;
 mod names;
 pub mod remedy;
+mod words;
 
 pub use component::PathComponent;
+pub use engine::{EngineFacts, EngineKind};
 pub use names::{InstanceId, InvalidName, QueueManagerName};
+pub use words::UnknownWord;

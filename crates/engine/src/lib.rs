@@ -1,11 +1,29 @@
-//! Drivers of message engines: command lines to run, parsers of what the commands print, statuses as enums.
+//! Message engines, one folder each: command lines to run, parsers of what the commands print, and what the agent asks of any.
 //!
-//! - [`runner`] runs one command with a deadline. Whatever is not an exit code is an error, and an error is not a verdict;
-//! - [`ibm_mq`] knows IBM MQ: command lines, exit codes, parsers, default definitions. Pure.
+//! - [`product`] is what is known of an engine before there is a host: names of its processes, user, data, order of versions;
+//! - [`service`] is the engine of one queue manager on one host: adopt, start, define, check, end, probe;
+//! - [`ibm_mq`] is IBM MQ; [`rabbitmq`] has no driver yet; [`PRODUCTS`] is the table of those that have one;
+//! - [`image`] is what an image holds of its engine, [`certificate`] what clients see;
+//! - [`processes`] finds an engine's processes, and [`runner`] runs one command with a deadline. Whatever is not an exit code is
+//!   an error, and an error is not a verdict.
 //!
-//! The same driver runs against IBM MQ and against the lab's stand-in: only the directory of the commands differs.
+//! The same driver runs against an engine and against the lab's stand-in for it: only the directory of the commands differs.
 
+pub mod certificate;
 pub mod ibm_mq;
+pub mod image;
+pub mod processes;
+pub mod product;
+pub mod rabbitmq;
+mod root;
 pub mod runner;
+pub mod service;
 
+pub use certificate::Certificate;
+pub use product::{LeaseRule, NoDriver, Product, Products, Role, find};
+pub use root::Root;
 pub use runner::{Command, Output, RunError, Runner};
+pub use service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures, Order, chain};
+
+/// The engines that the shipped agent can run. What is added here, an agent can run.
+pub const PRODUCTS: Products = &[&ibm_mq::IbmMq];

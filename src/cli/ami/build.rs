@@ -13,7 +13,7 @@ use crate::image::{
     Agent, Bench, Built, ImageError, Killer, Log, Order, Pace, Packer, build, find_session_plugin, left, verify,
 };
 use crate::model::config::Loaded;
-use crate::model::{Connect, Engine, Package};
+use crate::model::{Connect, Package};
 use crate::observe::megabytes;
 use crate::remedy::ExitKind;
 use crate::render::packer::Rendering;
@@ -70,7 +70,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     if !missing.is_empty() {
         return Err(ImageError::Incomplete { missing }.into());
     }
-    if loaded.deployment.image.engine == Engine::IbmMq && !args.accept_licence {
+    if loaded.deployment.image.engine.is_licensed() && !args.accept_licence {
         return Err(ImageError::Licence.into());
     }
     let agent = Agent::look(&args.agent.clone().unwrap_or_else(beside_us))?;
@@ -136,7 +136,7 @@ fn inputs(context: &Context, loaded: &Loaded) -> Result<Vec<String>, Failure> {
         lines.push(format!("{}, {}, checksum matches", path.display(), megabytes(size)));
         Ok(())
     };
-    if image.engine == Engine::IbmMq
+    if image.engine.is_licensed()
         && let (Some(Package::File(path)), Some(sum)) = (&image.package, &image.package_sha256)
     {
         check(Path::new(path), sum.as_str())?;
@@ -144,7 +144,7 @@ fn inputs(context: &Context, loaded: &Loaded) -> Result<Vec<String>, Failure> {
     if let (Some(path), Some(sum)) = (&image.efs_utils_package, &image.efs_utils_sha256) {
         check(Path::new(path), sum.as_str())?;
     }
-    if let (Engine::IbmMq, Some(Package::S3(address))) = (image.engine, &image.package) {
+    if let (true, Some(Package::S3(address))) = (image.engine.is_licensed(), &image.package) {
         lines.push(format!("{address}, whose checksum the instance looks at"));
     }
     Ok(lines)
@@ -166,7 +166,7 @@ fn order(
     set("region", clients.region());
     set("agent", &agent.path.display().to_string());
     set("agent_version", &agent.version);
-    if engine == Engine::IbmMq && args.accept_licence {
+    if engine.is_licensed() && args.accept_licence {
         set("accept_licence", "yes");
     }
     let endpoint = clients.endpoint_of("EC2");
@@ -296,13 +296,15 @@ fn success(built: &Built, loaded: &Loaded, began: Instant) -> String {
     ];
     lines.extend(tags.iter().map(|tag| row("", tag)));
     lines.push(row("named by", &built.parameter));
-    let next = match loaded.deployment.image.engine {
-        Engine::IbmMq if loaded.deployment.instance.ami.is_none() => "mqaws deploy · mqaws ami list".to_owned(),
-        Engine::IbmMq => format!(
+    // Only an image of the engine that is deployed is one to deploy with.
+    let of_the_deployment = loaded.deployment.image.engine == loaded.deployment.engine();
+    let next = match of_the_deployment {
+        true if loaded.deployment.instance.ami.is_none() => "mqaws deploy · mqaws ami list".to_owned(),
+        true => format!(
             "mqaws deploy --ami {} (`instance.ami` names another) · mqaws ami list",
             image.id
         ),
-        Engine::RabbitMq => "mqaws ami list".to_owned(),
+        false => "mqaws ami list".to_owned(),
     };
     lines.push(format!("\nNext: {next}"));
     lines.join("\n")

@@ -60,13 +60,13 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let file = packer::file_name(loaded.deployment.image.engine, rendering);
     let text = template.to_json();
     if let Some(folder) = &args.write {
-        write(folder, file, &text)?;
+        write(folder, &file, &text)?;
     }
     let output = context.output();
     if output.is_json() {
         output.document(&document(&loaded, rendering, &template, args.write.as_deref())?);
     } else if let Some(folder) = &args.write {
-        output.data(written(folder, file, rendering, &template));
+        output.data(written(folder, &file, rendering, &template));
     } else {
         output.raw(&text);
     }
@@ -165,7 +165,7 @@ fn document(
     let engine = loaded.deployment.image.engine;
     let file = packer::file_name(engine, rendering);
     let written = folder.map(|folder| {
-        let paths = files(folder, file, "").into_iter();
+        let paths = files(folder, &file, "").into_iter();
         paths.map(|(path, ..)| path.display().to_string()).collect::<Vec<_>>()
     });
     Ok(json!({

@@ -76,9 +76,12 @@ impl Reader {
     /// What is installed, and by which checksum it is known.
     fn packages(&mut self, image: &Image) {
         for key in ["image.package", "image.package_sha256"] {
-            if image.engine == Engine::RabbitMq && self.is_given(key) {
-                let message = format!("`{key}` does not go with engine `rabbitmq`, which comes from the distribution");
-                self.against(key, message, "remove it, or set `image.engine: ibm-mq`");
+            if !image.engine.is_licensed() && self.is_given(key) {
+                let engine = image.engine.as_str();
+                let message = format!("`{key}` does not go with engine `{engine}`, which comes from the distribution");
+                let licensed = Engine::ALL.into_iter().find(|engine| engine.is_licensed());
+                let other = licensed.map(|engine| format!(", or set `image.engine: {}`", engine.as_str()));
+                self.against(key, message, &format!("remove it{}", other.unwrap_or_default()));
             }
         }
         for (file, sum) in [
@@ -86,7 +89,7 @@ impl Reader {
             ("image.efs_utils_package", "image.efs_utils_sha256"),
         ] {
             // One mistake is told once.
-            if image.engine == Engine::RabbitMq && file == "image.package" {
+            if !image.engine.is_licensed() && file == "image.package" {
                 continue;
             }
             match (self.is_given(file), self.is_given(sum)) {

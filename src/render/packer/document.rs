@@ -122,7 +122,7 @@ pub struct Variable {
     #[serde(rename = "type")]
     kind: &'static str,
     /// What it is.
-    pub description: &'static str,
+    pub description: String,
     /// `None`: it must be given; `Some(None)`: null.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Option<Text>>,
@@ -130,10 +130,10 @@ pub struct Variable {
 
 impl Variable {
     /// A variable that must be given.
-    pub const fn required(description: &'static str) -> Self {
+    pub fn required(description: &str) -> Self {
         Self {
             kind: "string",
-            description,
+            description: description.to_owned(),
             default: None,
         }
     }

@@ -79,13 +79,12 @@ impl Remedy for PackerError {
 }
 
 /// Name of the template's file, which Packer knows by its ending.
-pub const fn file_name(engine: Engine, rendering: Rendering) -> &'static str {
-    match (engine, rendering) {
-        (Engine::IbmMq, Rendering::Current) => "ibm-mq.pkr.json",
-        (Engine::IbmMq, Rendering::Packer16) => "ibm-mq-packer-1.6.pkr.json",
-        (Engine::RabbitMq, Rendering::Current) => "rabbitmq.pkr.json",
-        (Engine::RabbitMq, Rendering::Packer16) => "rabbitmq-packer-1.6.pkr.json",
-    }
+pub fn file_name(engine: Engine, rendering: Rendering) -> String {
+    let of_version = match rendering {
+        Rendering::Current => "",
+        Rendering::Packer16 => "-packer-1.6",
+    };
+    format!("{}{of_version}.pkr.json", engine.as_str())
 }
 
 /// Tags by which images, and what a build left running, are known.
@@ -110,10 +109,7 @@ pub fn template(deployment: &Deployment, rendering: Rendering) -> Result<PackerT
     let engine = deployment.image.engine;
     let comment = format!(
         "mqaws image, {} for Packer {}; needs the folder provision/ beside it",
-        match engine {
-            Engine::IbmMq => "IBM MQ",
-            Engine::RabbitMq => "RabbitMQ",
-        },
+        engine.facts().name,
         match rendering {
             Rendering::Current => "1.7 and later",
             Rendering::Packer16 => "1.6",
@@ -177,7 +173,7 @@ fn locals(engine: Engine) -> IndexMap<&'static str, Text> {
     let efs_utils = "var.efs_utils_package == \"\" ? [] : [var.efs_utils_package]";
     let given = format!("var.efs_utils_package == \"\" ? \"\" : {}", base("efs_utils_package"));
     let mut uploads = efs_utils.to_owned();
-    if engine == Engine::IbmMq {
+    if engine.is_licensed() {
         let remote = "substr(var.package, 0, 5) == \"s3://\"";
         let package = format!("{remote} ? var.package : {}", base("package"));
         locals.insert("package", Text::expression(package));
@@ -257,10 +253,7 @@ fn source(deployment: &Deployment) -> Source {
         ami_name: Text::expression("local.name"),
         ami_description: Text::template(format!(
             "{} ${{var.engine_version}} with mqaws-agent ${{var.agent_version}}",
-            match image.engine {
-                Engine::IbmMq => "IBM MQ",
-                Engine::RabbitMq => "RabbitMQ",
-            }
+            image.engine.facts().name
         )),
         imds_support: None,
         encrypt_boot: true,
@@ -328,13 +321,13 @@ fn build(engine: Engine) -> Build {
 fn environment(engine: Engine) -> Vec<Text> {
     let owner = OWNER.to_string();
     let variable = |name: &str| format!("${{var.{name}}}");
-    let (package, sum, licence) = match engine {
-        Engine::IbmMq => (
+    let (package, sum, licence) = match engine.is_licensed() {
+        true => (
             "${local.package}".to_owned(),
             variable("package_sha256"),
             variable("accept_licence"),
         ),
-        Engine::RabbitMq => (String::new(), String::new(), "no".to_owned()),
+        false => (String::new(), String::new(), "no".to_owned()),
     };
     [
         // The scripts change the machine that they run on, so they want to be told that it is meant.

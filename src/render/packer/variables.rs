@@ -3,19 +3,19 @@
 use indexmap::IndexMap;
 
 use super::document::Variable;
-use crate::model::{Connect, Deployment, Engine, SourceImage};
+use crate::model::{Connect, Deployment, SourceImage};
 
 /// Every variable, in the order of the document.
 pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Variable> {
     let image = &deployment.image;
     let mut all = IndexMap::new();
     // A value that the configuration has, else none: whoever runs Packer gives it.
-    let needed = |all: &mut IndexMap<_, _>, name, what, value: Option<String>| {
+    let needed = |all: &mut IndexMap<_, _>, name, what: &str, value: Option<String>| {
         let variable = Variable::required(what);
         all.insert(name, if value.is_some() { variable.or(value) } else { variable });
     };
     // A value that the configuration has, else null: Packer does what it does without.
-    let open = |all: &mut IndexMap<_, _>, name, what, value: Option<String>| {
+    let open = |all: &mut IndexMap<_, _>, name, what: &str, value: Option<String>| {
         all.insert(name, Variable::required(what).or(value));
     };
     let region = deployment.region.as_ref().map(ToString::to_string);
@@ -69,12 +69,15 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
     open(&mut all, "agent_version", "Its version", version);
     let version = image.engine_version.as_ref().map(ToString::to_string);
     needed(&mut all, "engine_version", "Version of the engine", version);
-    if image.engine == Engine::IbmMq {
+    if let Some(licence) = image.engine.facts().licence {
         let package = image.package.as_ref().map(ToString::to_string);
         needed(
             &mut all,
             "package",
-            "IBM MQ's package: path of a tarball, or s3://BUCKET/KEY",
+            &format!(
+                "{}'s package: path of a tarball, or s3://BUCKET/KEY",
+                image.engine.facts().name
+            ),
             package,
         );
         let sum = image.package_sha256.as_ref().map(ToString::to_string);
@@ -83,7 +86,7 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
         open(
             &mut all,
             "accept_licence",
-            "yes accepts IBM's licence; anything else ends the build",
+            &format!("yes accepts {licence}; anything else ends the build"),
             no,
         );
     }

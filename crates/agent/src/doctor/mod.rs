@@ -9,6 +9,8 @@ mod shipped;
 mod traces;
 mod versions;
 
+use crate::model::EngineKind;
+use mqaws_engine::image::ImageParts;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
@@ -23,8 +25,8 @@ pub struct ImageRecord {
     pub schema: String,
     /// Version of the agent.
     pub agent_version: String,
-    /// `ibm-mq`, `rabbitmq`, or a word of a later release.
-    pub engine: String,
+    /// Its engine.
+    pub engine: EngineKind,
     /// Version of the engine.
     pub engine_version: String,
     /// `accepted`; `none` for an engine that needs none.
@@ -38,12 +40,9 @@ pub struct ImageRecord {
 }
 
 impl ImageRecord {
-    /// The user that the engine runs as.
-    pub fn user(&self) -> &'static str {
-        match self.engine.as_str() {
-            "rabbitmq" => "rabbitmq",
-            _ => "mqm",
-        }
+    /// What its engine makes of an image; absent for a word of a later release.
+    fn parts(&self) -> Option<&'static ImageParts> {
+        ImageParts::of(&self.engine)
     }
 }
 
@@ -115,8 +114,8 @@ impl Image<'_> {
         names
     }
 
-    fn is(&self, engine: &str) -> bool {
-        self.record.as_ref().is_some_and(|record| record.engine == engine)
+    fn is(&self, engine: &EngineKind) -> bool {
+        self.record.as_ref().is_some_and(|record| record.engine == *engine)
     }
 }
 

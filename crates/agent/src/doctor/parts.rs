@@ -1,15 +1,9 @@
 //! What must be there: record, agent, units, settings, the engine and its user, the clients of the file system.
 
-use super::{Found, Image, SHIPPED, Shipped};
+use super::{Found, Image, ImageRecord, SHIPPED, Shipped};
+use mqaws_engine::image::IMAGES;
 use std::os::unix::fs::PermissionsExt;
 
-/// Commands of IBM MQ that the agent runs.
-const IBM_MQ: [&str; 11] = [
-    "crtmqm", "strmqm", "endmqm", "dspmq", "dltmqm", "runmqsc", "dspmqinf", "addmqinf", "dspmqver", "crtmqdir",
-    "setmqprd",
-];
-/// Commands of RabbitMQ.
-const RABBITMQ: [&str; 2] = ["rabbitmq-server", "rabbitmqctl"];
 const AGAIN: &str = "provision the image again, with mqaws and mqaws-agent of one release";
 
 /// Where programs of the distribution are.
@@ -41,7 +35,7 @@ pub(super) fn record(image: &Image<'_>) -> Found {
             AGAIN,
         ));
     }
-    if !["ibm-mq", "rabbitmq"].contains(&record.engine.as_str()) {
+    if record.parts().is_none() {
         found.push((format!("this agent does not know the engine {}", record.engine), AGAIN));
     }
     found
@@ -66,7 +60,8 @@ pub(super) fn agent(image: &Image<'_>) -> Found {
 fn identical(image: &Image<'_>, of_kernel: bool) -> Found {
     let wanted = |file: &&Shipped| {
         let kernel = file.path.starts_with("/etc/sysctl.d/") || file.path.starts_with("/etc/security/");
-        kernel == of_kernel && file.engine.is_none_or(|engine| image.is(engine))
+        let only = IMAGES.iter().find(|parts| parts.settings.contains(&file.name));
+        kernel == of_kernel && only.is_none_or(|parts| image.is(&parts.kind))
     };
     let differs = |file: &Shipped| match image.read(file.path) {
         Some(text) if text == file.text => None,
@@ -111,7 +106,8 @@ pub(super) fn starts(image: &Image<'_>) -> Found {
     let mut found = Vec::new();
     let directories = image.names("/etc/systemd/system").into_iter();
     for directory in directories.filter(|name| name.ends_with(".wants") || name.ends_with(".requires")) {
-        for unit in ["mqaws-agent.service", "mqaws-engine.service", "rabbitmq-server.service"] {
+        let own = ["mqaws-agent.service", "mqaws-engine.service"].into_iter();
+        for unit in own.chain(IMAGES.iter().flat_map(|parts| parts.units.iter().copied())) {
             if image.has(&format!("/etc/systemd/system/{directory}/{unit}")) {
                 found.push((format!("{unit} is enabled ({directory})"), "systemctl disable it"));
             }
@@ -121,14 +117,14 @@ pub(super) fn starts(image: &Image<'_>) -> Found {
 }
 
 pub(super) fn user(image: &Image<'_>) -> Found {
-    let Some(record) = &image.record else {
+    let Some((record, user_name)) = image.record.as_ref().and_then(|r| Some((r, r.parts()?.user))) else {
         return Found::new();
     };
     let remedy = "files on the shared file system carry these ids: provision a base image that has no such user";
     let entry = |file: &str| -> Option<Vec<String>> {
         let text = image.read(file)?;
         let mut entries = text.lines().map(|line| line.split(':').map(str::to_owned).collect());
-        entries.find(|fields: &Vec<String>| fields.first().is_some_and(|name| name == record.user()))
+        entries.find(|fields: &Vec<String>| fields.first().is_some_and(|name| name == user_name))
     };
     let number = |fields: &Option<Vec<String>>, at: usize| fields.as_ref()?.get(at)?.parse::<u32>().ok();
     let (user, group) = (entry("/etc/passwd"), entry("/etc/group"));
@@ -138,28 +134,21 @@ pub(super) fn user(image: &Image<'_>) -> Found {
     }
     let what = format!(
         "{} is not the user {}:{} with a group of its own",
-        record.user(),
-        record.uid,
-        record.gid
+        user_name, record.uid, record.gid
     );
     vec![(what, remedy)]
 }
 
 pub(super) fn engine(image: &Image<'_>) -> Found {
-    let missing: Vec<String> = match image.record.as_ref().map(|record| record.engine.as_str()) {
-        Some("rabbitmq") => RABBITMQ
-            .iter()
-            .filter(|name| !image.program(name))
-            .map(ToString::to_string)
-            .collect(),
-        Some("ibm-mq") => {
-            let paths = IBM_MQ.iter().map(|name| format!("/opt/mqm/bin/{name}"));
-            paths.filter(|path| !image.runs(path)).collect()
-        }
-        _ => Vec::new(),
+    let Some(parts) = image.record.as_ref().and_then(ImageRecord::parts) else {
+        return Found::new();
     };
+    let there = |name: &str| match name.starts_with('/') {
+        true => image.runs(name),
+        false => image.program(name),
+    };
+    let missing = parts.commands.iter().filter(|name| !there(name));
     missing
-        .into_iter()
         .map(|name| {
             (
                 format!("{name} is missing or cannot be run"),
@@ -170,12 +159,13 @@ pub(super) fn engine(image: &Image<'_>) -> Found {
 }
 
 pub(super) fn licence(image: &Image<'_>) -> Found {
-    match &image.record {
-        Some(record) if record.engine == "ibm-mq" && record.licence != "accepted" => vec![(
-            "the licence of IBM MQ was not accepted".to_owned(),
+    let needed = |record: &&ImageRecord| record.licence != "accepted" && record.parts().is_some_and(|p| p.licence);
+    match image.record.as_ref().filter(needed).and_then(ImageRecord::parts) {
+        Some(parts) => vec![(
+            format!("the licence of {} was not accepted", parts.name),
             "build the image with --accept-licence",
         )],
-        _ => Found::new(),
+        None => Found::new(),
     }
 }
 
@@ -194,10 +184,10 @@ pub(super) fn clients(image: &Image<'_>) -> Found {
 }
 
 pub(super) fn openssl(image: &Image<'_>) -> Found {
-    let needed = image.record.as_ref().is_some_and(|record| record.engine == "ibm-mq");
-    if needed && !image.program("openssl") {
-        let what = "there is no openssl, with which the agent checks a certificate".to_owned();
-        return vec![(what, "install openssl")];
-    }
-    Found::new()
+    let parts = image.record.as_ref().and_then(ImageRecord::parts);
+    let programs = parts.into_iter().flat_map(|parts| parts.programs);
+    let missing = programs.filter(|(name, ..)| !image.program(name));
+    missing
+        .map(|(name, what_for, remedy)| (format!("there is no {name}, {what_for}"), *remedy))
+        .collect()
 }

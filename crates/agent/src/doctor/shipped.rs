@@ -9,30 +9,27 @@ pub struct Shipped {
     pub path: &'static str,
     /// What is in it.
     pub text: &'static str,
-    /// The only engine that needs it.
-    pub engine: Option<&'static str>,
 }
 
 macro_rules! shipped {
-    ($name:literal => $path:literal, $engine:expr) => {
+    ($name:literal => $path:literal) => {
         Shipped {
             name: $name,
             path: $path,
             text: include_str!(concat!("../../../../packer/provision/units/", $name)),
-            engine: $engine,
         }
     };
 }
 
 /// Units and settings; a test shows that these are all that the provisioning has.
 pub const SHIPPED: [Shipped; 9] = [
-    shipped!("mqaws-agent.service" => "/etc/systemd/system/mqaws-agent.service", None),
-    shipped!("mqaws-engine.service" => "/etc/systemd/system/mqaws-engine.service", None),
-    shipped!("system.conf.d/mqaws.conf" => "/etc/systemd/system.conf.d/mqaws.conf", None),
-    shipped!("logind.conf.d/mqaws.conf" => "/etc/systemd/logind.conf.d/mqaws.conf", None),
-    shipped!("journald.conf.d/mqaws.conf" => "/etc/systemd/journald.conf.d/mqaws.conf", None),
-    shipped!("modules-load.d/mqaws.conf" => "/etc/modules-load.d/mqaws.conf", None),
-    shipped!("tmpfiles.d/mqaws.conf" => "/etc/tmpfiles.d/mqaws.conf", Some("ibm-mq")),
-    shipped!("sysctl.d/mqaws.conf" => "/etc/sysctl.d/99-mqaws.conf", None),
-    shipped!("limits.d/mqaws.conf" => "/etc/security/limits.d/99-mqaws.conf", None),
+    shipped!("mqaws-agent.service" => "/etc/systemd/system/mqaws-agent.service"),
+    shipped!("mqaws-engine.service" => "/etc/systemd/system/mqaws-engine.service"),
+    shipped!("system.conf.d/mqaws.conf" => "/etc/systemd/system.conf.d/mqaws.conf"),
+    shipped!("logind.conf.d/mqaws.conf" => "/etc/systemd/logind.conf.d/mqaws.conf"),
+    shipped!("journald.conf.d/mqaws.conf" => "/etc/systemd/journald.conf.d/mqaws.conf"),
+    shipped!("modules-load.d/mqaws.conf" => "/etc/modules-load.d/mqaws.conf"),
+    shipped!("tmpfiles.d/mqaws.conf" => "/etc/tmpfiles.d/mqaws.conf"),
+    shipped!("sysctl.d/mqaws.conf" => "/etc/sysctl.d/99-mqaws.conf"),
+    shipped!("limits.d/mqaws.conf" => "/etc/security/limits.d/99-mqaws.conf"),
 ];

@@ -1,6 +1,7 @@
 //! What must not be there: what two instances must not share, and what is nobody's business.
 
 use super::{Found, Image};
+use mqaws_engine::image::IMAGES;
 use std::fs;
 
 const CLEAN: &str = "run packer/provision/60-finish.sh last, by the template";
@@ -27,12 +28,14 @@ pub(super) fn identity(image: &Image<'_>) -> Found {
     let secrets = [
         "/var/lib/systemd/random-seed",
         "/var/lib/systemd/credential.secret",
-        "/var/lib/rabbitmq/.erlang.cookie",
         "/var/lib/NetworkManager/secret_key",
         "/etc/pki/consumer/key.pem",
         "/etc/insights-client/machine-id",
     ];
-    let there = secrets.into_iter().filter(|path| image.has(path)).map(str::to_owned);
+    let secrets = secrets
+        .into_iter()
+        .chain(IMAGES.iter().flat_map(|parts| parts.secrets.iter().copied()));
+    let there = secrets.filter(|path| image.has(path)).map(str::to_owned);
     found.extend(all(there, "every instance would have this secret"));
     let cloud = image.names("/var/lib/cloud").into_iter();
     let cloud = cloud.filter(|name| ["instance", "instances", "sem"].contains(&name.as_str()));
@@ -67,12 +70,9 @@ pub(super) fn access(image: &Image<'_>) -> Found {
 
 /// An image is for any deployment.
 pub(super) fn deployment(image: &Image<'_>) -> Found {
-    let paths = [
-        "/etc/mqaws/agent.json",
-        "/etc/mqaws/definitions.mqsc",
-        "/var/lib/mqaws/marks.jsonl",
-    ];
-    let there = paths.into_iter().filter(|path| image.has(path));
+    let definitions = IMAGES.iter().filter_map(|parts| Some(parts.kind.facts()?.definitions));
+    let own = ["/etc/mqaws/agent.json"].into_iter().chain(definitions);
+    let there = own.chain(["/var/lib/mqaws/marks.jsonl"]).filter(|path| image.has(path));
     there
         .map(|path| {
             let what = format!("{path}: this host was part of a deployment");
@@ -84,10 +84,9 @@ pub(super) fn deployment(image: &Image<'_>) -> Found {
 /// What the provisioning puts down for itself.
 pub(super) fn leftovers(image: &Image<'_>) -> Found {
     let mut there = Vec::new();
-    for (directory, prefixes) in [
-        ("/tmp", ["mqaws-provision", "mq_license_"]),
-        ("/var/tmp", ["mqaws-", "amazon-efs-utils."]),
-    ] {
+    let of_engines = IMAGES.iter().flat_map(|parts| parts.leftovers.iter().copied());
+    let in_tmp: Vec<&str> = ["mqaws-provision"].into_iter().chain(of_engines).collect();
+    for (directory, prefixes) in [("/tmp", in_tmp), ("/var/tmp", vec!["mqaws-", "amazon-efs-utils."])] {
         let names = image.names(directory).into_iter();
         let ours = names.filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)));
         there.extend(ours.map(|name| format!("{directory}/{name}")));

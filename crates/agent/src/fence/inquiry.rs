@@ -3,8 +3,9 @@
 use self::life::SignOfLife;
 use super::proof::{Proof, ProofKind};
 use super::record::{OwnerRecord, Writer};
-use super::times::{LeaseRule, LeaseTimes};
+use super::times::LeaseTimes;
 use super::word::{DecisionRefused, Word};
+pub use mqaws_engine::{DataState, LeaseRule};
 use std::time::Duration;
 
 /// What the keeper saw of the owner record, under the lock.
@@ -16,17 +17,6 @@ pub enum RecordView {
     Present(Box<OwnerRecord>),
     /// There is one, and it cannot be used; the text says why.
     Unreadable(String),
-}
-
-/// What is in the queue manager's data directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataState {
-    /// Nothing.
-    Absent,
-    /// A queue manager's data.
-    Present,
-    /// A creation that was cut off.
-    HalfCreated,
 }
 
 /// What the keeper found under the lock.

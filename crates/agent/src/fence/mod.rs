@@ -25,11 +25,13 @@ mod word;
 
 pub use conformance::{Bench, conformance, conformance_of_living_hosts};
 pub use folder::Folder;
-pub use inquiry::{Answer, CloudState, DataState, Inquiry, InquiryPolicy, Inspection, Next, RecordView, Refusal};
+pub use inquiry::{
+    Answer, CloudState, DataState, Inquiry, InquiryPolicy, Inspection, LeaseRule, Next, RecordView, Refusal,
+};
 pub use lock::{Lock, LockError};
 pub use nfs::{ASSUMED_LEASE, NfsLock, is_full};
 pub use proof::{Proof, ProofKind};
 pub use record::{Epoch, OwnerRecord, RecordError, SCHEMA, Writer};
 pub use store::{RecordStore, StoreError};
-pub use times::{LeaseRule, LeaseTimes, MARGIN, SELF_RESET};
+pub use times::{LeaseTimes, MARGIN, SELF_RESET};
 pub use word::{DecisionRefused, Word};

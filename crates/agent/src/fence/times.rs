@@ -1,6 +1,5 @@
 //! When a host gives itself up, and how long its successor waits: one pair, so that the second is always the longer.
 
-use crate::model::agent::LeaseUse;
 use std::time::Duration;
 
 /// T: a host resets itself when its lock was not proved to be held for this long.
@@ -47,50 +46,10 @@ impl LeaseTimes {
     }
 }
 
-/// Whether an engine may start on the proof `lease`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LeaseRule {
-    /// It may.
-    Allow,
-    /// It may not: it waits for EC2's word or a person's, and raises an alarm.
-    Refuse,
-}
-
-impl LeaseRule {
-    /// The rule for an engine, as configured or by default.
-    ///
-    /// IBM MQ locks its own files, so that the kernel refuses a late write of an owner that lost its locks; nothing else is
-    /// known to do that. A word that this version does not know is no permission.
-    pub fn new(engine: &str, configured: Option<&LeaseUse>) -> Self {
-        match configured {
-            Some(LeaseUse::Allow) => Self::Allow,
-            Some(LeaseUse::Refuse | LeaseUse::Other(_)) => Self::Refuse,
-            None if engine == "ibm-mq" => Self::Allow,
-            None => Self::Refuse,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn only_ibm_mq_may_start_on_a_lease_unless_configured() {
-        let other = LeaseUse::from("sometimes".to_owned());
-        let cases = [
-            ("ibm-mq", None, LeaseRule::Allow),
-            ("ibm-mq", Some(&LeaseUse::Refuse), LeaseRule::Refuse),
-            ("ibm-mq", Some(&other), LeaseRule::Refuse),
-            ("rabbitmq", None, LeaseRule::Refuse),
-            ("rabbitmq", Some(&LeaseUse::Allow), LeaseRule::Allow),
-            ("", None, LeaseRule::Refuse),
-        ];
-        for (engine, configured, expected) in cases {
-            assert_eq!(LeaseRule::new(engine, configured), expected, "{engine} {configured:?}");
-        }
-    }
 
     proptest! {
         #[test]

@@ -86,7 +86,7 @@ impl HostMount {
     ) -> Result<Self, String> {
         let storage = &config.storage;
         Ok(Self {
-            method: Method::parse(&storage.mount_with)?,
+            method: Method::of(&storage.mount_with).map_err(|e| format!("storage.mount_with: {e}"))?,
             file_system: storage.file_system.clone(),
             dns_name: format!("{}.efs.{}.{suffix}", storage.file_system, config.region),
             point: storage.mount.clone(),

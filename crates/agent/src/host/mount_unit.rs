@@ -4,6 +4,8 @@
 //! and that process must not belong to the agent's unit and die with it. At a shutdown systemd unmounts it after the engine's
 //! unit and before the network.
 
+use crate::model::UnknownWord;
+use crate::model::agent::MountMethod;
 use std::fmt::Write as _;
 
 /// AWS's recommendation for NFS on EFS. `retry=0`: one attempt, after which another mount target is tried.
@@ -21,17 +23,15 @@ pub enum Method {
 }
 
 impl Method {
-    /// Reads the word of the agent's configuration.
+    /// That of the agent's configuration.
     ///
     /// # Errors
-    /// In words.
-    pub fn parse(word: &str) -> Result<Self, String> {
-        match word {
-            "efs-utils" => Ok(Self::EfsUtils),
-            "nfs" => Ok(Self::Nfs),
-            _ => Err(format!(
-                "this version does not mount with `{word}`; it knows `efs-utils` and `nfs`"
-            )),
+    /// [`UnknownWord`], with those that there are.
+    pub fn of(configured: &MountMethod) -> Result<Self, UnknownWord> {
+        match configured {
+            MountMethod::EfsUtils => Ok(Self::EfsUtils),
+            MountMethod::Nfs => Ok(Self::Nfs),
+            MountMethod::Other(word) => Err(MountMethod::unknown(word)),
         }
     }
 }
@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn other_ways_to_mount_are_refused_by_name() {
-        assert_eq!(Method::parse("nfs"), Ok(Method::Nfs));
-        assert!(Method::parse("smb").expect_err("unknown").contains("`smb`"));
+        assert_eq!(Method::of(&"nfs".into()), Ok(Method::Nfs));
+        let why = Method::of(&"smb".into()).expect_err("unknown").to_string();
+        assert_eq!(why, "this version does not know `smb`; it knows `efs-utils`, `nfs`");
     }
 }

@@ -8,8 +8,7 @@
 use super::client::Keeper;
 use super::protocol::Reply;
 use super::server::{Shared, locked};
-use crate::agent::tuning;
-use mqaws_engine::{Command, Output, RunError, Runner};
+use mqaws_engine::{Command, Output, Product, RunError, Runner};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io;
@@ -152,18 +151,13 @@ impl Shared {
     }
 }
 
-/// Whether a command writes to the queue manager's data before a queue manager runs that could do it.
-fn writes(command: &Command) -> bool {
-    crate::agent::processes::WRITERS.contains(&command.name().as_str()) || tuning::is_tuning(command)
-}
-
 /// Runs the engine's commands that write through the keeper, and all others as children of the agent.
 #[derive(Debug, Clone)]
-pub struct FencedRunner(pub Keeper);
+pub struct FencedRunner(pub Keeper, pub &'static dyn Product);
 
 impl Runner for FencedRunner {
     fn run(&self, command: &Command) -> Result<Output, RunError> {
-        if writes(command) {
+        if self.1.writes(command) {
             self.0.run(command)
         } else {
             mqaws_engine::runner::run(command)
@@ -177,8 +171,8 @@ mod tests {
     use crate::agent::keeper::protocol::KeeperConfig;
     use crate::agent::keeper::{self, KeeperPorts};
     use crate::agent::ports::{HostReset, Init, LockPlace};
-    use crate::agent::processes::Processes;
     use crate::fence::{LeaseTimes, NfsLock, Proof, ProofKind};
+    use mqaws_engine::processes::Processes;
     use std::path::Path;
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
@@ -203,6 +197,7 @@ mod tests {
             socket: dir.join("keeper.sock"),
             mount: dir.join("mnt"),
             queue_manager: "QM1".into(),
+            engine: mqaws_contract::EngineKind::default(),
             file_system: "fs-1".into(),
             instance: "i-1".into(),
             boot: "boot".into(),
@@ -213,7 +208,11 @@ mod tests {
             lock: Box::new(NfsLock::new(&config.mount, "QM1", "i-1", "token", lease)),
             reset: Arc::new(NoReset),
             init: Arc::new(NoReset),
-            engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+            engine: Processes::new(
+                &mqaws_engine::ibm_mq::IbmMq,
+                "QMNONE",
+                Some(("MQAWS_TEST_MARK", "nobody")),
+            ),
             times: LeaseTimes::default(),
             terminate: Arc::new(AtomicBool::new(false)),
         };
@@ -234,7 +233,7 @@ mod tests {
         // A writer by its name; the keeper of this test is a thread, so its children are this process's.
         let writer = dir.path().join("strmqm");
         std::os::unix::fs::symlink("/bin/sh", &writer).expect("link");
-        let runner = FencedRunner(keeper.clone());
+        let runner = FencedRunner(keeper.clone(), &mqaws_engine::ibm_mq::IbmMq);
         let start = Command::new(&writer).args(["-c", "echo parent $PPID; echo $MQAWS_EPOCH; exit 7"]);
         let start = start.env("MQAWS_EPOCH", "1");
 

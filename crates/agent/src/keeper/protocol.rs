@@ -3,6 +3,7 @@
 use super::commands::{Order, Ran};
 use crate::agent::ports::LockPlace;
 use crate::fence::{DataState, Epoch, Inspection, OwnerRecord, Proof, RecordView};
+use crate::model::EngineKind;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,9 @@ pub struct KeeperConfig {
     pub mount: PathBuf,
     /// Queue manager.
     pub queue_manager: String,
+    /// The engine; a keeper of the version before was not told, for there was one.
+    #[serde(default)]
+    pub engine: EngineKind,
     /// File system id.
     pub file_system: String,
     /// EC2 instance id of this host.

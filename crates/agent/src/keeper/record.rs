@@ -1,11 +1,10 @@
 //! The keeper's work on the file system: inspect, claim, sign of life, release. All on one thread, which may hang.
 
 use super::protocol::{Found, KeeperConfig, Reply};
-use crate::agent::layout::DataDirs;
 use crate::agent::ports::LockPlace;
 use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer, is_full};
 use crate::remedy::chain;
-use mqaws_engine::ibm_mq::data_path;
+use mqaws_engine::{DataState, Product};
 use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::chown;
@@ -26,6 +25,7 @@ enum Basis {
 /// The record as this keeper knows it.
 pub(super) struct Desk {
     config: KeeperConfig,
+    product: &'static dyn Product,
     token: String,
     store: RecordStore,
     basis: Basis,
@@ -54,10 +54,11 @@ pub(super) enum Beat {
 const ROOM: u64 = 1 << 20;
 
 impl Desk {
-    pub fn new(config: KeeperConfig, token: String) -> Self {
+    pub fn new(config: KeeperConfig, product: &'static dyn Product, token: String) -> Self {
         let store = RecordStore::new(&config.mount, &config.queue_manager);
         Self {
             config,
+            product,
             token,
             store,
             basis: Basis::Unknown,
@@ -124,14 +125,12 @@ impl Desk {
         }
     }
 
-    /// A queue manager's directory without its `qm.ini` is what a creation leaves that was cut off.
     fn data(&self) -> std::io::Result<&'static str> {
-        let dirs = DataDirs::new(&self.config.mount, &self.config.queue_manager);
-        let own = data_path(&dirs.data, &self.config.queue_manager);
-        Ok(match (own.try_exists()?, own.join("qm.ini").try_exists()?) {
-            (false, _) => "absent",
-            (true, true) => "present",
-            (true, false) => "half-created",
+        let found = self.product.data(&self.config.mount, &self.config.queue_manager)?;
+        Ok(match found {
+            DataState::Absent => "absent",
+            DataState::Present => "present",
+            DataState::HalfCreated => "half-created",
         })
     }
 
@@ -146,8 +145,8 @@ impl Desk {
                 ..Reply::failed("the owner record is not the one that the proof is about")
             };
         }
-        let dirs = DataDirs::new(&self.config.mount, &self.config.queue_manager);
-        for dir in [&dirs.data, &dirs.log] {
+        let (mount, queue_manager) = (&self.config.mount, &self.config.queue_manager);
+        for dir in &self.product.directories(mount, queue_manager) {
             let made = fs::create_dir_all(dir).and_then(|()| match self.config.owner {
                 Some((user, group)) => chown(dir, Some(user), Some(group)),
                 None => Ok(()),

@@ -6,8 +6,8 @@ use super::record::{Beat, Desk};
 use super::socket::{listen, only_one};
 use crate::agent::clock::since_main;
 use crate::agent::ports::{HostReset, Init};
-use crate::agent::processes::Processes;
 use crate::fence::{LeaseTimes, Lock};
+use mqaws_engine::processes::Processes;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -151,7 +151,7 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         end: Condvar::new(),
         config: config.clone(),
     });
-    let desk = Desk::new(config.clone(), token);
+    let desk = Desk::new(config.clone(), ports.engine.product(), token);
     let io = shared.clone();
     spawn("record", move || io.record_loop(desk, &job_queue))?;
     let lock = shared.clone();

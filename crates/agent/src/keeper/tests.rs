@@ -4,9 +4,9 @@ use super::guard::boot_millis;
 use super::protocol::{KeeperConfig, KeeperStatus};
 use super::{Keeper, KeeperPorts, run};
 use crate::agent::ports::{HostReset, Init, LockPlace};
-use crate::agent::processes::Processes;
 use crate::fence::{Epoch, LeaseTimes, Lock, LockError, Proof, ProofKind, RecordStore};
 use mqaws_engine::Command;
+use mqaws_engine::processes::Processes;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -151,7 +151,11 @@ fn ports(resets: &Arc<Resets>, mood: Mood) -> KeeperPorts {
         lock: Box::new(MoodyLock(Arc::new(Mutex::new(mood)), LEASE)),
         reset: resets.clone(),
         init: resets.clone(),
-        engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+        engine: Processes::new(
+            &mqaws_engine::ibm_mq::IbmMq,
+            "QMNONE",
+            Some(("MQAWS_TEST_MARK", "nobody")),
+        ),
         times: LeaseTimes {
             self_reset: PATIENCE,
             margin: Duration::ZERO,
@@ -257,6 +261,7 @@ fn config(dir: &Path) -> KeeperConfig {
         socket: dir.join("keeper.sock"),
         mount: dir.join("mount"),
         queue_manager: "QM1".into(),
+        engine: mqaws_contract::EngineKind::default(),
         file_system: "fs-1".into(),
         instance: "i-1".into(),
         boot: "boot-1".into(),
@@ -499,3 +504,13 @@ fn what_cannot_be_let_go_stays_locked_and_guarded() {
 }
 
 mod slow;
+
+#[test]
+fn a_keeper_whose_agent_is_of_the_version_before_guards_the_engine_that_there_was() {
+    let before = config(Path::new("/run"));
+    let mut text = serde_json::to_value(&before).expect("json");
+    assert!(text.as_object_mut().expect("an object").remove("engine").is_some());
+    let read: KeeperConfig = serde_json::from_value(text).expect("a configuration");
+    assert_eq!(read, before);
+    assert!(mqaws_engine::find(mqaws_engine::PRODUCTS, &read.engine).is_ok());
+}

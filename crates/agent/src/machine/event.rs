@@ -1,6 +1,7 @@
 //! What comes in and what goes out.
 
 use crate::fence::{CloudState, DataState, Epoch, Inspection, Proof, Word};
+pub use mqaws_engine::{EngineFailure, EngineInfo, FailureKind, Health};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -80,53 +81,6 @@ pub struct KeeperState {
     pub controller: Option<i32>,
     /// Processes of the engine on this host.
     pub processes: usize,
-}
-
-/// The engine on this host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineInfo {
-    /// Product and version in the engine's words.
-    pub version: String,
-    /// Whether it is the lab's test double.
-    pub stand_in: bool,
-    /// What was done: `created`, `made known`, `known`.
-    pub how: String,
-}
-
-/// What the engine's failure means for the next attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FailureKind {
-    /// Another attempt may succeed.
-    Transient,
-    /// No attempt on this host can succeed: no licence, a wrong name.
-    Final,
-    /// No attempt on any host can succeed: what is wrong is in what all of them share, as half-created data or definitions
-    /// that the engine refuses. It is tried again from time to time, for a person may have put it right.
-    Shared,
-    /// Something outside this host does not answer. The step is tried again for as long as it takes, and no attempt is counted.
-    Unanswered,
-    /// The engine says that it is active elsewhere: its own lock has not ended yet.
-    Elsewhere,
-}
-
-/// A step of the engine failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineFailure {
-    /// What it means.
-    pub kind: FailureKind,
-    /// What happened, in the engine's words.
-    pub text: String,
-}
-
-/// Result of a health check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// The engine answers and its listener accepts.
-    Well,
-    /// It does not answer.
-    Bad(String),
-    /// The check itself failed. Says nothing about the engine.
-    Unknown(String),
 }
 
 /// Why a claim was not written.

@@ -2,10 +2,11 @@
 
 use crate::fence::InquiryPolicy;
 use crate::model::agent::AgentConfig;
+use mqaws_engine::Order;
 use std::time::Duration;
 
 /// Periods and limits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     /// First wait before a failed step of the boot is repeated; doubles up to `slowest_retry`.
     pub retry: Duration,
@@ -40,6 +41,8 @@ pub struct Policy {
     pub certificate: Option<Duration>,
     /// Id of the file system that this host mounts.
     pub file_system: String,
+    /// Which of two versions of the engine is the older.
+    pub order: Order,
     /// See [`InquiryPolicy`].
     pub inquiry: InquiryPolicy,
 }
@@ -64,6 +67,7 @@ impl Default for Policy {
             last_words: Duration::from_secs(15),
             certificate: None,
             file_system: String::new(),
+            order: Order::default(),
             inquiry: InquiryPolicy::default(),
         }
     }

@@ -4,7 +4,6 @@ use super::core::Machine;
 use super::event::{Action, EngineFailure, EngineInfo, FailureKind, Health, Ordered, State, Timer, Work};
 use crate::fence::RecordView;
 use crate::model::agent::mark;
-use mqaws_engine::ibm_mq::version::is_older;
 
 impl Machine {
     pub(super) fn accounts_set(&mut self, result: Result<(), String>) {
@@ -54,7 +53,7 @@ impl Machine {
             _ => None,
         };
         let version = info.version.clone();
-        if let Some(last) = last.filter(|last| is_older(&version, last)) {
+        if let Some(last) = last.filter(|last| (self.policy.order.is_older)(&version, last)) {
             self.engine = Some(info);
             return self.refused(
                 format!(

@@ -417,6 +417,7 @@ fn a_guard_that_nobody_keeps_is_taken_up_before_the_host_is_known_to_itself() {
         socket: layout.keeper_socket(),
         mount: site.shared.clone(),
         queue_manager: "QM1".into(),
+        engine: mqaws_contract::EngineKind::default(),
         file_system: "fs-1".into(),
         instance: "i-1".into(),
         boot: "boot".into(),

@@ -3,7 +3,6 @@
 use super::{Wiring, executable, imds, run_command, run_keeper};
 use crate::agent::clock::main_begins;
 use crate::agent::commands::Guard;
-use crate::agent::engine::chain;
 use crate::agent::host::{HostAccounts, HostMount, KeeperUnit, MountTarget, Network, Programs, Systemd, accounts};
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{FencedRunner, Keeper};
@@ -15,6 +14,7 @@ use crate::fence::{Lock, NfsLock};
 use crate::model::agent::AgentConfig;
 use crate::remedy::Remedy;
 use crate::signed::{CallError, Client, Imds, dns_suffix};
+use mqaws_engine::{Product, chain};
 use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -22,8 +22,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The user that IBM MQ's package makes, as which its commands run.
-const ENGINE_USER: &str = "mqm";
 /// The port of NFS; only there because a name is looked up together with one.
 const NFS_PORT: u16 = 2049;
 
@@ -34,10 +32,10 @@ pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
     let wiring = Wiring {
         mark: None,
         guard: Guard::Tag(imds()),
-        runner: Arc::new(FencedRunner(Keeper::new(&layout.keeper_socket()))),
-        // Commands that only look need no such user; whatever writes is refused without it.
+        engines: mqaws_engine::PRODUCTS,
+        runner: |layout, product| Arc::new(FencedRunner(Keeper::new(&layout.keeper_socket()), product)),
         own: executable(),
-        run_as: accounts::ids(ENGINE_USER),
+        run_as: |product| accounts::ids(product.user()),
         lock,
         layout,
     };
@@ -52,7 +50,7 @@ pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
                 ExitCode::from(3)
             }
         },
-        _ => run_command(&wiring, &args, |config| agent(&wiring, config)),
+        _ => run_command(&wiring, &args, |config, product| agent(&wiring, config, product)),
     }
 }
 
@@ -81,10 +79,8 @@ fn stay_in_memory() {
     }
 }
 
-fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
-    if let Err(why) = &wiring.run_as {
-        return Err(why.clone());
-    }
+fn agent(wiring: &Wiring, config: AgentConfig, product: &'static dyn Product) -> Result<(), String> {
+    (wiring.run_as)(product)?;
     let programs = Programs::of_the_host();
     let network = Surroundings {
         imds: imds(),
@@ -101,6 +97,7 @@ fn agent(wiring: &Wiring, config: AgentConfig) -> Result<(), String> {
     let spawner = KeeperUnit::new(wiring.layout.clone(), programs.clone());
     let init = Systemd::from_env().map_err(|e| format!("the service manager's socket: {e}"))?;
     let ports = wiring.ports(
+        product,
         &config,
         Arc::new(mounter),
         Arc::new(HostAccounts::new(programs)),

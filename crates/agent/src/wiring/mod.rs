@@ -8,20 +8,20 @@ pub mod host;
 
 use super::cloud::{Aws, InstanceMetadata};
 use super::commands::{self, Guard};
-use super::engine::IbmMq;
 use super::keeper::protocol::KeeperConfig;
 use super::keeper::{self, KeeperPorts};
 use super::layout::Layout;
 use super::only::OnlyAgent;
 use super::ports::{Accounts, HostReset, Init, KeeperSpawner, Mounter};
-use super::processes::Processes;
+use super::waits;
 use super::work::Ports;
 use crate::fence::{LeaseTimes, Lock};
 use crate::model::PathComponent;
 use crate::model::agent::AgentConfig;
 use crate::remedy::Remedy;
 use crate::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials, Transport};
-use mqaws_engine::Runner;
+use mqaws_engine::processes::Processes;
+use mqaws_engine::{Engine, Host, Product, Products, Runner};
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::ExitCode;
@@ -33,14 +33,16 @@ use std::time::Duration;
 pub struct Wiring {
     /// Where things are on this host.
     pub layout: Layout,
+    /// The engines that it can run.
+    pub engines: Products,
     /// A variable that the engine's processes carry.
     pub mark: Option<(String, String)>,
     /// Who may inject faults.
     pub guard: Guard,
     /// Who runs the engine's commands.
-    pub runner: Arc<dyn Runner>,
+    pub runner: fn(&Layout, &'static dyn Product) -> Arc<dyn Runner>,
     /// User and group id of the engine's commands, or why there is none; root in a lab is the caller itself.
-    pub run_as: Result<(u32, u32), String>,
+    pub run_as: fn(&dyn Product) -> Result<(u32, u32), String>,
     /// This program, and the arguments that lead to the agent's verbs.
     pub own: Vec<OsString>,
     /// The lock that the keeper holds; its second argument is a word that no other keeper has.
@@ -48,16 +50,22 @@ pub struct Wiring {
 }
 
 impl Wiring {
-    fn processes(&self, queue_manager: &str) -> Processes {
+    fn processes(&self, product: &'static dyn Product, queue_manager: &str) -> Processes {
         let mark = self.mark.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
-        Processes::new(queue_manager, mark)
+        Processes::new(product, queue_manager, mark)
     }
 
-    fn engine(&self, config: &AgentConfig) -> IbmMq {
-        let processes = self.processes(&config.queue_manager);
-        IbmMq::new(config, &self.layout, self.runner.clone(), processes)
-            .run_as(self.run_as.clone().ok())
-            .tuned_by(self.own.clone())
+    fn engine(&self, product: &'static dyn Product, config: &AgentConfig) -> Arc<dyn Engine> {
+        // Commands that only look need no user; whatever writes is refused without it.
+        let host = Host {
+            root: self.layout.root().clone(),
+            runner: (self.runner)(&self.layout, product),
+            processes: self.processes(product, &config.queue_manager),
+            run_as: (self.run_as)(product).ok(),
+            own: self.own.clone(),
+            waited: |what, took| waits::ended(|| what, took),
+        };
+        product.engine(config, host)
     }
 
     fn client(&self, config: &AgentConfig) -> Client {
@@ -67,6 +75,7 @@ impl Wiring {
     /// The ports of the agent: those that it brings itself, and those that differ.
     pub fn ports(
         &self,
+        product: &'static dyn Product,
         config: &AgentConfig,
         mounter: Arc<dyn Mounter>,
         accounts: Arc<dyn Accounts>,
@@ -74,9 +83,10 @@ impl Wiring {
         init: Arc<dyn Init>,
     ) -> Ports {
         let client = self.client(config);
+        let label = product.certificate_label(&config.queue_manager);
         Ports {
-            engine: Arc::new(self.engine(config)),
-            cloud: Arc::new(Aws::new(client, config.clone())),
+            engine: self.engine(product, config),
+            cloud: Arc::new(Aws::new(client, config.clone(), label)),
             metadata: Arc::new(InstanceMetadata::new(imds())),
             mounter,
             accounts,
@@ -101,7 +111,7 @@ fn client(region: &str) -> Client {
 fn client_without_config() -> Result<Client, String> {
     let named = std::env::var("AWS_REGION").ok().filter(|r| !r.is_empty());
     let region = named.map_or_else(|| imds().need("placement/region"), Ok);
-    Ok(client(&region.map_err(|e| super::engine::chain(&e))?))
+    Ok(client(&region.map_err(|e| mqaws_engine::chain(&e))?))
 }
 
 /// Runs a keeper on the configuration that its standard input holds.
@@ -134,7 +144,8 @@ fn keeper_from_stdin(
     let config: KeeperConfig = serde_json::from_str(&text)?;
     let token = token(&config.instance)?;
     let lock = (wiring.lock)(&config, &token)?;
-    let engine = wiring.processes(&config.queue_manager);
+    let product = mqaws_engine::find(wiring.engines, &config.engine).map_err(io::Error::other)?;
+    let engine = wiring.processes(product, &config.queue_manager);
     let terminate = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, terminate.clone())?;
@@ -166,15 +177,15 @@ fn token(instance: &str) -> io::Result<String> {
 pub fn run_command(
     wiring: &Wiring,
     args: &[std::ffi::OsString],
-    agent: impl FnOnce(AgentConfig) -> Result<(), String>,
+    agent: impl FnOnce(AgentConfig, &'static dyn Product) -> Result<(), String>,
 ) -> ExitCode {
     let words: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] | ["run"] => {
             super::logs::start("mqaws-agent");
-            let config = match commands::config(&wiring.layout) {
-                Ok(config) => config,
+            let (config, product) = match commands::product(&wiring.layout, wiring.engines) {
+                Ok(configured) => configured,
                 Err(why) => {
                     tracing::error!(why, "no configuration");
                     return ExitCode::from(3);
@@ -183,14 +194,14 @@ pub fn run_command(
             let _only = match OnlyAgent::take(&wiring.layout) {
                 Ok(only) => only,
                 Err(error) => {
-                    eprintln!("error: {}", super::engine::chain(&error));
+                    eprintln!("error: {}", mqaws_engine::chain(&error));
                     if let Some(hint) = error.hint() {
                         eprintln!("hint: {hint}");
                     }
                     return ExitCode::from(3);
                 }
             };
-            match agent(config) {
+            match agent(config, product) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(why) => {
                     tracing::error!(why, "the agent cannot run");
@@ -202,8 +213,8 @@ pub fn run_command(
             words,
             &wiring.layout,
             &wiring.guard,
-            |config| wiring.engine(config),
-            |name| wiring.processes(name),
+            wiring.engines,
+            |product, config| wiring.engine(product, config),
             client_without_config,
         ),
     }

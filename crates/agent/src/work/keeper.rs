@@ -73,6 +73,7 @@ impl Worker {
             socket: self.layout.keeper_socket(),
             mount: self.layout.mount(&self.config),
             queue_manager: self.config.queue_manager.clone(),
+            engine: self.config.engine.kind.clone(),
             file_system: self.config.storage.file_system.clone(),
             instance: identity.instance,
             boot: identity.boot,

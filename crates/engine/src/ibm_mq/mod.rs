@@ -6,6 +6,7 @@
 //!
 //! Reading order: [`Driver`] builds command lines; [`exit`] says what their exit codes mean; [`dspmq`], [`rdqmstatus`],
 //! [`stanza`], [`version`], [`drbd`], [`messages`] and [`mqsc`] read what they print; [`definitions`] writes MQSC, [`tuning`] edits `qm.ini`.
+//! [`IbmMq`] is what the agent sees of it.
 //!
 //! All parsers read any text without failing: what they do not know they keep as it is.
 
@@ -19,9 +20,13 @@ pub mod fields;
 pub mod messages;
 pub mod mqsc;
 pub mod name;
+mod places;
+mod product;
 pub mod rdqmstatus;
+mod service;
 pub mod stanza;
 pub mod status;
+mod tune;
 pub mod tuning;
 pub mod version;
 
@@ -30,4 +35,5 @@ pub use definitions::{Application, Definitions, ProbeQueueDefinition};
 pub use driver::{Driver, DriverError};
 pub use exit::{CreateExit, DeleteExit, DisplayExit, EndExit, MqscExit, StartExit};
 pub use name::{ObjectName, data_path};
+pub use product::{IMAGE, IbmMq};
 pub use status::QueueManagerStatus;

@@ -7,6 +7,7 @@ fn desk(mount: &Path, instance: &str) -> Desk {
         socket: mount.join("sock"),
         mount: mount.to_owned(),
         queue_manager: "QM1".into(),
+        engine: mqaws_contract::EngineKind::default(),
         file_system: "fs-1".into(),
         instance: instance.into(),
         boot: "boot".into(),
@@ -16,7 +17,7 @@ fn desk(mount: &Path, instance: &str) -> Desk {
         },
         owner: None,
     };
-    Desk::new(config, format!("keeper-of-{instance}"))
+    Desk::new(config, &mqaws_engine::ibm_mq::IbmMq, format!("keeper-of-{instance}"))
 }
 
 fn proof(kind: ProofKind) -> Proof {

@@ -85,10 +85,18 @@ pub(super) struct Host {
     pub version: &'static str,
 }
 
+/// The default, with the order of versions that the agent's own engine has.
+fn policy() -> Policy {
+    Policy {
+        order: mqaws_engine::Product::order(&mqaws_engine::ibm_mq::IbmMq),
+        ..Policy::default()
+    }
+}
+
 impl Host {
     pub fn new() -> Self {
         Self {
-            machine: Machine::new(Policy::default()),
+            machine: Machine::new(policy()),
             now: Duration::ZERO,
             log: Vec::new(),
             open: Vec::new(),
@@ -121,7 +129,7 @@ impl Host {
                 lease,
                 ..InquiryPolicy::default()
             },
-            ..Policy::default()
+            ..policy()
         });
         host.record = record("i-old", false, 0);
         host.data = DataState::Present;

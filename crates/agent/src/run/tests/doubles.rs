@@ -1,19 +1,23 @@
 //! Doubles of the world: lock server, engine, AWS, metadata, mount, accounts, keepers as threads.
 
 use super::super::*;
-use crate::agent::certificate::Certificate;
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{self, KeeperPorts};
 use crate::agent::machine::{EngineFailure, EngineInfo, Health, Identity, SignalResult};
 use crate::agent::ports::{
     Accounts, CertificateError, Cloud, Engine, HostReset, Init, KeeperSpawner, LockPlace, Measures, Metadata, Mounter,
 };
-use crate::agent::processes::Processes;
 use crate::fence::{CloudState, DataState, Lock, LockError};
+use crate::model::agent::ProbeReport;
 use crate::signed::Datum;
+use mqaws_engine::Product;
+use mqaws_engine::certificate::Certificate;
+use mqaws_engine::ibm_mq::IbmMq;
+use mqaws_engine::processes::Processes;
 use secrecy::SecretString;
 use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,6 +74,7 @@ pub(super) struct Sleeper {
     /// Labels of the certificates that it was given, and of the one that it has defined.
     pub(in crate::run) given: Mutex<Vec<String>>,
     pub(in crate::run) shown: Mutex<Option<String>>,
+    nobody: OnceLock<Processes>,
 }
 
 impl Sleeper {
@@ -87,6 +92,28 @@ impl Drop for Sleeper {
 }
 
 impl Engine for Sleeper {
+    fn product(&self) -> &'static dyn Product {
+        &IbmMq
+    }
+    fn host(&self) -> &Processes {
+        let new = || Processes::new(&IbmMq, "QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
+        self.nobody.get_or_init(new)
+    }
+    fn end_immediately(&self) -> Result<&'static str, String> {
+        self.end(Duration::ZERO).map(|()| "kill")
+    }
+    fn probe_define(&self) -> Result<ProbeReport, String> {
+        Err("a sleeper has no queues".to_owned())
+    }
+    fn probe_depth(&self) -> Result<ProbeReport, String> {
+        self.probe_define()
+    }
+    fn probe_delete(&self) -> Result<ProbeReport, String> {
+        self.probe_define()
+    }
+    fn found(&self) -> std::io::Result<(Option<i32>, usize)> {
+        Ok((self.controller()?, self.processes()?))
+    }
     fn adopt(&self, data: DataState) -> Result<EngineInfo, EngineFailure> {
         Ok(EngineInfo {
             version: "sleeper 1".into(),
@@ -292,7 +319,11 @@ impl KeeperSpawner for Keepers {
             }),
             reset: self.engine.clone(),
             init: Arc::new(NoInit),
-            engine: Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+            engine: Processes::new(
+                &mqaws_engine::ibm_mq::IbmMq,
+                "QMNONE",
+                Some(("MQAWS_TEST_MARK", "nobody")),
+            ),
             times: crate::fence::LeaseTimes::default(),
             terminate: self.terminate.clone(),
         };

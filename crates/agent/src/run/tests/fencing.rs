@@ -66,8 +66,8 @@ fn command(host: &Host, words: &[&str]) -> bool {
         words,
         &host.layout,
         &Guard::Lab,
-        |_| panic!("no engine is needed"),
-        |_| panic!("no processes are needed"),
+        mqaws_engine::PRODUCTS,
+        |_, _| panic!("no engine is needed"),
         || panic!("no call is needed"),
     );
     format!("{code:?}") == format!("{:?}", std::process::ExitCode::SUCCESS)

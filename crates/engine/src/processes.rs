@@ -1,10 +1,10 @@
 //! The engine's processes on this host: find them, kill them, learn of their end.
 //!
-//! On a real host the processes of IBM MQ are found by their names and the queue manager's name among their arguments, and
-//! by being in the engine's unit, where the keeper runs everything that writes.
+//! On a real host they are found by their command lines, as their [`Product`] knows them, and by being in the engine's unit, where the keeper runs everything that writes.
 //! In the lab many instances share one machine, so the mark in the environment must fit as well: no process of another
 //! instance is ever seen, let alone signalled.
 
+use crate::product::{Product, Role};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use std::fs;
@@ -26,17 +26,13 @@ pub struct Process {
 /// Finds the processes of one queue manager on this host.
 #[derive(Debug, Clone)]
 pub struct Processes {
+    product: &'static dyn Product,
     queue_manager: String,
     /// `NAME=value` in the environment, in the lab.
     mark: Option<Vec<u8>>,
     proc: PathBuf,
 }
 
-/// Commands that write to a queue manager's data. Others, `endmqm` and `runmqsc` among them, end by themselves.
-pub const WRITERS: [&str; 4] = ["crtmqm", "strmqm", "dltmqm", super::tuning::VERB];
-/// Processes of a running IBM MQ whose names do not begin with `amq`.
-const COMPANIONS: [&str; 2] = ["runmqlsr", "runmqchi"];
-const CONTROLLER: &str = "amqzxma0";
 /// The unit of keeper and engine, `packer/provision/units/mqaws-engine.service`, as the kernel's list of groups ends.
 const UNIT: &str = "/mqaws-engine.service";
 /// The keeper's own word on its command line.
@@ -44,12 +40,18 @@ const KEEPER: &str = "__keeper";
 
 impl Processes {
     /// The processes of `queue_manager`; `mark` is a variable that must be in their environment.
-    pub fn new(queue_manager: &str, mark: Option<(&str, &str)>) -> Self {
+    pub fn new(product: &'static dyn Product, queue_manager: &str, mark: Option<(&str, &str)>) -> Self {
         Self {
+            product,
             queue_manager: queue_manager.to_owned(),
             mark: mark.map(|(name, value)| format!("{name}={value}").into_bytes()),
             proc: PathBuf::from("/proc"),
         }
+    }
+
+    /// What they are processes of.
+    pub fn product(&self) -> &'static dyn Product {
+        self.product
     }
 
     /// All living processes, the execution controller first.
@@ -97,12 +99,12 @@ impl Processes {
             .split(|b| *b == 0)
             .filter_map(|a| std::str::from_utf8(a).ok())
             .collect();
-        let named = identify(&args, &self.queue_manager);
-        let (name, controller) = match named {
-            None if self.mark.is_none() && self.is_in_unit(pid, &args) => {
-                (args.first().copied().unwrap_or_default(), false)
-            }
-            named => named?,
+        let role = match self.product.identify(&args, &self.queue_manager) {
+            None if self.mark.is_none() && self.is_in_unit(pid, &args) => Role {
+                name: args.first().copied().unwrap_or_default(),
+                controller: false,
+            },
+            role => role?,
         };
         if let Some(mark) = &self.mark {
             let environment = fs::read(dir.join("environ")).ok()?;
@@ -112,8 +114,8 @@ impl Processes {
         }
         (state(pid)? != 'Z').then(|| Process {
             pid,
-            name: name.to_owned(),
-            controller,
+            name: role.name.to_owned(),
+            controller: role.controller,
         })
     }
 
@@ -145,23 +147,6 @@ impl Processes {
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
-}
-
-/// Name and role of a process by its command line, when it belongs to the queue manager.
-fn identify<'a>(args: &[&'a str], queue_manager: &str) -> Option<(&'a str, bool)> {
-    let name = |arg: &'a str| arg.rsplit('/').next().unwrap_or(arg);
-    let mine = |n: &str| n.starts_with("amq") || COMPANIONS.contains(&n) || WRITERS.contains(&n);
-    // Agents of the queue manager are started with `-mQM1` in one word, others with `-m QM1` in two.
-    let names = |a: &str| a == queue_manager || a.strip_prefix("-m") == Some(queue_manager);
-    // A queue manager may itself be named as a command is, or end in its name.
-    let named_beside = |at: usize| (1..args.len()).any(|other| other != at && names(args[other]));
-    // The lab's stand-in runs from one executable: its own name may be the second or third word.
-    let first = args.iter().take(3).enumerate().map(|(at, arg)| (at, name(arg)));
-    if let Some((_, name)) = first.into_iter().find(|(at, name)| mine(name) && named_beside(*at)) {
-        return Some((name, name == CONTROLLER));
-    }
-    let java = args.iter().any(|a| a.contains("com.ibm.mq.MQXR"));
-    (java && named_beside(0)).then_some(("amqp-service", false))
 }
 
 /// State of a process as the kernel names it, `R S D T Z …`; `None` when it is gone.
@@ -205,70 +190,9 @@ pub fn wait_for_end(pid: i32, within: Option<Duration>) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ibm_mq::IbmMq;
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
-
-    #[test]
-    fn processes_by_their_command_lines() {
-        let cases: [(&[&str], Option<(&str, bool)>); 15] = [
-            (
-                &["/opt/mqm/bin/amqzxma0", "-m", "QM1", "-u", "mqm"],
-                Some(("amqzxma0", true)),
-            ),
-            (&["amqzmuc0", "-m", "QM1"], Some(("amqzmuc0", false))),
-            (
-                &["/usr/bin/mqaws", "__qmgr", "amqzxma0", "-m", "QM1"],
-                Some(("amqzxma0", true)),
-            ),
-            (&["/opt/mqm/bin/runmqlsr", "-r", "-m", "QM1"], Some(("runmqlsr", false))),
-            (&["/opt/mqm/bin/strmqm", "QM1"], Some(("strmqm", false))),
-            (
-                &[
-                    "/usr/bin/mqaws",
-                    "__agent",
-                    "__tune",
-                    "QM1",
-                    "/mnt/mqaws/QM1/data/QM1/qm.ini",
-                ],
-                Some(("__tune", false)),
-            ),
-            (
-                &[
-                    "/usr/bin/java",
-                    "-cp",
-                    "x",
-                    "com.ibm.mq.MQXRService.RunMQXRService",
-                    "-m",
-                    "QM1",
-                ],
-                Some(("amqp-service", false)),
-            ),
-            (&["/opt/mqm/bin/runmqsc", "QM1"], None),
-            (&["/opt/mqm/bin/endmqm", "-i", "QM1"], None),
-            (&["amqzxma0", "-m", "QM10"], None),
-            // As a published listing of a running IBM MQ shows them.
-            (&["/opt/mqm/bin/amqzlaa0", "-mQM1", "-fip0"], Some(("amqzlaa0", false))),
-            (&["/opt/mqm/bin/amqfqpub", "-mQM1"], Some(("amqfqpub", false))),
-            (&["/opt/mqm/bin/amqzlaa0", "-mQM10", "-fip0"], None),
-            (&["vi", "amqzxma0.txt"], None),
-            (&[""], None),
-        ];
-        for (args, expected) in cases {
-            assert_eq!(identify(args, "QM1"), expected, "{args:?}");
-        }
-    }
-
-    #[test]
-    fn a_queue_managers_name_is_no_name_of_a_process() {
-        for name in ["strmqm", "amqzxma0", "x/amqzxma0", "/strmqm", "crtmqm/__tune"] {
-            assert_eq!(identify(&["/opt/mqm/bin/runmqsc", name], name), None, "{name}");
-            assert_eq!(identify(&["/usr/bin/mqaws", "dspmq", name], name), None, "{name}");
-            let started = identify(&["/opt/mqm/bin/strmqm", name], name);
-            assert_eq!(started, Some(("strmqm", false)), "{name}");
-            let runs = identify(&["/usr/bin/mqaws", "__qmgr", "amqzxma0", "-m", name], name);
-            assert_eq!(runs, Some(("amqzxma0", true)), "{name}");
-        }
-    }
 
     /// On a host, who is in the engine's unit counts by whatever name; the keeper does not, and neither does anybody else.
     #[test]
@@ -293,6 +217,7 @@ mod tests {
             fs::write(dir.join("cgroup"), group).expect("cgroup");
         }
         let host = Processes {
+            product: &IbmMq,
             queue_manager: "QM1".into(),
             mark: None,
             proc: proc.path().to_owned(),
@@ -310,7 +235,7 @@ mod tests {
     /// A shell that looks like an execution controller with this mark.
     fn double(mark: &str) -> Child {
         let mut child = Command::new("sh")
-            .arg0(CONTROLLER)
+            .arg0("amqzxma0")
             .args(["-c", "echo up; read line", "sh", "-m", "QMTEST"])
             .env("MQAWS_TEST_MARK", mark)
             .stdin(Stdio::piped())
@@ -324,7 +249,7 @@ mod tests {
     }
 
     fn processes(mark: &str) -> Processes {
-        Processes::new("QMTEST", Some(("MQAWS_TEST_MARK", mark)))
+        Processes::new(&IbmMq, "QMTEST", Some(("MQAWS_TEST_MARK", mark)))
     }
 
     #[test]

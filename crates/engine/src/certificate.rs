@@ -5,11 +5,11 @@
 //! engine starts: the engine would only say so in a log, at a client's first connection. The image's own `openssl` does the
 //! looking; on an image without it the check is left out, and said to be.
 
+use crate::{Command, Runner};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use jiff::fmt::strtime;
-use mqaws_engine::{Command, Runner};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -64,12 +64,12 @@ fn printable(text: &str) -> bool {
 }
 
 impl Certificate {
-    /// Reads the text of a secret: `{"pkcs12": base64, "password": …, "label": …}`. Without a label it is the one that IBM MQ
-    /// looks for by itself, `ibmwebspheremq` and the queue manager's name in lower case.
+    /// Reads the text of a secret: `{"pkcs12": base64, "password": …, "label": …}`. Without a label it is the
+    /// engine's default.
     ///
     /// # Errors
     /// In words, with the remedy and without any of the secret.
-    pub fn parse(text: &SecretString, queue_manager: &str) -> Result<Self, String> {
+    pub fn parse(text: &SecretString, default_label: &str) -> Result<Self, String> {
         let shape = "store {\"pkcs12\": BASE64, \"password\": …, \"label\": …}";
         // The parser's message could quote the text: only the place is told.
         let stored: Stored = serde_json::from_str(text.expose_secret())
@@ -87,9 +87,7 @@ impl Certificate {
                 "its `password` must have 1 to {PASSWORD} printable ASCII characters; export the file with another one"
             ));
         }
-        let label = stored
-            .label
-            .unwrap_or_else(|| format!("ibmwebspheremq{}", queue_manager.to_lowercase()));
+        let label = stored.label.unwrap_or_else(|| default_label.to_owned());
         if !(1..=LABEL).contains(&label.len()) || !printable(&label) {
             return Err(format!(
                 "its `label` must have 1 to {LABEL} printable ASCII characters; give `openssl pkcs12 -export -name` another one"
@@ -202,7 +200,7 @@ fn end_date(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mqaws_engine::runner::Processes;
+    use crate::runner::Processes;
     use std::process;
 
     fn secret(value: serde_json::Value) -> SecretString {
@@ -248,7 +246,7 @@ mod tests {
     fn parsed(pkcs12: &[u8], password: &str, label: Option<&str>) -> Certificate {
         let stored =
             serde_json::json!({"pkcs12": BASE64_STANDARD.encode(pkcs12), "password": password, "label": label});
-        Certificate::parse(&secret(stored), "QM1").expect("a certificate")
+        Certificate::parse(&secret(stored), "ibmwebspheremqqm1").expect("a certificate")
     }
 
     fn examined(certificate: &Certificate) -> Result<Examined, Examination> {

@@ -3,8 +3,8 @@
 //! The agent does not look at that file system, where a stalled server hangs whoever looks. It runs this as one of the
 //! engine's commands: as the engine's user, with a deadline, behind the fence, and killed with everything that writes.
 
-use mqaws_engine::Command;
-use mqaws_engine::ibm_mq::tuning::tuned;
+use super::tuning::tuned;
+use crate::Command;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The hidden first argument.
-pub const VERB: &str = "__tune";
+pub(super) const VERB: &str = "__tune";
 /// Longest run.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The command line that tunes a queue manager's `qm.ini`; `own` is this program and the arguments that lead to its verbs.
-pub fn command(own: &[OsString], queue_manager: &str, path: &Path) -> Command {
+pub(super) fn command(own: &[OsString], queue_manager: &str, path: &Path) -> Command {
     let (program, lead) = own
         .split_first()
         .map_or((PathBuf::new(), &[][..]), |(p, l)| (p.into(), l));
@@ -33,7 +33,7 @@ pub fn command(own: &[OsString], queue_manager: &str, path: &Path) -> Command {
 }
 
 /// Whether a command line is one of these.
-pub fn is_tuning(command: &Command) -> bool {
+pub(super) fn is_tuning(command: &Command) -> bool {
     command.args.iter().take(2).any(|arg| arg == VERB)
 }
 
@@ -41,7 +41,7 @@ pub fn is_tuning(command: &Command) -> bool {
 ///
 /// # Errors
 /// In words.
-pub fn tune(path: &Path) -> Result<bool, String> {
+pub(super) fn tune(path: &Path) -> Result<bool, String> {
     let failed = |what: &str, error: io::Error| format!("{what} {}: {error}", path.display());
     let text = fs::read_to_string(path).map_err(|e| failed("read", e))?;
     let Some(text) = tuned(&text) else { return Ok(false) };

@@ -1,14 +1,14 @@
 //! From data on a shared file system to a queue manager that this host knows; always under the fence.
 
-use super::{IbmMq, transient};
-use crate::agent::machine::{EngineFailure, EngineInfo, FailureKind};
-use crate::agent::ports::Engine;
-use crate::agent::tuning;
-use crate::fence::DataState;
-use crate::model::PathComponent;
-use mqaws_engine::ibm_mq::{CreateExit, CreateQueueManager, DriverError, QueueManagerInfo, data_path};
+use super::{Service, transient};
+use crate::ibm_mq::tune;
+use crate::ibm_mq::{CreateExit, CreateQueueManager, DriverError, QueueManagerInfo, data_path};
+use crate::service::DataState;
+use crate::service::Engine;
+use crate::service::{EngineFailure, EngineInfo, FailureKind};
+use mqaws_contract::PathComponent;
 
-impl IbmMq {
+impl Service {
     /// Creates the queue manager or makes it known to this host, and tunes it.
     pub(super) fn make_known(&self, data: DataState) -> Result<EngineInfo, EngineFailure> {
         // A person may have cleared away since what was found under the lock.
@@ -71,7 +71,7 @@ impl IbmMq {
             return;
         }
         let path = data_path(&self.dirs().data, &self.queue_manager).join("qm.ini");
-        let mut command = tuning::command(&self.own, &self.queue_manager, &path);
+        let mut command = tune::command(&self.own, &self.queue_manager, &path);
         command.run_as = self.run_as;
         match self.run(&command) {
             Ok(output) if output.code == 0 => tracing::info!(result = output.text.trim(), "qm.ini"),

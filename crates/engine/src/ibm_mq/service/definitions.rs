@@ -3,10 +3,10 @@
 //! What was applied last is known by a mark in the queue manager itself, a queue whose description is the text's digest: it
 //! travels with the data, whichever instance comes next.
 
-use super::{IbmMq, transient};
-use crate::agent::machine::{EngineFailure, FailureKind};
-use mqaws_engine::ibm_mq::Driver;
-use mqaws_engine::ibm_mq::mqsc::{MqscError, Report};
+use super::{Service, transient};
+use crate::ibm_mq::Driver;
+use crate::ibm_mq::mqsc::{MqscError, Report};
+use crate::service::{EngineFailure, FailureKind};
 use sha2::{Digest, Sha256};
 use std::io;
 
@@ -15,7 +15,7 @@ const MARK: &str = "MQAWS.DEFINITIONS";
 /// `AMQ8147E`: the object does not exist.
 const NOT_FOUND: u16 = 8147;
 
-impl IbmMq {
+impl Service {
     /// Applies the user's file when it is another than the last one that was applied; says whether it was.
     pub(super) fn define_own(&self) -> Result<bool, EngineFailure> {
         let text = match std::fs::read_to_string(&self.definitions) {
@@ -44,7 +44,7 @@ impl IbmMq {
         let display = format!("DISPLAY QLOCAL('{MARK}') DESCR");
         let output = self.run(&self.driver.mqsc(&self.queue_manager, &display))?;
         let report = Report::parse(&output.text);
-        let none = |m: &mqaws_engine::ibm_mq::messages::Message| m.number == NOT_FOUND;
+        let none = |m: &crate::ibm_mq::messages::Message| m.number == NOT_FOUND;
         if report.commands.iter().any(|c| c.failure().is_some_and(none)) {
             return Ok(None);
         }

@@ -1,8 +1,22 @@
 use super::*;
-use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
-use mqaws_engine::ibm_mq::data_path;
+use crate::Root;
+use crate::ibm_mq::data_path;
+use mqaws_contract::agent::{EngineConfig, FenceConfig, StorageConfig};
+use std::io;
 use std::net::TcpListener;
 use std::sync::Mutex;
+
+/// A host below this root where no process is an engine's.
+fn host(root: impl Into<PathBuf>, runner: Arc<dyn Runner>) -> Host {
+    Host {
+        root: Root::new(root),
+        runner,
+        processes: Processes::new(&IbmMq, "QMNONE", Some(("MQAWS_TEST_MARK", "nobody"))),
+        run_as: None,
+        own: Vec::new(),
+        waited: |_, _| (),
+    }
+}
 
 /// Answers by the name of the command and keeps the command lines.
 #[derive(Default)]
@@ -62,13 +76,12 @@ fn config(port: u16) -> AgentConfig {
     }
 }
 
-fn engine(answers: &[(&'static str, i32, &'static str)], port: u16) -> (IbmMq, Arc<Script>) {
+fn engine(answers: &[(&'static str, i32, &'static str)], port: u16) -> (Service, Arc<Script>) {
     let script = Arc::new(Script {
         answers: Mutex::new(answers.to_vec()),
         lines: Mutex::default(),
     });
-    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mq = IbmMq::new(&config(port), &Layout::new("/lab/i/i-1"), script.clone(), processes);
+    let mq = Service::new(&config(port), host("/lab/i/i-1", script.clone()));
     (mq, script)
 }
 
@@ -131,8 +144,7 @@ fn with_a_certificate_nothing_is_defined_before_it_and_nothing_plain_after_it() 
         amqp_port: Some(5672),
         ..config(1414)
     };
-    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-    let agent = || IbmMq::new(&config, &Layout::new(dir.path()), script.clone(), processes.clone());
+    let agent = || Service::new(&config, host(dir.path(), script.clone()));
     let mq = agent();
     let address = [127, 0, 0, 1].into();
     let failure = mq.define(address).expect_err("no certificate");
@@ -173,8 +185,7 @@ fn a_refused_key_repository_is_told_without_its_password() {
         amqp_port: Some(5672),
         ..config(1414)
     };
-    let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mq = IbmMq::new(&config, &Layout::new(dir.path()), script.clone(), processes);
+    let mq = Service::new(&config, host(dir.path(), script.clone()));
     let secret = r#"{"pkcs12": "MAo=", "password": "s3cret"}"#.to_owned().into();
     mq.install(&Certificate::parse(&secret, "QM1").expect("a certificate"))
         .expect("installed");
@@ -246,8 +257,7 @@ fn health_is_an_answer_on_both_ways_and_a_failed_check_is_no_verdict() {
             })
         }
     }
-    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mq = IbmMq::new(&config(port), &Layout::new("/"), Arc::new(Broken), processes);
+    let mq = Service::new(&config(port), host("/", Arc::new(Broken)));
     assert!(matches!(mq.check(address), Health::Unknown(_)));
 }
 
@@ -267,9 +277,9 @@ fn the_engine_is_told_a_name_of_the_data_that_is_the_same_on_every_lab_instance(
     let dir = tempfile::tempdir().expect("tempdir");
     let mut lines = Vec::new();
     for instance in ["i-1", "i-2"] {
-        let layout = Layout::new(dir.path().join(instance));
-        std::fs::create_dir_all(layout.host("mnt")).expect("mnt");
-        std::os::unix::fs::symlink(dir.path().join("fs/fs-1"), layout.mount(&config(1))).expect("link");
+        let root = dir.path().join(instance);
+        std::fs::create_dir_all(root.join("mnt")).expect("mnt");
+        std::os::unix::fs::symlink(dir.path().join("fs/fs-1"), root.join("mnt/mqaws")).expect("link");
         let answers = [
             ("dspmqver", 0, VERSION),
             ("crtmqdir", 0, ""),
@@ -280,8 +290,7 @@ fn the_engine_is_told_a_name_of_the_data_that_is_the_same_on_every_lab_instance(
             answers: Mutex::new(answers.to_vec()),
             lines: Mutex::default(),
         });
-        let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-        let mq = IbmMq::new(&config(1), &layout, script.clone(), processes);
+        let mq = Service::new(&config(1), host(&root, script.clone()));
         mq.adopt(DataState::Absent).expect("created");
         lines.push(script.lines.lock().expect("lines").last().cloned().expect("crtmqm"));
     }
@@ -297,9 +306,10 @@ fn the_users_definitions_are_applied_once_per_change_and_their_result_is_checked
     const GOOD: &str = "No commands have a syntax error.\nAll valid MQSC commands were processed.\n";
     const BAD: &str = "No commands have a syntax error.\nOne valid MQSC command could not be processed.\n";
     let dir = tempfile::tempdir().expect("tempdir");
-    let layout = Layout::new(dir.path());
-    std::fs::create_dir_all(layout.definitions().parent().expect("dir")).expect("dir");
-    std::fs::write(layout.definitions(), "DEFINE QLOCAL(APP.A)\n").expect("definitions");
+    let root = dir.path();
+    let own = root.join("etc/mqaws/definitions.mqsc");
+    std::fs::create_dir_all(own.parent().expect("dir")).expect("dir");
+    std::fs::write(&own, "DEFINE QLOCAL(APP.A)\n").expect("definitions");
     // SHA-256 of that text.
     let digest = "7566eb48d7456f9135c3b053a1c7ddd4ea266d0740c577155f1b9d72bb767499";
     let done = said("DEFINE QLOCAL(APP.A)", "AMQ8006I: IBM MQ queue created.", GOOD);
@@ -313,8 +323,7 @@ fn the_users_definitions_are_applied_once_per_change_and_their_result_is_checked
             answers: Mutex::new(answers.to_vec()),
             lines: Mutex::default(),
         });
-        let processes = Processes::new("QMNONE", Some(("MQAWS_TEST_MARK", "nobody")));
-        let result = IbmMq::new(&config(1), &layout, script.clone(), processes).define([127, 0, 0, 1].into());
+        let result = Service::new(&config(1), host(root, script.clone())).define([127, 0, 0, 1].into());
         let runs = script.lines.lock().expect("lines").len();
         (result, runs)
     };
@@ -336,7 +345,7 @@ fn the_users_definitions_are_applied_once_per_change_and_their_result_is_checked
         "{}",
         failure.text
     );
-    std::fs::remove_file(layout.definitions()).expect("remove");
+    std::fs::remove_file(&own).expect("remove");
     assert_eq!(define(&[("runmqsc", 0, done)]), (Ok(()), 1), "nobody has any");
 }
 
@@ -355,8 +364,7 @@ fn a_check_that_hangs_in_the_kernel_is_counted_and_never_joined_by_another() {
         }
     }
     let stuck = Arc::new(Stuck(Mutex::new(0)));
-    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mut mq = IbmMq::new(&config(1), &Layout::new("/"), stuck.clone(), processes);
+    let mut mq = Service::new(&config(1), host("/", stuck.clone()));
     let address = [127, 0, 0, 1].into();
     // No count of these condemns: the machine counts only what is bad.
     assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("survived SIGKILL")));
@@ -388,8 +396,7 @@ fn a_check_that_did_not_end_is_followed_by_one_with_more_time() {
         }
     }
     let slow = Arc::new(Slow(Mutex::default(), CHECK * 3));
-    let processes = Processes::new("QM1", Some(("MQAWS_TEST_MARK", "nobody")));
-    let mq = IbmMq::new(&config(1), &Layout::new("/"), slow.clone(), processes);
+    let mq = Service::new(&config(1), host("/", slow.clone()));
     for _ in 0..4 {
         mq.check([127, 0, 0, 1].into());
     }

@@ -1,12 +1,12 @@
 //! The certificate of IBM MQ: a key repository in memory, known to the queue manager before any channel of ours speaks TLS.
 
-use super::{IbmMq, transient};
-use crate::agent::certificate::{Certificate, Examination};
-use crate::agent::machine::{EngineFailure, FailureKind};
+use super::{Service, transient};
+use crate::certificate::{Certificate, Examination};
+use crate::ibm_mq::definitions::{AMQP_CHANNEL, KeyRepository};
+use crate::ibm_mq::mqsc::Report;
+use crate::runner::Processes;
+use crate::service::{EngineFailure, FailureKind};
 use jiff::Timestamp;
-use mqaws_engine::ibm_mq::definitions::{AMQP_CHANNEL, KeyRepository};
-use mqaws_engine::ibm_mq::mqsc::Report;
-use mqaws_engine::runner::Processes;
 use secrecy::ExposeSecret;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -31,7 +31,7 @@ fn without(said: &str, password: &str) -> String {
     said.replace(&password.replace('\'', "''"), "…").replace(password, "…")
 }
 
-impl IbmMq {
+impl Service {
     /// Writes the key repository, readable for the engine alone; one that cannot serve takes no other's place.
     pub(super) fn install_certificate(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
         let file = self.key_repository.as_path();

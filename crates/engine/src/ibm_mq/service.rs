@@ -3,21 +3,20 @@
 //! Its parts: `boot` makes the queue manager known, `definitions` applies the user's own, `tls` keeps the
 //! certificate, `probe` serves the failover test.
 
-use super::certificate::Certificate;
-use super::layout::{DataDirs, Layout};
-use super::machine::{EngineFailure, EngineInfo, FailureKind, Health};
-use super::ports::{Engine, Measures};
-use super::processes::Processes;
-use super::{tuning, waits};
-use crate::fence::DataState;
-use crate::model::agent::AgentConfig;
-use mqaws_engine::ibm_mq::{
-    Definitions, Driver, DriverError, EndExit, EndOptions, ObjectName, Show, StartExit, StartOptions,
-};
-use mqaws_engine::{Command, Output, RunError, Runner};
+use super::definitions::Definitions;
+use super::places::{self, DataDirs};
+use super::product::IbmMq;
+use super::tune;
+use super::{Driver, DriverError, EndExit, EndOptions, ObjectName, StartExit, StartOptions};
+use crate::certificate::Certificate;
+use crate::processes::Processes;
+use crate::product::Product;
+use crate::service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures, chain};
+use crate::{Command, Output, RunError, Runner};
+use mqaws_contract::agent::{AgentConfig, ProbeReport};
+use mqaws_contract::engine;
 use std::error::Error;
 use std::ffi::OsString;
-use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,11 +30,9 @@ const CHECK: Duration = Duration::from_secs(2);
 /// How often the deadline of a health check's command doubles while no check ends: on a host that is only slow, the third
 /// has four times as long as the first.
 const DOUBLINGS: u32 = 2;
-/// How long processes may take to die of SIGKILL before that is reported.
-const KILL: Duration = Duration::from_secs(5);
 
 /// IBM MQ on this host, or the lab's stand-in for it.
-pub struct IbmMq {
+pub struct Service {
     driver: Driver,
     run_as: Option<(u32, u32)>,
     own: Vec<OsString>,
@@ -50,6 +47,7 @@ pub struct IbmMq {
     linked: bool,
     prefix: PathBuf,
     licence: PathBuf,
+    waited: fn(String, Duration),
     definitions: PathBuf,
     user: String,
     /// Whether channels speak TLS.
@@ -60,47 +58,43 @@ pub struct IbmMq {
     amqp_port: Option<u16>,
 }
 
-impl IbmMq {
-    /// The engine of this configuration on a host of this layout.
-    pub fn new(config: &AgentConfig, layout: &Layout, runner: Arc<dyn Runner>, processes: Processes) -> Self {
-        Self {
-            driver: Driver::new(layout.engine_bin(config)),
-            run_as: None,
-            own: Vec::new(),
-            silent: AtomicU32::new(0),
-            left_behind: mqaws_engine::runner::left_behind,
+impl Service {
+    /// The queue manager of this configuration on this host.
+    pub fn new(config: &AgentConfig, host: Host) -> Self {
+        let Host {
+            root,
             runner,
             processes,
+            run_as,
+            own,
+            waited,
+        } = host;
+        let driver = Driver::new(root.path(&config.engine.bin_dir));
+        Self {
+            driver: match run_as {
+                Some((user, group)) => driver.run_as(user, group),
+                None => driver,
+            },
+            run_as,
+            own,
+            silent: AtomicU32::new(0),
+            left_behind: crate::runner::left_behind,
+            runner,
+            processes,
+            waited,
             queue_manager: config.queue_manager.clone(),
-            mount: layout.mount(config),
-            linked: layout.root() != Path::new("/"),
-            prefix: layout.engine_prefix(),
-            licence: layout.licence(),
-            definitions: layout.definitions(),
+            mount: root.path(&config.storage.mount),
+            linked: root.as_path() != Path::new("/"),
+            prefix: places::prefix(&root),
+            licence: places::licence(&root),
+            definitions: root.path(engine::IBM_MQ.definitions),
             user: config.user.clone(),
             tls: !config.certificate.is_empty(),
-            key_repository: layout.key_repository(&config.queue_manager),
+            key_repository: places::key_repository(&root, &config.queue_manager),
             certificate: Mutex::default(),
             mq_port: config.mq_port,
             amqp_port: config.amqp_port,
         }
-    }
-
-    /// Runs its commands as this user and group, to whom its data then belongs.
-    #[must_use]
-    pub fn run_as(mut self, user_and_group: Option<(u32, u32)>) -> Self {
-        self.run_as = user_and_group;
-        if let Some((user, group)) = user_and_group {
-            self.driver = self.driver.run_as(user, group);
-        }
-        self
-    }
-
-    /// Tunes `qm.ini` by this program and the arguments that lead to the agent's verbs; without one it is left alone.
-    #[must_use]
-    pub fn tuned_by(mut self, own: Vec<OsString>) -> Self {
-        self.own = own;
-        self
     }
 
     /// Where the data is, by a name that is the same on every instance: the engine writes it into its own files.
@@ -119,8 +113,8 @@ impl IbmMq {
         tracing::debug!(%command, "run");
         let ran = self.runner.run(command);
         // Its own run alone: the way to the keeper and back, and the agent's own editor of `qm.ini`, are the agent's.
-        if let (Ok(output), false) = (&ran, tuning::is_tuning(command)) {
-            waits::ended(|| command.to_string(), output.elapsed);
+        if let (Ok(output), false) = (&ran, tune::is_tuning(command)) {
+            (self.waited)(command.to_string(), output.elapsed);
         }
         ran.map_err(|error| transient(&error))
     }
@@ -147,17 +141,9 @@ impl IbmMq {
         }
     }
 
-    fn mqsc(&self, text: &str) -> Result<mqaws_engine::ibm_mq::mqsc::Report, EngineFailure> {
+    fn mqsc(&self, text: &str) -> Result<crate::ibm_mq::mqsc::Report, EngineFailure> {
         let output = self.run(&self.driver.mqsc(&self.queue_manager, text))?;
         Driver::processed(&output).map_err(|error| transient(&error))
-    }
-
-    /// Stops the queue manager at once, as an operator would.
-    ///
-    /// # Errors
-    /// In the engine's words.
-    pub fn end_immediately(&self) -> Result<(), String> {
-        self.end_with(EndOptions::immediate())
     }
 
     fn end_with(&self, options: EndOptions) -> Result<(), String> {
@@ -170,24 +156,16 @@ impl IbmMq {
         }
     }
 
-    /// Its status in its own words.
-    ///
-    /// # Errors
-    /// When the engine gave no status.
-    pub fn status(&self) -> Result<String, String> {
-        let command = self.driver.display(Some(&self.queue_manager), Show::Status, false);
-        let output = self.run(&command).map_err(|f| f.text)?;
-        let shown = Driver::displayed(&output, &self.queue_manager).map_err(|error| error.to_string())?;
-        let status = shown.and_then(|q| q.fields.get("STATUS").map(str::to_owned));
-        status.ok_or_else(|| "this host does not know the queue manager".to_owned())
-    }
-
     fn ports(&self) -> impl Iterator<Item = u16> {
         std::iter::once(self.mq_port).chain(self.amqp_port)
     }
 }
 
-impl Engine for IbmMq {
+impl Engine for Service {
+    fn product(&self) -> &'static dyn Product {
+        &IbmMq
+    }
+
     fn info(&self) -> Result<EngineInfo, EngineFailure> {
         let output = self.run(&self.driver.version())?;
         let version = Driver::versioned(&output).map_err(|error| transient(&error))?;
@@ -259,7 +237,10 @@ impl Engine for IbmMq {
                     std::thread::sleep(Duration::from_millis(10));
                 }
             };
-            waits::on(|| format!("listener {target}"), accepts)?;
+            let began = Instant::now();
+            let accepted = accepts();
+            (self.waited)(format!("listener {target}"), began.elapsed());
+            accepted?;
         }
         Ok(())
     }
@@ -299,21 +280,24 @@ impl Engine for IbmMq {
         self.end_with(EndOptions::orderly(target))
     }
 
-    fn controller(&self) -> io::Result<Option<i32>> {
-        self.processes.controller()
+    fn end_immediately(&self) -> Result<&'static str, String> {
+        self.end_with(EndOptions::immediate()).map(|()| "endmqm -i")
     }
 
-    fn processes(&self) -> io::Result<usize> {
-        self.processes.list().map(|p| p.len())
+    fn probe_define(&self) -> Result<ProbeReport, String> {
+        self.define_probe()
     }
 
-    fn found(&self) -> io::Result<(Option<i32>, usize)> {
-        let all = self.processes.list()?;
-        Ok((all.iter().find(|p| p.controller).map(|p| p.pid), all.len()))
+    fn probe_depth(&self) -> Result<ProbeReport, String> {
+        self.probe_depths()
     }
 
-    fn kill(&self) -> io::Result<usize> {
-        self.processes.kill(KILL)
+    fn probe_delete(&self) -> Result<ProbeReport, String> {
+        self.delete_probes()
+    }
+
+    fn host(&self) -> &Processes {
+        &self.processes
     }
 
     fn owner(&self) -> Option<(u32, u32)> {
@@ -360,7 +344,7 @@ fn start_failure(exit: StartExit, output: &Output) -> EngineFailure {
         exit if exit.is_active_elsewhere() => FailureKind::Elsewhere,
         _ => FailureKind::Transient,
     };
-    let text = match crate::remedy::Remedy::hint(&error) {
+    let text = match mqaws_contract::remedy::Remedy::hint(&error) {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     };
@@ -368,22 +352,7 @@ fn start_failure(exit: StartExit, output: &Output) -> EngineFailure {
 }
 
 fn transient(error: &dyn Error) -> EngineFailure {
-    EngineFailure {
-        kind: FailureKind::Transient,
-        text: chain(error),
-    }
-}
-
-/// An error and its causes in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
+    EngineFailure::transient(error)
 }
 
 mod boot;

@@ -1,0 +1,18 @@
+//! RabbitMQ: what an image of it holds. There is no driver for it yet.
+
+use crate::image::ImageParts;
+use mqaws_contract::{EngineKind, engine};
+
+/// What an image of RabbitMQ holds.
+pub const IMAGE: ImageParts = ImageParts {
+    kind: EngineKind::RabbitMq,
+    name: engine::RABBITMQ.name,
+    user: "rabbitmq",
+    commands: &["rabbitmq-server", "rabbitmqctl"],
+    licence: false,
+    programs: &[],
+    settings: &[],
+    units: &["rabbitmq-server.service"],
+    secrets: &["/var/lib/rabbitmq/.erlang.cookie"],
+    leftovers: &[],
+};

@@ -1,0 +1,316 @@
+//! A toy engine: a journal on the shared file system and two ports that take `PUT` and `COUNT`, one word a line. It is a test
+//! double that shows what an engine has to bring: this file is all that the agent knows of it.
+
+use mqaws_contract::agent::{AgentConfig, ProbeQueue, ProbeReport};
+use mqaws_contract::{EngineKind, PathComponent};
+use mqaws_engine::processes::{Processes, signal, wait_for_end};
+use mqaws_engine::{
+    Command, DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, LeaseRule, Measures, Order,
+    Product, Role, chain,
+};
+use rustix::process::Signal;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// The word of all its commands, `start QM JOURNAL ADDRESSES` and `serve …`.
+const VERB: &str = "__toy";
+/// What a server says when it runs.
+const UP: &str = "up";
+/// Longest wait for one answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The toy.
+#[derive(Debug)]
+pub struct Toy;
+
+fn folder(mount: &Path, queue_manager: &str) -> PathBuf {
+    mount.join(PathComponent::of_queue_manager(queue_manager)).join("toy")
+}
+
+impl Product for Toy {
+    fn kind(&self) -> EngineKind {
+        "toy".into()
+    }
+
+    fn user(&self) -> &'static str {
+        "toy"
+    }
+
+    fn identify<'a>(&self, args: &[&'a str], queue_manager: &str) -> Option<Role<'a>> {
+        let at = args.iter().position(|arg| *arg == VERB)?;
+        let [name, of, ..] = args.get(at + 1..)? else {
+            return None;
+        };
+        (*of == queue_manager).then_some(Role {
+            name,
+            controller: *name == "serve",
+        })
+    }
+
+    fn writes(&self, command: &Command) -> bool {
+        command.args.iter().any(|arg| arg == VERB)
+    }
+
+    fn directories(&self, mount: &Path, queue_manager: &str) -> Vec<PathBuf> {
+        vec![folder(mount, queue_manager)]
+    }
+
+    fn data(&self, mount: &Path, queue_manager: &str) -> io::Result<DataState> {
+        let journal = folder(mount, queue_manager).join("journal");
+        Ok(match journal.try_exists()? {
+            true => DataState::Present,
+            false => DataState::Absent,
+        })
+    }
+
+    fn order(&self) -> Order {
+        Order {
+            is_older: |this, last| this < last,
+        }
+    }
+
+    fn lease(&self) -> LeaseRule {
+        LeaseRule::Refuse
+    }
+
+    fn certificate_label(&self, queue_manager: &str) -> String {
+        queue_manager.to_owned()
+    }
+
+    fn own_command(&self, words: &[&str]) -> Option<Result<String, String>> {
+        let done = match words {
+            [VERB, "start", rest @ ..] => start(rest),
+            [VERB, "serve", _, journal, addresses] => serve(Path::new(journal), Path::new(addresses)),
+            _ => return None,
+        };
+        Some(done.map(|()| "done".to_owned()).map_err(|e| chain(&e)))
+    }
+
+    fn engine(&self, config: &AgentConfig, host: Host) -> Arc<dyn Engine> {
+        Arc::new(Running {
+            folder: folder(&host.root.path(&config.storage.mount), &config.queue_manager),
+            addresses: host.root.path("var/lib/mqaws/toy"),
+            queue_manager: config.queue_manager.clone(),
+            ports: [Some(config.mq_port), config.amqp_port].into_iter().flatten().collect(),
+            host,
+        })
+    }
+}
+
+/// Leaves the server behind, once it runs, and ends: before that its command line need not be there to be found by.
+fn start(rest: &[&str]) -> io::Result<()> {
+    let mut server = std::process::Command::new(std::env::current_exe()?)
+        .args(["__agent", VERB, "serve"])
+        .args(rest)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    let said = server.stdout.take().map(BufReader::new);
+    let said = said.and_then(|said| said.lines().next()).transpose()?;
+    match said.as_deref() {
+        Some(UP) => Ok(()),
+        _ => Err(io::Error::other("the server does not run")),
+    }
+}
+
+/// Serves at the addresses that a file holds, as soon as it is there.
+fn serve(journal: &Path, addresses: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().append(true).open(journal)?;
+    println!("{UP}");
+    let journal = Arc::new(Mutex::new((file, BufReader::new(File::open(journal)?).lines().count())));
+    let listed = loop {
+        match fs::read_to_string(addresses) {
+            Ok(text) => break text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(10)),
+            Err(error) => return Err(error),
+        }
+    };
+    let mut threads = Vec::new();
+    for address in listed.lines() {
+        let listener = TcpListener::bind(address)?;
+        let journal = Arc::clone(&journal);
+        threads.push(std::thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let journal = Arc::clone(&journal);
+                std::thread::spawn(move || answer(&connection, &journal));
+            }
+        }));
+    }
+    for thread in threads {
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
+/// A message is acknowledged once it is on the disk.
+fn answer(connection: &TcpStream, journal: &Mutex<(File, usize)>) -> io::Result<()> {
+    for line in BufReader::new(connection).lines() {
+        let line = line?;
+        let said = {
+            let mut journal = journal.lock().map_err(|_| io::Error::other("the journal is broken"))?;
+            if let Some(message) = line.strip_prefix("PUT ") {
+                writeln!(journal.0, "{message}")?;
+                journal.0.sync_all()?;
+                journal.1 += 1;
+            }
+            journal.1
+        };
+        writeln!(&*connection, "{said}")?;
+    }
+    Ok(())
+}
+
+/// Says one line to a toy, and returns the number that it answers.
+pub fn ask(address: SocketAddr, line: &str) -> io::Result<usize> {
+    let mut connection = TcpStream::connect_timeout(&address, ANSWER)?;
+    connection.set_read_timeout(Some(ANSWER))?;
+    writeln!(connection, "{line}")?;
+    let mut answer = String::new();
+    BufReader::new(connection).read_line(&mut answer)?;
+    answer.trim().parse().map_err(io::Error::other)
+}
+
+/// The toy of one queue manager on one host.
+struct Running {
+    folder: PathBuf,
+    addresses: PathBuf,
+    queue_manager: String,
+    ports: Vec<u16>,
+    host: Host,
+}
+
+impl Running {
+    fn journal(&self) -> PathBuf {
+        self.folder.join("journal")
+    }
+
+    fn depth(&self) -> Result<usize, String> {
+        let text = fs::read_to_string(self.journal()).map_err(|e| e.to_string())?;
+        Ok(text.lines().count())
+    }
+}
+
+fn transient(text: impl Into<String>) -> EngineFailure {
+    EngineFailure {
+        kind: FailureKind::Transient,
+        text: text.into(),
+    }
+}
+
+impl Engine for Running {
+    fn product(&self) -> &'static dyn Product {
+        &Toy
+    }
+
+    fn host(&self) -> &Processes {
+        &self.host.processes
+    }
+
+    fn info(&self) -> Result<EngineInfo, EngineFailure> {
+        Ok(EngineInfo {
+            version: "Toy 1".to_owned(),
+            stand_in: true,
+            how: "running".to_owned(),
+        })
+    }
+
+    fn adopt(&self, data: DataState) -> Result<EngineInfo, EngineFailure> {
+        let opened = OpenOptions::new().append(true).create(true).open(self.journal());
+        opened.map_err(|error| EngineFailure::transient(&error))?;
+        let how = match data {
+            DataState::Absent => "created",
+            DataState::Present | DataState::HalfCreated => "made known",
+        };
+        self.info().map(|info| EngineInfo {
+            how: how.to_owned(),
+            ..info
+        })
+    }
+
+    fn start(&self, _epoch: u64) -> Result<i32, EngineFailure> {
+        let (program, lead) = self.host.own.split_first().ok_or_else(|| transient("no program"))?;
+        let command = Command::new(program)
+            .args(lead)
+            .args([VERB, "start", &self.queue_manager])
+            .arg(self.journal())
+            .arg(&self.addresses);
+        let ran = self.host.runner.run(&command);
+        let output = ran.map_err(|error| EngineFailure::transient(&error))?;
+        (self.host.waited)(command.to_string(), output.elapsed);
+        match (output.code, self.controller()) {
+            (0, Ok(Some(pid))) => Ok(pid),
+            (code, found) => Err(transient(format!("exit {code}, {found:?}: {}", output.text))),
+        }
+    }
+
+    fn define(&self, address: IpAddr) -> Result<(), EngineFailure> {
+        let lines: String = self.ports.iter().map(|port| format!("{address}:{port}\n")).collect();
+        let new = self.addresses.with_extension("new");
+        let written = fs::write(&new, lines).and_then(|()| fs::rename(&new, &self.addresses));
+        written.map_err(|error| EngineFailure::transient(&error))
+    }
+
+    fn accept(&self, address: IpAddr, stale: &dyn Fn() -> bool) -> Result<(), EngineFailure> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match self.check(address) {
+                Health::Well => return Ok(()),
+                Health::Bad(why) | Health::Unknown(why) if stale() || Instant::now() > deadline => {
+                    return Err(transient(why));
+                }
+                _ => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+
+    fn check(&self, address: IpAddr) -> Health {
+        let asked = self
+            .ports
+            .iter()
+            .try_for_each(|port| ask((address, *port).into(), "COUNT").map(drop));
+        asked.map_or_else(|error| Health::Bad(chain(&error)), |()| Health::Well)
+    }
+
+    fn end(&self, target: Duration) -> Result<(), String> {
+        if let Some(pid) = self.controller().map_err(|e| e.to_string())? {
+            signal(pid, Signal::TERM);
+            wait_for_end(pid, Some(target)).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn end_immediately(&self) -> Result<&'static str, String> {
+        self.end(ANSWER).map(|()| "SIGTERM")
+    }
+
+    fn probe_define(&self) -> Result<ProbeReport, String> {
+        self.probe_depth()
+    }
+
+    fn probe_depth(&self) -> Result<ProbeReport, String> {
+        let queue = ProbeQueue {
+            name: "journal".to_owned(),
+            depth: self.depth()?.try_into().map_err(|_| "too deep")?,
+        };
+        Ok(ProbeReport { queues: vec![queue] })
+    }
+
+    fn probe_delete(&self) -> Result<ProbeReport, String> {
+        Err("a toy keeps what it has".to_owned())
+    }
+
+    fn measure(&self) -> Measures {
+        Measures {
+            depth: self.depth().ok().and_then(|depth| depth.try_into().ok()),
+            ..Measures::default()
+        }
+    }
+}
