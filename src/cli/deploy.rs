@@ -167,7 +167,7 @@ fn review(context: &Context, clients: &Clients, made: &Made, allow_replace: &[St
     for chosen in &made.chosen {
         output.say(row("chosen", chosen));
     }
-    made.kept().for_each(|kept| output.say(kept));
+    made.kept().for_each(|kept| output.note(kept));
     if plan.is_empty() {
         output.say(row("plan", "no change"));
     } else {

@@ -6,6 +6,7 @@ use super::execute::{tell, token};
 use super::kept::{FILE_SYSTEM, Kept, kept};
 use super::ports::{Event, Stacks};
 use super::progress::Tracker;
+use super::stake::{self, StakeError};
 use super::standing::{is_ours, own_review};
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::cloud::AwsError;
@@ -42,6 +43,9 @@ pub async fn find<C: Readings + Stacks>(
         own_review(cloud, &stack).await?;
     } else if !is_ours(&stack) {
         return Err(DeployError::Foreign { stack: stack.name });
+    } else if stake::deployed(&stack).is_none() {
+        // A tag is copied easily; whatever mqaws made says which queue manager it is for.
+        return Err(StakeError::UnknownQueueManager { stack: stack.name }.into());
     }
     if stack.protected && !unprotect {
         return Err(DeployError::Protected { stack: stack.name });

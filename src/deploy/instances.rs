@@ -131,7 +131,10 @@ fn told(
         return Instances::Untouched;
     };
     let ends = terminations.iter().map(|t| (t.at, false, t.instance.as_str()));
-    let starts = signals.iter().map(|(at, id)| (*at, true, id.as_str()));
+    // Whoever is being ended serves nobody any more, however late its signal comes.
+    let too_late = |(at, id): &&(Timestamp, String)| terminations.iter().any(|t| t.instance == *id && t.at <= *at);
+    let starts = signals.iter().filter(|signal| !too_late(signal));
+    let starts = starts.map(|(at, id)| (*at, true, id.as_str()));
     let mut steps: Vec<(Timestamp, bool, &str)> = ends.chain(starts).filter(|(at, ..)| *at >= first.at).collect();
     steps.sort();
     let (mut serving, mut last) = (Some(first.instance.as_str()), (first.instance.as_str(), first.at));
@@ -241,6 +244,14 @@ mod tests {
                 &[("i-3", "InService")],
                 "its instance was replaced: i-1 was ended at 22:13:30, i-3 reported service at 22:13:54, about 7.0 s without \
                  service",
+            ),
+            // The one of the change signalled when it was being ended already.
+            (
+                &[(10, "i-1"), (20, "i-2")],
+                &["i-2", "i-3"],
+                &[(21, "i-2")],
+                &[("i-3", "InService")],
+                "OUT OF SERVICE: i-1 was ended at 22:13:30, none has reported service since, and the group has i-3 (InService)",
             ),
             // A signal of before says nothing.
             (

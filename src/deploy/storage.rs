@@ -70,6 +70,10 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
         let Some(of_stack) = tag.or(stack_id.and_then(|id| name_in(id))).filter(|_| !storage.goes()) else {
             continue;
         };
+        // What another stack made without a tag of ours is somebody else's, and no business of this one.
+        if of_stack != stack && tag.is_none() {
+            continue;
+        }
         let tagged = storage.tags.get(QUEUE_MANAGER_TAG).map(|value| untagged(value));
         let other = |name: &Option<String>| name.as_deref() != Some(queue_manager);
         if of_stack != stack && tagged.is_some() && other(&tagged) {

@@ -1,5 +1,6 @@
 //! The end of a stack, and what is kept.
 
+use super::super::stake::StakeError;
 use super::*;
 
 #[test]
@@ -258,4 +259,18 @@ fn what_is_not_deleted_after_all_stays_protected() {
     let error = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("changed");
     assert!(matches!(error, DeployError::Changed { .. }), "{error}");
     assert!(!cloud.calls().contains(&"unprotect".to_owned()), "{:?}", cloud.calls());
+}
+
+#[test]
+fn a_stack_that_only_bears_our_tag_is_not_removed() {
+    let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
+    cloud.deployed = None;
+    let error = wait(find(&cloud, "mqaws-qm1", false)).expect_err("somebody else's");
+    assert!(
+        matches!(error, DeployError::Stake(StakeError::UnknownQueueManager { .. })),
+        "{error}"
+    );
+    // A creation that failed has no outputs yet.
+    cloud.parameters = [("QueueManagerName".to_owned(), "QM1".to_owned())].into();
+    assert!(wait(find(&cloud, "mqaws-qm1", false)).expect("ours").is_some());
 }
