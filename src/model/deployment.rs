@@ -80,6 +80,18 @@ pub enum Topology {
     Single,
 }
 
+impl Topology {
+    /// Every topology.
+    pub const ALL: [Self; 1] = [Self::Single];
+
+    /// The word that the file, the agent and people use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+        }
+    }
+}
+
 /// The queue manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -1,0 +1,21 @@
+//! Ways to make a queue manager highly available, one folder each; pure.
+//!
+//! A topology answers three questions: where the data is, who decides which member may write, and how clients find it. Its folder
+//! owns all that follows from the answers; [`Topology`] is what others may ask, and [`of`] the one table from the
+//! configuration's word to who answers.
+
+mod facts;
+mod questions;
+mod single;
+
+pub use facts::{Arbiter, Facts, Member, Storage};
+pub use questions::{Builder, Topology};
+
+use crate::model;
+
+/// The topology of a name: the one table.
+pub fn of(name: model::Topology) -> &'static dyn Topology {
+    match name {
+        model::Topology::Single => &single::Single,
+    }
+}

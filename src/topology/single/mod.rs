@@ -1,0 +1,52 @@
+//! `single`: one instance at a time writes to a file system that reaches both zones.
+//!
+//! A group of at most one instance replaces it in either zone; the owner record on the file system, read and written by the
+//! agent, decides whether the successor may start. Clients follow through a network load balancer.
+
+mod alarms;
+mod compute;
+mod ids;
+mod outputs;
+mod role;
+mod security_groups;
+mod storage;
+mod traffic;
+
+use super::{Arbiter, Builder, Facts, Storage, Topology};
+use crate::model::Engine;
+use crate::render::{credentials, network};
+
+/// The topology.
+pub(super) struct Single;
+
+impl Topology for Single {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            summary: "one instance, replaced in either of two zones on the same data",
+            description: "one queue manager on EFS, in either of two zones, behind an NLB",
+            members: &[ids::MEMBER],
+            zones: 2,
+            storage: Storage::Shared,
+            arbiter: Arbiter::OwnerRecord,
+            engines: &[Engine::IbmMq, Engine::RabbitMq],
+        }
+    }
+
+    fn builders(&self) -> &'static [Builder] {
+        &[
+            network::add_vpc,
+            security_groups::add,
+            network::add_endpoints,
+            storage::add,
+            credentials::add,
+            role::add,
+            traffic::add,
+            compute::add,
+            alarms::add,
+            outputs::add,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;
