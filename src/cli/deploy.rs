@@ -13,6 +13,7 @@ use crate::deploy::stake::KeptStorage;
 use crate::deploy::{self, Consent, DeployError, News, Observer, Service, Step, Stop, Tcp, Verb};
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
+use crate::topology::FILE_SYSTEM;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -186,7 +187,7 @@ fn new_file_system(step: &Step) -> Option<&str> {
                     ..
                 },
             ..
-        } if kind == "AWS::EFS::FileSystem" => physical.as_deref(),
+        } if kind == FILE_SYSTEM => physical.as_deref(),
         _ => None,
     }
 }

@@ -3,13 +3,14 @@
 use super::cause;
 use super::error::DeployError;
 use super::execute::{tell, token};
-use super::kept::{FILE_SYSTEM, Kept, kept};
+use super::kept::{Kept, kept};
 use super::ports::{Event, Stacks};
 use super::progress::Tracker;
 use super::standing::{is_ours, own_review};
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Resource, Stack};
+use crate::topology::FILE_SYSTEM;
 
 /// A stack that may be removed.
 #[derive(Debug, Clone)]

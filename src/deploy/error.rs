@@ -5,6 +5,7 @@ use super::finding::Finding;
 use super::kept;
 use super::stake::StakeError;
 use crate::cloud::AwsError;
+use crate::model::Topology;
 use crate::remedy::{Besides, ExitKind, Remedy};
 use crate::render::RenderError;
 
@@ -138,6 +139,8 @@ pub enum DeployError {
     Invalid {
         /// Name of the stack.
         stack: String,
+        /// How its queue manager is made highly available.
+        topology: Topology,
         /// What it found.
         findings: Vec<Finding>,
     },
@@ -259,8 +262,8 @@ impl DeployError {
         match self {
             Self::OneZone { zone, .. } => Some(("network.subnets", format!("both in {zone}"))),
             Self::Unknown { key, id, .. } => Some((*key, format!("{id} does not exist"))),
-            Self::Invalid { findings, .. } => {
-                let named = findings.iter().find_map(|f| Some((f.key()?, f)));
+            Self::Invalid { topology, findings, .. } => {
+                let named = findings.iter().find_map(|f| Some((f.key(*topology)?, f)));
                 named.map(|(key, finding)| (key, finding.words.clone()))
             }
             Self::Doomed { dooms, .. } => dooms.iter().find_map(|doom| Some((doom.key?, doom.label.clone()))),
@@ -415,8 +418,8 @@ impl Remedy for DeployError {
                 format!("to see which value it is: {hint}")
             }
             Self::Refused { .. } => "check the ids in the configuration against the account and region".into(),
-            Self::Invalid { findings, .. } => {
-                let mut keys: Vec<&str> = findings.iter().filter_map(Finding::key).collect();
+            Self::Invalid { topology, findings, .. } => {
+                let mut keys: Vec<&str> = findings.iter().filter_map(|f| f.key(*topology)).collect();
                 keys.dedup();
                 match keys.as_slice() {
                     [] => "check the values that the paths name against the account and region".into(),

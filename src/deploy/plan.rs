@@ -8,6 +8,7 @@ use super::stake::{self, KeptStorage, Rename, StakeError};
 use super::standing::{Standing, standing};
 use super::storage::kept_beside;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
+use crate::model::Topology;
 use crate::observe::ports::Readings;
 use crate::stack::QUEUE_MANAGER_PARAMETER;
 use jiff::Timestamp;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub stack: String,
     /// Whether the stack does not exist yet.
     pub fresh: bool,
+    /// How its queue manager is made highly available.
+    pub topology: Topology,
     /// What would change.
     pub review: Review,
     /// Another queue manager in the place of the one that the stack holds.
@@ -177,7 +180,7 @@ async fn propose<C: Readings + Stacks>(
     };
     if set.status == "CREATE_COMPLETE" {
         review::complete(&mut set.changes, old, &blueprint.parameters);
-        plan.review = Review::of(&set.changes);
+        plan.review = Review::of(plan.topology, &set.changes);
         plan.from = set.created.unwrap_or(Timestamp::UNIX_EPOCH);
         return Ok(plan);
     }
@@ -193,7 +196,11 @@ async fn propose<C: Readings + Stacks>(
     }
     let stack = blueprint.stack.clone();
     Err(match findings {
-        Some(Ok(findings)) if !findings.is_empty() => DeployError::Invalid { stack, findings },
+        Some(Ok(findings)) if !findings.is_empty() => DeployError::Invalid {
+            stack,
+            topology: blueprint.topology,
+            findings,
+        },
         other => DeployError::Refused {
             stack,
             reason,
@@ -238,7 +245,8 @@ fn nothing(blueprint: &Blueprint) -> Plan {
     Plan {
         stack: blueprint.stack.clone(),
         fresh: false,
-        review: Review::of(&[]),
+        topology: blueprint.topology,
+        review: Review::of(blueprint.topology, &[]),
         rename: None,
         kept: Vec::new(),
         cleared: false,

@@ -13,8 +13,8 @@ use super::finding::Finding;
 use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Stacks, Storage, Termination};
 use super::*;
 use crate::cloud::{AwsError, Problem};
-use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
+use crate::model::{InstanceId, Topology};
 use crate::observe::ports::*;
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::STACK_TAG;
@@ -286,6 +286,7 @@ fn blueprint() -> Blueprint {
     Blueprint {
         stack: "mqaws-qm1".into(),
         queue_manager: "QM1".into(),
+        topology: Topology::default(),
         template: "{}".into(),
         parameters: BTreeMap::new(),
         tags: BTreeMap::new(),

@@ -19,6 +19,8 @@ pub struct Facts {
     pub arbiter: Arbiter,
     /// The engines that it takes.
     pub engines: &'static [Engine],
+    /// Whether nobody serves while a member is without an instance that does.
+    pub alone: bool,
 }
 
 /// A place that at most one instance at a time sits on.

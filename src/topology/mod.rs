@@ -4,10 +4,12 @@
 //! owns all that follows from the answers; [`Topology`] is what others may ask, and [`of`] the one table from the
 //! configuration's word to who answers.
 
+mod change;
 mod facts;
 mod questions;
 mod single;
 
+pub use change::{Anchored, Change, Detail, Effect, FILE_SYSTEM, GROUP, Meaning};
 pub use facts::{Arbiter, Facts, Member, Storage};
 pub use questions::{Builder, Topology};
 
@@ -19,3 +21,6 @@ pub fn of(name: model::Topology) -> &'static dyn Topology {
         model::Topology::Single => &single::Single,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

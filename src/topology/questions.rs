@@ -1,6 +1,6 @@
 //! What the rest of the program asks a topology.
 
-use super::Facts;
+use super::{Anchored, Change, Facts, Meaning};
 use crate::model::Deployment;
 use crate::template::Template;
 
@@ -17,4 +17,13 @@ pub trait Topology: Sync {
 
     /// What its template consists of, in the template's order; parameters, rules and conditions are there already.
     fn builders(&self) -> &'static [Builder];
+
+    /// What one change of a change set means, beside the others.
+    fn meaning(&self, change: &Change, set: &[Change]) -> Meaning;
+
+    /// What cannot move while it stands.
+    fn anchored(&self) -> &'static Anchored;
+
+    /// Parts of a path in the template with logical ids of its own, and the key of the configuration whose value ends up there.
+    fn keys(&self) -> &'static [(&'static str, &'static str)];
 }

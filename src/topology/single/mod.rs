@@ -4,6 +4,7 @@
 //! agent, decides whether the successor may start. Clients follow through a network load balancer.
 
 mod alarms;
+mod changes;
 mod compute;
 mod ids;
 mod outputs;
@@ -12,7 +13,7 @@ mod security_groups;
 mod storage;
 mod traffic;
 
-use super::{Arbiter, Builder, Facts, Storage, Topology};
+use super::{Anchored, Arbiter, Builder, Change, Facts, Meaning, Storage, Topology};
 use crate::model::Engine;
 use crate::render::{credentials, network};
 
@@ -29,6 +30,7 @@ impl Topology for Single {
             storage: Storage::Shared,
             arbiter: Arbiter::OwnerRecord,
             engines: &[Engine::IbmMq, Engine::RabbitMq],
+            alone: true,
         }
     }
 
@@ -45,6 +47,18 @@ impl Topology for Single {
             alarms::add,
             outputs::add,
         ]
+    }
+
+    fn meaning(&self, change: &Change, set: &[Change]) -> Meaning {
+        changes::meaning(change, set)
+    }
+
+    fn anchored(&self) -> &'static Anchored {
+        &changes::ANCHORED
+    }
+
+    fn keys(&self) -> &'static [(&'static str, &'static str)] {
+        changes::KEYS
     }
 }
 
