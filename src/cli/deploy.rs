@@ -300,7 +300,7 @@ pub(super) fn service_line(service: &Service) -> String {
 
 /// `written by i-… in eu-west-1a, epoch 1, proof: clean`
 pub(super) fn writer_line(service: &Service) -> Option<String> {
-    let agent = service.agent.as_ref()?;
+    let agent = service.agent.as_ref().filter(|_| service.owned)?;
     let proof = agent.proof.as_ref().map_or("none", |p| p.kind.as_str());
     let epoch = agent.epoch.map_or_else(|| "none".to_owned(), |e| e.to_string());
     Some(row(

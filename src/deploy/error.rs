@@ -144,6 +144,16 @@ pub enum DeployError {
         /// What it found.
         findings: Vec<Finding>,
     },
+    /// The stack was deployed with another topology, whose data the new one would not find.
+    #[error("stack {stack} has topology `{}`; a stack keeps its topology, so it cannot become `{}`", deployed.as_str(), wanted.as_str())]
+    OtherTopology {
+        /// Name of the stack.
+        stack: String,
+        /// The one that is deployed.
+        deployed: Topology,
+        /// The one that is configured.
+        wanted: Topology,
+    },
     /// Something that the configuration names is not there.
     #[error("{what} {id} does not exist in this region")]
     Unknown {
@@ -262,6 +272,9 @@ impl DeployError {
         match self {
             Self::OneZone { zone, .. } => Some(("network.subnets", format!("both in {zone}"))),
             Self::Unknown { key, id, .. } => Some((*key, format!("{id} does not exist"))),
+            Self::OtherTopology { deployed, .. } => {
+                Some(("topology", format!("the stack has `{}`", deployed.as_str())))
+            }
             Self::Invalid { topology, findings, .. } => {
                 let named = findings.iter().find_map(|f| Some((f.key(*topology)?, f)));
                 named.map(|(key, finding)| (key, finding.words.clone()))
@@ -286,6 +299,7 @@ impl Remedy for DeployError {
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
             | Self::Invalid { .. }
+            | Self::OtherTopology { .. }
             | Self::Unknown { .. }
             | Self::NoImage
             | Self::Output(_)
@@ -426,6 +440,10 @@ impl Remedy for DeployError {
                     keys => format!("change `{}`", keys.join("`, `")),
                 }
             }
+            Self::OtherTopology { deployed, .. } => format!(
+                "set `topology: {}` again, or deploy another stack (--stack NAME), which starts on storage of its own",
+                deployed.as_str()
+            ),
             Self::Unknown { key, what, .. } => match *what {
                 "image" => format!("name an image of this region under `{key}`; it must be shared with this account"),
                 _ => format!("name what there is in this region under `{key}`; `mqaws init` lists it"),

@@ -91,7 +91,7 @@ impl Plan {
 ///
 /// # Errors
 /// [`DeployError::Aws`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
-/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
+/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::OtherTopology`], [`DeployError::Output`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
 /// [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
 /// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`].
 pub async fn plan<C: Readings + Stacks>(
@@ -107,6 +107,14 @@ pub async fn plan<C: Readings + Stacks>(
     let standing = standing(cloud, found).await?;
     let mut plan = nothing(blueprint);
     if let Standing::Living(stack) = &standing {
+        let deployed = crate::stack::topology(&stack.name, &stack.tags).map_err(DeployError::Output)?;
+        if deployed != blueprint.topology {
+            return Err(DeployError::OtherTopology {
+                stack: stack.name.clone(),
+                deployed,
+                wanted: blueprint.topology,
+            });
+        }
         plan.rename = stake::rename(cloud, stack, blueprint).await?;
     } else {
         plan.fresh = true;

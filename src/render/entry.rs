@@ -3,9 +3,9 @@
 use indexmap::IndexMap;
 
 use super::parameters;
-use crate::model::Deployment;
+use crate::model::{Deployment, Topology};
 use crate::remedy::{ExitKind, Remedy};
-use crate::stack::{ALLOW_FAULTS_TAG, MOST_TEMPLATE_BYTES, STACK_TAG};
+use crate::stack::{ALLOW_FAULTS_TAG, MOST_TEMPLATE_BYTES, STACK_TAG, TOPOLOGY_TAG};
 use crate::template::{Faults, Template, TemplateError};
 use crate::topology;
 
@@ -108,6 +108,10 @@ pub fn body(deployment: &Deployment) -> Result<String, RenderError> {
 /// Tags of the stack itself, which CloudFormation hands on to everything in it.
 pub fn stack_tags(deployment: &Deployment) -> IndexMap<String, String> {
     let mut tags = IndexMap::from([(STACK_TAG.to_owned(), deployment.stack.to_string())]);
+    // Stacks of before know of no other, and a tag that comes later would change everything in them.
+    if deployment.topology != Topology::default() {
+        tags.insert(TOPOLOGY_TAG.to_owned(), deployment.topology.as_str().to_owned());
+    }
     if deployment.security.allow_faults {
         tags.insert(ALLOW_FAULTS_TAG.to_owned(), "true".to_owned());
     }

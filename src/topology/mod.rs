@@ -7,11 +7,15 @@
 mod change;
 mod facts;
 mod questions;
+mod role;
 mod single;
+#[cfg(test)]
+mod toy;
 
 pub use change::{Anchored, Change, Detail, Effect, FILE_SYSTEM, GROUP, Meaning};
 pub use facts::{Arbiter, Facts, Member, Storage};
 pub use questions::{Builder, Topology};
+pub use role::{Role, Seen};
 
 use crate::model;
 
@@ -19,6 +23,8 @@ use crate::model;
 pub fn of(name: model::Topology) -> &'static dyn Topology {
     match name {
         model::Topology::Single => &single::Single,
+        #[cfg(test)]
+        model::Topology::Toy => &toy::Toy,
     }
 }
 

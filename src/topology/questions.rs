@@ -1,7 +1,8 @@
 //! What the rest of the program asks a topology.
 
-use super::{Anchored, Change, Facts, Meaning};
+use super::{Anchored, Change, Facts, Meaning, Role, Seen};
 use crate::model::Deployment;
+use crate::model::agent::AgentStatus;
 use crate::template::Template;
 
 /// Adds one group of resources, or of outputs, to a template.
@@ -26,4 +27,25 @@ pub trait Topology: Sync {
 
     /// Parts of a path in the template with logical ids of its own, and the key of the configuration whose value ends up there.
     fn keys(&self) -> &'static [(&'static str, &'static str)];
+
+    /// What a member does, by its agent's word.
+    fn role(&self, agent: &AgentStatus) -> Role;
+
+    /// Whether service is given as it should be, by the roles of the members; [`Role::Unknown`] for one without an instance in service.
+    fn is_service(&self, roles: &[Role]) -> bool;
+
+    /// Which of the groups' instances have agents that tell whether there is something to test, as indices.
+    ///
+    /// # Errors
+    /// Why there is nothing to test, in words.
+    fn asked(&self, seen: &[Seen<'_>]) -> Result<Vec<usize>, String>;
+
+    /// Which of the agents that were asked is where clients are served.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    fn serving(&self, agents: &[AgentStatus]) -> Result<usize, String>;
+
+    /// Logical ids of the alarms that say that service is not as it should be.
+    fn alarms(&self) -> &'static [&'static str];
 }

@@ -209,8 +209,7 @@ impl Reader {
         let there = Topology::ALL.map(|topology| format!("`{}`", topology.as_str()));
         let instead = format!("use {}", there.join(" or "));
         let parsed = self.scalar("topology", |text| {
-            let known = Topology::ALL.into_iter().find(|topology| topology.as_str() == text);
-            known.ok_or_else(|| {
+            Topology::of(text).ok_or_else(|| {
                 let message = match LATER.contains(&text) {
                     true => format!("topology `{text}` is not available yet"),
                     false => format!("there is no topology `{text}`"),

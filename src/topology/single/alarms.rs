@@ -5,6 +5,9 @@ use crate::model::Deployment;
 use crate::render::alarm::{Alarm, dimension};
 use crate::template::{Template, get_att, list, reference};
 
+/// Those that say that service is not as it should be.
+pub(super) const OF_SERVICE: [&str; 4] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm", "FenceAlarm"];
+
 /// Adds the alarms.
 pub(super) fn add(template: &mut Template, _: &Deployment) {
     let alarms = [
@@ -81,6 +84,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
 
 #[cfg(test)]
 mod tests {
+    use super::OF_SERVICE;
     use crate::model::Deployment;
     use crate::render::template;
     use crate::render::tests::walk;
@@ -110,6 +114,7 @@ mod tests {
             );
         }
         assert_eq!(count, 5);
+        assert!(OF_SERVICE.iter().all(|name| template.resources.contains_key(*name)));
         assert_eq!(
             template.resources["CertificateAlarm"].condition.as_deref(),
             Some("HasCertificate")

@@ -10,11 +10,13 @@ mod ids;
 mod outputs;
 mod role;
 mod security_groups;
+mod service;
 mod storage;
 mod traffic;
 
-use super::{Anchored, Arbiter, Builder, Change, Facts, Meaning, Storage, Topology};
+use super::{Anchored, Arbiter, Builder, Change, Facts, Meaning, Role, Seen, Storage, Topology};
 use crate::model::Engine;
+use crate::model::agent::AgentStatus;
 use crate::render::{credentials, network};
 
 /// The topology.
@@ -59,6 +61,26 @@ impl Topology for Single {
 
     fn keys(&self) -> &'static [(&'static str, &'static str)] {
         changes::KEYS
+    }
+
+    fn role(&self, agent: &AgentStatus) -> Role {
+        service::role(agent)
+    }
+
+    fn is_service(&self, roles: &[Role]) -> bool {
+        roles.contains(&Role::Active)
+    }
+
+    fn asked(&self, seen: &[Seen<'_>]) -> Result<Vec<usize>, String> {
+        service::asked(seen)
+    }
+
+    fn serving(&self, agents: &[AgentStatus]) -> Result<usize, String> {
+        service::serving(agents)
+    }
+
+    fn alarms(&self) -> &'static [&'static str] {
+        &alarms::OF_SERVICE
     }
 }
 
