@@ -2,7 +2,7 @@
 
 use super::error::FailoverError;
 use super::port::{Cloud, Instance, Probe, Target};
-use super::scenario::Consent;
+use super::scenario::{Consent, Fault};
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::topology::{self, Seen};
@@ -37,6 +37,22 @@ pub(super) async fn guard(cloud: &dyn Cloud, target: &Target, consent: &Consent)
         });
     }
     Ok(())
+}
+
+/// Refuses faults that the stack's topology does not claim to stand: their verdict would say nothing.
+///
+/// # Errors
+/// [`FailoverError::NotStood`].
+pub(super) fn stood(target: &Target, faults: &[Fault]) -> Result<(), FailoverError> {
+    let topology = topology::of(target.parts.topology);
+    match faults.iter().find(|fault| topology.stand(**fault).is_none()) {
+        None => Ok(()),
+        Some(&fault) => Err(FailoverError::NotStood {
+            stack: target.stack.clone(),
+            topology: target.parts.topology,
+            fault,
+        }),
+    }
 }
 
 /// The instance that serves, with the agent's word for it; waits for it up to `limit`.

@@ -6,6 +6,7 @@
 
 mod change;
 mod facts;
+mod fault;
 mod questions;
 mod role;
 mod single;
@@ -14,6 +15,7 @@ mod toy;
 
 pub use change::{Anchored, Change, Detail, Effect, FILE_SYSTEM, GROUP, Meaning};
 pub use facts::{Arbiter, Facts, Member, Storage};
+pub use fault::{Cut, Fault, Loss, NOTICED, Restart, Stand, Term, UnknownFault};
 pub use questions::{Builder, Topology};
 pub use role::{Role, Seen};
 

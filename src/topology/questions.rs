@@ -1,6 +1,6 @@
 //! What the rest of the program asks a topology.
 
-use super::{Anchored, Change, Facts, Meaning, Role, Seen};
+use super::{Anchored, Change, Facts, Fault, Meaning, Role, Seen, Stand, Term};
 use crate::model::Deployment;
 use crate::model::agent::AgentStatus;
 use crate::template::Template;
@@ -48,4 +48,15 @@ pub trait Topology: Sync {
 
     /// Logical ids of the alarms that say that service is not as it should be.
     fn alarms(&self) -> &'static [&'static str];
+
+    /// The faults that it stands, and what it must do about each.
+    fn stands(&self) -> &'static [Stand];
+
+    /// What it does about a fault; `None` when it does not stand it.
+    fn stand(&self, fault: Fault) -> Option<Stand> {
+        self.stands().iter().copied().find(|stand| stand.fault == fault)
+    }
+
+    /// Of what terms an outage consists, in the order in which they must end.
+    fn terms(&self) -> &'static [Term];
 }

@@ -2,8 +2,8 @@
 
 use super::role::listed;
 use super::{
-    Anchored, Arbiter, Builder, Change, Effect, FILE_SYSTEM, Facts, GROUP, Meaning, Member, Role, Seen, Storage,
-    Topology,
+    Anchored, Arbiter, Builder, Change, Cut, Effect, FILE_SYSTEM, Facts, Fault, GROUP, Loss, Meaning, Member, NOTICED,
+    Restart, Role, Seen, Stand, Storage, Term, Topology,
 };
 use crate::model::agent::AgentStatus;
 use crate::model::{Deployment, Engine};
@@ -170,5 +170,26 @@ impl Topology for Toy {
 
     fn alarms(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    fn stands(&self) -> &'static [Stand] {
+        &[Stand {
+            fault: Fault::KillQueueManager,
+            by: Restart::Elsewhere,
+            loses: Loss::NonPersistent,
+        }]
+    }
+
+    fn terms(&self) -> &'static [Term] {
+        &[
+            Term {
+                name: "notice",
+                until: Cut::First(NOTICED),
+            },
+            Term {
+                name: "takeover",
+                until: Cut::Start,
+            },
+        ]
     }
 }

@@ -6,6 +6,7 @@
 mod alarms;
 mod changes;
 mod compute;
+mod faults;
 mod ids;
 mod outputs;
 mod role;
@@ -14,7 +15,7 @@ mod service;
 mod storage;
 mod traffic;
 
-use super::{Anchored, Arbiter, Builder, Change, Facts, Meaning, Role, Seen, Storage, Topology};
+use super::{Anchored, Arbiter, Builder, Change, Facts, Meaning, Role, Seen, Stand, Storage, Term, Topology};
 use crate::model::Engine;
 use crate::model::agent::AgentStatus;
 use crate::render::{credentials, network};
@@ -81,6 +82,14 @@ impl Topology for Single {
 
     fn alarms(&self) -> &'static [&'static str] {
         &alarms::OF_SERVICE
+    }
+
+    fn stands(&self) -> &'static [Stand] {
+        faults::STANDS
+    }
+
+    fn terms(&self) -> &'static [Term] {
+        faults::TERMS
     }
 }
 
