@@ -3,7 +3,7 @@
 //!
 //! `render` is the one writer, [`Parts::read`] the one reader; whatever works on a stack works on its [`Parts`].
 
-use crate::model::Engine;
+use crate::model::{Engine, Topology};
 use std::collections::BTreeMap;
 
 /// The most bytes of a template that CloudFormation takes in the call itself.
@@ -16,6 +16,9 @@ pub const STACK_TAG: &str = "mqaws:stack";
 
 /// The tag of the file system that carries the queue manager's name, with `:` for `%`.
 pub const QUEUE_MANAGER_TAG: &str = "mqaws:queue-manager";
+
+/// The tag of a stack that carries the word of its topology; the first one's stacks have none.
+pub const TOPOLOGY_TAG: &str = "mqaws:topology";
 
 /// The tag of an Auto Scaling group that says who tests its stack.
 pub const UNDER_TEST_TAG: &str = "mqaws:under-test";
@@ -41,7 +44,7 @@ pub enum Output {
     AmqpEndpoint,
     /// Id of the file system.
     FileSystemId,
-    /// Name of the Auto Scaling group.
+    /// Names of the members' Auto Scaling groups, in the order of the topology's members, with `,` between them.
     GroupName,
     /// ARN of the load balancer.
     LoadBalancerArn,
@@ -192,6 +195,8 @@ pub struct Member {
 /// What a stack consists of, as far as its outputs say; one that failed before it had any has nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parts {
+    /// How the queue manager is made highly available.
+    pub topology: Topology,
     /// Name of the queue manager.
     pub queue_manager: Option<String>,
     /// The members.
@@ -210,35 +215,66 @@ pub struct Parts {
     pub certificate: Option<String>,
 }
 
-/// An output that cannot be read.
+/// What a stack says of itself, and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("output {} of stack {stack}", output.name())]
-pub struct Unreadable {
-    /// Name of the stack.
-    pub stack: String,
-    /// Which one.
-    pub output: Output,
-    /// Why.
-    pub source: InvalidAddress,
+pub enum Unreadable {
+    /// An output that should name an address.
+    #[error("output {} of stack {stack}", output.name())]
+    Address {
+        /// Name of the stack.
+        stack: String,
+        /// Which one.
+        output: Output,
+        /// Why.
+        source: InvalidAddress,
+    },
+    /// A topology that this version does not know.
+    #[error("stack {stack} is of topology `{word}`, which this version of mqaws does not know")]
+    Topology {
+        /// Name of the stack.
+        stack: String,
+        /// What its tag says.
+        word: String,
+    },
 }
 
 impl Unreadable {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        let stack = &self.stack;
-        format!(
-            "was its template changed by other means? See `aws cloudformation describe-stacks --stack-name {stack}`; `mqaws \
-             deploy --stack {stack}` puts it right"
-        )
+        match self {
+            Self::Address { stack, .. } => format!(
+                "was its template changed by other means? See `aws cloudformation describe-stacks --stack-name {stack}`; `mqaws \
+                 deploy --stack {stack}` puts it right"
+            ),
+            Self::Topology { .. } => "use the version that deployed it, or a newer one".to_owned(),
+        }
     }
 }
 
+/// The topology of a stack, by its tags.
+///
+/// # Errors
+/// [`Unreadable::Topology`].
+pub fn topology(stack: &str, tags: &BTreeMap<String, String>) -> Result<Topology, Unreadable> {
+    let Some(word) = tags.get(TOPOLOGY_TAG) else {
+        return Ok(Topology::default());
+    };
+    Topology::of(word).ok_or_else(|| Unreadable::Topology {
+        stack: stack.to_owned(),
+        word: word.clone(),
+    })
+}
+
 impl Parts {
-    /// Reads the outputs of a stack; those that mqaws does not know are ignored, as are empty ones.
+    /// Reads the outputs and tags of a stack; those that mqaws does not know are ignored, as are empty ones.
     ///
     /// # Errors
-    /// [`Unreadable`], when an address is none: a template of mqaws never gives such a one.
-    pub fn read(stack: &str, outputs: &BTreeMap<String, String>) -> Result<Self, Unreadable> {
+    /// [`Unreadable`], when an address is none, which a template of mqaws never gives, or when the topology is unknown.
+    pub fn read(
+        stack: &str,
+        outputs: &BTreeMap<String, String>,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Self, Unreadable> {
         let output = |output: Output| outputs.get(output.name()).filter(|value| !value.is_empty()).cloned();
         let mut endpoints = Vec::new();
         for (protocol, place, behind, parse) in [
@@ -256,7 +292,7 @@ impl Parts {
             ),
         ] {
             let Some(text) = output(place) else { continue };
-            let address = parse(&text).map_err(|source| Unreadable {
+            let address = parse(&text).map_err(|source| Unreadable::Address {
                 stack: stack.to_owned(),
                 output: place,
                 source,
@@ -268,11 +304,16 @@ impl Parts {
                 targets: output(behind).map(|arn| Targets { output: behind, arn }),
             });
         }
+        let groups = output(Output::GroupName);
         Ok(Self {
+            topology: topology(stack, tags)?,
             queue_manager: output(Output::QueueManagerName),
-            members: output(Output::GroupName)
-                .map(|group| Member { group })
-                .into_iter()
+            members: groups
+                .iter()
+                .flat_map(|names| names.split(','))
+                .map(|group| Member {
+                    group: group.to_owned(),
+                })
                 .collect(),
             endpoints,
             dns_name: output(Output::Endpoint),
@@ -336,7 +377,10 @@ mod tests {
 
     #[test]
     fn a_stack_without_outputs_has_no_parts() {
-        assert_eq!(Parts::read("s", &BTreeMap::new()), Ok(Parts::default()));
+        assert_eq!(
+            Parts::read("s", &BTreeMap::new(), &BTreeMap::new()),
+            Ok(Parts::default())
+        );
     }
 
     #[test]
@@ -350,6 +394,7 @@ mod tests {
                 (Output::AmqpTargetGroupArn, ""),
                 (Output::GroupName, "g"),
             ]),
+            &BTreeMap::new(),
         )
         .unwrap();
         let mq = parts.endpoint(Protocol::Mq).unwrap();
@@ -361,8 +406,23 @@ mod tests {
 
     #[test]
     fn a_bad_port_is_no_other_one() {
-        let error = Parts::read("s", &outputs(&[(Output::AmqpEndpoint, "lb:56x72")])).unwrap_err();
+        let error = Parts::read("s", &outputs(&[(Output::AmqpEndpoint, "lb:56x72")]), &BTreeMap::new()).unwrap_err();
         assert_eq!(error.to_string(), "output AmqpEndpoint of stack s");
-        assert!(error.source.to_string().contains("lb:56x72"));
+        let Unreadable::Address { source, .. } = error else {
+            panic!("{error}")
+        };
+        assert!(source.to_string().contains("lb:56x72"));
+    }
+
+    #[test]
+    fn another_topology_is_not_taken_for_the_first() {
+        let tagged = |word: &str| BTreeMap::from([(TOPOLOGY_TAG.to_owned(), word.to_owned())]);
+        let read = |tags: &BTreeMap<String, String>| Parts::read("s", &outputs(&[(Output::GroupName, "a,b")]), tags);
+        let first = Topology::default();
+        assert_eq!(read(&BTreeMap::new()).map(|parts| parts.topology), Ok(first));
+        assert_eq!(read(&tagged(first.as_str())).map(|parts| parts.members.len()), Ok(2));
+        assert_eq!(read(&tagged("toy")).map(|parts| parts.topology), Ok(Topology::Toy));
+        let error = read(&tagged("newer")).unwrap_err();
+        assert!(error.to_string().contains("`newer`") && error.hint().contains("version"));
     }
 }

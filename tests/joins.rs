@@ -12,12 +12,12 @@ crates/agent/src/fence/folder.rs | self.below_mount()? | made of the two above
 crates/agent/src/fence/store.rs | format!("owner-{epoch}.json") | a number
 crates/agent/src/host/mount.rs | &unit | escaped as systemd escapes a path: no `/`
 crates/agent/src/host/programs.rs | name | names of programs in the source
-crates/agent/src/layout.rs | format!("{name}.p12") | a PathComponent with an end
-crates/agent/src/layout.rs | name | parts of a path that cannot climb: see there
-crates/agent/src/processes.rs | pid.to_string() | a number
-crates/agent/src/processes.rs | pid.to_string() | a number
 crates/engine/src/ibm_mq/driver.rs | name | names of commands in the source
 crates/engine/src/ibm_mq/stanza.rs | directory | a PathComponent
+crates/engine/src/ibm_mq/places.rs | format!("{name}.p12") | a PathComponent with an end
+crates/engine/src/processes.rs | pid.to_string() | a number
+crates/engine/src/processes.rs | pid.to_string() | a number
+crates/engine/src/root.rs | name | parts of a path that cannot climb: see there
 crates/lab/src/cloudformation/intrinsics.rs | separator | `Fn::Join` of texts, no path
 crates/lab/src/efs/file_systems.rs | &id | an id that the lab makes
 crates/lab/src/home.rs | format!("mqaws-lab-{}", super::ids::hex(8)) | a random number

@@ -1,10 +1,10 @@
 //! What each package may contain, as cargo resolves it. That nothing names what it must not is the compiler's business: these
-//! are the declarations that it goes by.
+//! are the declarations that it goes by. And who names a topology: nobody but its folder, the table, and the configuration.
 
 #![allow(clippy::unwrap_used)] // What a test cannot have has failed it.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Packages that are linked into one of ours, each with its features.
@@ -97,21 +97,106 @@ fn only_the_program_has_an_sdk_and_the_agent_no_runtime() {
     }
 }
 
-#[test]
-fn only_the_adapters_name_the_sdk() {
+/// The files of ours below a folder, by their paths in the repository.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            let adapters = path.ends_with("src/aws");
             match path.is_dir() {
-                true => folders.extend((!adapters).then_some(path)),
-                false if std::fs::read_to_string(&path).unwrap().contains("aws_sdk_") => found.push(path),
-                false => {}
+                true => folders.push(path),
+                false => found.push(path.strip_prefix(root).unwrap().to_owned()),
             }
         }
     }
+    found
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn only_the_adapters_name_the_sdk() {
+    let mut found = files("src");
+    found.retain(|path| !path.starts_with("src/aws") && text(path).contains("aws_sdk_"));
     assert!(found.is_empty(), "{found:?}");
+}
+
+/// Every topology that there is or will be.
+const TOPOLOGIES: [&str; 5] = ["single", "standby", "rabbitmq-cluster", "native-ha", "replicated-dr"];
+
+/// Ways to name a topology. Its word alone is none: words such as `single` and `standby` are everybody's.
+fn ways_to_name(topology: &str) -> Vec<String> {
+    let parts = topology.split('-').map(|part| part[..1].to_uppercase() + &part[1..]);
+    let variant: String = parts.collect();
+    let module = topology.replace('-', "_");
+    vec![
+        format!("\"{topology}\""),
+        format!("`{topology}`"),
+        format!("· {topology}"),
+        format!("mqaws {topology}"),
+        format!("/{topology}.yaml"),
+        format!("Topology::{variant}"),
+        format!("topology::{module}"),
+        format!("topology: {topology}"),
+    ]
+}
+
+fn names_a_topology(text: &str) -> bool {
+    let named = |topology: &str| ways_to_name(topology).iter().any(|way| text.contains(way));
+    TOPOLOGIES.iter().any(|topology| named(topology))
+}
+
+#[test]
+fn only_its_folder_the_table_and_the_configuration_name_a_topology() {
+    let allowed = [
+        // The word itself, those that are still to come, and the tests of both.
+        "src/model/deployment.rs",
+        "src/model/config/build.rs",
+        "src/model/config/tests.rs",
+        // The example that the demo runs.
+        "src/cli/demo.rs",
+        // What the agent is told; it does not go by it.
+        "crates/contract/src/agent.rs",
+    ];
+    let is_outside = |path: &PathBuf| {
+        // IBM MQ has a standby of its own, and neither of the two can be told of a topology.
+        let others = ["src/topology", "crates/engine", "crates/standin"];
+        let fixture = path.ends_with("tests.rs") || path.ends_with("commands.rs");
+        let is_fixture = path.starts_with("crates/agent") && fixture;
+        !(is_fixture || others.iter().any(|folder| path.starts_with(folder)))
+    };
+    let rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    let ours = files("src").into_iter().chain(files("crates"));
+    let found: BTreeSet<PathBuf> = ours
+        .filter(|path| rust(path) && is_outside(path) && names_a_topology(&text(path)))
+        .collect();
+    let allowed: BTreeSet<PathBuf> = allowed.into_iter().map(PathBuf::from).collect();
+    assert_eq!(found, allowed, "ask `topology::of(name)` instead");
+}
+
+#[test]
+fn names_of_topologies_are_found() {
+    for line in [
+        "match name { Topology::NativeHa => 1 }",
+        "if word == \"standby\" {",
+        "format!(\"{stack} · single · {place}\")",
+        "use crate::topology::rabbitmq_cluster;",
+    ] {
+        assert!(names_a_topology(line), "{line}");
+    }
+    for line in [
+        "/// A single value.",
+        "QueueManagerStatus::RunningAsStandby",
+        "mqaws::Topology::of(word)",
+    ] {
+        assert!(!names_a_topology(line), "{line}");
+    }
+    for topology in mqaws::model::Topology::ALL {
+        assert!(TOPOLOGIES.contains(&topology.as_str()), "{topology:?}");
+    }
 }
 
 #[test]

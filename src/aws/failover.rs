@@ -11,15 +11,13 @@ use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
 use crate::remedy::Remedy;
 use crate::stack::{ALLOW_FAULTS_TAG, Output, Parts, Protocol};
+use crate::topology;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_ec2 as ec2;
 use aws_sdk_secretsmanager as secretsmanager;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-
-/// Alarms of a stack by their logical ids.
-const ALARMS: [&str; 4] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm", "FenceAlarm"];
 
 impl Clients {
     async fn line(&self, instance: &InstanceId, line: &str) -> Result<String, CloudError> {
@@ -111,7 +109,7 @@ impl Cloud for Clients {
                     },
                 )
             })?;
-            let parts = Parts::read(&found.name, &found.outputs).map_err(|unreadable| {
+            let parts = Parts::read(&found.name, &found.outputs, &found.tags).map_err(|unreadable| {
                 let hint = unreadable.hint();
                 CloudError::precondition(attempted(), unreadable, hint)
             })?;
@@ -196,13 +194,14 @@ impl Cloud for Clients {
 
     fn alarms<'a>(&'a self, target: &'a Target) -> Answer<'a, Vec<String>> {
         Box::pin(async move {
+            let of_service = topology::of(target.parts.topology).alarms();
             let attempted = || format!("read the alarms of stack {}", target.stack);
             let resources = Readings::resources(self, &target.stack)
                 .await
                 .map_err(|error| failed(attempted(), error))?;
             let names: Vec<String> = resources
                 .into_iter()
-                .filter(|resource| ALARMS.contains(&resource.logical.as_str()))
+                .filter(|resource| of_service.contains(&resource.logical.as_str()))
                 .filter_map(|resource| resource.physical)
                 .collect();
             let alarms = Readings::alarms(self, &names)

@@ -3,7 +3,8 @@
 mod image;
 
 use crate::aws::{Vpc, VpcSubnet};
-use crate::model::{Deployment, Placement};
+use crate::model::{Deployment, Placement, Topology};
+use crate::topology;
 use std::fmt::Write;
 
 /// What was read of an account.
@@ -164,7 +165,11 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
         Some(profile) => format!("profile: {}\n", quoted(profile.as_str())),
         None => "# profile: default\n".to_owned(),
     });
-    out.push_str("\n# `single`: one instance, replaced in either of two zones on the same data.\ntopology: single\n");
+    out.push('\n');
+    for name in Topology::ALL {
+        let _ = writeln!(out, "# `{}`: {}.", name.as_str(), topology::of(name).facts().summary);
+    }
+    let _ = writeln!(out, "topology: {}", deployment.topology.as_str());
     let name = quoted(deployment.queue_manager.name.as_str());
     let _ = writeln!(
         out,

@@ -13,6 +13,7 @@ use crate::deploy::stake::KeptStorage;
 use crate::deploy::{self, Consent, DeployError, News, Observer, Service, Step, Stop, Tcp, Verb};
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
+use crate::topology::FILE_SYSTEM;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -199,7 +200,7 @@ fn new_file_system(step: &Step) -> Option<&str> {
                     ..
                 },
             ..
-        } if kind == "AWS::EFS::FileSystem" => physical.as_deref(),
+        } if kind == FILE_SYSTEM => physical.as_deref(),
         _ => None,
     }
 }
@@ -309,7 +310,7 @@ pub(super) fn service_line(service: &Service) -> String {
 
 /// `written by i-… in eu-west-1a, epoch 1, proof: clean`
 pub(super) fn writer_line(service: &Service) -> Option<String> {
-    let agent = service.agent.as_ref()?;
+    let agent = service.agent.as_ref().filter(|_| service.owned)?;
     let proof = agent.proof.as_ref().map_or("none", |p| p.kind.as_str());
     let epoch = agent.epoch.map_or_else(|| "none".to_owned(), |e| e.to_string());
     Some(row(

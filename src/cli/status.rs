@@ -63,9 +63,11 @@ fn text(report: &Report, now: Timestamp) -> String {
                 let agent = agent
                     .map(|a| format!("  agent {}", a.agent_version))
                     .unwrap_or_default();
+                let role = report.roles.get(&member.instance);
+                let role = role.map(|role| format!("  {role}")).unwrap_or_default();
                 add(
                     "instance",
-                    format!("{} {}  {}{agent}", member.instance, member.zone, member.lifecycle),
+                    format!("{} {}  {}{role}{agent}", member.instance, member.zone, member.lifecycle),
                 );
             }
         }
@@ -203,8 +205,8 @@ fn headline(report: &Report, now: Timestamp) -> String {
         &report.queue_manager
     };
     format!(
-        "{bold}{name}{bold:#}  {style}{}{style:#}   {} · single · {place}{engine}{since}",
-        report.state, report.stack
+        "{bold}{name}{bold:#}  {style}{}{style:#}   {} · {} · {place}{engine}{since}",
+        report.state, report.stack, report.topology
     )
 }
 

@@ -54,6 +54,7 @@ pub async fn blueprint<C: Surroundings + Readings>(
     let resolved = resolved(site, root_device).map_err(|error| DeployError::NoNetwork { why: error.to_string() })?;
     let parameters = render::parameters(deployment, &resolved)?.into_iter().collect();
     let circumstances = Circumstances {
+        topology: deployment.topology,
         network_key: key(placement),
         gone: &gone,
     };
@@ -67,6 +68,7 @@ pub async fn blueprint<C: Surroundings + Readings>(
     let blueprint = Blueprint {
         stack: deployment.stack.to_string(),
         queue_manager: deployment.queue_manager.name.to_string(),
+        topology: deployment.topology,
         template,
         parameters,
         tags: render::stack_tags(deployment).into_iter().collect(),

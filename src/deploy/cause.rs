@@ -1,10 +1,8 @@
 //! The root cause of a failed operation, found among its events and the launches of its group.
 
 use super::ports::{Event, Launch};
+use crate::topology::GROUP;
 use jiff::Timestamp;
-
-/// The type of the group that holds the queue manager's instance.
-pub(super) const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 
 /// The event that made an operation fail, in AWS's own words.
 ///
@@ -36,7 +34,7 @@ pub(super) fn describe(event: &Event) -> String {
     format!("`{}` {}, {time}: {reason}", event.logical, event.kind)
 }
 
-/// The words of the first success that an instance of the group signalled.
+/// The words of the first success that an instance of a member's group signalled.
 pub(super) fn signal(events: &[Event]) -> Option<&str> {
     let reasons = events
         .iter()

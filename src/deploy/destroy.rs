@@ -3,7 +3,7 @@
 use super::cause;
 use super::error::DeployError;
 use super::execute::{tell, token};
-use super::kept::{FILE_SYSTEM, Kept, kept};
+use super::kept::{Kept, kept};
 use super::ports::{Event, Stacks};
 use super::progress::Tracker;
 use super::stake::{self, StakeError};
@@ -11,6 +11,7 @@ use super::standing::{is_ours, own_review};
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Resource, Stack};
+use crate::topology::FILE_SYSTEM;
 
 /// A stack that may be removed.
 #[derive(Debug, Clone)]

@@ -5,6 +5,8 @@
 //! replaced so. Each rule here has a test in which the local cloud refuses the change when it is forced.
 
 use super::network::{Network, Place};
+use crate::model::Topology;
+use crate::topology::{self, Anchored};
 use std::collections::BTreeMap;
 
 /// A change that would fail.
@@ -23,6 +25,8 @@ pub struct Doom {
 /// What only the account and the configuration can tell about a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Circumstances<'a> {
+    /// How the queue manager is made highly available.
+    pub topology: Topology,
     /// Key of the configuration that chooses the network; `None` when it is left to choose.
     pub network_key: Option<&'static str>,
     /// Subnets of the stack that are there no longer, so that nothing stands in them.
@@ -40,7 +44,7 @@ pub(super) fn dooms(
     if let (Some(old), Some(new)) = (Network::of(old), Network::of(new)) {
         found.extend(network(&old, &new, circumstances));
     }
-    found.extend(scheme(old, new));
+    found.extend(scheme(old, new, topology::of(circumstances.topology).anchored()));
     found
 }
 
@@ -49,6 +53,7 @@ const ELSEWHERE: &str =
 
 fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Option<Doom> {
     let network_key = circumstances.network_key;
+    let anchored = topology::of(circumstances.topology).anchored();
     match (old, new) {
         (
             Network::Existing { vpc, places },
@@ -61,7 +66,7 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
                 return Some(Doom {
                     key: network_key,
                     label: format!("in {other}, the stack is in {vpc}"),
-                    why: other_vpc(vpc, other),
+                    why: other_vpc(vpc, other, anchored),
                     instead: format!("name {vpc} or two of its subnets; {ELSEWHERE}"),
                 });
             }
@@ -70,17 +75,16 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
         (Network::Existing { vpc, .. }, Network::Own { .. }) => Some(Doom {
             key: network_key,
             label: format!("the stack is in {vpc}"),
-            why: other_vpc(vpc, "a new one"),
+            why: other_vpc(vpc, "a new one", anchored),
             instead: format!("name {vpc} or two of its subnets; {ELSEWHERE}"),
         }),
         (Network::Own { cidr, zones }, Network::Existing { .. }) => Some(Doom {
             key: network_key,
             label: "the stack has a network of its own".into(),
-            why: vec![
-                "`Vpc`: the stack would remove its own network, in which `LoadBalancer`, `MountTarget1` and \
-                 `MountTarget2` stand"
-                    .into(),
-            ],
+            why: vec![format!(
+                "`Vpc`: the stack would remove its own network, in which {} stand",
+                listed(&standing(anchored))
+            )],
             instead: format!(
                 "set `network.cidr: {cidr}` and `network.zones: [{}]` again; {ELSEWHERE}",
                 zones.join(", ")
@@ -93,7 +97,7 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
                 vec![format!(
                     "`Vpc`: the range of a VPC cannot change from {cidr} to {other}, so a new VPC would be made"
                 )],
-                other_vpc("the stack's own VPC", "a new one"),
+                other_vpc("the stack's own VPC", "a new one", anchored),
             ]
             .concat(),
             instead: format!("set `network.cidr: {cidr}` again; {ELSEWHERE}"),
@@ -119,16 +123,40 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
     }
 }
 
-fn other_vpc(vpc: &str, other: &str) -> Vec<String> {
-    vec![
-        format!("`LoadBalancer`: it stands in {vpc}, and a load balancer takes no subnets of another VPC ({other})"),
-        "`MountTarget1`, `MountTarget2`: a file system has mount targets in one VPC at a time".into(),
-    ]
+/// Logical ids of what stands in the network.
+fn standing(anchored: &Anchored) -> Vec<String> {
+    let all = std::iter::once(&anchored.load_balancer).chain(anchored.mount_targets);
+    all.map(|logical| format!("`{logical}`")).collect()
+}
+
+/// `a, b and c`
+fn listed(words: &[String]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        other => other.concat(),
+    }
+}
+
+fn other_vpc(vpc: &str, other: &str, anchored: &Anchored) -> Vec<String> {
+    let balancer = anchored.load_balancer;
+    let mut why = vec![format!(
+        "`{balancer}`: it stands in {vpc}, and a load balancer takes no subnets of another VPC ({other})"
+    )];
+    if let [_, mounts @ ..] = standing(anchored).as_slice()
+        && !mounts.is_empty()
+    {
+        why.push(format!(
+            "{}: a file system has mount targets in one VPC at a time",
+            mounts.join(", ")
+        ));
+    }
+    why
 }
 
 /// Another subnet of a zone in which the stack has one already.
 fn same_zone(places: &[Place; 2], wanted: &[Place; 2], circumstances: Circumstances<'_>) -> Option<Doom> {
     let stands = |place: &&Place| !circumstances.gone.contains(&place.subnet);
+    let anchored = topology::of(circumstances.topology).anchored();
     let mut why = Vec::new();
     for new in wanted
         .iter()
@@ -141,14 +169,16 @@ fn same_zone(places: &[Place; 2], wanted: &[Place; 2], circumstances: Circumstan
         else {
             continue;
         };
-        let (zone, old, new, number) = (&new.zone, &old.subnet, &new.subnet, index + 1);
+        let (zone, old, new, balancer) = (&new.zone, &old.subnet, &new.subnet, anchored.load_balancer);
         why.push(format!(
-            "`LoadBalancer`: in {zone} it stands in {old}, and takes {new} of the same zone only when it has left {old}"
+            "`{balancer}`: in {zone} it stands in {old}, and takes {new} of the same zone only when it has left {old}"
         ));
-        why.push(format!(
-            "`MountTarget{number}`: a file system has one mount target in a zone, and that of {new} would be made while that of \
-             {old} is there"
-        ));
+        if let Some(target) = anchored.mount_targets.get(index) {
+            why.push(format!(
+                "`{target}`: a file system has one mount target in a zone, and that of {new} would be made while that of {old} \
+                 is there"
+            ));
+        }
     }
     let [first, second] = places;
     (!why.is_empty()).then(|| Doom {
@@ -164,21 +194,26 @@ fn same_zone(places: &[Place; 2], wanted: &[Place; 2], circumstances: Circumstan
 }
 
 /// Another scheme makes another load balancer.
-fn scheme(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Option<Doom> {
+fn scheme(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>, anchored: &Anchored) -> Option<Doom> {
     let (was, is) = (old.get("Scheme")?, new.get("Scheme")?);
     if was == is {
         return None;
     }
     let amqp = |parameters: &BTreeMap<String, String>| parameters.get("Amqp").is_some_and(|v| v == "true");
+    let [(listener, group), (amqp_listener, amqp_group)] = anchored.ways;
     let (listeners, groups) = match amqp(old) && amqp(new) {
-        true => ("`Listener`, `AmqpListener`", "`TargetGroup` and `AmqpTargetGroup`"),
-        false => ("`Listener`", "`TargetGroup`"),
+        true => (
+            format!("`{listener}`, `{amqp_listener}`"),
+            format!("`{group}` and `{amqp_group}`"),
+        ),
+        false => (format!("`{listener}`"), format!("`{group}`")),
     };
+    let balancer = anchored.load_balancer;
     Some(Doom {
         key: Some("endpoint.internal"),
         label: format!("the load balancer is {was}"),
         why: vec![format!(
-            "{listeners}: a new load balancer, {is}, would be made while `LoadBalancer` is there, and a target group \
+            "{listeners}: a new load balancer, {is}, would be made while `{balancer}` is there, and a target group \
              ({groups}) goes with one load balancer at a time"
         )],
         instead: format!(
@@ -220,6 +255,7 @@ mod tests {
     fn found(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>, gone: &[&str]) -> Vec<Doom> {
         let gone: Vec<String> = gone.iter().map(|g| (*g).to_owned()).collect();
         let circumstances = Circumstances {
+            topology: Topology::default(),
             network_key: Some("network.subnets"),
             gone: &gone,
         };

@@ -5,6 +5,7 @@ use super::finding::Finding;
 use super::kept;
 use super::stake::StakeError;
 use crate::cloud::AwsError;
+use crate::model::Topology;
 use crate::remedy::{Besides, ExitKind, Remedy};
 use crate::render::RenderError;
 
@@ -138,8 +139,20 @@ pub enum DeployError {
     Invalid {
         /// Name of the stack.
         stack: String,
+        /// How its queue manager is made highly available.
+        topology: Topology,
         /// What it found.
         findings: Vec<Finding>,
+    },
+    /// The stack was deployed with another topology, whose data the new one would not find.
+    #[error("stack {stack} has topology `{}`; a stack keeps its topology, so it cannot become `{}`", deployed.as_str(), wanted.as_str())]
+    OtherTopology {
+        /// Name of the stack.
+        stack: String,
+        /// The one that is deployed.
+        deployed: Topology,
+        /// The one that is configured.
+        wanted: Topology,
     },
     /// Something that the configuration names is not there.
     #[error("{what} {id} does not exist in this region")]
@@ -259,8 +272,11 @@ impl DeployError {
         match self {
             Self::OneZone { zone, .. } => Some(("network.subnets", format!("both in {zone}"))),
             Self::Unknown { key, id, .. } => Some((*key, format!("{id} does not exist"))),
-            Self::Invalid { findings, .. } => {
-                let named = findings.iter().find_map(|f| Some((f.key()?, f)));
+            Self::OtherTopology { deployed, .. } => {
+                Some(("topology", format!("the stack has `{}`", deployed.as_str())))
+            }
+            Self::Invalid { topology, findings, .. } => {
+                let named = findings.iter().find_map(|f| Some((f.key(*topology)?, f)));
                 named.map(|(key, finding)| (key, finding.words.clone()))
             }
             Self::Doomed { dooms, .. } => dooms.iter().find_map(|doom| Some((doom.key?, doom.label.clone()))),
@@ -283,6 +299,7 @@ impl Remedy for DeployError {
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
             | Self::Invalid { .. }
+            | Self::OtherTopology { .. }
             | Self::Unknown { .. }
             | Self::NoImage
             | Self::Output(_)
@@ -415,14 +432,18 @@ impl Remedy for DeployError {
                 format!("to see which value it is: {hint}")
             }
             Self::Refused { .. } => "check the ids in the configuration against the account and region".into(),
-            Self::Invalid { findings, .. } => {
-                let mut keys: Vec<&str> = findings.iter().filter_map(Finding::key).collect();
+            Self::Invalid { topology, findings, .. } => {
+                let mut keys: Vec<&str> = findings.iter().filter_map(|f| f.key(*topology)).collect();
                 keys.dedup();
                 match keys.as_slice() {
                     [] => "check the values that the paths name against the account and region".into(),
                     keys => format!("change `{}`", keys.join("`, `")),
                 }
             }
+            Self::OtherTopology { deployed, .. } => format!(
+                "set `topology: {}` again, or deploy another stack (--stack NAME), which starts on storage of its own",
+                deployed.as_str()
+            ),
             Self::Unknown { key, what, .. } => match *what {
                 "image" => format!("name an image of this region under `{key}`; it must be shared with this account"),
                 _ => format!("name what there is in this region under `{key}`; `mqaws init` lists it"),

@@ -1,6 +1,6 @@
 //! Executing a plan, and following it until the stack has settled.
 
-use super::cause::{self, GROUP};
+use super::cause;
 use super::error::DeployError;
 use super::instances::{self, Instances};
 use super::kept::{self, Kept, kept};
@@ -13,6 +13,7 @@ use super::watch::{Observer, Pace, Patience, Step, Stop};
 use super::witness::Witness;
 use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Stack};
+use crate::topology::GROUP;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -252,10 +253,12 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         let group = events.find_map(|e| e.physical.clone());
         // What was heard while the operation went on is second best, and what cannot be read is not said.
         let launches = match group {
-            Some(group) => self.cloud.launches(&group, self.plan.from).await.ok(),
-            None => None,
+            Some(group) => match self.cloud.launches(&group, self.plan.from).await {
+                Ok(launches) => launches,
+                Err(_) => self.witness.launches_of(&group),
+            },
+            None => self.witness.launches(),
         };
-        let launches = launches.unwrap_or_else(|| self.witness.launches());
         cause::failed_launch(&launches, event.at).cloned()
     }
 
@@ -279,7 +282,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         let from = own.min().unwrap_or(self.plan.from);
         let mut patience = Patience::new(self.pace.patience);
         loop {
-            let found = instances::read(self.cloud, self.stack_id, events, from).await;
+            let found = instances::read(self.cloud, self.stack_id, self.plan.topology, events, from).await;
             match found {
                 Instances::Unread(error) if matches!(patience.bear::<()>(Err(error.clone())), Ok(None)) => {
                     self.stop.pause(self.pace.poll).await;

@@ -1,5 +1,7 @@
 //! What CloudFormation finds wrong with a change set before anything is made, and the key of the configuration behind it.
 
+use crate::model::Topology;
+use crate::topology;
 use std::fmt;
 
 /// One value that CloudFormation does not take.
@@ -11,7 +13,7 @@ pub struct Finding {
     pub words: String,
 }
 
-/// Parts of a path, and the key whose value ends up there; the first that fits counts.
+/// Parts of a path in any topology's template, and the key whose value ends up there; the first that fits counts.
 const KEYS: &[(&str, &str)] = &[
     ("/InstanceType", "instance.type"),
     ("/ImageId", "instance.ami"),
@@ -21,12 +23,7 @@ const KEYS: &[(&str, &str)] = &[
     ("/ThroughputMode", "storage.throughput"),
     ("/ProvisionedThroughputInMibps", "storage.provisioned_mibps"),
     ("/BackupPolicy", "storage.backup"),
-    ("/FileSystem/Properties/KmsKeyId", "storage.kms_key"),
     ("/PermissionsBoundary", "security.permissions_boundary"),
-    (
-        "/LoadBalancerSecurityGroup/Properties/SecurityGroupIngress",
-        "network.clients",
-    ),
     ("/Scheme", "endpoint.internal"),
     ("/ListenerAttributes", "endpoint.idle_timeout_seconds"),
     ("/AlarmActions", "alarms.topic"),
@@ -36,8 +33,10 @@ const KEYS: &[(&str, &str)] = &[
 
 impl Finding {
     /// The key of the configuration whose value it is about, when it is about one.
-    pub fn key(&self) -> Option<&'static str> {
-        KEYS.iter()
+    pub fn key(&self, topology: Topology) -> Option<&'static str> {
+        let own = topology::of(topology).keys();
+        own.iter()
+            .chain(KEYS)
             .find(|(part, _)| self.path.contains(part))
             .map(|(_, key)| *key)
     }
@@ -55,7 +54,8 @@ mod tests {
 
     #[test]
     fn every_key_is_one_of_the_configuration() {
-        for (_, key) in KEYS {
+        let own = Topology::ALL.iter().flat_map(|name| topology::of(*name).keys());
+        for (_, key) in own.chain(KEYS) {
             assert!(crate::model::config::KEYS.iter().any(|k| k.path == *key), "{key}");
         }
         let at = |path: &str| Finding {
@@ -63,7 +63,10 @@ mod tests {
             words: String::new(),
         };
         let path = "/Resources/LaunchTemplate/Properties/LaunchTemplateData/InstanceType";
-        assert_eq!(at(path).key(), Some("instance.type"));
-        assert_eq!(at("/Resources/Role/Properties/AssumeRolePolicyDocument").key(), None);
+        assert_eq!(at(path).key(Topology::default()), Some("instance.type"));
+        assert_eq!(
+            at("/Resources/Role/Properties/AssumeRolePolicyDocument").key(Topology::default()),
+            None
+        );
     }
 }

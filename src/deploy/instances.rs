@@ -1,15 +1,30 @@
-//! What became of a stack's instance while an operation went on and came to nothing.
+//! What became of a stack's instances while an operation went on and came to nothing.
 
-use super::cause::GROUP;
 use super::ports::{Event, Launch, Stacks, Termination};
 use crate::cloud::AwsError;
+use crate::model::Topology;
 use crate::observe::ports::{Member, Readings};
+use crate::topology::{self, GROUP};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
 /// What events and activities tell of the instances.
 #[derive(Debug, Clone)]
 pub(super) enum Instances {
+    /// What became of each member's.
+    Read {
+        /// Whether nobody serves while a member is without an instance that does.
+        alone: bool,
+        /// Members by logical ids of their groups, as the stack lists them.
+        members: Vec<(String, Fate)>,
+    },
+    /// They could not be read.
+    Unread(AwsError),
+}
+
+/// What became of a member's instance.
+#[derive(Debug, Clone)]
+pub(super) enum Fate {
     /// None that was there before ended.
     Untouched,
     /// Another took over, which signalled service.
@@ -34,12 +49,56 @@ pub(super) enum Instances {
         /// Instances of the group now, with their lifecycle states.
         now: Vec<String>,
     },
-    /// They could not be read.
-    Unread(AwsError),
+}
+
+impl Instances {
+    /// Whether none that was there before ended, for certain.
+    pub(super) fn are_untouched(&self) -> bool {
+        match self {
+            Self::Read { members, .. } => members.iter().all(|(_, fate)| matches!(fate, Fate::Untouched)),
+            Self::Unread(_) => false,
+        }
+    }
+
+    /// Those of a stack with one member, which serves alone.
+    #[cfg(test)]
+    pub(super) fn of_one(fate: Fate) -> Self {
+        Self::Read {
+            alone: true,
+            members: vec![("Group".into(), fate)],
+        }
+    }
 }
 
 impl fmt::Display for Instances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (alone, members) = match self {
+            Self::Read { alone, members } => (*alone, members),
+            Self::Unread(error) => {
+                let error = error.told();
+                return write!(f, "whether its instance was replaced could not be read ({error})");
+            }
+        };
+        let touched = members.iter().filter(|(_, fate)| !matches!(fate, Fate::Untouched));
+        for (place, (member, fate)) in touched.enumerate() {
+            if place > 0 {
+                f.write_str("; ")?;
+            }
+            if members.len() > 1 {
+                write!(f, "{member}: ")?;
+            }
+            fate.tell(f, alone)?;
+        }
+        match self.are_untouched() {
+            true => f.write_str("its instance was not replaced"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Fate {
+    /// What it means for service, where a member serves `alone` or others go on.
+    fn tell(&self, f: &mut fmt::Formatter<'_>, alone: bool) -> fmt::Result {
         let time = |at: &Timestamp| at.strftime("%H:%M:%S").to_string();
         match self {
             Self::Untouched => f.write_str("its instance was not replaced"),
@@ -51,15 +110,21 @@ impl fmt::Display for Instances {
                 without,
             } => write!(
                 f,
-                "its instance was replaced: {old} was ended at {}, {new} reported service at {}, about {} s without service",
+                "its instance was replaced: {old} was ended at {}, {new} reported service at {}, about {} s without {}",
                 time(ended),
                 time(served),
                 seconds(*without),
+                if alone { "service" } else { "it" },
             ),
             Self::Out { old, ended, now } => {
                 write!(
                     f,
-                    "OUT OF SERVICE: {old} was ended at {}, none has reported service since",
+                    "{}: {old} was ended at {}, none has reported service since",
+                    if alone {
+                        "OUT OF SERVICE"
+                    } else {
+                        "its instance is MISSING"
+                    },
                     time(ended)
                 )?;
                 match now.as_slice() {
@@ -67,11 +132,6 @@ impl fmt::Display for Instances {
                     now => write!(f, ", and the group has {}", now.join(", ")),
                 }
             }
-            Self::Unread(error) => write!(
-                f,
-                "whether its instance was replaced could not be read ({})",
-                error.told()
-            ),
         }
     }
 }
@@ -84,28 +144,51 @@ fn seconds(time: SignedDuration) -> String {
     }
 }
 
-/// Reads what became of the instances of a stack's group since the operation began.
-pub(super) async fn read<C: Readings + Stacks>(cloud: &C, stack: &str, events: &[Event], from: Timestamp) -> Instances {
+/// Reads what became of the instances of a stack's groups since the operation began.
+pub(super) async fn read<C: Readings + Stacks>(
+    cloud: &C,
+    stack: &str,
+    topology: Topology,
+    events: &[Event],
+    from: Timestamp,
+) -> Instances {
     let read = async {
         let resources = cloud.resources(stack).await?;
-        let group = resources.into_iter().find(|r| r.kind == GROUP).and_then(|g| g.physical);
-        let Some(group) = group else {
-            return Ok(Instances::Untouched);
-        };
-        let terminations = cloud.terminations(&group, from).await?;
-        if terminations.is_empty() {
-            return Ok(Instances::Untouched);
+        let mut members = Vec::new();
+        for resource in resources.into_iter().filter(|r| r.kind == GROUP) {
+            if let Some(group) = resource.physical {
+                let signals = signals(events, &resource.logical);
+                let fate = fate(cloud, &group, &signals, from).await?;
+                members.push((resource.logical, fate));
+            }
         }
-        let launches = cloud.launches(&group, from).await?;
-        let members = cloud.group(&group).await?.map(|g| g.members).unwrap_or_default();
-        Ok(told(&terminations, &launches, &signals(events), &members))
+        Ok(Instances::Read {
+            alone: topology::of(topology).facts().alone,
+            members,
+        })
     };
     read.await.unwrap_or_else(Instances::Unread)
 }
 
-/// Instances that signalled service, and when; oldest first.
-fn signals(events: &[Event]) -> Vec<(Timestamp, String)> {
-    let of_group = events.iter().filter(|e| e.kind == GROUP);
+/// Reads what became of the instance of one group.
+async fn fate<C: Readings + Stacks>(
+    cloud: &C,
+    group: &str,
+    signals: &[(Timestamp, String)],
+    from: Timestamp,
+) -> Result<Fate, AwsError> {
+    let terminations = cloud.terminations(group, from).await?;
+    if terminations.is_empty() {
+        return Ok(Fate::Untouched);
+    }
+    let launches = cloud.launches(group, from).await?;
+    let members = cloud.group(group).await?.map(|g| g.members).unwrap_or_default();
+    Ok(told(&terminations, &launches, signals, &members))
+}
+
+/// Instances of a group that signalled service, and when; oldest first.
+fn signals(events: &[Event], group: &str) -> Vec<(Timestamp, String)> {
+    let of_group = events.iter().filter(|e| e.kind == GROUP && e.logical == group);
     let mut signals: Vec<(Timestamp, String)> = of_group
         .filter_map(|e| {
             let id = e
@@ -125,10 +208,10 @@ fn told(
     launches: &[Launch],
     signals: &[(Timestamp, String)],
     members: &[Member],
-) -> Instances {
+) -> Fate {
     let launched = |id: &str| launches.iter().any(|l| l.instance.as_deref() == Some(id));
     let Some(first) = terminations.iter().find(|t| !launched(&t.instance)) else {
-        return Instances::Untouched;
+        return Fate::Untouched;
     };
     let ends = terminations.iter().map(|t| (t.at, false, t.instance.as_str()));
     // Whoever is being ended serves nobody any more, however late its signal comes.
@@ -155,14 +238,14 @@ fn told(
     }
     let (id, at) = (last.0.to_owned(), last.1);
     match serving {
-        Some(_) => Instances::Replaced {
+        Some(_) => Fate::Replaced {
             old: first.instance.clone(),
             ended: first.at,
             new: id,
             served: at,
             without,
         },
-        None => Instances::Out {
+        None => Fate::Out {
             old: id,
             ended: at,
             now: members
@@ -209,7 +292,7 @@ mod tests {
                 health: "Healthy".into(),
             })
             .collect();
-        told(&terminations, &launches, &signals, &members).to_string()
+        Instances::of_one(told(&terminations, &launches, &signals, &members)).to_string()
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! What CloudFormation kept though it left the stack.
 
 use super::ports::Event;
+use crate::topology::FILE_SYSTEM;
 use std::fmt;
-
-/// The type of what holds the messages.
-pub(super) const FILE_SYSTEM: &str = "AWS::EFS::FileSystem";
 
 /// A resource that is there, but belongs to no stack any more.
 #[derive(Debug, Clone, PartialEq, Eq)]

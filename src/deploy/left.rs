@@ -26,7 +26,8 @@ pub(super) fn left(
     left.extend(match (status, instances) {
         ("DELETE_COMPLETE", _) => None,
         ("ROLLBACK_COMPLETE", _) => Some("the empty stack, which the next deploy removes".into()),
-        ("UPDATE_ROLLBACK_COMPLETE", None | Some(Instances::Untouched)) => Some("the stack as it was before".into()),
+        ("UPDATE_ROLLBACK_COMPLETE", None) => Some("the stack as it was before".into()),
+        ("UPDATE_ROLLBACK_COMPLETE", Some(found)) if found.are_untouched() => Some("the stack as it was before".into()),
         ("UPDATE_ROLLBACK_COMPLETE", Some(found)) => Some(format!("the stack with its settings of before; {found}")),
         ("UPDATE_COMPLETE", _) => Some(format!("stack {stack} with the change, which is live")),
         ("CREATE_COMPLETE", _) => Some(format!("stack {stack}, deployed")),
@@ -43,18 +44,19 @@ fn said(left: Vec<String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::cause::tests::event;
+    use super::super::instances::Fate;
     use super::*;
     use crate::cloud::{AwsError, Problem};
 
     fn replaced() -> Instances {
         let at = |second: i64| jiff::Timestamp::from_second(1_700_000_000 + second).expect("in range");
-        Instances::Replaced {
+        Instances::of_one(Fate::Replaced {
             old: "i-1".into(),
             ended: at(0),
             new: "i-2".into(),
             served: at(61),
             without: jiff::SignedDuration::from_secs(61),
-        }
+        })
     }
 
     #[test]
@@ -70,7 +72,7 @@ mod tests {
             ),
             (
                 Some("UPDATE_ROLLBACK_COMPLETE"),
-                Some(Instances::Untouched),
+                Some(Instances::of_one(Fate::Untouched)),
                 Some("the stack as it was before"),
             ),
             (
@@ -83,7 +85,7 @@ mod tests {
             ),
             (
                 Some("UPDATE_ROLLBACK_FAILED"),
-                Some(Instances::Untouched),
+                Some(Instances::of_one(Fate::Untouched)),
                 Some("stack s in UPDATE_ROLLBACK_FAILED; its instance was not replaced"),
             ),
         ] {

@@ -8,6 +8,7 @@ use super::stake::{self, KeptStorage, Rename, StakeError};
 use super::standing::{Standing, standing};
 use super::storage::kept_beside;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
+use crate::model::Topology;
 use crate::observe::ports::Readings;
 use crate::stack::QUEUE_MANAGER_PARAMETER;
 use jiff::Timestamp;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub stack: String,
     /// Whether the stack does not exist yet.
     pub fresh: bool,
+    /// How its queue manager is made highly available.
+    pub topology: Topology,
     /// What would change.
     pub review: Review,
     /// Another queue manager in the place of the one that the stack holds.
@@ -88,7 +91,7 @@ impl Plan {
 ///
 /// # Errors
 /// [`DeployError::Aws`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
-/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
+/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::OtherTopology`], [`DeployError::Output`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
 /// [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
 /// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`].
 pub async fn plan<C: Readings + Stacks>(
@@ -104,6 +107,14 @@ pub async fn plan<C: Readings + Stacks>(
     let standing = standing(cloud, found).await?;
     let mut plan = nothing(blueprint);
     if let Standing::Living(stack) = &standing {
+        let deployed = crate::stack::topology(&stack.name, &stack.tags).map_err(DeployError::Output)?;
+        if deployed != blueprint.topology {
+            return Err(DeployError::OtherTopology {
+                stack: stack.name.clone(),
+                deployed,
+                wanted: blueprint.topology,
+            });
+        }
         plan.rename = stake::rename(cloud, stack, blueprint).await?;
     } else {
         plan.fresh = true;
@@ -177,7 +188,7 @@ async fn propose<C: Readings + Stacks>(
     };
     if set.status == "CREATE_COMPLETE" {
         review::complete(&mut set.changes, old, &blueprint.parameters);
-        plan.review = Review::of(&set.changes);
+        plan.review = Review::of(plan.topology, &set.changes);
         plan.from = set.created.unwrap_or(Timestamp::UNIX_EPOCH);
         return Ok(plan);
     }
@@ -193,7 +204,11 @@ async fn propose<C: Readings + Stacks>(
     }
     let stack = blueprint.stack.clone();
     Err(match findings {
-        Some(Ok(findings)) if !findings.is_empty() => DeployError::Invalid { stack, findings },
+        Some(Ok(findings)) if !findings.is_empty() => DeployError::Invalid {
+            stack,
+            topology: blueprint.topology,
+            findings,
+        },
         other => DeployError::Refused {
             stack,
             reason,
@@ -238,7 +253,8 @@ fn nothing(blueprint: &Blueprint) -> Plan {
     Plan {
         stack: blueprint.stack.clone(),
         fresh: false,
-        review: Review::of(&[]),
+        topology: blueprint.topology,
+        review: Review::of(blueprint.topology, &[]),
         rename: None,
         kept: Vec::new(),
         cleared: false,

@@ -2,10 +2,12 @@
 
 use super::finding::Finding;
 use crate::cloud::AwsError;
+use crate::model::Topology;
 use jiff::Timestamp;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::future::Future;
+
+pub use crate::topology::{Change, Detail};
 
 /// Everything a change set is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Blueprint {
     pub stack: String,
     /// Name of the queue manager.
     pub queue_manager: String,
+    /// How it is made highly available.
+    pub topology: Topology,
     /// The template as text, at most 51,200 bytes.
     pub template: String,
     /// Parameters of the template.
@@ -77,44 +81,6 @@ impl Storage {
     pub(super) fn goes(&self) -> bool {
         matches!(self.state.as_str(), "deleting" | "deleted")
     }
-}
-
-/// One change to a resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// Logical id.
-    pub logical: String,
-    /// Physical id, when the resource exists.
-    pub physical: Option<String>,
-    /// Resource type.
-    pub kind: String,
-    /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic` or something newer.
-    pub action: String,
-    /// `True`, `False`, `Conditional`; absent for additions and removals.
-    pub replacement: Option<String>,
-    /// What happens to the old resource, `Retain`, `Delete`, `ReplaceAndRetain` …
-    pub policy: Option<String>,
-    /// What changes in it.
-    pub details: Vec<Detail>,
-}
-
-/// One property that changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Detail {
-    /// `Properties`, `Tags`, `Metadata` …
-    pub attribute: String,
-    /// Name or path of the property.
-    pub name: Option<String>,
-    /// Value before, when CloudFormation tells.
-    pub before: Option<String>,
-    /// Value after.
-    pub after: Option<String>,
-    /// `Never`, `Conditionally`, `Always`.
-    pub recreation: Option<String>,
-    /// The parameter, or the other resource's attribute, that causes the change.
-    pub cause: Option<String>,
-    /// Whether the value is known only when the change is carried out, and may then be the one of before.
-    pub dynamic: bool,
 }
 
 /// One event of a stack.

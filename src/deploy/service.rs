@@ -8,6 +8,7 @@ use crate::cloud::AwsError;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
 use crate::stack::{Parts, Protocol};
+use crate::topology::{self, Arbiter, Role, Topology};
 use serde::Serialize;
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -61,8 +62,11 @@ pub struct Service {
     pub amqp_port: Option<u16>,
     /// The pieces of evidence.
     pub evidence: Vec<Evidence>,
-    /// What the agent says of itself, when it could be read.
+    /// What the agent of the member that serves says of itself, when it could be read.
     pub agent: Option<AgentStatus>,
+    /// Whether an owner record tells who writes.
+    #[serde(skip)]
+    pub owned: bool,
 }
 
 /// Switches termination protection on.
@@ -87,7 +91,7 @@ pub async fn suspend_rebalance<C: Readings + Stacks>(cloud: &C, stack: &Stack, p
 
 /// What the stack says that it consists of.
 fn parts(stack: &Stack) -> Result<Parts, DeployError> {
-    Parts::read(&stack.name, &stack.outputs).map_err(DeployError::Output)
+    Parts::read(&stack.name, &stack.outputs, &stack.tags).map_err(DeployError::Output)
 }
 
 async fn suspend_rebalance_of<C: Readings + Stacks>(
@@ -235,16 +239,30 @@ impl Look {
             text,
         });
 
-        let group = match parts.members.first() {
-            Some(member) => patience.bear(cloud.group(&member.group).await)?.flatten(),
-            None => None,
-        };
-        let (agent, word, agent_given) = agent(cloud, group.as_ref()).await;
+        let topology = topology::of(parts.topology);
+        let mut heard = Vec::new();
+        for member in &parts.members {
+            let group = patience.bear(cloud.group(&member.group).await)?.flatten();
+            heard.push(agent(cloud, topology, group.as_ref()).await);
+        }
+        let roles: Vec<Role> = heard.iter().map(|one| one.role).collect();
+        let shown = topology.is_service(&roles);
+        // What may not be asked does not stand in the way.
+        let agent_given = shown || heard.iter().any(|one| one.denied);
+        let words: Vec<&str> = heard.iter().map(|one| one.word.as_str()).collect();
         evidence.push(Evidence {
             of: "agent",
-            shown: agent.as_ref().is_some_and(is_serving),
-            text: word,
+            shown,
+            text: if words.is_empty() {
+                NOBODY.to_owned()
+            } else {
+                words.join(", ")
+            },
         });
+        let active = heard.iter().position(|one| one.role == Role::Active);
+        let mut agents = heard.into_iter().skip(active.unwrap_or(0)).filter_map(|one| one.agent);
+        let agent = agents.next();
+        drop(agents);
 
         let mut unreached = Vec::new();
         for port in [mq_port, amqp_port].into_iter().flatten() {
@@ -273,6 +291,7 @@ impl Look {
                 amqp_port,
                 evidence,
                 agent,
+                owned: topology.facts().arbiter == Arbiter::OwnerRecord,
             },
             agent_given,
         })
@@ -302,24 +321,38 @@ impl Look {
     }
 }
 
-fn is_serving(status: &AgentStatus) -> bool {
-    status.state == "serving"
+const NOBODY: &str = "no instance in service yet";
+
+/// What was heard of a member.
+struct Heard {
+    agent: Option<AgentStatus>,
+    role: Role,
+    word: String,
+    /// Whether the caller may not ask.
+    denied: bool,
 }
 
-/// The agent of the instance in service, what to say of it, and whether it stands in the way no longer.
-async fn agent<C: Readings>(cloud: &C, group: Option<&Group>) -> (Option<AgentStatus>, String, bool) {
+/// What the agent of a group's instance in service says.
+async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, group: Option<&Group>) -> Heard {
+    let nothing = |word: String, denied| Heard {
+        agent: None,
+        role: Role::Unknown,
+        word,
+        denied,
+    };
     let Some(member) = group.and_then(|g| g.members.iter().find(|m| m.is_in_service())) else {
-        return (None, "no instance in service yet".into(), false);
+        return nothing(NOBODY.into(), false);
     };
     match cloud.agent_status(&member.instance).await {
-        Ok(status) => {
-            let text = format!("{} is {} in {}", status.instance, status.state, status.zone);
-            let serving = is_serving(&status);
-            (Some(status), text, serving)
-        }
+        Ok(status) => Heard {
+            word: format!("{} is {} in {}", status.instance, status.state, status.zone),
+            role: topology.role(&status),
+            agent: Some(status),
+            denied: false,
+        },
         Err(error) => {
             let denied = matches!(&error, ReadError::Aws(e) if matches!(e.problem, crate::cloud::Problem::Denied(_)));
-            (None, format!("not read: {error}"), denied)
+            nothing(format!("not read: {error}"), denied)
         }
     }
 }

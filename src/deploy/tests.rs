@@ -5,6 +5,7 @@ mod execute;
 mod plans;
 mod serving;
 mod stake;
+mod topology;
 mod way_back;
 mod whose;
 
@@ -13,11 +14,11 @@ use super::finding::Finding;
 use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Stacks, Storage, Termination};
 use super::*;
 use crate::cloud::{AwsError, Problem};
-use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
+use crate::model::{InstanceId, Topology};
 use crate::observe::ports::*;
 use crate::remedy::{ExitKind, Remedy};
-use crate::stack::STACK_TAG;
+use crate::stack::{STACK_TAG, TOPOLOGY_TAG};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -57,8 +58,13 @@ struct Script {
     /// Status that the stack turns out to be in when its deletion is refused.
     undeletable: Option<&'static str>,
     group: Option<Group>,
+    /// Those of a stack with several members, by name.
+    groups: BTreeMap<String, Group>,
+    topology: Topology,
     targets: Vec<Target>,
     agent: Option<AgentStatus>,
+    /// Those of several members, by instance.
+    agents: BTreeMap<String, AgentStatus>,
     agent_problem: Option<Problem>,
     foreign: bool,
     protected: bool,
@@ -119,10 +125,19 @@ impl Script {
 
     fn shown(&self) -> Option<Stack> {
         let status = self.frames.lock().unwrap().front()?.0?;
-        let tags = if self.foreign {
+        let mut tags: BTreeMap<String, String> = if self.foreign {
             BTreeMap::new()
         } else {
             [(STACK_TAG.into(), "mqaws-qm1".into())].into()
+        };
+        if self.topology != Topology::default() {
+            tags.insert(TOPOLOGY_TAG.into(), self.topology.as_str().into());
+        }
+        let names: Vec<&str> = self.groups.keys().map(String::as_str).collect();
+        let group = if names.is_empty() {
+            "g".to_owned()
+        } else {
+            names.join(",")
         };
         Some(Stack {
             name: "mqaws-qm1".into(),
@@ -131,7 +146,7 @@ impl Script {
             reason: None,
             created: Timestamp::UNIX_EPOCH,
             outputs: [
-                ("GroupName", "g"),
+                ("GroupName", group.as_str()),
                 ("Endpoint", "lb"),
                 ("MqEndpoint", "lb(1414)"),
                 ("TargetGroupArn", "t"),
@@ -167,8 +182,11 @@ impl Readings for Script {
         }
         Ok(self.resources.clone())
     }
-    async fn group(&self, _name: &str) -> Result<Option<Group>, AwsError> {
+    async fn group(&self, name: &str) -> Result<Option<Group>, AwsError> {
         self.called("group")?;
+        if !self.groups.is_empty() {
+            return Ok(self.groups.get(name).cloned());
+        }
         Ok(self.group.clone())
     }
     async fn targets(&self, _arn: &str) -> Result<Vec<Target>, AwsError> {
@@ -184,7 +202,10 @@ impl Readings for Script {
     async fn alarms(&self, _names: &[String]) -> Result<Vec<Alarm>, AwsError> {
         Ok(Vec::new())
     }
-    async fn agent_status(&self, _instance: &InstanceId) -> Result<AgentStatus, ReadError> {
+    async fn agent_status(&self, instance: &InstanceId) -> Result<AgentStatus, ReadError> {
+        if let Some(agent) = self.agents.get(instance.as_str()) {
+            return Ok(agent.clone());
+        }
         match (&self.agent, &self.agent_problem) {
             (Some(agent), _) => Ok(agent.clone()),
             (None, Some(problem)) => Err(AwsError::test(problem.clone()).into()),
@@ -286,6 +307,7 @@ fn blueprint() -> Blueprint {
     Blueprint {
         stack: "mqaws-qm1".into(),
         queue_manager: "QM1".into(),
+        topology: Topology::default(),
         template: "{}".into(),
         parameters: BTreeMap::new(),
         tags: BTreeMap::new(),

@@ -1,29 +1,36 @@
-//! What does not outlive a failed operation, heard while it goes on: the agent's last words, and launches that failed.
+//! What does not outlive a failed operation, heard while it goes on: the agents' last words, and launches that failed.
 
-use super::cause::GROUP;
 use super::ports::{Launch, Stacks};
 use super::watch::Pace;
 use crate::observe::ports::Readings;
+use crate::topology::GROUP;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Listens to the group of a stack and its instances.
+/// Listens to the groups of a stack and their instances.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
     agent: Mutex<Option<String>>,
-    launches: Mutex<Vec<Launch>>,
+    /// By group.
+    launches: Mutex<BTreeMap<String, Vec<Launch>>>,
 }
 
 impl Witness {
-    /// The agent's last error, with its instance and its time.
+    /// An agent's last error, with its instance and its time.
     pub(super) fn agent(&self) -> Option<String> {
         lock(&self.agent).clone()
     }
 
     /// Launches since the operation began, as they were seen last.
     pub(super) fn launches(&self) -> Vec<Launch> {
-        lock(&self.launches).clone()
+        lock(&self.launches).values().flatten().cloned().collect()
+    }
+
+    /// Those of one group.
+    pub(super) fn launches_of(&self, group: &str) -> Vec<Launch> {
+        lock(&self.launches).get(group).cloned().unwrap_or_default()
     }
 
     /// Listens as long as it is polled; whatever cannot be read is not said.
@@ -39,21 +46,20 @@ impl Witness {
             let Ok(resources) = cloud.resources(stack).await else {
                 continue;
             };
-            let group = resources.iter().find(|r| r.kind == GROUP);
-            let Some(name) = group.and_then(|g| g.physical.as_deref()) else {
-                continue;
-            };
-            if let Ok(launches) = cloud.launches(name, from).await {
-                *lock(&self.launches) = launches;
-            }
-            let Ok(Some(group)) = cloud.group(name).await else {
-                continue;
-            };
-            for member in &group.members {
-                if let Ok(status) = cloud.agent_status(&member.instance).await
-                    && let Some(error) = status.last_error
-                {
-                    *lock(&self.agent) = Some(format!("{} at {}: {error}", member.instance, status.since));
+            let groups = resources.iter().filter(|r| r.kind == GROUP);
+            for name in groups.filter_map(|g| g.physical.as_deref()) {
+                if let Ok(launches) = cloud.launches(name, from).await {
+                    lock(&self.launches).insert(name.to_owned(), launches);
+                }
+                let Ok(Some(group)) = cloud.group(name).await else {
+                    continue;
+                };
+                for member in &group.members {
+                    if let Ok(status) = cloud.agent_status(&member.instance).await
+                        && let Some(error) = status.last_error
+                    {
+                        *lock(&self.agent) = Some(format!("{} at {}: {error}", member.instance, status.since));
+                    }
                 }
             }
         }

@@ -15,7 +15,9 @@ use super::round::{Noticed, Round, nanos};
 use super::scenario::{Fault, Limits, Load};
 use super::unsent::Unsent;
 use super::verdict::{Evidence, judge};
+use crate::model::Topology;
 use crate::model::agent::{AgentStatus, Mark, mark};
+use crate::topology;
 use std::time::Duration;
 
 /// Full service wants this long of usual rate and latency.
@@ -26,6 +28,7 @@ const SECOND: u64 = 1_000_000_000;
 /// Everything that a round left behind.
 pub(super) struct Remains<'a> {
     pub number: u32,
+    pub topology: Topology,
     pub fault: Fault,
     pub injected: Injected,
     pub seen: Seen,
@@ -168,7 +171,16 @@ pub(super) fn assemble(round: &Round, remains: Remains<'_>) -> Run {
             uncertainty_ns: slot_ns.max(clock.uncertainty_ns),
             phases: worst
                 .first_ok_ns
-                .map(|first| phases(&remains.marks, *clock, worst.last_ok_ns, first, healthy_ns))
+                .map(|first| {
+                    phases(
+                        topology::of(remains.topology).terms(),
+                        &remains.marks,
+                        *clock,
+                        worst.last_ok_ns,
+                        first,
+                        healthy_ns,
+                    )
+                })
                 .unwrap_or_default(),
         }),
         end_to_end_ns: end_to_end(&ledger, worst.as_ref(), at_ns),

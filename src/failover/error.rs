@@ -3,7 +3,10 @@
 use super::client::ClientError;
 use super::fill::Trouble;
 use super::port::CloudError;
+use super::scenario::Fault;
+use crate::model::Topology;
 use crate::remedy::{ExitKind, Remedy};
+use crate::topology;
 
 /// Why a test did not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,16 @@ pub enum FailoverError {
     NotAllowed {
         /// Stack.
         stack: String,
+    },
+    /// The stack's topology does not claim to stand the fault.
+    #[error("stack {stack} has topology `{}`, which does not stand {fault}", topology.as_str())]
+    NotStood {
+        /// Stack.
+        stack: String,
+        /// How its queue manager is made highly available.
+        topology: Topology,
+        /// The fault.
+        fault: Fault,
     },
     /// The user did not name the stack, or the account.
     #[error("a fault on stack {stack} in account {account} needs your consent")]
@@ -205,6 +218,10 @@ impl Remedy for FailoverError {
             ),
             Self::NoAmqp { .. } => "set `amqp: true` under `endpoint` in mqaws.yaml and deploy, or name another way: --amqp-url".into(),
             Self::NotAllowed { .. } => "deploy it with --allow-faults, which tags it mqaws:allow-faults=true".into(),
+            Self::NotStood { topology, .. } => {
+                let stands = topology::of(*topology).stands().iter().map(|stand| stand.fault.name());
+                format!("name one of those that it stands with --fault: {}", stands.collect::<Vec<_>>().join(", "))
+            }
             Self::NoConsent { stack, account } => {
                 format!("type the stack's name when asked, or say --yes --account {account} --stack {stack} off a terminal")
             }

@@ -1,9 +1,11 @@
 //! Where the seconds of an outage went: the agent's marks laid on the client's clock.
 //!
 //! The cuts are taken in the order in which they must happen, each no earlier than the one before and within the outage, so the parts
-//! always add up to the whole. A cut without a mark leaves its time to the part after it; nothing is invented.
+//! always add up to the whole. A cut without a mark leaves its time to the part after it; nothing is invented. Which cuts there are is
+//! the topology's knowledge.
 
 use crate::model::agent::{Mark, mark};
+use crate::topology::{Cut, Term};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,11 +44,18 @@ pub struct Phase {
     pub ns: u64,
 }
 
-/// Cuts an outage from `last_ok_ns` to `first_ok_ns` into phases.
+/// Cuts an outage from `last_ok_ns` to `first_ok_ns` into the terms of a topology, and `reconnect`.
 ///
 /// `marks` may come from several instances, in any order. `healthy_ns` is when a target was seen healthy again, if it was seen otherwise.
 #[must_use]
-pub fn phases(marks: &[Mark], clock: Clock, last_ok_ns: u64, first_ok_ns: u64, healthy_ns: Option<u64>) -> Vec<Phase> {
+pub fn phases(
+    terms: &[Term],
+    marks: &[Mark],
+    clock: Clock,
+    last_ok_ns: u64,
+    first_ok_ns: u64,
+    healthy_ns: Option<u64>,
+) -> Vec<Phase> {
     let at = |mark: &Mark| clock.round_ns(mark.t_unix_ns);
     let slack = i64::try_from(clock.uncertainty_ns).unwrap_or(i64::MAX);
     let (start, end) = (to_i64(last_ok_ns), to_i64(first_ok_ns));
@@ -67,28 +76,24 @@ pub fn phases(marks: &[Mark], clock: Clock, last_ok_ns: u64, first_ok_ns: u64, h
             .find(|one| one.mark == name && one.instance == server)
             .copied()
     };
-    let noticed = marks
-        .iter()
-        .find(|one| {
-            [mark::DEATH_NOTICED, mark::HANG_NOTICED, mark::DRAINING, mark::CONDEMNED].contains(&one.mark.as_str())
-        })
-        .copied();
-    let proof = before_start(mark::PROOF);
-    let cuts: [(&str, Option<i64>, &str); 6] = [
-        ("detection", noticed.map(at), ""),
-        ("replacement", before_start(mark::AGENT_STARTED).map(at), ""),
-        ("storage", before_start(mark::MOUNTED).map(at), ""),
-        ("proof", proof.map(at), proof.map_or("", |one| one.detail.as_str())),
-        ("engine", served.map(|place| at(marks[place])), ""),
-        ("target", healthy_ns.map(to_i64), ""),
-    ];
+    let first = |names: &[&str]| marks.iter().find(|one| names.contains(&one.mark.as_str())).copied();
     let mut phases = Vec::new();
     let mut from = start;
-    for (name, cut, detail) in cuts {
+    for term in terms {
+        let (cut, detail) = match term.until {
+            Cut::First(names) => (first(names).map(at), ""),
+            Cut::BeforeStart(name) => (before_start(name).map(at), ""),
+            Cut::BeforeStartWithDetail(name) => {
+                let found = before_start(name);
+                (found.map(at), found.map_or("", |one| one.detail.as_str()))
+            }
+            Cut::Start => (served.map(|place| at(marks[place])), ""),
+            Cut::Target => (healthy_ns.map(to_i64), ""),
+        };
         let Some(cut) = cut else { continue };
         let cut = cut.clamp(from, end);
         phases.push(Phase {
-            name: name.into(),
+            name: term.name.into(),
             detail: detail.into(),
             ns: (cut - from).unsigned_abs(),
         });
@@ -112,6 +117,8 @@ fn to_i64(ns: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Topology;
+    use crate::topology;
     use proptest::prelude::*;
 
     const MS: i64 = 1_000_000;
@@ -132,8 +139,13 @@ mod tests {
     }
 
     fn shown(marks: &[Mark], start: u64, end: u64, healthy: Option<u64>) -> Vec<(String, u64)> {
+        shown_by(Topology::default(), marks, start, end, healthy)
+    }
+
+    fn shown_by(name: Topology, marks: &[Mark], start: u64, end: u64, healthy: Option<u64>) -> Vec<(String, u64)> {
         let ms = MS as u64;
-        phases(marks, CLOCK, start * ms, end * ms, healthy.map(|at| at * ms))
+        let terms = topology::of(name).terms();
+        phases(terms, marks, CLOCK, start * ms, end * ms, healthy.map(|at| at * ms))
             .into_iter()
             .map(|phase| (format!("{}{}", phase.name, phase.detail), phase.ns / ms))
             .collect()
@@ -185,6 +197,17 @@ mod tests {
     }
 
     #[test]
+    fn terms_are_those_of_the_topology() {
+        let marks = [
+            at(1010, "i-1", mark::DEATH_NOTICED, ""),
+            at(1200, "i-2", mark::PROOF, ""),
+            at(1230, "i-2", mark::ENGINE_STARTED, ""),
+        ];
+        let expected = parts(&[("notice", 10), ("takeover", 220), ("reconnect", 70)]);
+        assert_eq!(shown_by(Topology::Toy, &marks, 1000, 1300, Some(1250)), expected);
+    }
+
+    #[test]
     fn without_marks_nothing_is_invented() {
         assert_eq!(shown(&[], 1000, 2000, None), parts(&[("unattributed", 1000)]));
         let outside = [at(3000, "i-1", mark::ENGINE_STARTED, "")];
@@ -204,7 +227,8 @@ mod tests {
             let marks: Vec<Mark> =
                 picks.into_iter().map(|(ms, name, host)| at(ms, ["i-1", "i-2", "i-3"][host], names[name], "")).collect();
             let clock = Clock { uncertainty_ns: off * MS as u64, ..CLOCK };
-            let parts = phases(&marks, clock, start * MS as u64, (start + length) * MS as u64, healthy.map(|at| at * MS as u64));
+            let terms = topology::of(Topology::default()).terms();
+            let parts = phases(terms, &marks, clock, start * MS as u64, (start + length) * MS as u64, healthy.map(|at| at * MS as u64));
             prop_assert_eq!(parts.iter().map(|part| part.ns).sum::<u64>(), length * MS as u64);
         }
     }

@@ -2,9 +2,10 @@
 
 use super::error::FailoverError;
 use super::port::{Cloud, Instance, Probe, Target};
-use super::scenario::Consent;
+use super::scenario::{Consent, Fault};
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
+use crate::topology::{self, Seen};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -38,6 +39,22 @@ pub(super) async fn guard(cloud: &dyn Cloud, target: &Target, consent: &Consent)
     Ok(())
 }
 
+/// Refuses faults that the stack's topology does not claim to stand: their verdict would say nothing.
+///
+/// # Errors
+/// [`FailoverError::NotStood`].
+pub(super) fn stood(target: &Target, faults: &[Fault]) -> Result<(), FailoverError> {
+    let topology = topology::of(target.parts.topology);
+    match faults.iter().find(|fault| topology.stand(**fault).is_none()) {
+        None => Ok(()),
+        Some(&fault) => Err(FailoverError::NotStood {
+            stack: target.stack.clone(),
+            topology: target.parts.topology,
+            fault,
+        }),
+    }
+}
+
 /// The instance that serves, with the agent's word for it; waits for it up to `limit`.
 ///
 /// # Errors
@@ -62,23 +79,25 @@ pub(super) async fn serving(
 
 async fn look(cloud: &dyn Cloud, target: &Target) -> Result<Result<(Instance, AgentStatus), String>, FailoverError> {
     let instances = cloud.instances(target).await?;
-    let in_service: Vec<&Instance> = instances.iter().filter(|one| one.lifecycle == "InService").collect();
-    let &[instance] = in_service.as_slice() else {
-        let states: Vec<String> = instances
-            .iter()
-            .map(|one| format!("{} {}", one.id, one.lifecycle))
-            .collect();
-        return Ok(Err(format!(
-            "{} instances in service ({})",
-            in_service.len(),
-            states.join(", ")
-        )));
+    let topology = topology::of(target.parts.topology);
+    let seen: Vec<Seen<'_>> = instances
+        .iter()
+        .map(|one| Seen {
+            instance: &one.id,
+            lifecycle: &one.lifecycle,
+        })
+        .collect();
+    let asked = match topology.asked(&seen) {
+        Ok(asked) => asked,
+        Err(words) => return Ok(Err(words)),
     };
-    let status = cloud.agent_status(&instance.id).await?;
-    if status.state != "serving" {
-        return Ok(Err(format!("the agent on {} is {}", instance.id, status.state)));
+    let mut agents = Vec::new();
+    for &index in &asked {
+        agents.push(cloud.agent_status(&instances[index].id).await?);
     }
-    Ok(Ok((instance.clone(), status)))
+    Ok(topology
+        .serving(&agents)
+        .map(|place| (instances[asked[place]].clone(), agents.swap_remove(place))))
 }
 
 /// Others who are connected would be cut off too.

@@ -91,6 +91,7 @@ pub(super) async fn run_with(
     watch.doing("reading the stack");
     let target = cloud.target(&scenario.stack).await?;
     preflight::guard(cloud.as_ref(), &target, &scenario.consent).await?;
+    preflight::stood(&target, &scenario.faults)?;
     let own = AmqpEndpoint::of(&target.parts);
     let endpoint = scenario
         .amqp

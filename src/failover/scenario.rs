@@ -3,81 +3,12 @@
 use super::endpoint::AmqpEndpoint;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::tls::Trust;
 
-/// What is done to the stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fault {
-    /// The queue manager is ended behind the agent's back; it is to be started again in place.
-    StopQueueManager,
-    /// SIGKILL to every process of the queue manager.
-    KillQueueManager,
-    /// SIGSTOP to every process of the queue manager: nothing answers, nothing closes.
-    HangQueueManager,
-    /// EC2 TerminateInstances on the instance that serves.
-    TerminateInstance,
-    /// Auto Scaling SetInstanceHealth on the instance that serves: an orderly replacement.
-    MarkUnhealthy,
-}
-
-impl Fault {
-    /// All faults, in the order of growing effort for the stack.
-    pub const ALL: [Self; 5] = [
-        Self::StopQueueManager,
-        Self::KillQueueManager,
-        Self::HangQueueManager,
-        Self::TerminateInstance,
-        Self::MarkUnhealthy,
-    ];
-
-    /// The name on the command line and in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::StopQueueManager => "stop-queue-manager",
-            Self::KillQueueManager => "kill-queue-manager",
-            Self::HangQueueManager => "hang-queue-manager",
-            Self::TerminateInstance => "terminate-instance",
-            Self::MarkUnhealthy => "mark-unhealthy",
-        }
-    }
-
-    /// Whether the agent injects it on the instance, else it is a call to EC2 or Auto Scaling.
-    #[must_use]
-    pub fn by_agent(self) -> bool {
-        matches!(
-            self,
-            Self::StopQueueManager | Self::KillQueueManager | Self::HangQueueManager
-        )
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Fault {
-    type Err = UnknownFault;
-
-    fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        Self::ALL
-            .into_iter()
-            .find(|fault| fault.name() == text)
-            .ok_or_else(|| UnknownFault(text.to_owned()))
-    }
-}
-
-/// A fault that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no fault `{0}`; there are {names}", names = Fault::ALL.map(Fault::name).join(", "))]
-pub struct UnknownFault(pub String);
+pub use crate::topology::{Fault, UnknownFault};
 
 /// The load, open loop: every producer has a slot every `1/rate` seconds, whether or not the last one was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -283,22 +214,4 @@ pub struct Consent {
     pub account: Option<String>,
     /// Go on although others are connected to the queue manager.
     pub foreign_connections: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_read_back() {
-        for fault in Fault::ALL {
-            assert_eq!(fault.name().parse(), Ok(fault));
-            assert_eq!(serde_json::to_value(fault).unwrap(), fault.name());
-        }
-        let error = "unplug".parse::<Fault>().unwrap_err().to_string();
-        assert!(
-            error.contains("`unplug`") && error.contains("hang-queue-manager"),
-            "{error}"
-        );
-    }
 }

@@ -24,6 +24,7 @@ use super::run::{Watch, unix_ns};
 use super::scenario::{Fault, Pace, Scenario};
 use crate::model::agent::AgentStatus;
 use crate::remedy::chain;
+use crate::topology;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -278,6 +279,8 @@ impl Session<'_> {
         let clock = self.clock(&round, &injected);
         let since = clock.unix_ns(injected.asked_ns).saturating_sub(60_000_000_000);
         let mut marks = Vec::new();
+        let stand = topology::of(self.target.parts.topology).stand(fault);
+        let elsewhere = stand.is_some_and(|stand| stand.by == topology::Restart::Elsewhere);
         let mut hosts = vec![&instance.id];
         hosts.extend(
             after
@@ -288,8 +291,8 @@ impl Session<'_> {
         for host in hosts {
             match cloud.marks(host, since).await {
                 Ok(more) => marks.extend(more),
-                // A terminated instance takes its marks with it.
-                Err(_) if *host == instance.id && !fault.by_agent() => {}
+                // An instance that is gone takes its marks with it.
+                Err(_) if *host == instance.id && elsewhere => {}
                 Err(error) => warnings.push(format!("no marks of {host}: {}", chain(&error))),
             }
         }
@@ -300,6 +303,7 @@ impl Session<'_> {
             &round,
             Remains {
                 number,
+                topology: self.target.parts.topology,
                 fault,
                 injected,
                 seen,

@@ -6,7 +6,7 @@ use super::toy::{Defect, Toy};
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -71,6 +71,7 @@ impl Sky {
                     (Output::CredentialsSecret.name().to_owned(), "s".to_owned()),
                 ]
                 .into(),
+                &BTreeMap::new(),
             )
             .unwrap(),
             allow_faults: false,

@@ -16,6 +16,7 @@ mod broker;
 mod detour;
 mod refused;
 mod split;
+mod topology;
 
 fn scenario(faults: &[Fault]) -> Scenario {
     Scenario {

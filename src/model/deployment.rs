@@ -79,13 +79,37 @@ pub enum Topology {
     /// One instance, replaced in either zone on the same data.
     #[default]
     Single,
+    /// Of tests alone.
+    #[cfg(test)]
+    Toy,
+}
+
+impl Topology {
+    /// Every topology that can be configured.
+    pub const ALL: [Self; 1] = [Self::Single];
+
+    /// The word that the file, the agent and people use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            #[cfg(test)]
+            Self::Toy => "toy",
+        }
+    }
+
+    /// The topology that a word names.
+    pub fn of(word: &str) -> Option<Self> {
+        #[cfg(test)]
+        if word == Self::Toy.as_str() {
+            return Some(Self::Toy);
+        }
+        Self::ALL.into_iter().find(|topology| topology.as_str() == word)
+    }
 }
 
 impl From<Topology> for agent::Topology {
     fn from(topology: Topology) -> Self {
-        match topology {
-            Topology::Single => Self::Single,
-        }
+        topology.as_str().into()
     }
 }
 

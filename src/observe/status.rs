@@ -1,10 +1,12 @@
 //! Everything about one deployment, read at once.
 
-use super::ports::{Alarm, FileSystem, LoadBalancer, Member, Readings, Stack, Target};
+use super::ports::{Alarm, FileSystem, Group, LoadBalancer, Member, Readings, Stack, Target};
 use crate::cloud::AwsError;
+use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ProofReport};
 use crate::remedy::chain;
-use crate::stack::{Output, Parts, Protocol, Targets};
+use crate::stack::{Output, Parts, Protocol, TOPOLOGY_TAG, Targets};
+use crate::topology::{self, Role};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,6 +21,9 @@ pub struct Report {
     pub state: String,
     /// Name of the stack.
     pub stack: String,
+    /// How the queue manager is made highly available, in the stack's own word.
+    #[serde(skip)]
+    pub topology: String,
     /// Status of the stack.
     pub stack_status: String,
     /// Region.
@@ -31,8 +36,11 @@ pub struct Report {
     pub engine: Option<String>,
     /// Whether the engine is a stand-in.
     pub stand_in: bool,
-    /// Instances of the group.
+    /// Instances of the groups.
     pub instances: Option<Vec<Member>>,
+    /// What the members do, by instance, where there is more than one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<InstanceId, Role>,
     /// Who writes, and why that is safe.
     pub writer: Option<Writer>,
     /// The file system.
@@ -109,16 +117,15 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         return Ok(None);
     };
     let mut unread = BTreeMap::new();
-    let parts = Parts::read(&stack.name, &stack.outputs);
+    let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags);
     let parts = keep("outputs", parts, &mut unread).unwrap_or_default();
     let endpoint = |protocol| parts.endpoint(protocol);
     let targets_of = |protocol| endpoint(protocol).and_then(|endpoint| endpoint.targets.clone());
     let (behind_mq, behind_amqp) = (targets_of(Protocol::Mq), targets_of(Protocol::Amqp));
     let arn = |targets: &Option<Targets>| targets.as_ref().map(|targets| targets.arn.clone());
-    let group = parts.members.first().map(|member| member.group.clone());
 
-    let (group, storage, load_balancer, mq, amqp, alarms) = tokio::join!(
-        maybe(group, async |n: String| cloud.group(&n).await),
+    let (groups, storage, load_balancer, mq, amqp, alarms) = tokio::join!(
+        groups(cloud, &parts),
         maybe(parts.storage.clone(), async |n: String| cloud.file_system(&n).await),
         maybe(parts.load_balancer.clone(), async |n: String| cloud
             .load_balancer(&n)
@@ -127,7 +134,7 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         maybe(arn(&behind_amqp), async |n: String| cloud.targets(&n).await.map(Some)),
         alarms(cloud, &stack),
     );
-    let group = keep("instances", group, &mut unread).flatten();
+    let groups = keep("instances", groups, &mut unread).filter(|groups| !groups.is_empty());
     let storage = keep("storage", storage, &mut unread).flatten();
     let load_balancer = keep("load_balancer", load_balancer, &mut unread).flatten();
     let alarms = keep("alarms", alarms, &mut unread);
@@ -140,23 +147,41 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         }
     }
 
-    let in_service = group
-        .as_ref()
-        .and_then(|g| g.members.iter().find(|m| m.is_in_service()));
-    let agent = match in_service {
-        Some(member) => keep("agent", cloud.agent_status(&member.instance).await, &mut unread),
-        None if group.is_some() => {
-            unread.insert("agent".into(), "no instance is in service".into());
-            None
-        }
-        None => None,
-    };
+    let topology = topology::of(parts.topology);
+    let several = topology.facts().members.len() > 1;
+    let mut agents = Vec::new();
+    let mut roles = BTreeMap::new();
+    for group in groups.iter().flatten() {
+        let Some(member) = group.members.iter().find(|m| m.is_in_service()) else {
+            continue;
+        };
+        let part = match several {
+            true => format!("agent of {}", member.instance),
+            false => "agent".to_owned(),
+        };
+        let status = keep(&part, cloud.agent_status(&member.instance).await, &mut unread);
+        let role = status.as_ref().map_or(Role::Unknown, |status| topology.role(status));
+        roles.insert(member.instance.clone(), role);
+        agents.extend(status.map(|status| (role, status)));
+    }
+    if groups.is_some() && roles.is_empty() {
+        unread.insert("agent".into(), "no instance is in service".into());
+    }
+    if !several {
+        roles.clear();
+    }
+    let active = agents.iter().position(|(role, _)| *role == Role::Active);
+    let agent = agents.into_iter().nth(active.unwrap_or(0)).map(|(_, status)| status);
 
     Ok(Some(Report {
         schema: "mqaws.status/1",
         queue_manager: parts.queue_manager.clone().unwrap_or_default(),
         state: state(&stack, agent.as_ref()),
         stack: stack.name.clone(),
+        topology: match stack.tags.get(TOPOLOGY_TAG) {
+            Some(word) => word.clone(),
+            None => parts.topology.as_str().to_owned(),
+        },
         stack_status: stack.status.0.clone(),
         region: region.to_owned(),
         local,
@@ -165,10 +190,12 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         stand_in: agent.as_ref().is_some_and(|a| a.stand_in),
         writer: agent.as_ref().and_then(writer),
         fsync_millis: agent.as_ref().and_then(|a| a.fsync_millis),
-        rebalance_suspended: group
-            .as_ref()
-            .map(|g| g.suspended.iter().any(|p| p == super::ports::REBALANCE)),
-        instances: group.map(|g| g.members),
+        rebalance_suspended: groups.as_ref().map(|groups| {
+            let suspended = |g: &Group| g.suspended.iter().any(|p| p == super::ports::REBALANCE);
+            groups.iter().all(suspended)
+        }),
+        instances: groups.map(|groups| groups.into_iter().flat_map(|g| g.members).collect()),
+        roles,
         storage,
         load_balancer,
         targets: (!targets.is_empty()).then_some(targets),
@@ -199,6 +226,15 @@ fn writer(agent: &AgentStatus) -> Option<Writer> {
         epoch: agent.epoch?,
         proof: agent.proof.clone(),
     })
+}
+
+/// The groups that there are, in the order of the members.
+async fn groups<C: Readings>(cloud: &C, parts: &Parts) -> Result<Vec<Group>, AwsError> {
+    let mut groups = Vec::new();
+    for member in &parts.members {
+        groups.extend(cloud.group(&member.group).await?);
+    }
+    Ok(groups)
 }
 
 async fn alarms<C: Readings>(cloud: &C, stack: &Stack) -> Result<Vec<Alarm>, AwsError> {

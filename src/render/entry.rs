@@ -1,12 +1,13 @@
-//! The whole template, assembled from its parts.
+//! The whole template, assembled from the list of its topology.
 
 use indexmap::IndexMap;
 
-use super::{alarms, compute, iam, network, parameters, storage, traffic};
+use super::parameters;
 use crate::model::{Deployment, Topology};
 use crate::remedy::{ExitKind, Remedy};
-use crate::stack::{ALLOW_FAULTS_TAG, MOST_TEMPLATE_BYTES, STACK_TAG};
-use crate::template::{Faults, Template, TemplateError, Value, object, reference};
+use crate::stack::{ALLOW_FAULTS_TAG, MOST_TEMPLATE_BYTES, STACK_TAG, TOPOLOGY_TAG};
+use crate::template::{Faults, Template, TemplateError};
+use crate::topology;
 
 /// Why a deployment could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -68,24 +69,6 @@ impl Remedy for RenderError {
     }
 }
 
-/// Logical ids that other parts of the program speak of.
-pub mod names {
-    /// The EFS file system.
-    pub const FILE_SYSTEM: &str = "FileSystem";
-    /// The Auto Scaling group, which waits for the agent's signal.
-    pub const GROUP: &str = "Group";
-    /// The network load balancer.
-    pub const LOAD_BALANCER: &str = "LoadBalancer";
-    /// The target group of the queue manager's own protocol.
-    pub const TARGET_GROUP: &str = "TargetGroup";
-    /// The secret with the application's user.
-    pub const CREDENTIALS: &str = "Credentials";
-    /// The parameter with the secret that holds the certificate; empty without TLS.
-    pub const CERTIFICATE: &str = "Certificate";
-    /// The lifecycle hook that lets the agent stop the queue manager before its instance ends.
-    pub const TERMINATING_HOOK: &str = "mqaws-terminating";
-}
-
 /// Renders a deployment.
 ///
 /// Values that the deployment has become defaults of parameters, so that the template can also be used without mqaws.
@@ -93,21 +76,19 @@ pub mod names {
 /// # Errors
 /// [`RenderError::Inconsistent`] never happens unless mqaws has a bug.
 pub fn template(deployment: &Deployment) -> Result<Template, RenderError> {
+    let topology = topology::of(deployment.topology);
     let mut template = Template {
-        description: Some(match deployment.topology {
-            Topology::Single => {
-                "mqaws single: one queue manager on EFS, in either of two zones, behind an NLB".to_owned()
-            }
-        }),
+        description: Some(format!(
+            "mqaws {}: {}",
+            deployment.topology.as_str(),
+            topology.facts().description
+        )),
         ..Template::default()
     };
     parameters::declare(&mut template, deployment);
-    network::add(&mut template, deployment);
-    storage::add(&mut template, deployment);
-    iam::add(&mut template);
-    traffic::add(&mut template, deployment);
-    compute::add(&mut template, deployment);
-    alarms::add(&mut template);
+    for add in topology.builders() {
+        add(&mut template, deployment);
+    }
     template.check()?;
     Ok(template)
 }
@@ -127,6 +108,10 @@ pub fn body(deployment: &Deployment) -> Result<String, RenderError> {
 /// Tags of the stack itself, which CloudFormation hands on to everything in it.
 pub fn stack_tags(deployment: &Deployment) -> IndexMap<String, String> {
     let mut tags = IndexMap::from([(STACK_TAG.to_owned(), deployment.stack.to_string())]);
+    // Stacks of before know of no other, and a tag that comes later would change everything in them.
+    if deployment.topology != Topology::default() {
+        tags.insert(TOPOLOGY_TAG.to_owned(), deployment.topology.as_str().to_owned());
+    }
     if deployment.security.allow_faults {
         tags.insert(ALLOW_FAULTS_TAG.to_owned(), "true".to_owned());
     }
@@ -137,12 +122,4 @@ pub fn stack_tags(deployment: &Deployment) -> IndexMap<String, String> {
             .map(|(key, value)| (key.to_string(), value.to_string())),
     );
     tags
-}
-
-/// The tags that every resource carries: its stack, and a name that people recognise.
-pub(super) fn tags() -> Value {
-    Value::List(vec![
-        object! { "Key" => "Name", "Value" => reference("AWS::StackName") },
-        object! { "Key" => STACK_TAG, "Value" => reference("AWS::StackName") },
-    ])
 }

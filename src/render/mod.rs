@@ -1,22 +1,25 @@
 //! From a deployment to a template, its parameters, user data and the agent's configuration; pure and deterministic.
 //!
 //! [`template`] is the document, [`body`] its text, [`parameters`] the values that go with it, [`stack_tags`] the tags of
-//! the stack. The same deployment always gives the same bytes; nothing here reads a clock, a file or an account.
+//! the stack. What is in the document is the topology's list; what topologies have in common are building blocks here. The same deployment always gives the same bytes; nothing here reads a clock, a file or an account.
 
-mod alarms;
-mod compute;
+pub(crate) mod alarm;
+pub(crate) mod credentials;
 mod entry;
-mod iam;
-mod network;
+pub(crate) mod launch_template;
+pub(crate) mod network;
 pub mod packer;
 mod parameters;
-mod storage;
-mod traffic;
+pub(crate) mod role;
+mod tags;
+pub(crate) mod target;
 mod user_data;
 
-pub use entry::{RenderError, body, names, stack_tags, template};
+pub(crate) use credentials::CREDENTIALS;
+pub use entry::{RenderError, body, stack_tags, template};
+pub(crate) use parameters::{CERTIFICATE, client_parameter, only_if, tcp};
 pub use parameters::{Resolved, client_ranges, known_parameters, parameters};
-pub use user_data::agent_config;
+pub(crate) use tags::tags;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

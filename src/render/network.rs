@@ -1,7 +1,7 @@
-//! The network when it is new, and the three security groups, each of which admits only its neighbour.
+//! The network when it is new, and what is needed of it.
 
-use super::entry::tags;
-use super::parameters::{client_parameter, only_if, tcp};
+use super::parameters::tcp;
+use super::tags::tags;
 use crate::model::{Deployment, Placement};
 use crate::template::{Resource, Template, Value, get_att, list, object, reference, sub};
 
@@ -19,12 +19,12 @@ const ENDPOINTS: [(&str, &str); 9] = [
 ];
 
 /// The VPC, as the template refers to it.
-pub(super) fn vpc(deployment: &Deployment) -> Value {
+pub(crate) fn vpc(deployment: &Deployment) -> Value {
     reference(if is_new(deployment) { "Vpc" } else { "VPC" })
 }
 
 /// Resources without which an instance of a new network reaches nothing.
-pub(super) fn prerequisites(deployment: &Deployment) -> Vec<&'static str> {
+pub(crate) fn prerequisites(deployment: &Deployment) -> Vec<&'static str> {
     if !is_new(deployment) {
         return Vec::new();
     }
@@ -40,22 +40,16 @@ fn is_new(deployment: &Deployment) -> bool {
     matches!(deployment.network.placement, Placement::New { .. })
 }
 
-/// Adds the new network, when there is one, and the security groups.
-pub(super) fn add(template: &mut Template, deployment: &Deployment) {
-    if is_new(deployment) {
-        add_vpc(template, !deployment.endpoint.internal);
-    }
-    add_security_groups(template, deployment);
-    if is_new(deployment) {
-        add_endpoints(template);
-    }
-}
-
+/// Puts a resource under its logical id.
 fn put(template: &mut Template, name: &str, resource: Resource) {
     template.resources.insert(name.to_owned(), resource);
 }
 
-fn add_vpc(template: &mut Template, public: bool) {
+/// Adds the new network, when there is one: its VPC with a subnet in each of two zones, and the way to the internet.
+pub(crate) fn add_vpc(template: &mut Template, deployment: &Deployment) {
+    if !is_new(deployment) {
+        return;
+    }
     let vpc = object! {
         "CidrBlock" => reference("VpcCidr"),
         // The names of mount targets and interface endpoints resolve only with both.
@@ -90,7 +84,7 @@ fn add_vpc(template: &mut Template, public: bool) {
             Resource::new("AWS::EC2::SubnetRouteTableAssociation", association),
         );
     }
-    if public {
+    if !deployment.endpoint.internal {
         let gateway = object! { "Tags" => tags() };
         put(
             template,
@@ -119,65 +113,11 @@ fn add_vpc(template: &mut Template, public: bool) {
     }
 }
 
-fn add_security_groups(template: &mut Template, deployment: &Deployment) {
-    let group = |words: &str, ingress: Value, egress: Option<Value>| {
-        let mut properties = indexmap::IndexMap::from([
-            ("GroupDescription".to_owned(), words.into()),
-            ("VpcId".to_owned(), vpc(deployment)),
-            ("SecurityGroupIngress".to_owned(), ingress),
-        ]);
-        if let Some(egress) = egress {
-            properties.insert("SecurityGroupEgress".to_owned(), egress);
-        }
-        properties.insert("Tags".to_owned(), tags());
-        Resource::new("AWS::EC2::SecurityGroup", Value::Map(properties))
-    };
-    let engine = deployment.engine().facts();
-    let mut clients = Vec::new();
-    for index in 0..deployment.network.clients.len() {
-        let range = || ("CidrIp", reference(&client_parameter(index)));
-        clients.push(tcp(engine.port, range(), "MQ clients"));
-        clients.push(only_if("HasAmqp", tcp(engine.amqp_port, range(), "AMQP clients")));
+/// Adds the endpoints of a new network, which admit `InstanceSecurityGroup`.
+pub(crate) fn add_endpoints(template: &mut Template, deployment: &Deployment) {
+    if !is_new(deployment) {
+        return;
     }
-    // By port only: naming the instances' group here and this group there would be a circle.
-    let anywhere = || ("CidrIp", Value::from("0.0.0.0/0"));
-    let to_targets = list![
-        tcp(engine.port, anywhere(), "Targets, MQ"),
-        only_if("HasAmqp", tcp(engine.amqp_port, anywhere(), "Targets, AMQP"))
-    ];
-    put(
-        template,
-        "LoadBalancerSecurityGroup",
-        group("Load balancer: admits clients", Value::List(clients), Some(to_targets)),
-    );
-
-    let balancer = || ("SourceSecurityGroupId", get_att("LoadBalancerSecurityGroup", "GroupId"));
-    let from_balancer = list![
-        tcp(engine.port, balancer(), "Load balancer, MQ"),
-        only_if("HasAmqp", tcp(engine.amqp_port, balancer(), "Load balancer, AMQP")),
-    ];
-    // Its way out stays open: a queue manager's sender channels go wherever its partners are.
-    put(
-        template,
-        "InstanceSecurityGroup",
-        group("Instance: admits the load balancer", from_balancer, None),
-    );
-
-    let instance = ("SourceSecurityGroupId", get_att("InstanceSecurityGroup", "GroupId"));
-    // An empty list would mean everything; a mount target opens no connection of its own.
-    let nowhere = object! { "Description" => "None", "IpProtocol" => "-1", "CidrIp" => "127.0.0.1/32" };
-    put(
-        template,
-        "FileSystemSecurityGroup",
-        group(
-            "File system: admits the instance",
-            list![tcp(2049, instance, "Instance, NFS")],
-            Some(list![nowhere]),
-        ),
-    );
-}
-
-fn add_endpoints(template: &mut Template) {
     let instance = ("SourceSecurityGroupId", get_att("InstanceSecurityGroup", "GroupId"));
     let group = object! {
         "GroupDescription" => "Endpoints: admit the instance",

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
-use super::entry::{RenderError, names};
+use super::entry::RenderError;
 use crate::model::{
     AmiId, Cidr, Deployment, KeyArn, Placement, QueueManagerName, SecretArn, SubnetId, UserName, VpcId, ZoneName,
 };
@@ -25,10 +25,13 @@ pub struct Resolved {
     pub root_device: Option<String>,
 }
 
+/// The parameter with the secret that holds the certificate; empty without TLS.
+pub(crate) const CERTIFICATE: &str = "Certificate";
+
 const ROOT_DEVICE: &str = "/dev/xvda";
 
 /// Name of the parameter of the `index`-th client range.
-pub(super) fn client_parameter(index: usize) -> String {
+pub(crate) fn client_parameter(index: usize) -> String {
     match index {
         0 => "ClientCidr".to_owned(),
         index => format!("ClientCidr{}", index + 1),
@@ -222,7 +225,7 @@ fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<(String, Parameter, 
         Some(deployment.credentials.username.to_string()),
     );
     add(
-        names::CERTIFICATE,
+        CERTIFICATE,
         Parameter::new(
             "String",
             "ARN of the secret with the certificate that clients see; empty for plain connections",
@@ -289,7 +292,7 @@ pub(super) fn declare(template: &mut Template, deployment: &Deployment) {
         ("HasKmsKey", set("KmsKey")),
         ("HasPermissionsBoundary", set("PermissionsBoundary")),
         ("HasAlarmTopic", set("AlarmTopic")),
-        ("HasCertificate", set(names::CERTIFICATE)),
+        ("HasCertificate", set(CERTIFICATE)),
         ("HasCertificateKey", set("CertificateKey")),
         ("HasProvisionedThroughput", equals("ThroughputMode", "provisioned")),
         ("HasAmqp", equals("Amqp", "true")),
@@ -389,12 +392,12 @@ pub fn known_parameters(deployment: &Deployment, resolved: &Resolved) -> IndexMa
 }
 
 /// A value that is there only when `condition` holds.
-pub(super) fn only_if(condition: &str, value: impl Into<Value>) -> Value {
+pub(crate) fn only_if(condition: &str, value: impl Into<Value>) -> Value {
     crate::template::if_(condition, value, Value::no_value())
 }
 
 /// One port of one neighbour, for an inline rule of a security group.
-pub(super) fn tcp(port: u16, neighbour: (&str, Value), words: &str) -> Value {
+pub(crate) fn tcp(port: u16, neighbour: (&str, Value), words: &str) -> Value {
     object! {
         "Description" => words,
         "IpProtocol" => "tcp",

@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::user_data::agent_config;
 use super::*;
 use crate::model::agent::AgentConfig;
 use crate::model::*;
 use crate::stack::MOST_TEMPLATE_BYTES;
 use crate::template::{Function, Template, Value};
+use crate::topology::{self, Member};
 
 fn resolved() -> Resolved {
     Resolved {
@@ -26,29 +28,6 @@ fn new_network(internal: bool) -> Deployment {
     };
     deployment.endpoint.internal = internal;
     deployment
-}
-
-#[test]
-fn logical_ids_are_those_that_other_parts_speak_of() {
-    let template = template(&Deployment::default()).unwrap();
-    let ids: Vec<&str> = template.resources.keys().map(String::as_str).collect();
-    let expected = "LoadBalancerSecurityGroup InstanceSecurityGroup FileSystemSecurityGroup FileSystem MountTarget1 MountTarget2 \
-         Credentials Role InstanceProfile LoadBalancer TargetGroup Listener AmqpTargetGroup AmqpListener LaunchTemplate Group \
-         OutageAlarm OverlapAlarm TwoEnginesAlarm FenceAlarm CertificateAlarm";
-    assert_eq!(ids, expected.split_whitespace().collect::<Vec<_>>());
-    for name in [
-        names::FILE_SYSTEM,
-        names::GROUP,
-        names::LOAD_BALANCER,
-        names::TARGET_GROUP,
-        names::CREDENTIALS,
-    ] {
-        assert!(template.resources.contains_key(name), "{name}");
-    }
-    let outputs: Vec<&str> = template.outputs.keys().map(String::as_str).collect();
-    let expected = "Endpoint MqEndpoint AmqpEndpoint FileSystemId GroupName LoadBalancerArn TargetGroupArn AmqpTargetGroupArn \
-         CredentialsSecret CertificateSecret QueueManagerName";
-    assert_eq!(outputs, expected.split_whitespace().collect::<Vec<_>>());
 }
 
 #[test]
@@ -86,61 +65,8 @@ fn nothing_has_a_name_that_needs_a_stronger_capability_or_collides() {
     }
 }
 
-#[test]
-fn data_outlives_the_stack_but_not_a_failed_creation() {
-    for (name, resource) in template(&Deployment::default()).unwrap().resources {
-        let policies = (resource.deletion_policy, resource.update_replace_policy);
-        let policies = (
-            policies.0.as_ref().map(|p| p.as_str().to_owned()),
-            policies.1.as_ref().map(|p| p.as_str().to_owned()),
-        );
-        let expected = match name.as_str() {
-            "FileSystem" => (Some("RetainExceptOnCreate".to_owned()), Some("Retain".to_owned())),
-            "Credentials" => (Some("Delete".to_owned()), Some("Delete".to_owned())),
-            _ => (None, None),
-        };
-        assert_eq!(policies, expected, "{name}");
-    }
-}
-
-#[test]
-fn each_security_group_admits_only_its_neighbour() {
-    let template = template(&Deployment::default()).unwrap();
-    let sources = |group: &str| {
-        let mut found = Vec::new();
-        walk(
-            &template.resources[group].properties["SecurityGroupIngress"],
-            &mut |value| {
-                for key in ["CidrIp", "SourceSecurityGroupId"] {
-                    found.extend(value.get(key).map(|source| format!("{key} {source:?}")));
-                }
-            },
-        );
-        found.sort();
-        found.dedup();
-        found
-    };
-    let group = |name: &str| {
-        [format!(
-            "SourceSecurityGroupId {:?}",
-            crate::template::get_att(name, "GroupId")
-        )]
-    };
-    assert_eq!(sources("InstanceSecurityGroup"), group("LoadBalancerSecurityGroup"));
-    assert_eq!(sources("FileSystemSecurityGroup"), group("InstanceSecurityGroup"));
-    assert_eq!(sources("LoadBalancerSecurityGroup").len(), 3, "the private ranges");
-    let kinds: Vec<&str> = template
-        .resources
-        .values()
-        .map(|resource| resource.kind.as_str())
-        .collect();
-    assert!(
-        !kinds.contains(&"AWS::EC2::SecurityGroupIngress"),
-        "rules stand inside their groups"
-    );
-}
-
-fn walk(value: &Value, look: &mut impl FnMut(&Value)) {
+/// Looks at a value and at all in it.
+pub(crate) fn walk(value: &Value, look: &mut impl FnMut(&Value)) {
     look(value);
     match value {
         Value::List(entries) => entries.iter().for_each(|entry| walk(entry, look)),
@@ -148,77 +74,6 @@ fn walk(value: &Value, look: &mut impl FnMut(&Value)) {
         Value::Call(_, argument) => walk(argument, look),
         _ => {}
     }
-}
-
-#[test]
-fn only_actions_that_know_no_resource_are_allowed_on_all() {
-    let template = template(&Deployment::default()).unwrap();
-    let mut open: Vec<String> = Vec::new();
-    let mut unscoped: Vec<String> = Vec::new();
-    walk(&template.resources["Role"].properties["Policies"], &mut |value| {
-        let Some(resource) = value.get("Resource") else { return };
-        let actions = value.get("Action").and_then(Value::as_list).unwrap();
-        let actions = actions.iter().map(|action| action.as_str().unwrap().to_owned());
-        match (
-            resource.as_str(),
-            value.get("Condition").is_some(),
-            format!("{resource:?}").contains('*'),
-        ) {
-            (Some("*"), false, _) => open.extend(actions),
-            (None, false, true) => unscoped.extend(actions),
-            _ => {}
-        }
-    });
-    assert!(open.iter().all(|action| !action.contains('*')), "{open:?}");
-    open.retain(|action| !action.starts_with("ssmmessages:") && !action.starts_with("ec2messages:"));
-    open.sort();
-    let known = [
-        "autoscaling:DescribeAutoScalingInstances",
-        "ec2:DescribeInstances",
-        "ssm:UpdateInstanceInformation",
-    ];
-    assert_eq!(open, known);
-    // Its star is the unknown id behind the stack's name.
-    assert_eq!(unscoped, ["cloudformation:SignalResource"]);
-    let text = template.to_json().unwrap();
-    for absent in [
-        "ssm:GetParameter",
-        "AmazonSSMManagedInstanceCore",
-        "iam:",
-        "s3:",
-        "NotAction",
-        "NotResource",
-    ] {
-        assert!(!text.contains(absent), "{absent}");
-    }
-}
-
-#[test]
-fn the_instance_is_hardened_and_its_group_ends_before_it_launches() {
-    let template = template(&Deployment::default()).unwrap();
-    let data = &template.resources["LaunchTemplate"].properties["LaunchTemplateData"];
-    let metadata = data.get("MetadataOptions").unwrap();
-    assert_eq!(metadata.get("HttpTokens").unwrap().as_str(), Some("required"));
-    assert_eq!(metadata.get("HttpPutResponseHopLimit"), Some(&Value::Int(1)));
-    let volume = &data.get("BlockDeviceMappings").unwrap().as_list().unwrap()[0];
-    assert_eq!(volume.get("Ebs").unwrap().get("Encrypted"), Some(&Value::Bool(true)));
-    assert!(matches!(data.get("KeyName"), Some(Value::Call(Function::If, _))));
-    let group = &template.resources["Group"];
-    assert_eq!(group.properties["MaxSize"].as_str(), Some("1"));
-    assert_eq!(group.properties["MinSize"].as_str(), Some("0"));
-    assert_eq!(group.properties["HealthCheckType"].as_str(), Some("EC2"));
-    assert_eq!(
-        group.properties["InstanceMaintenancePolicy"].get("MaxHealthyPercentage"),
-        Some(&Value::Int(100))
-    );
-    let rolling = group
-        .update_policy
-        .as_ref()
-        .unwrap()
-        .get("AutoScalingRollingUpdate")
-        .unwrap();
-    assert_eq!(rolling.get("MinInstancesInService"), Some(&Value::Int(0)));
-    assert_eq!(rolling.get("WaitOnResourceSignals"), Some(&Value::Bool(true)));
 }
 
 /// What CloudFormation makes of the user data.
@@ -275,30 +130,21 @@ fn user_data_writes_the_agents_configuration_and_starts_its_unit() {
         assert_eq!(config.queue_manager, "A./_%z");
         assert_eq!(config.storage.file_system, "fs-0123456789abcdef0");
         assert_eq!(config.amqp_port, amqp.then_some(5672));
-        assert_eq!(config.group, names::GROUP);
+        assert_eq!(config.group, member().group);
         assert_eq!(config.user, "payroll");
         assert!(config.certificate.ends_with(":secret:mq-AbCdEf"));
-        assert_eq!(config.hook, names::TERMINATING_HOOK);
+        assert_eq!(config.hook, launch_template::TERMINATING_HOOK);
     }
 }
 
+fn member() -> &'static Member {
+    &topology::of(Topology::default()).facts().members[0]
+}
+
 #[test]
-fn plain_nfs_is_admitted_by_a_policy_that_says_so_and_told_to_the_agent() {
-    let policy = |deployment: &Deployment| {
-        let template = template(deployment).unwrap();
-        let statements = template.resources["FileSystem"].properties["FileSystemPolicy"].get("Statement");
-        let sid = |s: &Value| s.get("Sid").and_then(Value::as_str).unwrap().to_owned();
-        statements
-            .unwrap()
-            .as_list()
-            .unwrap()
-            .iter()
-            .map(sid)
-            .collect::<Vec<_>>()
-    };
+fn how_to_mount_is_told_to_the_agent() {
     let mut deployment = Deployment::default();
-    assert_eq!(policy(&deployment), ["InstanceThroughMountTarget", "TlsOnly"]);
-    let config = agent_config(&deployment);
+    let config = agent_config(&deployment, member());
     assert_eq!(
         (config.storage.mount_with.as_str(), config.storage.lease_seconds),
         ("efs-utils", None)
@@ -306,7 +152,6 @@ fn plain_nfs_is_admitted_by_a_policy_that_says_so_and_told_to_the_agent() {
 
     deployment.storage.mount = Mount::Nfs;
     deployment.storage.lease_seconds = Some(10);
-    assert_eq!(policy(&deployment), ["AnybodyThroughMountTargetWithoutTlsOrIam"]);
     let text = filled(&template(&deployment).unwrap(), true);
     let document: BTreeMap<String, serde_json::Value> = serde_saphyr::from_str(&text).unwrap();
     let config: AgentConfig = serde_json::from_str(document["write_files"][0]["content"].as_str().unwrap()).unwrap();

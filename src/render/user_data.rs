@@ -2,22 +2,23 @@
 
 use indexmap::IndexMap;
 
-use super::entry::names;
+use super::launch_template::TERMINATING_HOOK;
 use crate::model::Deployment;
 use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, LeaseUse, StorageConfig};
 use crate::template::{Function, Value, if_, sub_with};
+use crate::topology::Member;
 
-/// The agent's configuration with the template's placeholders in it; CloudFormation fills them in.
+/// The agent's configuration on a member, with the template's placeholders in it; CloudFormation fills them in.
 ///
 /// `amqp_port` is left out here, because only the deployed stack knows whether AMQP is on.
-pub fn agent_config(deployment: &Deployment) -> AgentConfig {
+pub(super) fn agent_config(deployment: &Deployment, member: &Member) -> AgentConfig {
     let engine = deployment.engine().facts();
     AgentConfig {
         schema: "mqaws.agent/1".to_owned(),
         stack: "${AWS::StackName}".to_owned(),
         region: "${AWS::Region}".to_owned(),
-        group: names::GROUP.to_owned(),
-        hook: names::TERMINATING_HOOK.to_owned(),
+        group: member.group.to_owned(),
+        hook: TERMINATING_HOOK.to_owned(),
         queue_manager: "${QueueManagerName}".to_owned(),
         topology: deployment.topology.into(),
         engine: EngineConfig {
@@ -49,8 +50,8 @@ pub fn agent_config(deployment: &Deployment) -> AgentConfig {
 ///
 /// Every value that is filled in consists of characters that JSON needs no escape for: names are checked by pattern, ids
 /// and ARNs are AWS's own.
-pub(super) fn user_data(deployment: &Deployment) -> Value {
-    let mut config = serde_json::to_value(agent_config(deployment)).expect("the configuration is plain data");
+pub(super) fn user_data(deployment: &Deployment, member: &Member) -> Value {
+    let mut config = serde_json::to_value(agent_config(deployment, member)).expect("the configuration is plain data");
     config["amqp_port"] = "${AmqpPort}".into();
     let config = serde_json::to_string_pretty(&config).expect("the configuration is plain data");
     // A number or null, so it stands without quotes.

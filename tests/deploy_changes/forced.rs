@@ -3,6 +3,7 @@
 use mqaws::aws::Clients;
 use mqaws::deploy::Blueprint;
 use mqaws::deploy::ports::{Event, Stacks};
+use mqaws::model::Topology;
 use mqaws::observe::ports::Readings;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ pub fn forced(clients: &Clients, template: &str, change: &[(&str, &str)]) -> (St
         let blueprint = Blueprint {
             stack: STACK.into(),
             queue_manager: "QM1".into(),
+            topology: Topology::default(),
             template: template.into(),
             parameters,
             tags: stack.tags.clone(),

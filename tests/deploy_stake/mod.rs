@@ -3,6 +3,7 @@
 use super::Lab;
 use mqaws::deploy::Blueprint;
 use mqaws::deploy::ports::{ChangeSetIds, Stacks};
+use mqaws::model::Topology;
 use mqaws::observe::Readings;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -232,6 +233,7 @@ async fn their_change_set(cloud: &impl Stacks, stack: &str, name: &str, tags: &[
     let blueprint = Blueprint {
         stack: stack.into(),
         queue_manager: "QM1".into(),
+        topology: Topology::default(),
         template: template.to_string(),
         parameters: BTreeMap::new(),
         tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),

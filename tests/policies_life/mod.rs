@@ -7,8 +7,9 @@ pub use template::{rendered, statements, without};
 
 use crate::lab_calls::{all, between, call, request, run_command};
 use mqaws::lab_agent::{LabMount, mount_options};
+use mqaws::model::Topology;
 use mqaws::model::agent::AgentConfig;
-use mqaws::render;
+use mqaws::topology;
 use mqaws_agent::cloud::{Aws, InstanceMetadata};
 use mqaws_agent::ports::{CertificateError, Cloud, Metadata, Mounter};
 use mqaws_agent::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
@@ -245,7 +246,10 @@ impl Stack {
                 let params = [
                     ("Action", "SignalResource"),
                     ("StackName", STACK),
-                    ("LogicalResourceId", render::names::GROUP),
+                    (
+                        "LogicalResourceId",
+                        topology::of(Topology::default()).facts().members[0].group,
+                    ),
                     ("UniqueId", &self.first.id),
                     ("Status", "SUCCESS"),
                 ];

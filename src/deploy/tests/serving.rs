@@ -2,7 +2,7 @@
 
 use super::*;
 
-struct Line(bool);
+pub(super) struct Line(pub bool);
 
 impl Dial for Line {
     async fn dial(&self, _host: &str, _port: u16) -> std::io::Result<()> {
@@ -14,7 +14,7 @@ impl Dial for Line {
     }
 }
 
-fn settled(cloud: &Script, signal: Option<&str>) -> Settled {
+pub(super) fn settled(cloud: &Script, signal: Option<&str>) -> Settled {
     Settled {
         stack: cloud.shown().expect("there"),
         signal: signal.map(Into::into),

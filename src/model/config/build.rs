@@ -206,16 +206,16 @@ impl Reader {
 
     fn topology(&mut self) -> Topology {
         const LATER: [&str; 4] = ["standby", "native-ha", "rabbitmq-cluster", "replicated-dr"];
-        let parsed = self.scalar("topology", |text| match text {
-            "single" => Ok(Topology::Single),
-            later if LATER.contains(&later) => {
-                let message = format!("topology `{later}` is not available yet");
-                Err(Wrong::new(message, "use `single`"))
-            }
-            other => {
-                let message = format!("there is no topology `{other}`");
-                Err(Wrong::new(message, "use `single`"))
-            }
+        let there = Topology::ALL.map(|topology| format!("`{}`", topology.as_str()));
+        let instead = format!("use {}", there.join(" or "));
+        let parsed = self.scalar("topology", |text| {
+            Topology::of(text).ok_or_else(|| {
+                let message = match LATER.contains(&text) {
+                    true => format!("topology `{text}` is not available yet"),
+                    false => format!("there is no topology `{text}`"),
+                };
+                Wrong::new(message, instead.clone())
+            })
         });
         parsed.unwrap_or_default()
     }

@@ -1,15 +1,11 @@
 //! The launch template and the group that keeps one instance of it.
 
-use super::entry::{names, tags};
-use super::network;
-use super::parameters::only_if;
-use super::user_data::user_data;
+use super::ids::{AMQP, LAUNCH_TEMPLATE, MEMBER, MOUNT_TARGETS, MQ};
 use crate::model::Deployment;
+use crate::render::launch_template::{SIGNAL_TIMEOUT, TERMINATING_HOOK, launch_template};
+use crate::render::{network, only_if};
 use crate::stack::{ALLOW_FAULTS_TAG, STACK_TAG};
 use crate::template::{Resource, Template, Value, get_att, list, object, reference};
-
-/// How long a new instance may take until its agent signals service.
-const SIGNAL_TIMEOUT: &str = "PT15M";
 
 fn propagated(key: &str, value: Value) -> Value {
     object! { "Key" => key, "Value" => value, "PropagateAtLaunch" => true }
@@ -17,39 +13,9 @@ fn propagated(key: &str, value: Value) -> Value {
 
 /// Adds the launch template and the Auto Scaling group.
 pub(super) fn add(template: &mut Template, deployment: &Deployment) {
-    let specification = |kind: &str| object! { "ResourceType" => kind, "Tags" => tags() };
-    let launch = object! {
-        "TagSpecifications" => list![specification("launch-template")],
-        "LaunchTemplateData" => object! {
-            "ImageId" => reference("AMI"),
-            "InstanceType" => reference("InstanceType"),
-            "KeyName" => only_if("HasKeyName", reference("KeyName")),
-            "IamInstanceProfile" => object! { "Arn" => get_att("InstanceProfile", "Arn") },
-            "SecurityGroupIds" => list![get_att("InstanceSecurityGroup", "GroupId")],
-            "MetadataOptions" => object! {
-                "HttpEndpoint" => "enabled",
-                "HttpTokens" => "required",
-                "HttpPutResponseHopLimit" => 1,
-                // The agent reads there whether faults are allowed.
-                "InstanceMetadataTags" => "enabled",
-            },
-            "BlockDeviceMappings" => list![object! {
-                "DeviceName" => reference("RootDeviceName"),
-                "Ebs" => object! {
-                    "Encrypted" => true,
-                    "VolumeType" => "gp3",
-                    "VolumeSize" => reference("RootVolumeSize"),
-                    "DeleteOnTermination" => true,
-                },
-            }],
-            "TagSpecifications" => list![specification("volume")],
-            "UserData" => user_data(deployment),
-        },
-    };
-    template.resources.insert(
-        "LaunchTemplate".to_owned(),
-        Resource::new("AWS::EC2::LaunchTemplate", launch),
-    );
+    template
+        .resources
+        .insert(LAUNCH_TEMPLATE.to_owned(), launch_template(deployment, &MEMBER));
 
     let group = object! {
         "MinSize" => "0",
@@ -57,10 +23,10 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
         "DesiredCapacity" => "1",
         "VPCZoneIdentifier" => list![reference("Subnet1"), reference("Subnet2")],
         "LaunchTemplate" => object! {
-            "LaunchTemplateId" => reference("LaunchTemplate"),
-            "Version" => get_att("LaunchTemplate", "LatestVersionNumber"),
+            "LaunchTemplateId" => reference(LAUNCH_TEMPLATE),
+            "Version" => get_att(LAUNCH_TEMPLATE, "LatestVersionNumber"),
         },
-        "TargetGroupARNs" => list![reference(names::TARGET_GROUP), only_if("HasAmqp", reference("AmqpTargetGroup"))],
+        "TargetGroupARNs" => list![reference(MQ.group), only_if("HasAmqp", reference(AMQP.group))],
         // The agent alone condemns: a load balancer's check would end an instance that replays its log.
         "HealthCheckType" => "EC2",
         "HealthCheckGracePeriod" => 0,
@@ -68,7 +34,7 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
         // End before launch: two queue managers on one file system are never wanted.
         "InstanceMaintenancePolicy" => object! { "MinHealthyPercentage" => 0, "MaxHealthyPercentage" => 100 },
         "LifecycleHookSpecificationList" => list![object! {
-            "LifecycleHookName" => names::TERMINATING_HOOK,
+            "LifecycleHookName" => TERMINATING_HOOK,
             "LifecycleTransition" => "autoscaling:EC2_INSTANCE_TERMINATING",
             // An instance that is already dead completes nothing, and its replacement waits meanwhile.
             "HeartbeatTimeout" => 60,
@@ -82,7 +48,8 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
         ],
     };
     let mut group = Resource::new("AWS::AutoScaling::AutoScalingGroup", group)
-        .after(&["MountTarget1", "MountTarget2", "Listener"])
+        .after(&MOUNT_TARGETS)
+        .after(&[MQ.listener])
         .after(&network::prerequisites(deployment));
     group.creation_policy = Some(object! { "ResourceSignal" => object! { "Count" => 1, "Timeout" => SIGNAL_TIMEOUT } });
     group.update_policy = Some(object! {
@@ -97,5 +64,33 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
             ],
         },
     });
-    template.resources.insert(names::GROUP.to_owned(), group);
+    template.resources.insert(MEMBER.group.to_owned(), group);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Deployment;
+    use crate::render::template;
+    use crate::template::Value;
+
+    #[test]
+    fn the_group_ends_before_it_launches() {
+        let template = template(&Deployment::default()).unwrap();
+        let group = &template.resources["Group"];
+        assert_eq!(group.properties["MaxSize"].as_str(), Some("1"));
+        assert_eq!(group.properties["MinSize"].as_str(), Some("0"));
+        assert_eq!(group.properties["HealthCheckType"].as_str(), Some("EC2"));
+        assert_eq!(
+            group.properties["InstanceMaintenancePolicy"].get("MaxHealthyPercentage"),
+            Some(&Value::Int(100))
+        );
+        let rolling = group
+            .update_policy
+            .as_ref()
+            .unwrap()
+            .get("AutoScalingRollingUpdate")
+            .unwrap();
+        assert_eq!(rolling.get("MinInstancesInService"), Some(&Value::Int(0)));
+        assert_eq!(rolling.get("WaitOnResourceSignals"), Some(&Value::Bool(true)));
+    }
 }

@@ -1,37 +1,23 @@
 //! Alarms: no service, an overlap that lasts, two engines at once, a start that is refused, a certificate that is nearly over.
 
-use super::entry::names;
-use super::parameters::only_if;
-use crate::template::{Resource, Template, Value, get_att, list, object, reference};
+use super::ids::{LOAD_BALANCER, MEMBER, MQ};
+use crate::model::Deployment;
+use crate::render::alarm::{Alarm, dimension};
+use crate::template::{Template, get_att, list, reference};
 
-struct Alarm {
-    name: &'static str,
-    words: &'static str,
-    metric: (&'static str, &'static str),
-    dimensions: Value,
-    statistic: &'static str,
-    comparison: &'static str,
-    threshold: i64,
-    minutes: i64,
-    /// A condition of the template without which there is no such alarm.
-    when: Option<&'static str>,
-    missing: &'static str,
-}
-
-fn dimension(name: &str, value: Value) -> Value {
-    object! { "Name" => name, "Value" => value }
-}
+/// Those that say that service is not as it should be.
+pub(super) const OF_SERVICE: [&str; 4] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm", "FenceAlarm"];
 
 /// Adds the alarms.
-pub(super) fn add(template: &mut Template) {
+pub(super) fn add(template: &mut Template, _: &Deployment) {
     let alarms = [
         Alarm {
             name: "OutageAlarm",
             words: "The load balancer has no healthy target: nobody can connect",
             metric: ("AWS/NetworkELB", "HealthyHostCount"),
             dimensions: list![
-                dimension("LoadBalancer", get_att(names::LOAD_BALANCER, "LoadBalancerFullName")),
-                dimension("TargetGroup", get_att(names::TARGET_GROUP, "TargetGroupFullName")),
+                dimension("LoadBalancer", get_att(LOAD_BALANCER, "LoadBalancerFullName")),
+                dimension("TargetGroup", get_att(MQ.group, "TargetGroupFullName")),
             ],
             // The most that any zone's node counts.
             statistic: "Maximum",
@@ -45,7 +31,7 @@ pub(super) fn add(template: &mut Template) {
             name: "OverlapAlarm",
             words: "The group has had more than one instance for 10 minutes: an old one does not end",
             metric: ("AWS/AutoScaling", "GroupTotalInstances"),
-            dimensions: list![dimension("AutoScalingGroupName", reference(names::GROUP))],
+            dimensions: list![dimension("AutoScalingGroupName", reference(MEMBER.group))],
             statistic: "Maximum",
             comparison: "GreaterThanThreshold",
             threshold: 1,
@@ -92,23 +78,50 @@ pub(super) fn add(template: &mut Template) {
         },
     ];
     for alarm in alarms {
-        let topic = || only_if("HasAlarmTopic", list![reference("AlarmTopic")]);
-        let properties = object! {
-            "AlarmDescription" => alarm.words,
-            "Namespace" => alarm.metric.0,
-            "MetricName" => alarm.metric.1,
-            "Dimensions" => alarm.dimensions,
-            "Statistic" => alarm.statistic,
-            "Period" => 60,
-            "EvaluationPeriods" => alarm.minutes,
-            "ComparisonOperator" => alarm.comparison,
-            "Threshold" => alarm.threshold,
-            "TreatMissingData" => alarm.missing,
-            "AlarmActions" => topic(),
-            "OKActions" => topic(),
-        };
-        let mut resource = Resource::new("AWS::CloudWatch::Alarm", properties);
-        resource.condition = alarm.when.map(ToOwned::to_owned);
-        template.resources.insert(alarm.name.to_owned(), resource);
+        alarm.add(template);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OF_SERVICE;
+    use crate::model::Deployment;
+    use crate::render::template;
+    use crate::render::tests::walk;
+    use crate::template::{Function, Value};
+
+    #[test]
+    fn each_alarm_looks_at_this_stack_alone_and_tells_whom_the_user_named() {
+        let template = template(&Deployment::default()).unwrap();
+        let alarms = template
+            .resources
+            .iter()
+            .filter(|(_, resource)| resource.kind == "AWS::CloudWatch::Alarm");
+        let mut count = 0;
+        for (name, alarm) in alarms {
+            count += 1;
+            let mut names = Vec::new();
+            walk(&alarm.properties["Dimensions"], &mut |value| {
+                if let Value::Call(Function::Ref | Function::GetAtt, of) = value {
+                    names.push(format!("{of:?}"));
+                }
+            });
+            assert!(!names.is_empty(), "{name} looks at something of this stack");
+            let topic = format!("{:?}", alarm.properties["AlarmActions"]);
+            assert!(
+                topic.contains("HasAlarmTopic") && alarm.properties["OKActions"] == alarm.properties["AlarmActions"],
+                "{name}"
+            );
+        }
+        assert_eq!(count, 5);
+        assert!(OF_SERVICE.iter().all(|name| template.resources.contains_key(*name)));
+        assert_eq!(
+            template.resources["CertificateAlarm"].condition.as_deref(),
+            Some("HasCertificate")
+        );
+        assert_eq!(
+            template.resources["OutageAlarm"].properties["TreatMissingData"].as_str(),
+            Some("breaching")
+        );
     }
 }

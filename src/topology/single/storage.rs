@@ -1,10 +1,10 @@
-//! The file system, its mount targets, and the secret.
+//! The file system and its mount targets.
 
-use super::entry::{names, tags};
-use super::parameters::only_if;
+use super::ids::{FILE_SYSTEM, MOUNT_TARGETS};
 use crate::model::{Deployment, Mount};
+use crate::render::{only_if, tags};
 use crate::stack::{QUEUE_MANAGER_PARAMETER, QUEUE_MANAGER_TAG};
-use crate::template::{DeletionPolicy, Function, Resource, Template, Value, get_att, list, object, reference, sub};
+use crate::template::{DeletionPolicy, Function, Resource, Template, Value, get_att, list, object, reference};
 
 const CLIENT: [&str; 3] = [
     "elasticfilesystem:ClientMount",
@@ -57,7 +57,7 @@ fn file_system_tags() -> Value {
     Value::List(all)
 }
 
-/// Adds the file system with its policy, a mount target in each zone, and the application's user.
+/// Adds the file system with its policy, and a mount target in each zone.
 pub(super) fn add(template: &mut Template, deployment: &Deployment) {
     let properties = object! {
         "Encrypted" => true,
@@ -73,34 +73,59 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
     // The data outlives the stack; an empty file system of a failed creation need not.
     file_system.deletion_policy = Some(DeletionPolicy::RetainExceptOnCreate);
     file_system.update_replace_policy = Some(DeletionPolicy::Retain);
-    template.resources.insert(names::FILE_SYSTEM.to_owned(), file_system);
+    template.resources.insert(FILE_SYSTEM.to_owned(), file_system);
 
-    for number in ["1", "2"] {
+    for (name, number) in MOUNT_TARGETS.into_iter().zip(1..) {
         let target = object! {
-            "FileSystemId" => reference(names::FILE_SYSTEM),
+            "FileSystemId" => reference(FILE_SYSTEM),
             "SubnetId" => reference(&format!("Subnet{number}")),
             "SecurityGroups" => list![get_att("FileSystemSecurityGroup", "GroupId")],
         };
-        template.resources.insert(
-            format!("MountTarget{number}"),
-            Resource::new("AWS::EFS::MountTarget", target),
-        );
+        template
+            .resources
+            .insert(name.to_owned(), Resource::new("AWS::EFS::MountTarget", target));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::template;
+
+    #[test]
+    fn data_outlives_the_stack_but_not_a_failed_creation() {
+        for (name, resource) in template(&Deployment::default()).unwrap().resources {
+            let policies = (resource.deletion_policy, resource.update_replace_policy);
+            let policies = (
+                policies.0.as_ref().map(|p| p.as_str().to_owned()),
+                policies.1.as_ref().map(|p| p.as_str().to_owned()),
+            );
+            let expected = match name.as_str() {
+                "FileSystem" => (Some("RetainExceptOnCreate".to_owned()), Some("Retain".to_owned())),
+                "Credentials" => (Some("Delete".to_owned()), Some("Delete".to_owned())),
+                _ => (None, None),
+            };
+            assert_eq!(policies, expected, "{name}");
+        }
     }
 
-    let secret = object! {
-        "Description" => sub("Application user of queue manager ${QueueManagerName}"),
-        "GenerateSecretString" => object! {
-            "SecretStringTemplate" => sub("{\"username\":\"${UserName}\"}"),
-            "GenerateStringKey" => "password",
-            "PasswordLength" => 32,
-            // Letters and digits survive every shell, URL and MQSC string.
-            "ExcludePunctuation" => true,
-        },
-        "Tags" => tags(),
-    };
-    let mut secret = Resource::new("AWS::SecretsManager::Secret", secret);
-    // A password without its queue manager is worth nothing; a new stack on the kept data makes a new one.
-    secret.deletion_policy = Some(DeletionPolicy::Delete);
-    secret.update_replace_policy = Some(DeletionPolicy::Delete);
-    template.resources.insert(names::CREDENTIALS.to_owned(), secret);
+    #[test]
+    fn plain_nfs_is_admitted_by_a_policy_that_says_so() {
+        let policy = |deployment: &Deployment| {
+            let template = template(deployment).unwrap();
+            let statements = template.resources["FileSystem"].properties["FileSystemPolicy"].get("Statement");
+            let sid = |s: &Value| s.get("Sid").and_then(Value::as_str).unwrap().to_owned();
+            statements
+                .unwrap()
+                .as_list()
+                .unwrap()
+                .iter()
+                .map(sid)
+                .collect::<Vec<_>>()
+        };
+        let mut deployment = Deployment::default();
+        assert_eq!(policy(&deployment), ["InstanceThroughMountTarget", "TlsOnly"]);
+        deployment.storage.mount = Mount::Nfs;
+        assert_eq!(policy(&deployment), ["AnybodyThroughMountTargetWithoutTlsOrIam"]);
+    }
 }

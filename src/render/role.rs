@@ -1,11 +1,13 @@
-//! What the instance may do: its role, with one statement for each need, and the profile that carries it.
+//! What an instance may do: statements that every topology needs, and the role that carries them.
 
-use super::entry::{names, tags};
-use super::parameters::only_if;
+use super::credentials::CREDENTIALS;
+use super::parameters::{CERTIFICATE, only_if};
+use super::tags::tags;
 use crate::stack::STACK_TAG;
 use crate::template::{Resource, Template, Value, list, object, reference, sub};
 
-fn statement(sid: &str, actions: &[&str], resource: Value, condition: Option<Value>) -> Value {
+/// Allows actions on a resource.
+pub(crate) fn statement(sid: &str, actions: &[&str], resource: Value, condition: Option<Value>) -> Value {
     let mut entries = indexmap::IndexMap::from([
         ("Sid".to_owned(), sid.into()),
         ("Effect".to_owned(), "Allow".into()),
@@ -19,69 +21,43 @@ fn statement(sid: &str, actions: &[&str], resource: Value, condition: Option<Val
 }
 
 /// Only what carries this stack's own tag: names are not known before the resources exist.
-fn of_this_stack() -> Option<Value> {
+pub(crate) fn of_this_stack() -> Option<Value> {
     let key = format!("aws:ResourceTag/{}", STACK_TAG);
     Some(object! { "StringEquals" => object! { key => reference("AWS::StackName") } })
 }
 
-fn arn(rest: &str) -> Value {
+/// An ARN of the stack's partition.
+pub(crate) fn arn(rest: &str) -> Value {
     sub(format!("arn:${{AWS::Partition}}:{rest}"))
 }
 
-/// Adds the role and the instance profile.
-pub(super) fn add(template: &mut Template) {
-    let agent = list![
-        // These actions know no resources.
-        statement(
-            "Look",
-            &["autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"],
-            "*".into(),
-            None,
-        ),
-        statement(
-            "CondemnAndDrain",
-            &["autoscaling:CompleteLifecycleAction", "autoscaling:SetInstanceHealth",],
-            arn("autoscaling:${AWS::Region}:${AWS::AccountId}:autoScalingGroup:*:autoScalingGroupName/*"),
-            of_this_stack(),
-        ),
-        statement(
-            "EndPreviousOwner",
-            &["ec2:TerminateInstances"],
-            arn("ec2:${AWS::Region}:${AWS::AccountId}:instance/*"),
-            of_this_stack(),
-        ),
-        statement(
-            "Signal",
-            &["cloudformation:SignalResource"],
-            // Not `AWS::StackId`: a policy that changes with the stack's id could not be compared between stacks.
-            arn("cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*"),
-            None,
-        ),
-        // Mounting itself is allowed by the file system's own policy, to this role alone.
-        statement(
-            "FindMountTargets",
-            &["elasticfilesystem:DescribeMountTargets"],
-            arn("elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"),
-            of_this_stack(),
-        ),
-        statement(
-            "ReadCredentials",
-            &["secretsmanager:GetSecretValue"],
-            reference(names::CREDENTIALS),
-            None
-        ),
-        statement(
-            "PutMetrics",
-            &["cloudwatch:PutMetricData"],
-            "*".into(),
-            Some(object! { "StringEquals" => object! { "cloudwatch:namespace" => "mqaws" } }),
-        ),
-    ];
+/// Lets the agent read the application's user.
+pub(crate) fn read_credentials() -> Value {
+    statement(
+        "ReadCredentials",
+        &["secretsmanager:GetSecretValue"],
+        reference(CREDENTIALS),
+        None,
+    )
+}
+
+/// Lets the agent put its metrics.
+pub(crate) fn put_metrics() -> Value {
+    statement(
+        "PutMetrics",
+        &["cloudwatch:PutMetricData"],
+        "*".into(),
+        Some(object! { "StringEquals" => object! { "cloudwatch:namespace" => "mqaws" } }),
+    )
+}
+
+/// Adds the role `Role` with what the agent needs, certificate and sessions beside it, and the profile `InstanceProfile`.
+pub(crate) fn add(template: &mut Template, agent: Value) {
     // Policies of their own, since a condition makes them come and go.
     let certificate = list![statement(
         "ReadCertificate",
         &["secretsmanager:GetSecretValue"],
-        reference(names::CERTIFICATE),
+        reference(CERTIFICATE),
         None
     )];
     let certificate_key = list![statement(
@@ -90,7 +66,7 @@ pub(super) fn add(template: &mut Template) {
         reference("CertificateKey"),
         Some(object! { "StringEquals" => object! {
             "kms:ViaService" => sub("secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
-            "kms:EncryptionContext:SecretARN" => reference(names::CERTIFICATE),
+            "kms:EncryptionContext:SecretARN" => reference(CERTIFICATE),
         } }),
     )];
     // Session Manager and Run Command, without the managed policy, which reads every SSM parameter.

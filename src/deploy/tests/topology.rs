@@ -1,0 +1,197 @@
+//! What another topology answers is what deploying and observing go by: here one of two members, of tests alone.
+
+use super::super::doomed::{Circumstances, dooms};
+use super::super::instances;
+use super::serving::{Line, settled};
+use super::*;
+use crate::observe::status::gather;
+use crate::topology::Role;
+
+/// A stack of two members, on `i-1` and `i-2`, whose agents are in these states.
+fn pair(states: [&str; 2]) -> Script {
+    let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
+    cloud.topology = Topology::Toy;
+    for ((name, instance), state) in [("GroupA", "i-1"), ("GroupB", "i-2")].into_iter().zip(states) {
+        let mut one = group("InService", &["AZRebalance"]);
+        one.members[0].instance = InstanceId::new(instance).unwrap();
+        cloud.groups.insert(name.into(), one);
+        let mut status = agent(state, None);
+        status.instance = instance.into();
+        cloud.agents.insert(instance.into(), status);
+    }
+    cloud.targets = vec![Target {
+        id: "i-2".into(),
+        port: 1414,
+        state: "healthy".into(),
+        reason: None,
+    }];
+    cloud
+}
+
+#[test]
+fn topology_decides_what_shows_service() {
+    for (states, expected) in [
+        (["waiting", "serving"], Ok("i-2")),
+        (["serving", "waiting"], Ok("i-1")),
+        (
+            ["serving", "booting"],
+            Err("agent: i-1 is serving in eu-west-1a, i-2 is booting"),
+        ),
+        (["waiting", "waiting"], Err("agent: i-1 is waiting")),
+    ] {
+        let cloud = pair(states);
+        let result = wait(await_service(
+            &cloud,
+            &Line(true),
+            &settled(&cloud, None),
+            PACE,
+            &Stop::never(),
+            &mut |_: Step| {},
+        ));
+        match (result, expected) {
+            (Ok(service), Ok(active)) => assert_eq!(service.agent.expect("read").instance, active),
+            (Err(error), Err(words)) => {
+                let details = format!("{:?}", error.details());
+                assert!(details.contains(words), "{words}: {details}");
+            }
+            (found, _) => panic!("{states:?}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn status_names_topology_and_roles() {
+    let cloud = pair(["waiting", "serving"]);
+    let report = wait(gather(&cloud, "mqaws-qm1", "eu-west-1", false))
+        .expect("read")
+        .expect("a stack");
+    assert_eq!((report.topology.as_str(), report.state.as_str()), ("toy", "serving"));
+    let roles: Vec<(&str, Role)> = report.roles.iter().map(|(id, role)| (id.as_str(), *role)).collect();
+    assert_eq!(roles, [("i-1", Role::Standby), ("i-2", Role::Active)]);
+    assert_eq!(report.instances.map(|all| all.len()), Some(2));
+    assert_eq!(report.agent.map(|agent| agent.instance), Some("i-2".into()));
+
+    let mut first = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
+    first.group = Some(group("InService", &["AZRebalance"]));
+    first.agent = Some(agent("serving", None));
+    let report = wait(gather(&first, "mqaws-qm1", "eu-west-1", false))
+        .expect("read")
+        .expect("a stack");
+    assert_eq!(report.topology, Topology::default().as_str());
+    let document = serde_json::to_value(&report).expect("JSON");
+    assert!(document.get("roles").is_none() && document.get("topology").is_none());
+}
+
+#[test]
+fn rebalancing_is_suspended_in_every_group() {
+    let mut cloud = pair(["serving", "waiting"]);
+    let stack = cloud.shown().expect("there");
+    wait(suspend_rebalance(&cloud, &stack, PACE)).expect("both are");
+    cloud.groups.get_mut("GroupB").expect("there").suspended.clear();
+    let error = wait(suspend_rebalance(&cloud, &stack, PACE)).expect_err("one is not");
+    assert!(matches!(error, DeployError::NotSuspended { group } if group == "GroupB"));
+}
+
+#[test]
+fn topology_says_what_a_change_means() {
+    let mut change = add("GroupA", "AWS::AutoScaling::AutoScalingGroup");
+    change.action = "Modify".into();
+    let text = |topology| {
+        Review::of(topology, std::slice::from_ref(&change)).lines[0]
+            .text
+            .clone()
+    };
+    assert_eq!(text(Topology::Toy), "the members are renewed in turn: no outage");
+    assert_eq!(text(Topology::default()), "");
+    let finding = Finding {
+        path: "/Resources/GroupATemplate/Properties/X".into(),
+        words: String::new(),
+    };
+    assert_eq!(finding.key(Topology::Toy), Some("instance.type"));
+    assert_eq!(finding.key(Topology::default()), None);
+}
+
+#[test]
+fn what_cannot_move_is_named_as_the_topology_names_it() {
+    let parameters = |vpc: &str| {
+        let all = [
+            ("VPC", vpc),
+            ("Subnet1", "a"),
+            ("AvailabilityZone1", "z-a"),
+            ("Subnet2", "b"),
+            ("AvailabilityZone2", "z-b"),
+        ];
+        all.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    };
+    let circumstances = Circumstances {
+        topology: Topology::Toy,
+        network_key: None,
+        gone: &[],
+    };
+    let found = dooms(&parameters("vpc-1"), &parameters("vpc-2"), circumstances);
+    let [doom] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(doom.why.len(), 1, "it has no mount targets: {:?}", doom.why);
+    assert!(doom.why[0].starts_with("`Balancer`: "), "{:?}", doom.why);
+}
+
+#[test]
+fn members_that_do_not_serve_alone_end_without_an_outage() {
+    let mut cloud = pair(["serving", "waiting"]);
+    let kind = "AWS::AutoScaling::AutoScalingGroup";
+    cloud.resources = vec![resource("GroupA", kind, "UPDATE_COMPLETE")];
+    cloud.terminations = vec![Termination {
+        at: Timestamp::from_second(1_700_000_010).expect("in range"),
+        instance: "i-0".into(),
+    }];
+    let mut signal = event(
+        20,
+        "GroupA",
+        "UPDATE_IN_PROGRESS",
+        "Received SUCCESS signal with UniqueId i-1",
+    );
+    signal.kind = kind.into();
+    // Of another member, which says nothing about this one.
+    let mut other = event(
+        12,
+        "GroupB",
+        "UPDATE_IN_PROGRESS",
+        "Received SUCCESS signal with UniqueId i-2",
+    );
+    other.kind = kind.into();
+    let from = Timestamp::UNIX_EPOCH;
+    let told =
+        |cloud: &Script, events: &[Event]| wait(instances::read(cloud, STACK, Topology::Toy, events, from)).to_string();
+    let words = told(&cloud, &[other.clone(), signal]);
+    assert!(
+        words.ends_with("i-1 reported service at 22:13:40, about 10 s without it"),
+        "{words}"
+    );
+    let missing = told(&cloud, &[other]);
+    assert!(
+        missing.starts_with("its instance is MISSING: i-0 was ended"),
+        "{missing}"
+    );
+    cloud.resources.push(resource("GroupB", kind, "UPDATE_COMPLETE"));
+    let both = told(&cloud, &[]);
+    assert!(both.starts_with("GroupA: ") && both.contains("; GroupB: "), "{both}");
+}
+
+#[test]
+fn stack_keeps_its_topology() {
+    let cloud = pair(["serving", "waiting"]);
+    let error = planned(&cloud).expect_err("another topology");
+    assert!(
+        matches!(
+            error,
+            DeployError::OtherTopology {
+                deployed: Topology::Toy,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(error.key().map(|(key, _)| key), Some("topology"));
+    assert!(error.hint().is_some_and(|hint| hint.contains("--stack")));
+    let calls = cloud.calls();
+    assert!(!calls.iter().any(|call| call.ends_with("-set")), "{calls:?}");
+}

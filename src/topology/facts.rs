@@ -1,0 +1,45 @@
+//! What a topology is made of.
+
+use crate::model::Engine;
+
+/// What a topology is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// One line for whoever writes a configuration.
+    pub summary: &'static str,
+    /// One line for whoever reads the template.
+    pub description: &'static str,
+    /// The members, in the order of their zones.
+    pub members: &'static [Member],
+    /// How many zones it spans.
+    pub zones: usize,
+    /// Where the data is.
+    pub storage: Storage,
+    /// Who decides which member may write.
+    pub arbiter: Arbiter,
+    /// The engines that it takes.
+    pub engines: &'static [Engine],
+    /// Whether nobody serves while a member is without an instance that does.
+    pub alone: bool,
+}
+
+/// A place that at most one instance at a time sits on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Logical id of its Auto Scaling group.
+    pub group: &'static str,
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// On one file system that every member mounts.
+    Shared,
+}
+
+/// Who decides which member may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arbiter {
+    /// The owner record on the shared file system: see the agent's module `fence`.
+    OwnerRecord,
+}

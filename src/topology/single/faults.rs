@@ -1,0 +1,65 @@
+//! The faults that it stands, what it does about each, and of what terms an outage consists.
+
+use crate::model::agent::mark;
+use crate::topology::{Cut, Fault, Loss, NOTICED, Restart, Stand, Term};
+
+const fn stand(fault: Fault, by: Restart) -> Stand {
+    Stand {
+        fault,
+        by,
+        // Persistent messages are on the file system before they are acknowledged, and the file system reaches both zones.
+        loses: Loss::NonPersistent,
+    }
+}
+
+/// The faults.
+pub(super) const STANDS: &[Stand] = &[
+    stand(Fault::StopQueueManager, Restart::InPlace),
+    stand(Fault::KillQueueManager, Restart::InPlace),
+    stand(Fault::HangQueueManager, Restart::InPlace),
+    stand(Fault::TerminateInstance, Restart::Elsewhere),
+    stand(Fault::MarkUnhealthy, Restart::Elsewhere),
+];
+
+/// The terms, in the order in which they must end.
+pub(super) const TERMS: &[Term] = &[
+    Term {
+        name: "detection",
+        until: Cut::First(NOTICED),
+    },
+    Term {
+        name: "replacement",
+        until: Cut::BeforeStart(mark::AGENT_STARTED),
+    },
+    Term {
+        name: "storage",
+        until: Cut::BeforeStart(mark::MOUNTED),
+    },
+    Term {
+        name: "proof",
+        until: Cut::BeforeStartWithDetail(mark::PROOF),
+    },
+    Term {
+        name: "engine",
+        until: Cut::Start,
+    },
+    Term {
+        name: "target",
+        until: Cut::Target,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_that_there_is_is_stood() {
+        let stood: Vec<Fault> = STANDS.iter().map(|stand| stand.fault).collect();
+        assert_eq!(stood, Fault::ALL);
+        for stand in STANDS {
+            // What the agent does to the engine leaves the instance where it is.
+            assert_eq!(stand.by == Restart::InPlace, stand.fault.by_agent(), "{}", stand.fault);
+        }
+    }
+}
