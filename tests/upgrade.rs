@@ -22,7 +22,7 @@ use mqaws::aws::{Clients, LocalCloud};
 use mqaws::deploy::ports::Stacks;
 use mqaws::failover::port::{Cloud, Probe};
 use mqaws::model::InstanceId;
-use mqaws::model::agent::AgentStatus;
+use mqaws::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport, mark};
 use mqaws::stack::Protocol;
 use mqaws_lab::home::LabRecord;
 use private_lab::Lab;
@@ -247,4 +247,38 @@ fn stack_of_the_version_before_is_gone_on_with_and_upgraded_and_tested() {
             .as_array()
             .is_some_and(Vec::is_empty)
     );
+}
+
+/// What an agent of the version before prints, as it printed it in a local cloud: as long as no new image is in use, it answers.
+#[test]
+fn an_agent_of_the_version_before_is_understood() {
+    let status: AgentStatus =
+        serde_json::from_str(include_str!("fixtures/29030b5/agent-status.json")).expect("a status");
+    let proof = status.proof.as_ref().expect("a proof");
+    assert_eq!(
+        (status.state.as_str(), status.epoch, proof.kind.as_str()),
+        ("serving", Some(2), "same-host")
+    );
+    assert!(status.lock_held && status.stand_in);
+    let probe: ProbeReport =
+        serde_json::from_str(include_str!("fixtures/29030b5/probe.json")).expect("a probe's answer");
+    assert_eq!(
+        (probe.queues[0].name.as_str(), probe.queues[0].depth),
+        ("MQAWS.PROBE.TEST", 0)
+    );
+    let fault: FaultReport =
+        serde_json::from_str(include_str!("fixtures/29030b5/fault.json")).expect("a fault's answer");
+    assert!(fault.verified);
+    let marks: Vec<Mark> = include_str!("fixtures/29030b5/marks.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a mark"))
+        .collect();
+    for mark in [
+        mark::AGENT_STARTED,
+        mark::PROOF,
+        mark::ENGINE_STARTED,
+        mark::DEATH_NOTICED,
+    ] {
+        assert!(marks.iter().any(|one| one.mark == mark), "{mark}");
+    }
 }
