@@ -6,6 +6,7 @@ mod lease;
 
 pub use lease::LeaseLock;
 
+use crate::remedy::chain;
 use mqaws_agent::commands::Guard;
 use mqaws_agent::fence::{Folder, Lock};
 use mqaws_agent::keeper::protocol::KeeperConfig;
@@ -18,7 +19,7 @@ use mqaws_agent::wiring::{Wiring, executable, imds, run_command, run_keeper};
 use mqaws_contract::UnknownWord;
 use mqaws_contract::agent::{AgentConfig, MountMethod, StorageConfig};
 use mqaws_engine::processes::Processes;
-use mqaws_engine::{PRODUCTS, Product, Products, chain, runner};
+use mqaws_engine::{PRODUCTS, Product, Products, runner};
 use mqaws_standin::lab_accounts;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;

@@ -1,9 +1,7 @@
 //! Where the load's clients connect, and whether they speak TLS there.
 
+use crate::model::Engine;
 use crate::stack::{Address, Endpoint, Parts, Protocol};
-
-/// Port of an AMQP service when none is named; the stack's listener has it with TLS too.
-const AMQP_PORT: u16 = 5672;
 
 /// Where an AMQP service answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +56,8 @@ impl std::str::FromStr for AmqpEndpoint {
         if place.contains('@') {
             return Err(InvalidEndpoint::User);
         }
-        let with_port = || Address::parse(&format!("{place}:{AMQP_PORT}"));
+        // The stack's listener has the same with TLS.
+        let with_port = || Address::parse(&format!("{place}:{}", Engine::default().facts().amqp_port));
         let address = Address::parse(place).or_else(|_| with_port());
         let address = address.map_err(|_| InvalidEndpoint::Malformed)?;
         Ok(Self { address, tls })

@@ -2,11 +2,12 @@
 //! double that shows what an engine has to bring: this file is all that the agent knows of it.
 
 use mqaws_contract::agent::{AgentConfig, ProbeQueue, ProbeReport};
+use mqaws_contract::remedy::chain;
 use mqaws_contract::{EngineKind, PathComponent};
 use mqaws_engine::processes::{Processes, signal, wait_for_end};
 use mqaws_engine::{
     Command, DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, LeaseRule, Measures, Order,
-    Product, Role, chain,
+    Product, Role,
 };
 use rustix::process::Signal;
 use std::fs::{self, File, OpenOptions};

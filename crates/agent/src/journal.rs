@@ -78,7 +78,7 @@ impl Visit for Entry {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, &mqaws_engine::chain(value));
+        self.put(field, &crate::remedy::chain(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {

@@ -23,7 +23,7 @@ pub use certificate::Certificate;
 pub use product::{LeaseRule, NoDriver, Product, Products, Role, find};
 pub use root::Root;
 pub use runner::{Command, Output, RunError, Runner};
-pub use service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures, Order, chain};
+pub use service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures, Order};
 
 /// The engines that the shipped agent can run. What is added here, an agent can run.
 pub const PRODUCTS: Products = &[&ibm_mq::IbmMq];

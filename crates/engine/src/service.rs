@@ -5,6 +5,7 @@ use crate::processes::Processes;
 use crate::product::Product;
 use crate::{Root, Runner};
 use mqaws_contract::agent::ProbeReport;
+use mqaws_contract::remedy::chain;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io;
@@ -252,16 +253,4 @@ impl std::fmt::Debug for Order {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Order")
     }
-}
-
-/// An error and its causes in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

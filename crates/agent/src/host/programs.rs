@@ -1,7 +1,7 @@
 //! Programs of the operating system, by their names on the search path.
 
 use crate::agent::waits;
-use mqaws_engine::chain;
+use crate::remedy::chain;
 use mqaws_engine::{Command, Output, runner};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -111,7 +111,7 @@ fn client(region: &str) -> Client {
 fn client_without_config() -> Result<Client, String> {
     let named = std::env::var("AWS_REGION").ok().filter(|r| !r.is_empty());
     let region = named.map_or_else(|| imds().need("placement/region"), Ok);
-    Ok(client(&region.map_err(|e| mqaws_engine::chain(&e))?))
+    Ok(client(&region.map_err(|e| crate::remedy::chain(&e))?))
 }
 
 /// Runs a keeper on the configuration that its standard input holds.
@@ -194,7 +194,7 @@ pub fn run_command(
             let _only = match OnlyAgent::take(&wiring.layout) {
                 Ok(only) => only,
                 Err(error) => {
-                    eprintln!("error: {}", mqaws_engine::chain(&error));
+                    eprintln!("error: {}", crate::remedy::chain(&error));
                     if let Some(hint) = error.hint() {
                         eprintln!("hint: {hint}");
                     }

@@ -11,10 +11,11 @@ use super::{Driver, DriverError, EndExit, EndOptions, ObjectName, StartExit, Sta
 use crate::certificate::Certificate;
 use crate::processes::Processes;
 use crate::product::Product;
-use crate::service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures, chain};
+use crate::service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures};
 use crate::{Command, Output, RunError, Runner};
 use mqaws_contract::agent::{AgentConfig, ProbeReport};
 use mqaws_contract::engine;
+use mqaws_contract::remedy::chain;
 use std::error::Error;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr, TcpStream};
