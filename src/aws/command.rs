@@ -40,7 +40,7 @@ pub(super) async fn run(clients: &Clients, instance: &InstanceId, line: &str) ->
 
     let began = Instant::now();
     let mut pause = if clients.is_local() {
-        Duration::from_millis(20)
+        Duration::from_millis(5)
     } else {
         Duration::from_millis(500)
     };

@@ -9,6 +9,9 @@ use crate::remedy::chain;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
+/// How often is looked whether everything came.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// What a drain came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Drained {
@@ -68,7 +71,8 @@ pub(super) async fn drain(
                 }
             }
         }
-        sleep(every).await;
+        // Looking at the ids costs nothing.
+        sleep(if seen_all || quiet { every } else { every.min(LOOK) }).await;
     }
     last
 }
