@@ -10,7 +10,7 @@ use rand::RngExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, sleep_until, timeout};
 
 /// Between two attempts to connect, plus or minus a fifth.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
@@ -20,6 +20,9 @@ const LATE: Duration = Duration::from_millis(50);
 
 /// How long a producer that stops waits for the answers that are on their way, and goes on when it is not served.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// How long a consumer that stops waits until its last acceptances have arrived.
+const LAST_ACCEPTANCES: Duration = Duration::from_secs(2);
 
 /// Beat of the ticker, and the gap from which on this process is said to have stood still.
 const TICK: Duration = Duration::from_millis(10);
@@ -203,6 +206,9 @@ impl Consumer {
         loop {
             let stage = *stages.borrow_and_update();
             if stage == Stage::End {
+                // Who gets and accepts no more has the driver end the link, behind the last acceptance: without it what was got is not gone.
+                drop((link.deliveries, link.accepts));
+                let _ = timeout(LAST_ACCEPTANCES, link.lost).await;
                 return None;
             }
             // Once the fault was felt, half of what waited shows at once that service is back; the other half stays, so that no
