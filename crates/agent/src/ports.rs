@@ -2,11 +2,10 @@
 
 use super::machine::{ClaimError, Identity, SignalResult};
 use crate::fence::CloudState;
+pub use crate::fence::LockPlace;
 use mqaws_engine::Certificate;
 pub use mqaws_engine::{Engine, Measures};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
 
 /// Why there is no certificate. In words, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,24 +105,6 @@ pub trait Mounter: Send + Sync {
     /// # Errors
     /// In words.
     fn mount(&self) -> Result<LockPlace, String>;
-}
-
-/// Where the keeper finds the lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LockPlace {
-    /// The lease server of the local cloud.
-    Lease {
-        /// Its address.
-        address: SocketAddr,
-        /// What it announces as lease.
-        lease_ms: u64,
-    },
-    /// A file on the mounted NFS file system itself.
-    Nfs {
-        /// What the lease of its server is taken to be.
-        lease_ms: u64,
-    },
 }
 
 /// Accounts that the engine asks about passwords.

@@ -1,6 +1,8 @@
 //! The port that the keeper declares for the lock on the shared file system.
 
+use serde::{Deserialize, Serialize};
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A lock that outlives nothing but its holder and, for the length of a lease, its holder's host.
@@ -49,4 +51,22 @@ pub enum LockError {
     /// The lock server answered something that is not in the protocol, or refused; or there is none.
     #[error("no lock: {0}")]
     Refused(String),
+}
+
+/// Where the keeper finds the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockPlace {
+    /// The lease server of the local cloud.
+    Lease {
+        /// Its address.
+        address: SocketAddr,
+        /// What it announces as lease.
+        lease_ms: u64,
+    },
+    /// A file on the mounted NFS file system itself.
+    Nfs {
+        /// What the lease of its server is taken to be.
+        lease_ms: u64,
+    },
 }

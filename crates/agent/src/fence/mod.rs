@@ -28,7 +28,7 @@ pub use folder::Folder;
 pub use inquiry::{
     Answer, CloudState, DataState, Inquiry, InquiryPolicy, Inspection, LeaseRule, Next, RecordView, Refusal,
 };
-pub use lock::{Lock, LockError};
+pub use lock::{Lock, LockError, LockPlace};
 pub use nfs::{ASSUMED_LEASE, NfsLock, is_full};
 pub use proof::{Proof, ProofKind};
 pub use record::{Epoch, OwnerRecord, RecordError, SCHEMA, Writer};

@@ -1,8 +1,8 @@
 //! Obtaining, renewing and losing the lock: one thread of the keeper.
 
-use super::guard::boot_millis;
+use super::last_proof::boot_millis;
 use super::protocol::Notice;
-use super::server::{LockOrder, Shared, locked};
+use super::shared::{LockOrder, Shared, locked};
 use crate::fence::{Lock, LockError};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};

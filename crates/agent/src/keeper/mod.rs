@@ -11,14 +11,18 @@ pub mod client;
 pub mod commands;
 mod guard;
 mod hold;
+mod last_proof;
+mod order;
 pub mod protocol;
 mod record;
 mod server;
+mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
 
 pub use client::{Keeper, Watch};
 pub use commands::FencedRunner;
-pub use guard::guard_file;
+pub use last_proof::guard_file;
+pub use order::{Order, Ran};
 pub use server::{KeeperPorts, run};

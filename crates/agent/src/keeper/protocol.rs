@@ -1,8 +1,7 @@
 //! What agent and keeper say to each other: one JSON object a line.
 
-use super::commands::{Order, Ran};
-use crate::agent::ports::LockPlace;
-use crate::fence::{DataState, Epoch, Inspection, OwnerRecord, Proof, RecordView};
+use super::order::{Order, Ran};
+use crate::fence::{DataState, Epoch, Inspection, LockPlace, OwnerRecord, Proof, RecordView};
 use crate::model::EngineKind;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

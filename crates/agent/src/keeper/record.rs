@@ -1,8 +1,7 @@
 //! The keeper's work on the file system: inspect, claim, sign of life, release. All on one thread, which may hang.
 
 use super::protocol::{Found, KeeperConfig, Reply};
-use crate::agent::ports::LockPlace;
-use crate::fence::{Epoch, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer, is_full};
+use crate::fence::{Epoch, LockPlace, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer, is_full};
 use crate::remedy::chain;
 use mqaws_engine::{DataState, Product};
 use std::collections::VecDeque;

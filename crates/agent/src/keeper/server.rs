@@ -1,8 +1,9 @@
 //! The keeper's process.
 
-use super::guard::{LastProof, boot_millis};
+use super::last_proof::{LastProof, boot_millis};
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, Desk};
+use super::shared::{Job, LockOrder, Shared, locked, spawn};
 use super::socket::{listen, only_one};
 use crate::agent::clock::since_main;
 use crate::agent::ports::{HostReset, Init};
@@ -12,8 +13,8 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 const ALONE: Duration = Duration::from_secs(60);
 /// Period of the keeper's look at itself.
 const TICK: Duration = Duration::from_secs(1);
-/// Stack of each thread.
-pub(super) const STACK: usize = 128 * 1024;
 /// A connection that does not take what it is sent is dropped after this.
 const SEND: Duration = Duration::from_secs(1);
 
@@ -48,62 +47,6 @@ pub struct KeeperPorts {
     pub init: Arc<dyn Init>,
     /// Set when the keeper is asked to end; it obeys once no engine lives.
     pub terminate: Arc<AtomicBool>,
-}
-
-pub(super) enum LockOrder {
-    /// Renew now and say whether the lock is held.
-    Verify(Sender<bool>),
-    /// Release and say when it is done.
-    Release(Sender<()>),
-}
-
-struct Job {
-    request: Request,
-    reply: Sender<Reply>,
-}
-
-pub(super) struct Shared {
-    pub(super) status: Mutex<KeeperStatus>,
-    watchers: Mutex<Vec<(u64, UnixStream)>>,
-    watcher_ids: AtomicU64,
-    watching: AtomicUsize,
-    alone_since: Mutex<Instant>,
-    pub(super) last_proof: LastProof,
-    /// The lock's lease in milliseconds, 0 until it is known.
-    pub(super) lease: AtomicU64,
-    pub(super) times: LeaseTimes,
-    /// The lock was lost: the guard resets the host, whoever else does.
-    pub(super) lost: AtomicBool,
-    /// Somebody says that it was lost.
-    pub(super) told: AtomicBool,
-    /// When the guard last looked, milliseconds of the clock that counts suspended time.
-    pub(super) looked: AtomicU64,
-    busy_since: Mutex<Option<Instant>>,
-    /// The file system had no room at the last sign of life.
-    full: AtomicBool,
-    jobs: Sender<Job>,
-    orders: Sender<LockOrder>,
-    pub(super) reset: Arc<dyn HostReset>,
-    pub(super) init: Arc<dyn Init>,
-    /// Open while commands of the engine may be run; whoever runs one holds it for reading.
-    pub(super) gate: RwLock<bool>,
-    /// Set once; the mutex is only what waiting for it needs.
-    ended: AtomicBool,
-    ending: Mutex<()>,
-    end: Condvar,
-    config: KeeperConfig,
-}
-
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
-}
-
-pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .stack_size(STACK)
-        .spawn(body)
-        .map(|_| ())
 }
 
 /// Runs the keeper until it released the lock or lost it. Returns false when another keeper answers on this host already.
@@ -168,42 +111,6 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
 }
 
 impl Shared {
-    pub(super) fn tell(&self, notice: &Notice) {
-        let Ok(mut line) = serde_json::to_vec(notice) else {
-            return;
-        };
-        line.push(b'\n');
-        locked(&self.watchers).retain_mut(|(_, stream)| stream.write_all(&line).is_ok());
-    }
-
-    pub(super) fn held(&self) -> bool {
-        locked(&self.status).held
-    }
-
-    /// Whether the lock was proved so lately that a write begun now ends before anybody else may have it.
-    pub(super) fn fresh(&self) -> bool {
-        let half = Duration::from_millis(self.lease.load(Ordering::Acquire) / 2);
-        !self.lost.load(Ordering::Acquire) && self.held() && self.last_proof.lock_age().is_some_and(|age| age < half)
-    }
-
-    pub(super) fn end(&self) {
-        let ending = locked(&self.ending);
-        self.ended.store(true, Ordering::Release);
-        drop(ending);
-        self.end.notify_all();
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
-    }
-
-    /// Waits a while; true when the keeper has ended.
-    pub(super) fn ends_within(&self, wait: Duration) -> bool {
-        let ending = locked(&self.ending);
-        drop(self.end.wait_timeout_while(ending, wait, |()| !self.has_ended()));
-        self.has_ended()
-    }
-
     // --- record ---
 
     fn record_loop(&self, mut desk: Desk, jobs: &Receiver<Job>) {

@@ -1,6 +1,6 @@
 //! Keepers on threads, with doubles of the lock and of the host's reset.
 
-use super::guard::boot_millis;
+use super::last_proof::boot_millis;
 use super::protocol::{KeeperConfig, KeeperStatus};
 use super::{Keeper, KeeperPorts, run};
 use crate::agent::ports::{HostReset, Init, LockPlace};
