@@ -8,12 +8,11 @@ pub use lease::LeaseLock;
 
 use crate::remedy::chain;
 use mqaws_agent::commands::Guard;
+use mqaws_agent::duty::{DUTIES, Duties};
 use mqaws_agent::fence::{Folder, Lock};
 use mqaws_agent::keeper::protocol::KeeperConfig;
 use mqaws_agent::layout::Layout;
-use mqaws_agent::machine::Policy;
 use mqaws_agent::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
-use mqaws_agent::run;
 use mqaws_agent::signed::{HttpTransport, Imds, Transport};
 use mqaws_agent::wiring::{Wiring, executable, imds, run_command, run_keeper};
 use mqaws_contract::UnknownWord;
@@ -40,12 +39,14 @@ const ROOT: &str = "MQAWS_LAB_ROOT";
 
 /// The agent of a lab instance, with the engines that the shipped one has; refuses to run without `MQAWS_LAB_ROOT`.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    main_with(PRODUCTS, args)
+    main_with(PRODUCTS, DUTIES, args)
 }
 
-/// [`main`] with these engines.
-pub fn main_with(engines: Products, args: Vec<OsString>) -> ExitCode {
-    let Some(wiring) = wiring(engines) else { return refuse() };
+/// [`main`] with these engines and these duties.
+pub fn main_with(engines: Products, duties: Duties, args: Vec<OsString>) -> ExitCode {
+    let Some(wiring) = wiring(engines, duties) else {
+        return refuse();
+    };
     run_command(&wiring, &args, |config, product| agent(&wiring, config, product))
 }
 
@@ -56,17 +57,21 @@ pub fn keeper_main(args: Vec<OsString>) -> ExitCode {
 
 /// [`keeper_main`] with these engines.
 pub fn keeper_main_with(engines: Products, _args: Vec<OsString>) -> ExitCode {
-    let Some(wiring) = wiring(engines) else { return refuse() };
+    // A keeper guards, whatever the duty of the agent that started it.
+    let Some(wiring) = wiring(engines, DUTIES) else {
+        return refuse();
+    };
     run_keeper(&wiring, Arc::new(NoInit), |engine| Arc::new(KillEngine(engine)))
 }
 
-fn wiring(engines: Products) -> Option<Wiring> {
+fn wiring(engines: Products, duties: Duties) -> Option<Wiring> {
     let root = std::env::var(ROOT).ok().filter(|r| r.starts_with('/') && r.len() > 1)?;
     Some(Wiring {
         layout: Layout::new(&root),
         mark: Some((ROOT.to_owned(), root)),
         guard: Guard::Lab,
         engines,
+        duties,
         runner: |_, _| Arc::new(runner::Processes),
         own: executable().into_iter().chain(["__agent".into()]).collect(),
         run_as: |_| Err("a lab instance has no users".to_owned()),
@@ -110,16 +115,14 @@ fn agent(wiring: &Wiring, config: AgentConfig, product: &'static dyn Product) ->
         imds: imds(),
     };
     let accounts = LabAccounts(wiring.layout.root().as_path().to_owned());
-    let ports = wiring.ports(
+    wiring.run(
+        config,
         product,
-        &config,
         Arc::new(mounter),
         Arc::new(accounts),
         Arc::new(SpawnKeeper),
         Arc::new(NoInit),
-    );
-    let policy = Policy::of(&config);
-    run::run(config, wiring.layout.clone(), ports, policy).map_err(|e| e.to_string())
+    )
 }
 
 /// A lab's host reset: ends what can write on this one instance, and nothing else on the machine.

@@ -12,6 +12,7 @@ mod toy_engine;
 
 use lab_calls::call;
 use mqaws::lab_agent::{keeper_main_with, main_with};
+use mqaws_agent::duty::DUTIES;
 use mqaws_engine::{PRODUCTS, Products};
 use mqaws_lab::home::{LabRecord, read_record};
 use private_lab::{LIMIT, Lab};
@@ -36,10 +37,10 @@ fn main() -> ExitCode {
         if words.is_empty() {
             name_the_toy();
         }
-        return main_with(ENGINES, words);
+        return main_with(ENGINES, DUTIES, words);
     }
     match args.get(1).and_then(|arg| arg.to_str()) {
-        Some("__agent") => return main_with(ENGINES, args.split_off(2)),
+        Some("__agent") => return main_with(ENGINES, DUTIES, args.split_off(2)),
         Some("__keeper") => return keeper_main_with(ENGINES, args.split_off(2)),
         _ => {}
     }

@@ -1,8 +1,7 @@
 //! The ports [`Cloud`] and [`Metadata`] over AWS's API.
 
-use super::machine::{Identity, SignalResult};
 use super::notices::Notices;
-use super::ports::{CertificateError, Cloud, Metadata};
+use super::ports::{CertificateError, Cloud, Identity, Metadata, SignalResult};
 use crate::fence::CloudState;
 use crate::model::agent::AgentConfig;
 use crate::remedy::{Remedy, chain};

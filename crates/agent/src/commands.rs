@@ -7,13 +7,14 @@ pub mod fetch;
 pub use decision::DecisionFile;
 
 use super::doctor;
+use super::duty::{self, Duties};
 use super::faults;
 use super::layout::Layout;
 use super::marks::{Marks, unix_nanos};
 use super::status::{self, StatusFile};
 use crate::fence::Word;
 use crate::model::QueueManagerName;
-use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentStatus, Topology};
+use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentStatus};
 use crate::remedy::chain;
 use crate::signed::{Client, Imds, Object};
 use mqaws_engine::{Engine, Product, Products, processes};
@@ -73,11 +74,11 @@ impl Guard {
     }
 }
 
-/// The agent's configuration on this host.
+/// The agent's configuration on this host, whose topology has a duty.
 ///
 /// # Errors
 /// In words.
-pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
+pub fn config(layout: &Layout, duties: Duties) -> Result<AgentConfig, String> {
     let path = layout.config();
     let text = fs::read(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
     let config: AgentConfig = serde_json::from_slice(&text).map_err(|e| format!("read {}: {e}", path.display()))?;
@@ -89,9 +90,7 @@ pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
         ));
     }
     QueueManagerName::new(config.queue_manager.as_str()).map_err(|e| format!("{}: {e}", path.display()))?;
-    if let Topology::Other(word) = &config.topology {
-        return Err(format!("{}: topology: {}", path.display(), Topology::unknown(word)));
-    }
+    duty::find(duties, &config.topology).map_err(|e| format!("{}: topology: {e}", path.display()))?;
     Ok(config)
 }
 
@@ -99,8 +98,12 @@ pub fn config(layout: &Layout) -> Result<AgentConfig, String> {
 ///
 /// # Errors
 /// In words.
-pub fn product(layout: &Layout, engines: Products) -> Result<(AgentConfig, &'static dyn Product), String> {
-    let config = config(layout)?;
+pub fn product(
+    layout: &Layout,
+    engines: Products,
+    duties: Duties,
+) -> Result<(AgentConfig, &'static dyn Product), String> {
+    let config = config(layout, duties)?;
     match mqaws_engine::find(engines, &config.engine.kind) {
         Ok(product) => Ok((config, product)),
         Err(error) => Err(format!("{}: {error}", layout.config().display())),
@@ -113,10 +116,11 @@ pub fn run(
     layout: &Layout,
     guard: &Guard,
     engines: Products,
+    duties: Duties,
     engine: impl FnOnce(&'static dyn Product, &AgentConfig) -> Arc<dyn Engine>,
     client: impl FnOnce() -> Result<Client, String>,
 ) -> ExitCode {
-    let configured = || product(layout, engines).map(|(config, product)| engine(product, &config));
+    let configured = || product(layout, engines, duties).map(|(config, product)| engine(product, &config));
     let result = match words {
         ["doctor", "--image", options @ ..] if matches!(options, [] | ["--json"]) => {
             return examine(layout, !options.is_empty());
@@ -290,6 +294,7 @@ fn pause(layout: &Layout, pause: bool) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::duty::DUTIES;
 
     #[test]
     fn an_engine_or_a_topology_that_this_version_does_not_know_is_refused_with_those_that_it_does() {
@@ -305,7 +310,7 @@ mod tests {
                 "metrics_namespace": "mqaws/s",
             });
             fs::write(layout.config(), text.to_string()).expect("configuration");
-            product(&layout, mqaws_engine::PRODUCTS).map(|(_, product)| product.kind())
+            product(&layout, mqaws_engine::PRODUCTS, DUTIES).map(|(_, product)| product.kind())
         };
         assert_eq!(
             configured("single", &known).map(|kind| kind.to_string()),
@@ -342,7 +347,8 @@ mod tests {
                 "metrics_namespace": "mqaws/s",
             });
             fs::write(layout.config(), text.to_string()).expect("configuration");
-            assert_eq!(config(&layout).is_ok(), fits, "{name:?}: {:?}", config(&layout).err());
+            let read = config(&layout, DUTIES);
+            assert_eq!(read.is_ok(), fits, "{name:?}: {:?}", read.err());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What runs on the instance: owns one queue manager, keeps it serving, and never writes beside another owner.
 //!
-//! Reading order: [`machine`] decides, purely; [`ports`] are what it needs of the world; [`run`] is the main loop and
+//! Reading order: a [`duty`] decides, purely; [`ports`] are what it needs of the world; [`run`] is the main loop and
 //! [`work`] what it has done; [`cloud`] implements a port, and `mqaws_engine` has the engines; [`keeper`] is the process that holds
 //! the lock; `host` holds the ports of a real host; `only` keeps a second agent off. [`wiring`] puts it all together; [`commands`] is the command line, and `doctor` looks at the
 //! image that a host boots from. [`fence`] says who may write, and [`signed`] makes the few calls to AWS.
@@ -14,6 +14,7 @@ mod clock;
 pub mod cloud;
 pub mod commands;
 mod doctor;
+pub mod duty;
 mod faults;
 pub mod fence;
 mod host;
@@ -21,7 +22,6 @@ mod journal;
 pub mod keeper;
 pub mod layout;
 mod logs;
-pub mod machine;
 mod marks;
 mod metrics;
 mod notices;

@@ -1,6 +1,6 @@
 //! Metrics: once a minute, all in one call.
 
-use super::machine::State;
+use super::duty::SERVING;
 use super::ports::Measures;
 use super::work::{Message, Ports, spawn};
 use crate::model::agent::AgentStatus;
@@ -37,7 +37,7 @@ pub fn start(
             let Some(status) = snapshot.lock().unwrap_or_else(|e| e.into_inner()).clone() else {
                 continue;
             };
-            let serving = status.state == State::Serving.as_str();
+            let serving = status.state == SERVING;
             let measures = if serving { engine.measure() } else { Measures::default() };
             if out.send(Message::Measured(measures.clone())).is_err() {
                 return;
@@ -74,7 +74,7 @@ impl Failovers {
         self.unsent += status.restarts.saturating_sub(self.restarts);
         self.restarts = status.restarts;
         let previous = status.proof.as_ref().and_then(|p| p.previous.as_deref());
-        let taken_over = status.state == "serving" && previous.is_some_and(|p| p != status.instance);
+        let taken_over = status.state == SERVING && previous.is_some_and(|p| p != status.instance);
         self.unsent += u32::from(taken_over && !self.taken_over);
         self.taken_over |= taken_over;
     }
@@ -84,7 +84,7 @@ fn data(status: &AgentStatus, measures: &Measures, running: Option<bool>, failov
     let flag = |on: bool| f64::from(u8::from(on));
     let datum = |name, value, unit| Datum { name, value, unit };
     let mut data = vec![
-        datum("QmgrUp", flag(status.state == "serving"), "Count"),
+        datum("QmgrUp", flag(status.state == SERVING), "Count"),
         datum("LockHeld", flag(status.lock_held), "Count"),
         datum("Failovers", f64::from(failovers), "Count"),
         datum("FenceAlarm", flag(status.alarm.is_some()), "Count"),

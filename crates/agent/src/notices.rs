@@ -2,7 +2,7 @@
 //!
 //! Only what is read counts. An error, or a text that this version does not understand, is never taken for a notice.
 
-use super::machine::{DrainReason, Event};
+use super::duty::{DrainReason, Event};
 use super::ports::Metadata;
 use super::work::{Message, spawn};
 use jiff::Timestamp;

@@ -1,11 +1,11 @@
 //! What the agent needs of the world. Declared here, implemented at the edge; tests put doubles in their place.
 
-use super::machine::{ClaimError, Identity, SignalResult};
 use crate::fence::CloudState;
 pub use crate::fence::LockPlace;
 use mqaws_engine::Certificate;
 pub use mqaws_engine::{Engine, Measures};
 use secrecy::SecretString;
+use std::net::IpAddr;
 
 /// Why there is no certificate. In words, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,30 @@ pub enum CertificateError {
     Unanswered(String),
     /// AWS refuses it, or it is none.
     Unusable(String),
+}
+
+/// Who and where this host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// EC2 instance id.
+    pub instance: String,
+    /// Availability zone.
+    pub zone: String,
+    /// Address that the engine's listeners bind to.
+    pub address: IpAddr,
+    /// The kernel's boot id.
+    pub boot: String,
+    /// Target lifecycle state, when the instance is in a group.
+    pub lifecycle: Option<String>,
+}
+
+/// What became of a signal to the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignalResult {
+    /// The stack was waiting for it.
+    Taken,
+    /// The stack does not wait.
+    NotWaiting,
 }
 
 /// The calls to AWS. All block, have deadlines and repeat what is worth repeating.
@@ -138,6 +162,3 @@ pub trait Init: Send + Sync {
     /// Tells that the main loop goes round, and in which state; called about once a second and at each change of state.
     fn alive(&self, state: &str);
 }
-
-/// Error of a claim, for the keeper's client.
-pub type ClaimResult = Result<crate::fence::Epoch, ClaimError>;

@@ -1,10 +1,9 @@
-//! The agent's main loop: events to the machine, its actions to the world.
+//! The agent's main loop: events to the duty, its actions to the world.
 
 use super::clock::{since_boot, since_main, since_start};
 use super::commands::DecisionFile;
-use super::keeper::protocol::Notice;
+use super::duty::{Action, DrainReason, Duty, Event, Ordered, SERVING, Timer};
 use super::layout::Layout;
-use super::machine::{Action, DrainReason, Event, KeeperEvent, Machine, Ordered, Policy, State, Timer};
 use super::marks::{Marks, unix_nanos};
 use super::metrics;
 use super::notices;
@@ -30,15 +29,13 @@ const WAITS: usize = 40;
 
 /// The running agent.
 struct Agent {
-    machine: Machine,
+    duty: Box<dyn Duty>,
     worker: Worker,
     layout: Layout,
     marks: Marks,
     timers: HashMap<Timer, Instant>,
-    /// The keeper's connection whose notices count.
-    connection: u64,
     extra: Extra,
-    state: Option<State>,
+    state: Option<&'static str>,
     written: Option<(AgentStatus, Instant)>,
     snapshot: Arc<Mutex<Option<AgentStatus>>>,
     measure: Sender<()>,
@@ -46,18 +43,16 @@ struct Agent {
     exit: bool,
     /// What was waited for since the last mark.
     waits: Vec<Wait>,
-    /// Since when the keeper answers and does not have the lock.
-    without_lock: Option<Instant>,
 }
 
-/// Runs the agent until it was stopped.
+/// Runs the agent with this duty until it was stopped.
 ///
 /// # Errors
 /// When the system gives no threads or signals at the start.
-pub fn run(config: AgentConfig, layout: Layout, ports: Ports, policy: Policy) -> std::io::Result<()> {
+pub fn run(config: AgentConfig, layout: Layout, ports: Ports, duty: Box<dyn Duty>) -> std::io::Result<()> {
     let (out, inbox) = mpsc::channel();
     listen_for_signals(out.clone())?;
-    run_with(config, layout, ports, policy, out, &inbox)
+    run_with(config, layout, ports, duty, out, &inbox)
 }
 
 /// [`run`] without the signals: what `out` sends arrives at `inbox`.
@@ -65,25 +60,20 @@ fn run_with(
     config: AgentConfig,
     layout: Layout,
     ports: Ports,
-    mut policy: Policy,
+    duty: Box<dyn Duty>,
     out: Sender<Message>,
     inbox: &Receiver<Message>,
 ) -> std::io::Result<()> {
-    let product = ports.engine.product();
-    policy.inquiry.lease = product.lease().unless(config.fence.lease.as_ref());
-    policy.order = product.order();
-    policy.file_system.clone_from(&config.storage.file_system);
     let snapshot = Arc::default();
     let measure = metrics::start(&ports, out.clone(), Arc::clone(&snapshot))?;
     notices::watch(ports.metadata.clone(), out.clone())?;
     fs::create_dir_all(layout.run())?;
     let mut agent = Agent {
-        machine: Machine::new(policy),
+        duty,
         marks: Marks::new(layout.marks()),
         worker: Worker::new(config, layout.clone(), ports, out),
         layout,
         timers: HashMap::new(),
-        connection: 0,
         extra: Extra::default(),
         state: None,
         written: None,
@@ -92,7 +82,6 @@ fn run_with(
         paused: false,
         exit: false,
         waits: Vec::new(),
-        without_lock: None,
     };
     agent.event(Event::Begin);
     agent.main_loop(inbox);
@@ -146,77 +135,33 @@ impl Agent {
                 }
             }
             self.publish();
-            self.worker.ports.init.alive(self.machine.view().state.as_str());
+            self.worker.ports.init.alive(self.duty.view().state);
         }
     }
 
     fn message(&mut self, message: Message) {
         match message {
             Message::Event(event) => self.event(event),
-            Message::Opened {
-                connection,
-                generation,
-                result,
-            } => {
-                // A late answer of dropped work must not shift the ear.
-                if generation == self.machine.generation() {
-                    self.connection = connection;
-                    let held = result.as_ref().is_ok_and(|keeper| keeper.held);
-                    self.without_lock = (!held).then(Instant::now);
-                }
-                let outcome = super::machine::Outcome::KeeperOpen(result);
-                self.event(Event::Done { generation, outcome });
-            }
-            Message::Notice { connection, notice } if connection == self.connection => self.notice(notice),
-            Message::Notice { .. } => {}
             Message::Waited(waits) => self.waited(waits),
             Message::Measured(measures) => self.extra.measures = measures,
+            Message::Written(times) => self.extra.writes = times,
         }
-    }
-
-    fn notice(&mut self, notice: Option<Notice>) {
-        let event = match notice {
-            Some(Notice::Beat {
-                fsync_millis,
-                fsync_fastest_millis,
-            }) => {
-                self.extra.fsync_millis = fsync_millis;
-                self.extra.fsync_fastest_millis = fsync_fastest_millis;
-                return;
-            }
-            Some(Notice::Held) => {
-                if let Some(since) = self.without_lock.take() {
-                    let ((), waits) = waits::of(|| waits::ended(|| "the lock".to_owned(), since.elapsed()));
-                    self.waited(waits);
-                }
-                KeeperEvent::LockHeld
-            }
-            Some(Notice::Busy { holder }) => KeeperEvent::LockBusy(holder),
-            Some(Notice::Lost { why }) => KeeperEvent::LockLost(why),
-            Some(Notice::Record { gone }) => KeeperEvent::Record { gone },
-            Some(Notice::Room { full }) => KeeperEvent::Room { full },
-            Some(Notice::Storage { stalled }) => KeeperEvent::Storage { stalled },
-            None => KeeperEvent::Gone,
-        };
-        self.event(Event::Keeper(event));
     }
 
     fn event(&mut self, event: Event) {
         tracing::debug!(?event, "event");
-        let actions = self.machine.handle(since_boot(), event);
+        let actions = self.duty.handle(event, since_boot());
         // Before any new work begins: what is stale must know it.
-        self.worker
-            .generation
-            .store(self.machine.generation(), Ordering::Release);
+        self.worker.generation.store(self.duty.generation(), Ordering::Release);
         for action in actions {
             self.action(action);
         }
-        let state = self.machine.view().state;
+        let state = self.duty.view().state;
         if self.state != Some(state) {
-            tracing::info!(state = state.as_str(), why = self.machine.view().last_error, "state");
+            tracing::info!(state, why = self.duty.view().last_error, "state");
             self.state = Some(state);
             self.extra.since = jiff::Timestamp::now().to_string();
-            if state == State::Serving {
+            if state == SERVING {
                 // The measuring thread is gone only when the process ends.
                 let _ = self.measure.send(());
             }
@@ -234,13 +179,17 @@ impl Agent {
                 self.timers.remove(&timer);
             }
             Action::Watch(pid) => self.watch(pid),
-            Action::NoteServed => self.note_served(),
+            Action::Waited { what, took } => {
+                let ((), waits) = waits::of(|| waits::ended(|| what.to_owned(), took));
+                self.waited(waits);
+            }
+            Action::NoteServed => self.worker.note_served(),
             Action::Exit => self.exit = true,
         }
     }
 
     fn mark(&mut self, name: &'static str, epoch: u64, detail: String) {
-        let view = self.machine.view();
+        let view = self.duty.view();
         let detail = match (name, since_main(), since_start()) {
             (mark::AGENT_STARTED, Some(own), Some(age)) => {
                 format!(
@@ -294,20 +243,8 @@ impl Agent {
         }
     }
 
-    fn note_served(&self) {
-        let keeper = self.worker.keeper();
-        let begun = spawn("note", move || {
-            if let Err(error) = keeper.note_served() {
-                tracing::warn!(error, "not noted in the owner record");
-            }
-        });
-        if let Err(error) = begun {
-            tracing::warn!(%error, "not noted in the owner record");
-        }
-    }
-
     fn publish(&mut self) {
-        let status = status::assemble(&self.worker.config, &self.machine.view(), &self.extra);
+        let status = status::assemble(&self.worker.config, &self.duty.view(), &self.extra);
         let fresh = self
             .written
             .as_ref()

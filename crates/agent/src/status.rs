@@ -1,7 +1,7 @@
-//! The agent's status: assembled from the machine and its measurements, kept in a file for the command that prints it.
+//! The agent's status: assembled from the duty and its measurements, kept in a file for the command that prints it.
 
+use super::duty::View;
 use super::layout::Layout;
-use super::machine::{State, View};
 use super::marks::unix_nanos;
 use super::ports::Measures;
 use crate::fence::Inquiry;
@@ -25,7 +25,16 @@ pub struct StatusFile {
     pub status: AgentStatus,
 }
 
-/// What a status tells beside the machine.
+/// How long writes to the shared file system take.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WriteTimes {
+    /// 99th percentile of the last ones, milliseconds.
+    pub slow_millis: Option<f64>,
+    /// The fastest of them, milliseconds.
+    pub fastest_millis: Option<f64>,
+}
+
+/// What a status tells beside the duty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extra {
     /// When the state was entered.
@@ -35,41 +44,40 @@ pub struct Extra {
     /// What was measured of the engine.
     pub measures: Measures,
     /// What the keeper measured of the file system.
-    pub fsync_millis: Option<f64>,
-    /// The fastest of these.
-    pub fsync_fastest_millis: Option<f64>,
+    pub writes: WriteTimes,
 }
 
-/// The status of a machine.
+/// The status of a duty.
 pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentStatus {
-    let alive = matches!(view.state, State::Serving | State::Paused) && view.controller.is_some();
+    let fence = view.fence.as_ref();
+    let inquiry = fence.and_then(|fence| fence.inquiry);
     AgentStatus {
         schema: SCHEMA.to_owned(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: view.identity.map(|i| i.instance.clone()).unwrap_or_default(),
         zone: view.identity.map(|i| i.zone.clone()).unwrap_or_default(),
         queue_manager: config.queue_manager.clone(),
-        state: view.state.as_str().to_owned(),
+        state: view.state.to_owned(),
         since: extra.since.clone(),
-        epoch: view.epoch.map(|e| e.0),
-        proof: view.proof.map(|proof| ProofReport {
+        epoch: fence.and_then(|fence| fence.epoch).map(|e| e.0),
+        proof: fence.and_then(|fence| fence.proof).map(|proof| ProofReport {
             kind: proof.kind.to_string(),
             previous: proof.previous.clone(),
             at: extra.proof_at.clone(),
         }),
         engine_version: view.engine.map(|e| e.version.clone()),
         stand_in: view.engine.is_some_and(|e| e.stand_in),
-        queue_manager_status: extra.measures.status.clone().filter(|_| alive),
-        lock_held: view.held,
-        fsync_millis: extra.fsync_millis,
-        fsync_fastest_millis: extra.fsync_fastest_millis,
+        queue_manager_status: extra.measures.status.clone().filter(|_| view.running),
+        lock_held: fence.is_some_and(|fence| fence.held),
+        fsync_millis: extra.writes.slow_millis,
+        fsync_fastest_millis: extra.writes.fastest_millis,
         restarts: view.restarts,
-        connections: extra.measures.connections.filter(|_| alive),
-        certificate_days: extra.measures.certificate_days.filter(|_| alive),
+        connections: extra.measures.connections.filter(|_| view.running),
+        certificate_days: extra.measures.certificate_days.filter(|_| view.running),
         last_error: view.last_error.clone(),
         alarm: view.alarm.map(str::to_owned),
-        previous: view.inquiry.and_then(previous),
-        original: view.inquiry.and_then(original),
+        previous: inquiry.and_then(previous),
+        original: inquiry.and_then(original),
         decision: view.decision.map(|decision| FenceDecision {
             id: decision.id.clone(),
             kind: decision.word.kind().to_string(),

@@ -1,15 +1,15 @@
-//! Carries out the machine's work: each piece on a thread of its own, since each may take long or hang.
+//! Carries out a duty's work: each piece on a thread of its own, since each may take long or hang.
 //!
 //! Its parts: `certificate` brings the engine its certificate, `keeper` finds or starts the lock keeper.
 
-use super::keeper::Keeper;
-use super::keeper::protocol::Notice;
+use super::duty::{Event, Ordered, Outcome, Work};
+use super::keeper::{Keeper, KeeperWork};
 use super::layout::Layout;
-use super::machine::{EngineFailure, Event, FailureKind, Health, Identity, KeeperState, Ordered, Outcome, Work};
-use super::ports::{Accounts, Cloud, Engine, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
+use super::ports::{Accounts, Cloud, Engine, Identity, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
+use super::status::WriteTimes;
 use super::waits;
 use crate::model::agent::{AgentConfig, Wait};
-use mqaws_engine::Certificate;
+use mqaws_engine::{Certificate, EngineFailure, FailureKind, Health};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,24 +43,10 @@ pub struct Ports {
 /// What comes back to the main loop.
 #[derive(Debug)]
 pub enum Message {
-    /// For the machine.
+    /// For the duty.
     Event(Event),
-    /// A keeper was opened; from now on only this connection's notices count.
-    Opened {
-        /// Number of the connection.
-        connection: u64,
-        /// The generation of the work.
-        generation: u64,
-        /// What was found.
-        result: Result<KeeperState, String>,
-    },
-    /// A keeper's notice, or its end.
-    Notice {
-        /// Number of the connection.
-        connection: u64,
-        /// What happened; `None` is its end.
-        notice: Option<Notice>,
-    },
+    /// How long the keeper's writes take.
+    Written(WriteTimes),
     /// What the work on the way to service waited for.
     Waited(Vec<Wait>),
     /// What was measured of the engine.
@@ -123,11 +109,7 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()>
 fn whole_wait(work: &Work) -> Option<&'static str> {
     match work {
         Work::Identify => Some("the metadata service"),
-        Work::Inspect => Some("the owner record, read"),
-        Work::Look => Some("the sign of life, read"),
-        Work::Claim(_) => Some("the owner record, claimed"),
-        Work::Level(_) => Some("the owner record, with the engine's version"),
-        Work::Release { .. } => Some("the data written back and let go"),
+        Work::Keeper(work) => keeper::whole_wait(work),
         Work::AskCloud(_) => Some("ec2:DescribeInstances"),
         Work::Terminate(_) => Some("ec2:TerminateInstances"),
         _ => None,
@@ -171,7 +153,7 @@ impl Worker {
         let worker = self.clone();
         let begun = spawn("work", move || worker.run(generation, work));
         if let Err(error) = begun {
-            // Nothing comes back: the machine's other timers and events go on, and a status shows where it waits.
+            // Nothing comes back: the duty's other timers and events go on, and a status shows where it waits.
             tracing::error!(%error, "no thread for work");
         }
     }
@@ -194,7 +176,7 @@ impl Worker {
 
     fn run(&self, generation: u64, work: Work) {
         tracing::debug!(?work, generation, "work");
-        if work == Work::OpenKeeper {
+        if work == Work::Keeper(KeeperWork::Open) {
             return self.open_keeper(generation);
         }
         let whole = whole_wait(&work);
@@ -233,18 +215,13 @@ impl Worker {
                     *locked(&self.lock) = Some(place);
                 }))
             }
-            Work::Inspect => Outcome::Inspected(self.keeper().inspect()),
-            Work::Look => Outcome::Looked(self.keeper().look()),
-            Work::Level(version) => Outcome::LevelWritten(self.keeper().level(version)),
             Work::CountLocal => Outcome::LocalProcesses(self.ports.engine.processes().map_err(text)),
             Work::Kill => Outcome::LocalProcesses(self.kill()),
             Work::AskCloud(instance) => Outcome::Previous(cloud.state_of(&instance, &self.me())),
             Work::Terminate(instance) => Outcome::TerminationOrdered(cloud.terminate(&instance)),
-            Work::Claim(proof) => Outcome::Claimed(self.keeper().claim(proof)),
             Work::Accounts => Outcome::AccountsSet(self.set_account()),
             Work::Check => self.check(),
             Work::Find => Outcome::Found(self.ports.engine.controller().unwrap_or_default()),
-            Work::Release { condemned } => Outcome::Released(self.keeper().release(condemned)),
             Work::Signal { success } => Outcome::Signalled(cloud.signal(&self.me(), success)),
             Work::ReportUnhealthy => Outcome::Reported(cloud.report_unhealthy(&self.me())),
             Work::CompleteHook => Outcome::HookCompleted(self.complete_hook()),
@@ -268,7 +245,7 @@ impl Worker {
                 drop(busy);
                 Outcome::Renewed(renewed)
             }
-            Work::OpenKeeper => return None,
+            Work::Keeper(work) => self.ask_keeper(work)?.into(),
         })
     }
 

@@ -1,9 +1,8 @@
 //! The agent's side of the socket.
 
 use super::protocol::{KeeperStatus, Notice, Reply, Request};
-use crate::agent::machine::{ClaimError, Looked};
-use crate::agent::ports::ClaimResult;
-use crate::fence::{Inspection, Proof};
+use super::work::{ClaimError, Looked};
+use crate::fence::{Epoch, Inspection, Proof};
 use mqaws_engine::{Command, Output, RunError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -82,7 +81,7 @@ impl Keeper {
     ///
     /// # Errors
     /// [`ClaimError`].
-    pub fn claim(&self, proof: Proof) -> ClaimResult {
+    pub fn claim(&self, proof: Proof) -> Result<Epoch, ClaimError> {
         let reply = self
             .ask(&Request::Claim { proof }, SLOW)
             .map_err(|e| ClaimError::Failed(no_answer(e)))?;

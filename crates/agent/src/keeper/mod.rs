@@ -20,9 +20,11 @@ mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub use client::{Keeper, Watch};
 pub use commands::FencedRunner;
 pub use last_proof::guard_file;
 pub use order::{Order, Ran};
 pub use server::{KeeperPorts, run};
+pub use work::{ClaimError, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};

@@ -3,8 +3,10 @@
 mod certificate;
 mod doubles;
 mod fencing;
+mod toy_duty;
 
 use super::*;
+use crate::agent::duty::single_writer::{Policy, SingleWriter};
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{Keeper, guard_file};
 use crate::agent::ports::LockPlace;
@@ -95,8 +97,8 @@ impl Host {
         Unstarted { host, inbox }
     }
 
-    fn start_agent(&self, inbox: Receiver<Message>, policy: Policy) {
-        let ports = Ports {
+    fn ports(&self) -> Ports {
+        Ports {
             engine: self.engine.clone(),
             cloud: self.world.clone(),
             metadata: self.world.clone(),
@@ -104,14 +106,23 @@ impl Host {
             accounts: self.world.clone(),
             spawner: self.keepers.clone(),
             init: self.world.clone(),
-        };
-        let (layout, out, ended) = (self.layout.clone(), self.out.clone(), self.ended.clone());
+        }
+    }
+
+    fn start_agent(&self, inbox: Receiver<Message>, policy: Policy) {
+        let ports = self.ports();
         let config = AgentConfig {
             certificate: policy.certificate.map(|_| "arn".to_owned()).unwrap_or_default(),
             ..config()
         };
+        let duty = SingleWriter::new(policy.on(&config, ports.engine.product()));
+        self.start_duty(inbox, config, ports, Box::new(duty));
+    }
+
+    fn start_duty(&self, inbox: Receiver<Message>, config: AgentConfig, ports: Ports, duty: Box<dyn Duty>) {
+        let (layout, out, ended) = (self.layout.clone(), self.out.clone(), self.ended.clone());
         spawn("test-agent", move || {
-            run_with(config, layout, ports, policy, out, &inbox).expect("agent");
+            run_with(config, layout, ports, duty, out, &inbox).expect("agent");
             ended.store(true, Ordering::SeqCst);
         })
         .expect("thread");

@@ -3,13 +3,12 @@
 use super::{Wiring, executable, imds, run_command, run_keeper};
 use crate::agent::clock::main_begins;
 use crate::agent::commands::Guard;
+use crate::agent::duty::DUTIES;
 use crate::agent::host::{HostAccounts, HostMount, KeeperUnit, MountTarget, Network, Programs, Systemd, accounts};
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{FencedRunner, Keeper};
 use crate::agent::layout::Layout;
-use crate::agent::machine::Policy;
 use crate::agent::ports::{HostReset, LockPlace};
-use crate::agent::run;
 use crate::fence::{Lock, NfsLock};
 use crate::model::agent::AgentConfig;
 use crate::remedy::Remedy;
@@ -34,6 +33,7 @@ pub fn main(args: Vec<OsString>, reset: Arc<dyn HostReset>) -> ExitCode {
         mark: None,
         guard: Guard::Tag(imds()),
         engines: mqaws_engine::PRODUCTS,
+        duties: DUTIES,
         runner: |layout, product| Arc::new(FencedRunner(Keeper::new(&layout.keeper_socket()), product)),
         own: executable(),
         run_as: |product| accounts::ids(product.user()),
@@ -97,16 +97,14 @@ fn agent(wiring: &Wiring, config: AgentConfig, product: &'static dyn Product) ->
     )?;
     let spawner = KeeperUnit::new(wiring.layout.clone(), programs.clone());
     let init = Systemd::from_env().map_err(|e| format!("the service manager's socket: {e}"))?;
-    let ports = wiring.ports(
+    wiring.run(
+        config,
         product,
-        &config,
         Arc::new(mounter),
         Arc::new(HostAccounts::new(programs)),
         Arc::new(spawner),
         Arc::new(init),
-    );
-    let policy = Policy::of(&config);
-    run::run(config, wiring.layout.clone(), ports, policy).map_err(|e| e.to_string())
+    )
 }
 
 /// The network of a real instance.

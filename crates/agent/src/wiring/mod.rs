@@ -8,11 +8,13 @@ pub mod host;
 
 use super::cloud::{Aws, InstanceMetadata};
 use super::commands::{self, Guard};
+use super::duty::{self, Duties};
 use super::keeper::protocol::KeeperConfig;
 use super::keeper::{self, KeeperPorts};
 use super::layout::Layout;
 use super::only::OnlyAgent;
 use super::ports::{Accounts, HostReset, Init, KeeperSpawner, Mounter};
+use super::run;
 use super::waits;
 use super::work::Ports;
 use crate::fence::{LeaseTimes, Lock};
@@ -35,6 +37,8 @@ pub struct Wiring {
     pub layout: Layout,
     /// The engines that it can run.
     pub engines: Products,
+    /// What it can do, by topology.
+    pub duties: Duties,
     /// A variable that the engine's processes carry.
     pub mark: Option<(String, String)>,
     /// Who may inject faults.
@@ -72,27 +76,34 @@ impl Wiring {
         client(&config.region)
     }
 
-    /// The ports of the agent: those that it brings itself, and those that differ.
-    pub fn ports(
+    /// Runs the agent until it was stopped: with the duty that its topology has, on the ports that every agent has and on those
+    /// that differ.
+    ///
+    /// # Errors
+    /// In words, when the topology has no duty or the system gives no threads.
+    pub fn run(
         &self,
+        config: AgentConfig,
         product: &'static dyn Product,
-        config: &AgentConfig,
         mounter: Arc<dyn Mounter>,
         accounts: Arc<dyn Accounts>,
         spawner: Arc<dyn KeeperSpawner>,
         init: Arc<dyn Init>,
-    ) -> Ports {
-        let client = self.client(config);
+    ) -> Result<(), String> {
+        let client = self.client(&config);
         let label = product.certificate_label(&config.queue_manager);
-        Ports {
-            engine: self.engine(product, config),
+        let duty = duty::find(self.duties, &config.topology).map_err(|e| format!("topology: {e}"))?;
+        let duty = (duty.begin)(&config, product);
+        let ports = Ports {
+            engine: self.engine(product, &config),
             cloud: Arc::new(Aws::new(client, config.clone(), label)),
             metadata: Arc::new(InstanceMetadata::new(imds())),
             mounter,
             accounts,
             spawner,
             init,
-        }
+        };
+        run::run(config, self.layout.clone(), ports, duty).map_err(|e| e.to_string())
     }
 }
 
@@ -184,7 +195,7 @@ pub fn run_command(
     match words.as_slice() {
         [] | ["run"] => {
             super::logs::start("mqaws-agent");
-            let (config, product) = match commands::product(&wiring.layout, wiring.engines) {
+            let (config, product) = match commands::product(&wiring.layout, wiring.engines, wiring.duties) {
                 Ok(configured) => configured,
                 Err(why) => {
                     tracing::error!(why, "no configuration");
@@ -214,6 +225,7 @@ pub fn run_command(
             &wiring.layout,
             &wiring.guard,
             wiring.engines,
+            wiring.duties,
             |product, config| wiring.engine(product, config),
             client_without_config,
         ),

@@ -1,9 +1,9 @@
 //! The certificate on its way from Secrets Manager to the engine.
 
 use super::{Worker, locked};
-use crate::agent::machine::{EngineFailure, FailureKind};
 use crate::agent::ports::CertificateError;
 use mqaws_engine::certificate::Certificate;
+use mqaws_engine::{EngineFailure, FailureKind};
 use std::sync::atomic::Ordering;
 
 impl Worker {

@@ -1,9 +1,10 @@
 //! The lock keeper: found or started, watched, and started again where nobody else would.
 
-use super::{Message, Worker, locked, text};
-use crate::agent::keeper::protocol::{KeeperConfig, KeeperStatus};
-use crate::agent::keeper::{Watch, guard_file};
-use crate::agent::machine::KeeperState;
+use super::{Message, Worker, locked, spawn, text};
+use crate::agent::duty::Event;
+use crate::agent::keeper::protocol::{KeeperConfig, KeeperStatus, Notice};
+use crate::agent::keeper::{KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Watch, guard_file};
+use crate::agent::status::WriteTimes;
 use crate::agent::waits;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -12,7 +13,68 @@ use std::time::{Duration, Instant};
 /// How long a fresh keeper may take to answer.
 const KEEPER_START: Duration = Duration::from_secs(5);
 
+/// What is waited for by a question to the keeper.
+pub(super) fn whole_wait(work: &KeeperWork) -> Option<&'static str> {
+    match work {
+        KeeperWork::Inspect => Some("the owner record, read"),
+        KeeperWork::Look => Some("the sign of life, read"),
+        KeeperWork::Claim(_) => Some("the owner record, claimed"),
+        KeeperWork::Level(_) => Some("the owner record, with the engine's version"),
+        KeeperWork::Release { .. } => Some("the data written back and let go"),
+        KeeperWork::Open => None,
+    }
+}
+
+/// What the main loop is told of a notice; `None` is the keeper's end.
+fn heard(connection: u64, notice: Option<Notice>) -> Message {
+    let event = match notice {
+        Some(Notice::Beat {
+            fsync_millis,
+            fsync_fastest_millis,
+        }) => {
+            return Message::Written(WriteTimes {
+                slow_millis: fsync_millis,
+                fastest_millis: fsync_fastest_millis,
+            });
+        }
+        Some(Notice::Held) => KeeperEvent::LockHeld,
+        Some(Notice::Busy { holder }) => KeeperEvent::LockBusy(holder),
+        Some(Notice::Lost { why }) => KeeperEvent::LockLost(why),
+        Some(Notice::Record { gone }) => KeeperEvent::Record { gone },
+        Some(Notice::Room { full }) => KeeperEvent::Room { full },
+        Some(Notice::Storage { stalled }) => KeeperEvent::Storage { stalled },
+        None => KeeperEvent::Gone,
+    };
+    Message::Event(Event::Keeper { connection, event })
+}
+
 impl Worker {
+    /// Asks the keeper that was opened; `None` for its opening, which has a thread that stays.
+    pub(super) fn ask_keeper(&self, work: KeeperWork) -> Option<KeeperOutcome> {
+        let keeper = self.keeper();
+        Some(match work {
+            KeeperWork::Inspect => KeeperOutcome::Inspected(keeper.inspect()),
+            KeeperWork::Look => KeeperOutcome::Looked(keeper.look()),
+            KeeperWork::Claim(proof) => KeeperOutcome::Claimed(keeper.claim(proof)),
+            KeeperWork::Level(version) => KeeperOutcome::LevelWritten(keeper.level(version)),
+            KeeperWork::Release { condemned } => KeeperOutcome::Released(keeper.release(condemned)),
+            KeeperWork::Open => return None,
+        })
+    }
+
+    /// Tells the keeper, and through it the owner record, that this instance has served.
+    pub(crate) fn note_served(&self) {
+        let keeper = self.keeper();
+        let begun = spawn("note", move || {
+            if let Err(error) = keeper.note_served() {
+                tracing::warn!(error, "not noted in the owner record");
+            }
+        });
+        if let Err(error) = begun {
+            tracing::warn!(%error, "not noted in the owner record");
+        }
+    }
+
     /// Starts the keeper again that died without letting go, as it was configured: before this host is known to itself and has
     /// its file system, nobody else of the agent would, and init may not have.
     pub(super) fn guard_goes_on(&self) {
@@ -39,12 +101,12 @@ impl Worker {
             Ok((status, watch)) => (self.keeper_state(status), Some(watch)),
             Err(why) => (Err(why), None),
         };
-        let opened = Message::Opened {
-            connection,
-            generation,
-            result,
-        };
-        if self.out.send(opened).is_err() {
+        let outcome = KeeperOutcome::Opened { connection, result }.into();
+        if self
+            .out
+            .send(Message::Event(Event::Done { generation, outcome }))
+            .is_err()
+        {
             return;
         }
         // From here this thread is the ear at the keeper.
@@ -52,7 +114,7 @@ impl Worker {
         loop {
             let notice = watch.next_notice();
             let last = notice.is_none();
-            if self.out.send(Message::Notice { connection, notice }).is_err() || last {
+            if self.out.send(heard(connection, notice)).is_err() || last {
                 return;
             }
         }

@@ -3,17 +3,17 @@
 use super::super::*;
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{self, KeeperPorts};
-use crate::agent::machine::{EngineFailure, EngineInfo, Health, Identity, SignalResult};
 use crate::agent::ports::{
-    Accounts, CertificateError, Cloud, Engine, HostReset, Init, KeeperSpawner, LockPlace, Measures, Metadata, Mounter,
+    Accounts, CertificateError, Cloud, Engine, HostReset, Identity, Init, KeeperSpawner, LockPlace, Measures, Metadata,
+    Mounter, SignalResult,
 };
 use crate::fence::{CloudState, DataState, Lock, LockError};
 use crate::model::agent::ProbeReport;
 use crate::signed::Datum;
-use mqaws_engine::Product;
 use mqaws_engine::certificate::Certificate;
 use mqaws_engine::ibm_mq::IbmMq;
 use mqaws_engine::processes::Processes;
+use mqaws_engine::{EngineFailure, EngineInfo, FailureKind, Health, Product};
 use secrecy::SecretString;
 use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
@@ -128,7 +128,7 @@ impl Engine for Sleeper {
         if self.failures.load(Ordering::SeqCst) > 0 {
             self.failures.fetch_sub(1, Ordering::SeqCst);
             return Err(EngineFailure {
-                kind: crate::agent::machine::FailureKind::Transient,
+                kind: FailureKind::Transient,
                 text: "not yet".into(),
             });
         }
@@ -144,7 +144,7 @@ impl Engine for Sleeper {
     fn install(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
         if certificate.label() == "unusable" {
             return Err(EngineFailure {
-                kind: crate::agent::machine::FailureKind::Shared,
+                kind: FailureKind::Shared,
                 text: "unusable".into(),
             });
         }

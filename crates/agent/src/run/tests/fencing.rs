@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::agent::commands::{self, Guard};
+use crate::agent::duty::DUTIES;
 use crate::fence::{Epoch, LeaseTimes, OwnerRecord, Proof, ProofKind, SCHEMA, Writer};
 
 /// A site whose data were left by i-old, which is neither there nor known to have stopped: EC2's API is silent.
@@ -67,6 +68,7 @@ fn command(host: &Host, words: &[&str]) -> bool {
         &host.layout,
         &Guard::Lab,
         mqaws_engine::PRODUCTS,
+        DUTIES,
         |_, _| panic!("no engine is needed"),
         || panic!("no call is needed"),
     );

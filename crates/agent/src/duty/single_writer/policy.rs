@@ -2,7 +2,7 @@
 
 use crate::fence::InquiryPolicy;
 use crate::model::agent::AgentConfig;
-use mqaws_engine::Order;
+use mqaws_engine::{Order, Product};
 use std::time::Duration;
 
 /// Periods and limits.
@@ -74,13 +74,16 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The policy of this configuration's agent.
-    pub fn of(config: &AgentConfig) -> Self {
+    /// The same on the host of this configuration, with this engine.
+    pub fn on(mut self, config: &AgentConfig, product: &dyn Product) -> Self {
         // Short enough to be waited for by a person who has just stored a new one.
         const PERIOD: Duration = Duration::from_secs(300);
-        Self {
-            certificate: (!config.certificate.is_empty()).then_some(PERIOD),
-            ..Self::default()
+        if !config.certificate.is_empty() {
+            self.certificate.get_or_insert(PERIOD);
         }
+        self.inquiry.lease = product.lease().unless(config.fence.lease.as_ref());
+        self.order = product.order();
+        self.file_system.clone_from(&config.storage.file_system);
+        self
     }
 }

@@ -1,7 +1,7 @@
 //! What holds after any sequence of events.
 
-use super::super::*;
 use super::host::{Host, PID, identity, inspection, record};
+use super::*;
 use crate::fence::{CloudState, DataState, Epoch, LeaseRule, LeaseTimes, Proof, ProofKind, RecordView, Word};
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -53,21 +53,28 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Identified(Ok(identity()))),
         Just(Outcome::Mounted(Ok(()))),
-        keeper.prop_map(|k| Outcome::KeeperOpen(Ok(k))),
-        word().prop_map(|w| Outcome::KeeperOpen(Err(w))),
-        (records, data).prop_map(|(record, data)| Outcome::Inspected(Ok(inspection(record, data)))),
-        (0u64..3).prop_map(|alive| Outcome::Looked(Ok(Looked::Alive(alive)))),
-        Just(Outcome::Looked(Ok(Looked::Changed))),
-        word().prop_map(|w| Outcome::LevelWritten(Err(w))),
-        Just(Outcome::LevelWritten(Ok(()))),
+        keeper.prop_map(|k| Outcome::Keeper(KeeperOutcome::Opened {
+            connection: 0,
+            result: Ok(k)
+        })),
+        word().prop_map(|w| Outcome::Keeper(KeeperOutcome::Opened {
+            connection: 0,
+            result: Err(w)
+        })),
+        (records, data)
+            .prop_map(|(record, data)| Outcome::Keeper(KeeperOutcome::Inspected(Ok(inspection(record, data))))),
+        (0u64..3).prop_map(|alive| Outcome::Keeper(KeeperOutcome::Looked(Ok(Looked::Alive(alive))))),
+        Just(Outcome::Keeper(KeeperOutcome::Looked(Ok(Looked::Changed)))),
+        word().prop_map(|w| Outcome::Keeper(KeeperOutcome::LevelWritten(Err(w)))),
+        Just(Outcome::Keeper(KeeperOutcome::LevelWritten(Ok(())))),
         (0usize..2).prop_map(|n| Outcome::LocalProcesses(Ok(n))),
         Just(Outcome::Previous(Ok(CloudState::MayRun("running".into())))),
         Just(Outcome::Previous(Ok(CloudState::Terminated))),
         word().prop_map(|w| Outcome::Previous(Err(w))),
         Just(Outcome::TerminationOrdered(Ok(()))),
-        (2u64..9).prop_map(|e| Outcome::Claimed(Ok(Epoch(e)))),
-        Just(Outcome::Claimed(Err(ClaimError::Changed))),
-        word().prop_map(|w| Outcome::Claimed(Err(ClaimError::Failed(w)))),
+        (2u64..9).prop_map(|e| Outcome::Keeper(KeeperOutcome::Claimed(Ok(Epoch(e))))),
+        Just(Outcome::Keeper(KeeperOutcome::Claimed(Err(ClaimError::Changed)))),
+        word().prop_map(|w| Outcome::Keeper(KeeperOutcome::Claimed(Err(ClaimError::Failed(w))))),
         Just(Outcome::AccountsSet(Ok(()))),
         broken.clone().prop_map(|f| Outcome::Adopted(Err(f))),
         Just(Outcome::Started(Ok(PID))),
@@ -79,7 +86,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         word().prop_map(|w| Outcome::Renewed(Err(w))),
         Just(Outcome::Renewed(Ok(true))),
         Just(Outcome::Found(None)),
-        Just(Outcome::Released(Ok(()))),
+        Just(Outcome::Keeper(KeeperOutcome::Released(Ok(())))),
         Just(Outcome::Signalled(Ok(SignalResult::NotWaiting))),
         word().prop_map(|w| Outcome::Reported(Err(w))),
         word().prop_map(|w| Outcome::HookCompleted(Err(w))),
@@ -99,19 +106,19 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Step> {
     let events = prop_oneof![
-        Just(Event::Keeper(KeeperEvent::LockHeld)),
-        Just(Event::Keeper(KeeperEvent::LockLost("expired".into()))),
-        Just(Event::Keeper(KeeperEvent::Gone)),
-        Just(Event::Keeper(KeeperEvent::LockBusy("i-old".into()))),
-        any::<bool>().prop_map(|stalled| Event::Keeper(KeeperEvent::Storage { stalled })),
+        Just(told(KeeperEvent::LockHeld)),
+        Just(told(KeeperEvent::LockLost("expired".into()))),
+        Just(told(KeeperEvent::Gone)),
+        Just(told(KeeperEvent::LockBusy("i-old".into()))),
+        any::<bool>().prop_map(|stalled| told(KeeperEvent::Storage { stalled })),
         any::<bool>().prop_map(|full| {
-            Event::Keeper(KeeperEvent::Room {
+            told(KeeperEvent::Room {
                 full: full.then(|| "no space".to_owned()),
             })
         }),
         any::<bool>().prop_map(|gone| {
             let gone = gone.then(|| "removed".to_owned());
-            Event::Keeper(KeeperEvent::Record { gone })
+            told(KeeperEvent::Record { gone })
         }),
         any::<bool>().prop_map(|ordered| Event::EngineDied {
             pid: PID,
@@ -142,19 +149,22 @@ fn error_for(work: &Work) -> Option<Outcome> {
     Some(match work {
         Work::Identify => Outcome::Identified(Err(e())),
         Work::Mount => Outcome::Mounted(Err(e())),
-        Work::OpenKeeper => Outcome::KeeperOpen(Err(e())),
-        Work::Inspect => Outcome::Inspected(Err(e())),
-        Work::Look => Outcome::Looked(Err(e())),
-        Work::Level(_) => Outcome::LevelWritten(Err(e())),
+        Work::Keeper(KeeperWork::Open) => Outcome::Keeper(KeeperOutcome::Opened {
+            connection: 0,
+            result: Err(e()),
+        }),
+        Work::Keeper(KeeperWork::Inspect) => Outcome::Keeper(KeeperOutcome::Inspected(Err(e()))),
+        Work::Keeper(KeeperWork::Look) => Outcome::Keeper(KeeperOutcome::Looked(Err(e()))),
+        Work::Keeper(KeeperWork::Level(_)) => Outcome::Keeper(KeeperOutcome::LevelWritten(Err(e()))),
         Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Err(e())),
         Work::AskCloud(_) => Outcome::Previous(Err(e())),
         Work::Terminate(_) => Outcome::TerminationOrdered(Err(e())),
-        Work::Claim(_) => Outcome::Claimed(Err(ClaimError::Failed(e()))),
+        Work::Keeper(KeeperWork::Claim(_)) => Outcome::Keeper(KeeperOutcome::Claimed(Err(ClaimError::Failed(e())))),
         Work::Accounts => Outcome::AccountsSet(Err(e())),
         Work::Check => Outcome::Checked(Health::Unknown(e()), Ordered(false)),
         Work::Renew => Outcome::Renewed(Err(e())),
         Work::Signal { .. } => Outcome::Signalled(Err(e())),
-        Work::Release { .. } => Outcome::Released(Err(e())),
+        Work::Keeper(KeeperWork::Release { .. }) => Outcome::Keeper(KeeperOutcome::Released(Err(e()))),
         Work::ReportUnhealthy => Outcome::Reported(Err(e())),
         Work::CompleteHook => Outcome::HookCompleted(Err(e())),
         _ => return None,
@@ -174,7 +184,7 @@ impl Judge {
     fn event(&mut self, event: &Event) {
         if let Event::Done {
             generation,
-            outcome: Outcome::Claimed(Ok(epoch)),
+            outcome: Outcome::Keeper(KeeperOutcome::Claimed(Ok(epoch))),
         } = event
         {
             self.claimed.insert((*generation, *epoch));
@@ -184,7 +194,8 @@ impl Judge {
     fn action(&mut self, action: &Action) {
         match action {
             Action::Do {
-                work: Work::Claim(_), ..
+                work: Work::Keeper(KeeperWork::Claim(_)),
+                ..
             } => self.proved = true,
             Action::Do {
                 generation,
@@ -321,7 +332,7 @@ proptest! {
                 }
             }
             let claims = host.log.iter().filter_map(|a| match a {
-                Action::Do { work: Work::Claim(proof), .. } => Some(proof),
+                Action::Do { work: Work::Keeper(KeeperWork::Claim(proof)), .. } => Some(proof),
                 _ => None,
             });
             for proof in claims {

@@ -1,6 +1,6 @@
 //! A host on which everything works; tests bend single answers.
 
-use super::super::*;
+use super::*;
 use crate::fence::{
     CloudState, DataState, Epoch, InquiryPolicy, Inspection, LeaseRule, OwnerRecord, Proof, ProofKind, RecordView,
     SCHEMA, Writer,
@@ -57,8 +57,13 @@ pub(super) fn failure(kind: FailureKind, text: &str) -> EngineFailure {
     }
 }
 
+/// What the keeper tells on the connection of [`Host`].
+pub(super) fn told(event: KeeperEvent) -> Event {
+    Event::Keeper { connection: 0, event }
+}
+
 pub(super) struct Host {
-    pub machine: Machine,
+    pub machine: SingleWriter,
     pub now: Duration,
     pub log: Vec<Action>,
     /// Work ordered and not yet answered.
@@ -96,7 +101,7 @@ fn policy() -> Policy {
 impl Host {
     pub fn new() -> Self {
         Self {
-            machine: Machine::new(policy()),
+            machine: SingleWriter::new(policy()),
             now: Duration::ZERO,
             log: Vec::new(),
             open: Vec::new(),
@@ -124,7 +129,7 @@ impl Host {
     /// A host that may or may not start on the proof `lease`, and waits for i-old while EC2's API fails.
     pub fn fencing(lease: LeaseRule) -> Self {
         let mut host = Self::new();
-        host.machine = Machine::new(Policy {
+        host.machine = SingleWriter::new(Policy {
             inquiry: InquiryPolicy {
                 lease,
                 ..InquiryPolicy::default()
@@ -149,11 +154,11 @@ impl Host {
     }
 
     pub fn state(&self) -> State {
-        self.machine.view().state
+        self.machine.state
     }
 
     pub fn send(&mut self, event: Event) {
-        for action in self.machine.handle(self.now, event) {
+        for action in self.machine.handle(event, self.now) {
             match &action {
                 Action::Do { generation, work } => self.open.push((*generation, work.clone())),
                 Action::Set(timer, after) => {
@@ -171,20 +176,25 @@ impl Host {
         Some(match work {
             Work::Identify => Outcome::Identified(Ok(identity())),
             Work::Mount => Outcome::Mounted(Ok(())),
-            Work::OpenKeeper => Outcome::KeeperOpen(self.keeper.clone().map(|()| KeeperState {
-                held: self.held,
-                processes: self.left,
-                ..KeeperState::default()
-            })),
-            Work::Inspect => Outcome::Inspected(Ok(inspection(self.record.clone(), self.data))),
-            Work::Look => Outcome::Looked(Ok(Looked::Alive(self.alive))),
-            Work::Level(_) => Outcome::LevelWritten(Ok(())),
+            Work::Keeper(KeeperWork::Open) => Outcome::Keeper(KeeperOutcome::Opened {
+                connection: 0,
+                result: self.keeper.clone().map(|()| KeeperState {
+                    held: self.held,
+                    processes: self.left,
+                    ..KeeperState::default()
+                }),
+            }),
+            Work::Keeper(KeeperWork::Inspect) => {
+                Outcome::Keeper(KeeperOutcome::Inspected(Ok(inspection(self.record.clone(), self.data))))
+            }
+            Work::Keeper(KeeperWork::Look) => Outcome::Keeper(KeeperOutcome::Looked(Ok(Looked::Alive(self.alive)))),
+            Work::Keeper(KeeperWork::Level(_)) => Outcome::Keeper(KeeperOutcome::LevelWritten(Ok(()))),
             Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Ok(self.left)),
             Work::AskCloud(_) => Outcome::Previous(self.cloud.clone()),
             Work::Terminate(_) => Outcome::TerminationOrdered(Ok(())),
-            Work::Claim(_) => {
+            Work::Keeper(KeeperWork::Claim(_)) => {
                 self.epoch += 1;
-                Outcome::Claimed(Ok(Epoch(self.epoch)))
+                Outcome::Keeper(KeeperOutcome::Claimed(Ok(Epoch(self.epoch))))
             }
             Work::Accounts => Outcome::AccountsSet(Ok(())),
             Work::Adopt(_) | Work::Attach => Outcome::Adopted(self.adopt.clone().map(|()| EngineInfo {
@@ -199,7 +209,7 @@ impl Host {
             Work::Renew => Outcome::Renewed(self.renew.clone()),
             Work::Find => Outcome::Found(None),
             Work::End(_) => Outcome::Ended(Ok(())),
-            Work::Release { .. } => Outcome::Released(self.release.clone()),
+            Work::Keeper(KeeperWork::Release { .. }) => Outcome::Keeper(KeeperOutcome::Released(self.release.clone())),
             Work::Signal { .. } => Outcome::Signalled(self.signal.clone()),
             Work::ReportUnhealthy => Outcome::Reported(Ok(())),
             Work::CompleteHook => Outcome::HookCompleted(self.hook.clone()),

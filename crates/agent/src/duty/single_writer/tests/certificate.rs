@@ -1,7 +1,7 @@
 //! The certificate is read again while the queue manager serves.
 
-use super::super::*;
 use super::host::Host;
+use super::*;
 use std::time::Duration;
 
 #[test]
@@ -27,7 +27,7 @@ fn a_certificate_is_read_again_while_it_serves_and_a_wrong_one_harms_nobody() {
 #[test]
 fn a_new_certificate_that_cannot_be_used_is_told_for_as_long_as_that_is_so() {
     let mut host = Host::new();
-    host.machine = Machine::new(Policy {
+    host.machine = SingleWriter::new(Policy {
         certificate: Some(Duration::from_secs(300)),
         ..Policy::default()
     });

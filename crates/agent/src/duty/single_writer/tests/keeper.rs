@@ -1,17 +1,17 @@
 //! A keeper that dies, in every state: the next one is opened at once, whatever lives on of the engine.
 
-use super::super::*;
 use super::host::{Host, failure, record};
+use super::*;
 use crate::fence::DataState;
 use std::time::Duration;
 
 fn opened(host: &Host) -> usize {
-    host.ordered(|w| *w == Work::OpenKeeper)
+    host.ordered(|w| *w == Work::Keeper(KeeperWork::Open))
 }
 
 fn gone(host: &mut Host) {
     host.log.clear();
-    host.send(Event::Keeper(KeeperEvent::Gone));
+    host.send(told(KeeperEvent::Gone));
 }
 
 #[test]
@@ -25,18 +25,21 @@ fn the_next_keeper_is_opened_beside_an_engine_that_does_not_die_and_nothing_star
     assert_eq!(opened(&host), 1);
     for _ in 0..20 {
         host.tick();
-        host.send(Event::Keeper(KeeperEvent::LockHeld));
+        host.send(told(KeeperEvent::LockHeld));
         host.settle();
     }
     assert_eq!(
-        host.ordered(|w| matches!(w, Work::Inspect | Work::Claim(_) | Work::Start(_))),
+        host.ordered(|w| matches!(
+            w,
+            Work::Keeper(KeeperWork::Inspect) | Work::Keeper(KeeperWork::Claim(_)) | Work::Start(_)
+        )),
         0,
         "nothing begins beside what is left"
     );
     host.left = 0;
     host.tick();
     assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.ordered(|w| matches!(w, Work::Claim(_))), 1);
+    assert_eq!(host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Claim(_)))), 1);
 }
 
 #[test]
@@ -69,7 +72,10 @@ fn a_keeper_that_dies_while_draining_is_opened_again_and_lets_go() {
     assert_eq!(opened(&host), 1);
     host.settle();
     assert_eq!(host.state(), State::Stopped);
-    assert_eq!(host.ordered(|w| *w == Work::Release { condemned: false }), 1);
+    assert_eq!(
+        host.ordered(|w| *w == Work::Keeper(KeeperWork::Release { condemned: false })),
+        1
+    );
 }
 
 #[test]
@@ -89,13 +95,16 @@ fn a_keeper_that_dies_beside_a_drain_that_was_given_up_is_opened_again_and_lets_
     }
     assert_eq!(opened(&host), 1);
     assert_eq!(
-        host.ordered(|w| matches!(w, Work::Release { .. })),
+        host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Release { .. }))),
         0,
         "not beside what is left"
     );
     host.left = 0;
     host.tick();
-    assert_eq!(host.ordered(|w| *w == Work::Release { condemned: false }), 1);
+    assert_eq!(
+        host.ordered(|w| *w == Work::Keeper(KeeperWork::Release { condemned: false })),
+        1
+    );
     gone(&mut host);
     assert_eq!(opened(&host), 0, "it has let go");
 }
@@ -113,7 +122,10 @@ fn a_keeper_that_dies_after_an_instance_gave_up_is_opened_again_and_counted_once
     host.release = Ok(());
     host.settle();
     host.tick();
-    assert_eq!(host.ordered(|w| *w == Work::Release { condemned: true }), 1);
+    assert_eq!(
+        host.ordered(|w| *w == Work::Keeper(KeeperWork::Release { condemned: true })),
+        1
+    );
     gone(&mut host);
     assert_eq!(opened(&host), 0, "it has let go");
 }
@@ -127,7 +139,10 @@ fn a_lock_that_comes_after_the_drain_is_let_go() {
     host.send(Event::Drain(DrainReason::Notice));
     host.settle();
     assert_eq!(host.state(), State::Stopped);
-    host.send(Event::Keeper(KeeperEvent::LockHeld));
+    host.send(told(KeeperEvent::LockHeld));
     host.settle();
-    assert_eq!(host.ordered(|w| *w == Work::Release { condemned: false }), 1);
+    assert_eq!(
+        host.ordered(|w| *w == Work::Keeper(KeeperWork::Release { condemned: false })),
+        1
+    );
 }

@@ -1,13 +1,16 @@
 //! From the first breath to the claim: identity, mount, lock, proof.
 
-use super::core::Machine;
-use super::event::{ClaimError, Decision, DrainReason, Identity, KeeperState, Looked, State, Work};
+use super::core::SingleWriter;
+use super::state::State;
+use crate::agent::duty::{Decision, DrainReason, Work};
+use crate::agent::keeper::{ClaimError, KeeperState, KeeperWork, Looked};
+use crate::agent::ports::Identity;
 use crate::fence::{
     Answer, CloudState, DecisionRefused, Epoch, Inquiry, Inspection, Next, Proof, ProofKind, Word, Writer,
 };
 use crate::model::agent::mark;
 
-impl Machine {
+impl SingleWriter {
     pub(super) fn identified(&mut self, result: Result<Identity, String>) {
         if self.state != State::Booting {
             return;
@@ -28,7 +31,7 @@ impl Machine {
                 }
                 _ => {
                     self.identity = Some(identity);
-                    self.last_error = None;
+                    self.said.last_error = None;
                     self.begin(Work::Accounts);
                     self.enter(State::Mounting);
                     self.begin(Work::Mount);
@@ -42,7 +45,7 @@ impl Machine {
             Err(why) => self.again(Work::Mount, why),
             Ok(()) => {
                 self.mark(mark::MOUNTED, "");
-                self.last_error = None;
+                self.said.last_error = None;
                 self.fence();
             }
         }
@@ -55,45 +58,52 @@ impl Machine {
     }
 
     fn open_keeper(&mut self) {
-        self.held = false;
-        self.opened = false;
-        self.epoch = None;
-        if !self.opening {
-            self.begin(Work::OpenKeeper);
+        self.hold.held = false;
+        self.hold.opened = false;
+        self.claim.epoch = None;
+        if !self.hold.opening {
+            self.begin(KeeperWork::Open);
         }
     }
 
     /// The lock is there for this host: to look who had the data, or to let go of what an earlier keeper guarded.
     pub(super) fn lock_held(&mut self) {
-        self.held = true;
+        self.hold.held = true;
         match self.state {
             // What is left of the engine comes first.
             _ if self.killing => {}
             State::Fencing => {
                 self.mark(mark::LOCK_OBTAINED, "");
-                self.begin(Work::Inspect);
+                self.begin(KeeperWork::Inspect);
             }
             State::Condemned | State::Stopped => self.begin(Work::Kill),
             _ => {}
         }
     }
 
+    /// From here on only this connection's events count.
+    pub(super) fn connected(&mut self, connection: u64, result: &Result<KeeperState, String>) {
+        self.hold.connection = connection;
+        let held = result.as_ref().is_ok_and(|keeper| keeper.held);
+        self.hold.without_lock = (!held).then_some(self.now);
+    }
+
     pub(super) fn keeper_open(&mut self, result: Result<KeeperState, String>) {
         let keeper = match result {
             Err(why) => {
-                if self.retry_wait >= self.policy.slowest_retry {
+                if self.steps.is_slowest() {
                     self.raise(format!("this host has no lock keeper: {why}"));
                 }
-                return self.again(Work::OpenKeeper, why);
+                return self.again(KeeperWork::Open, why);
             }
             Ok(keeper) => keeper,
         };
-        self.opened = true;
-        self.opening = false;
-        self.alarm = None;
+        self.hold.opened = true;
+        self.hold.opening = false;
+        self.said.alarm = None;
         // This keeper tells it anew if it is still so.
-        self.full = false;
-        self.retry_wait = self.policy.retry;
+        self.storage.full = false;
+        self.steps.went_on();
         match (&keeper.claimed, keeper.controller) {
             _ if self.killing || self.state != State::Fencing => {
                 if keeper.held {
@@ -102,9 +112,9 @@ impl Machine {
             }
             (Some((epoch, proof)), Some(pid)) if keeper.held && keeper.served => {
                 // The agent was restarted; keeper and engine lived on, so there is nothing to prove.
-                self.held = true;
-                self.epoch = Some(*epoch);
-                self.proof = Some(proof.clone());
+                self.hold.held = true;
+                self.claim.epoch = Some(*epoch);
+                self.claim.proof = Some(proof.clone());
                 self.watch(pid);
                 self.enter(State::Adopting);
                 self.begin(Work::Attach);
@@ -112,18 +122,18 @@ impl Machine {
             (claimed, _) if keeper.processes > 0 => {
                 // An engine without a claim of this keeper is an unfenced writer, whoever has the lock. One whose start was never
                 // finished lacks definitions, and may listen with those of another configuration.
-                self.held = keeper.held;
+                self.hold.held = keeper.held;
                 let what = match claimed {
                     Some(_) if keeper.held => "an engine whose start nobody finished was found and is being killed",
                     _ => "engine processes without a fence were found and are being killed",
                 };
-                self.last_error = Some(what.to_owned());
+                self.said.last_error = Some(what.to_owned());
                 self.begin(Work::Kill);
             }
             _ if keeper.held => self.lock_held(),
             _ => {
                 if let Some(holder) = keeper.holder {
-                    self.last_error = Some(format!("waiting for the lock, held by {holder}"));
+                    self.said.last_error = Some(format!("waiting for the lock, held by {holder}"));
                 }
             }
         }
@@ -134,7 +144,7 @@ impl Machine {
             return;
         }
         let found = match result {
-            Err(why) => return self.again(Work::Inspect, why),
+            Err(why) => return self.again(KeeperWork::Inspect, why),
             Ok(found) => found,
         };
         let Some(identity) = &self.identity else { return };
@@ -144,24 +154,24 @@ impl Machine {
         };
         let mut inquiry = Inquiry::new(self.policy.inquiry, &me, &self.policy.file_system, &found, self.now);
         let next = inquiry.first();
-        self.inquiry = Some(inquiry);
-        self.record = Some(found.record);
-        self.data = found.data;
+        self.claim.inquiry = Some(inquiry);
+        self.claim.record = Some(found.record);
+        self.claim.data = found.data;
         self.follow(next);
     }
 
     fn follow(&mut self, next: Next) {
-        if let Some(inquiry) = &self.inquiry {
-            self.last_error = Some(format!("waiting for {}", inquiry.waiting_for()));
+        if let Some(inquiry) = &self.claim.inquiry {
+            self.said.last_error = Some(format!("waiting for {}", inquiry.waiting_for()));
             match (inquiry.alarm(), inquiry.previous()) {
                 (Some(why), _) => self.raise(why),
-                (None, Some(_)) => self.alarm = None,
+                (None, Some(_)) => self.said.alarm = None,
                 (None, None) => {}
             }
         }
         match next {
             Next::Start(proof) => self.proved(proof),
-            Next::Look => self.begin(Work::Look),
+            Next::Look => self.begin(KeeperWork::Look),
             Next::CountLocal => self.begin(Work::CountLocal),
             Next::KillLocal => self.begin(Work::Kill),
             Next::AskCloud { instance, after } => self.after(after, Work::AskCloud(instance)),
@@ -169,27 +179,27 @@ impl Machine {
             Next::AwaitWord => {}
             Next::Refuse(why) => {
                 // Another instance would see the same data: replacing this one helps nobody.
-                self.inquiry = None;
-                self.refused(why.to_string(), Work::Inspect);
+                self.claim.inquiry = None;
+                self.refused(why.to_string(), Work::Keeper(KeeperWork::Inspect));
             }
         }
     }
 
     fn proved(&mut self, proof: Proof) {
-        self.last_error = None;
-        self.alarm = None;
-        self.inquiry = None;
+        self.said.last_error = None;
+        self.said.alarm = None;
+        self.claim.inquiry = None;
         self.claim(proof);
     }
 
     /// A person's word counts if it is about what is waited for.
     pub(super) fn decide(&mut self, id: String, word: Word) {
-        let taken = match &self.inquiry {
-            Some(inquiry) if self.held => inquiry.decide(&word),
+        let taken = match &self.claim.inquiry {
+            Some(inquiry) if self.hold.held => inquiry.decide(&word),
             _ => Err(DecisionRefused::NothingToDecide),
         };
         let refused = taken.as_ref().err().map(ToString::to_string);
-        self.decision = Some(Decision { id, word, refused });
+        self.claim.decision = Some(Decision { id, word, refused });
         if let Ok(proof) = taken {
             self.drop_work();
             self.proved(proof);
@@ -198,7 +208,7 @@ impl Machine {
 
     fn answer(&mut self, answer: &Answer) {
         let now = self.now;
-        if let Some(inquiry) = self.inquiry.as_mut() {
+        if let Some(inquiry) = self.claim.inquiry.as_mut() {
             let next = inquiry.step(now, answer);
             self.follow(next);
         }
@@ -209,7 +219,7 @@ impl Machine {
             Ok(state) => self.answer(&Answer::Previous(state)),
             Err(why) => {
                 self.answer(&Answer::Failed);
-                self.last_error = Some(why);
+                self.said.last_error = Some(why);
             }
         }
     }
@@ -219,12 +229,12 @@ impl Machine {
             Ok(Looked::Alive(alive)) => self.answer(&Answer::SignOfLife(alive)),
             Ok(Looked::Changed) => {
                 // Let go meanwhile, most likely.
-                self.inquiry = None;
-                self.begin(Work::Inspect);
+                self.claim.inquiry = None;
+                self.begin(KeeperWork::Inspect);
             }
             Err(why) => {
                 self.answer(&Answer::Failed);
-                self.last_error = Some(why);
+                self.said.last_error = Some(why);
             }
         }
     }
@@ -234,7 +244,7 @@ impl Machine {
             Ok(()) => self.answer(&Answer::TerminationOrdered),
             Err(why) => {
                 self.answer(&Answer::Failed);
-                self.last_error = Some(why);
+                self.said.last_error = Some(why);
             }
         }
     }
@@ -244,7 +254,7 @@ impl Machine {
             Err(why) => return self.again(Work::Kill, why),
             Ok(left) => left,
         };
-        if self.state == State::Fencing && self.inquiry.is_some() {
+        if self.state == State::Fencing && self.claim.inquiry.is_some() {
             self.killing = false;
             return self.answer(&Answer::LocalProcesses(left));
         }
@@ -254,8 +264,8 @@ impl Machine {
         }
         self.killing = false;
         match self.state {
-            State::Fencing if self.held => self.lock_held(),
-            State::Fencing if self.opened => {}
+            State::Fencing if self.hold.held => self.lock_held(),
+            State::Fencing if self.hold.opened => {}
             State::Fencing => self.open_keeper(),
             State::Restarting => {
                 let previous = self.identity.as_ref().map(|i| i.instance.clone());
@@ -273,30 +283,30 @@ impl Machine {
 
     fn claim(&mut self, proof: Proof) {
         self.mark(mark::PROOF, proof.to_string());
-        self.proof = Some(proof.clone());
-        self.begin(Work::Claim(proof));
+        self.claim.proof = Some(proof.clone());
+        self.begin(KeeperWork::Claim(proof));
     }
 
     pub(super) fn claimed(&mut self, result: Result<Epoch, ClaimError>) {
         match result {
             Ok(epoch) => {
-                self.epoch = Some(epoch);
-                if self.adopted {
+                self.claim.epoch = Some(epoch);
+                if self.engine.adopted {
                     self.start();
                 } else {
                     self.enter(State::Adopting);
-                    self.begin(Work::Adopt(self.data));
+                    self.begin(Work::Adopt(self.claim.data));
                 }
             }
             Err(ClaimError::Changed) => {
-                self.last_error = Some("the owner record changed under the lock".to_owned());
+                self.said.last_error = Some("the owner record changed under the lock".to_owned());
                 self.enter(State::Fencing);
-                self.epoch = None;
-                self.begin(Work::Inspect);
+                self.claim.epoch = None;
+                self.begin(KeeperWork::Inspect);
             }
-            Err(ClaimError::Failed(why)) => match self.proof.clone() {
-                Some(proof) => self.again(Work::Claim(proof), why),
-                None => self.begin(Work::Inspect),
+            Err(ClaimError::Failed(why)) => match self.claim.proof.clone() {
+                Some(proof) => self.again(KeeperWork::Claim(proof), why),
+                None => self.begin(KeeperWork::Inspect),
             },
         }
     }
@@ -304,28 +314,28 @@ impl Machine {
     /// The keeper's process is gone. Whatever lives on of the engine, and however long: the next keeper is opened at once,
     /// since it guards what the dead one guarded.
     pub(super) fn keeper_gone(&mut self) {
-        if self.let_go || matches!(self.state, State::Booting | State::Mounting) {
-            (self.held, self.opened) = (false, false);
-        } else if self.released || self.state == State::Stopped {
+        if self.hold.let_go || matches!(self.state, State::Booting | State::Mounting) {
+            (self.hold.held, self.hold.opened) = (false, false);
+        } else if self.hold.released || self.state == State::Stopped {
             self.open_keeper();
         } else {
-            self.opening = true;
+            self.hold.opening = true;
             self.lost("the lock keeper ended");
         }
     }
 
     /// The lock is lost or its keeper is gone: nothing of the engine may live on.
     pub(super) fn lost(&mut self, why: &str) {
-        self.held = false;
-        self.opened = false;
-        self.replacing = false;
-        if self.released || matches!(self.state, State::Booting | State::Mounting | State::Stopped) {
+        self.hold.held = false;
+        self.hold.opened = false;
+        self.end.replacing = false;
+        if self.hold.released || matches!(self.state, State::Booting | State::Mounting | State::Stopped) {
             return;
         }
-        self.last_error = Some(why.to_owned());
+        self.said.last_error = Some(why.to_owned());
         self.drop_work();
-        self.controller = None;
-        self.epoch = None;
+        self.engine.controller = None;
+        self.claim.epoch = None;
         if !matches!(self.state, State::Draining | State::Condemned) {
             self.enter(State::Fencing);
         }

@@ -1,23 +1,25 @@
 //! Adopting, starting, serving, restarting in place.
 
-use super::core::Machine;
-use super::event::{Action, EngineFailure, EngineInfo, FailureKind, Health, Ordered, State, Timer, Work};
+use super::core::SingleWriter;
+use super::state::State;
+use crate::agent::duty::{Action, Ordered, Timer, Work};
+use crate::agent::keeper::KeeperWork;
 use crate::fence::RecordView;
 use crate::model::agent::mark;
+use mqaws_engine::{EngineFailure, EngineInfo, FailureKind, Health};
 
-impl Machine {
+impl SingleWriter {
     pub(super) fn accounts_set(&mut self, result: Result<(), String>) {
         match result {
             Ok(()) => {
-                self.accounts = true;
-                if self.state == State::Starting && self.accepting {
+                self.engine.accounts = true;
+                if self.state == State::Starting && self.engine.accepting {
                     self.serve();
                 }
             }
             Err(why) => {
-                self.last_error = Some(why);
-                self.actions
-                    .push(Action::Set(Timer::Accounts, self.policy.slowest_retry));
+                self.said.last_error = Some(why);
+                self.steps.set(Timer::Accounts, self.policy.slowest_retry);
             }
         }
     }
@@ -31,14 +33,14 @@ impl Machine {
             Err(EngineFailure {
                 kind: FailureKind::Transient | FailureKind::Unanswered,
                 text,
-            }) if self.controller.is_some() => self.again(Work::Attach, text),
+            }) if self.engine.controller.is_some() => self.again(Work::Attach, text),
             Err(failure) => self.failed(failure),
-            Ok(info) if self.controller.is_some() => {
+            Ok(info) if self.engine.controller.is_some() => {
                 self.mark(mark::ADOPTED, format!("{}, {}", info.how, info.version));
-                self.engine = Some(info);
-                self.adopted = true;
+                self.engine.info = Some(info);
+                self.engine.adopted = true;
                 self.enter(State::Starting);
-                self.defined = true;
+                self.engine.defined = true;
                 self.begin(Work::Accept);
             }
             Ok(info) => self.level(info),
@@ -48,32 +50,32 @@ impl Machine {
     /// The data know the engine that wrote them last. An older one is not started: it could not read them, and neither could
     /// that of any other instance of the same image.
     fn level(&mut self, info: EngineInfo) {
-        let last = match &self.record {
+        let last = match &self.claim.record {
             Some(RecordView::Present(record)) => record.engine_version.clone(),
             _ => None,
         };
         let version = info.version.clone();
         if let Some(last) = last.filter(|last| (self.policy.order.is_older)(&version, last)) {
-            self.engine = Some(info);
+            self.engine.info = Some(info);
             return self.refused(
                 format!(
                     "the data were last written by {last}, and this image has {version}: data are not taken back to an older level; deploy an image with {last} or newer"
                 ),
-                Work::Adopt(self.data),
+                Work::Adopt(self.claim.data),
             );
         }
-        self.alarm = None;
+        self.said.alarm = None;
         self.mark(mark::ADOPTED, format!("{}, {version}", info.how));
-        self.engine = Some(info);
-        self.begin(Work::Level(version));
+        self.engine.info = Some(info);
+        self.begin(KeeperWork::Level(version));
     }
 
     pub(super) fn level_written(&mut self, result: Result<(), String>) {
-        match (result, self.engine.as_ref().map(|e| e.version.clone())) {
-            (Err(why), Some(version)) => self.again(Work::Level(version), why),
+        match (result, self.engine.info.as_ref().map(|e| e.version.clone())) {
+            (Err(why), Some(version)) => self.again(KeeperWork::Level(version), why),
             _ if self.state == State::Adopting => {
-                self.last_error = None;
-                self.adopted = true;
+                self.said.last_error = None;
+                self.engine.adopted = true;
                 self.start();
             }
             _ => {}
@@ -81,28 +83,32 @@ impl Machine {
     }
 
     pub(super) fn start(&mut self) {
-        let Some(epoch) = self.epoch else { return };
+        let Some(epoch) = self.claim.epoch else { return };
         if self.state != State::Restarting {
             self.enter(State::Starting);
         }
-        self.accepting = false;
+        self.engine.accepting = false;
         self.mark(mark::ENGINE_STARTING, format!("epoch {epoch}"));
         self.begin(Work::Start(epoch));
     }
 
     pub(super) fn watch(&mut self, pid: i32) {
-        self.controller = Some(pid);
-        self.actions.push(Action::Watch(pid));
+        self.engine.controller = Some(pid);
+        self.steps.act(Action::Watch(pid));
     }
 
     pub(super) fn started(&mut self, result: Result<i32, EngineFailure>) {
         match result {
             Err(failure) => self.failed(failure),
             Ok(pid) => {
-                self.elsewhere_since = None;
-                self.alarm = None;
+                self.engine.elsewhere_since = None;
+                self.said.alarm = None;
                 self.watch(pid);
-                self.begin(if self.defined { Work::Accept } else { Work::Define });
+                self.begin(if self.engine.defined {
+                    Work::Accept
+                } else {
+                    Work::Define
+                });
             }
         }
     }
@@ -111,8 +117,8 @@ impl Machine {
         match result {
             Err(failure) => self.failed(failure),
             Ok(()) => {
-                self.defined = true;
-                self.alarm = None;
+                self.engine.defined = true;
+                self.said.alarm = None;
                 self.begin(Work::Accept);
             }
         }
@@ -124,12 +130,12 @@ impl Machine {
             Ok(()) => {
                 self.mark(mark::ENGINE_STARTED, "");
                 self.enter(State::Starting);
-                self.accepting = true;
-                if self.accounts {
+                self.engine.accepting = true;
+                if self.engine.accounts {
                     self.serve();
                 } else {
-                    let why = self.last_error.take().unwrap_or_default();
-                    self.last_error = Some(format!("waiting for the application user's credentials: {why}"));
+                    let why = self.said.last_error.take().unwrap_or_default();
+                    self.said.last_error = Some(format!("waiting for the application user's credentials: {why}"));
                 }
             }
         }
@@ -137,14 +143,14 @@ impl Machine {
 
     fn serve(&mut self) {
         self.enter(State::Serving);
-        self.accepting = false;
-        self.attempts = 0;
-        self.health_failures = 0;
-        self.last_error = None;
+        self.engine.accepting = false;
+        self.engine.attempts = 0;
+        self.engine.health_failures = 0;
+        self.said.last_error = None;
         self.mark(mark::SERVING, "");
         self.served = true;
         // Each time: a keeper that was started meanwhile has not heard of it.
-        self.actions.push(Action::NoteServed);
+        self.steps.act(Action::NoteServed);
         if !self.signalled {
             self.begin(Work::Signal { success: true });
         }
@@ -152,19 +158,19 @@ impl Machine {
         if self.paused {
             self.enter(State::Paused);
         } else {
-            self.actions.push(Action::Set(Timer::Health, self.policy.health));
+            self.steps.set(Timer::Health, self.policy.health);
         }
     }
 
     pub(super) fn renew_later(&mut self) {
         if let Some(period) = self.policy.certificate {
-            self.actions.push(Action::Set(Timer::Certificate, period));
+            self.steps.set(Timer::Certificate, period);
         }
     }
 
     /// What is wrong with a new certificate harms nobody: the old one goes on serving.
     pub(super) fn renewed(&mut self, result: Result<bool, String>) {
-        self.unrenewed = result.err();
+        self.said.unrenewed = result.err();
         self.renew_later();
     }
 
@@ -174,37 +180,37 @@ impl Machine {
         }
         let next = match health {
             Health::Well => {
-                self.health_failures = 0;
-                self.last_error = None;
+                self.engine.health_failures = 0;
+                self.said.last_error = None;
                 self.policy.health
             }
             Health::Unknown(why) => {
-                self.last_error = Some(why);
+                self.said.last_error = Some(why);
                 self.policy.health
             }
             // While the storage hangs, so does everything that writes to it: that is no fault of the engine.
-            Health::Bad(why) if self.stalled => {
-                self.last_error = Some(format!("{why}; writes to the shared file system hang"));
+            Health::Bad(why) if self.storage.stalled => {
+                self.said.last_error = Some(format!("{why}; writes to the shared file system hang"));
                 self.policy.health
             }
             Health::Bad(why) => {
-                self.health_failures += 1;
-                if self.health_failures >= self.policy.health_failures {
+                self.engine.health_failures += 1;
+                if self.engine.health_failures >= self.policy.health_failures {
                     self.mark(mark::HANG_NOTICED, why.clone());
                     return self.restart(why, ordered);
                 }
-                self.last_error = Some(why);
+                self.said.last_error = Some(why);
                 self.policy.health_again
             }
         };
-        self.actions.push(Action::Set(Timer::Health, next));
+        self.steps.set(Timer::Health, next);
     }
 
     pub(super) fn died(&mut self, pid: i32, ordered: Ordered) {
-        if self.controller != Some(pid) {
+        if self.engine.controller != Some(pid) {
             return;
         }
-        self.controller = None;
+        self.engine.controller = None;
         match self.state {
             State::Serving | State::Starting | State::Restarting | State::Adopting => {
                 self.mark(mark::DEATH_NOTICED, format!("process {pid}"));
@@ -218,41 +224,41 @@ impl Machine {
     /// Kills what is left of the engine and starts it again, unless that has happened too often.
     pub(super) fn restart(&mut self, why: String, ordered: Ordered) {
         self.drop_work();
-        self.controller = None;
-        self.health_failures = 0;
+        self.engine.controller = None;
+        self.engine.health_failures = 0;
         // What a full file system ends is no fault of the engine, and would end on every other host as well.
-        if self.full {
-            self.last_error = Some(format!("{why}; the shared file system is full"));
+        if self.storage.full {
+            self.said.last_error = Some(format!("{why}; the shared file system is full"));
             self.enter(State::Restarting);
             self.mark(mark::RESTARTING, "once there is room");
             return self.after(self.policy.slowest_retry, Work::Kill);
         }
         if ordered == Ordered(false) {
             let since = self.now.saturating_sub(self.policy.breaker_window);
-            self.deaths.retain(|at| *at >= since);
-            self.deaths.push(self.now);
-            if self.deaths.len() > self.policy.breaker_limit {
-                let times = self.deaths.len();
+            self.engine.deaths.retain(|at| *at >= since);
+            self.engine.deaths.push(self.now);
+            if self.engine.deaths.len() > self.policy.breaker_limit {
+                let times = self.engine.deaths.len();
                 return self.condemn(format!(
                     "the engine failed {times} times within the window of the breaker: {why}"
                 ));
             }
         }
-        self.last_error = Some(why);
+        self.said.last_error = Some(why);
         self.attempt();
     }
 
     /// The next attempt of a start in place, or the end of attempts.
     fn attempt(&mut self) {
-        let Some(wait) = self.policy.attempts.get(self.attempts).copied() else {
-            let why = self.last_error.take().unwrap_or_default();
-            return self.condemn(format!("{} attempts to start failed: {why}", self.attempts));
+        let Some(wait) = self.policy.attempts.get(self.engine.attempts).copied() else {
+            let why = self.said.last_error.take().unwrap_or_default();
+            return self.condemn(format!("{} attempts to start failed: {why}", self.engine.attempts));
         };
-        self.attempts += 1;
-        self.restarts += 1;
+        self.engine.attempts += 1;
+        self.engine.restarts += 1;
         self.enter(State::Restarting);
         let of = self.policy.attempts.len();
-        self.mark(mark::RESTARTING, format!("{} of {of}", self.attempts));
+        self.mark(mark::RESTARTING, format!("{} of {of}", self.engine.attempts));
         self.after(wait, Work::Kill);
     }
 
@@ -262,47 +268,47 @@ impl Machine {
         let EngineFailure { kind, text } = failure;
         if kind == FailureKind::Shared {
             // Another instance would see the same: replacing this one helps nobody. What runs goes on running.
-            let look = match (self.adopted, self.controller, self.epoch) {
+            let look = match (self.engine.adopted, self.engine.controller, self.claim.epoch) {
                 (true, None, Some(epoch)) => Work::Start(epoch),
                 (true, ..) => Work::Define,
-                (false, ..) => Work::Adopt(self.data),
+                (false, ..) => Work::Adopt(self.claim.data),
             };
             return self.refused(text, look);
         }
         if kind == FailureKind::Unanswered {
-            let step = if self.adopted {
+            let step = if self.engine.adopted {
                 Work::Define
             } else {
-                Work::Adopt(self.data)
+                Work::Adopt(self.claim.data)
             };
             return self.again(step, text);
         }
-        self.controller = None;
+        self.engine.controller = None;
         match kind {
             FailureKind::Final => self.condemn(text),
-            _ if self.stalled => {
+            _ if self.storage.stalled => {
                 // Not counted: the storage hangs, and a start needs it.
                 self.enter(State::Restarting);
                 self.again(Work::Kill, format!("{text}; writes to the shared file system hang"));
             }
-            _ if self.full => {
+            _ if self.storage.full => {
                 self.enter(State::Restarting);
-                self.last_error = Some(format!("{text}; the shared file system is full"));
+                self.said.last_error = Some(format!("{text}; the shared file system is full"));
                 self.after(self.policy.slowest_retry, Work::Kill);
             }
             FailureKind::Elsewhere => {
-                let since = *self.elsewhere_since.get_or_insert(self.now);
+                let since = *self.engine.elsewhere_since.get_or_insert(self.now);
                 if self.now.saturating_sub(since) < self.policy.elsewhere {
                     self.enter(State::Restarting);
                     self.again(Work::Kill, text);
                 } else {
-                    self.elsewhere_since = None;
-                    self.last_error = Some(text);
+                    self.engine.elsewhere_since = None;
+                    self.said.last_error = Some(text);
                     self.attempt();
                 }
             }
             FailureKind::Transient | FailureKind::Shared | FailureKind::Unanswered => {
-                self.last_error = Some(text);
+                self.said.last_error = Some(text);
                 self.attempt();
             }
         }
@@ -315,7 +321,7 @@ impl Machine {
         self.paused = pause;
         match (pause, self.state) {
             (true, State::Serving) => {
-                self.actions.push(Action::Clear(Timer::Health));
+                self.steps.clear(Timer::Health);
                 self.enter(State::Paused);
             }
             // What happened in between is unknown: look first.
@@ -330,7 +336,7 @@ impl Machine {
         }
         match controller {
             Some(pid) => {
-                if self.controller != Some(pid) {
+                if self.engine.controller != Some(pid) {
                     self.watch(pid);
                 }
                 self.enter(State::Starting);

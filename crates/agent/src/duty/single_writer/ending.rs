@@ -1,28 +1,31 @@
 //! Giving up, draining, stopping.
 
-use super::core::Machine;
-use super::event::{Action, DrainReason, SignalResult, State, Timer, Work};
+use super::core::SingleWriter;
+use super::state::State;
+use crate::agent::duty::{Action, DrainReason, Timer, Work};
+use crate::agent::keeper::KeeperWork;
+use crate::agent::ports::SignalResult;
 use crate::fence::RecordView;
 use crate::model::agent::mark;
 use std::time::Duration;
 
-impl Machine {
+impl SingleWriter {
     /// This instance gives up: the engine is killed, the data let go, a replacement asked for.
     pub(super) fn condemn(&mut self, why: String) {
         self.drop_work();
-        self.controller = None;
+        self.engine.controller = None;
         self.enter(State::Condemned);
         self.mark(mark::CONDEMNED, why.clone());
-        self.last_error = Some(why.clone());
-        self.condemned = Some(why);
+        self.said.last_error = Some(why.clone());
+        self.end.condemned = Some(why);
         self.begin(Work::Kill);
     }
 
     pub(super) fn condemned_engine_gone(&mut self) {
-        if self.held && !self.released {
+        if self.hold.held && !self.hold.released {
             let condemned = !self.served;
-            self.begin(Work::Release { condemned });
-        } else if self.replacing {
+            self.begin(KeeperWork::Release { condemned });
+        } else if self.end.replacing {
             self.let_go_late();
         } else {
             self.ask_for_replacement();
@@ -31,14 +34,14 @@ impl Machine {
 
     /// The keeper could not let go before, or came back after the end of the engine: nobody needs the lock here.
     pub(super) fn let_go_late(&mut self) {
-        if self.held && !self.let_go {
+        if self.hold.held && !self.hold.let_go {
             let condemned = self.state == State::Condemned && !self.served;
-            self.begin(Work::Release { condemned });
+            self.begin(KeeperWork::Release { condemned });
         }
     }
 
     fn ask_for_replacement(&mut self) {
-        self.replacing = true;
+        self.end.replacing = true;
         if self.signalled {
             self.report();
         } else {
@@ -48,19 +51,19 @@ impl Machine {
 
     /// Neither this nor another instance like it can start: say so to a stack that waits, and keep looking.
     pub(super) fn refused(&mut self, why: String, look: Work) {
-        self.last_error = Some(why.clone());
+        self.said.last_error = Some(why.clone());
         self.raise(why.clone());
-        self.condemned = Some(why);
+        self.end.condemned = Some(why);
         self.after(self.policy.refused, look);
         if !self.signalled {
             // A stack that waits ends this instance as soon as it hears of it: whoever deploys must have heard why.
-            self.actions.push(Action::Set(Timer::Refusal, self.policy.last_words));
+            self.steps.set(Timer::Refusal, self.policy.last_words);
         }
     }
 
     /// Nobody who asked can have missed why.
     pub(super) fn last_words_over(&mut self) {
-        if !self.signalled && self.alarm.is_some() {
+        if !self.signalled && self.said.alarm.is_some() {
             self.begin(Work::Signal { success: false });
         }
     }
@@ -75,7 +78,7 @@ impl Machine {
                 }
             }
             (Err(why), State::Condemned) => {
-                self.last_error = Some(why);
+                self.said.last_error = Some(why);
                 self.report();
             }
             (Ok(_), _) => {}
@@ -83,12 +86,12 @@ impl Machine {
                 // The engine serves whatever the stack believes; the next health check's timer is not disturbed.
                 self.again(Work::Signal { success: true }, why);
             }
-            (Err(why), _) => self.last_error = Some(why),
+            (Err(why), _) => self.said.last_error = Some(why),
         }
     }
 
     fn report(&mut self) {
-        let before = match &self.record {
+        let before = match &self.claim.record {
             // Who gave up on the original says nothing of the copy.
             Some(RecordView::Present(record)) if record.original(&self.policy.file_system).is_none() => {
                 record.condemned
@@ -96,8 +99,8 @@ impl Machine {
             _ => 0,
         };
         if !self.served && before >= self.policy.replacement_limit {
-            let why = self.condemned.clone().unwrap_or_default();
-            self.last_error = Some(format!(
+            let why = self.end.condemned.clone().unwrap_or_default();
+            self.said.last_error = Some(format!(
                 "{before} instances before this one gave up as well, so no further replacement is asked for: {why}"
             ));
             return;
@@ -113,12 +116,12 @@ impl Machine {
 
     pub(super) fn begin_drain(&mut self, reason: DrainReason) {
         if reason == DrainReason::Signal && self.state == State::Stopped {
-            self.actions.push(Action::Exit);
+            self.steps.act(Action::Exit);
             return;
         }
         if reason == DrainReason::Lifecycle && self.state == State::Stopped {
             // Drained for another reason before; now there is a hook that waits.
-            self.drain = Some(reason);
+            self.end.drain = Some(reason);
             self.begin(Work::CompleteHook);
             return;
         }
@@ -126,19 +129,19 @@ impl Machine {
             // It waits there already, and has touched nothing.
             return;
         }
-        if reason == DrainReason::Signal && self.retry.contains(&Work::CompleteHook) {
+        if reason == DrainReason::Signal && self.steps.is_due(&Work::CompleteHook) {
             // All else is done, and the host goes down: the group does not wait for this any more.
-            self.drain = Some(reason);
+            self.end.drain = Some(reason);
             return self.stop();
         }
-        let under_way = self.drain.is_some();
+        let under_way = self.end.drain.is_some();
         if !under_way || reason == DrainReason::Signal {
-            self.drain = Some(reason);
+            self.end.drain = Some(reason);
         }
         if under_way || self.state == State::Stopped {
             return;
         }
-        let running = self.controller.is_some();
+        let running = self.engine.controller.is_some();
         self.drop_work();
         self.enter(State::Draining);
         let detail = match reason {
@@ -148,7 +151,7 @@ impl Machine {
             DrainReason::Pool => "the group takes this instance back into its warm pool",
         };
         self.mark(mark::DRAINING, detail);
-        self.actions.push(Action::Set(Timer::Drain, self.policy.drain));
+        self.steps.set(Timer::Drain, self.policy.drain);
         if running {
             self.begin(Work::End(self.policy.stop));
         } else {
@@ -159,7 +162,7 @@ impl Machine {
     pub(super) fn ended(&mut self, result: Result<(), String>) {
         if self.state == State::Draining {
             if let Err(why) = result {
-                self.last_error = Some(why);
+                self.said.last_error = Some(why);
             }
             // Also after an orderly end: only what is seen gone is gone.
             self.begin(Work::Kill);
@@ -167,32 +170,32 @@ impl Machine {
     }
 
     pub(super) fn stopped_engine(&mut self) {
-        self.controller = None;
-        if self.held && !self.released {
-            self.begin(Work::Release { condemned: false });
+        self.engine.controller = None;
+        if self.hold.held && !self.hold.released {
+            self.begin(KeeperWork::Release { condemned: false });
         } else {
             self.stopped();
         }
     }
 
     pub(super) fn released(&mut self, result: Result<(), String>) {
-        self.let_go |= result.is_ok();
+        self.hold.let_go |= result.is_ok();
         if let Err(why) = result {
             // The record stays as it is; the successor then needs another proof than `clean`.
             match self.state {
                 State::Condemned | State::Stopped => self.again(Work::Kill, why),
-                _ => self.last_error = Some(why),
+                _ => self.said.last_error = Some(why),
             }
         }
-        self.released = true;
-        self.held &= !self.let_go;
+        self.hold.released = true;
+        self.hold.held &= !self.hold.let_go;
         match self.state {
             State::Draining => self.stopped(),
-            State::Condemned if !self.replacing => self.ask_for_replacement(),
+            State::Condemned if !self.end.replacing => self.ask_for_replacement(),
             _ => {}
         }
         // Only now: the mark of the stop still belongs to the epoch that ends with it.
-        self.epoch = None;
+        self.claim.epoch = None;
     }
 
     fn stopped(&mut self) {
@@ -202,9 +205,9 @@ impl Machine {
 
     pub(super) fn hook_completed(&mut self, result: Result<(), String>) {
         match (result, self.state) {
-            (Err(why), State::Draining | State::Stopped) if self.drain == Some(DrainReason::Lifecycle) => {
+            (Err(why), State::Draining | State::Stopped) if self.end.drain == Some(DrainReason::Lifecycle) => {
                 // Whoever asks what happened wants to hear why this instance gave up, and not what its end waits for.
-                let why = self.condemned.clone().unwrap_or(why);
+                let why = self.end.condemned.clone().unwrap_or(why);
                 self.again(Work::CompleteHook, why);
             }
             (_, State::Draining) => self.stop(),
@@ -213,25 +216,25 @@ impl Machine {
     }
 
     pub(super) fn drain_time_over(&mut self) {
-        if self.state == State::Draining && !self.retry.contains(&Work::CompleteHook) {
+        if self.state == State::Draining && !self.steps.is_due(&Work::CompleteHook) {
             // Something does not die or does not answer. Without a release the successor waits for EC2's word.
-            self.last_error = Some("the drain took too long and was given up".to_owned());
+            self.said.last_error = Some("the drain took too long and was given up".to_owned());
             self.drop_work();
             self.begin(Work::CompleteHook);
-            self.drain = Some(self.drain.unwrap_or(DrainReason::Lifecycle));
-            self.actions.push(Action::Set(Timer::Drain, Duration::from_secs(30)));
+            self.end.drain = Some(self.end.drain.unwrap_or(DrainReason::Lifecycle));
+            self.steps.set(Timer::Drain, Duration::from_secs(30));
         }
     }
 
     fn stop(&mut self) {
         self.drop_work();
         self.enter(State::Stopped);
-        self.actions.push(Action::Clear(Timer::Drain));
-        if self.held && !self.let_go {
+        self.steps.clear(Timer::Drain);
+        if self.hold.held && !self.hold.let_go {
             self.begin(Work::Kill);
         }
-        match self.drain {
-            Some(DrainReason::Signal | DrainReason::Pool) => self.actions.push(Action::Exit),
+        match self.end.drain {
+            Some(DrainReason::Signal | DrainReason::Pool) => self.steps.act(Action::Exit),
             // The host lives on and looks healthy to the group, which would wait for its end.
             Some(DrainReason::Notice) => self.begin(Work::ReportUnhealthy),
             Some(DrainReason::Lifecycle) | None => {}

@@ -1,7 +1,7 @@
 //! Proofs about a previous owner, decisions of a person, and starts that are refused.
 
-use super::super::*;
 use super::host::{Host, record};
+use super::*;
 use crate::fence::{CloudState, DataState, Epoch, InquiryPolicy, LeaseRule, LeaseTimes, ProofKind, RecordView, Word};
 use crate::model::agent::mark;
 use std::time::Duration;
@@ -11,11 +11,11 @@ fn lease_wait() -> Duration {
 }
 
 fn proof(host: &Host) -> Option<String> {
-    host.machine.view().proof.map(ToString::to_string)
+    host.machine.fence_view().proof.map(ToString::to_string)
 }
 
 fn starts(host: &Host) -> usize {
-    host.ordered(|w| matches!(w, Work::Claim(_) | Work::Start(_)))
+    host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Claim(_)) | Work::Start(_)))
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_previous_owner_is_outlived_or_terminated_never_ignored() {
     assert_eq!(host.state(), State::Serving);
     assert_eq!(host.ordered(|w| *w == Work::AskCloud("i-old".into())), 1);
     assert_eq!(
-        host.machine.view().proof.map(ToString::to_string).as_deref(),
+        host.machine.fence_view().proof.map(ToString::to_string).as_deref(),
         Some("terminated (i-old)")
     );
 }
@@ -46,7 +46,7 @@ fn data_that_nobody_owns_is_not_touched_and_replaces_nobody() {
     assert_eq!(
         host.ordered(|w| matches!(
             w,
-            Work::Claim(_) | Work::Adopt(_) | Work::Start(_) | Work::ReportUnhealthy
+            Work::Keeper(KeeperWork::Claim(_)) | Work::Adopt(_) | Work::Start(_) | Work::ReportUnhealthy
         )),
         0
     );
@@ -135,7 +135,7 @@ fn a_person_decides_by_naming_the_previous_owner() {
 fn on_a_copy_nobody_is_asked_about_or_terminated_and_a_persons_word_starts_the_engine() {
     for released in [false, true] {
         let mut host = Host::new();
-        host.machine = Machine::new(Policy {
+        host.machine = SingleWriter::new(Policy {
             file_system: "fs-new".into(),
             inquiry: InquiryPolicy {
                 lease: LeaseRule::Allow,
@@ -162,7 +162,7 @@ fn on_a_copy_nobody_is_asked_about_or_terminated_and_a_persons_word_starts_the_e
         let meddles = |w: &Work| {
             matches!(
                 w,
-                Work::AskCloud(_) | Work::Terminate(_) | Work::Look | Work::Signal { .. }
+                Work::AskCloud(_) | Work::Terminate(_) | Work::Keeper(KeeperWork::Look) | Work::Signal { .. }
             )
         };
         assert_eq!(host.ordered(meddles), 0);
@@ -198,7 +198,7 @@ fn on_a_copy_nobody_is_asked_about_or_terminated_and_a_persons_word_starts_the_e
 fn a_decision_without_the_lock_counts_for_nothing() {
     let mut host = Host::fencing(LeaseRule::Refuse);
     host.left = 1;
-    host.send(Event::Keeper(KeeperEvent::LockLost("expired".into())));
+    host.send(told(KeeperEvent::LockLost("expired".into())));
     host.send(Event::Decide {
         id: "1".into(),
         word: Word::Gone("i-old".into()),
@@ -214,19 +214,19 @@ fn a_record_that_is_gone_raises_an_alarm_and_stops_nothing() {
     host.log.clear();
     for _ in 0..3 {
         let gone = Some("the owner record of epoch 1 is gone".to_owned());
-        host.send(Event::Keeper(KeeperEvent::Record { gone }));
+        host.send(told(KeeperEvent::Record { gone }));
     }
     assert_eq!(host.marks(), [mark::ALARM], "once");
     assert!(host.machine.view().alarm.is_some_and(|why| why.contains("gone")));
     assert_eq!(host.state(), State::Serving);
-    host.send(Event::Keeper(KeeperEvent::Record { gone: None }));
+    host.send(told(KeeperEvent::Record { gone: None }));
     assert_eq!(host.machine.view().alarm, None);
 }
 
 #[test]
 fn a_previous_owner_that_lets_go_meanwhile_gives_a_clean_start() {
     let mut host = Host::fencing(LeaseRule::Refuse);
-    while !host.open.iter().any(|(_, w)| *w == Work::Look) {
+    while !host.open.iter().any(|(_, w)| *w == Work::Keeper(KeeperWork::Look)) {
         if let Some((generation, work)) = host.open.pop() {
             let outcome = host.answer(&work).expect("answer");
             host.send(Event::Done { generation, outcome });
@@ -240,11 +240,11 @@ fn a_previous_owner_that_lets_go_meanwhile_gives_a_clean_start() {
     host.record = record("i-old", true, 0);
     host.send(Event::Done {
         generation,
-        outcome: Outcome::Looked(Ok(Looked::Changed)),
+        outcome: Outcome::Keeper(KeeperOutcome::Looked(Ok(Looked::Changed))),
     });
     host.settle();
     assert_eq!(
-        host.machine.view().proof.map(|p| p.kind.clone()),
+        host.machine.fence_view().proof.map(|p| p.kind.clone()),
         Some(ProofKind::Clean)
     );
 }
@@ -275,12 +275,15 @@ fn an_older_engine_does_not_touch_newer_data_and_nobody_is_replaced_for_it() {
     assert_eq!(
         host.ordered(|w| matches!(
             w,
-            Work::Start(_) | Work::Level(_) | Work::ReportUnhealthy | Work::Release { .. }
+            Work::Start(_)
+                | Work::Keeper(KeeperWork::Level(_))
+                | Work::ReportUnhealthy
+                | Work::Keeper(KeeperWork::Release { .. })
         )),
         0
     );
     assert_eq!(
-        host.ordered(|w| matches!(w, Work::Claim(_))),
+        host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Claim(_)))),
         1,
         "no epoch is used up by waiting"
     );
@@ -310,7 +313,7 @@ fn the_level_is_written_down_before_the_engine_starts() {
                 .position(|a| matches!(a, Action::Do { work, .. } if work == wanted))
                 .expect("ordered")
         };
-        assert!(at(&Work::Level("IBM MQ 9.4.0.0".into())) < at(&Work::Start(Epoch(1))));
+        assert!(at(&Work::Keeper(KeeperWork::Level("IBM MQ 9.4.0.0".into()))) < at(&Work::Start(Epoch(1))));
     }
 }
 
@@ -318,7 +321,11 @@ fn the_level_is_written_down_before_the_engine_starts() {
 fn without_the_level_on_stable_storage_nothing_starts() {
     let mut host = Host::new();
     host.send(Event::Begin);
-    while !host.open.iter().any(|(_, w)| matches!(w, Work::Level(_))) {
+    while !host
+        .open
+        .iter()
+        .any(|(_, w)| matches!(w, Work::Keeper(KeeperWork::Level(_))))
+    {
         let (generation, work) = host.open.remove(0);
         let outcome = host.answer(&work).expect("answer");
         host.send(Event::Done { generation, outcome });
@@ -326,7 +333,7 @@ fn without_the_level_on_stable_storage_nothing_starts() {
     let (generation, _) = host.open.remove(0);
     host.send(Event::Done {
         generation,
-        outcome: Outcome::LevelWritten(Err("disk full".into())),
+        outcome: Outcome::Keeper(KeeperOutcome::LevelWritten(Err("disk full".into()))),
     });
     assert_eq!(host.ordered(|w| matches!(w, Work::Start(_))), 0);
     host.tick();

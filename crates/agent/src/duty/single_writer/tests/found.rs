@@ -1,7 +1,7 @@
 //! An agent that comes back: what it takes up, and what it ends.
 
-use super::super::*;
 use super::host::{Host, PID, failure, record};
+use super::*;
 use crate::fence::{DataState, Epoch, Proof, ProofKind};
 
 /// A keeper that holds the lock for an engine that runs.
@@ -22,7 +22,11 @@ fn claimed() -> KeeperState {
 /// An agent begins and finds this keeper; returns the generation of its work.
 fn finds(host: &mut Host, keeper: KeeperState) -> u64 {
     host.send(Event::Begin);
-    while host.open.first().is_some_and(|(_, w)| *w != Work::OpenKeeper) {
+    while host
+        .open
+        .first()
+        .is_some_and(|(_, w)| *w != Work::Keeper(KeeperWork::Open))
+    {
         let (generation, work) = host.open.remove(0);
         let outcome = host.answer(&work).expect("answer");
         host.send(Event::Done { generation, outcome });
@@ -30,7 +34,10 @@ fn finds(host: &mut Host, keeper: KeeperState) -> u64 {
     let (generation, _) = host.open.remove(0);
     host.send(Event::Done {
         generation,
-        outcome: Outcome::KeeperOpen(Ok(keeper)),
+        outcome: Outcome::Keeper(KeeperOutcome::Opened {
+            connection: 0,
+            result: Ok(keeper),
+        }),
     });
     generation
 }
@@ -47,9 +54,9 @@ fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
     );
     host.settle();
     assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.machine.view().epoch, Some(Epoch(7)));
+    assert_eq!(host.machine.fence_view().epoch, Some(Epoch(7)));
     assert_eq!(
-        host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Claim(_))),
+        host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Keeper(KeeperWork::Claim(_)))),
         0
     );
 }
@@ -83,7 +90,7 @@ fn an_engine_that_serves_is_not_ended_because_a_question_about_it_failed() {
     host.tick();
     host.settle();
     assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.machine.view().epoch, Some(Epoch(7)));
+    assert_eq!(host.machine.fence_view().epoch, Some(Epoch(7)));
 
     // Its end is another matter.
     host.died(false);
@@ -117,9 +124,9 @@ fn an_engine_without_a_fence_is_killed_even_before_the_lock_is_obtained() {
     let generation = finds(&mut host, state);
     assert!(host.open.contains(&(generation, Work::Kill)));
     // The lock comes while the kill is under way: one inspection, not two.
-    host.send(Event::Keeper(KeeperEvent::LockHeld));
+    host.send(told(KeeperEvent::LockHeld));
     host.settle();
     assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.ordered(|w| *w == Work::Inspect), 1);
+    assert_eq!(host.ordered(|w| *w == Work::Keeper(KeeperWork::Inspect)), 1);
     assert_eq!(host.ordered(|w| matches!(w, Work::Start(_))), 1);
 }

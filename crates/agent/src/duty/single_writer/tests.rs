@@ -8,9 +8,13 @@ mod keeper;
 mod properties;
 
 use super::*;
+use crate::agent::duty::{Action, DrainReason, Duty, Event, Ordered, Outcome, Timer, Work};
+use crate::agent::keeper::{ClaimError, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};
+use crate::agent::ports::{Identity, SignalResult};
 use crate::fence::{DataState, Epoch, ProofKind};
 use crate::model::agent::mark;
-use host::{Host, PID, failure, record};
+use host::{Host, PID, failure, record, told};
+use mqaws_engine::{EngineFailure, EngineInfo, FailureKind, Health};
 use std::time::Duration;
 
 #[test]
@@ -30,9 +34,9 @@ fn a_first_start_marks_every_phase_in_order() {
         ]
     );
     assert_eq!(host.ordered(|w| *w == Work::Signal { success: true }), 1);
-    let view = host.machine.view();
+    let (view, fence) = (host.machine.view(), host.machine.fence_view());
     assert_eq!(
-        (view.epoch, view.controller, view.held),
+        (fence.epoch, view.controller, fence.held),
         (Some(Epoch(1)), Some(PID), true)
     );
 }
@@ -56,7 +60,7 @@ fn a_death_is_answered_by_a_restart_in_place_under_a_new_epoch() {
         ],
         "the proof of this start, not of the one before"
     );
-    assert_eq!(host.machine.view().epoch, Some(Epoch(2)));
+    assert_eq!(host.machine.fence_view().epoch, Some(Epoch(2)));
     let order: Vec<&Work> = host
         .log
         .iter()
@@ -68,7 +72,12 @@ fn a_death_is_answered_by_a_restart_in_place_under_a_new_epoch() {
     assert!(
         matches!(
             order[..],
-            [Work::Kill, Work::Claim(_), Work::Start(Epoch(2)), Work::Accept]
+            [
+                Work::Kill,
+                Work::Keeper(KeeperWork::Claim(_)),
+                Work::Start(Epoch(2)),
+                Work::Accept
+            ]
         ),
         "{order:?}"
     );
@@ -95,7 +104,10 @@ fn nothing_starts_beside_processes_that_do_not_die() {
     for _ in 0..20 {
         host.tick();
     }
-    assert_eq!(host.ordered(|w| matches!(w, Work::Claim(_) | Work::Start(_))), 0);
+    assert_eq!(
+        host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Claim(_)) | Work::Start(_))),
+        0
+    );
     assert_eq!(host.state(), State::Restarting);
     host.left = 0;
     host.tick();
@@ -120,7 +132,7 @@ fn three_failed_attempts_condemn_and_the_data_is_let_go_first() {
             .position(|a| matches!(a, Action::Do { work, .. } if work == wanted))
             .expect("ordered")
     };
-    assert!(at(&Work::Release { condemned: false }) < at(&Work::ReportUnhealthy));
+    assert!(at(&Work::Keeper(KeeperWork::Release { condemned: false })) < at(&Work::ReportUnhealthy));
     assert!(
         host.machine
             .condemned()
@@ -160,7 +172,10 @@ fn a_start_that_cannot_succeed_tells_the_stack_and_leaves_the_rest_to_it() {
         assert_eq!(host.state(), State::Condemned);
         assert_eq!(host.ordered(|w| *w == Work::Signal { success: false }), 1);
         assert_eq!(host.ordered(|w| *w == Work::ReportUnhealthy), reports);
-        assert_eq!(host.ordered(|w| *w == Work::Release { condemned: true }), 1);
+        assert_eq!(
+            host.ordered(|w| *w == Work::Keeper(KeeperWork::Release { condemned: true })),
+            1
+        );
     }
 }
 
@@ -243,11 +258,15 @@ fn what_every_instance_would_see_replaces_none_and_is_looked_at_again() {
         }
         assert_eq!(host.state(), expected);
         assert_eq!(
-            host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Release { .. })),
+            host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Keeper(KeeperWork::Release { .. }))),
             0
         );
         assert_eq!(host.ordered(|w| *w == Work::Signal { success: false }), 1);
-        assert_eq!(host.ordered(|w| matches!(w, Work::Claim(_))), 1, "no epoch is used up");
+        assert_eq!(
+            host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Claim(_)))),
+            1,
+            "no epoch is used up"
+        );
         assert!(host.machine.view().alarm.is_some());
         (host.adopt, host.start, host.define) = (Ok(()), Ok(PID), Ok(()));
         host.tick();
@@ -298,7 +317,7 @@ fn stalled_storage_alone_neither_restarts_nor_condemns() {
     let mut host = Host::serving();
     host.log.clear();
     host.health = Health::Bad("no answer".into());
-    host.send(Event::Keeper(KeeperEvent::Storage { stalled: true }));
+    host.send(told(KeeperEvent::Storage { stalled: true }));
     for _ in 0..50 {
         host.tick();
     }
@@ -310,7 +329,7 @@ fn stalled_storage_alone_neither_restarts_nor_condemns() {
         host.tick();
     }
     assert_eq!(host.state(), State::Restarting);
-    host.send(Event::Keeper(KeeperEvent::Storage { stalled: false }));
+    host.send(told(KeeperEvent::Storage { stalled: false }));
     host.start = Ok(PID);
     host.health = Health::Well;
     host.tick();
@@ -335,7 +354,7 @@ fn a_drain_stops_the_engine_releases_and_completes_the_hook_in_this_order() {
             })
             .collect();
         let stop = Policy::default().stop;
-        let release = Work::Release { condemned: false };
+        let release = Work::Keeper(KeeperWork::Release { condemned: false });
         assert_eq!(order, [Work::End(stop), Work::Kill, release, Work::CompleteHook]);
         assert_eq!(host.marks(), [mark::DRAINING, mark::STOPPED]);
         assert_eq!(host.state(), State::Stopped);
@@ -356,7 +375,10 @@ fn a_hook_that_does_not_wait_yet_is_completed_once_it_does_and_holds_up_no_shutd
         host.tick();
     }
     assert_eq!(host.state(), State::Draining);
-    assert_eq!(host.ordered(|w| matches!(w, Work::Release { .. })), 1);
+    assert_eq!(
+        host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Release { .. }))),
+        1
+    );
     let mut goes_down = Host::serving();
     goes_down.hook = host.hook.clone();
     goes_down.send(Event::Drain(DrainReason::Lifecycle));
@@ -379,7 +401,10 @@ fn a_notice_drains_and_asks_for_a_replacement_whose_hook_is_completed_as_well() 
     host.send(Event::Drain(DrainReason::Notice));
     host.settle();
     assert_eq!(host.state(), State::Stopped);
-    assert_eq!(host.ordered(|w| matches!(w, Work::Release { condemned: false })), 1);
+    assert_eq!(
+        host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Release { condemned: false }))),
+        1
+    );
     assert_eq!(host.ordered(|w| *w == Work::ReportUnhealthy), 1);
     assert!(!host.log.contains(&Action::Exit), "the agent stays, and starts nothing");
     host.log.clear();
@@ -438,22 +463,22 @@ fn a_lost_lock_or_keeper_ends_the_engine_and_begins_anew() {
         host.log.clear();
         host.record = record("i-me", false, 0);
         host.data = DataState::Present;
-        host.send(Event::Keeper(event.clone()));
+        host.send(told(event.clone()));
         assert_eq!(host.state(), State::Fencing);
-        assert!(!host.machine.view().held);
+        assert!(!host.machine.fence_view().held);
         let reopened = event == KeeperEvent::Gone;
         let ordered: Vec<&Work> = host.open.iter().map(|(_, work)| work).collect();
         let expected: &[&Work] = if reopened {
-            &[&Work::OpenKeeper, &Work::Kill]
+            &[&Work::Keeper(KeeperWork::Open), &Work::Kill]
         } else {
             &[&Work::Kill]
         };
         assert_eq!(ordered, expected);
         host.settle();
         assert_eq!(host.state(), State::Serving);
-        assert_eq!(host.machine.view().epoch, Some(Epoch(2)));
+        assert_eq!(host.machine.fence_view().epoch, Some(Epoch(2)));
         assert_eq!(
-            host.machine.view().proof.map(|p| p.kind.clone()),
+            host.machine.fence_view().proof.map(|p| p.kind.clone()),
             Some(ProofKind::SameHost)
         );
     }
@@ -487,7 +512,7 @@ fn a_paused_agent_keeps_its_hands_off_and_looks_before_it_goes_on() {
     }
     assert_eq!(host.state(), State::Paused);
     assert_eq!(host.ordered(|_| true), 0);
-    assert!(host.machine.view().held, "the lock stays");
+    assert!(host.machine.fence_view().held, "the lock stays");
     host.send(Event::Pause(false));
     host.settle();
     assert_eq!(host.state(), State::Serving);
@@ -499,7 +524,7 @@ fn a_paused_agent_keeps_its_hands_off_and_looks_before_it_goes_on() {
 fn what_fails_on_a_full_file_system_condemns_nobody_and_goes_on_once_there_is_room() {
     let mut host = Host::serving();
     let room = |full: Option<&str>| {
-        Event::Keeper(KeeperEvent::Room {
+        told(KeeperEvent::Room {
             full: full.map(str::to_owned),
         })
     };
@@ -515,7 +540,7 @@ fn what_fails_on_a_full_file_system_condemns_nobody_and_goes_on_once_there_is_ro
         assert_eq!(host.state(), State::Restarting);
     }
     assert_eq!(
-        host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Release { .. })),
+        host.ordered(|w| matches!(w, Work::ReportUnhealthy | Work::Keeper(KeeperWork::Release { .. }))),
         0
     );
     host.start = Ok(PID);
@@ -526,7 +551,7 @@ fn what_fails_on_a_full_file_system_condemns_nobody_and_goes_on_once_there_is_ro
 
     // A keeper that died told nobody that there is room again.
     host.send(room(Some("no space left")));
-    host.send(Event::Keeper(KeeperEvent::Gone));
+    host.send(told(KeeperEvent::Gone));
     host.settle();
     assert_eq!((host.state(), host.machine.view().alarm), (State::Serving, None));
     host.start = Err(failure(FailureKind::Transient, "something else"));

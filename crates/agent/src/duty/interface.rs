@@ -1,0 +1,61 @@
+//! The seam between the main loop and a duty.
+
+use super::event::{Action, Decision, Event};
+use crate::agent::ports::Identity;
+use crate::fence::{Epoch, Inquiry, Proof};
+use mqaws_engine::EngineInfo;
+use std::time::Duration;
+
+/// The state in which service is given on this host, whatever the duty: what the deploying side waits for.
+pub const SERVING: &str = "serving";
+
+/// What a topology asks of the agent on one host.
+pub trait Duty: Send {
+    /// Handles one event; `now` comes from a clock that does not go back and that counts the time for which the host is
+    /// suspended.
+    fn handle(&mut self, event: Event, now: Duration) -> Vec<Action>;
+
+    /// The generation of work that is not yet stale.
+    fn generation(&self) -> u64;
+
+    /// What a status tells.
+    fn view(&self) -> View<'_>;
+}
+
+/// What a status tells of a duty.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct View<'a> {
+    /// The state: [`SERVING`], or a word of the duty's own.
+    pub state: &'static str,
+    /// An engine that was started in full runs: what was measured of it holds.
+    pub running: bool,
+    /// Identity, once known.
+    pub identity: Option<&'a Identity>,
+    /// Engine, once known.
+    pub engine: Option<&'a EngineInfo>,
+    /// Execution controller, while one is watched.
+    pub controller: Option<i32>,
+    /// Restarts in place.
+    pub restarts: u32,
+    /// The last thing that went wrong, or what is waited for.
+    pub last_error: Option<String>,
+    /// Why only a person can help, while that is so.
+    pub alarm: Option<&'a str>,
+    /// The last decision of a person.
+    pub decision: Option<&'a Decision>,
+    /// Who may write the data; absent where no host of the topology shares any with another.
+    pub fence: Option<FenceView<'a>>,
+}
+
+/// Who may write data that hosts share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FenceView<'a> {
+    /// Epoch while this instance owns the data.
+    pub epoch: Option<Epoch>,
+    /// Proof of the last start.
+    pub proof: Option<&'a Proof>,
+    /// Whether the lock is held.
+    pub held: bool,
+    /// The inquiry about the previous owner, while there is one.
+    pub inquiry: Option<&'a Inquiry>,
+}

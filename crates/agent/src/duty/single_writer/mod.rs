@@ -1,0 +1,17 @@
+//! One writer at a time: data that several hosts can reach, and one instance that may write.
+//!
+//! [`SingleWriter`] opens the lock keeper, and asks for as long as it takes for a proof that the previous owner writes no more
+//! ([`crate::fence`]); only then it claims the data and starts the engine. What it waits for is in [`Policy`].
+
+mod core;
+mod ending;
+mod fencing;
+mod policy;
+mod serving;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use core::SingleWriter;
+pub use policy::Policy;
+pub use state::State;

@@ -1,0 +1,105 @@
+//! What a duty asks of the keeper, and what it hears of it.
+
+use crate::fence::{Epoch, Inspection, Proof};
+
+/// Work of the keeper. Each ends in the [`KeeperOutcome`] named beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeeperWork {
+    /// Find or start the keeper ([`KeeperOutcome::Opened`]).
+    Open,
+    /// Read owner record and data state under the lock ([`KeeperOutcome::Inspected`]).
+    Inspect,
+    /// Read the sign of life in the inspected record ([`KeeperOutcome::Looked`]).
+    Look,
+    /// Write the owner record with this proof ([`KeeperOutcome::Claimed`]).
+    Claim(Proof),
+    /// Write into the owner record which engine is about to write the data ([`KeeperOutcome::LevelWritten`]).
+    Level(String),
+    /// Let go of the data; `condemned` counts this instance as one that gave up ([`KeeperOutcome::Released`]).
+    Release {
+        /// This instance gave up without having served.
+        condemned: bool,
+    },
+}
+
+/// Result of a piece of [`KeeperWork`]. Errors are text for people, but for those of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is explained at its work")]
+pub enum KeeperOutcome {
+    Opened {
+        /// Number of the connection; from now on only its events count.
+        connection: u64,
+        /// What was found.
+        result: Result<KeeperState, String>,
+    },
+    Inspected(Result<Inspection, String>),
+    Looked(Result<Looked, String>),
+    Claimed(Result<Epoch, ClaimError>),
+    LevelWritten(Result<(), String>),
+    Released(Result<(), String>),
+}
+
+/// What the agent found when it opened the keeper.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeeperState {
+    /// Whether the lock is held.
+    pub held: bool,
+    /// Who holds it, when that is another.
+    pub holder: Option<String>,
+    /// The epoch that this keeper claimed, when the agent found a living keeper again.
+    pub claimed: Option<(Epoch, Proof)>,
+    /// Whether an engine has served under this keeper.
+    pub served: bool,
+    /// The engine's execution controller on this host.
+    pub controller: Option<i32>,
+    /// Processes of the engine on this host.
+    pub processes: usize,
+}
+
+/// Why a claim was not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    /// The record is no longer the one that the proof is about.
+    #[error("the owner record changed under the lock")]
+    Changed,
+    /// It could not be written.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a look at the inspected record found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// It is the same, with this sign of life.
+    Alive(u64),
+    /// It is another, or was released.
+    Changed,
+}
+
+/// What the keeper tells unasked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeeperEvent {
+    /// The lock was obtained.
+    LockHeld,
+    /// Another holds it.
+    LockBusy(String),
+    /// It was held and is lost; the engine is being killed.
+    LockLost(String),
+    /// The keeper's process ended.
+    Gone,
+    /// Writes to the shared file system hang, or no longer hang.
+    Storage {
+        /// Whether they hang.
+        stalled: bool,
+    },
+    /// The owner record that this host claimed is gone, or is there again.
+    Record {
+        /// Why only a person can help; absent when it is there again.
+        gone: Option<String>,
+    },
+    /// The shared file system has no room left, or has room again.
+    Room {
+        /// What is full; absent when there is room.
+        full: Option<String>,
+    },
+}
