@@ -86,7 +86,7 @@ fn lock(config: &KeeperConfig, token: &str) -> io::Result<Box<dyn Lock>> {
             let folder = Folder::new(&config.mount, &config.queue_manager).below_mount()?;
             let path = format!("{}/lock", folder.display());
             let lease = Duration::from_millis(lease_ms);
-            let (file_system, instance) = (&config.file_system, &config.instance);
+            let (file_system, instance) = (&config.file_system, config.instance.as_str());
             Ok(Box::new(LeaseLock::new(
                 address,
                 file_system,

@@ -13,6 +13,7 @@ use mqaws::topology;
 use mqaws_agent::cloud::{Aws, InstanceMetadata};
 use mqaws_agent::ports::{CertificateError, Cloud, Metadata, Mounter};
 use mqaws_agent::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
+use mqaws_contract::InstanceId;
 use mqaws_lab::home::{self, LabRecord};
 use mqaws_lab::instance::METADATA_PORT;
 use mqaws_lab::wire::percent::unescape;
@@ -169,7 +170,7 @@ impl Stack {
     /// # Errors
     /// Why it is refused.
     pub fn take(&self, step: Step) -> Result<(), String> {
-        let (first, me) = (&self.first, self.first.id.as_str());
+        let (first, me) = (&self.first, &self.first.id);
         let cloud = first.cloud(&self.record);
         match step {
             Step::Mount => self.mount(mount_options(&first.config.storage).map_err(|e| e.to_string())?),
@@ -196,7 +197,7 @@ impl Stack {
                 };
                 cloud.put_metrics(&[datum])
             }
-            Step::RunCommand => run_command(&self.record, me, &["true"]).map(drop),
+            Step::RunCommand => run_command(&self.record, me.as_str(), &["true"]).map(drop),
             Step::ReportUnhealthy => cloud.report_unhealthy(me),
             Step::CompleteHook => {
                 let metadata = InstanceMetadata::new(first.imds());
@@ -250,7 +251,7 @@ impl Stack {
                         "LogicalResourceId",
                         topology::of(Topology::default()).facts().members[0].group,
                     ),
-                    ("UniqueId", &self.first.id),
+                    ("UniqueId", self.first.id.as_str()),
                     ("Status", "SUCCESS"),
                 ];
                 call(&self.record, "cloudformation", "2010-05-15", &params);
@@ -366,7 +367,7 @@ impl Stack {
 
 /// An instance as its agent knows it.
 struct Host {
-    id: String,
+    id: InstanceId,
     address: String,
     config: AgentConfig,
 }
@@ -376,11 +377,11 @@ fn hosts(record: &LabRecord) -> Vec<Host> {
     let found = mqaws_lab::client::own_call(record, "instances").expect("the lab answers");
     let rows = found["instances"].as_array().expect("rows").iter();
     rows.filter_map(|row| {
-        let id = row["id"].as_str()?.to_owned();
-        let root: PathBuf = record.dir.join("i").join(&id);
+        let id = row["id"].as_str()?;
+        let root: PathBuf = record.dir.join("i").join(id);
         let config = std::fs::read_to_string(root.join("etc/mqaws/agent.json")).ok()?;
         Some(Host {
-            id,
+            id: id.parse().ok()?,
             address: row["address"].as_str()?.to_owned(),
             config: serde_json::from_str(&config).ok()?,
         })

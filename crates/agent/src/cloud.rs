@@ -2,7 +2,8 @@
 
 use super::notices::Notices;
 use super::ports::{CertificateError, Cloud, Identity, Metadata, SignalResult};
-use crate::fence::CloudState;
+use crate::fence::{BootId, CloudState};
+use crate::model::InstanceId;
 use crate::model::agent::AgentConfig;
 use crate::remedy::{Remedy, chain};
 use crate::signed::{CallError, Client, Datum, Imds, ImdsError, RetryPolicy, Signal, SignalOutcome};
@@ -49,7 +50,7 @@ impl Aws {
     }
 
     /// The group's name; it does not change while the instance lives, so one answer is kept.
-    fn group(&self, me: &str) -> Result<Option<String>, CallError> {
+    fn group(&self, me: &InstanceId) -> Result<Option<String>, CallError> {
         let mut kept = self.group.lock().unwrap_or_else(|e| e.into_inner());
         if kept.is_none() {
             *kept = self.client.auto_scaling_group(me)?;
@@ -67,17 +68,17 @@ fn words(error: CallError) -> String {
 }
 
 impl Cloud for Aws {
-    fn state_of(&self, instance: &str, me: &str) -> Result<CloudState, String> {
+    fn state_of(&self, instance: &InstanceId, me: &InstanceId) -> Result<CloudState, String> {
         let found = self.fence.describe_instances(&[instance, me]).map_err(words)?;
         // An endpoint that does not know even this host (another region, another account, a stale replica) proves nothing
         // by not knowing another.
-        if !found.iter().any(|i| i.id == me) {
+        if !found.iter().any(|i| i.id.is(me)) {
             return Err(format!(
                 "ec2:DescribeInstances does not know this instance, {me}, so its answer does not count"
             ));
         }
         Ok(
-            match found.iter().find(|i| i.id == instance).map(|i| i.state.as_str()) {
+            match found.iter().find(|i| i.id.is(instance)).map(|i| i.state.as_str()) {
                 None => CloudState::Unknown,
                 Some("terminated") => CloudState::Terminated,
                 Some("stopped") => CloudState::Stopped,
@@ -86,11 +87,11 @@ impl Cloud for Aws {
         )
     }
 
-    fn terminate(&self, instance: &str) -> Result<(), String> {
+    fn terminate(&self, instance: &InstanceId) -> Result<(), String> {
         self.fence.terminate_instance(instance).map_err(words)
     }
 
-    fn signal(&self, me: &str, success: bool) -> Result<SignalResult, String> {
+    fn signal(&self, me: &InstanceId, success: bool) -> Result<SignalResult, String> {
         let signal = Signal {
             stack: &self.config.stack,
             resource: &self.config.group,
@@ -103,11 +104,11 @@ impl Cloud for Aws {
         }
     }
 
-    fn report_unhealthy(&self, me: &str) -> Result<(), String> {
+    fn report_unhealthy(&self, me: &InstanceId) -> Result<(), String> {
         self.client.report_unhealthy(me).map_err(words)
     }
 
-    fn complete_hook(&self, me: &str) -> Result<(), String> {
+    fn complete_hook(&self, me: &InstanceId) -> Result<(), String> {
         let Some(group) = self.group(me).map_err(words)? else {
             return Ok(());
         };
@@ -166,10 +167,9 @@ impl InstanceMetadata {
 ///
 /// # Errors
 /// When the kernel does not tell.
-pub fn boot_id() -> std::io::Result<String> {
-    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?
-        .trim()
-        .to_owned())
+pub fn boot_id() -> std::io::Result<BootId> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    BootId::new(text.trim()).map_err(std::io::Error::other)
 }
 
 impl Metadata for InstanceMetadata {
@@ -177,7 +177,7 @@ impl Metadata for InstanceMetadata {
         let need = |name| self.imds.need(name).map_err(|e: ImdsError| chain(&e));
         let address = need("local-ipv4")?;
         Ok(Identity {
-            instance: need("instance-id")?,
+            instance: InstanceId::new(need("instance-id")?).map_err(|e| chain(&e))?,
             zone: need("placement/availability-zone")?,
             address: address.parse().map_err(|_| format!("local-ipv4 is `{address}`"))?,
             boot: boot_id().map_err(|e| format!("read the boot id: {e}"))?,

@@ -139,7 +139,7 @@ pub fn run(
         ["marks"] => marks(layout, "0"),
         ["fence"] => fence::inspect(layout, false),
         ["fence", "--json"] => fence::inspect(layout, true),
-        ["fence", "operator", instance] => decision::decide(layout, &Word::Gone((*instance).to_owned())),
+        ["fence", "operator", instance] => decision::decide(layout, &Word::Gone((*instance).into())),
         ["fence", "copy", original] => decision::decide(layout, &Word::Copy((*original).to_owned())),
         ["pause"] => pause(layout, true),
         ["resume"] => pause(layout, false),

@@ -1,7 +1,8 @@
 //! What the agent needs of the world. Declared here, implemented at the edge; tests put doubles in their place.
 
-use crate::fence::CloudState;
 pub use crate::fence::LockPlace;
+use crate::fence::{BootId, CloudState};
+use crate::model::InstanceId;
 use mqaws_engine::Certificate;
 pub use mqaws_engine::{Engine, Measures};
 use secrecy::SecretString;
@@ -20,13 +21,13 @@ pub enum CertificateError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// EC2 instance id.
-    pub instance: String,
+    pub instance: InstanceId,
     /// Availability zone.
     pub zone: String,
     /// Address that the engine's listeners bind to.
     pub address: IpAddr,
     /// The kernel's boot id.
-    pub boot: String,
+    pub boot: BootId,
     /// Target lifecycle state, when the instance is in a group.
     pub lifecycle: Option<String>,
 }
@@ -46,31 +47,31 @@ pub trait Cloud: Send + Sync {
     ///
     /// # Errors
     /// In words. An error says nothing about the instance.
-    fn state_of(&self, instance: &str, me: &str) -> Result<CloudState, String>;
+    fn state_of(&self, instance: &InstanceId, me: &InstanceId) -> Result<CloudState, String>;
 
     /// Orders EC2 to terminate an instance without an orderly shutdown.
     ///
     /// # Errors
     /// In words.
-    fn terminate(&self, instance: &str) -> Result<(), String>;
+    fn terminate(&self, instance: &InstanceId) -> Result<(), String>;
 
     /// Tells the stack how the start went.
     ///
     /// # Errors
     /// In words.
-    fn signal(&self, me: &str, success: bool) -> Result<SignalResult, String>;
+    fn signal(&self, me: &InstanceId, success: bool) -> Result<SignalResult, String>;
 
     /// Reports this instance as unhealthy.
     ///
     /// # Errors
     /// In words.
-    fn report_unhealthy(&self, me: &str) -> Result<(), String>;
+    fn report_unhealthy(&self, me: &InstanceId) -> Result<(), String>;
 
     /// Completes the terminating lifecycle hook; no group and no hook are a success.
     ///
     /// # Errors
     /// In words, also when the hook does not wait yet.
-    fn complete_hook(&self, me: &str) -> Result<(), String>;
+    fn complete_hook(&self, me: &InstanceId) -> Result<(), String>;
 
     /// User and password of the application.
     ///

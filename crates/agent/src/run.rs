@@ -202,7 +202,7 @@ impl Agent {
         };
         let mark = Mark {
             t_unix_ns: unix_nanos(),
-            instance: view.identity.map(|i| i.instance.clone()).unwrap_or_default(),
+            instance: view.identity.map(|i| i.instance.to_string()).unwrap_or_default(),
             epoch,
             mark: name.to_owned(),
             detail,

@@ -54,7 +54,7 @@ pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentSt
     AgentStatus {
         schema: SCHEMA.to_owned(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        instance: view.identity.map(|i| i.instance.clone()).unwrap_or_default(),
+        instance: view.identity.map(|i| i.instance.to_string()).unwrap_or_default(),
         zone: view.identity.map(|i| i.zone.clone()).unwrap_or_default(),
         queue_manager: config.queue_manager.clone(),
         state: view.state.to_owned(),
@@ -62,7 +62,7 @@ pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentSt
         epoch: fence.and_then(|fence| fence.epoch).map(|e| e.0),
         proof: fence.and_then(|fence| fence.proof).map(|proof| ProofReport {
             kind: proof.kind.to_string(),
-            previous: proof.previous.clone(),
+            previous: proof.previous.as_ref().map(ToString::to_string),
             at: extra.proof_at.clone(),
         }),
         engine_version: view.engine.map(|e| e.version.clone()),
@@ -90,7 +90,7 @@ pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentSt
 fn previous(inquiry: &Inquiry) -> Option<PreviousOwner> {
     let (alive, silent, wait) = inquiry.silence();
     inquiry.previous().map(|instance| PreviousOwner {
-        instance: instance.to_owned(),
+        instance: instance.to_string(),
         waiting_for: inquiry.waiting_for(),
         alive,
         silent_seconds: silent.as_secs(),

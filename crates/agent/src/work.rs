@@ -8,6 +8,7 @@ use super::layout::Layout;
 use super::ports::{Accounts, Cloud, Engine, Identity, Init, KeeperSpawner, LockPlace, Metadata, Mounter};
 use super::status::WriteTimes;
 use super::waits;
+use crate::model::InstanceId;
 use crate::model::agent::{AgentConfig, Wait};
 use mqaws_engine::{Certificate, EngineFailure, FailureKind, Health};
 use std::io;
@@ -162,11 +163,10 @@ impl Worker {
         self.generation.load(Ordering::Acquire) != generation
     }
 
-    fn me(&self) -> String {
-        locked(&self.identity)
-            .as_ref()
-            .map(|i| i.instance.clone())
-            .unwrap_or_default()
+    fn me(&self) -> Result<InstanceId, String> {
+        let identity = locked(&self.identity);
+        let known = identity.as_ref().map(|i| i.instance.clone());
+        known.ok_or_else(|| "this host is not known yet".to_owned())
     }
 
     fn address(&self) -> IpAddr {
@@ -217,13 +217,13 @@ impl Worker {
             }
             Work::CountLocal => Outcome::LocalProcesses(self.ports.engine.processes().map_err(text)),
             Work::Kill => Outcome::LocalProcesses(self.kill()),
-            Work::AskCloud(instance) => Outcome::Previous(cloud.state_of(&instance, &self.me())),
+            Work::AskCloud(instance) => Outcome::Previous(self.me().and_then(|me| cloud.state_of(&instance, &me))),
             Work::Terminate(instance) => Outcome::TerminationOrdered(cloud.terminate(&instance)),
             Work::Accounts => Outcome::AccountsSet(self.set_account()),
             Work::Check => self.check(),
             Work::Find => Outcome::Found(self.ports.engine.controller().unwrap_or_default()),
-            Work::Signal { success } => Outcome::Signalled(cloud.signal(&self.me(), success)),
-            Work::ReportUnhealthy => Outcome::Reported(cloud.report_unhealthy(&self.me())),
+            Work::Signal { success } => Outcome::Signalled(self.me().and_then(|me| cloud.signal(&me, success))),
+            Work::ReportUnhealthy => Outcome::Reported(self.me().and_then(|me| cloud.report_unhealthy(&me))),
             Work::CompleteHook => Outcome::HookCompleted(self.complete_hook()),
             Work::Adopt(_) | Work::Attach | Work::Start(_) | Work::Define | Work::Accept | Work::End(_) => {
                 let busy = locked(&self.engine_busy);
@@ -315,7 +315,7 @@ impl Worker {
     /// Only an instance that the group is terminating has a hook to complete.
     fn complete_hook(&self) -> Result<(), String> {
         match self.ports.metadata.lifecycle()?.as_deref() {
-            Some("Terminated") => self.ports.cloud.complete_hook(&self.me()),
+            Some("Terminated") => self.ports.cloud.complete_hook(&self.me()?),
             _ => Ok(()),
         }
     }

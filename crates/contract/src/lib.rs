@@ -2,7 +2,8 @@
 //!
 //! - [`agent`] is what the deploying side and the agent tell each other: configuration in, status and marks out;
 //! - [`EngineKind`] is the list of engines, and [`EngineFacts`] what both sides must know of each alike;
-//! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean, and [`PathComponent`] what its directories are named;
+//! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean ([`AsWritten`], when somebody
+//!   else wrote it), and [`PathComponent`] what its directories are named;
 //! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
 
 pub mod agent;
@@ -11,8 +12,10 @@ pub mod engine;
 mod names;
 pub mod remedy;
 mod words;
+mod written;
 
 pub use component::PathComponent;
 pub use engine::{EngineFacts, EngineKind};
 pub use names::{InstanceId, InvalidName, QueueManagerName};
 pub use words::UnknownWord;
+pub use written::AsWritten;

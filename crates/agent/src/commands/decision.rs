@@ -104,7 +104,7 @@ pub(super) fn decide(layout: &Layout, word: &Word) -> Result<(), String> {
 fn may_decide(status: &AgentStatus, word: &Word) -> Result<(), DecisionRefused> {
     let named = || word.named().to_owned();
     match (word, &status.previous, &status.original) {
-        (Word::Gone(instance), Some(previous), _) if previous.instance == *instance => Ok(()),
+        (Word::Gone(instance), Some(previous), _) if previous.instance == instance.as_str() => Ok(()),
         (Word::Gone(_), Some(previous), _) => Err(DecisionRefused::OtherOwner {
             named: named(),
             previous: previous.instance.clone(),

@@ -3,6 +3,7 @@
 use crate::agent::keeper::{KeeperEvent, KeeperOutcome, KeeperWork};
 use crate::agent::ports::{Identity, SignalResult};
 use crate::fence::{CloudState, DataState, Epoch, Word};
+use crate::model::InstanceId;
 use mqaws_engine::{EngineFailure, EngineInfo, Health};
 use std::time::Duration;
 
@@ -42,9 +43,9 @@ pub enum Work {
     /// Kill the engine's processes, commands included, and count what is left ([`Outcome::LocalProcesses`]).
     Kill,
     /// Ask EC2 about an instance ([`Outcome::Previous`]).
-    AskCloud(String),
+    AskCloud(InstanceId),
     /// Order EC2 to terminate it ([`Outcome::TerminationOrdered`]).
-    Terminate(String),
+    Terminate(InstanceId),
     /// Fetch the application user's credentials and set up the account ([`Outcome::AccountsSet`]).
     Accounts,
     /// Create the queue manager or make it known ([`Outcome::Adopted`]).

@@ -2,9 +2,10 @@
 
 use self::life::SignOfLife;
 use super::proof::{Proof, ProofKind};
-use super::record::{OwnerRecord, Writer};
+use super::record::{OwnerRecord, ThisHost};
 use super::times::LeaseTimes;
 use super::word::{DecisionRefused, Word};
+use crate::model::{AsWritten, InstanceId};
 pub use mqaws_engine::{DataState, LeaseRule};
 use std::time::Duration;
 
@@ -71,14 +72,14 @@ pub enum Next {
     /// Wait this long, then ask EC2 about the instance, answer with [`Answer::Previous`].
     AskCloud {
         /// The previous owner.
-        instance: String,
+        instance: InstanceId,
         /// How long to wait first.
         after: Duration,
     },
     /// Order EC2 to terminate the instance without an orderly shutdown; this is the fence.
     Terminate {
         /// The previous owner.
-        instance: String,
+        instance: InstanceId,
     },
     /// Read the record again, answer with [`Answer::SignOfLife`].
     Look,
@@ -99,6 +100,11 @@ pub enum Refusal {
     /// The record cannot be used.
     #[error("{0}")]
     Unreadable(String),
+    /// What the record names as its owner is no instance: nobody can be asked about it, and nobody could be terminated.
+    #[error(
+        "the owner record names `{0}` as its owner, which is no instance id, so nobody can say whether it may be writing"
+    )]
+    NoInstance(String),
 }
 
 /// Periods and permissions of an inquiry.
@@ -154,16 +160,16 @@ enum Case {
     Decided(Next),
     /// This host, same kernel: its own processes decide.
     SameKernel {
-        instance: String,
+        instance: InstanceId,
         killed: bool,
     },
     /// Another host.
     Elsewhere {
-        instance: String,
+        instance: InstanceId,
     },
     /// The owner of another file system, of which this one is a copy: it may live, and rightly.
     Copy {
-        instance: String,
+        instance: AsWritten<InstanceId>,
         original: String,
         here: String,
     },
@@ -172,7 +178,7 @@ enum Case {
 impl Inquiry {
     /// Begins with what is known under the lock of `file_system`; `now` is a clock that does not go back and that counts the
     /// time for which this host is suspended.
-    pub fn new(policy: InquiryPolicy, me: &Writer, file_system: &str, found: &Inspection, now: Duration) -> Self {
+    pub fn new(policy: InquiryPolicy, me: &ThisHost, file_system: &str, found: &Inspection, now: Duration) -> Self {
         let start = |kind, previous| Case::Decided(Next::Start(Proof { kind, previous }));
         let mut alive = 0;
         let case = match (&found.record, found.data) {
@@ -191,16 +197,20 @@ impl Inquiry {
                     }
                 } else if record.released {
                     start(ProofKind::Clean, Some(previous))
-                } else if record.owner == *me {
-                    Case::SameKernel {
-                        instance: previous,
-                        killed: false,
-                    }
-                } else if previous == me.instance {
-                    // Another boot of this very host: the kernel that could write is gone.
-                    start(ProofKind::SameHost, Some(previous))
                 } else {
-                    Case::Elsewhere { instance: previous }
+                    match (previous.id(), record.owner.boot.id()) {
+                        (None, _) => Case::Decided(Next::Refuse(Refusal::NoInstance(previous.to_string()))),
+                        // Another boot of this very host: the kernel that could write is gone.
+                        (Some(id), Some(boot)) if *id == me.instance && *boot != me.boot => {
+                            start(ProofKind::SameHost, Some(previous))
+                        }
+                        // This boot, or one that nobody can tell from it.
+                        (Some(id), _) if *id == me.instance => Case::SameKernel {
+                            instance: id.clone(),
+                            killed: false,
+                        },
+                        (Some(id), _) => Case::Elsewhere { instance: id.clone() },
+                    }
                 }
             }
         };
@@ -238,7 +248,7 @@ impl Inquiry {
             Case::SameKernel { instance, killed } => match answer {
                 Answer::LocalProcesses(0) => Next::Start(Proof {
                     kind: ProofKind::SameHost,
-                    previous: Some(instance.clone()),
+                    previous: Some(AsWritten::Id(instance.clone())),
                 }),
                 Answer::LocalProcesses(_) => {
                     *killed = true;
@@ -259,11 +269,11 @@ impl Inquiry {
     }
 
     /// EC2 and the record are asked in turn, for as long as it takes.
-    fn elsewhere(&mut self, now: Duration, instance: String, answer: &Answer) -> Next {
+    fn elsewhere(&mut self, now: Duration, instance: InstanceId, answer: &Answer) -> Next {
         let proof = |kind| {
             Next::Start(Proof {
                 kind,
-                previous: Some(instance.clone()),
+                previous: Some(AsWritten::Id(instance.clone())),
             })
         };
         match answer {
@@ -301,12 +311,12 @@ impl Inquiry {
     pub fn decide(&self, word: &Word) -> Result<Proof, DecisionRefused> {
         let named = word.named().to_owned();
         let previous = match (word, &self.case) {
-            (Word::Gone(_), Case::Elsewhere { instance }) if *instance == named => instance,
+            (Word::Gone(gone), Case::Elsewhere { instance }) if gone.is(instance) => AsWritten::Id(instance.clone()),
             (Word::Gone(_), Case::Elsewhere { instance }) => {
-                let previous = instance.clone();
+                let previous = instance.to_string();
                 return Err(DecisionRefused::OtherOwner { named, previous });
             }
-            (Word::Copy(_), Case::Copy { instance, original, .. }) if *original == named => instance,
+            (Word::Copy(_), Case::Copy { instance, original, .. }) if *original == named => instance.clone(),
             (_, Case::Copy { original, .. }) => {
                 let original = original.clone();
                 return Err(match word {
@@ -319,12 +329,12 @@ impl Inquiry {
         };
         Ok(Proof {
             kind: word.kind(),
-            previous: Some(previous.clone()),
+            previous: Some(previous),
         })
     }
 
     /// The previous owner on another host, while it is waited for.
-    pub fn previous(&self) -> Option<&str> {
+    pub fn previous(&self) -> Option<&InstanceId> {
         match &self.case {
             Case::Elsewhere { instance } => Some(instance),
             Case::Decided(_) | Case::SameKernel { .. } | Case::Copy { .. } => None,
@@ -334,7 +344,7 @@ impl Inquiry {
     /// On a copy: the file system that it is a copy of, and that one's owner.
     pub fn original(&self) -> Option<(&str, &str)> {
         match &self.case {
-            Case::Copy { original, instance, .. } => Some((original, instance)),
+            Case::Copy { original, instance, .. } => Some((original, instance.as_str())),
             Case::Decided(_) | Case::SameKernel { .. } | Case::Elsewhere { .. } => None,
         }
     }

@@ -31,7 +31,7 @@ pub use inquiry::{
 pub use lock::{Lock, LockError, LockPlace};
 pub use nfs::{ASSUMED_LEASE, NfsLock, is_full};
 pub use proof::{Proof, ProofKind};
-pub use record::{Epoch, OwnerRecord, RecordError, SCHEMA, Writer};
+pub use record::{BootId, Epoch, OwnerRecord, RecordError, SCHEMA, ThisHost, Writer};
 pub use store::{RecordStore, StoreError};
 pub use times::{LeaseTimes, MARGIN, SELF_RESET};
 pub use word::{DecisionRefused, Word};

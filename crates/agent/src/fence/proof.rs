@@ -1,5 +1,6 @@
 //! Why a start was safe.
 
+use crate::model::{AsWritten, InstanceId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -77,7 +78,7 @@ pub struct Proof {
     pub kind: ProofKind,
     /// Instance id of the previous owner, when there was one; of a copy, that of the original's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<String>,
+    pub previous: Option<AsWritten<InstanceId>>,
 }
 
 impl fmt::Display for Proof {

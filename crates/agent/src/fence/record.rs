@@ -1,6 +1,7 @@
 //! The owner record.
 
 use super::proof::Proof;
+use crate::model::{AsWritten, InstanceId, checked};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -25,13 +26,31 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// A host, in one life of its kernel.
+checked!(
+    /// Id of one life of a kernel.
+    BootId,
+    "boot id",
+    "1 to 64 letters, digits and hyphens",
+    "^[A-Za-z0-9-]{1,64}$",
+    |text| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+);
+
+/// This host, in this life of its kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ThisHost {
+    /// EC2 instance id.
+    pub instance: InstanceId,
+    /// The kernel's boot id.
+    pub boot: BootId,
+}
+
+/// A host, in one life of its kernel, as a record names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Writer {
     /// EC2 instance id.
-    pub instance: String,
+    pub instance: AsWritten<InstanceId>,
     /// The kernel's boot id; changes with every boot.
-    pub boot: String,
+    pub boot: AsWritten<BootId>,
 }
 
 /// Who owns the data: `<mount>/.mqaws/<QM>/owner-<epoch>.json`, the one of the highest epoch; written only under the lock.
@@ -184,6 +203,21 @@ mod tests {
         for (text, expected) in cases {
             let error = OwnerRecord::parse(text, "QM2").expect_err("refused").to_string();
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn ids_that_are_none_are_kept_byte_for_byte() {
+        let line = String::from_utf8(sample().to_line()).expect("text");
+        assert!(line.contains(r#""owner":{"instance":"i-0a","boot":"b"}"#) && line.contains(r#""previous":"i-09""#));
+        for odd in ["", "i-", "i-0a/../x", "mi-0a", "fs-1", "i-0a\u{a0}"] {
+            let line = line
+                .replace("i-0a", odd)
+                .replace("i-09", odd)
+                .replace(r#":"b""#, r#":"b b""#);
+            let read = OwnerRecord::parse(line.as_bytes(), "QM1").expect(odd);
+            assert_eq!((read.owner.instance.id(), read.owner.boot.id()), (None, None), "{odd}");
+            assert_eq!(read.to_line(), line.as_bytes(), "{odd}");
         }
     }
 

@@ -1,12 +1,13 @@
 //! A person's word, where nothing else can tell.
 
 use super::proof::ProofKind;
+use crate::model::{AsWritten, InstanceId};
 
 /// What a person says, and nothing can check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
     /// This instance, the previous owner, is gone for good.
-    Gone(String),
+    Gone(AsWritten<InstanceId>),
     /// This file system is a copy of that one, and the queue manager may be started from it beside the original.
     Copy(String),
 }
@@ -15,7 +16,7 @@ impl Word {
     /// A word by the kind of the proof that it gives; absent for a proof that needs none.
     pub fn of(kind: &ProofKind, named: String) -> Option<Self> {
         match kind {
-            ProofKind::Operator => Some(Self::Gone(named)),
+            ProofKind::Operator => Some(Self::Gone(named.into())),
             ProofKind::Copy => Some(Self::Copy(named)),
             _ => None,
         }
@@ -32,7 +33,8 @@ impl Word {
     /// The instance or the file system that is named.
     pub fn named(&self) -> &str {
         match self {
-            Self::Gone(named) | Self::Copy(named) => named,
+            Self::Gone(named) => named.as_str(),
+            Self::Copy(named) => named,
         }
     }
 }

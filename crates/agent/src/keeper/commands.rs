@@ -83,8 +83,8 @@ mod tests {
             queue_manager: "QM1".into(),
             engine: mqaws_contract::EngineKind::default(),
             file_system: "fs-1".into(),
-            instance: "i-1".into(),
-            boot: "boot".into(),
+            instance: "i-1".parse().expect("an id"),
+            boot: "boot".parse().expect("an id"),
             lock: LockPlace::Nfs { lease_ms: 60_000 },
             owner: None,
         };

@@ -2,6 +2,7 @@
 //! keeper of this boot goes on where a dead one ended.
 
 use crate::agent::clock::since_boot;
+use crate::fence::BootId;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,16 +29,16 @@ pub(super) struct LastProof {
     /// The same of an earlier keeper that ended without letting go; 0 when there is none.
     inherited: AtomicU64,
     file: PathBuf,
-    boot: String,
+    boot: BootId,
 }
 
 impl LastProof {
     /// Goes on where an earlier keeper of this boot ended, if one did without letting go.
-    pub fn inherit(socket: &Path, boot: &str) -> Self {
+    pub fn inherit(socket: &Path, boot: &BootId) -> Self {
         let file = guard_file(socket);
         let inherited = fs::read_to_string(&file).ok().and_then(|text| {
             let (at, of) = text.trim().split_once(' ')?;
-            (of == boot).then(|| at.parse().ok())?
+            (of == boot.as_str()).then(|| at.parse().ok())?
         });
         if let Some(at) = inherited {
             tracing::warn!(at, "an earlier keeper ended without letting go; its guard goes on");
@@ -46,7 +47,7 @@ impl LastProof {
             proved: AtomicU64::new(0),
             inherited: AtomicU64::new(inherited.unwrap_or_default()),
             file,
-            boot: boot.to_owned(),
+            boot: boot.clone(),
         }
     }
 
@@ -107,19 +108,27 @@ fn age(at: &AtomicU64) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    fn boot(text: &str) -> BootId {
+        text.parse().expect("an id")
+    }
+
     #[test]
     fn a_guard_is_inherited_within_one_boot_until_the_data_is_let_go() {
         let dir = tempfile::tempdir().expect("tempdir");
         let socket = dir.path().join("keeper.sock");
-        let first = LastProof::inherit(&socket, "boot-1");
+        let first = LastProof::inherit(&socket, &boot("boot-1"));
         assert_eq!(first.guard_age(), None);
         first.proved(boot_millis());
-        let next = LastProof::inherit(&socket, "boot-1");
+        let next = LastProof::inherit(&socket, &boot("boot-1"));
         assert!(next.guard_age().is_some());
         assert_eq!(next.lock_age(), None, "this keeper has proved nothing");
-        assert_eq!(LastProof::inherit(&socket, "boot-2").guard_age(), None, "a new kernel");
+        assert_eq!(
+            LastProof::inherit(&socket, &boot("boot-2")).guard_age(),
+            None,
+            "a new kernel"
+        );
         next.let_go();
-        assert_eq!(LastProof::inherit(&socket, "boot-1").guard_age(), None);
+        assert_eq!(LastProof::inherit(&socket, &boot("boot-1")).guard_age(), None);
     }
 
     #[test]
@@ -128,7 +137,7 @@ mod tests {
         let socket = dir.path().join("keeper.sock");
         let hour = 3_600_000;
         fs::write(dir.path().join("keeper.guard"), "1 boot-1\n").expect("guard");
-        let keeper = LastProof::inherit(&socket, "boot-1");
+        let keeper = LastProof::inherit(&socket, &boot("boot-1"));
         keeper.proved(boot_millis() + hour);
         assert!(
             keeper.guard_age() > Some(Duration::ZERO),
@@ -136,11 +145,14 @@ mod tests {
         );
         assert_eq!(keeper.lock_age(), Some(Duration::ZERO));
         assert!(
-            LastProof::inherit(&socket, "boot-1").guard_age() > Some(Duration::ZERO),
+            LastProof::inherit(&socket, &boot("boot-1")).guard_age() > Some(Duration::ZERO),
             "for the one after it, too"
         );
         keeper.claimed();
         assert_eq!(keeper.guard_age(), Some(Duration::ZERO));
-        assert_eq!(LastProof::inherit(&socket, "boot-1").guard_age(), Some(Duration::ZERO));
+        assert_eq!(
+            LastProof::inherit(&socket, &boot("boot-1")).guard_age(),
+            Some(Duration::ZERO)
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! What agent and keeper say to each other: one JSON object a line.
 
 use super::order::{Order, Ran};
-use crate::fence::{DataState, Epoch, Inspection, LockPlace, OwnerRecord, Proof, RecordView};
-use crate::model::EngineKind;
+use crate::fence::{BootId, DataState, Epoch, Inspection, LockPlace, OwnerRecord, Proof, RecordView};
+use crate::model::{AsWritten, EngineKind, InstanceId};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,9 +22,9 @@ pub struct KeeperConfig {
     /// File system id.
     pub file_system: String,
     /// EC2 instance id of this host.
-    pub instance: String,
+    pub instance: InstanceId,
     /// The kernel's boot id.
-    pub boot: String,
+    pub boot: BootId,
     /// Where the lock is.
     pub lock: LockPlace,
     /// User and group id that the directories of data and log are given to.
@@ -122,9 +122,9 @@ pub struct KeeperStatus {
     /// Its process id.
     pub pid: u32,
     /// For which boot of which instance it was started.
-    pub instance: String,
+    pub instance: AsWritten<InstanceId>,
     /// See `instance`.
-    pub boot: String,
+    pub boot: AsWritten<BootId>,
     /// Whose data it guards; empty for a keeper of an earlier version.
     #[serde(default)]
     pub queue_manager: String,

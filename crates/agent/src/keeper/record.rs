@@ -2,6 +2,7 @@
 
 use super::protocol::{Found, KeeperConfig, Reply};
 use crate::fence::{Epoch, LockPlace, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer, is_full};
+use crate::model::AsWritten;
 use crate::remedy::chain;
 use mqaws_engine::{DataState, Product};
 use std::collections::VecDeque;
@@ -162,8 +163,8 @@ impl Desk {
             file_system: Some(self.config.file_system.clone()),
             epoch: before.map_or(Epoch(0), |r| r.epoch).next(),
             owner: Writer {
-                instance: self.config.instance.clone(),
-                boot: self.config.boot.clone(),
+                instance: AsWritten::Id(self.config.instance.clone()),
+                boot: AsWritten::Id(self.config.boot.clone()),
             },
             keeper: self.token.clone(),
             alive: 0,

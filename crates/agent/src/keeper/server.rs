@@ -8,6 +8,7 @@ use super::socket::{listen, only_one};
 use crate::agent::clock::since_main;
 use crate::agent::ports::{HostReset, Init};
 use crate::fence::{LeaseTimes, Lock};
+use crate::model::AsWritten;
 use mqaws_engine::processes::Processes;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -65,8 +66,8 @@ pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Resul
         status: Mutex::new(KeeperStatus {
             token: token.clone(),
             pid: std::process::id(),
-            instance: config.instance.clone(),
-            boot: config.boot.clone(),
+            instance: AsWritten::Id(config.instance.clone()),
+            boot: AsWritten::Id(config.boot.clone()),
             queue_manager: config.queue_manager.clone(),
             file_system: config.file_system.clone(),
             ready_millis: since_main().map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),

@@ -263,8 +263,8 @@ fn config(dir: &Path) -> KeeperConfig {
         queue_manager: "QM1".into(),
         engine: mqaws_contract::EngineKind::default(),
         file_system: "fs-1".into(),
-        instance: "i-1".into(),
-        boot: "boot-1".into(),
+        instance: "i-1".parse().expect("an id"),
+        boot: "boot-1".parse().expect("an id"),
         lock: LockPlace::Lease {
             address: ([127, 0, 0, 1], 9).into(),
             lease_ms: 400,

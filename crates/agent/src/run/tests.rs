@@ -71,7 +71,7 @@ impl Host {
         fs::create_dir_all(layout.host("mnt")).expect("mnt");
         let _ = std::os::unix::fs::symlink(shared, layout.mount(&config()));
         let world = Arc::new(World {
-            instance: instance.into(),
+            instance: instance.parse().expect("an id"),
             lifecycle: Mutex::new("InService".into()),
             previous: Mutex::new(CloudState::MayRun("running".into())),
             silent: AtomicBool::new(false),
@@ -430,8 +430,8 @@ fn a_guard_that_nobody_keeps_is_taken_up_before_the_host_is_known_to_itself() {
         queue_manager: "QM1".into(),
         engine: mqaws_contract::EngineKind::default(),
         file_system: "fs-1".into(),
-        instance: "i-1".into(),
-        boot: "boot".into(),
+        instance: "i-1".parse().expect("an id"),
+        boot: "boot".parse().expect("an id"),
         lock: LockPlace::Nfs { lease_ms: 60_000 },
         owner: None,
     };

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::endpoint::Service;
 use super::error::CallError;
+use crate::model::{AsWritten, InstanceId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceView {
     /// Instance id.
-    pub id: String,
+    pub id: AsWritten<InstanceId>,
     /// `pending running shutting-down terminated stopping stopped`, or a word of a later EC2.
     pub state: String,
 }
@@ -34,7 +35,7 @@ pub struct Signal<'a> {
     /// Logical id of the resource that waits.
     pub resource: &'a str,
     /// Unique id: the instance id.
-    pub id: &'a str,
+    pub id: &'a InstanceId,
     /// Whether the start succeeded.
     pub success: bool,
 }
@@ -68,11 +69,11 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn describe_instances(&self, ids: &[&str]) -> Result<Vec<InstanceView>, CallError> {
+    pub fn describe_instances(&self, ids: &[&InstanceId]) -> Result<Vec<InstanceView>, CallError> {
         // A filter, since one unknown id among `InstanceId.n` fails the whole call.
         let mut params = vec![pair("Filter.1.Name", "instance-id")];
         for (n, id) in ids.iter().enumerate() {
-            params.push(pair(&format!("Filter.1.Value.{}", n + 1), *id));
+            params.push(pair(&format!("Filter.1.Value.{}", n + 1), id.as_str()));
         }
         let root = self.query(Service::Ec2, "DescribeInstances", &params)?;
         if root.child("reservationSet").is_none() {
@@ -85,7 +86,7 @@ impl Client {
         for reservation in root.items(&["reservationSet"]) {
             for instance in reservation.items(&["instancesSet"]) {
                 found.push(InstanceView {
-                    id: instance.text(&["instanceId"]).unwrap_or_default().to_owned(),
+                    id: instance.text(&["instanceId"]).unwrap_or_default().into(),
                     state: instance.text(&["instanceState", "name"]).unwrap_or_default().to_owned(),
                 });
             }
@@ -97,8 +98,8 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn terminate_instance(&self, id: &str) -> Result<(), CallError> {
-        let params = [pair("InstanceId.1", id), pair("SkipOsShutdown", "true")];
+    pub fn terminate_instance(&self, id: &InstanceId) -> Result<(), CallError> {
+        let params = [pair("InstanceId.1", id.as_str()), pair("SkipOsShutdown", "true")];
         self.query(Service::Ec2, "TerminateInstances", &params).map(|_| ())
     }
 
@@ -106,15 +107,15 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn auto_scaling_group(&self, id: &str) -> Result<Option<String>, CallError> {
+    pub fn auto_scaling_group(&self, id: &InstanceId) -> Result<Option<String>, CallError> {
         let root = self.query(
             Service::AutoScaling,
             "DescribeAutoScalingInstances",
-            &[pair("InstanceIds.member.1", id)],
+            &[pair("InstanceIds.member.1", id.as_str())],
         )?;
         Ok(root
             .items(&["DescribeAutoScalingInstancesResult", "AutoScalingInstances"])
-            .find(|i| i.text(&["InstanceId"]) == Some(id))
+            .find(|i| i.text(&["InstanceId"]) == Some(id.as_str()))
             .and_then(|i| i.text(&["AutoScalingGroupName"]))
             .filter(|name| !name.is_empty())
             .map(str::to_owned))
@@ -124,9 +125,9 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn report_unhealthy(&self, id: &str) -> Result<(), CallError> {
+    pub fn report_unhealthy(&self, id: &InstanceId) -> Result<(), CallError> {
         let params = [
-            pair("InstanceId", id),
+            pair("InstanceId", id.as_str()),
             pair("HealthStatus", "Unhealthy"),
             pair("ShouldRespectGracePeriod", "false"),
         ];
@@ -138,11 +139,11 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn complete_lifecycle_action(&self, group: &str, hook: &str, id: &str) -> Result<(), CallError> {
+    pub fn complete_lifecycle_action(&self, group: &str, hook: &str, id: &InstanceId) -> Result<(), CallError> {
         let params = [
             pair("AutoScalingGroupName", group),
             pair("LifecycleHookName", hook),
-            pair("InstanceId", id),
+            pair("InstanceId", id.as_str()),
             pair("LifecycleActionResult", "CONTINUE"),
         ];
         self.query(Service::AutoScaling, "CompleteLifecycleAction", &params)
@@ -157,7 +158,7 @@ impl Client {
         let params = [
             pair("StackName", signal.stack),
             pair("LogicalResourceId", signal.resource),
-            pair("UniqueId", signal.id),
+            pair("UniqueId", signal.id.as_str()),
             pair("Status", if signal.success { "SUCCESS" } else { "FAILURE" }),
         ];
         match self.query(Service::CloudFormation, "SignalResource", &params) {

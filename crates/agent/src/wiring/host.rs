@@ -60,7 +60,13 @@ fn lock(config: &KeeperConfig, token: &str) -> io::Result<Box<dyn Lock>> {
     match config.lock {
         LockPlace::Nfs { lease_ms } => {
             let lease = Duration::from_millis(lease_ms);
-            let lock = NfsLock::new(&config.mount, &config.queue_manager, &config.instance, token, lease);
+            let lock = NfsLock::new(
+                &config.mount,
+                &config.queue_manager,
+                config.instance.as_str(),
+                token,
+                lease,
+            );
             Ok(Box::new(lock.only_on_nfs()))
         }
         LockPlace::Lease { .. } => Err(io::Error::other("a lease server is there in a local cloud alone")),

@@ -18,8 +18,8 @@ use super::run;
 use super::waits;
 use super::work::Ports;
 use crate::fence::{LeaseTimes, Lock};
-use crate::model::PathComponent;
 use crate::model::agent::AgentConfig;
+use crate::model::{InstanceId, PathComponent};
 use crate::remedy::Remedy;
 use crate::signed::{Client, Endpoints, HttpTransport, Imds, ImdsCredentials, Transport};
 use mqaws_engine::processes::Processes;
@@ -178,7 +178,7 @@ pub fn executable() -> Vec<OsString> {
 }
 
 /// A word that no other keeper has: instance, process and the kernel's randomness. It becomes part of files' names.
-fn token(instance: &str) -> io::Result<String> {
+fn token(instance: &InstanceId) -> io::Result<String> {
     let random = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
     let token = PathComponent::new(format!("{instance}-{}", random.trim()));
     token.map(String::from).map_err(io::Error::other)

@@ -157,7 +157,7 @@ impl Model for World {
                 }
                 Phase::Asking(inquiry, ..) if on && host.believes => {
                     actions.extend([Said::Nothing, Said::Unknown].map(|said| Action::Ask(h, said)));
-                    let previous = inquiry.previous().map(str::to_owned);
+                    let previous = inquiry.previous().map(ToString::to_string);
                     let of = (0..self.hosts).find(|of| previous == Some(name(*of)));
                     if of.is_some_and(|of| state.hosts[of].power == Power::Gone) || self.lies {
                         actions.push(Action::Ask(h, Said::Terminated));

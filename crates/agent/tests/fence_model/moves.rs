@@ -7,7 +7,7 @@ use super::world::{
 };
 use mqaws_agent::fence::{
     Answer, CloudState, DataState, Epoch, Inquiry, Inspection, Next, OwnerRecord, Proof, ProofKind, RecordView, SCHEMA,
-    Writer,
+    ThisHost, Writer,
 };
 use std::time::Duration;
 
@@ -56,8 +56,8 @@ impl World {
             file_system: Some(if record.foreign { ORIGINAL } else { HERE }.into()),
             epoch: Epoch(record.epoch.into()),
             owner: Writer {
-                instance: name(record.owner),
-                boot: record.boot.to_string(),
+                instance: name(record.owner).into(),
+                boot: record.boot.to_string().into(),
             },
             keeper: String::new(),
             alive: record.alive.into(),
@@ -75,9 +75,9 @@ impl World {
             data: DataState::Present,
             lease: ticks(LEASE),
         };
-        let me = Writer {
-            instance: name(h),
-            boot: state.hosts[h].boot.to_string(),
+        let me = ThisHost {
+            instance: name(h).parse().expect("an id"),
+            boot: state.hosts[h].boot.to_string().parse().expect("an id"),
         };
         let here = match record.foreign && !self.has(Step::Copy) {
             true => ORIGINAL,

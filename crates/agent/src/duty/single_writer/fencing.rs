@@ -6,8 +6,9 @@ use crate::agent::duty::{Decision, DrainReason, Work};
 use crate::agent::keeper::{ClaimError, KeeperState, KeeperWork, Looked};
 use crate::agent::ports::Identity;
 use crate::fence::{
-    Answer, CloudState, DecisionRefused, Epoch, Inquiry, Inspection, Next, Proof, ProofKind, Word, Writer,
+    Answer, CloudState, DecisionRefused, Epoch, Inquiry, Inspection, Next, Proof, ProofKind, ThisHost, Word,
 };
+use crate::model::AsWritten;
 use crate::model::agent::mark;
 
 impl SingleWriter {
@@ -148,7 +149,7 @@ impl SingleWriter {
             Ok(found) => found,
         };
         let Some(identity) = &self.identity else { return };
-        let me = Writer {
+        let me = ThisHost {
             instance: identity.instance.clone(),
             boot: identity.boot.clone(),
         };
@@ -268,7 +269,7 @@ impl SingleWriter {
             State::Fencing if self.hold.opened => {}
             State::Fencing => self.open_keeper(),
             State::Restarting => {
-                let previous = self.identity.as_ref().map(|i| i.instance.clone());
+                let previous = self.identity.as_ref().map(|i| AsWritten::Id(i.instance.clone()));
                 self.claim(Proof {
                     kind: ProofKind::SameHost,
                     previous,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::fence::record::{Epoch, SCHEMA};
+use crate::fence::record::{Epoch, SCHEMA, Writer};
 use proptest::prelude::*;
 
 fn writer(instance: &str, boot: &str) -> Writer {
@@ -7,6 +7,17 @@ fn writer(instance: &str, boot: &str) -> Writer {
         instance: instance.into(),
         boot: boot.into(),
     }
+}
+
+fn me() -> ThisHost {
+    ThisHost {
+        instance: "i-me".parse().expect("an id"),
+        boot: "boot-1".parse().expect("an id"),
+    }
+}
+
+fn id(text: &str) -> InstanceId {
+    text.parse().expect("an id")
 }
 
 fn record(owner: Writer, released: bool) -> RecordView {
@@ -43,7 +54,7 @@ fn inquiry_with(lease: LeaseRule, record: &RecordView, data: DataState) -> Inqui
         data,
         lease: LEASE,
     };
-    Inquiry::new(policy, &writer("i-me", "boot-1"), HERE, &found, Duration::ZERO)
+    Inquiry::new(policy, &me(), HERE, &found, Duration::ZERO)
 }
 
 fn inquiry(record: &RecordView, data: DataState) -> Inquiry {
@@ -67,7 +78,7 @@ fn quiet_round(i: &mut Inquiry, second: u64, alive: u64) -> Next {
 fn proof(kind: ProofKind, previous: Option<&str>) -> Next {
     Next::Start(Proof {
         kind,
-        previous: previous.map(str::to_owned),
+        previous: previous.map(AsWritten::from),
     })
 }
 
@@ -129,7 +140,7 @@ fn what_the_record_alone_decides() {
             record(other, false),
             Present,
             Next::AskCloud {
-                instance: "i-other".into(),
+                instance: id("i-other"),
                 after: Duration::ZERO,
             },
         ),
@@ -161,7 +172,7 @@ fn a_running_previous_owner_is_given_a_little_time_and_then_terminated() {
     let running = Answer::Previous(CloudState::MayRun("running".into()));
     let second = Duration::from_secs;
     let terminate = Next::Terminate {
-        instance: "i-other".into(),
+        instance: id("i-other"),
     };
     let asks = |next| matches!(next, Next::AskCloud { .. });
     let alive = Answer::SignOfLife(1);
@@ -265,7 +276,7 @@ fn an_engine_that_may_not_start_on_a_lease_waits_and_says_what_is_needed() {
 #[test]
 fn a_person_decides_only_about_the_previous_owner_on_another_host() {
     let i = about_other(LeaseRule::Refuse);
-    let gone = |named: &str| Word::Gone(named.to_owned());
+    let gone = |named: &str| Word::Gone(named.into());
     assert_eq!(
         i.decide(&gone("i-other")).map(|p| p.to_string()),
         Ok("operator (i-other)".to_owned())
@@ -289,6 +300,31 @@ fn a_person_decides_only_about_the_previous_owner_on_another_host() {
     }
 }
 
+#[test]
+fn an_owner_that_is_no_instance_is_named_and_neither_asked_about_nor_outlived() {
+    for odd in ["", "i-", "mi-0a", "i-other; i-me"] {
+        let mut i = inquiry_with(LeaseRule::Allow, &record(writer(odd, "b"), false), DataState::Present);
+        let refused = Next::Refuse(Refusal::NoInstance(odd.to_owned()));
+        assert_eq!(i.first(), refused);
+        assert!(i.waiting_for().contains(&format!("`{odd}`")));
+        for answer in [Answer::Previous(CloudState::Terminated), Answer::SignOfLife(1)] {
+            assert_eq!(i.step(Duration::from_secs(100 * WAIT), &answer), refused);
+        }
+        assert_eq!(i.decide(&Word::Gone(odd.into())), Err(DecisionRefused::NothingToDecide));
+        // Whoever it was has let go.
+        let released = inquiry(&record(writer(odd, "b"), true), DataState::Present).first();
+        assert_eq!(released, proof(ProofKind::Clean, Some(odd)));
+    }
+}
+
+#[test]
+fn a_boot_that_nobody_can_tell_from_this_one_counts_as_this_one() {
+    for odd in ["", "boot 1"] {
+        let mut i = inquiry(&record(writer("i-me", odd), false), DataState::Present);
+        assert_eq!(i.first(), Next::CountLocal, "its kernel may be this one");
+    }
+}
+
 fn written_on(file_system: &str, view: RecordView) -> RecordView {
     match view {
         RecordView::Present(mut record) => {
@@ -308,7 +344,10 @@ fn a_record_of_this_file_system_is_no_copy() {
         proof(ProofKind::Clean, Some("i-other"))
     );
     let i = inquiry(&written_on(HERE, record(owner(), false)), DataState::Present);
-    assert_eq!((i.previous(), i.original(), i.alarm()), (Some("i-other"), None, None));
+    assert_eq!(
+        (i.previous(), i.original(), i.alarm()),
+        (Some(&id("i-other")), None, None)
+    );
 }
 
 #[test]
@@ -320,7 +359,7 @@ fn on_a_copy_the_owner_of_the_original_is_left_alone_and_a_person_names_the_orig
         writer("i-me", "boot-0"),
     ];
     for (owner, released) in owners.into_iter().flat_map(|o| [(o.clone(), false), (o, true)]) {
-        let name = owner.instance.clone();
+        let name = owner.instance.to_string();
         let copy = written_on("fs-old", record(owner, released));
         for data in [DataState::Present, DataState::Absent, DataState::HalfCreated] {
             let mut i = inquiry_with(LeaseRule::Allow, &copy, data);
@@ -337,12 +376,12 @@ fn on_a_copy_the_owner_of_the_original_is_left_alone_and_a_person_names_the_orig
             assert_eq!((i.previous(), i.original()), (None, Some(("fs-old", name.as_str()))));
             assert!(i.alarm().is_some());
             let refused = |word: Word| i.decide(&word).expect_err("refused").to_string();
-            assert!(refused(Word::Gone(name.clone())).contains("mqaws-agent fence copy fs-old"));
+            assert!(refused(Word::Gone(name.as_str().into())).contains("mqaws-agent fence copy fs-old"));
             assert!(refused(Word::Copy(HERE.into())).contains("of fs-old, not of fs-here"));
             let given = i.decide(&Word::Copy("fs-old".into())).expect("the right name");
             assert_eq!(
-                (given.kind, given.previous.as_deref()),
-                (ProofKind::Copy, Some(name.as_str()))
+                (given.kind, given.previous),
+                (ProofKind::Copy, Some(name.as_str().into()))
             );
         }
     }

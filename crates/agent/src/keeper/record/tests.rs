@@ -9,8 +9,8 @@ fn desk(mount: &Path, instance: &str) -> Desk {
         queue_manager: "QM1".into(),
         engine: mqaws_contract::EngineKind::default(),
         file_system: "fs-1".into(),
-        instance: instance.into(),
-        boot: "boot".into(),
+        instance: instance.parse().expect("an id"),
+        boot: "boot".parse().expect("an id"),
         lock: LockPlace::Lease {
             address: ([127, 0, 0, 1], 1).into(),
             lease_ms: 1000,

@@ -8,6 +8,7 @@ use crate::agent::ports::{
     Mounter, SignalResult,
 };
 use crate::fence::{CloudState, DataState, Lock, LockError};
+use crate::model::InstanceId;
 use crate::model::agent::ProbeReport;
 use crate::signed::Datum;
 use mqaws_engine::certificate::Certificate;
@@ -192,7 +193,7 @@ impl HostReset for Sleeper {
 
 /// AWS, metadata, mount and accounts of one host; keeps what it was told.
 pub(super) struct World {
-    pub(in crate::run) instance: String,
+    pub(in crate::run) instance: InstanceId,
     pub(in crate::run) lifecycle: Mutex<String>,
     pub(in crate::run) previous: Mutex<CloudState>,
     /// EC2's API does not answer.
@@ -211,27 +212,27 @@ impl World {
 }
 
 impl Cloud for World {
-    fn state_of(&self, instance: &str, _me: &str) -> Result<CloudState, String> {
+    fn state_of(&self, instance: &InstanceId, _me: &InstanceId) -> Result<CloudState, String> {
         self.note(&format!("describe {instance}"));
         if self.silent.load(Ordering::SeqCst) {
             return Err("no answer".into());
         }
         Ok(self.previous.lock().expect("previous").clone())
     }
-    fn terminate(&self, instance: &str) -> Result<(), String> {
+    fn terminate(&self, instance: &InstanceId) -> Result<(), String> {
         self.note(&format!("terminate {instance}"));
         *self.previous.lock().expect("previous") = CloudState::Terminated;
         Ok(())
     }
-    fn signal(&self, _me: &str, success: bool) -> Result<SignalResult, String> {
+    fn signal(&self, _me: &InstanceId, success: bool) -> Result<SignalResult, String> {
         self.note(&format!("signal {success}"));
         Ok(SignalResult::NotWaiting)
     }
-    fn report_unhealthy(&self, _me: &str) -> Result<(), String> {
+    fn report_unhealthy(&self, _me: &InstanceId) -> Result<(), String> {
         self.note("unhealthy");
         Ok(())
     }
-    fn complete_hook(&self, _me: &str) -> Result<(), String> {
+    fn complete_hook(&self, _me: &InstanceId) -> Result<(), String> {
         self.note("hook");
         Ok(())
     }
@@ -260,7 +261,7 @@ impl Metadata for World {
             instance: self.instance.clone(),
             zone: "eu-west-1a".into(),
             address: [127, 0, 0, 1].into(),
-            boot: "boot".into(),
+            boot: "boot".parse().expect("an id"),
             lifecycle: self.lifecycle()?,
         })
     }
@@ -315,7 +316,7 @@ impl KeeperSpawner for Keepers {
             lock: Box::new(MemoryLock {
                 server: self.server.clone(),
                 token: token.clone(),
-                instance: config.instance.clone(),
+                instance: config.instance.to_string(),
             }),
             reset: self.engine.clone(),
             init: Arc::new(NoInit),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::InstanceId;
 use crate::signed::{Datum, ImdsError, Signal, SignalOutcome};
 use secrecy::SecretString;
 use std::sync::Mutex;
@@ -78,13 +79,19 @@ fn client(script: &Arc<Script>) -> Client {
     .with_pause(|_| {})
 }
 
+fn id(text: &str) -> InstanceId {
+    text.parse().expect("an id")
+}
+
 const EMPTY: &str = "<R><reservationSet/></R>";
 const THROTTLED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
 
 #[test]
 fn requests_are_signed_forms() {
     let script = Script::of(&[Ok((200, EMPTY))]);
-    let found = client(&script).describe_instances(&["i-1", "i-2"]).expect("answer");
+    let found = client(&script)
+        .describe_instances(&[&id("i-1"), &id("i-2")])
+        .expect("answer");
     assert!(found.is_empty());
     assert_eq!(
         script.bodies(),
@@ -108,19 +115,21 @@ fn requests_are_signed_forms() {
 fn throttles_server_errors_and_silence_are_repeated_and_counted() {
     let script = Script::of(&[Ok((400, THROTTLED)), Err(()), Ok((503, "busy")), Ok((200, EMPTY))]);
     client(&script)
-        .describe_instances(&["i-1"])
+        .describe_instances(&[&id("i-1")])
         .expect("the fourth attempt");
     assert_eq!(script.bodies().len(), 4);
 
     let script = Script::of(&[Ok((400, THROTTLED)); 8]);
     let error = client(&script)
-        .describe_instances(&["i-1"])
+        .describe_instances(&[&id("i-1")])
         .expect_err("eight are enough");
     assert_eq!(error.to_string(), "ec2:DescribeInstances: Throttling: Rate exceeded");
     assert_eq!(script.bodies().len(), 8);
 
     let script = Script::of(&[Err(()); 8]);
-    let error = client(&script).describe_instances(&["i-1"]).expect_err("nobody there");
+    let error = client(&script)
+        .describe_instances(&[&id("i-1")])
+        .expect_err("nobody there");
     assert_eq!(
         error.line(),
         "ec2:DescribeInstances failed after 8 attempts: no answer from nowhere: refused"
@@ -131,7 +140,7 @@ fn throttles_server_errors_and_silence_are_repeated_and_counted() {
 fn refusals_are_final_and_keep_awss_words() {
     let ec2 = "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized</Message></Error></Errors></Response>";
     let script = Script::of(&[Ok((403, ec2))]);
-    let error = client(&script).terminate_instance("i-1").expect_err("refused");
+    let error = client(&script).terminate_instance(&id("i-1")).expect_err("refused");
     assert_eq!(
         error.to_string(),
         "ec2:TerminateInstances: UnauthorizedOperation: You are not authorized"
@@ -150,13 +159,13 @@ fn ended_credentials_are_renewed_once() {
     let script = Script::of(&[Ok((403, ended)), Ok((200, EMPTY))]);
     let keys = Arc::new(Keys::default());
     let client = Client::new(Endpoints::new("eu-west-1", None), keys.clone(), script.clone()).with_pause(|_| {});
-    client.describe_instances(&["i-1"]).expect("with new credentials");
+    client.describe_instances(&[&id("i-1")]).expect("with new credentials");
     assert_eq!(keys.0.load(Ordering::Relaxed), 1);
 
     let script = Script::of(&[Ok((403, ended)), Ok((403, ended))]);
     let client = Client::new(Endpoints::new("eu-west-1", None), keys, script).with_pause(|_| {});
     assert_eq!(
-        client.describe_instances(&["i-1"]).expect_err("again").code(),
+        client.describe_instances(&[&id("i-1")]).expect_err("again").code(),
         Some("ExpiredToken")
     );
 }
@@ -165,7 +174,7 @@ fn ended_credentials_are_renewed_once() {
 fn an_answer_that_is_not_one_is_an_error_and_not_an_empty_list() {
     for body in ["", "<html>", "<R><other/></R>", "not xml"] {
         let script = Script::of(&[Ok((200, body))]);
-        let error = client(&script).describe_instances(&["i-1"]).expect_err(body);
+        let error = client(&script).describe_instances(&[&id("i-1")]).expect_err(body);
         assert!(matches!(error, CallError::Malformed { .. }), "{error}");
     }
 }
@@ -192,14 +201,17 @@ fn typed_answers() {
         Ok((200, "<R/>")),
     ]);
     let client = client(&script);
-    let found = client.describe_instances(&["i-1"]).expect("one");
+    let found = client.describe_instances(&[&id("i-1")]).expect("one");
     assert_eq!((found[0].id.as_str(), found[0].state.as_str()), ("i-1", "terminated"));
-    assert_eq!(client.auto_scaling_group("i-1").expect("group").as_deref(), Some("g"));
-    assert_eq!(client.auto_scaling_group("i-1").expect("none"), None);
+    assert_eq!(
+        client.auto_scaling_group(&id("i-1")).expect("group").as_deref(),
+        Some("g")
+    );
+    assert_eq!(client.auto_scaling_group(&id("i-1")).expect("none"), None);
     let signal = Signal {
         stack: "mqaws-qm1",
         resource: "Group",
-        id: "i-1",
+        id: &id("i-1"),
         success: true,
     };
     assert_eq!(client.signal(&signal).expect("told"), SignalOutcome::NotWaiting);

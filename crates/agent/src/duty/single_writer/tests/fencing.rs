@@ -26,7 +26,10 @@ fn a_previous_owner_is_outlived_or_terminated_never_ignored() {
     host.send(Event::Begin);
     host.settle();
     assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.ordered(|w| *w == Work::AskCloud("i-old".into())), 1);
+    assert_eq!(
+        host.ordered(|w| *w == Work::AskCloud("i-old".parse().expect("an id"))),
+        1
+    );
     assert_eq!(
         host.machine.fence_view().proof.map(ToString::to_string).as_deref(),
         Some("terminated (i-old)")
@@ -54,6 +57,36 @@ fn data_that_nobody_owns_is_not_touched_and_replaces_nobody() {
 }
 
 #[test]
+fn an_owner_that_is_no_instance_is_reported_and_nobody_is_asked_about_or_terminated() {
+    let mut host = Host::new();
+    host.machine = SingleWriter::new(Policy {
+        inquiry: InquiryPolicy {
+            lease: LeaseRule::Allow,
+            ..InquiryPolicy::default()
+        },
+        ..Policy::default()
+    });
+    host.record = record("of another cloud", false, 0);
+    host.data = DataState::Present;
+    host.send(Event::Begin);
+    host.settle();
+    for _ in 0..20 {
+        host.now += lease_wait();
+        host.tick();
+    }
+    assert_eq!((host.state(), starts(&host)), (State::Fencing, 0));
+    assert_eq!(
+        host.ordered(|w| matches!(w, Work::AskCloud(_) | Work::Terminate(_) | Work::ReportUnhealthy)),
+        0
+    );
+    let alarm = host.machine.view().alarm.expect("alarm").to_owned();
+    assert!(alarm.contains("`of another cloud`"), "{alarm}");
+    host.record = record("i-old", true, 0);
+    host.tick();
+    assert_eq!((host.state(), host.machine.view().alarm), (State::Serving, None));
+}
+
+#[test]
 fn ibm_mq_starts_on_a_lease_when_ec2_says_nothing_for_long_enough() {
     let mut host = Host::fencing(LeaseRule::Allow);
     while host.now < lease_wait() {
@@ -76,7 +109,10 @@ fn ec2_may_keep_saying_running_after_the_order_to_terminate() {
         host.tick();
     }
     assert_eq!(proof(&host).as_deref(), Some("lease (i-old)"));
-    assert_eq!(host.ordered(|w| *w == Work::Terminate("i-old".into())), 1);
+    assert_eq!(
+        host.ordered(|w| *w == Work::Terminate("i-old".parse().expect("an id"))),
+        1
+    );
 }
 
 #[test]

@@ -11,10 +11,10 @@ pub(super) const PID: i32 = 4711;
 
 pub(super) fn identity() -> Identity {
     Identity {
-        instance: "i-me".into(),
+        instance: "i-me".parse().expect("an id"),
         zone: "eu-west-1a".into(),
         address: [127, 0, 0, 1].into(),
-        boot: "boot".into(),
+        boot: "boot".parse().expect("an id"),
         lifecycle: Some("InService".into()),
     }
 }

@@ -336,7 +336,7 @@ proptest! {
                 _ => None,
             });
             for proof in claims {
-                prop_assert_eq!(proof.previous.as_deref(), Some("i-old"));
+                prop_assert_eq!(proof.previous.as_ref().map(|p| p.as_str()), Some("i-old"));
                 match proof.kind {
                     ProofKind::Lease => prop_assert!(host.now - changed > wait, "{:?} after {:?}", host.now, changed),
                     ProofKind::Operator => prop_assert!(named),
