@@ -11,7 +11,7 @@ use mqaws::model::Topology;
 use mqaws::model::agent::AgentConfig;
 use mqaws::topology;
 use mqaws_agent::cloud::{Aws, InstanceMetadata};
-use mqaws_agent::ports::{CertificateError, Cloud, Metadata, Mounter};
+use mqaws_agent::ports::{CertificateError, Cloud, HookError, Metadata, Mounter};
 use mqaws_agent::signed::{Client, Datum, Endpoints, HttpTransport, Imds, ImdsCredentials};
 use mqaws_contract::InstanceId;
 use mqaws_lab::home::{self, LabRecord};
@@ -206,8 +206,8 @@ impl Stack {
                 });
                 // It waits only once the load balancer has let the instance go; the agent asks again until then.
                 until("the hook waits or refuses", || match cloud.complete_hook(me) {
-                    Err(why) if why.contains("No active Lifecycle Action") => None,
-                    answer => Some(answer),
+                    Err(HookError::NotWaiting(_)) => None,
+                    answer => Some(answer.map_err(|e| e.to_string())),
                 })
             }
             Step::SeePrevious => {

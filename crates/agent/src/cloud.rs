@@ -1,7 +1,7 @@
 //! The ports [`Cloud`] and [`Metadata`] over AWS's API.
 
 use super::notices::Notices;
-use super::ports::{CertificateError, Cloud, Identity, Metadata, SignalResult};
+use super::ports::{CertificateError, Cloud, HookError, Identity, Metadata, SignalResult};
 use crate::fence::{BootId, CloudState};
 use crate::model::InstanceId;
 use crate::model::agent::AgentConfig;
@@ -108,16 +108,19 @@ impl Cloud for Aws {
         self.client.report_unhealthy(me).map_err(words)
     }
 
-    fn complete_hook(&self, me: &InstanceId) -> Result<(), String> {
-        let Some(group) = self.group(me).map_err(words)? else {
+    fn complete_hook(&self, me: &InstanceId) -> Result<(), HookError> {
+        let failed = |error| HookError::Failed(words(error));
+        let Some(group) = self.group(me).map_err(failed)? else {
             return Ok(());
         };
         match self.client.complete_lifecycle_action(&group, &self.config.hook, me) {
             // The group waits for the load balancer to let go of this instance first, and only then for the hook.
-            Err(error @ CallError::Api { .. }) if error.line().contains(NOT_WAITING) => Err(words(error)),
+            Err(error @ CallError::Api { .. }) if error.line().contains(NOT_WAITING) => {
+                Err(HookError::NotWaiting(words(error)))
+            }
             // The group has no such hook.
             Err(error) if error.code() == Some("ValidationError") => Ok(()),
-            other => other.map_err(words),
+            other => other.map_err(failed),
         }
     }
 

@@ -9,12 +9,25 @@ use secrecy::SecretString;
 use std::net::IpAddr;
 
 /// Why there is no certificate. In words, with the remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// Nobody answered: a later attempt may succeed.
+    #[error("{0}")]
     Unanswered(String),
     /// AWS refuses it, or it is none.
+    #[error("{0}")]
     Unusable(String),
+}
+
+/// Why the lifecycle hook was not completed. In words, with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HookError {
+    /// It does not wait yet: a later attempt may succeed.
+    #[error("{0}")]
+    NotWaiting(String),
+    /// AWS did not answer, or refused.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Who and where this host is.
@@ -70,8 +83,8 @@ pub trait Cloud: Send + Sync {
     /// Completes the terminating lifecycle hook; no group and no hook are a success.
     ///
     /// # Errors
-    /// In words, also when the hook does not wait yet.
-    fn complete_hook(&self, me: &InstanceId) -> Result<(), String>;
+    /// [`HookError`].
+    fn complete_hook(&self, me: &InstanceId) -> Result<(), HookError>;
 
     /// User and password of the application.
     ///

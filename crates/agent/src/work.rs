@@ -315,7 +315,7 @@ impl Worker {
     /// Only an instance that the group is terminating has a hook to complete.
     fn complete_hook(&self) -> Result<(), String> {
         match self.ports.metadata.lifecycle()?.as_deref() {
-            Some("Terminated") => self.ports.cloud.complete_hook(&self.me()?),
+            Some("Terminated") => self.ports.cloud.complete_hook(&self.me()?).map_err(|e| e.to_string()),
             _ => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::programs::Programs;
 use crate::agent::ports::Accounts;
+use crate::remedy::chain;
 use nix::unistd::User;
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -50,12 +51,14 @@ impl Accounts for HostAccounts {
         if !(self.known)(user)? {
             // No home, no shell: the account exists so that the engine can ask about its password.
             let args = ["--system", "--no-create-home", "--shell", "/sbin/nologin", user];
-            self.programs.must(&self.programs.command("useradd", &args, DEADLINE))?;
+            let made = self.programs.must(&self.programs.command("useradd", &args, DEADLINE));
+            made.map_err(|e| chain(&e))?;
         }
         let input = format!("{user}:{}\n", password.expose_secret());
         self.programs
             .must(&self.programs.command("chpasswd", &[], DEADLINE).stdin(input))
-            .map(|_| ())
+            .map(drop)
+            .map_err(|e| chain(&e))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::programs::Programs;
 use crate::agent::layout::Layout;
+use crate::remedy::chain;
 use std::fs;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub fn set(layout: &Layout, programs: &Programs, instance: &str) -> Result<(), S
             let loaded = programs.must(&programs.command("modprobe", &["nfs"], LOAD));
             let why = loaded
                 .err()
+                .map(|error| chain(&error))
                 .unwrap_or_else(|| "the kernel has no file for it".to_owned());
             found().ok_or_else(|| format!("give the NFS client an identity of its own: {why}"))?
         }

@@ -5,6 +5,7 @@
 use super::programs::Programs;
 use crate::agent::layout::Layout;
 use crate::agent::ports::KeeperSpawner;
+use crate::remedy::chain;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -43,7 +44,10 @@ impl KeeperSpawner for KeeperUnit {
         file.write_all(config.as_bytes())?;
         std::fs::rename(&new, &path)?;
         let start = self.programs.command("systemctl", &["start", UNIT], START);
-        self.programs.must(&start).map(|_| ()).map_err(io::Error::other)
+        self.programs
+            .must(&start)
+            .map(drop)
+            .map_err(|e| io::Error::other(chain(&e)))
     }
 }
 

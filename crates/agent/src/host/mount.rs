@@ -5,12 +5,13 @@
 use super::identity;
 use super::mount_unit::{self, Method};
 use super::mountinfo::{self, Mounted};
-use super::programs::Programs;
+use super::programs::{ProgramError, Programs};
 use crate::agent::layout::Layout;
 use crate::agent::ports::{LockPlace, Mounter};
 use crate::agent::waits;
 use crate::fence::ASSUMED_LEASE;
 use crate::model::agent::AgentConfig;
+use crate::remedy::chain;
 use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -147,14 +148,14 @@ impl HostMount {
         let run = |args: &[&str], deadline| self.programs.must(&self.programs.command("systemctl", args, deadline));
         // A unit that systemd has not read yet it reads by itself; a reload takes a good part of a second.
         if before.is_some_and(|before| before != text) {
-            run(&["daemon-reload"], RELOAD)?;
+            run(&["daemon-reload"], RELOAD).map_err(|e| chain(&e))?;
         }
         let mut started = run(&["start", &unit], START);
-        if started.as_ref().is_err_and(|why| why.contains("not found")) {
-            run(&["daemon-reload"], RELOAD)?;
+        if started.as_ref().is_err_and(ProgramError::knows_no_unit) {
+            run(&["daemon-reload"], RELOAD).map_err(|e| chain(&e))?;
             started = run(&["start", &unit], START);
         }
-        started.map_err(|why| format!("{why}; `journalctl -u {unit}` says more"))?;
+        started.map_err(|e| format!("{}; `journalctl -u {unit}` says more", chain(&e)))?;
         let mounted = self
             .mounted()?
             .ok_or_else(|| format!("systemd started {unit}, but nothing is mounted at {}", self.point))?;

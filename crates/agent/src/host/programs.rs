@@ -1,10 +1,34 @@
 //! Programs of the operating system, by their names on the search path.
 
 use crate::agent::waits;
-use crate::remedy::chain;
-use mqaws_engine::{Command, Output, runner};
+use mqaws_engine::{Command, Output, RunError, runner};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Why a program did not do what it was run for.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// It gave no exit code.
+    #[error(transparent)]
+    NoCode(#[from] RunError),
+    /// It failed.
+    #[error("`{command}` exit {code}: {said}")]
+    Failed {
+        /// Its command line.
+        command: String,
+        /// Its exit code.
+        code: i32,
+        /// The first line that it said.
+        said: String,
+    },
+}
+
+impl ProgramError {
+    /// Whether `systemctl` says that it knows no such unit.
+    pub fn knows_no_unit(&self) -> bool {
+        matches!(self, Self::Failed { said, .. } if said.contains("not found"))
+    }
+}
 
 /// Where programs such as `systemctl` and `chpasswd` are looked for.
 #[derive(Debug, Clone, Default)]
@@ -38,18 +62,18 @@ impl Programs {
     /// Runs a command that must succeed.
     ///
     /// # Errors
-    /// In words: what the program said, or why it gave no exit code.
-    pub fn must(&self, command: &Command) -> Result<Output, String> {
+    /// [`ProgramError`].
+    pub fn must(&self, command: &Command) -> Result<Output, ProgramError> {
         let ran = waits::on(|| command.to_string(), || runner::run(command));
-        let output = ran.map_err(|e| chain(&e))?;
+        let output = ran?;
         if output.code == 0 {
             return Ok(output);
         }
         let said = output.text.lines().map(str::trim).find(|l| !l.is_empty());
-        Err(format!(
-            "`{command}` exit {}: {}",
-            output.code,
-            said.unwrap_or("it said nothing")
-        ))
+        Err(ProgramError::Failed {
+            command: command.to_string(),
+            code: output.code,
+            said: said.unwrap_or("it said nothing").to_owned(),
+        })
     }
 }

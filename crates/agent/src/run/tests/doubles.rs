@@ -4,8 +4,8 @@ use super::super::*;
 use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{self, KeeperPorts};
 use crate::agent::ports::{
-    Accounts, CertificateError, Cloud, Engine, HostReset, Identity, Init, KeeperSpawner, LockPlace, Measures, Metadata,
-    Mounter, SignalResult,
+    Accounts, CertificateError, Cloud, Engine, HookError, HostReset, Identity, Init, KeeperSpawner, LockPlace,
+    Measures, Metadata, Mounter, SignalResult,
 };
 use crate::fence::{CloudState, DataState, Lock, LockError};
 use crate::model::InstanceId;
@@ -232,7 +232,7 @@ impl Cloud for World {
         self.note("unhealthy");
         Ok(())
     }
-    fn complete_hook(&self, _me: &InstanceId) -> Result<(), String> {
+    fn complete_hook(&self, _me: &InstanceId) -> Result<(), HookError> {
         self.note("hook");
         Ok(())
     }
