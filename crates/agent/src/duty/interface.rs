@@ -33,8 +33,6 @@ pub struct View<'a> {
     pub identity: Option<&'a Identity>,
     /// Engine, once known.
     pub engine: Option<&'a EngineInfo>,
-    /// Execution controller, while one is watched.
-    pub controller: Option<i32>,
     /// Restarts in place.
     pub restarts: u32,
     /// The last thing that went wrong, or what is waited for.

@@ -11,7 +11,7 @@
 
 mod event;
 mod interface;
-pub mod single_writer;
+pub(crate) mod single_writer;
 mod steps;
 mod table;
 

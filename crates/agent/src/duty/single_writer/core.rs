@@ -166,7 +166,6 @@ impl Duty for SingleWriter {
             running: attended && self.engine.controller.is_some(),
             identity: self.identity.as_ref(),
             engine: self.engine.info.as_ref(),
-            controller: self.engine.controller,
             restarts: self.engine.restarts,
             last_error: self.said.last_error.clone().or_else(|| self.said.unrenewed.clone()),
             alarm: self.said.alarm.as_deref(),

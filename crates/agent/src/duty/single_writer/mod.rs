@@ -1,7 +1,7 @@
 //! One writer at a time: data that several hosts can reach, and one instance that may write.
 //!
 //! [`SingleWriter`] opens the lock keeper, and asks for as long as it takes for a proof that the previous owner writes no more
-//! ([`crate::fence`]); only then it claims the data and starts the engine. What it waits for is in [`Policy`].
+//! ([`crate::fence`]); only then it claims the data and starts the engine. What it waits for is in [`policy::Policy`].
 
 mod core;
 mod ending;
@@ -13,5 +13,5 @@ mod state;
 mod tests;
 
 pub use core::SingleWriter;
-pub use policy::Policy;
-pub use state::State;
+#[cfg(test)]
+pub(crate) use policy::Policy;

@@ -7,6 +7,7 @@ mod host;
 mod keeper;
 mod properties;
 
+use super::state::State;
 use super::*;
 use crate::agent::duty::{Action, DrainReason, Duty, Event, Ordered, Outcome, Timer, Work};
 use crate::agent::keeper::{ClaimError, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};
@@ -34,9 +35,9 @@ fn a_first_start_marks_every_phase_in_order() {
         ]
     );
     assert_eq!(host.ordered(|w| *w == Work::Signal { success: true }), 1);
-    let (view, fence) = (host.machine.view(), host.machine.fence_view());
+    let fence = host.machine.fence_view();
     assert_eq!(
-        (fence.epoch, view.controller, fence.held),
+        (fence.epoch, host.machine.engine.controller, fence.held),
         (Some(Epoch(1)), Some(PID), true)
     );
 }
@@ -450,8 +451,7 @@ fn a_drain_during_a_start_kills_instead_of_waiting() {
     assert_eq!(host.ordered(|w| matches!(w, Work::End(_))), 0);
     assert_eq!(host.state(), State::Stopped);
     assert_eq!(
-        host.machine.view().controller,
-        None,
+        host.machine.engine.controller, None,
         "the late success of the start is ignored"
     );
 }

@@ -125,7 +125,6 @@ impl Duty for Toy {
             running: self.state == SERVING,
             identity: self.identity.as_ref(),
             engine: self.engine.as_ref(),
-            controller: self.controller,
             restarts: self.restarts,
             last_error: self.last_error.clone(),
             ..View::default()
