@@ -315,7 +315,7 @@ mod tests {
         let first = Topology::default();
         assert_eq!(read(&BTreeMap::new()).map(|parts| parts.topology), Ok(first));
         assert_eq!(read(&tagged(first.as_str())).map(|parts| parts.members.len()), Ok(2));
-        assert_eq!(read(&tagged("toy")).map(|parts| parts.topology), Ok(Topology::Toy));
+        assert_eq!(read(&tagged("toy")).map(|parts| parts.topology), Ok(Topology::TOY));
         let error = read(&tagged("newer")).unwrap_err();
         assert!(error.to_string().contains("`newer`") && error.hint().contains("version"));
     }

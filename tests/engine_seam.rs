@@ -1,7 +1,8 @@
-//! An engine is one file and one row: a toy that only this test knows is deployed, run, killed and replaced in the local cloud.
+//! An engine and a topology are a folder each: toys that only this test knows are deployed, run, killed and replaced in the local
+//! cloud.
 //!
 //! The lab boots its instances with this executable as their agent, which is the lab's own with the toy in its table. So the
-//! test has a `main` of its own: it is the agent, the keeper and the toy, by the name and verb that it is called with.
+//! test has a `main` of its own: it is the agent, the keeper, the toy and the program, by the name and verb that it is called with.
 
 #![allow(clippy::unwrap_used)] // What a test cannot have has failed it.
 
@@ -9,13 +10,15 @@
 mod lab_calls;
 mod private_lab;
 mod toy_engine;
+mod toy_topology;
 
 use lab_calls::call;
 use mqaws::lab_agent::{keeper_main_with, main_with};
-use mqaws_agent::duty::DUTIES;
+use mqaws::topology;
+use mqaws_agent::duty::{DUTIES, Duties, DutyOf};
 use mqaws_engine::{PRODUCTS, Products};
 use mqaws_lab::home::{LabRecord, read_record};
-use private_lab::{LIMIT, Lab};
+use private_lab::{LIMIT, Lab, failing};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
@@ -23,11 +26,21 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
-use toy_engine::{Toy, ask};
+use toy_engine::{Toy, WORDS, ask};
 
 /// The one row.
 const ENGINES: Products = &[&Toy, PRODUCTS[0]];
-const NAME: &str = "an_engine_that_only_a_test_knows_is_run_in_the_local_cloud";
+/// Whoever has the toy topology writes alone, as with the first one.
+const ALL_DUTIES: Duties = &[
+    DUTIES[0],
+    DutyOf {
+        topology: toy_topology::NAME,
+        begin: DUTIES[0].begin,
+    },
+];
+const NAME: &str = "an_engine_and_a_topology_that_only_a_test_knows_are_run_in_the_local_cloud";
+/// The verb by which this executable is `mqaws`.
+const PROGRAM: &str = "__mqaws";
 
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
@@ -37,10 +50,17 @@ fn main() -> ExitCode {
         if words.is_empty() {
             name_the_toy();
         }
-        return main_with(ENGINES, DUTIES, words);
+        return main_with(ENGINES, ALL_DUTIES, words);
     }
     match args.get(1).and_then(|arg| arg.to_str()) {
-        Some("__agent") => return main_with(ENGINES, DUTIES, args.split_off(2)),
+        Some("__agent") => return main_with(ENGINES, ALL_DUTIES, args.split_off(2)),
+        Some(PROGRAM) => {
+            topology::bring(&toy_topology::Toy)
+                .ok()
+                .expect("there is none of its name");
+            args.remove(1);
+            return mqaws::cli::main(args);
+        }
         Some("__keeper") => return keeper_main_with(ENGINES, args.split_off(2)),
         _ => {}
     }
@@ -92,7 +112,7 @@ fn story() {
     assert!(killed["evidence"].as_str().unwrap().contains("serve ("), "{killed}");
     serving(&record, |status| status["restarts"].as_u64() >= Some(1));
     assert_eq!(until_answered(endpoint, "PUT two"), 2);
-    assert_eq!(on_instance(&root, &["probe", "depth"])["queues"][0]["depth"], 2);
+    assert_eq!(on_instance(&root, &["probe", "depth"])["queues"][0]["depth"], 0);
 
     // The instance is lost: another one adopts the data, by EC2's word about the first.
     let gone = [
@@ -103,16 +123,83 @@ fn story() {
     call(&record, "ec2", "2016-11-15", &gone);
     let (second, _) = serving(&record, |status| status["proof"]["kind"] == "terminated");
     assert_ne!(first, second);
-    assert_eq!(until_answered(endpoint, "COUNT"), 2, "nothing is lost");
+    assert_eq!(
+        until_answered(endpoint, &format!("COUNT {WORDS}")),
+        2,
+        "nothing is lost"
+    );
+
+    // Under load: what it acknowledged is received, and it is asked for its own counts.
+    let words = [
+        "--yes",
+        "--config",
+        example,
+        "--fault",
+        "kill-queue-manager",
+        "--rounds",
+        "1",
+    ];
+    let report = lab.failover(&words, 0);
+    assert_eq!(failing(&report), Vec::<String>::new());
     lab.run(&["destroy", "--local", "--yes", "--config", example], 0);
+    of_the_toy_topology(&lab, example);
+}
+
+/// The program itself, with the toy topology in its table.
+fn of_the_toy_topology(lab: &Lab, example: &str) {
+    let program = |words: &[&str], code: i32| {
+        let mut command = lab.command(&[]);
+        let program = std::mem::replace(&mut command, Command::new(std::env::current_exe().unwrap()));
+        command.arg(PROGRAM).args(words).current_dir(lab.dir.path()).env_clear();
+        command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = lab.started(command).wait();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let own = lab.dir.path().join("toy.yaml");
+    let text = fs::read_to_string(example).unwrap();
+    let text = text.replace("topology: single", "topology: toy");
+    fs::write(&own, text.replace("QM1", "TOY1").replace("mqaws-qm1", "mqaws-toy")).unwrap();
+    let config = ["--config", own.to_str().unwrap()];
+    let local = ["--local", "--yes", config[0], config[1]];
+
+    // It is known to nobody else.
+    let refused = lab.run(&["validate", config[0], config[1]], 3);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no topology `toy`"));
+    let (template, _) = program(&["render", config[0], config[1]], 0);
+    assert!(template.contains("That this is a toy"), "{template}");
+    program(&[&["deploy"], &local[..]].concat(), 0);
+    let (status, _) = program(&["status", "--local", config[0], config[1]], 0);
+    assert!(status.contains("serving") && status.contains("· toy"), "{status}");
+    let (_, said) = program(
+        &[&["failover-test", "--fault", "terminate-instance"], &local[..]].concat(),
+        3,
+    );
+    assert!(said.contains("topology `toy`, which does not stand"), "{said}");
+    let words = [
+        "failover-test",
+        "--rounds",
+        "1",
+        "--output",
+        "json",
+        "--fault",
+        "kill-queue-manager",
+    ];
+    let (report, _) = program(&[&words, &local[..]].concat(), 0);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(failing(&report), Vec::<String>::new());
+    let phases = report["runs"][0].to_string();
+    assert!(phases.contains("\"notice\"") && phases.contains("\"play\""), "{phases}");
+    program(&[&["destroy"], &local[..]].concat(), 0);
 }
 
 /// The answer of the toy behind the load balancer, once there is one.
-fn until_answered(endpoint: SocketAddr, line: &str) -> usize {
+fn until_answered(endpoint: SocketAddr, line: &str) -> u64 {
     let deadline = Instant::now() + LIMIT;
     loop {
         // What is said is said to a toy that answers: a message may not be put twice.
-        match ask(endpoint, "COUNT").and_then(|_| ask(endpoint, line)) {
+        match ask(endpoint, &format!("COUNT {WORDS}")).and_then(|_| ask(endpoint, line)) {
             Ok(answer) => return answer,
             Err(error) => assert!(Instant::now() < deadline, "{line} to {endpoint}: {error}"),
         }

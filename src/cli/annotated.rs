@@ -166,7 +166,7 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
         None => "# profile: default\n".to_owned(),
     });
     out.push('\n');
-    for name in Topology::ALL {
+    for name in Topology::all() {
         let _ = writeln!(out, "# `{}`: {}.", name.as_str(), topology::of(name).facts().summary);
     }
     let _ = writeln!(out, "topology: {}", deployment.topology.as_str());

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn every_key_is_one_of_the_configuration() {
-        let own = Topology::ALL.iter().flat_map(|name| topology::of(*name).keys());
+        let own = Topology::all().flat_map(|name| topology::of(name).keys());
         for (_, key) in own.chain(KEYS) {
             assert!(crate::model::config::KEYS.iter().any(|k| k.path == *key), "{key}");
         }

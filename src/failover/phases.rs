@@ -204,7 +204,7 @@ mod tests {
             at(1230, "i-2", mark::ENGINE_STARTED, ""),
         ];
         let expected = parts(&[("notice", 10), ("takeover", 220), ("reconnect", 70)]);
-        assert_eq!(shown_by(Topology::Toy, &marks, 1000, 1300, Some(1250)), expected);
+        assert_eq!(shown_by(Topology::TOY, &marks, 1000, 1300, Some(1250)), expected);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Topology;
 use mqaws_contract::QueueManagerName;
-use mqaws_contract::agent::{self, MountMethod};
+use mqaws_contract::agent::MountMethod;
 
 use super::cidr::Cidr;
 use super::definitions::Definitions;
@@ -69,48 +70,6 @@ pub struct Deployment {
 
 fn default_stack() -> StackName {
     Deployment::default().stack
-}
-
-/// How the queue manager is made highly available.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Topology {
-    /// One instance, replaced in either zone on the same data.
-    #[default]
-    Single,
-    /// Of tests alone.
-    #[cfg(test)]
-    Toy,
-}
-
-impl Topology {
-    /// Every topology that can be configured.
-    pub const ALL: [Self; 1] = [Self::Single];
-
-    /// The word that the file, the agent and people use.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Single => "single",
-            #[cfg(test)]
-            Self::Toy => "toy",
-        }
-    }
-
-    /// The topology that a word names.
-    pub fn of(word: &str) -> Option<Self> {
-        #[cfg(test)]
-        if word == Self::Toy.as_str() {
-            return Some(Self::Toy);
-        }
-        Self::ALL.into_iter().find(|topology| topology.as_str() == word)
-    }
-}
-
-impl From<Topology> for agent::Topology {
-    fn from(topology: Topology) -> Self {
-        topology.as_str().into()
-    }
 }
 
 impl Deployment {

@@ -9,12 +9,13 @@ mod definitions;
 mod deployment;
 mod image;
 mod names;
+mod topology;
 
 pub use cidr::Cidr;
 pub use definitions::Definitions;
 pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
-    Security, Storage, Throughput, Tls, Topology, json_schema,
+    Security, Storage, Throughput, Tls, json_schema,
 };
 pub use image::{
     Connect, DeviceName, Engine, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
@@ -25,3 +26,4 @@ pub use names::{
     AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, Region, RoleArn, SecretArn, ServerName,
     StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };
+pub use topology::Topology;

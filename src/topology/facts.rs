@@ -5,6 +5,8 @@ use crate::model::Engine;
 /// What a topology is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
+    /// The word of the configuration, the stack's tag and the agent.
+    pub name: &'static str,
     /// One line for whoever writes a configuration.
     pub summary: &'static str,
     /// One line for whoever reads the template.

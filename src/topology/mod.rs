@@ -20,14 +20,37 @@ pub use questions::{Builder, Topology};
 pub use role::{Role, Seen};
 
 use crate::model;
+use std::sync::OnceLock;
 
-/// The topology of a name: the one table.
-pub fn of(name: model::Topology) -> &'static dyn Topology {
-    match name {
-        model::Topology::Single => &single::Single,
-        #[cfg(test)]
-        model::Topology::Toy => &toy::Toy,
+/// The topologies of this version: the one table.
+const TOPOLOGIES: &[&dyn Topology] = &[
+    &single::Single,
+    #[cfg(test)]
+    &toy::Toy,
+];
+
+static BROUGHT: OnceLock<&'static dyn Topology> = OnceLock::new();
+
+/// Adds a topology to those of this version, for the rest of the program's life.
+///
+/// For programs that embed the library: what they deploy, observe and test may then be of it. The agent on the instance must know
+/// the name too.
+///
+/// # Errors
+/// The topology, when there is one of its name or another one was added before.
+pub fn bring(topology: &'static dyn Topology) -> Result<(), &'static dyn Topology> {
+    BROUGHT.set(topology)?;
+    match model::Topology::bring(topology.facts().name) {
+        true => Ok(()),
+        false => Err(topology),
     }
+}
+
+/// The topology of a name.
+pub fn of(name: model::Topology) -> &'static dyn Topology {
+    let all = TOPOLOGIES.iter().chain(BROUGHT.get()).copied();
+    let mut named = all.filter(|topology| topology.facts().name == name.as_str());
+    named.next().expect("every name that there is has a row")
 }
 
 #[cfg(test)]

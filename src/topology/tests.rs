@@ -8,8 +8,8 @@ use crate::template::Value;
 
 /// Every topology, that of the tests too.
 fn all() -> Vec<model::Topology> {
-    let mut all = model::Topology::ALL.to_vec();
-    all.push(model::Topology::Toy);
+    let mut all: Vec<model::Topology> = model::Topology::all().collect();
+    all.push(model::Topology::TOY);
     all
 }
 
@@ -90,11 +90,11 @@ fn facts_are_those_of_the_template() {
 #[test]
 fn a_member_tells_its_agent_which_it_is_on() {
     let deployment = Deployment {
-        topology: model::Topology::Toy,
+        topology: model::Topology::TOY,
         ..Deployment::default()
     };
     let template = render::template(&deployment).unwrap();
-    for member in of(model::Topology::Toy).facts().members {
+    for member in of(model::Topology::TOY).facts().members {
         let data = &template.resources[&format!("{}Template", member.group)].properties["LaunchTemplateData"];
         let Some(Value::Call(_, text)) = data.get("UserData") else {
             panic!("no user data")

@@ -96,6 +96,7 @@ pub(super) struct Toy;
 impl Topology for Toy {
     fn facts(&self) -> &'static Facts {
         &Facts {
+            name: "toy",
             summary: "two instances, one of which waits",
             description: "a topology of tests",
             members: &MEMBERS,

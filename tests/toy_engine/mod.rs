@@ -1,5 +1,10 @@
-//! A toy engine: a journal on the shared file system and two ports that take `PUT` and `COUNT`, one word a line. It is a test
-//! double that shows what an engine has to bring: this file is all that the agent knows of it.
+//! A toy engine: queues in a journal on the shared file system, a port that takes `PUT WORD`, `COUNT QUEUE` and `CLEAR QUEUE`, a line
+//! each, and one for AMQP 1.0. It is a test double that shows what an engine has to bring: this file is all that the agent knows of it.
+
+mod amqp;
+mod journal;
+
+use journal::{Journal, Shared};
 
 use mqaws_contract::agent::{AgentConfig, ProbeQueue, ProbeReport};
 use mqaws_contract::remedy::chain;
@@ -10,7 +15,7 @@ use mqaws_engine::{
     Product, Role,
 };
 use rustix::process::Signal;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -23,6 +28,10 @@ use std::time::{Duration, Instant};
 const VERB: &str = "__toy";
 /// What a server says when it runs.
 const UP: &str = "up";
+/// The queue of words that are put by line.
+pub const WORDS: &str = "WORDS";
+/// The queue of the failover test.
+const PROBE: &str = "MQAWS.PROBE.TOY";
 /// Longest wait for one answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -98,7 +107,8 @@ impl Product for Toy {
             folder: folder(&host.root.path(&config.storage.mount), &config.queue_manager),
             addresses: host.root.path("var/lib/mqaws/toy"),
             queue_manager: config.queue_manager.clone(),
-            ports: [Some(config.mq_port), config.amqp_port].into_iter().flatten().collect(),
+            port: config.mq_port,
+            amqp_port: config.amqp_port,
             host,
         })
     }
@@ -122,11 +132,10 @@ fn start(rest: &[&str]) -> io::Result<()> {
     }
 }
 
-/// Serves at the addresses that a file holds, as soon as it is there.
+/// Serves at the addresses that a file holds, as soon as it is there: that of lines, then that of AMQP.
 fn serve(journal: &Path, addresses: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().append(true).open(journal)?;
+    let journal: Shared = Arc::new(Mutex::new(Journal::open(journal)?));
     println!("{UP}");
-    let journal = Arc::new(Mutex::new((file, BufReader::new(File::open(journal)?).lines().count())));
     let listed = loop {
         match fs::read_to_string(addresses) {
             Ok(text) => break text,
@@ -134,35 +143,37 @@ fn serve(journal: &Path, addresses: &Path) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     };
-    let mut threads = Vec::new();
-    for address in listed.lines() {
-        let listener = TcpListener::bind(address)?;
-        let journal = Arc::clone(&journal);
-        threads.push(std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let journal = Arc::clone(&journal);
-                std::thread::spawn(move || answer(&connection, &journal));
-            }
-        }));
+    let mut listeners = listed.lines().map(TcpListener::bind);
+    let lines = listeners.next().transpose()?;
+    if let Some(listener) = listeners.next().transpose()? {
+        let journal = journal.clone();
+        std::thread::spawn(move || amqp::serve(listener, &journal));
     }
-    for thread in threads {
-        let _ = thread.join();
+    for connection in lines.iter().flat_map(TcpListener::incoming).flatten() {
+        let journal = journal.clone();
+        std::thread::spawn(move || answer(&connection, &journal));
     }
     Ok(())
 }
 
 /// A message is acknowledged once it is on the disk.
-fn answer(connection: &TcpStream, journal: &Mutex<(File, usize)>) -> io::Result<()> {
+fn answer(connection: &TcpStream, journal: &Shared) -> io::Result<()> {
     for line in BufReader::new(connection).lines() {
         let line = line?;
         let said = {
             let mut journal = journal.lock().map_err(|_| io::Error::other("the journal is broken"))?;
-            if let Some(message) = line.strip_prefix("PUT ") {
-                writeln!(journal.0, "{message}")?;
-                journal.0.sync_all()?;
-                journal.1 += 1;
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["PUT", word] => {
+                    journal.put(WORDS, word.into(), true)?;
+                    journal.depth(WORDS)
+                }
+                ["CLEAR", queue] => {
+                    journal.clear(queue)?;
+                    journal.depth(queue)
+                }
+                ["COUNT", queue] => journal.depth(queue),
+                _ => return Err(io::Error::other("no such command")),
             }
-            journal.1
         };
         writeln!(&*connection, "{said}")?;
     }
@@ -170,7 +181,7 @@ fn answer(connection: &TcpStream, journal: &Mutex<(File, usize)>) -> io::Result<
 }
 
 /// Says one line to a toy, and returns the number that it answers.
-pub fn ask(address: SocketAddr, line: &str) -> io::Result<usize> {
+pub fn ask(address: SocketAddr, line: &str) -> io::Result<u64> {
     let mut connection = TcpStream::connect_timeout(&address, ANSWER)?;
     connection.set_read_timeout(Some(ANSWER))?;
     writeln!(connection, "{line}")?;
@@ -184,7 +195,8 @@ struct Running {
     folder: PathBuf,
     addresses: PathBuf,
     queue_manager: String,
-    ports: Vec<u16>,
+    port: u16,
+    amqp_port: Option<u16>,
     host: Host,
 }
 
@@ -193,9 +205,25 @@ impl Running {
         self.folder.join("journal")
     }
 
-    fn depth(&self) -> Result<usize, String> {
-        let text = fs::read_to_string(self.journal()).map_err(|e| e.to_string())?;
-        Ok(text.lines().count())
+    /// Where it takes lines.
+    fn address(&self) -> io::Result<SocketAddr> {
+        let text = fs::read_to_string(&self.addresses)?;
+        text.lines()
+            .next()
+            .unwrap_or_default()
+            .parse()
+            .map_err(io::Error::other)
+    }
+
+    fn probe(&self, word: &str) -> Result<ProbeReport, String> {
+        let asked = self
+            .address()
+            .and_then(|address| ask(address, &format!("{word} {PROBE}")));
+        let queue = ProbeQueue {
+            name: PROBE.to_owned(),
+            depth: asked.map_err(|error| chain(&error))?,
+        };
+        Ok(ProbeReport { queues: vec![queue] })
     }
 }
 
@@ -253,7 +281,8 @@ impl Engine for Running {
     }
 
     fn define(&self, address: IpAddr) -> Result<(), EngineFailure> {
-        let lines: String = self.ports.iter().map(|port| format!("{address}:{port}\n")).collect();
+        let ports = [Some(self.port), self.amqp_port].into_iter().flatten();
+        let lines: String = ports.map(|port| format!("{address}:{port}\n")).collect();
         let new = self.addresses.with_extension("new");
         let written = fs::write(&new, lines).and_then(|()| fs::rename(&new, &self.addresses));
         written.map_err(|error| EngineFailure::transient(&error))
@@ -273,11 +302,14 @@ impl Engine for Running {
     }
 
     fn check(&self, address: IpAddr) -> Health {
-        let asked = self
-            .ports
-            .iter()
-            .try_for_each(|port| ask((address, *port).into(), "COUNT").map(drop));
-        asked.map_or_else(|error| Health::Bad(chain(&error)), |()| Health::Well)
+        let asked = ask((address, self.port).into(), &format!("COUNT {WORDS}"));
+        let opened = self
+            .amqp_port
+            .map(|port| TcpStream::connect_timeout(&(address, port).into(), ANSWER));
+        match asked.and(opened.transpose().map(drop)) {
+            Ok(()) => Health::Well,
+            Err(error) => Health::Bad(chain(&error)),
+        }
     }
 
     fn end(&self, target: Duration) -> Result<(), String> {
@@ -293,25 +325,18 @@ impl Engine for Running {
     }
 
     fn probe_define(&self) -> Result<ProbeReport, String> {
-        self.probe_depth()
+        self.probe("COUNT")
     }
 
     fn probe_depth(&self) -> Result<ProbeReport, String> {
-        let queue = ProbeQueue {
-            name: "journal".to_owned(),
-            depth: self.depth()?.try_into().map_err(|_| "too deep")?,
-        };
-        Ok(ProbeReport { queues: vec![queue] })
+        self.probe("COUNT")
     }
 
     fn probe_delete(&self) -> Result<ProbeReport, String> {
-        Err("a toy keeps what it has".to_owned())
+        self.probe("CLEAR")
     }
 
     fn measure(&self) -> Measures {
-        Measures {
-            depth: self.depth().ok().and_then(|depth| depth.try_into().ok()),
-            ..Measures::default()
-        }
+        Measures::default()
     }
 }

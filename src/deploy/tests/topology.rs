@@ -10,7 +10,7 @@ use crate::topology::Role;
 /// A stack of two members, on `i-1` and `i-2`, whose agents are in these states.
 fn pair(states: [&str; 2]) -> Script {
     let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]);
-    cloud.topology = Topology::Toy;
+    cloud.topology = Topology::TOY;
     for ((name, instance), state) in [("GroupA", "i-1"), ("GroupB", "i-2")].into_iter().zip(states) {
         let mut one = group("InService", &["AZRebalance"]);
         one.members[0].instance = InstanceId::new(instance).unwrap();
@@ -101,13 +101,13 @@ fn topology_says_what_a_change_means() {
             .text
             .clone()
     };
-    assert_eq!(text(Topology::Toy), "the members are renewed in turn: no outage");
+    assert_eq!(text(Topology::TOY), "the members are renewed in turn: no outage");
     assert_eq!(text(Topology::default()), "");
     let finding = Finding {
         path: "/Resources/GroupATemplate/Properties/X".into(),
         words: String::new(),
     };
-    assert_eq!(finding.key(Topology::Toy), Some("instance.type"));
+    assert_eq!(finding.key(Topology::TOY), Some("instance.type"));
     assert_eq!(finding.key(Topology::default()), None);
 }
 
@@ -124,7 +124,7 @@ fn what_cannot_move_is_named_as_the_topology_names_it() {
         all.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
     };
     let circumstances = Circumstances {
-        topology: Topology::Toy,
+        topology: Topology::TOY,
         network_key: None,
         gone: &[],
     };
@@ -160,7 +160,7 @@ fn members_that_do_not_serve_alone_end_without_an_outage() {
     other.kind = kind.into();
     let from = Timestamp::UNIX_EPOCH;
     let told =
-        |cloud: &Script, events: &[Event]| wait(instances::read(cloud, STACK, Topology::Toy, events, from)).to_string();
+        |cloud: &Script, events: &[Event]| wait(instances::read(cloud, STACK, Topology::TOY, events, from)).to_string();
     let words = told(&cloud, &[other.clone(), signal]);
     assert!(
         words.ends_with("i-1 reported service at 22:13:40, about 10 s without it"),
@@ -184,7 +184,7 @@ fn stack_keeps_its_topology() {
         matches!(
             error,
             DeployError::OtherTopology {
-                deployed: Topology::Toy,
+                deployed: Topology::TOY,
                 ..
             }
         ),

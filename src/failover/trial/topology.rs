@@ -6,7 +6,7 @@ use crate::model::Topology;
 
 fn other() -> Sky {
     let mut sky = Sky::new(Defect::None, Twist::None);
-    sky.target.parts.topology = Topology::Toy;
+    sky.target.parts.topology = Topology::TOY;
     sky
 }
 

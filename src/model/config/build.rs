@@ -9,9 +9,9 @@ use super::place::Place;
 use super::read::{Given, Reader};
 use crate::model::deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
-    Security, Storage, Throughput, Tls, Topology,
+    Security, Storage, Throughput, Tls,
 };
-use crate::model::{Cidr, Definitions, InvalidName, Region, StackName, SubnetId, TagKey, TagValue, ZoneName};
+use crate::model::{Cidr, Definitions, InvalidName, Region, StackName, SubnetId, TagKey, TagValue, Topology, ZoneName};
 
 /// What is wrong with a value, before its key and place are known.
 pub(super) struct Wrong {
@@ -206,7 +206,7 @@ impl Reader {
 
     fn topology(&mut self) -> Topology {
         const LATER: [&str; 4] = ["standby", "native-ha", "rabbitmq-cluster", "replicated-dr"];
-        let there = Topology::ALL.map(|topology| format!("`{}`", topology.as_str()));
+        let there: Vec<String> = Topology::all().map(|name| format!("`{}`", name.as_str())).collect();
         let instead = format!("use {}", there.join(" or "));
         let parsed = self.scalar("topology", |text| {
             Topology::of(text).ok_or_else(|| {
