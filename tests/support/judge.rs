@@ -10,9 +10,12 @@ pub const TOOLS: &str = "MQAWS_REQUIRE_TOOLS";
 /// The variable that makes a machine that cannot run hosts a failure.
 pub const HOSTS: &str = "MQAWS_REQUIRE_HOSTS";
 
-/// The project's folder.
+/// The project's folder, seen from any of its packages.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above
+        .find(|folder| folder.join("tests/judges").is_dir())
+        .expect("the judges")
 }
 
 /// A script of the judges.

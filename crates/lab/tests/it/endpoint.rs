@@ -1,15 +1,13 @@
 //! The local cloud's endpoint over HTTP: requests signed as any client signs them, in every protocol; and its knowledge of
 //! resource types against the published schemas.
 
-#![allow(clippy::unwrap_used)] // A request that cannot be made fails the test.
-
+use crate::judge::{root, venv};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use mqaws_lab::api::{Caller, Cloud, Identity};
 use mqaws_lab::server::{self, Injector, Routes};
 use mqaws_lab::wire::cbor;
 use serde_json::{Value, json};
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
@@ -423,19 +421,11 @@ fn listens_on_loopback_only() {
 
 #[test]
 fn resource_types_are_those_of_the_published_schemas() {
-    let Some(venv) = std::env::var_os("MQAWS_TEST_VENV").filter(|v| !v.is_empty()) else {
-        let why = "MQAWS_TEST_VENV is not set; scripts/test makes the environment";
-        assert_ne!(std::env::var("MQAWS_REQUIRE_TOOLS").as_deref(), Ok("1"), "{why}");
-        // Not through the macros, which the test harness captures.
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED resource_types_are_those_of_the_published_schemas: {why}"
-        );
+    let Some(venv) = venv("resource_types_are_those_of_the_published_schemas") else {
         return;
     };
-    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let output = Command::new(std::path::Path::new(&venv).join("bin/python"))
-        .arg(root.join("scripts/resource-types.py"))
+    let output = Command::new(venv.join("bin/python"))
+        .arg(root().join("scripts/resource-types.py"))
         .arg("--check")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()

@@ -3,8 +3,8 @@
 //!
 //! moto comes from the Python environment `MQAWS_TEST_VENV`, which `scripts/test` makes; without it the test says that it was
 //! skipped, or fails under `MQAWS_REQUIRE_TOOLS=1`.
-#![allow(clippy::unwrap_used)] // What the test cannot have has failed it.
 
+use crate::judge::{script, venv};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -29,20 +29,6 @@ impl Drop for Moto {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn venv() -> Option<PathBuf> {
-    if let Some(venv) = std::env::var_os("MQAWS_TEST_VENV") {
-        return Some(PathBuf::from(venv));
-    }
-    let required = std::env::var_os("MQAWS_REQUIRE_TOOLS").is_some_and(|v| v == "1");
-    assert!(!required, "MQAWS_REQUIRE_TOOLS=1, and MQAWS_TEST_VENV is not set");
-    // Past the capture of a test's output, so that it is seen.
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIPPED fetch: MQAWS_TEST_VENV is not set; scripts/test makes the environment"
-    );
-    None
 }
 
 fn clean(program: impl AsRef<std::ffi::OsStr>, home: &Path) -> Command {
@@ -147,11 +133,11 @@ impl Host {
 
 #[test]
 fn an_object_is_fetched_whole_with_the_instances_role_or_not_at_all() {
-    let Some(venv) = venv() else { return };
+    let Some(venv) = venv("fetch") else { return };
     let dir = tempfile::tempdir().unwrap();
     let (_moto, s3) = moto(&venv, dir.path());
     let mut seed = clean(venv.join("bin/python"), dir.path());
-    seed.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/judges/seed_objects.py"));
+    seed.arg(script("seed_objects.py"));
     let seeded = seed
         .args([&s3, REGION, BUCKET, KEY, &LENGTH.to_string()])
         .output()

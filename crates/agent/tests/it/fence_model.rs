@@ -3,13 +3,9 @@
 //!
 //! `MQAWS_MODEL_FAULTS=1` adds a fault to each run, and minutes.
 
-#[path = "fence_model/model.rs"]
 mod model;
-#[path = "fence_model/moves.rs"]
 mod moves;
-#[path = "fence_model/steps.rs"]
 mod steps;
-#[path = "fence_model/world.rs"]
 mod world;
 
 use model::{LEFT_ALONE, SAFE};

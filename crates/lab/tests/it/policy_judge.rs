@@ -1,23 +1,11 @@
 //! A foreign judge of the evaluator of IAM policies: moto's. It comes from the Python environment `MQAWS_TEST_VENV`, which
 //! `scripts/test` makes.
 
+use crate::judge::{script, venv};
 use mqaws_lab::policy::{Ask, Caller, Context, Decision, Document, Kind, Policies, RoleSession, decide};
 use serde_json::Value;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// The Python environment; `None` after a visible line when there is none.
-fn venv() -> Option<PathBuf> {
-    if let Some(venv) = std::env::var_os("MQAWS_TEST_VENV").filter(|v| !v.is_empty()) {
-        return Some(PathBuf::from(venv));
-    }
-    let why = "MQAWS_TEST_VENV is not set; scripts/test makes the environment";
-    assert_ne!(std::env::var("MQAWS_REQUIRE_TOOLS").as_deref(), Ok("1"), "{why}");
-    // Not through the macros, which the test harness captures.
-    let _ = writeln!(std::io::stderr(), "SKIPPED moto_and_our_evaluator_decide_alike: {why}");
-    None
-}
 
 /// Policies that moto can read, as lists of (effect, element, actions, resource).
 const POLICIES: &[&[(&str, &str, &[&str], &str)]] = &[
@@ -63,7 +51,7 @@ const POLICIES: &[&[(&str, &str, &[&str], &str)]] = &[
 
 #[test]
 fn moto_and_our_evaluator_decide_alike() {
-    let Some(venv) = venv() else {
+    let Some(venv) = venv("moto_and_our_evaluator_decide_alike") else {
         return;
     };
     let caller = Caller::Role(RoleSession {
@@ -110,7 +98,7 @@ fn moto_and_our_evaluator_decide_alike() {
         }
     }
     let mut child = Command::new(venv.join("bin/python"))
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/judges/iam_moto.py"))
+        .arg(script("iam_moto.py"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
