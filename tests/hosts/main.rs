@@ -8,24 +8,18 @@
 #![allow(clippy::unwrap_used)] // What a story cannot have has failed it.
 
 mod bench;
-#[allow(dead_code)]
-#[path = "../standin_host/client.rs"]
-mod client;
 mod guest;
-#[allow(dead_code)]
-#[path = "../lab_calls/mod.rs"]
-mod lab_calls;
 mod lasting;
 mod locks;
 mod phases;
+mod provision;
 mod records;
 mod rig;
-#[path = "../shipped_agent/mod.rs"]
-mod shipped_agent;
 mod site;
 mod stories;
-
-pub use site::Host;
+#[allow(dead_code, unused_imports, reason = "stories of the local cloud want more")]
+#[path = "../support/mod.rs"]
+mod support;
 
 macro_rules! stories {
     ($($file:ident::$name:ident),* $(,)?) => {

@@ -1,7 +1,7 @@
 //! What the cloud recorded of a story: granted calls, the group's activities.
 
-use crate::lab_calls::{between, call};
 use crate::site::{Instance, Site};
+use crate::support::{between, call};
 use std::fs;
 use std::time::Duration;
 

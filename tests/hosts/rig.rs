@@ -4,9 +4,9 @@
 //! tells its story. So whatever becomes of the story, the first one clears away. Most of a story is waiting, so as many rigs
 //! live at a time as the test harness has threads.
 
+use crate::support::judge;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -68,11 +68,7 @@ pub fn with_root(test: &str, then: impl FnOnce(&Path)) {
 
 /// Says that a test cannot run here, or fails it.
 pub fn skip(test: &str, why: &str) {
-    let required = std::env::var_os("MQAWS_REQUIRE_HOSTS").is_some_and(|v| v == "1");
-    assert!(!required, "MQAWS_REQUIRE_HOSTS=1, and this cannot run: {why}");
-    // Past the capture of a test's output, so that it is seen.
-    let mut uncaptured = std::io::stderr();
-    writeln!(uncaptured, "SKIPPED hosts: {test}: {why}").unwrap();
+    judge::skip(judge::HOSTS, &format!("hosts: {test}"), why);
 }
 
 /// What this machine lacks.
@@ -177,7 +173,7 @@ impl Rig {
         if provisioned.is_none() {
             image.extend([
                 program("MQAWS_HOSTS_STANDIN", env!("CARGO_BIN_EXE_mqaws")),
-                program("MQAWS_HOSTS_AGENT", crate::shipped_agent::shipped_agent()),
+                program("MQAWS_HOSTS_AGENT", crate::support::shipped_agent()),
             ]);
         }
         let image: Vec<&std::ffi::OsStr> = image.iter().map(AsRef::as_ref).collect();

@@ -1,10 +1,9 @@
 //! What a story has in its hands: a local cloud whose instances are guests, a deployed stack, clients, and the server's side
 //! of the data.
 
-use crate::client::{Client, Put};
 use crate::guest;
-use crate::lab_calls::{between, call, request};
 use crate::rig::scripts;
+use crate::support::{Client, Put, between, call, own_call};
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::{Answer, Cloud, Target};
 use mqaws::model::InstanceId;
@@ -17,7 +16,6 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,24 +34,6 @@ queue_manager: {name: QM1, definitions: app.mqsc}
 endpoint: {amqp: true}
 storage: {mount: nfs, lease_seconds: LEASE}
 ";
-
-/// Where AMQP is served, and with which password: what the stand-in's client asks of a host.
-pub struct Host {
-    address: IpAddr,
-    password: String,
-}
-
-impl Host {
-    /// Address of the AMQP service.
-    pub fn address(&self) -> IpAddr {
-        self.address
-    }
-
-    /// Password of the application's user.
-    pub fn password(&self) -> String {
-        self.password.clone()
-    }
-}
 
 /// An instance as the lab sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,9 +223,7 @@ impl Site {
     pub fn ec2_fails(&self) {
         for action in ["DescribeInstances", "TerminateInstances"] {
             let rule = json!({"service": "ec2", "action": action, "error": "InternalError", "rate": 1.0});
-            let headers = [("content-type", "application/json")];
-            let (verb, rule) = (("POST", "/_mqaws/inject"), rule.to_string());
-            request(&self.record, "mqaws", verb, &headers, rule).unwrap();
+            own_call(&self.record, "inject", &rule).unwrap();
         }
     }
 
@@ -303,11 +281,9 @@ impl Site {
     pub fn client(&self, name: &str) -> Result<Client, String> {
         let credentials = self.ask(self.clients.credentials(&self.target))?;
         let endpoint = self.target.parts.endpoint(Protocol::Amqp).expect("AMQP is on");
-        let host = Host {
-            address: endpoint.address.host.parse().unwrap(),
-            password: credentials.password.expose_secret().to_owned(),
-        };
-        Client::connect(&host, name)
+        let address = endpoint.address.host.parse().unwrap();
+        let password = credentials.password.expose_secret();
+        Client::connect(address, &credentials.username, password, name)
     }
 
     /// Puts so many messages, all of which must be acknowledged; their ids.
@@ -353,11 +329,11 @@ impl Site {
     /// The same from one instance, which need not be behind the load balancer.
     pub fn get_from(&self, instance: &Instance, count: usize) -> Vec<String> {
         let credentials = self.ask(self.clients.credentials(&self.target)).unwrap();
-        let host = Host {
-            address: instance.address.parse().unwrap(),
-            password: credentials.password.expose_secret().to_owned(),
-        };
-        let client = until("a client is let in", PATIENCE, || Client::connect(&host, "get").ok());
+        let address = instance.address.parse().unwrap();
+        let password = credentials.password.expose_secret();
+        let client = until("a client is let in", PATIENCE, || {
+            Client::connect(address, &credentials.username, password, "get").ok()
+        });
         client
             .get(QUEUE, count)
             .unwrap()

@@ -1,4 +1,4 @@
-"""What moto knows of images and of builds, for tests/ami.rs.
+"""What moto knows of images and of builds, for tests/lab/ami.rs.
 
     ami_moto.py ENDPOINT REGION show            everything of this account that a build makes or leaves, as JSON
     ami_moto.py ENDPOINT REGION images          makes images to prune and things that use them; prints them as JSON

@@ -11,7 +11,6 @@ use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{Keeper, guard_file};
 use crate::agent::ports::LockPlace;
 use crate::fence::{CloudState, RecordStore};
-use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
 use doubles::{Keepers, PATIENCE, Server, Sleeper, World};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -26,33 +25,9 @@ struct Host {
     ended: Arc<AtomicBool>,
 }
 
+/// The configuration of all tests.
 fn config() -> AgentConfig {
-    AgentConfig {
-        schema: "mqaws.agent/1".into(),
-        stack: "mqaws-qm1".into(),
-        region: "eu-west-1".into(),
-        group: "Group".into(),
-        hook: "stop".into(),
-        queue_manager: "QM1".into(),
-        topology: "single".into(),
-        engine: EngineConfig {
-            kind: "ibm-mq".into(),
-            bin_dir: "/opt/mqm/bin".into(),
-        },
-        storage: StorageConfig {
-            file_system: "fs-1".into(),
-            mount: "/mnt/mqaws".into(),
-            mount_with: "efs-utils".into(),
-            lease_seconds: None,
-        },
-        credentials: "arn".into(),
-        user: "mqapp".into(),
-        certificate: String::new(),
-        mq_port: 1414,
-        amqp_port: None,
-        metrics_namespace: "mqaws".into(),
-        fence: FenceConfig::default(),
-    }
+    serde_json::from_str(include_str!("../../../../tests/fixtures/agent.json")).expect("a configuration")
 }
 
 impl Host {

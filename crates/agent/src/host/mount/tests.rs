@@ -1,7 +1,6 @@
 //! The mount with doubles: `systemctl` and `mount` are real processes, the kernel's files lie below a root of the test's own.
 
 use super::*;
-use crate::model::agent::{EngineConfig, FenceConfig, StorageConfig};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,32 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const NAME_OF_FS: &str = "fs-1.efs.eu-west-1.amazonaws.com";
 
 fn config(mount_with: &str) -> AgentConfig {
-    AgentConfig {
-        schema: "mqaws.agent/1".into(),
-        stack: "s".into(),
-        region: "eu-west-1".into(),
-        group: "Group".into(),
-        hook: "h".into(),
-        queue_manager: "QM1".into(),
-        topology: "single".into(),
-        engine: EngineConfig {
-            kind: "ibm-mq".into(),
-            bin_dir: "/opt/mqm/bin".into(),
-        },
-        storage: StorageConfig {
-            file_system: "fs-1".into(),
-            mount: "/mnt/mqaws".into(),
-            mount_with: mount_with.into(),
-            lease_seconds: None,
-        },
-        credentials: "c".into(),
-        user: "mqapp".into(),
-        certificate: String::new(),
-        mq_port: 1414,
-        amqp_port: None,
-        metrics_namespace: "mqaws".into(),
-        fence: FenceConfig::default(),
-    }
+    let file = include_str!("../../../../../tests/fixtures/agent.json");
+    let mut config: AgentConfig = serde_json::from_str(file).expect("a configuration");
+    config.storage.mount_with = mount_with.into();
+    config
 }
 
 /// A double of the network of an instance in `eu-west-1a`.

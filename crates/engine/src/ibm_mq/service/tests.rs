@@ -1,7 +1,6 @@
 use super::*;
 use crate::Root;
 use crate::ibm_mq::data_path;
-use mqaws_contract::agent::{EngineConfig, FenceConfig, StorageConfig};
 use std::io;
 use std::net::TcpListener;
 use std::sync::Mutex;
@@ -48,32 +47,10 @@ impl Runner for Script {
 }
 
 fn config(port: u16) -> AgentConfig {
-    AgentConfig {
-        schema: "mqaws.agent/1".into(),
-        stack: "mqaws-qm1".into(),
-        region: "eu-west-1".into(),
-        group: "Group".into(),
-        hook: "stop".into(),
-        queue_manager: "QM1".into(),
-        topology: "single".into(),
-        engine: EngineConfig {
-            kind: "ibm-mq".into(),
-            bin_dir: "/opt/mqm/bin".into(),
-        },
-        storage: StorageConfig {
-            file_system: "fs-1".into(),
-            mount: "/mnt/mqaws".into(),
-            mount_with: "efs-utils".into(),
-            lease_seconds: None,
-        },
-        credentials: "arn".into(),
-        user: "mqapp".into(),
-        certificate: String::new(),
-        mq_port: port,
-        amqp_port: None,
-        metrics_namespace: "mqaws".into(),
-        fence: FenceConfig::default(),
-    }
+    let file = include_str!("../../../../../tests/fixtures/agent.json");
+    let mut config: AgentConfig = serde_json::from_str(file).expect("a configuration");
+    config.mq_port = port;
+    config
 }
 
 fn engine(answers: &[(&'static str, i32, &'static str)], port: u16) -> (Service, Arc<Script>) {

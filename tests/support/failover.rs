@@ -1,0 +1,62 @@
+//! Failover tests in a private local cloud, and what their reports say.
+
+use super::cloud::Lab;
+use super::command::Running;
+use serde_json::Value;
+
+impl Lab {
+    /// Runs a failover test and wants this exit code; returns its report.
+    ///
+    /// A run during which this busy machine paused the test itself measured nothing and says so: it is made again, twice at most.
+    #[track_caller]
+    pub fn failover(&self, args: &[&str], code: i32) -> Value {
+        self.failover_while(args, code, |_| ())
+    }
+
+    /// The same, and something is done while it runs.
+    #[track_caller]
+    pub fn failover_while(&self, args: &[&str], code: i32, during: impl Fn(&mut Running)) -> Value {
+        let all = [&["failover-test", "--local", "--output", "json"], args].concat();
+        let once = || {
+            let mut running = self.spawn(&all);
+            during(&mut running);
+            running.wait()
+        };
+        let mut said = once();
+        for _ in 0..2 {
+            let report: Value = serde_json::from_str(&said.out).unwrap_or_default();
+            if said.code != Some(20) || code == 20 || !stood_still(&report) {
+                break;
+            }
+            println!("once more: this machine paused the run {}", all.join(" "));
+            said = once();
+        }
+        self.demand(&all, &said, code);
+        said.json()
+    }
+}
+
+/// The rounds of a report.
+pub fn runs(report: &Value) -> &Vec<Value> {
+    report["runs"].as_array().expect("rounds")
+}
+
+/// Names of the checks that did not pass, of all rounds.
+pub fn failing(report: &Value) -> Vec<String> {
+    runs(report)
+        .iter()
+        .flat_map(|run| run["thresholds"].as_array().expect("checks"))
+        .filter(|check| check["verdict"] != "pass")
+        .map(|check| check["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+/// Whether a run is inconclusive because its own process or the lab did not get to run.
+fn stood_still(report: &Value) -> bool {
+    let checks = report["runs"].as_array().into_iter().flatten();
+    let mut checks = checks.flat_map(|run| run["thresholds"].as_array().into_iter().flatten());
+    checks.any(|check| {
+        let machine = |why: &str| why.contains("stood still") || why.contains("were not sent");
+        check["verdict"] == "inconclusive" && check["reason"].as_str().is_some_and(machine)
+    })
+}
