@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use mqaws_contract::InvalidName;
 
+use super::names::Checked;
+
 /// An IPv4 range such as `10.0.0.0/8`, with no bit set behind its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -21,22 +23,6 @@ impl Cidr {
     pub const PATTERN: &'static str = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])$";
     const WHAT: &'static str = "address range";
     const RULE: &'static str = "an IPv4 network address and a prefix length, such as 10.0.0.0/8";
-
-    /// The private ranges of RFC 1918.
-    pub const PRIVATE: [Self; 3] = [
-        Self {
-            address: Ipv4Addr::new(10, 0, 0, 0),
-            prefix: 8,
-        },
-        Self {
-            address: Ipv4Addr::new(172, 16, 0, 0),
-            prefix: 12,
-        },
-        Self {
-            address: Ipv4Addr::new(192, 168, 0, 0),
-            prefix: 16,
-        },
-    ];
 
     /// Checks a text.
     ///
@@ -118,6 +104,11 @@ impl FromStr for Cidr {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         Self::new(text)
     }
+}
+
+impl Checked for Cidr {
+    const PATTERN: &'static str = Self::PATTERN;
+    const RULE: &'static str = Self::RULE;
 }
 
 impl schemars::JsonSchema for Cidr {
