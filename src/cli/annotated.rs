@@ -1,10 +1,10 @@
 //! The annotated configuration file that `init` writes.
 
-mod image;
-
 use crate::aws::{Vpc, VpcSubnet};
+use crate::model::keys::{Key, Shape, keys};
 use crate::model::{Deployment, Placement, Topology};
 use crate::topology;
+use serde_json::Value;
 use std::fmt::Write;
 
 /// What was read of an account.
@@ -65,326 +65,129 @@ fn networks(account: &Account) -> String {
     out
 }
 
-fn network(deployment: &Deployment, account: Option<&Account>) -> String {
-    let mut out = String::from(
-        "\n# Where it lives: an existing VPC and two of its subnets, in different availability zones (EFS needs a mount\n\
-         # target in each). Without them, the account's default VPC and two of its zones are used.\nnetwork:\n",
-    );
-    out.push_str(&account.map(networks).unwrap_or_default());
-    let found = account.and_then(|account| {
-        let usable = |vpc: &&Vpc| pair(vpc).is_some();
-        account.vpcs.iter().filter(usable).max_by_key(|vpc| vpc.default)
-    });
-    let (vpc, subnets) = match (&deployment.network.placement, found) {
-        (Placement::Existing { vpc, subnets }, _) => (
-            vpc.as_ref().map(ToString::to_string),
-            Some(subnets.clone().map(|subnet| subnet.to_string())),
-        ),
-        (Placement::Choose { vpc: Some(vpc) }, _) => (Some(vpc.to_string()), None),
-        (Placement::Choose { vpc: None }, Some(vpc)) => (
-            Some(vpc.id.clone()),
-            pair(vpc).map(|pair| pair.map(|subnet| subnet.id.clone())),
-        ),
-        _ => (None, None),
-    };
-    out.push_str(&match vpc {
-        Some(vpc) => format!("  vpc: {vpc}\n"),
-        None => "  # vpc: vpc-0123456789abcdef0\n".to_owned(),
-    });
-    out.push_str(&match subnets {
-        Some([first, second]) => format!("  subnets: [{first}, {second}]\n"),
-        None => "  # subnets: [subnet-0123456789abcdef0, subnet-0fedcba9876543210]\n".to_owned(),
-    });
-    out.push_str("  # Or a new VPC of this range (prefix 16 to 24), with the endpoints that the instance needs:\n");
-    out.push_str(&match &deployment.network.placement {
-        Placement::New { cidr, .. } => format!("  cidr: {cidr}\n"),
-        _ => "  # cidr: 10.20.0.0/16\n".to_owned(),
-    });
-    out.push_str(&match &deployment.network.placement {
-        Placement::New {
-            zones: Some([first, second]),
-            ..
-        } => format!("  zones: [{first}, {second}]\n"),
-        _ => "  # zones: [eu-west-1a, eu-west-1b]\n".to_owned(),
-    });
-    out.push_str("  # Ranges from which clients may connect:\n");
-    let default = Deployment::default().network.clients;
-    let clients: Vec<String> = deployment.network.clients.iter().map(ToString::to_string).collect();
-    let off = if deployment.network.clients == default {
-        "# "
-    } else {
-        ""
-    };
-    let _ = writeln!(out, "  {off}clients: [{}]", clients.join(", "));
-    out
-}
-
-/// One key: what it is for, then its line, commented out while it only says the default.
-fn key(out: &mut String, words: &str, name: &str, value: Option<String>, otherwise: &str) {
-    for line in words.lines() {
-        let _ = writeln!(out, "  # {line}");
-    }
-    let _ = match value {
-        Some(value) => writeln!(out, "  {name}: {value}"),
-        None => writeln!(out, "  # {name}: {otherwise}"),
-    };
-}
-
-fn other<T: PartialEq + ToString>(value: &T, default: &T) -> Option<String> {
-    (value != default).then(|| value.to_string())
-}
+/// What stands above a section.
+const INTROS: &[(&str, &str)] = &[
+    (
+        "network",
+        "# Where it lives: an existing VPC and two of its subnets, in different availability zones (EFS needs a mount\n\
+         # target in each). Without them, the account's default VPC and two of its zones are used.\n",
+    ),
+    (
+        "storage",
+        "# The encrypted file system that holds the messages. It is kept when the stack is deleted.\n",
+    ),
+    (
+        "credentials",
+        "# The application's user; its password is generated and stays in Secrets Manager.\n",
+    ),
+    (
+        "tls",
+        "# TLS towards clients, with your own certificate; without one, connections are plain.\n",
+    ),
+    (
+        "image",
+        "# The image that instances start from: for `mqaws ami`, see docs/image.md.\n",
+    ),
+];
 
 /// A text that every YAML reader takes for text.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// The values to write down: the deployment's, and the account's region and network where it leaves them open.
+fn values(deployment: &Deployment, account: Option<&Account>) -> Value {
+    let mut values = serde_json::to_value(deployment).unwrap_or_default();
+    let Some(account) = account else {
+        return values;
+    };
+    if deployment.region.is_none() {
+        values["region"] = account.region.as_str().into();
+    }
+    let usable = account.vpcs.iter().filter_map(|vpc| Some((vpc, pair(vpc)?)));
+    if deployment.network.placement == (Placement::Choose { vpc: None })
+        && let Some((vpc, pair)) = usable.max_by_key(|(vpc, _)| vpc.default)
+    {
+        values["network"]["vpc"] = vpc.id.as_str().into();
+        values["network"]["subnets"] = pair.map(|subnet| subnet.id.as_str()).to_vec().into();
+    }
+    values
+}
+
+/// A value as it stands in the file.
+fn shown(key: &Key, value: &Value) -> String {
+    let text = |value: &Value| match value.as_str() {
+        Some(text) if key.line.quoted => quoted(text),
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    };
+    match value.as_array() {
+        Some(values) => format!("[{}]", values.iter().map(text).collect::<Vec<_>>().join(", ")),
+        None => text(value),
+    }
+}
+
+/// The comment above a key; each topology says itself what it is.
+fn comment(key: &Key) -> String {
+    if key.path != "topology" {
+        return key.comment_text();
+    }
+    let all = Topology::all().map(|name| format!("`{}`: {}.", name.as_str(), topology::of(name).facts().summary));
+    all.collect::<Vec<_>>().join("\n")
+}
+
+/// One key: what it is for, then its line, commented out while it only says the default.
+fn line(out: &mut String, key: &Key, value: Option<&Value>, default: Option<&Value>) {
+    let (section, name) = key.split();
+    let indent = if section.is_empty() { "" } else { "  " };
+    for line in comment(key).lines() {
+        let _ = writeln!(out, "{indent}# {line}");
+    }
+    if key.kind.shape() == Shape::Map {
+        let _ = writeln!(out, "{indent}{name}:");
+        let entries = value.and_then(Value::as_object);
+        if entries.is_none_or(|entries| entries.is_empty()) {
+            let _ = writeln!(out, "{indent}  # {}", key.example_text());
+        }
+        for (name, value) in entries.into_iter().flatten() {
+            let value = quoted(value.as_str().unwrap_or_default());
+            let _ = writeln!(out, "{indent}  {}: {value}", quoted(name));
+        }
+        return;
+    }
+    let _ = match value.filter(|value| key.line.always || Some(*value) != default) {
+        Some(value) => writeln!(out, "{indent}{name}: {}", shown(key, value)),
+        None => writeln!(out, "{indent}# {name}: {}", key.example_text()),
+    };
+}
+
 /// The file for a deployment, with the account's networks when they were read.
 pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
-    let default = Deployment::default();
     let mut out = String::from(
         "# mqaws.yaml: a highly available queue manager on AWS.\n\
          # Every key is optional; a line that is commented out shows the default or an example. Check the file with\n\
          # `mqaws validate`, look at what it would change with `mqaws plan`. docs/configuration.md describes every key.\n\
-         # Variables (MQAWS_STACK, MQAWS_NETWORK_VPC, …) outweigh this file, flags outweigh both.\n\n",
+         # Variables (MQAWS_STACK, MQAWS_NETWORK_VPC, …) outweigh this file, flags outweigh both.\n",
     );
-    let _ = writeln!(
-        out,
-        "# Name of the CloudFormation stack.\nstack: {}\n",
-        deployment.stack
-    );
-    out.push_str("# AWS region and profile; without them, those of your AWS configuration.\n");
-    let region = deployment.region.as_ref().map(ToString::to_string);
-    out.push_str(
-        &match region.or_else(|| account.map(|account| account.region.clone())) {
-            Some(region) => format!("region: {region}\n"),
-            None => "# region: eu-west-1\n".to_owned(),
-        },
-    );
-    out.push_str(&match &deployment.profile {
-        Some(profile) => format!("profile: {}\n", quoted(profile.as_str())),
-        None => "# profile: default\n".to_owned(),
-    });
-    out.push('\n');
-    for name in Topology::all() {
-        let _ = writeln!(out, "# `{}`: {}.", name.as_str(), topology::of(name).facts().summary);
-    }
-    let _ = writeln!(out, "topology: {}", deployment.topology.as_str());
-    let name = quoted(deployment.queue_manager.name.as_str());
-    let _ = writeln!(
-        out,
-        "\nqueue_manager:\n  # 1 to 48 of A-Z a-z 0-9 . / _ %\n  name: {name}"
-    );
-    let definitions = deployment.queue_manager.definitions.as_ref().map(|d| quoted(&d.file));
-    key(
-        &mut out,
-        "File with your own MQSC commands, applied once per change",
-        "definitions",
-        definitions,
-        "own.mqsc",
-    );
-    out.push_str(&network(deployment, account));
-
-    out.push_str("\nendpoint:\n");
-    let (own, usual) = (&deployment.endpoint, &default.endpoint);
-    key(
-        &mut out,
-        "false: reachable from the internet; then list the clients above",
-        "internal",
-        other(&own.internal, &usual.internal),
-        "true",
-    );
-    key(
-        &mut out,
-        "AMQP 1.0 on port 5672, beside MQ on 1414",
-        "amqp",
-        other(&own.amqp, &usual.amqp),
-        "true",
-    );
-    key(
-        &mut out,
-        "Idle connections are forgotten after this many seconds, 60 to 6000",
-        "idle_timeout_seconds",
-        other(&own.idle_timeout_seconds, &usual.idle_timeout_seconds),
-        "6000",
-    );
-
-    out.push_str("\ninstance:\n");
-    let (own, usual) = (&deployment.instance, &default.instance);
-    key(
-        &mut out,
-        "EC2 instance type",
-        "type",
-        other(&own.kind, &usual.kind),
-        "m6i.large",
-    );
-    let ami = own.ami.as_ref().map(ToString::to_string);
-    key(
-        &mut out,
-        "Image with IBM MQ and mqaws-agent; default: the one that `mqaws ami build` made",
-        "ami",
-        ami,
-        "ami-0123456789abcdef0",
-    );
-    let key_name = own.key_name.as_ref().map(|name| quoted(name.as_str()));
-    key(
-        &mut out,
-        "Key pair for ssh; default: none, Session Manager is the way in",
-        "key_name",
-        key_name,
-        "my-key",
-    );
-    key(
-        &mut out,
-        "Size of the encrypted root volume, 10 to 1024",
-        "root_volume_gib",
-        other(&own.root_volume_gib, &usual.root_volume_gib),
-        "20",
-    );
-
-    out.push_str(
-        "\n# The encrypted file system that holds the messages. It is kept when the stack is deleted.\nstorage:\n",
-    );
-    let (own, usual) = (&deployment.storage, &default.storage);
-    let throughput = (own.throughput != usual.throughput).then(|| own.throughput.as_str().to_owned());
-    key(
-        &mut out,
-        "elastic, bursting or provisioned",
-        "throughput",
-        throughput,
-        "elastic",
-    );
-    let mibps = own.provisioned_mibps.map(|number| number.to_string());
-    key(
-        &mut out,
-        "MiB/s for `throughput: provisioned`",
-        "provisioned_mibps",
-        mibps,
-        "10",
-    );
-    let mode = (own.performance_mode != usual.performance_mode).then(|| own.performance_mode.as_str().to_owned());
-    key(
-        &mut out,
-        "generalPurpose or maxIO; a change REPLACES the file system",
-        "performance_mode",
-        mode,
-        "generalPurpose",
-    );
-    key(
-        &mut out,
-        "Daily copies by AWS Backup",
-        "backup",
-        other(&own.backup, &usual.backup),
-        "true",
-    );
-    let kms = own.kms_key.as_ref().map(ToString::to_string);
-    key(
-        &mut out,
-        "Key that encrypts it; default: the account's own for EFS; a change REPLACES the file system",
-        "kms_key",
-        kms,
-        "alias/mq",
-    );
-    let mount = (own.mount != usual.mount).then(|| own.mount.as_str().to_owned());
-    key(
-        &mut out,
-        "efs-utils (TLS and IAM) or nfs (neither)",
-        "mount",
-        mount,
-        "efs-utils",
-    );
-    let lease = own.lease_seconds.map(|number| number.to_string());
-    key(
-        &mut out,
-        "What the NFS lease of its server is taken to be, seconds",
-        "lease_seconds",
-        lease,
-        "90",
-    );
-    let start = own.start_on_lease.map(|flag| flag.to_string());
-    key(
-        &mut out,
-        "Start when the last owner's lease has run out and EC2 says nothing; default: IBM MQ may",
-        "start_on_lease",
-        start,
-        "true",
-    );
-
-    out.push_str("\n# The application's user; its password is generated and stays in Secrets Manager.\ncredentials:\n");
-    let user = other(&deployment.credentials.username, &default.credentials.username);
-    key(&mut out, "", "username", user, "mqapp");
-
-    out.push_str("\n# TLS towards clients, with your own certificate; without one, connections are plain.\ntls:\n");
-    let own = &deployment.tls;
-    let certificate = own.certificate.as_ref().map(ToString::to_string);
-    key(
-        &mut out,
-        "Secret with the certificate and its key: docs/hosts.md has the commands that make it",
-        "certificate",
-        certificate,
-        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq-certificate-AbCdEf",
-    );
-    let kms = own.kms_key.as_ref().map(ToString::to_string);
-    key(
-        &mut out,
-        "KMS key of yours that encrypts that secret",
-        "kms_key",
-        kms,
-        "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-    );
-    let name = own.server_name.as_ref().map(ToString::to_string);
-    key(
-        &mut out,
-        "Name in the certificate, for the failover test's clients",
-        "server_name",
-        name,
-        "mq.example.com",
-    );
-
-    out.push_str("\nsecurity:\n");
-    let own = &deployment.security;
-    let boundary = own.permissions_boundary.as_ref().map(ToString::to_string);
-    key(
-        &mut out,
-        "Policy that bounds the instance's role",
-        "permissions_boundary",
-        boundary,
-        "arn:aws:iam::123456789012:policy/boundary",
-    );
-    let role = own.cloudformation_role.as_ref().map(ToString::to_string);
-    key(
-        &mut out,
-        "Role that CloudFormation assumes",
-        "cloudformation_role",
-        role,
-        "arn:aws:iam::123456789012:role/cloudformation",
-    );
-    key(
-        &mut out,
-        "Whether `mqaws failover-test` may inject faults",
-        "allow_faults",
-        other(&own.allow_faults, &false),
-        "false",
-    );
-
-    out.push_str("\nalarms:\n");
-    let topic = deployment.alarms.topic.as_ref().map(ToString::to_string);
-    key(
-        &mut out,
-        "SNS topic that alarms go to",
-        "topic",
-        topic,
-        "arn:aws:sns:eu-west-1:123456789012:operations",
-    );
-
-    out.push_str(&image::section(&deployment.image));
-
-    out.push_str("\n# Tags of everything that is made.\ntags:\n");
-    if deployment.tags.is_empty() {
-        out.push_str("  # cost-centre: messaging\n");
-    }
-    for (key, value) in &deployment.tags {
-        let _ = writeln!(out, "  {}: {}", quoted(key.as_str()), quoted(value.as_str()));
+    let defaults = serde_json::to_value(Deployment::default()).unwrap_or_default();
+    let values = values(deployment, account);
+    let mut before = "";
+    for key in keys().filter(|key| key.topologies.include(deployment.topology)) {
+        let (section, _) = key.split();
+        if section != before && !section.is_empty() {
+            let intro = INTROS.iter().find(|(of, _)| *of == section);
+            let intro = intro.map(|(_, intro)| *intro).unwrap_or_default();
+            let _ = write!(out, "\n{intro}{section}:\n");
+            if section == "network" {
+                out.push_str(&account.map(networks).unwrap_or_default());
+            }
+        }
+        before = section;
+        // At the top of the file, keys stand apart, but for those that one comment is about.
+        if section.is_empty() && !comment(key).is_empty() {
+            out.push('\n');
+        }
+        line(&mut out, key, key.of(&values), key.of(&defaults));
     }
     out
 }
@@ -392,7 +195,7 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::config::{KEYS, Loaded, Overrides, Source, read};
+    use crate::model::config::{Loaded, Overrides, Source, read};
 
     fn load(text: &str) -> Loaded {
         read(
@@ -518,7 +321,7 @@ mod tests {
     #[test]
     fn every_key_is_mentioned_and_every_commented_line_is_valid() {
         let text = annotated(&Deployment::default(), None);
-        for key in KEYS {
+        for key in keys().filter(|key| key.topologies.include(Topology::default())) {
             let name = key.path.rsplit('.').next().unwrap();
             assert!(text.contains(&format!("{name}:")), "{}", key.path);
         }
@@ -541,5 +344,19 @@ mod tests {
             .collect();
         let live = live.join("\n").replace("  false: reachable", "  # false: reachable");
         load(&live);
+    }
+
+    #[test]
+    fn a_key_of_the_tests_has_a_line_where_its_topology_is() {
+        let line = "  # For how long the toy plays, 3 to 33 s.\n";
+        let mut deployment = Deployment::default();
+        assert!(!annotated(&deployment, None).contains("toy"));
+        deployment.topology = Topology::TOY;
+        let text = annotated(&deployment, None);
+        assert!(text.contains(&format!("{line}  # toy_seconds: 7\n")), "{text}");
+        deployment.endpoint.toy_seconds = 9;
+        let text = annotated(&deployment, None);
+        assert!(text.contains(&format!("{line}  toy_seconds: 9\n")), "{text}");
+        assert_eq!(load(&text).deployment, deployment);
     }
 }

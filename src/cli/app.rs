@@ -48,7 +48,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Deploy(args) => deploy::run(context, args),
         Command::Status(args) => status::run(context, args),
         Command::Destroy(args) => destroy::run(context, args),
-        Command::FailoverTest(args) => failover_test::run(context, args),
+        Command::FailoverTest(args) => failover_test::run(context, *args),
         Command::Ami(args) => ami::run(context, args),
         Command::Lab(args) => lab::run(context, args),
         Command::Completions(args) => completions::run(context, args),

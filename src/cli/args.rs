@@ -1,6 +1,8 @@
 //! The command line as clap sees it.
 
-use super::{ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
+use super::{
+    ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, settings, status, validate,
+};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use std::path::PathBuf;
 
@@ -10,6 +12,7 @@ use std::path::PathBuf;
     name = "mqaws",
     version,
     max_term_width = 100,
+    mut_args(settings::declared),
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -38,11 +41,11 @@ pub struct Global {
         hide_env = true
     )]
     pub config: Option<PathBuf>,
-    /// AWS region
-    #[arg(long, global = true, env = "MQAWS_REGION", value_name = "REGION", hide_env = true)]
+    /// The key `region`.
+    #[arg(long, global = true, env = "MQAWS_REGION", hide_env = true)]
     pub region: Option<String>,
-    /// Profile of the AWS configuration files
-    #[arg(long, global = true, env = "MQAWS_PROFILE", value_name = "NAME", hide_env = true)]
+    /// The key `profile`.
+    #[arg(long, global = true, env = "MQAWS_PROFILE", hide_env = true)]
     pub profile: Option<String>,
     /// Endpoint of an AWS-compatible service, used for every call
     #[arg(long, global = true, env = "MQAWS_ENDPOINT_URL", value_name = "URL", hide_env = true)]
@@ -126,7 +129,7 @@ pub enum Command {
     /// Show what is there and how it is
     Status(status::Args),
     /// Fail a queue manager over under load and measure RPO and RTO
-    FailoverTest(failover_test::Args),
+    FailoverTest(Box<failover_test::Args>),
     /// Delete a stack and keep its data
     Destroy(destroy::Args),
     /// Make the image that instances start from

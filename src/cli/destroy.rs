@@ -31,13 +31,7 @@ pub struct Args {
 /// # Errors
 /// Those of [`deploy::find`] and [`deploy::destroy`]; not confirmed.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let loaded = settings::load(
-        context,
-        &Settings {
-            stack: args.stack,
-            ..Settings::default()
-        },
-    )?;
+    let loaded = settings::load(context, &Settings::of_stack(args.stack))?;
     let name = loaded.deployment.stack.to_string();
     let interrupt = context.interrupt()?;
     let stop = Stop::new(interrupt.receiver());

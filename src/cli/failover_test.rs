@@ -273,13 +273,7 @@ fn verify(context: &Context, file: &Path) -> Outcome {
 }
 
 fn stack(context: &Context, stack: Option<String>) -> Result<(crate::model::config::Loaded, String), Failure> {
-    let loaded = settings::load(
-        context,
-        &Settings {
-            stack,
-            ..Settings::default()
-        },
-    )?;
+    let loaded = settings::load(context, &Settings::of_stack(stack))?;
     let name = loaded.deployment.stack.to_string();
     Ok((loaded, name))
 }

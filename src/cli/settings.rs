@@ -5,43 +5,80 @@ use crate::aws::Clients;
 use crate::deploy::{DeployError, stake};
 use crate::model::Deployment;
 use crate::model::config::{self, ConfigError, Loaded, Overrides, Place, Source};
+use crate::model::keys::{self, Flag, Key, Kind, keys};
 use crate::remedy::{ExitKind, Remedy};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::path::Path;
 
-/// Flags that outweigh the configuration file; any other key can be given with `--set`.
-#[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Configuration")]
+/// Flags that outweigh the configuration file: those of the keys that have one, and `--set` for any other.
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Name of the stack [default: mqaws- and the queue manager's name]
-    #[arg(long, value_name = "NAME")]
-    pub stack: Option<String>,
-    /// Name of the queue manager [default: QM1]
-    #[arg(long, value_name = "NAME")]
-    pub queue_manager: Option<String>,
-    /// VPC to deploy into [default: that of the subnets, or the account's default VPC]
-    #[arg(long, value_name = "ID")]
-    pub vpc: Option<String>,
-    /// Two subnets in different availability zones [default: chosen]
-    #[arg(long, value_name = "ID,ID")]
-    pub subnets: Option<String>,
-    /// Ranges from which clients may connect [default: the private ranges]
-    #[arg(long, value_name = "CIDR,…")]
-    pub clients: Option<String>,
-    /// Image with IBM MQ and the agent [default: the one that was built]
-    #[arg(long, value_name = "ID")]
-    pub ami: Option<String>,
-    /// EC2 instance type [default: m6i.large]
-    #[arg(long, value_name = "TYPE")]
-    pub instance_type: Option<String>,
-    /// EC2 key pair for ssh [default: none]
-    #[arg(long, value_name = "NAME")]
-    pub key_name: Option<String>,
-    /// Let failover tests inject faults
-    #[arg(long)]
-    pub allow_faults: bool,
-    /// Any key of the configuration file, such as storage.backup=false
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Keys whose flags were given, with their values.
+    pub(super) given: Vec<(&'static Key, String)>,
+    /// `KEY=VALUE` for any key.
     pub set: Vec<String>,
+}
+
+/// The keys with a flag of these verbs, in the order of the help.
+fn flags() -> Vec<(&'static Key, Flag)> {
+    let all = keys().filter_map(|key| Some((key, key.flag?)));
+    let mut flags: Vec<_> = all.filter(|(_, flag)| !flag.global).collect();
+    let sections: Vec<&str> = flags.iter().map(|(key, _)| key.split().0).collect();
+    let section = |key: &Key| sections.iter().position(|section| *section == key.split().0);
+    flags.sort_by_key(|(key, flag)| (section(key), !flag.first));
+    flags
+}
+
+impl clap::Args for Settings {
+    fn augment_args(command: Command) -> Command {
+        let of_key = |(key, flag): (&'static Key, Flag)| {
+            let arg = Arg::new(flag.name).long(flag.name).help(key.flag_text(&flag));
+            match key.kind {
+                Kind::Boolean => arg.action(ArgAction::SetTrue),
+                _ => arg.value_name(flag.value),
+            }
+        };
+        let set = Arg::new("set")
+            .long("set")
+            .value_name("KEY=VALUE")
+            .action(ArgAction::Append)
+            .help("Any key of the configuration file, such as storage.backup=false");
+        command
+            .next_help_heading("Configuration")
+            .args(flags().into_iter().map(of_key))
+            .arg(set)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for Settings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |(key, flag): (&'static Key, Flag)| match key.kind {
+            Kind::Boolean => matches.get_flag(flag.name).then(|| (key, "true".to_owned())),
+            _ => Some((key, matches.get_one::<String>(flag.name)?.clone())),
+        };
+        Ok(Self {
+            given: flags().into_iter().filter_map(given).collect(),
+            set: matches.get_many("set").unwrap_or_default().cloned().collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// A global flag: with what the key's row says of it, when it stands for one.
+pub(super) fn declared(arg: Arg) -> Arg {
+    let global = |(_, flag): &(&Key, Flag)| flag.global && arg.get_long() == Some(flag.name);
+    match keys().filter_map(|key| Some((key, key.flag?))).find(global) {
+        Some((key, flag)) => arg.value_name(flag.value).help(key.flag_text(&flag)),
+        None => arg,
+    }
 }
 
 /// Variables that are no keys of the file: those of the global flags, and those between the parts of mqaws.
@@ -62,6 +99,15 @@ const OTHER_VARIABLES: &[&str] = &[
 ];
 
 impl Settings {
+    /// Those of a verb that has only `--stack`.
+    pub(super) fn of_stack(stack: Option<String>) -> Self {
+        let key = keys::find("stack").zip(stack);
+        Self {
+            given: key.into_iter().collect(),
+            set: Vec::new(),
+        }
+    }
+
     /// Variables and flags as overrides of the file.
     fn overrides(&self, context: &Context) -> Result<Overrides, CliError> {
         let global = context.global();
@@ -81,20 +127,11 @@ impl Settings {
         let mut overrides = Overrides::none()
             .variables(variables)
             .optional_flag("region", "--region", region)
-            .optional_flag("profile", "--profile", profile)
-            .optional_flag("stack", "--stack", self.stack.as_ref())
-            .optional_flag("queue_manager.name", "--queue-manager", self.queue_manager.as_ref())
-            .optional_flag("network.vpc", "--vpc", self.vpc.as_ref())
-            .optional_flag("network.subnets", "--subnets", self.subnets.as_ref())
-            .optional_flag("network.clients", "--clients", self.clients.as_ref())
-            .optional_flag("instance.ami", "--ami", self.ami.as_ref())
-            .optional_flag("instance.type", "--instance-type", self.instance_type.as_ref())
-            .optional_flag("instance.key_name", "--key-name", self.key_name.as_ref())
-            .optional_flag(
-                "security.allow_faults",
-                "--allow-faults",
-                self.allow_faults.then_some("true"),
-            );
+            .optional_flag("profile", "--profile", profile);
+        for (key, value) in &self.given {
+            let flag = key.flag.map(|flag| flag.name).unwrap_or_default();
+            overrides = overrides.flag(key.path, &format!("--{flag}"), value);
+        }
         for entry in &self.set {
             let (key, value) = entry.split_once('=').ok_or_else(|| CliError::Usage {
                 message: format!("--set wants KEY=VALUE, found `{entry}`"),
@@ -286,5 +323,44 @@ nothing was changed
             place.contains("mqaws.yaml:3:12") && place.contains("subnet-0000bbbb does not exist"),
             "{place}"
         );
+    }
+
+    #[test]
+    fn every_flag_of_a_key_is_an_option_with_its_words() {
+        let command = crate::cli::app::command();
+        let validate = command.find_subcommand("validate").unwrap();
+        for (key, flag) in keys().filter_map(|key| Some((key, key.flag?))) {
+            let of = if flag.global { &command } else { validate };
+            let arg = of
+                .get_arguments()
+                .find(|arg| arg.get_long() == Some(flag.name))
+                .unwrap();
+            assert_eq!(arg.get_help().unwrap().to_string(), key.flag_text(&flag));
+            if let Some(variable) = arg.get_env() {
+                assert_eq!(variable.to_str(), Some(config::variable(key.path).as_str()));
+            }
+            let names = arg.get_value_names().unwrap_or_default();
+            match key.kind {
+                Kind::Boolean => assert!(!arg.get_action().takes_values()),
+                _ => assert_eq!(names, [flag.value]),
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_tests_has_a_flag() {
+        let command = <Settings as clap::Args>::augment_args(Command::new("mqaws"));
+        let matches = command.try_get_matches_from(["mqaws", "--toy-seconds", "9", "--allow-faults", "--set", "a=b"]);
+        let settings: Settings = clap::FromArgMatches::from_arg_matches(&matches.unwrap()).unwrap();
+        let given: Vec<_> = settings
+            .given
+            .iter()
+            .map(|(key, value)| (key.path, value.as_str()))
+            .collect();
+        assert_eq!(
+            given,
+            [("endpoint.toy_seconds", "9"), ("security.allow_faults", "true")]
+        );
+        assert_eq!(settings.set, ["a=b"]);
     }
 }

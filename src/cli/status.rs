@@ -28,13 +28,7 @@ pub struct Args {
 /// # Errors
 /// No such stack; the stack cannot be read. Parts that cannot be read are named in the output and are no error.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let loaded = settings::load(
-        context,
-        &Settings {
-            stack: args.stack,
-            ..Settings::default()
-        },
-    )?;
+    let loaded = settings::load(context, &Settings::of_stack(args.stack))?;
     let name = loaded.deployment.stack.to_string();
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;

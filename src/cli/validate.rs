@@ -18,7 +18,7 @@ pub struct Args {
     #[command(flatten)]
     pub settings: Settings,
     /// Print the JSON Schema of the configuration file instead
-    #[arg(long, conflicts_with_all = ["stack", "queue_manager", "set"])]
+    #[arg(long, conflicts_with_all = ["stack", "queue-manager", "set"])]
     pub schema: bool,
 }
 

@@ -56,7 +56,7 @@ mod tests {
     fn every_key_is_one_of_the_configuration() {
         let own = Topology::all().flat_map(|name| topology::of(name).keys());
         for (_, key) in own.chain(KEYS) {
-            assert!(crate::model::config::KEYS.iter().any(|k| k.path == *key), "{key}");
+            assert!(crate::model::config::keys().any(|k| k.path == *key), "{key}");
         }
         let at = |path: &str| Finding {
             path: path.into(),

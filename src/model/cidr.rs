@@ -1,42 +1,25 @@
 //! IPv4 address ranges.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use mqaws_contract::InvalidName;
 
+use super::names::Checked;
+
 /// An IPv4 range such as `10.0.0.0/8`, with no bit set behind its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Cidr {
-    address: Ipv4Addr,
-    prefix: u8,
-}
+pub struct Cidr(Ipv4Net);
 
 impl Cidr {
     /// The rule as a regular expression.
     pub const PATTERN: &'static str = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])$";
     const WHAT: &'static str = "address range";
     const RULE: &'static str = "an IPv4 network address and a prefix length, such as 10.0.0.0/8";
-
-    /// The private ranges of RFC 1918.
-    pub const PRIVATE: [Self; 3] = [
-        Self {
-            address: Ipv4Addr::new(10, 0, 0, 0),
-            prefix: 8,
-        },
-        Self {
-            address: Ipv4Addr::new(172, 16, 0, 0),
-            prefix: 12,
-        },
-        Self {
-            address: Ipv4Addr::new(192, 168, 0, 0),
-            prefix: 16,
-        },
-    ];
 
     /// Checks a text.
     ///
@@ -49,52 +32,40 @@ impl Cidr {
             rule,
         };
         let parsed = text.split_once('/').and_then(|(address, prefix)| {
+            // Not ipnet's own parser: it takes addresses with leading zeros, which others read as octal.
             let digits = prefix.len() <= 2 && prefix.bytes().all(|byte| byte.is_ascii_digit());
-            Some((
-                address.parse::<Ipv4Addr>().ok()?,
-                prefix.parse::<u8>().ok().filter(|p| digits && *p <= 32)?,
-            ))
+            let prefix = prefix.parse().ok().filter(|_| digits)?;
+            Ipv4Net::new(address.parse().ok()?, prefix).ok()
         });
-        let (address, prefix) = parsed.ok_or_else(|| wrong(Self::RULE))?;
-        if u32::from(address) & !Self::mask(prefix) != 0 {
+        let range = parsed.ok_or_else(|| wrong(Self::RULE))?;
+        if range != range.trunc() {
             return Err(wrong(
                 "it has bits set behind its prefix; give the network's own address",
             ));
         }
-        Ok(Self { address, prefix })
+        Ok(Self(range))
     }
 
     /// Length of the prefix, 0 to 32.
     pub const fn prefix(self) -> u8 {
-        self.prefix
+        self.0.prefix_len()
     }
 
     /// Whether this is every address there is.
     pub const fn is_everything(self) -> bool {
-        self.prefix == 0
+        self.prefix() == 0
     }
 
     /// The `index`-th part of the range when it is cut into parts of `prefix`; none when there is no such part.
     pub fn part(self, prefix: u8, index: u32) -> Option<Self> {
-        if prefix < self.prefix || prefix > 32 || u64::from(index) >= 1_u64 << (prefix - self.prefix) {
-            return None;
-        }
-        let offset = u64::from(index) << (32 - prefix);
-        let address = u32::from(self.address).checked_add(u32::try_from(offset).ok()?)?;
-        Some(Self {
-            address: address.into(),
-            prefix,
-        })
-    }
-
-    fn mask(prefix: u8) -> u32 {
-        u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
+        let mut parts = self.0.subnets(prefix).ok()?;
+        parts.nth(usize::try_from(index).ok()?).map(Self)
     }
 }
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        self.0.fmt(f)
     }
 }
 
@@ -118,6 +89,11 @@ impl FromStr for Cidr {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         Self::new(text)
     }
+}
+
+impl Checked for Cidr {
+    const PATTERN: &'static str = Self::PATTERN;
+    const RULE: &'static str = Self::RULE;
 }
 
 impl schemars::JsonSchema for Cidr {

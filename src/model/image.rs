@@ -7,7 +7,7 @@ mod source;
 
 use mqaws_contract::engine::{self, EngineFacts, EngineKind};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cidr::Cidr;
 use super::deployment::{Deployment, Mount};
@@ -18,93 +18,56 @@ pub use names::{
 pub use source::{Package, SourceImage};
 
 /// How the image is made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Image {
     /// The engine that it holds.
-    #[schemars(default)]
     pub engine: Engine,
-    /// Image that it is made from; default: the newest RHEL 9 for IBM MQ, the newest Amazon Linux 2023 for RabbitMQ.
+    /// Image that it is made from; when absent, [`Engine::source`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceImage>,
-    /// VPC of the machine that builds it; needs `subnet`.
+    /// VPC of the machine that builds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vpc: Option<VpcId>,
-    /// Subnet of the machine that builds it; default: one of the account's default VPC.
+    /// Subnet of the machine that builds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<SubnetId>,
-    /// EC2 type of the machine that builds it; default `t3.medium`.
-    #[schemars(default = "default_instance_type")]
+    /// EC2 type of the machine that builds it.
     pub instance_type: InstanceType,
     /// How Packer reaches that machine.
-    #[schemars(default)]
     pub connect: Connect,
-    /// Range from which ssh may reach that machine while it builds; default: from anywhere, as Packer has it.
+    /// Range from which ssh may reach that machine while it builds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh_from: Option<Cidr>,
-    /// Account that ssh logs in to; default `ec2-user`.
-    #[schemars(default = "default_login")]
+    /// Account that ssh logs in to.
     pub ssh_username: LoginName,
-    /// Instance profile of that machine, for Session Manager and for a package in S3.
+    /// Instance profile of that machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_profile: Option<InstanceProfile>,
-    /// IBM MQ's package, a tarball: a local file, beside this one when its path is relative, or `s3://BUCKET/KEY`.
+    /// The engine's package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<Package>,
     /// SHA-256 of that package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package_sha256: Option<Sha256>,
-    /// Version of the engine, for the image's name and tags; a build fails when it installs another. Of RabbitMQ's the
-    /// beginning will do.
+    /// Version of the engine, or its beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<EngineVersion>,
-    /// What instances mount the file system with; default: as `storage.mount` says.
+    /// What instances mount the file system with; when absent, as the storage says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
-    /// Package of efs-utils, a local file, where the distribution has none: only Amazon Linux has.
+    /// Package of efs-utils on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub efs_utils_package: Option<String>,
     /// SHA-256 of that package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub efs_utils_sha256: Option<Sha256>,
-    /// Key that encrypts the image; default: the account's own key for EBS, with which no other account can start it.
+    /// Key that encrypts the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<KmsKey>,
-    /// Root device of the source image; default `/dev/sda1` for IBM MQ on RHEL, `/dev/xvda` for RabbitMQ on Amazon Linux.
+    /// Root device of the source image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_device: Option<DeviceName>,
-}
-
-fn default_instance_type() -> InstanceType {
-    Image::default().instance_type
-}
-
-fn default_login() -> LoginName {
-    Image::default().ssh_username
-}
-
-impl Default for Image {
-    fn default() -> Self {
-        Self {
-            engine: Engine::default(),
-            source: None,
-            vpc: None,
-            subnet: None,
-            instance_type: InstanceType::new("t3.medium").expect("the default type obeys the rule"),
-            connect: Connect::default(),
-            ssh_from: None,
-            ssh_username: LoginName::new("ec2-user").expect("the default login obeys the rule"),
-            instance_profile: None,
-            package: None,
-            package_sha256: None,
-            engine_version: None,
-            mount: None,
-            efs_utils_package: None,
-            efs_utils_sha256: None,
-            kms_key: None,
-            root_device: None,
-        }
-    }
 }
 
 impl Image {
@@ -164,7 +127,7 @@ impl Deployment {
 }
 
 /// The engine that an image holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
     /// IBM MQ, from a package that the user has.
@@ -224,11 +187,10 @@ impl Engine {
 }
 
 /// How Packer reaches the machine that builds the image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Connect {
     /// By ssh to its address, with a key pair of this build.
-    #[default]
     Ssh,
     /// By ssh through Session Manager, which needs its plugin on this machine and an instance profile.
     SessionManager,

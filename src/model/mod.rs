@@ -1,21 +1,23 @@
 //! A deployment as typed data; pure.
 //!
 //! [`Deployment`] is what the user wants. Every name in it obeys its AWS or IBM MQ rule, because it can only be made by
-//! a checking constructor. [`config`] reads it from `mqaws.yaml`, variables and flags; [`agent`] holds what the deploying side and the instance tell each other.
+//! a checking constructor. [`keys`] declares each key of `mqaws.yaml` once; [`config`] reads the file, variables and flags by them; [`agent`] holds what the deploying side and the instance tell each other.
 
 mod cidr;
 pub mod config;
 mod definitions;
 mod deployment;
 mod image;
+pub mod keys;
 mod names;
+mod schema;
 mod topology;
 
 pub use cidr::Cidr;
 pub use definitions::Definitions;
 pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
-    Security, Storage, Throughput, Tls, json_schema,
+    Security, Storage, Throughput, Tls,
 };
 pub use image::{
     Connect, DeviceName, Engine, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
@@ -26,4 +28,5 @@ pub use names::{
     AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, Region, RoleArn, SecretArn, ServerName,
     StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };
+pub use schema::json_schema;
 pub use topology::Topology;

@@ -2,6 +2,19 @@
 
 use mqaws_contract::QueueManagerName;
 
+/// A text that is checked when it is read, and the rule that it obeys.
+pub(in crate::model) trait Checked {
+    /// The rule as a regular expression.
+    const PATTERN: &'static str;
+    /// The rule in words.
+    const RULE: &'static str;
+}
+
+impl Checked for QueueManagerName {
+    const PATTERN: &'static str = Self::PATTERN;
+    const RULE: &'static str = Self::RULE;
+}
+
 /// Says in a JSON Schema what a checked text must be.
 macro_rules! schema {
     ($of:ty, $name:expr, $pattern:expr, $rule:expr) => {
@@ -22,6 +35,11 @@ macro_rules! checked {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $check:expr) => {
         mqaws_contract::checked!($(#[$doc])* $name, $what, $rule, $pattern, $check);
         $crate::model::names::schema!($name, stringify!($name), $pattern, $rule);
+
+        impl $crate::model::names::Checked for $name {
+            const PATTERN: &'static str = $pattern;
+            const RULE: &'static str = $rule;
+        }
     };
 }
 

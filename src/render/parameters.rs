@@ -4,10 +4,8 @@ use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
 use super::entry::RenderError;
-use crate::model::{
-    AmiId, Cidr, Deployment, KeyArn, Placement, QueueManagerName, SecretArn, SubnetId, UserName, VpcId, ZoneName,
-};
-use crate::stack::QUEUE_MANAGER_PARAMETER;
+use crate::model::keys::{self, Key, Kind, Otherwise, Pattern};
+use crate::model::{AmiId, Cidr, Deployment, Placement, SubnetId, VpcId, ZoneName};
 use crate::template::{Assertion, Function, Parameter, Rule, Template, Value, list, object, reference};
 
 /// What only an account can tell.
@@ -49,25 +47,60 @@ pub(super) fn subnet_ranges(cidr: Cidr) -> [Option<Cidr>; 2] {
     [0, 1].map(|index| cidr.part(cidr.prefix() + 2, index))
 }
 
-fn switch(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
+/// Templates have always had their parameters in this order, which is not the file's: those of a key or of a section, before the
+/// ones of the root device and the clients and after them. What is not listed is at the end.
+const BEFORE: &[&str] = &["queue_manager", "instance.ami", "instance.key_name", "instance"];
+const AFTER: &[&str] = &[
+    "endpoint",
+    "storage",
+    "credentials",
+    "tls",
+    "security.permissions_boundary",
+    "alarms",
+    "",
+];
+
+/// A parameter's name, its definition, and its value when it is known.
+type Declared = (String, Parameter, Option<String>);
+
+/// The parameter of a key as its row says it, and its value.
+fn of_key(key: &Key, row: &keys::Parameter, value: Option<&serde_json::Value>) -> Declared {
+    let help = key.parameter_text().unwrap_or_default();
+    let (on, off) = row.switch;
+    let parameter = match (key.kind, row.of) {
+        (_, Some(of)) => Parameter::new(of, &help),
+        (Kind::Integer { min, max }, None) => Parameter::new("Number", &help).between(min.into(), max.into()),
+        (Kind::Boolean, None) if key.default == Otherwise::Value("true") => {
+            Parameter::new("String", &help).one_of(&[on, off])
+        }
+        (Kind::Boolean, None) => Parameter::new("String", &help).one_of(&[off, on]),
+        (Kind::Word(words), None) => Parameter::new("String", &help).one_of(&words()),
+        _ => Parameter::new("String", &help),
+    };
+    let parameter = match (row.pattern, key.kind.rule()) {
+        (Pattern::OfRule, Some(rule)) if matches!(key.default, Otherwise::Value(_)) => {
+            parameter.matching(rule.pattern, rule.words)
+        }
+        (Pattern::OfRule, Some(rule)) => parameter.matching(&format!("^$|{}", rule.pattern), rule.words),
+        (Pattern::Own(pattern), Some(rule)) => parameter.matching(pattern, rule.words),
+        _ => parameter,
+    };
+    let value = match value {
+        Some(serde_json::Value::Bool(true)) => Some(on.to_owned()),
+        Some(serde_json::Value::Bool(false)) => Some(off.to_owned()),
+        Some(serde_json::Value::String(text)) => Some(text.clone()),
+        Some(other) => Some(other.to_string()),
+        None => row.of.is_none().then(|| row.absent.to_owned()),
+    };
+    (row.name.to_owned(), parameter, value)
 }
 
-/// Every parameter with its definition and its value, when it is known; the one list that both sides use.
-fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<(String, Parameter, Option<String>)> {
-    let mut out: Vec<(String, Parameter, Option<String>)> = Vec::new();
+/// The parameters of the network.
+fn network(deployment: &Deployment, resolved: &Resolved) -> Vec<Declared> {
+    let mut out = Vec::new();
     let mut add =
         |name: &str, parameter: Parameter, value: Option<String>| out.push((name.to_owned(), parameter, value));
-    let Deployment {
-        network,
-        endpoint,
-        instance,
-        storage,
-        security,
-        tls,
-        ..
-    } = deployment;
-
+    let network = &deployment.network;
     let [mut zone1, mut zone2] = resolved.zones.clone().map_or([None, None], |zones| zones.map(Some));
     match &network.placement {
         Placement::Existing { .. } | Placement::Choose { .. } => {
@@ -126,153 +159,53 @@ fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<(String, Parameter, 
         zone("The second zone, another than the first"),
         zone2.map(Into::into),
     );
-    add(
-        QUEUE_MANAGER_PARAMETER,
-        Parameter::new("String", "Name of the queue manager")
-            .matching(QueueManagerName::PATTERN, QueueManagerName::RULE),
-        Some(deployment.queue_manager.name.to_string()),
-    );
-    add(
-        "AMI",
-        Parameter::new(
-            "AWS::EC2::Image::Id",
-            "Image with the queue manager's software and the agent",
-        ),
-        resolved.ami.as_ref().or(instance.ami.as_ref()).map(ToString::to_string),
-    );
-    add(
-        "KeyName",
-        Parameter::new("String", "EC2 key pair for ssh; empty for none"),
-        Some(instance.key_name.as_ref().map(ToString::to_string).unwrap_or_default()),
-    );
-    add(
-        "InstanceType",
-        Parameter::new("String", "EC2 instance type"),
-        Some(instance.kind.to_string()),
-    );
-    add(
-        "RootVolumeSize",
-        Parameter::new("Number", "Size of the root volume in GiB").between(10, 1024),
-        Some(instance.root_volume_gib.to_string()),
-    );
-    add(
-        "RootDeviceName",
+    out
+}
+
+/// Every parameter with its definition and its value, when it is known; the one list that both sides use.
+fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<Declared> {
+    let values = serde_json::to_value(deployment).unwrap_or_default();
+    let mut left: Vec<&Key> = keys::keys()
+        .filter(|key| key.topologies.include(deployment.topology))
+        .collect();
+    let mut of_keys = |out: &mut Vec<Declared>, places: &[&str]| {
+        for place in places {
+            let here = |key: &mut &Key| place.is_empty() || key.path == *place || key.split().0 == *place;
+            for key in left.extract_if(.., here) {
+                out.extend(key.parameter.map(|row| of_key(key, &row, key.of(&values))));
+            }
+        }
+    };
+    let mut out = network(deployment, resolved);
+    of_keys(&mut out, BEFORE);
+    let device = resolved.root_device.clone().unwrap_or_else(|| ROOT_DEVICE.to_owned());
+    out.push((
+        "RootDeviceName".to_owned(),
         Parameter::new("String", "Device name of the image's root volume"),
-        Some(resolved.root_device.clone().unwrap_or_else(|| ROOT_DEVICE.to_owned())),
-    );
-    for (index, cidr) in network.clients.iter().enumerate() {
-        add(
-            &client_parameter(index),
+        Some(device),
+    ));
+    for (index, cidr) in deployment.network.clients.iter().enumerate() {
+        out.push((
+            client_parameter(index),
             Parameter::new("String", "Range from which clients may connect")
                 .matching(Cidr::PATTERN, "an address range such as 10.0.0.0/8"),
             Some(cidr.to_string()),
-        );
+        ));
     }
-    let (internal, facing) = ("internal", "internet-facing");
-    // A new network gets its internet gateway only when it was rendered for one.
-    let schemes: &[&str] = match (&network.placement, endpoint.internal) {
-        (Placement::New { .. }, true) => &[internal],
-        _ => &[internal, facing],
-    };
-    add(
-        "Scheme",
-        Parameter::new("String", "Whether the load balancer is reachable from the internet").one_of(schemes),
-        Some(if endpoint.internal { internal } else { facing }.to_owned()),
-    );
-    let amqp_port = deployment.engine().facts().amqp_port;
-    add(
-        "Amqp",
-        Parameter::new("String", &format!("Whether AMQP 1.0 is served on port {amqp_port}")).one_of(&["true", "false"]),
-        Some(switch(endpoint.amqp).to_owned()),
-    );
-    add(
-        "IdleTimeout",
-        Parameter::new("Number", "Seconds after which idle connections are forgotten").between(60, 6000),
-        Some(endpoint.idle_timeout_seconds.to_string()),
-    );
-    add(
-        "ThroughputMode",
-        Parameter::new("String", "EFS throughput mode").one_of(&["elastic", "bursting", "provisioned"]),
-        Some(storage.throughput.as_str().to_owned()),
-    );
-    add(
-        "ProvisionedThroughput",
-        Parameter::new("Number", "MiB/s for ThroughputMode provisioned").between(1, 3414),
-        Some(storage.provisioned_mibps.unwrap_or(1).to_string()),
-    );
-    add(
-        "PerformanceMode",
-        Parameter::new("String", "EFS performance mode; a change REPLACES the file system")
-            .one_of(&["generalPurpose", "maxIO"]),
-        Some(storage.performance_mode.as_str().to_owned()),
-    );
-    add(
-        "Backup",
-        Parameter::new("String", "Whether AWS Backup copies the file system daily").one_of(&["ENABLED", "DISABLED"]),
-        Some(if storage.backup { "ENABLED" } else { "DISABLED" }.to_owned()),
-    );
-    add(
-        "KmsKey",
-        Parameter::new(
-            "String",
-            "Key that encrypts the file system; empty for the account's own; a change REPLACES it",
-        ),
-        Some(storage.kms_key.as_ref().map(ToString::to_string).unwrap_or_default()),
-    );
-    add(
-        "UserName",
-        Parameter::new("String", "Name of the application's user").matching("^[a-z][a-z0-9_-]{0,11}$", UserName::RULE),
-        Some(deployment.credentials.username.to_string()),
-    );
-    add(
-        CERTIFICATE,
-        Parameter::new(
-            "String",
-            "ARN of the secret with the certificate that clients see; empty for plain connections",
-        )
-        .matching(&format!("^$|{}", SecretArn::PATTERN), SecretArn::RULE),
-        Some(tls.certificate.as_ref().map(ToString::to_string).unwrap_or_default()),
-    );
-    add(
-        "CertificateKey",
-        Parameter::new(
-            "String",
-            "ARN of your own KMS key that encrypts that secret; empty for the account's own",
-        )
-        .matching(&format!("^$|{}", KeyArn::PATTERN), KeyArn::RULE),
-        Some(tls.kms_key.as_ref().map(ToString::to_string).unwrap_or_default()),
-    );
-    add(
-        "PermissionsBoundary",
-        Parameter::new(
-            "String",
-            "ARN of the policy that bounds the instance's role; empty for none",
-        ),
-        Some(
-            security
-                .permissions_boundary
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        ),
-    );
-    add(
-        "AlarmTopic",
-        Parameter::new("String", "ARN of the SNS topic that alarms go to; empty for none"),
-        Some(
-            deployment
-                .alarms
-                .topic
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        ),
-    );
-    add(
-        "AllowFaults",
-        Parameter::new("String", "Whether failover tests may inject faults").one_of(&["false", "true"]),
-        Some(switch(security.allow_faults).to_owned()),
-    );
+    of_keys(&mut out, AFTER);
+    for (name, parameter, value) in &mut out {
+        match (name.as_str(), &deployment.network.placement) {
+            // A new network gets its internet gateway only when it was rendered for one.
+            ("Scheme", Placement::New { .. }) if deployment.endpoint.internal => {
+                parameter.allowed_values.truncate(1);
+            }
+            ("AMI", _) => {
+                let ami = resolved.ami.as_ref().map(ToString::to_string);
+                *value = ami.or_else(|| value.take());
+            }
+            _ => {}
+        }
+    }
     out
 }
 

@@ -309,6 +309,7 @@ fn deployments() -> impl Strategy<Value = Deployment> {
                 internal,
                 amqp,
                 idle_timeout_seconds: idle,
+                ..Endpoint::default()
             };
             deployment.storage.backup = backup;
             deployment.security.allow_faults = faults;
@@ -355,4 +356,23 @@ proptest! {
             );
         }
     }
+}
+
+#[test]
+fn a_key_of_the_tests_is_a_parameter_where_its_topology_is() {
+    let mut deployment = Deployment::default();
+    let single = super::template(&deployment).unwrap().parameters;
+    assert!(!single.contains_key("ToySeconds"));
+    deployment.topology = Topology::TOY;
+    deployment.endpoint.toy_seconds = 9;
+    let parameter = &super::template(&deployment).unwrap().parameters["ToySeconds"];
+    assert_eq!(parameter.kind.as_str(), "Number");
+    assert_eq!((parameter.min_value, parameter.max_value), (Some(3), Some(33)));
+    assert_eq!(parameter.default, Some(Value::Int(9)));
+    assert_eq!(
+        parameter.description.as_deref(),
+        Some("Seconds for which the toy plays")
+    );
+    let values = super::known_parameters(&deployment, &super::Resolved::default());
+    assert_eq!(values["ToySeconds"], "9");
 }

@@ -3,7 +3,7 @@
 use crate::judge::root;
 use std::path::Path;
 
-use mqaws::model::config::{KEYS, variable};
+use mqaws::model::config::keys;
 use snapbox::cmd::Command;
 use snapbox::str;
 
@@ -197,17 +197,22 @@ fn the_schema_is_the_checked_in_one() {
 
 #[test]
 fn the_page_describes_every_key() {
-    let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
-    let rows: Vec<String> = page
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .map(|line| line.split('|').take(3).collect())
-        .collect();
-    let known: Vec<String> = KEYS
-        .iter()
-        .map(|key| format!(" `{}`  `{}` ", key.path, variable(key.path)))
-        .collect();
-    assert_eq!(rows, known);
+    const MARKERS: [&str; 2] = ["<!-- keys: generated -->\n", "<!-- keys: end -->\n"];
+    let path = root().join("docs/configuration.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(MARKERS[0]).unwrap();
+    let (_, after) = rest.split_once(MARKERS[1]).unwrap();
+    let rows: String = keys().map(|key| format!("{}\n", key.row())).collect();
+    let table = format!("| key | variable | default | what it is |\n|---|---|---|---|\n{rows}");
+    let current = format!("{before}{}\n{table}\n{}{after}", MARKERS[0], MARKERS[1]);
+    if std::env::var_os("MQAWS_UPDATE").is_some_and(|value| value == "1") {
+        std::fs::write(&path, &current).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        stored == current,
+        "docs/configuration.md is not current; run the tests with MQAWS_UPDATE=1 and review it"
+    );
 }
 
 /// Whether a literal of the source is an action of IAM, `service:Action`.

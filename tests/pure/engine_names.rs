@@ -24,10 +24,13 @@ const ALLOWED: [(&str, &str); 24] = [
     // keys of the configuration, what is said of them, and examples
     ("src/cli/ami.rs", "the values of `--engine`"),
     ("src/cli/ami/build.rs", "an example"),
-    ("src/cli/annotated.rs", "what is said of a key"),
-    ("src/cli/annotated/image.rs", "what is said of a key"),
     ("src/cli/demo.rs", "says what the lab has in its place"),
-    ("src/model/config/build.rs", "a topology's name"),
+    (
+        "src/model/keys/deployment.rs",
+        "what is said of a key, and a topology's name",
+    ),
+    ("src/model/keys/image.rs", "what is said of a key"),
+    ("src/model/keys/storage.rs", "what is said of a key"),
     ("src/model/names.rs", "user names that are taken"),
     // which engines a topology takes
     ("src/topology/single/mod.rs", "its facts"),

@@ -1,56 +1,11 @@
-//! The section `image`: every value checked, alone and beside the others.
+//! The section `image`: its values beside the others.
 
-use super::build::Wrong;
-use super::error::Violation;
 use super::read::Reader;
-use crate::model::{Connect, Deployment, Engine, Image, Mount, Package};
+use crate::model::{Connect, Engine, Image, Mount, Package};
 
 impl Reader {
-    /// The image that was given, with defaults in place of what is wrong or absent.
-    pub(super) fn image(&mut self) -> Image {
-        let defaults = Deployment::default().image;
-        let engines = Engine::ALL.map(|engine| (engine.as_str(), engine));
-        let ways = Connect::ALL.map(|way| (way.as_str(), way));
-        let mounts = Mount::ALL.map(|mount| (mount.as_str(), mount));
-        let image = Image {
-            engine: self.choice("image.engine", &engines, defaults.engine),
-            source: self.name("image.source"),
-            vpc: self.name("image.vpc"),
-            subnet: self.name("image.subnet"),
-            instance_type: self.name("image.instance_type").unwrap_or(defaults.instance_type),
-            connect: self.choice("image.connect", &ways, defaults.connect),
-            ssh_from: self.name("image.ssh_from"),
-            ssh_username: self.name("image.ssh_username").unwrap_or(defaults.ssh_username),
-            instance_profile: self.name("image.instance_profile"),
-            package: self.name("image.package"),
-            package_sha256: self.name("image.package_sha256"),
-            engine_version: self.name("image.engine_version"),
-            mount: self
-                .is_given("image.mount")
-                .then(|| self.choice("image.mount", &mounts, Mount::default())),
-            efs_utils_package: self.scalar("image.efs_utils_package", |file| match file.parse::<Package>() {
-                Ok(Package::File(file)) => Ok(file),
-                _ => Err(Wrong::new(
-                    format!("`image.efs_utils_package` must be the path of a file, found `{file}`"),
-                    "name an rpm or deb package on this machine",
-                )),
-            }),
-            efs_utils_sha256: self.name("image.efs_utils_sha256"),
-            kms_key: self.name("image.kms_key"),
-            root_device: self.name("image.root_device"),
-        };
-        self.machine(&image);
-        self.packages(&image);
-        image
-    }
-
-    fn against(&mut self, key: &str, message: impl Into<String>, hint: &str) {
-        let place = self.place(key);
-        self.refuse(Violation::new(key, message, place).hint(hint));
-    }
-
     /// What the machine that builds needs to know.
-    fn machine(&mut self, image: &Image) {
+    pub(super) fn machine(&mut self, image: &Image) {
         if self.is_given("image.vpc") && !self.is_given("image.subnet") {
             let hint = "name the subnet too under `image.subnet`; the VPC alone follows from it";
             self.against("image.vpc", "a VPC to build in needs a subnet", hint);
@@ -74,14 +29,14 @@ impl Reader {
     }
 
     /// What is installed, and by which checksum it is known.
-    fn packages(&mut self, image: &Image) {
+    pub(super) fn packages(&mut self, image: &Image) {
         for key in ["image.package", "image.package_sha256"] {
             if !image.engine.is_licensed() && self.is_given(key) {
                 let engine = image.engine.as_str();
                 let message = format!("`{key}` does not go with engine `{engine}`, which comes from the distribution");
                 let licensed = Engine::ALL.into_iter().find(|engine| engine.is_licensed());
                 let other = licensed.map(|engine| format!(", or set `image.engine: {}`", engine.as_str()));
-                self.against(key, message, &format!("remove it{}", other.unwrap_or_default()));
+                self.against(key, message, format!("remove it{}", other.unwrap_or_default()));
             }
         }
         for (file, sum) in [

@@ -3,17 +3,17 @@
 //! [`read`] is the entry point. It reports every violation at once, each with its place: file, line and column with an
 //! excerpt, or the name of the variable or flag. It reads no file and no environment itself.
 
-mod build;
+mod combinations;
 mod error;
 mod image;
-mod keys;
 mod overrides;
 mod place;
 mod read;
 mod tree;
+mod values;
 
+pub use super::keys::{Key, keys, meant_variable, variable};
 pub use error::{ConfigError, Violation};
-pub use keys::{KEYS, Key, KeyKind, meant_variable, variable};
 pub use overrides::Overrides;
 pub use place::{Place, Source};
 pub use read::{Loaded, read};

@@ -1,7 +1,7 @@
 //! Values given beside the file: environment variables and flags.
 
-use super::keys::{KEYS, variable};
 use super::place::Place;
+use crate::model::keys::{keys, variable};
 
 /// Values that weigh more than the file's, later ones more than earlier ones.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ impl Overrides {
             .into_iter()
             .filter(|(name, value)| name.starts_with("MQAWS_") && !value.is_empty())
             .collect();
-        for key in KEYS {
+        for key in keys() {
             let name = variable(key.path);
             if let Some((_, value)) = environment.iter().find(|(candidate, _)| *candidate == name) {
                 self.entries.push(Override {

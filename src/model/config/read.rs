@@ -3,11 +3,11 @@
 use indexmap::IndexMap;
 
 use super::error::{ConfigError, Violation};
-use super::keys::{self, KeyKind};
 use super::overrides::Overrides;
 use super::place::{Place, Source};
 use super::tree::{self, Content, Node};
 use crate::model::Deployment;
+use crate::model::keys::{self, Shape};
 
 /// A deployment that was read, and where its values came from.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ impl Reader {
             }
             seen.push(name);
             if let Some(key) = keys::find(&path) {
-                self.value(&path, key.kind, node, source);
+                self.value(&path, key.kind.shape(), node, source);
             } else if section.is_empty() && keys::below("").contains(&name.as_str()) {
                 self.section(name, node, source);
             } else {
@@ -182,12 +182,12 @@ impl Reader {
     }
 
     /// Takes a value of the file when it has the shape of its key.
-    fn value(&mut self, path: &str, kind: KeyKind, node: &Node, source: Source<'_>) {
+    fn value(&mut self, path: &str, shape: Shape, node: &Node, source: Source<'_>) {
         let place = source.place(node.spot);
-        let given = match (kind, &node.content) {
+        let given = match (shape, &node.content) {
             (_, Content::Nothing) => return,
-            (KeyKind::Scalar, Content::Scalar(text)) => Given::Scalar((text.clone(), place)),
-            (KeyKind::List, Content::List(entries)) => {
+            (Shape::Scalar, Content::Scalar(text)) => Given::Scalar((text.clone(), place)),
+            (Shape::List, Content::List(entries)) => {
                 let mut texts = Vec::new();
                 for entry in entries {
                     let place = source.place(entry.spot);
@@ -198,7 +198,7 @@ impl Reader {
                 }
                 Given::List(texts, place)
             }
-            (KeyKind::Map, Content::Map(entries)) => {
+            (Shape::Map, Content::Map(entries)) => {
                 let mut texts: Vec<(Text, Text)> = Vec::new();
                 for (name, spot, entry) in entries {
                     let place = source.place(*spot);
@@ -220,9 +220,9 @@ impl Reader {
                 }
                 Given::Map(texts, place)
             }
-            (KeyKind::Scalar, other) => return self.shape(path, "one value", other.kind(), place),
-            (KeyKind::List, other) => return self.shape(path, "a list", other.kind(), place),
-            (KeyKind::Map, other) => return self.shape(path, "a map", other.kind(), place),
+            (Shape::Scalar, other) => return self.shape(path, "one value", other.kind(), place),
+            (Shape::List, other) => return self.shape(path, "a list", other.kind(), place),
+            (Shape::Map, other) => return self.shape(path, "a map", other.kind(), place),
         };
         self.given.insert(path.to_owned(), given);
     }
@@ -237,7 +237,7 @@ impl Reader {
         for entry in &overrides.entries {
             let place = entry.place.clone();
             let parts = || entry.value.split(',').map(str::trim).filter(|part| !part.is_empty());
-            let given = match keys::find(&entry.key).map(|key| key.kind) {
+            let given = match keys::find(&entry.key).map(|key| key.kind.shape()) {
                 None => {
                     let (section, name) = entry.key.rsplit_once('.').unwrap_or(("", &entry.key));
                     let (section, name) = if keys::below(section).is_empty() {
@@ -248,11 +248,9 @@ impl Reader {
                     self.unknown(section, name, place);
                     continue;
                 }
-                Some(KeyKind::Scalar) => Given::Scalar((entry.value.clone(), place)),
-                Some(KeyKind::List) => {
-                    Given::List(parts().map(|part| (part.to_owned(), place.clone())).collect(), place)
-                }
-                Some(KeyKind::Map) => {
+                Some(Shape::Scalar) => Given::Scalar((entry.value.clone(), place)),
+                Some(Shape::List) => Given::List(parts().map(|part| (part.to_owned(), place.clone())).collect(), place),
+                Some(Shape::Map) => {
                     let mut texts = Vec::new();
                     for part in parts() {
                         match part.split_once('=') {

@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::names::{ImageOwner, ImagePattern, ParameterName};
+use crate::model::names::Checked;
 use crate::model::{AmiId, InvalidName};
 
 /// Declares how a type is written as one text: in the file, in JSON, and in the JSON Schema by a pattern.
@@ -16,6 +17,18 @@ macro_rules! written {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl Checked for $name {
+            const PATTERN: &'static str = $pattern;
+            const RULE: &'static str = $rule;
         }
 
         impl JsonSchema for $name {

@@ -1,0 +1,176 @@
+//! Values beside the others: what does not go together, and what is rarely meant.
+
+use super::error::Violation;
+use super::place::Place;
+use super::read::Reader;
+use crate::model::Topology;
+use crate::model::deployment::{Deployment, Mount, PerformanceMode, Throughput};
+use crate::model::keys::{self, Topologies, Values};
+use crate::model::{Region, ZoneName};
+
+impl Reader {
+    pub(super) fn place(&self, key: &str) -> Place {
+        self.given
+            .get(key)
+            .map_or(Place::Default, |given| given.place().clone())
+    }
+
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
+    pub(super) fn against(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let place = self.place(key);
+        self.refuse(Violation::new(key, message, place).hint(hint));
+    }
+
+    fn warn(&mut self, key: &str, message: &str, hint: &str) {
+        let place = self.place(key);
+        self.warnings.push(Violation::new(key, message, place).hint(hint));
+    }
+
+    /// Refuses what does not go together in a deployment that `values` made.
+    pub(super) fn combinations(&mut self, deployment: &Deployment, values: &Values) {
+        self.network(deployment, values);
+        self.storage(deployment);
+        self.tls(deployment);
+        self.machine(&deployment.image);
+        self.packages(&deployment.image);
+        self.endpoint(deployment);
+        self.of_the_topology(deployment.topology);
+    }
+
+    fn of_the_topology(&mut self, topology: Topology) {
+        // One mistake is told once: a topology that there is not is another's default here.
+        if self.violations.iter().any(|violation| violation.key == "topology") {
+            return;
+        }
+        for key in keys::keys() {
+            if let Topologies::Only(these) = key.topologies
+                && !these.contains(&topology)
+                && self.is_given(key.path)
+            {
+                let words: Vec<String> = these.iter().map(|these| format!("`{}`", these.as_str())).collect();
+                let message = format!("`{}` does not go with topology `{}`", key.path, topology.as_str());
+                let hint = format!("remove it, or use topology {}", words.join(" or "));
+                self.against(key.path, message, hint);
+            }
+        }
+    }
+
+    fn network(&mut self, deployment: &Deployment, values: &Values) {
+        let region = deployment.region.as_ref();
+        if self.is_given("network.cidr") {
+            for key in ["network.vpc", "network.subnets"] {
+                if self.is_given(key) {
+                    let message = format!("`{key}` does not go with `network.cidr`, which makes a new network");
+                    self.against(key, message, format!("remove `{key}`, or remove `network.cidr`"));
+                }
+            }
+        } else if self.is_given("network.zones") {
+            let hint = "remove it, or give the new network a range under `network.cidr`";
+            self.against("network.zones", "`network.zones` is only for a new network", hint);
+        }
+        if values.get("network.cidr").is_some() && region.is_some_and(|region| region.as_str().starts_with("cn-")) {
+            let message = "a new network cannot be made in a region of China yet: its endpoints have other names";
+            let hint = "use an existing network: `network.vpc` and `network.subnets`";
+            self.against("network.cidr", message, hint);
+        }
+        if let Some(region) = region {
+            self.zones(region, values);
+        }
+        if deployment.network.clients.iter().any(|cidr| cidr.is_everything()) {
+            let hint = "list only the ranges that your clients have";
+            self.warn(
+                "network.clients",
+                "`network.clients` admits every address there is",
+                hint,
+            );
+        }
+    }
+
+    fn zones(&mut self, region: &Region, values: &Values) {
+        let zones = values.get("network.zones").and_then(|zones| zones.as_array());
+        let zones = zones.into_iter().flatten();
+        let mut zones = zones.filter_map(|zone| zone.as_str()?.parse::<ZoneName>().ok());
+        if let Some(zone) = zones.find(|zone| zone.region() != *region) {
+            let message = format!("zone {zone} is not in region {region}");
+            self.against("network.zones", message, format!("name zones of {region}"));
+        }
+    }
+
+    fn endpoint(&mut self, deployment: &Deployment) {
+        if deployment.endpoint.internal {
+            return;
+        }
+        if !self.is_given("network.clients") {
+            let message = "an endpoint on the internet needs to know who may connect";
+            let hint = "list the clients' ranges under `network.clients`";
+            self.against("endpoint.internal", message, hint);
+        }
+        if deployment.tls.certificate.is_none() {
+            let message =
+                "the endpoint is on the internet without TLS: user, password and messages go there in clear text";
+            let hint = "name a certificate's secret under `tls.certificate`";
+            self.warn("endpoint.internal", message, hint);
+        }
+    }
+
+    fn storage(&mut self, deployment: &Deployment) {
+        let storage = &deployment.storage;
+        if storage.mount == Mount::Nfs {
+            let message =
+                "mount `nfs` has no TLS and no IAM: the file system's policy admits whoever reaches a mount target";
+            let hint =
+                "keep `efs-utils`, unless the image cannot have it; security groups are all that protects the data";
+            self.warn("storage.mount", message, hint);
+        }
+        let provisioned = storage.throughput == Throughput::Provisioned;
+        if provisioned && !self.is_given("storage.provisioned_mibps") {
+            let message = "provisioned throughput needs to know how much";
+            let hint = "give the MiB/s under `storage.provisioned_mibps`";
+            self.against("storage.throughput", message, hint);
+        }
+        if !provisioned && self.is_given("storage.provisioned_mibps") {
+            let message = format!(
+                "`storage.provisioned_mibps` does not go with throughput `{}`",
+                storage.throughput.as_str()
+            );
+            let hint = "remove it, or set `storage.throughput: provisioned`";
+            self.against("storage.provisioned_mibps", message, hint);
+        }
+        if storage.performance_mode == PerformanceMode::MaxIo && storage.throughput == Throughput::Elastic {
+            let message = "performance mode `maxIO` does not go with throughput `elastic`";
+            let hint = "keep `generalPurpose`, which AWS recommends for everything";
+            self.against("storage.performance_mode", message, hint);
+        }
+    }
+
+    fn tls(&mut self, deployment: &Deployment) {
+        let Deployment { tls, region, .. } = deployment;
+        if !self.is_given("tls.certificate") {
+            for key in ["tls.kms_key", "tls.server_name"] {
+                if self.is_given(key) {
+                    let message = format!("`{key}` says something about a certificate, and there is none");
+                    let hint = "name the certificate's secret under `tls.certificate`, or remove this key";
+                    self.against(key, message, hint);
+                }
+            }
+        }
+        let elsewhere = |arn: &str| {
+            let of = arn.split(':').nth(3).unwrap_or_default();
+            region.as_ref().is_some_and(|region| region.as_str() != of)
+        };
+        let arns = [
+            ("tls.certificate", tls.certificate.as_ref().map(AsRef::as_ref)),
+            ("tls.kms_key", tls.kms_key.as_ref().map(AsRef::as_ref)),
+        ];
+        for (key, arn) in arns {
+            if arn.is_some_and(elsewhere) {
+                let message = format!("`{key}` is in another region than the deployment");
+                let hint = "replicate the secret to the deployment's region, and name the replica";
+                self.against(key, message, hint);
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Keys of the deployment as a whole, and of the queue manager.
+
+use super::key::{Flag, Key, Parameter, Pattern};
+use super::kind::{Kind, Rule, Wrong};
+use crate::model::{ProfileName, QueueManagerName, Region, StackName, TagKey, TagValue, Topology};
+
+/// The word of a topology that there is.
+const TOPOLOGY: Rule = Rule {
+    pattern: "",
+    words: "the word of a topology",
+    check: |_, text| match Topology::of(text) {
+        Some(topology) => Ok(topology.as_str().to_owned()),
+        None => Err(no_topology(text)),
+    },
+};
+
+fn no_topology(text: &str) -> Wrong {
+    const LATER: [&str; 4] = ["standby", "native-ha", "rabbitmq-cluster", "replicated-dr"];
+    let there: Vec<String> = Topology::all().map(|name| format!("`{}`", name.as_str())).collect();
+    let message = match LATER.contains(&text) {
+        true => format!("topology `{text}` is not available yet"),
+        false => format!("there is no topology `{text}`"),
+    };
+    Wrong::new(message, format!("use {}", there.join(" or ")))
+}
+
+/// The name of a file of definitions.
+const DEFINITIONS: Rule = Rule {
+    pattern: "",
+    words: "the name of a file",
+    check: |key, text| match text.trim() {
+        "" => Err(Wrong::new(
+            format!("`{key}` names no file"),
+            "name a file of MQSC commands",
+        )),
+        file => Ok(file.to_owned()),
+    },
+};
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new(
+        "stack",
+        Kind::Text(Rule::of::<StackName>()),
+        "Name of the CloudFormation stack; default `mqaws-` and the queue manager's name in lower case.",
+    )
+    .otherwise("`mqaws-` and the queue manager's name in lower case")
+    .comment("Name of the CloudFormation stack.")
+    .example("mqaws-qm1")
+    .always()
+    .page("Name of the CloudFormation stack: {rule}.")
+    .flag(Flag::new(
+        "stack",
+        "NAME",
+        "Name of the stack [default: mqaws- and the queue manager's name]",
+    )),
+    Key::new(
+        "region",
+        Kind::Text(Rule::of::<Region>()),
+        "AWS region; default: what the user's AWS configuration says.",
+    )
+    .otherwise("your AWS configuration's")
+    .comment("AWS region and profile; without them, those of your AWS configuration.")
+    .example("eu-west-1")
+    .page("AWS region.")
+    .flag(Flag::new("region", "REGION", "AWS region").global()),
+    Key::new(
+        "profile",
+        Kind::Text(Rule::of::<ProfileName>()),
+        "Profile of the user's AWS configuration; default: what that configuration says.",
+    )
+    .otherwise("your AWS configuration's")
+    .comment("")
+    .example("default")
+    .quoted()
+    .page("Profile of the AWS configuration files, also one that uses SSO.")
+    .flag(Flag::new("profile", "NAME", "Profile of the AWS configuration files").global()),
+    Key::new(
+        "topology",
+        Kind::Text(TOPOLOGY),
+        "How the queue manager is made highly available.",
+    )
+    .default("single")
+    .always()
+    .page(
+        "How the queue manager is made highly available. `single` is the only one so far: one instance, replaced in \
+         either of two zones on the same data.",
+    ),
+    Key::new(
+        "queue_manager.name",
+        Kind::Text(Rule::of::<QueueManagerName>()),
+        "Its name; default `{default}`.",
+    )
+    .default("QM1")
+    .comment("{rule}")
+    .quoted()
+    .always()
+    .page("By IBM MQ's rules: 1 to 48 of `A-Z a-z 0-9 . / _ %`.")
+    .flag(Flag::new(
+        "queue-manager",
+        "NAME",
+        "Name of the queue manager [default: {default}]",
+    ))
+    .parameter(Parameter::new("QueueManagerName", "Name of the queue manager").pattern(Pattern::OfRule)),
+    Key::new(
+        "queue_manager.definitions",
+        Kind::Text(DEFINITIONS),
+        "File with your own MQSC commands, at most 8 KiB, beside this file; applied once per change.",
+    )
+    .comment("File with your own MQSC commands, applied once per change")
+    .example("own.mqsc")
+    .quoted()
+    .page(
+        "A file with your own MQSC commands, at most 8 KiB, relative to this file (a variable's or flag's, to the \
+         current folder). Applied on the instance once per change, each command's result checked; a command that \
+         fails fails the deployment. No password belongs there, and objects named `MQAWS.*` are mqaws' own.",
+    ),
+];
+
+/// The last key of the file.
+pub(super) const TAGS: &[Key] = &[Key::new(
+    "tags",
+    // AWS allows 50 a resource, and some are taken: our own and CloudFormation's.
+    Kind::Map {
+        key: Rule::of::<TagKey>(),
+        value: Rule::of::<TagValue>(),
+        max: 40,
+    },
+    "Tags of the stack and of everything in it, and of images, at most {max}.",
+)
+.comment("Tags of everything that is made.")
+.example("cost-centre: messaging")
+.page(
+    "At most {max} tags of the stack and everything in it, and of images that are built. Keys have up to 128 of \
+     `A-Z a-z 0-9 + - = . , _ : @` (instance metadata takes no others) and do not start with `aws:` or `mqaws:`.",
+)];
