@@ -39,7 +39,7 @@ impl Key {
     /// Its row in the documentation: key, variable, default, what it is.
     pub fn row(&self) -> String {
         let default = match self.default {
-            Otherwise::Value(value) => code(&value.split(',').collect::<Vec<_>>(), ", "),
+            Otherwise::Value(value) => code(&value.split(',').collect::<Vec<_>>()).join(", "),
             Otherwise::Words(words) => words.to_owned(),
             Otherwise::Nothing => "none".to_owned(),
         };
@@ -63,7 +63,7 @@ impl Key {
             Topologies::All => None,
             Topologies::Only(these) => {
                 let words: Vec<&str> = these.iter().map(|topology| topology.as_str()).collect();
-                Some(format!("Only with topology {}.", code(&words, " or ")))
+                Some(format!("Only with topology {}.", code(&words).join(" or ")))
             }
         }
     }
@@ -96,9 +96,8 @@ impl Key {
     }
 }
 
-fn code(words: &[&str], between: &str) -> String {
-    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    words.join(between)
+fn code(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| format!("`{word}`")).collect()
 }
 
 /// `a`, `a or b`, `a, b or c`.
