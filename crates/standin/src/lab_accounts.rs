@@ -8,9 +8,8 @@
 //! PBKDF2 with HMAC-SHA-256. The passwords are long and random, so the rounds only keep the file from being a rainbow table.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -19,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use mqaws_contract::remedy::{ExitKind, Remedy};
+use mqaws_files::AtomicWrite;
 
 const SCHEMA: &str = "mqaws.accounts/1";
 const ROUNDS: u32 = 1000;
@@ -145,19 +145,11 @@ impl Accounts {
     pub fn write(&self, root: &Path) -> Result<(), AccountsError> {
         let path = path(root);
         let write = || {
-            let new = path.with_extension("json.new");
             if let Some(directory) = path.parent() {
                 fs::create_dir_all(directory)?;
             }
             let text = serde_json::to_vec(self).map_err(io::Error::other)?;
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&new)?;
-            file.write_all(&text)?;
-            fs::rename(&new, &path)
+            AtomicWrite::to(&path).mode(0o600).write(&text)
         };
         write().map_err(|source| AccountsError::File {
             verb: "write",
