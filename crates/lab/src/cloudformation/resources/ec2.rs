@@ -1,5 +1,6 @@
 //! VPC, subnet, internet gateway.
 
+use super::retag::{EC2, retag};
 use super::table::{answer, chosen};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -20,39 +21,14 @@ pub(super) async fn delete(context: &Context, action: &str, parameter: &str, phy
     }
 }
 
-/// Brings the tags of an EC2 resource up to date.
-pub(super) async fn retag(
+/// Updates a resource of which nothing but its tags can change in place.
+pub(super) async fn update_tags(
     context: &Context,
     physical: &str,
     old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
-    let mut before = context.clone();
-    before.tags.clone_from(&old.tags);
-    let (was, is) = (
-        before.all_tags(old.properties.get("Tags")),
-        context.all_tags(properties.get("Tags")),
-    );
-    let gone: Vec<Value> = was
-        .iter()
-        .filter(|(k, _)| !is.iter().any(|(other, _)| other == k))
-        .map(|(k, _)| json!({"Key": k}))
-        .collect();
-    let new: Vec<Value> = is
-        .iter()
-        .filter(|tag| !was.contains(tag))
-        .map(|(k, v)| json!({"Key": k, "Value": v}))
-        .collect();
-    if !gone.is_empty() {
-        context
-            .call("ec2", "DeleteTags", json!({"ResourceId": [physical], "Tag": gone}))
-            .await?;
-    }
-    if !new.is_empty() {
-        context
-            .call("ec2", "CreateTags", json!({"ResourceId": [physical], "Tag": new}))
-            .await?;
-    }
+    retag(&EC2, context, physical, old, properties).await?;
     Ok(Attributes::new())
 }
 
@@ -107,7 +83,7 @@ pub(super) async fn update_vpc(
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     vpc_switches(context, physical, properties).await?;
-    retag(context, physical, old, properties).await
+    update_tags(context, physical, old, properties).await
 }
 
 pub(super) async fn create_subnet(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
@@ -167,7 +143,7 @@ pub(super) async fn update_subnet(
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     subnet_switches(context, physical, properties).await?;
-    retag(context, physical, old, properties).await
+    update_tags(context, physical, old, properties).await
 }
 
 pub(super) async fn create_gateway(context: &Context, properties: &Value) -> Result<Attributes, Failure> {

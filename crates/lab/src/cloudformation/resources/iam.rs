@@ -1,5 +1,6 @@
 //! Roles, instance profiles, policies.
 
+use super::retag::{ROLE, retag};
 use super::table::{answer, chosen, document};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -125,24 +126,7 @@ pub(super) async fn update_role(
         )
         .await?;
     }
-    let mut before = context.clone();
-    before.tags.clone_from(&old.tags);
-    let (was, is) = (
-        before.all_tags(old.properties.get("Tags")),
-        context.all_tags(properties.get("Tags")),
-    );
-    let gone: Vec<&String> = was
-        .iter()
-        .map(|(k, _)| k)
-        .filter(|k| !is.iter().any(|(other, _)| other == *k))
-        .collect();
-    if !gone.is_empty() {
-        iam(context, "UntagRole", json!({"RoleName": physical, "TagKeys": gone})).await?;
-    }
-    if was != is {
-        let tags = context.tag_list(properties.get("Tags"));
-        iam(context, "TagRole", json!({"RoleName": physical, "Tags": tags})).await?;
-    }
+    retag(&ROLE, context, physical, old, properties).await?;
     Ok(Attributes::new())
 }
 

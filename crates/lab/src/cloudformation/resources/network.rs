@@ -1,6 +1,6 @@
 //! Route tables, routes, endpoints.
 
-use super::ec2::retag;
+use super::ec2::update_tags;
 use super::table::{answer, chosen, document};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -190,7 +190,7 @@ pub(super) async fn update_endpoint(
     if params.len() > 1 {
         context.call("ec2", "ModifyVpcEndpoint", params.into()).await?;
     }
-    retag(context, physical, old, properties).await
+    update_tags(context, physical, old, properties).await
 }
 
 pub(super) async fn delete_endpoint(context: &Context, physical: &str) -> Result<(), Failure> {

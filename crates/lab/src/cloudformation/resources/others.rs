@@ -1,5 +1,6 @@
 //! Secrets, alarms, SSM parameters.
 
+use super::retag::{SECRET, retag};
 use super::table::{answer, chosen};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -83,26 +84,7 @@ pub(super) async fn update_secret(
         params.insert("SecretString".into(), text.into());
     }
     context.call(SECRETS, "UpdateSecret", params.into()).await?;
-    let mut before = context.clone();
-    before.tags.clone_from(&old.tags);
-    let was = before.all_tags(old.properties.get("Tags"));
-    let is = context.all_tags(properties.get("Tags"));
-    let gone: Vec<&String> = was
-        .iter()
-        .map(|(k, _)| k)
-        .filter(|k| !is.iter().any(|(other, _)| other == *k))
-        .collect();
-    if !gone.is_empty() {
-        context
-            .call(SECRETS, "UntagResource", json!({"SecretId": physical, "TagKeys": gone}))
-            .await?;
-    }
-    if was != is {
-        let tags = context.tag_list(properties.get("Tags"));
-        context
-            .call(SECRETS, "TagResource", json!({"SecretId": physical, "Tags": tags}))
-            .await?;
-    }
+    retag(&SECRET, context, physical, old, properties).await?;
     Ok(Attributes::new())
 }
 

@@ -1,6 +1,6 @@
 //! Security groups and their rules.
 
-use super::ec2::retag;
+use super::ec2::update_tags;
 use super::table::{answer, chosen};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -126,7 +126,7 @@ pub(super) async fn update(
         &rules(properties, name),
     )
     .await?;
-    retag(context, physical, old, properties).await
+    update_tags(context, physical, old, properties).await
 }
 
 fn direction(context: &Context) -> &'static str {

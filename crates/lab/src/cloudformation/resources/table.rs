@@ -62,7 +62,9 @@ pub async fn update(
         "AWS::EC2::Subnet" => ec2::update_subnet(context, physical, old, properties).await,
         "AWS::EC2::VPC" => ec2::update_vpc(context, physical, old, properties).await,
         "AWS::EC2::VPCEndpoint" => network::update_endpoint(context, physical, old, properties).await,
-        "AWS::EC2::InternetGateway" | "AWS::EC2::RouteTable" => ec2::retag(context, physical, old, properties).await,
+        "AWS::EC2::InternetGateway" | "AWS::EC2::RouteTable" => {
+            ec2::update_tags(context, physical, old, properties).await
+        }
         "AWS::EC2::VPCGatewayAttachment" => ec2::update_attachment(context, &old.properties, properties).await,
         "AWS::EFS::FileSystem" => efs::update(context, physical, old, properties).await,
         "AWS::EFS::MountTarget" => efs::update_mount_target(context, physical, properties).await,
