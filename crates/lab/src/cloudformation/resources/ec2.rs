@@ -7,7 +7,13 @@ use crate::cloudformation::state::Record;
 use serde_json::{Value, json};
 
 /// Deletes by one parameter.
-pub(super) async fn delete(context: &Context, action: &str, parameter: &str, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete(
+    context: &Context,
+    action: &str,
+    parameter: &str,
+    physical: &str,
+    _: &Value,
+) -> Result<(), Failure> {
     // Interfaces of load balancers, mount targets and instances outlive their owner for a moment.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(300);
     loop {
@@ -174,16 +180,17 @@ pub(super) async fn create_attachment(context: &Context, properties: &Value) -> 
 
 pub(super) async fn update_attachment(
     context: &Context,
-    old: &Value,
+    physical: &str,
+    old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
-    delete_attachment(context, old).await?;
+    delete_attachment(context, physical, &old.properties).await?;
     let params = chosen(properties, &["InternetGatewayId", "VpcId"]);
     context.call("ec2", "AttachInternetGateway", params.into()).await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_attachment(context: &Context, properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_attachment(context: &Context, _: &str, properties: &Value) -> Result<(), Failure> {
     let params = chosen(properties, &["InternetGatewayId", "VpcId"]);
     context
         .call("ec2", "DetachInternetGateway", params.into())

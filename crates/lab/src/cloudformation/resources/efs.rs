@@ -121,7 +121,7 @@ pub(super) async fn update(
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call(EFS, "DeleteFileSystem", json!({"FileSystemId": physical}))
         .await?;
@@ -182,6 +182,7 @@ pub(super) async fn create_mount_target(context: &Context, properties: &Value) -
 pub(super) async fn update_mount_target(
     context: &Context,
     physical: &str,
+    _: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     let groups = properties["SecurityGroups"].clone();
@@ -195,7 +196,7 @@ pub(super) async fn update_mount_target(
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_mount_target(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_mount_target(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call(EFS, "DeleteMountTarget", json!({"MountTargetId": physical}))
         .await?;

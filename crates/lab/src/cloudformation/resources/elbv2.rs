@@ -31,7 +31,13 @@ const LISTENER: &[&str] = &[
 ];
 
 /// Deletes by ARN; a target group that a listener of this stack just let go of is free in a moment.
-pub(super) async fn delete(context: &Context, action: &str, parameter: &str, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete(
+    context: &Context,
+    action: &str,
+    parameter: &str,
+    physical: &str,
+    _: &Value,
+) -> Result<(), Failure> {
     context
         .settle(
             async || match context.call(ELB, action, json!({parameter: physical})).await {
@@ -164,7 +170,7 @@ pub(super) async fn update_balancer(
     Ok(attributes)
 }
 
-pub(super) async fn delete_balancer(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_balancer(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call(ELB, "DeleteLoadBalancer", json!({"LoadBalancerArn": physical}))
         .await?;
@@ -283,6 +289,7 @@ pub(super) async fn create_listener(context: &Context, properties: &Value) -> Re
 pub(super) async fn update_listener(
     context: &Context,
     physical: &str,
+    _: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     let mut params = chosen(properties, LISTENER);

@@ -130,7 +130,7 @@ pub(super) async fn update_role(
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_role(context: &Context, physical: &str, _properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_role(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     // Whatever is attached now, not only what the template attached, as CloudFormation's handler does.
     let inline = iam(context, "ListRolePolicies", json!({"RoleName": physical})).await?;
     for policy in texts(&inline, "PolicyNames") {
@@ -171,10 +171,10 @@ pub(super) async fn create_profile(context: &Context, properties: &Value) -> Res
 pub(super) async fn update_profile(
     context: &Context,
     physical: &str,
-    old: &Value,
+    old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
-    let (was, is) = (texts(old, "Roles"), texts(properties, "Roles"));
+    let (was, is) = (texts(&old.properties, "Roles"), texts(properties, "Roles"));
     for role in was.iter().filter(|r| !is.contains(r)) {
         let params = json!({"InstanceProfileName": physical, "RoleName": role});
         iam(context, "RemoveRoleFromInstanceProfile", params).await?;
@@ -226,7 +226,13 @@ async fn put_policy(context: &Context, properties: &Value) -> Result<(), Failure
     Ok(())
 }
 
-pub(super) async fn update_policy(context: &Context, old: &Value, properties: &Value) -> Result<Attributes, Failure> {
+pub(super) async fn update_policy(
+    context: &Context,
+    _: &str,
+    old: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    let old = &old.properties;
     put_policy(context, properties).await?;
     let roles = texts(properties, "Roles");
     let same = old["PolicyName"] == properties["PolicyName"];
@@ -237,7 +243,7 @@ pub(super) async fn update_policy(context: &Context, old: &Value, properties: &V
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_policy(context: &Context, properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_policy(context: &Context, _: &str, properties: &Value) -> Result<(), Failure> {
     for role in texts(properties, "Roles") {
         let params = json!({"RoleName": role, "PolicyName": properties["PolicyName"]});
         match iam(context, "DeleteRolePolicy", params).await {

@@ -64,14 +64,19 @@ pub(super) async fn create_route(context: &Context, properties: &Value) -> Resul
     Ok(attributes)
 }
 
-pub(super) async fn update_route(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
+pub(super) async fn update_route(
+    context: &Context,
+    _: &str,
+    _: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
     context
         .call("ec2", "ReplaceRoute", chosen(properties, ROUTE).into())
         .await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_route(context: &Context, properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_route(context: &Context, _: &str, properties: &Value) -> Result<(), Failure> {
     let params = chosen(properties, &ROUTE[..4]);
     context.call("ec2", "DeleteRoute", params.into()).await.map(drop)
 }
@@ -193,7 +198,7 @@ pub(super) async fn update_endpoint(
     update_tags(context, physical, old, properties).await
 }
 
-pub(super) async fn delete_endpoint(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_endpoint(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call("ec2", "DeleteVpcEndpoints", json!({"VpcEndpointId": [physical]}))
         .await?;

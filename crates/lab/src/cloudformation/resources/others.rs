@@ -88,7 +88,7 @@ pub(super) async fn update_secret(
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_secret(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_secret(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     let params = json!({"SecretId": physical, "ForceDeleteWithoutRecovery": true});
     context.call(SECRETS, "DeleteSecret", params).await.map(drop)
 }
@@ -102,7 +102,7 @@ pub(super) async fn create_alarm(context: &Context, properties: &Value) -> Resul
     Ok(attributes)
 }
 
-pub(super) async fn put_alarm(context: &Context, name: &str, properties: &Value) -> Result<Attributes, Failure> {
+async fn put_alarm(context: &Context, name: &str, properties: &Value) -> Result<Attributes, Failure> {
     let mut params = properties.clone();
     params["AlarmName"] = name.into();
     if let Value::Object(members) = &mut params {
@@ -117,7 +117,16 @@ pub(super) async fn put_alarm(context: &Context, name: &str, properties: &Value)
     Ok(attributes)
 }
 
-pub(super) async fn delete_alarm(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn update_alarm(
+    context: &Context,
+    physical: &str,
+    _: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    put_alarm(context, physical, properties).await
+}
+
+pub(super) async fn delete_alarm(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call("monitoring", "DeleteAlarms", json!({"AlarmNames": [physical]}))
         .await
@@ -145,15 +154,19 @@ pub(super) async fn create_parameter(context: &Context, properties: &Value) -> R
     Ok(Attributes::new())
 }
 
-pub(super) async fn update_parameter(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
-    let name = context.record().and_then(|r| r.physical).unwrap_or_default();
-    let mut params = parameter(properties, &name);
+pub(super) async fn update_parameter(
+    context: &Context,
+    physical: &str,
+    _: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    let mut params = parameter(properties, physical);
     params["Overwrite"] = true.into();
     context.call("ssm", "PutParameter", params).await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_parameter(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_parameter(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call("ssm", "DeleteParameter", json!({"Name": physical}))
         .await

@@ -151,7 +151,7 @@ pub(super) async fn create_rule(context: &Context, properties: &Value) -> Result
     Ok(attributes)
 }
 
-pub(super) async fn delete_rule(context: &Context, properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_rule(context: &Context, _: &str, properties: &Value) -> Result<(), Failure> {
     let action = format!("RevokeSecurityGroup{}", direction(context));
     let params = json!({"GroupId": properties["GroupId"], "IpPermissions": [permission(properties)]});
     context.call("ec2", &action, params).await.map(drop)
