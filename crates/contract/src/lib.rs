@@ -9,6 +9,7 @@
 pub mod agent;
 mod component;
 pub mod engine;
+mod exit;
 mod names;
 pub mod remedy;
 mod words;
