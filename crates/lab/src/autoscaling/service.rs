@@ -5,8 +5,9 @@ use super::{control, describe, groups, health, hooks};
 use crate::api::{ApiError, ApiResult, Call, Cloud, Service, unknown_action};
 use crate::ec2::Ec2;
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// Everything that Auto Scaling knows.
 #[derive(Default)]
@@ -74,7 +75,7 @@ impl Autoscaling {
 
     /// The state; never held across an await.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     async fn answer(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> ApiResult {

@@ -10,10 +10,11 @@ use super::signals::{self, Wanted};
 use super::state::{Desired, Record, Snapshot};
 use super::template::Resource;
 use crate::api::{Caller, Cloud};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
 
 /// One pass over the resources of a stack.
@@ -241,7 +242,7 @@ impl Plan {
             ..Record::default()
         };
         if let Some(old) = old {
-            self.replaced.lock().unwrap_or_else(|e| e.into_inner()).push(old);
+            self.replaced.lock().push(old);
         }
         {
             let mut state = self.service.lock();

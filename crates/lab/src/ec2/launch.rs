@@ -11,8 +11,9 @@ use crate::api::{ApiError, ApiResult, Caller, Cloud, InstanceEvent, flag, list, 
 use crate::ids::resource_id;
 use crate::instance::Facts;
 use indexmap::IndexMap;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const PARAMETERS: [&str; 21] = [
     "BlockDeviceMapping",

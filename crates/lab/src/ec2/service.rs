@@ -9,10 +9,11 @@ use super::{catalog, launch, network, routes, tags, templates, wire};
 use crate::api::{ApiError, ApiResult, Call, Cloud, Service, flag, text, texts, unknown_action};
 use crate::instance::Host;
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// Everything that EC2 knows.
 pub struct State {
@@ -101,7 +102,7 @@ impl Ec2 {
 
     /// The state; never held across an await.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     /// The host of a running instance.

@@ -5,10 +5,11 @@ use super::policies::Policy;
 use crate::api::{ACCOUNT, ApiError, ApiResult, Call, Cloud, Service, text, unknown_action};
 use crate::cloudformation::intrinsics::partition;
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// IAM of the local cloud.
 #[derive(Default)]
@@ -58,7 +59,7 @@ impl Iam {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 }
 

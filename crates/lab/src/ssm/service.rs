@@ -5,8 +5,9 @@ use super::parameters::{self, Parameter};
 use crate::api::{ApiResult, Call, Cloud, Service, unknown_action};
 use crate::ec2::Ec2;
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// Everything that Systems Manager knows.
 pub struct State {
@@ -37,7 +38,7 @@ impl Ssm {
 
     /// The state; never held across an await.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     async fn answer(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> ApiResult {
