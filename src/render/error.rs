@@ -2,7 +2,7 @@
 
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::MOST_TEMPLATE_BYTES;
-use crate::template::{Faults, TemplateError};
+use crate::template::{Inconsistencies, TemplateError};
 
 /// Why a deployment could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum RenderError {
     Inconsistent {
         /// What is wrong with it.
         #[from]
-        source: Faults,
+        source: Inconsistencies,
     },
     /// The rendered template cannot be written: a bug in mqaws.
     #[error("the rendered template cannot be written")]
