@@ -4,7 +4,7 @@ use super::{Service, transient};
 use crate::certificate::{Certificate, Examination};
 use crate::ibm_mq::definitions::{AMQP_CHANNEL, KeyRepository};
 use crate::ibm_mq::mqsc::Report;
-use crate::runner::Processes;
+use crate::runner::ProcessRunner;
 use crate::service::{EngineFailure, FailureKind};
 use jiff::Timestamp;
 use mqaws_files::{AtomicWrite, PendingFile};
@@ -47,7 +47,7 @@ impl Service {
                 None => !fs::read(file).is_ok_and(|there| there == certificate.pkcs12()),
             };
         let new = self.write_beside(certificate).map_err(unwritten)?;
-        let until = match certificate.examine(&Processes, new.path()) {
+        let until = match certificate.examine(&ProcessRunner, new.path()) {
             Ok(found) => found.until,
             Err(Examination::LeftOut(why)) => {
                 tracing::warn!(why, "the certificate is not checked before its use");
