@@ -2,7 +2,7 @@
 
 use super::choose::pace;
 use super::lab::{Kind, Speed};
-use super::local::{Start, Wanted};
+use super::local::{LabOptions, Start};
 use super::plan::{self, Made};
 use super::settings::{self, Settings};
 use super::view::{View, timed};
@@ -76,7 +76,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         .into());
     }
-    let wanted = Wanted {
+    let wanted = LabOptions {
         timing: args.timing.map(Into::into),
         hosts: args.hosts.map(Into::into),
     };
