@@ -6,7 +6,7 @@ use super::references;
 use super::resources;
 use super::schema;
 use super::service::CloudFormation;
-use super::signals::{self, Wanted};
+use super::signals::{self, ExpectedSignals};
 use super::state::{Desired, Record, Snapshot};
 use super::template::Resource;
 use crate::api::{Caller, Cloud};
@@ -258,7 +258,7 @@ impl Plan {
         let outcome = async {
             let properties = properties?;
             let attributes = resources::create(&context, &properties).await?;
-            if let Some(wanted) = Wanted::of_creation(&context.creation_policy) {
+            if let Some(wanted) = ExpectedSignals::of_creation(&context.creation_policy) {
                 signals::wait(&context, wanted).await?;
             }
             Ok(attributes)
