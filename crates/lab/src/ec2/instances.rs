@@ -2,7 +2,7 @@
 
 use super::catalog::ZONES;
 use super::objects::{Kind, describe, page};
-use super::service::State;
+use super::state::State;
 use super::wire::tag_set;
 use crate::api::{ACCOUNT, ApiError, ApiResult, flag, only, required, texts};
 use crate::instance::{Facts, Host};

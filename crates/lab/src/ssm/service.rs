@@ -1,21 +1,13 @@
-//! The service: its state, and which handler answers which action.
+//! The service: which handler answers which action.
 
-use super::commands::{self, Command};
-use super::parameters::{self, Parameter};
+use super::state::State;
+use super::{commands, parameters};
 use crate::api::{ApiResult, Call, Cloud, Service, unknown_action};
 use crate::ec2::Ec2;
 use indexmap::IndexMap;
 use parking_lot::{Mutex, MutexGuard};
 use std::pin::Pin;
 use std::sync::Arc;
-
-/// Everything that Systems Manager knows.
-pub struct State {
-    /// Commands by id, oldest first.
-    pub commands: IndexMap<String, Command>,
-    /// Parameters by name.
-    pub parameters: IndexMap<String, Parameter>,
-}
 
 /// Systems Manager of the local cloud.
 pub struct Ssm {
