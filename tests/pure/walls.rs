@@ -54,7 +54,11 @@ fn each_package_is_built_from_those_below_it() {
     let library = linked("mqaws", &["--no-default-features"]);
     assert_eq!(ours(&library), ["mqaws-contract"], "the library without features");
     let ports = linked("mqaws", &["--no-default-features", "--features", "ports"]);
-    assert_eq!(ours(&ports), ["mqaws-contract"], "deployments and failover tests");
+    assert_eq!(
+        ours(&ports),
+        ["mqaws-contract", "mqaws-files"],
+        "deployments and failover tests"
+    );
     let program = linked("mqaws", &[]);
     assert!(
         program.contains_key("aws-sdk-ec2") && program.contains_key("clap"),
