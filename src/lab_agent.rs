@@ -72,7 +72,7 @@ fn wiring(engines: Products, duties: Duties) -> Option<Wiring> {
         guard: Guard::Lab,
         engines,
         duties,
-        runner: |_, _| Arc::new(runner::Processes),
+        runner: |_, _| Arc::new(runner::ProcessRunner),
         own: executable().into_iter().chain(["__agent".into()]).collect(),
         run_as: |_| Err("a lab instance has no users".to_owned()),
         lock,

@@ -2,8 +2,8 @@
 
 use super::choose::pace;
 use super::lab::{Kind, Speed};
-use super::local::{Start, Wanted};
-use super::plan::{self, Made};
+use super::local::{LabOptions, Start};
+use super::plan::{self, PlannedDeployment};
 use super::settings::{self, Settings};
 use super::view::{View, timed};
 use super::words::row;
@@ -76,7 +76,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         .into());
     }
-    let wanted = Wanted {
+    let wanted = LabOptions {
         timing: args.timing.map(Into::into),
         hosts: args.hosts.map(Into::into),
     };
@@ -157,7 +157,12 @@ pub(super) struct Deployed {
 }
 
 /// Shows the review and asks, unless the answer is known.
-fn review(context: &Context, clients: &Clients, made: &Made, allow_replace: &[String]) -> Result<(), Failure> {
+fn review(
+    context: &Context,
+    clients: &Clients,
+    made: &PlannedDeployment,
+    allow_replace: &[String],
+) -> Result<(), Failure> {
     let output = context.output();
     let plan = &made.plan;
     output.say(format!(
@@ -209,7 +214,7 @@ fn new_file_system(step: &Step) -> Option<&str> {
 pub(super) async fn carry_out(
     context: &Context,
     clients: &Clients,
-    made: &Made,
+    made: &PlannedDeployment,
     until: Until,
     stop: &Stop,
     on_file_system: impl Fn(&str),
@@ -343,7 +348,7 @@ struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(made: &'a Made, clients: &'a Clients, deployed: &'a Deployed, began: Instant) -> Self {
+    fn new(made: &'a PlannedDeployment, clients: &'a Clients, deployed: &'a Deployed, began: Instant) -> Self {
         let review = &made.plan.review;
         Self {
             schema: "mqaws.deploy/1",

@@ -256,7 +256,7 @@ fn verify(context: &Context, file: &Path) -> Outcome {
             Some(_) => ExitKind::Lost,
             None => ExitKind::Inconclusive,
         };
-        exit = failover::verdict::worse(exit, this);
+        exit = exit.worse(this);
     }
     if output.is_json() {
         let rounds: Vec<_> = rounds

@@ -82,7 +82,7 @@ impl Failure {
             "place": self.0.place(),
             "left": self.0.left(),
             "hint": self.0.hint().map(|hint| placed(&hint)),
-            "exit": { "code": self.exit() as u8, "name": name(self.exit()) },
+            "exit": { "code": self.exit() as u8, "name": self.exit().name() },
         })
     }
 
@@ -117,24 +117,6 @@ fn causes(error: &(dyn Remedy + Send + Sync)) -> Vec<String> {
         source = cause.source();
     }
     causes
-}
-
-/// The stable name of an exit code.
-fn name(exit: ExitKind) -> &'static str {
-    match exit {
-        ExitKind::Success => "success",
-        ExitKind::Internal => "internal",
-        ExitKind::Usage => "usage",
-        ExitKind::Precondition => "precondition",
-        ExitKind::Remote => "remote",
-        ExitKind::Lost => "lost",
-        ExitKind::NoRecovery => "no-recovery",
-        ExitKind::RtoExceeded => "rto-exceeded",
-        ExitKind::Duplicates => "duplicates",
-        ExitKind::SloExceeded => "slo-exceeded",
-        ExitKind::Inconclusive => "inconclusive",
-        ExitKind::Interrupted => "interrupted",
-    }
 }
 
 /// Errors of the command line itself.
@@ -271,5 +253,27 @@ mod tests {
         assert_eq!(json["causes"][0], "no signal");
         assert_eq!(json["details"]["agent"], "strmqm exit 71");
         assert_eq!(json["exit"], json!({"code": 4, "name": "remote"}));
+    }
+
+    #[test]
+    fn the_page_lists_every_exit_code() {
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let (_, rest) = page
+            .split_once("<!-- exit codes: as in crates/contract/src/exit.rs -->\n")
+            .unwrap();
+        let (table, _) = rest.split_once("<!-- end of the exit codes -->").unwrap();
+        let rows: Vec<String> = table
+            .lines()
+            .skip(2)
+            .map(|row| row.split('|').take(3).collect::<Vec<_>>().join("|"))
+            .collect();
+        let mut kinds = ExitKind::ALL.to_vec();
+        kinds.sort_by_key(|kind| *kind as u8);
+        let known: Vec<String> = kinds
+            .into_iter()
+            .map(|kind| format!("| {} | {} ", kind as u8, kind.meaning()))
+            .collect();
+        assert_eq!(rows, known);
     }
 }

@@ -2,9 +2,10 @@
 
 use super::failure::{CliError, Failure};
 use crate::remedy::ExitKind;
+use parking_lot::Mutex;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The user's wish to stop; cheap to clone.
@@ -52,10 +53,10 @@ impl Interrupt {
         std::thread::Builder::new().name("interrupt".into()).spawn(move || {
             for _ in signals.forever() {
                 if *send.borrow() {
-                    if let Some(last) = last.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                    if let Some(last) = last.0.lock().as_ref() {
                         last();
                     }
-                    let left = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let left = shared.lock().clone();
                     let left = left.unwrap_or_else(|| "nothing that mqaws knows of".into());
                     anstream::eprintln!("\nleft:  {left}");
                     std::process::exit(i32::from(ExitKind::Interrupted as u8));
@@ -113,11 +114,11 @@ impl Interrupt {
 
     /// Says what would be left if the program left now; `None` when nothing.
     pub fn remains(&self, what: impl Into<Option<String>>) {
-        *self.remains.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
+        *self.remains.lock() = what.into();
     }
 
     /// Says what is to be done before the program leaves at once: something short, such as ending a process of its own.
     pub fn before_leaving(&self, last: impl Fn() + Send + 'static) {
-        *self.leaving.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(last));
+        *self.leaving.0.lock() = Some(Box::new(last));
     }
 }

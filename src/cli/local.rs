@@ -12,14 +12,14 @@ use std::time::Instant;
 
 /// What a verb asks of the local cloud that it starts or finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wanted {
+pub struct LabOptions {
     /// Speed.
     pub timing: Option<Timing>,
     /// What instances are made of.
     pub hosts: Option<Hosts>,
 }
 
-impl Wanted {
+impl LabOptions {
     fn fits(self, record: &LabRecord) -> bool {
         self.timing.is_none_or(|timing| timing == record.timing) && self.hosts.is_none_or(|hosts| hosts == record.hosts)
     }
@@ -29,7 +29,7 @@ impl Wanted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// It does: `deploy`; one that runs must have what is named.
-    IfNeeded(Wanted),
+    IfNeeded(LabOptions),
     /// It does not.
     Never,
 }
@@ -42,7 +42,7 @@ pub async fn cloud(context: &Context, start: Start) -> Result<LocalCloud, Failur
     let began = Instant::now();
     let wanted = match start {
         Start::IfNeeded(wanted) => wanted,
-        Start::Never => Wanted::default(),
+        Start::Never => LabOptions::default(),
     };
     // It may also be somebody else's that was started at this moment.
     let fits = |record: LabRecord| match wanted.fits(&record) {

@@ -61,7 +61,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// A plan with what it was made from.
-pub(super) struct Made {
+pub(super) struct PlannedDeployment {
     pub blueprint: Blueprint,
     pub plan: Plan,
     pub identity: Identity,
@@ -92,7 +92,7 @@ pub(super) async fn make(
     protect: bool,
     consent: Consent,
     interrupt: &Interrupt,
-) -> Result<Made, Failure> {
+) -> Result<PlannedDeployment, Failure> {
     // Missing or expired credentials and an endpoint that is not there are found here, at once.
     let identity = interrupt.or(clients.identity()).await?;
     let blueprint = async {
@@ -105,7 +105,7 @@ pub(super) async fn make(
     let plan = deploy::plan(clients, &blueprint, consent, pace(clients), &stop, &mut view).await;
     let plan = plan.map_err(|error| Placed::new(loaded, error))?;
     view.rest();
-    Ok(Made {
+    Ok(PlannedDeployment {
         blueprint,
         plan,
         identity,
@@ -113,7 +113,7 @@ pub(super) async fn make(
     })
 }
 
-impl Made {
+impl PlannedDeployment {
     pub fn document<'a>(&'a self, clients: &'a Clients) -> Document<'a> {
         Document {
             schema: "mqaws.plan/1",

@@ -2,8 +2,9 @@
 
 use super::words::duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use parking_lot::Mutex;
 use std::io::{IsTerminal, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A wait shorter than this is not worth a line.
@@ -104,7 +105,7 @@ impl Wait {
         match (&self.progress.mode, &self.bar) {
             (_, Some(bar)) => bar.set_message(text),
             (Mode::Plain, None) if self.began.elapsed() >= WORTH_A_LINE => {
-                let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = self.last.lock();
                 if *last != text {
                     self.progress.line(&text);
                     *last = text;

@@ -4,7 +4,7 @@ use super::doomed::{Circumstances, dooms};
 use super::error::DeployError;
 use super::network::{Network, in_order_of, standing};
 use super::ports::{Blueprint, Surroundings};
-use super::resolve::{Site, Wanted, resolve};
+use super::resolve::{NetworkChoice, Site, resolve};
 use crate::model::{AmiId, Cidr, Deployment, InvalidName, Placement, SubnetId, VpcId, ZoneName};
 use crate::observe::ports::Readings;
 use crate::render::{self, Resolved};
@@ -121,11 +121,11 @@ fn key(placement: &Placement) -> Option<&'static str> {
     }
 }
 
-fn wanted(placement: &Placement) -> Wanted {
+fn wanted(placement: &Placement) -> NetworkChoice {
     match placement {
-        Placement::Existing { subnets, .. } => Wanted::Subnets(subnets.clone().map(|s| s.to_string())),
-        Placement::Choose { vpc } => Wanted::Vpc(vpc.as_ref().map(ToString::to_string)),
-        Placement::New { zones, .. } => Wanted::New(zones.clone().map(|zones| zones.map(|z| z.to_string()))),
+        Placement::Existing { subnets, .. } => NetworkChoice::Subnets(subnets.clone().map(|s| s.to_string())),
+        Placement::Choose { vpc } => NetworkChoice::Vpc(vpc.as_ref().map(ToString::to_string)),
+        Placement::New { zones, .. } => NetworkChoice::New(zones.clone().map(|zones| zones.map(|z| z.to_string()))),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::stack::image_parameter;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum NetworkChoice {
     /// These two subnets.
     Subnets([String; 2]),
     /// Two subnets of this VPC, or of the default one.
@@ -42,14 +42,14 @@ pub(super) struct Site {
 /// [`DeployError::Aws`].
 pub(super) async fn resolve<C: Surroundings>(
     cloud: &C,
-    wanted: &Wanted,
+    wanted: &NetworkChoice,
     image: Option<&str>,
     deployed: Option<&Network>,
 ) -> Result<Site, DeployError> {
     let mut site = match wanted {
-        Wanted::Subnets(ids) => given(cloud, &as_deployed(ids, deployed)).await?,
-        Wanted::Vpc(vpc) => chosen(cloud, vpc.as_deref(), deployed).await?,
-        Wanted::New(zones) => new(cloud, zones.as_ref(), deployed).await?,
+        NetworkChoice::Subnets(ids) => given(cloud, &as_deployed(ids, deployed)).await?,
+        NetworkChoice::Vpc(vpc) => chosen(cloud, vpc.as_deref(), deployed).await?,
+        NetworkChoice::New(zones) => new(cloud, zones.as_ref(), deployed).await?,
     };
     site.image = match image {
         Some(image) => image.to_owned(),

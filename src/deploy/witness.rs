@@ -5,9 +5,9 @@ use super::watch::Pace;
 use crate::observe::ports::Readings;
 use crate::topology::GROUP;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Listens to the groups of a stack and their instances.
 #[derive(Debug, Default)]
@@ -20,17 +20,17 @@ pub(super) struct Witness {
 impl Witness {
     /// An agent's last error, with its instance and its time.
     pub(super) fn agent(&self) -> Option<String> {
-        lock(&self.agent).clone()
+        self.agent.lock().clone()
     }
 
     /// Launches since the operation began, as they were seen last.
     pub(super) fn launches(&self) -> Vec<Launch> {
-        lock(&self.launches).values().flatten().cloned().collect()
+        self.launches.lock().values().flatten().cloned().collect()
     }
 
     /// Those of one group.
     pub(super) fn launches_of(&self, group: &str) -> Vec<Launch> {
-        lock(&self.launches).get(group).cloned().unwrap_or_default()
+        self.launches.lock().get(group).cloned().unwrap_or_default()
     }
 
     /// Listens as long as it is polled; whatever cannot be read is not said.
@@ -49,7 +49,7 @@ impl Witness {
             let groups = resources.iter().filter(|r| r.kind == GROUP);
             for name in groups.filter_map(|g| g.physical.as_deref()) {
                 if let Ok(launches) = cloud.launches(name, from).await {
-                    lock(&self.launches).insert(name.to_owned(), launches);
+                    self.launches.lock().insert(name.to_owned(), launches);
                 }
                 let Ok(Some(group)) = cloud.group(name).await else {
                     continue;
@@ -58,14 +58,10 @@ impl Witness {
                     if let Ok(status) = cloud.agent_status(&member.instance).await
                         && let Some(error) = status.last_error
                     {
-                        *lock(&self.agent) = Some(format!("{} at {}: {error}", member.instance, status.since));
+                        *self.agent.lock() = Some(format!("{} at {}: {error}", member.instance, status.since));
                     }
                 }
             }
         }
     }
-}
-
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use super::account::Counts;
 use super::archive;
 use super::report::{Broken, FIRST, Report, RtoSummary, Run, Summary, Unwritten};
-use super::verdict::{Verdict, verdict_of, worse};
+use super::verdict::{Verdict, verdict_of};
 use crate::remedy::ExitKind;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ impl Report {
             .runs
             .iter()
             .map(|run| exit_kind(run.exit_code))
-            .fold(ExitKind::Success, worse);
+            .fold(ExitKind::Success, ExitKind::worse);
         let exit = if self.runs.is_empty() {
             ExitKind::Inconclusive
         } else {
@@ -105,24 +105,8 @@ pub fn schema() -> String {
     text
 }
 
-pub(super) fn exit_kind(code: u8) -> ExitKind {
-    [
-        ExitKind::Success,
-        ExitKind::Internal,
-        ExitKind::Usage,
-        ExitKind::Precondition,
-        ExitKind::Remote,
-        ExitKind::Lost,
-        ExitKind::NoRecovery,
-        ExitKind::RtoExceeded,
-        ExitKind::Duplicates,
-        ExitKind::SloExceeded,
-        ExitKind::Inconclusive,
-        ExitKind::Interrupted,
-    ]
-    .into_iter()
-    .find(|kind| *kind as u8 == code)
-    .unwrap_or(ExitKind::Internal)
+fn exit_kind(code: u8) -> ExitKind {
+    ExitKind::of(code).unwrap_or(ExitKind::Internal)
 }
 
 fn summarize(runs: &[Run]) -> Summary {

@@ -5,6 +5,7 @@ use super::port::{Cloud, Probe, Target, Turn};
 use crate::model::InstanceId;
 use crate::remedy::chain;
 use mqaws_contract::PathComponent;
+use mqaws_files::AtomicWrite;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -171,10 +172,7 @@ impl Journal {
         }
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         // A half-written journal would be worse than the one before.
-        let fresh = path.with_extension("new");
-        std::fs::write(&fresh, text)
-            .and_then(|()| std::fs::rename(&fresh, path))
-            .map_err(failed)
+        AtomicWrite::to(path).durable().write(&text).map_err(failed)
     }
 
     fn remove(&self) -> Result<(), FailoverError> {

@@ -78,35 +78,12 @@ impl Judgement {
     /// This judgement with one ground more. What could not be read takes nothing back of what was proved.
     pub(super) fn with(mut self, ground: Check) -> Self {
         if ground.value.is_some() || self.verdict != Verdict::Fail {
-            self.exit = worse(self.exit, exit_of(&ground));
+            self.exit = self.exit.worse(exit_of(&ground));
             self.verdict = verdict_of(self.exit);
         }
         self.checks.push(ground);
         self
     }
-}
-
-/// Places of exit codes from harmless to worst; codes below 10 are errors and come before all of these.
-const SEVERITY: [ExitKind; 12] = [
-    ExitKind::Success,
-    ExitKind::SloExceeded,
-    ExitKind::Duplicates,
-    ExitKind::RtoExceeded,
-    ExitKind::Inconclusive,
-    ExitKind::NoRecovery,
-    ExitKind::Lost,
-    ExitKind::Remote,
-    ExitKind::Precondition,
-    ExitKind::Usage,
-    ExitKind::Internal,
-    ExitKind::Interrupted,
-];
-
-/// The worse of two exit codes.
-#[must_use]
-pub fn worse(a: ExitKind, b: ExitKind) -> ExitKind {
-    let place = |kind| SEVERITY.iter().position(|known| *known == kind);
-    if place(a) >= place(b) { a } else { b }
 }
 
 /// The verdict that an exit code stands for.
@@ -150,7 +127,7 @@ pub fn judge(evidence: &Evidence<'_>, limits: &Limits) -> Judgement {
         durable(evidence),
         strangers(evidence),
     ]);
-    let exit = checks.iter().map(exit_of).fold(ExitKind::Success, worse);
+    let exit = checks.iter().map(exit_of).fold(ExitKind::Success, ExitKind::worse);
     Judgement {
         verdict: verdict_of(exit),
         exit,
@@ -159,10 +136,7 @@ pub fn judge(evidence: &Evidence<'_>, limits: &Limits) -> Judgement {
 }
 
 fn exit_of(check: &Check) -> ExitKind {
-    SEVERITY
-        .into_iter()
-        .find(|kind| *kind as u8 == check.exit_code)
-        .unwrap_or(ExitKind::Internal)
+    ExitKind::of(check.exit_code).unwrap_or(ExitKind::Internal)
 }
 
 pub(super) fn check(

@@ -1,7 +1,7 @@
 //! The flow of a build: work directory, `init`, `validate`, `build`, what was made, publishing it.
 
 use super::error::ImageError;
-use super::left::{LOOKS, Remains, remains};
+use super::left::{LOOKS, Leftovers, remains};
 use super::log::Log;
 use super::manifest;
 use super::pace::Pace;
@@ -228,7 +228,7 @@ async fn prepare(
         if ended.stopped == Some(Stopped::ByUser) {
             return Err(ImageError::Interrupted {
                 stage: Some(format!("packer {verb}")),
-                remains: Remains::nothing(),
+                remains: Leftovers::nothing(),
                 log: Some(log.path().to_owned()),
                 region: order.region.clone(),
                 killed: ended.killed,
@@ -257,7 +257,7 @@ struct Finish<'a, C> {
 }
 
 impl<C: Images> Finish<'_, C> {
-    async fn remains(&self, stages: &Stages) -> Remains {
+    async fn remains(&self, stages: &Stages) -> Leftovers {
         // What is kept on purpose does not go while one looks.
         let looks = if self.order.keep_on_failure { 1 } else { LOOKS };
         remains(self.cloud, &self.order.run, stages.temporary(), looks, self.pace).await

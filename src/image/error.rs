@@ -1,6 +1,6 @@
 //! Why an image was not built, published or removed.
 
-use super::left::Remains;
+use super::left::Leftovers;
 use super::manifest::ManifestError;
 use super::packer::Version;
 use super::stages::Failure;
@@ -117,7 +117,7 @@ pub enum ImageError {
         /// The log.
         log: PathBuf,
         /// What is left.
-        remains: Remains,
+        remains: Leftovers,
         /// Region of what is left.
         region: String,
     },
@@ -132,7 +132,7 @@ pub enum ImageError {
         /// The log.
         log: PathBuf,
         /// What is left.
-        remains: Remains,
+        remains: Leftovers,
         /// Region of what is left.
         region: String,
     },
@@ -165,7 +165,7 @@ pub enum ImageError {
         /// The stage that was under way.
         stage: Option<String>,
         /// What is left.
-        remains: Remains,
+        remains: Leftovers,
         /// The log, when Packer had begun.
         log: Option<PathBuf>,
         /// Region of what is left.
@@ -196,7 +196,7 @@ impl ImageError {
         }
     }
 
-    fn remains(&self) -> Option<(&Remains, &str)> {
+    fn remains(&self) -> Option<(&Leftovers, &str)> {
         match self {
             Self::Failed { remains, region, .. }
             | Self::NotMade { remains, region, .. }

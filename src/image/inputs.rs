@@ -112,7 +112,7 @@ pub fn verify(path: &Path, expected: &str) -> Result<u64, ImageError> {
         sum.update(&piece[..count]);
         size += count as u64;
     }
-    let found: String = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hex::encode(sum.finalize());
     if found.eq_ignore_ascii_case(expected.trim()) {
         return Ok(size);
     }

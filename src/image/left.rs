@@ -55,7 +55,7 @@ impl fmt::Display for Left {
 
 /// What is known about what a build left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remains {
+pub enum Leftovers {
     /// EC2 was asked.
     Known(Left),
     /// EC2 could not be asked; this is what Packer told before it ended, which may be gone.
@@ -67,7 +67,7 @@ pub enum Remains {
     },
 }
 
-impl Remains {
+impl Leftovers {
     /// Nothing was ever made.
     pub fn nothing() -> Self {
         Self::Known(Left::default())
@@ -97,15 +97,15 @@ impl Remains {
 }
 
 /// Asks EC2 what a run left, at most so many times while there is something.
-pub async fn remains<C: Images>(cloud: &C, run: &str, temporary: &Temporary, looks: usize, pace: Pace) -> Remains {
+pub async fn remains<C: Images>(cloud: &C, run: &str, temporary: &Temporary, looks: usize, pace: Pace) -> Leftovers {
     let mut last = told(temporary, "no look");
     for look in 0..looks {
         if look > 0 {
             tokio::time::sleep(pace.look).await;
         }
         last = match cloud.left_of(run, temporary).await {
-            Ok(left) if left.is_empty() => return Remains::Known(left),
-            Ok(left) => Remains::Known(left),
+            Ok(left) if left.is_empty() => return Leftovers::Known(left),
+            Ok(left) => Leftovers::Known(left),
             Err(error) if error.is_transient() => told(temporary, error.told()),
             Err(error) => return told(temporary, error.told()),
         };
@@ -114,9 +114,9 @@ pub async fn remains<C: Images>(cloud: &C, run: &str, temporary: &Temporary, loo
 }
 
 /// What Packer told of, when EC2 does not say.
-pub fn told(temporary: &Temporary, why: impl fmt::Display) -> Remains {
+pub fn told(temporary: &Temporary, why: impl fmt::Display) -> Leftovers {
     let list = |name: &Option<String>| name.iter().cloned().collect::<Vec<_>>();
-    Remains::Told {
+    Leftovers::Told {
         left: Left {
             instances: list(&temporary.instance),
             images: temporary.images.clone(),

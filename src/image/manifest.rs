@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// An image in a region.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Made {
+pub struct BuiltImage {
     /// Region.
     pub region: String,
     /// Id, `ami-…`.
@@ -45,7 +45,7 @@ struct Build {
 ///
 /// # Errors
 /// [`ManifestError`].
-pub fn made(text: &str, run: &str) -> Result<BTreeSet<Made>, ManifestError> {
+pub fn made(text: &str, run: &str) -> Result<BTreeSet<BuiltImage>, ManifestError> {
     let document: Document = serde_json::from_str(text)?;
     let last = |build: &&Build| {
         let marked = build.custom_data.as_ref().and_then(|data| data.get("run"));
@@ -57,9 +57,9 @@ pub fn made(text: &str, run: &str) -> Result<BTreeSet<Made>, ManifestError> {
     ids.filter(|id| !id.is_empty()).map(artifact).collect()
 }
 
-fn artifact(id: &str) -> Result<Made, ManifestError> {
+fn artifact(id: &str) -> Result<BuiltImage, ManifestError> {
     match id.split_once(':') {
-        Some((region, image)) if !region.is_empty() && image.starts_with("ami-") => Ok(Made {
+        Some((region, image)) if !region.is_empty() && image.starts_with("ami-") => Ok(BuiltImage {
             region: region.to_owned(),
             image: image.to_owned(),
         }),

@@ -21,7 +21,7 @@ mod workshop;
 pub use build::{Bench, Built, Order, build};
 pub use error::ImageError;
 pub use inputs::{Agent, verify};
-pub use left::Remains;
+pub use left::Leftovers;
 pub use log::Log;
 pub use pace::Pace;
 pub use packer::{Packer, Version, find_session_plugin};

@@ -6,6 +6,7 @@
 pub(crate) mod alarm;
 pub(crate) mod credentials;
 mod entry;
+mod error;
 pub(crate) mod launch_template;
 pub(crate) mod network;
 pub mod packer;
@@ -16,7 +17,8 @@ pub(crate) mod target;
 mod user_data;
 
 pub(crate) use credentials::CREDENTIALS;
-pub use entry::{RenderError, body, stack_tags, template};
+pub use entry::{body, stack_tags, template};
+pub use error::RenderError;
 pub(crate) use parameters::{CERTIFICATE, client_parameter, only_if, tcp};
 pub use parameters::{Resolved, client_ranges, known_parameters, parameters};
 pub(crate) use tags::tags;

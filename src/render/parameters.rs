@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
-use super::entry::RenderError;
+use super::error::RenderError;
 use crate::model::keys::{self, Key, Kind, Otherwise, Pattern};
 use crate::model::{AmiId, Cidr, Deployment, Placement, SubnetId, VpcId, ZoneName};
 use crate::template::{Assertion, Function, Parameter, Rule, Template, Value, list, object, reference};

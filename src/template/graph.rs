@@ -37,7 +37,7 @@ impl fmt::Display for ReferenceKind {
 
 /// Something that CloudFormation would refuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum Inconsistency {
     /// A reference to something that the document does not have.
     Dangling {
         /// Path of the reference.
@@ -61,7 +61,7 @@ pub enum Fault {
     },
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Inconsistency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dangling { at, kind, target } => write!(f, "`{at}` names no {kind}: `{target}`"),
@@ -75,9 +75,9 @@ impl fmt::Display for Fault {
 
 /// Everything that [`Template::check`] found, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Faults(pub Vec<Fault>);
+pub struct Inconsistencies(pub Vec<Inconsistency>);
 
-impl fmt::Display for Faults {
+impl fmt::Display for Inconsistencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.0.iter().enumerate() {
             if index > 0 {
@@ -89,7 +89,7 @@ impl fmt::Display for Faults {
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for Inconsistencies {}
 
 /// Whether CloudFormation itself gives this parameter.
 pub fn is_pseudo_parameter(name: &str) -> bool {
@@ -124,8 +124,8 @@ impl Template {
     /// Finds references to nothing, references that come too early, and cycles.
     ///
     /// # Errors
-    /// [`Faults`] with all of them.
-    pub fn check(&self) -> Result<(), Faults> {
+    /// [`Inconsistencies`] with all of them.
+    pub fn check(&self) -> Result<(), Inconsistencies> {
         let mut faults = Vec::new();
         let mut conditions = BTreeMap::new();
         for (name, value) in &self.conditions {
@@ -192,10 +192,14 @@ impl Template {
             self.judge(&found, false, &mut faults);
         }
         faults.extend([&conditions, &resources].into_iter().filter_map(|edges| cycle(edges)));
-        if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Inconsistencies(faults))
+        }
     }
 
-    fn judge(&self, found: &[Reference], only_parameters: bool, faults: &mut Vec<Fault>) {
+    fn judge(&self, found: &[Reference], only_parameters: bool, faults: &mut Vec<Inconsistency>) {
         for Reference { at, kind, target } in found {
             let is_resource = self.resources.contains_key(target);
             let known = match kind {
@@ -208,13 +212,13 @@ impl Template {
                 ReferenceKind::Parameter => self.parameters.contains_key(target),
             };
             if !known {
-                faults.push(Fault::Dangling {
+                faults.push(Inconsistency::Dangling {
                     at: at.clone(),
                     kind: *kind,
                     target: target.clone(),
                 });
             } else if only_parameters && is_resource && matches!(kind, ReferenceKind::Ref | ReferenceKind::GetAtt) {
-                faults.push(Fault::TooEarly {
+                faults.push(Inconsistency::TooEarly {
                     at: at.clone(),
                     target: target.clone(),
                 });
@@ -322,7 +326,7 @@ fn sub_references(text: &str, variables: Option<&Value>, note: &mut impl FnMut(R
 }
 
 /// One cycle of a graph, when it has any.
-fn cycle(edges: &BTreeMap<&str, BTreeSet<String>>) -> Option<Fault> {
+fn cycle(edges: &BTreeMap<&str, BTreeSet<String>>) -> Option<Inconsistency> {
     // Names that still wait for another one; what can be made is taken away until nothing moves.
     let mut waiting: BTreeMap<&str, BTreeSet<&str>> = edges
         .iter()
@@ -352,7 +356,7 @@ fn cycle(edges: &BTreeMap<&str, BTreeSet<String>>) -> Option<Fault> {
                 .chain([&next])
                 .map(|name| (*name).to_owned())
                 .collect();
-            return Some(Fault::Cycle { through });
+            return Some(Inconsistency::Cycle { through });
         }
         path.push(next);
     }

@@ -16,7 +16,7 @@ pub use diff::{Change, diff};
 pub use document::{
     Assertion, DeletionPolicy, Output, Parameter, ParameterType, Resource, Rule, Template, TemplateError,
 };
-pub use graph::{Fault, Faults, ReferenceKind, is_pseudo_parameter, sub_placeholders};
+pub use graph::{Inconsistencies, Inconsistency, ReferenceKind, is_pseudo_parameter, sub_placeholders};
 pub use json::{value_from_json, value_to_json};
 pub use value::{Function, Value, get_att, if_, reference, sub, sub_with};
 pub use yaml::{value_from_yaml, value_to_yaml};

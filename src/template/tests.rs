@@ -67,8 +67,8 @@ fn every_kind_of_dangling_reference_is_found() {
         template.resources["A"]
             .properties
             .insert("X".into(), list![object! { "Deep" => value.clone() }]);
-        let Faults(faults) = template.check().unwrap_err();
-        let [Fault::Dangling { at, target: found, .. }] = faults.as_slice() else {
+        let Inconsistencies(faults) = template.check().unwrap_err();
+        let [Inconsistency::Dangling { at, target: found, .. }] = faults.as_slice() else {
             panic!("{value:?}: {faults:?}")
         };
         assert!(at.starts_with("Resources.A.Properties.X.0.Deep"), "{value:?}: {at}");
@@ -86,7 +86,7 @@ fn attributes_dangle_too() {
     template.resources["B"].update_policy = Some(reference("Gone"));
     template.resources["B"].creation_policy = Some(reference("Gone"));
     template.resources["B"].metadata = Some(reference("Gone"));
-    let Faults(faults) = template.check().unwrap_err();
+    let Inconsistencies(faults) = template.check().unwrap_err();
     assert_eq!(faults.len(), 7, "{faults:?}");
 }
 
@@ -110,13 +110,13 @@ fn conditions_and_rules_know_only_parameters() {
             }],
         },
     );
-    let Faults(faults) = template.check().unwrap_err();
+    let Inconsistencies(faults) = template.check().unwrap_err();
     assert!(
-        matches!(&faults[0], Fault::TooEarly { target, .. } if target == "A"),
+        matches!(&faults[0], Inconsistency::TooEarly { target, .. } if target == "A"),
         "{faults:?}"
     );
     assert!(
-        matches!(&faults[1], Fault::Dangling { target, .. } if target == "Q"),
+        matches!(&faults[1], Inconsistency::Dangling { target, .. } if target == "Q"),
         "{faults:?}"
     );
     assert_eq!(faults.len(), 2);
@@ -126,20 +126,20 @@ fn conditions_and_rules_know_only_parameters() {
 fn cycles_are_found_among_resources_and_among_conditions() {
     let mut template = simple();
     template.resources["A"].properties.insert("B".into(), sub("${B}"));
-    let Faults(faults) = template.check().unwrap_err();
+    let Inconsistencies(faults) = template.check().unwrap_err();
     assert_eq!(
         faults,
-        [Fault::Cycle {
+        [Inconsistency::Cycle {
             through: ["A", "B", "A"].map(String::from).into()
         }]
     );
 
     let mut template = simple();
     template.resources["A"].depends_on.push("A".into());
-    let Faults(faults) = template.check().unwrap_err();
+    let Inconsistencies(faults) = template.check().unwrap_err();
     assert_eq!(
         faults,
-        [Fault::Cycle {
+        [Inconsistency::Cycle {
             through: ["A", "A"].map(String::from).into()
         }]
     );
@@ -153,10 +153,10 @@ fn cycles_are_found_among_resources_and_among_conditions() {
         "D".into(),
         Value::call(Function::Not, list![Value::call(Function::Condition, "C")]),
     );
-    let Faults(faults) = template.check().unwrap_err();
+    let Inconsistencies(faults) = template.check().unwrap_err();
     assert_eq!(
         faults,
-        [Fault::Cycle {
+        [Inconsistency::Cycle {
             through: ["C", "D", "C"].map(String::from).into()
         }]
     );

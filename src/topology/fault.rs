@@ -1,6 +1,7 @@
 //! Faults, and what a topology does about them.
 
 use crate::model::agent::mark;
+use mqaws_contract::InstanceFault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -36,9 +37,9 @@ impl Fault {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::StopQueueManager => "stop-queue-manager",
-            Self::KillQueueManager => "kill-queue-manager",
-            Self::HangQueueManager => "hang-queue-manager",
+            Self::StopQueueManager => InstanceFault::StopQueueManager.name(),
+            Self::KillQueueManager => InstanceFault::KillQueueManager.name(),
+            Self::HangQueueManager => InstanceFault::HangQueueManager.name(),
             Self::TerminateInstance => "terminate-instance",
             Self::MarkUnhealthy => "mark-unhealthy",
         }
@@ -47,10 +48,7 @@ impl Fault {
     /// Whether the agent injects it on the instance, else it is a call to EC2 or Auto Scaling.
     #[must_use]
     pub fn by_agent(self) -> bool {
-        matches!(
-            self,
-            Self::StopQueueManager | Self::KillQueueManager | Self::HangQueueManager
-        )
+        InstanceFault::of(self.name()).is_some()
     }
 }
 

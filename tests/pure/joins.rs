@@ -31,7 +31,6 @@ crates/lab/src/instance/process.rs | command | names of commands in the source
 crates/lab/src/instance/process.rs | d | words of the source
 crates/standin/src/home.rs | directory | words of the source
 crates/standin/src/home.rs | file | the name of a socket in the source
-crates/standin/src/home.rs | name | the file's own name with an end
 crates/standin/src/home.rs | rest | the path itself, as the host sees it
 crates/standin/src/home.rs | rest | the path itself, as the host sees it
 crates/standin/src/log.rs | format!("{number:010}.log") | a number

@@ -42,18 +42,23 @@ fn is_sdk(package: &str) -> bool {
 fn each_package_is_built_from_those_below_it() {
     for (package, may) in [
         ("mqaws-contract", &[][..]),
-        ("mqaws-engine", &["mqaws-contract"]),
-        ("mqaws-agent", &["mqaws-contract", "mqaws-engine"]),
+        ("mqaws-files", &[]),
+        ("mqaws-engine", &["mqaws-contract", "mqaws-files"]),
+        ("mqaws-agent", &["mqaws-contract", "mqaws-engine", "mqaws-files"]),
         // a server on the other side of HTTP: starts agents and engines as processes, by name
         ("mqaws-lab", &[]),
-        ("mqaws-standin", &["mqaws-contract", "mqaws-engine"]),
+        ("mqaws-standin", &["mqaws-contract", "mqaws-engine", "mqaws-files"]),
     ] {
         assert_eq!(ours(&linked(package, &[])), may, "{package}");
     }
     let library = linked("mqaws", &["--no-default-features"]);
     assert_eq!(ours(&library), ["mqaws-contract"], "the library without features");
     let ports = linked("mqaws", &["--no-default-features", "--features", "ports"]);
-    assert_eq!(ours(&ports), ["mqaws-contract"], "deployments and failover tests");
+    assert_eq!(
+        ours(&ports),
+        ["mqaws-contract", "mqaws-files"],
+        "deployments and failover tests"
+    );
     let program = linked("mqaws", &[]);
     assert!(
         program.contains_key("aws-sdk-ec2") && program.contains_key("clap"),
@@ -61,7 +66,7 @@ fn each_package_is_built_from_those_below_it() {
     );
     assert_eq!(
         ours(&program).len(),
-        5,
+        6,
         "the program has everything: {:?}",
         ours(&program)
     );
@@ -207,7 +212,7 @@ fn every_package_forbids_unsafe_code() {
     let mut manifests = vec![root.join("Cargo.toml")];
     let crates = std::fs::read_dir(root.join("crates")).unwrap();
     manifests.extend(crates.map(|entry| entry.unwrap().path().join("Cargo.toml")));
-    assert_eq!(manifests.len(), 6);
+    assert_eq!(manifests.len(), 7);
     for manifest in manifests {
         let text = std::fs::read_to_string(&manifest).unwrap();
         assert!(text.contains("[lints]\nworkspace = true\n"), "{}", manifest.display());

@@ -145,7 +145,7 @@ pub fn run(
         ["resume"] => pause(layout, false),
         ["fault", kind] => configured().and_then(|engine| {
             guard.allows_faults()?;
-            let fault = faults::Fault::parse(kind)?;
+            let fault = faults::parse(kind)?;
             print(&faults::inject(fault, layout, engine.as_ref())?)
         }),
         ["probe", action] => configured().and_then(|engine| match *action {

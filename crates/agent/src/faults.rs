@@ -5,6 +5,7 @@ use super::marks::{Marks, unix_nanos};
 use super::status;
 use crate::model::agent::{FaultReport, Mark, mark};
 use crate::remedy::chain;
+use mqaws_contract::InstanceFault;
 use mqaws_engine::Engine;
 use mqaws_engine::processes::{self, Process, signal, state, wait_for_end};
 use rustix::process::Signal;
@@ -14,48 +15,20 @@ use std::time::{Duration, Instant};
 /// How long a fault may take to be seen.
 const SEEN: Duration = Duration::from_secs(30);
 
-/// A fault that this instance can be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// An orderly stop behind the agent's back.
-    Stop,
-    /// SIGKILL to all processes of the queue manager, the execution controller first.
-    Kill,
-    /// SIGSTOP to all of them.
-    Hang,
-}
-
-impl Fault {
-    /// Reads `stop-queue-manager`, `kill-queue-manager` or `hang-queue-manager`.
-    ///
-    /// # Errors
-    /// In words.
-    pub fn parse(name: &str) -> Result<Self, String> {
-        match name {
-            "stop-queue-manager" => Ok(Self::Stop),
-            "kill-queue-manager" => Ok(Self::Kill),
-            "hang-queue-manager" => Ok(Self::Hang),
-            _ => Err(format!(
-                "`{name}` is no fault of an instance; these are: stop-queue-manager, kill-queue-manager, hang-queue-manager"
-            )),
-        }
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stop => "stop-queue-manager",
-            Self::Kill => "kill-queue-manager",
-            Self::Hang => "hang-queue-manager",
-        }
-    }
+/// Reads the word of a fault.
+///
+/// # Errors
+/// In words.
+pub fn parse(name: &str) -> Result<InstanceFault, String> {
+    let known = InstanceFault::ALL.map(InstanceFault::name).join(", ");
+    InstanceFault::of(name).ok_or_else(|| format!("`{name}` is no fault of an instance; these are: {known}"))
 }
 
 /// Injects a fault and looks whether it happened.
 ///
 /// # Errors
 /// When there is nothing to injure, or the engine refused. What was injected but not seen is a report, not an error.
-pub fn inject(fault: Fault, layout: &Layout, engine: &dyn Engine) -> Result<FaultReport, String> {
+pub fn inject(fault: InstanceFault, layout: &Layout, engine: &dyn Engine) -> Result<FaultReport, String> {
     let victims = engine
         .host()
         .list()
@@ -67,7 +40,7 @@ pub fn inject(fault: Fault, layout: &Layout, engine: &dyn Engine) -> Result<Faul
     let t_unix_ns = unix_nanos();
     write_mark(layout, fault, t_unix_ns);
     let (verified, evidence) = match fault {
-        Fault::Stop => {
+        InstanceFault::StopQueueManager => {
             let command = engine.end_immediately()?;
             let gone = ended(controller, SEEN);
             (
@@ -78,14 +51,14 @@ pub fn inject(fault: Fault, layout: &Layout, engine: &dyn Engine) -> Result<Faul
                 ),
             )
         }
-        Fault::Kill => {
+        InstanceFault::KillQueueManager => {
             for victim in &victims {
                 signal(victim.pid, Signal::KILL);
             }
             let gone = victims.iter().all(|v| ended(v.pid, SEEN));
             (gone, format!("SIGKILL to {}; {}", named(&victims), gone_or_not(gone)))
         }
-        Fault::Hang => {
+        InstanceFault::HangQueueManager => {
             for victim in &victims {
                 signal(victim.pid, Signal::STOP);
             }
@@ -114,7 +87,7 @@ fn announce(layout: &Layout, controller: i32) -> Result<(), String> {
         .map_err(|e| format!("write {}: {e}", path.display()))
 }
 
-fn write_mark(layout: &Layout, fault: Fault, t_unix_ns: i64) {
+fn write_mark(layout: &Layout, fault: InstanceFault, t_unix_ns: i64) {
     let status = status::read(&layout.status()).ok().map(|f| f.status);
     let mark = Mark {
         t_unix_ns,

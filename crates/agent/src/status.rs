@@ -6,9 +6,10 @@ use super::marks::unix_nanos;
 use super::ports::Measures;
 use crate::fence::Inquiry;
 use crate::model::agent::{AgentConfig, AgentStatus, FenceDecision, Original, PreviousOwner, ProofReport};
+use mqaws_files::AtomicWrite;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 /// Schema of what is printed.
@@ -118,10 +119,7 @@ pub fn write(layout: &Layout, status: &AgentStatus) -> io::Result<()> {
         written_unix_ns: unix_nanos(),
         status: status.clone(),
     };
-    let new = path.with_extension("json.new");
-    let mut out = fs::File::create(&new)?;
-    out.write_all(&serde_json::to_vec(&file)?)?;
-    fs::rename(new, path)
+    AtomicWrite::to(&path).write(&serde_json::to_vec(&file)?)
 }
 
 /// Reads the file.

@@ -2,6 +2,7 @@
 //!
 //! - [`agent`] is what the deploying side and the agent tell each other: configuration in, status and marks out;
 //! - [`EngineKind`] is the list of engines, and [`EngineFacts`] what both sides must know of each alike;
+//! - [`InstanceFault`] are the faults that the one tells the other to inject;
 //! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean ([`AsWritten`], when somebody
 //!   else wrote it), and [`PathComponent`] what its directories are named;
 //! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
@@ -9,6 +10,8 @@
 pub mod agent;
 mod component;
 pub mod engine;
+mod exit;
+mod fault;
 mod names;
 pub mod remedy;
 mod words;
@@ -16,6 +19,7 @@ mod written;
 
 pub use component::PathComponent;
 pub use engine::{EngineFacts, EngineKind};
+pub use fault::InstanceFault;
 pub use names::{InstanceId, InvalidName, QueueManagerName};
 pub use words::UnknownWord;
 pub use written::AsWritten;

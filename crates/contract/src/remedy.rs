@@ -3,41 +3,12 @@
 //! The text of an error says what was attempted on what; its source says why it failed; this trait says the rest.
 //! Only `cli` prints, once, at the edge.
 
+pub use crate::exit::ExitKind;
 use std::error::Error;
 use std::fmt;
 
 /// What an error says that left everything as it was.
 pub const NOTHING: &str = "nothing was changed";
-
-/// Exit codes of the program: a stable interface for pipelines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum ExitKind {
-    /// Done, or the test passed.
-    Success = 0,
-    /// A bug in mqaws.
-    Internal = 1,
-    /// Wrong command line.
-    Usage = 2,
-    /// Configuration, credentials, a missing tool or an unreachable endpoint.
-    Precondition = 3,
-    /// AWS or a remote command failed.
-    Remote = 4,
-    /// Acknowledged messages were lost.
-    Lost = 10,
-    /// Service did not come back in time.
-    NoRecovery = 11,
-    /// The RTO was over its limit.
-    RtoExceeded = 12,
-    /// Duplicates or order against the policy.
-    Duplicates = 13,
-    /// The measured outage does not fit the SLO.
-    SloExceeded = 14,
-    /// Nothing was proved.
-    Inconclusive = 20,
-    /// Interrupted; what was started was rolled back.
-    Interrupted = 130,
-}
 
 /// What a user can do about an error, and what it left behind.
 pub trait Remedy: std::error::Error {

@@ -200,7 +200,7 @@ fn end_date(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runner::Processes;
+    use crate::runner::ProcessRunner;
     use std::process;
 
     fn secret(value: serde_json::Value) -> SecretString {
@@ -252,7 +252,7 @@ mod tests {
     fn examined(certificate: &Certificate) -> Result<Examined, Examination> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), certificate.pkcs12()).expect("written");
-        certificate.examine(&Processes, file.path())
+        certificate.examine(&ProcessRunner, file.path())
     }
 
     #[test]

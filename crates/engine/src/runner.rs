@@ -212,9 +212,9 @@ pub trait Runner: Send + Sync {
 
 /// The real runner.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Processes;
+pub struct ProcessRunner;
 
-impl Runner for Processes {
+impl Runner for ProcessRunner {
     fn run(&self, command: &Command) -> Result<Output, RunError> {
         run(command)
     }

@@ -5,12 +5,13 @@
 use super::hosts::Hosts;
 use super::network::Network;
 use super::timing::Timing;
+use parking_lot::RwLock;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 /// Account of the local cloud.
 pub const ACCOUNT: &str = "000000000000";
@@ -211,29 +212,30 @@ impl Cloud {
 
     /// Makes an access key known; a key that is known already is replaced.
     pub fn know(&self, access_key_id: impl Into<String>, identity: Identity) {
-        write(&self.identities).insert(access_key_id.into(), identity);
+        self.identities.write().insert(access_key_id.into(), identity);
     }
 
     /// Forgets every access key and token of one instance.
     pub fn forget_instance(&self, instance: &str) {
-        write(&self.identities)
+        self.identities
+            .write()
             .retain(|_, i| !matches!(&i.caller, Caller::Instance { instance: of, .. } if of == instance));
-        write(&self.instance_tokens).retain(|_, of| of != instance);
+        self.instance_tokens.write().retain(|_, of| of != instance);
     }
 
     /// Who has this access key.
     pub fn identity(&self, access_key_id: &str) -> Option<Identity> {
-        read(&self.identities).get(access_key_id).cloned()
+        self.identities.read().get(access_key_id).cloned()
     }
 
     /// Notes that an instance metadata token was given to an instance.
     pub fn note_instance_token(&self, token: impl Into<String>, instance: impl Into<String>) {
-        write(&self.instance_tokens).insert(token.into(), instance.into());
+        self.instance_tokens.write().insert(token.into(), instance.into());
     }
 
     /// The instance that holds this metadata token.
     pub fn instance_of_token(&self, token: &str) -> Option<String> {
-        read(&self.instance_tokens).get(token).cloned()
+        self.instance_tokens.read().get(token).cloned()
     }
 
     /// Tells every listener what happened to an instance.
@@ -261,7 +263,7 @@ impl Cloud {
 
     /// Adds a service under its signing name.
     pub fn add(&self, name: &str, service: Arc<dyn Service>) {
-        write(&self.services).insert(name.to_owned(), service);
+        self.services.write().insert(name.to_owned(), service);
     }
 
     /// Carries out one action of one service.
@@ -269,7 +271,7 @@ impl Cloud {
     /// # Errors
     /// Whatever the service answers; `UnknownService` when there is none of that name.
     pub async fn call(self: &Arc<Self>, service: &str, action: &str, params: Value, caller: Caller) -> ApiResult {
-        let found = read(&self.services).get(service).cloned();
+        let found = self.services.read().get(service).cloned();
         let Some(found) = found else {
             return Err(
                 ApiError::new("UnknownService", format!("the local cloud has no service {service}")).status(404),
@@ -283,14 +285,6 @@ impl Cloud {
         };
         found.call(self.clone(), call).await
     }
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(|e| e.into_inner())
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(|e| e.into_inner())
 }
 
 /// A parameter as text; numbers and booleans are turned into text.

@@ -7,7 +7,7 @@ pub fn uuid() -> String {
     let mut raw: [u8; 16] = rand::rng().random();
     raw[6] = (raw[6] & 0x0f) | 0x40;
     raw[8] = (raw[8] & 0x3f) | 0x80;
-    let hex: String = raw.iter().map(|b| format!("{b:02x}")).collect();
+    let hex = hex::encode(raw);
     format!(
         "{}-{}-{}-{}-{}",
         &hex[0..8],

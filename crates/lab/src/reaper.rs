@@ -4,12 +4,12 @@
 //! by pid, where process 1 does not reap; but a reaper that takes a child of the lab's own takes its exit code with it.
 
 use super::process::{pids, stat};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Pid;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(50);
 static OWN: Mutex<Option<HashSet<i32>>> = Mutex::new(None);
 
 fn own() -> MutexGuard<'static, Option<HashSet<i32>>> {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+    OWN.lock()
 }
 
 /// A child that the reaper leaves alone for as long as this lives.

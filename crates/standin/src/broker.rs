@@ -1,11 +1,12 @@
 //! What all parts of a running queue manager share.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,
     io,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use tokio::sync::watch;
@@ -48,10 +49,6 @@ pub(crate) struct Broker {
     replayed: Mutex<Live>,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Broker {
     pub fn new(
         name: &str,
@@ -79,23 +76,23 @@ impl Broker {
     }
 
     pub fn objects(&self) -> MutexGuard<'_, Objects> {
-        locked(&self.objects)
+        self.objects.lock()
     }
 
     pub fn queue(&self, name: &str) -> Option<Arc<Queue>> {
-        locked(&self.queues).get(name).cloned()
+        self.queues.lock().get(name).cloned()
     }
 
     /// Opens a queue with these attributes; one that is open keeps its messages.
     pub fn open_queue(&self, name: &str, attributes: &Attributes) -> Arc<Queue> {
         let depth = attributes.get("MAXDEPTH").and_then(|d| d.parse().ok()).unwrap_or(5000);
-        let mut queues = locked(&self.queues);
+        let mut queues = self.queues.lock();
         if let Some(queue) = queues.get(name) {
             queue.set_max_depth(depth);
             return queue.clone();
         }
         let queue = Arc::new(Queue::new(name, depth));
-        for (sequence, body) in locked(&self.replayed).remove(name).unwrap_or_default() {
+        for (sequence, body) in self.replayed.lock().remove(name).unwrap_or_default() {
             queue.put(Message {
                 sequence,
                 body,
@@ -109,7 +106,7 @@ impl Broker {
 
     /// Deletes a queue with its messages.
     pub fn delete_queue(&self, queue: &Arc<Queue>) {
-        locked(&self.queues).remove(&queue.name);
+        self.queues.lock().remove(&queue.name);
         self.forget(queue, queue.clear_and_delete());
     }
 

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io::{self, Write},
+    io,
     net::IpAddr,
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
@@ -11,6 +11,7 @@ use std::{
 
 use crate::engine::ibm_mq::{stanza, stanza::Stanza};
 use mqaws_contract::PathComponent;
+use mqaws_files::AtomicWrite;
 
 /// The variable that names the root of the instance.
 pub(crate) const ROOT_VARIABLE: &str = "MQAWS_LAB_ROOT";
@@ -103,7 +104,9 @@ impl Home {
         guard.lock()?;
         let mut stanzas = self.read_ini()?;
         let result = change(&mut stanzas);
-        write_whole(&self.mqs_ini(), stanza::write(&stanzas).as_bytes())?;
+        AtomicWrite::to(&self.mqs_ini())
+            .durable()
+            .write(stanza::write(&stanzas).as_bytes())?;
         Ok(result)
     }
 
@@ -132,17 +135,6 @@ fn known(stanza: &Stanza) -> Option<Known> {
         data_path: stanza.data_path()?,
         name,
     })
-}
-
-/// Writes a file beside its place, makes it safe, and moves it there.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)
 }
 
 /// A path to a file of a directory that is short whatever the directory's own path is: names of sockets are limited to 107

@@ -8,17 +8,18 @@
 //! PBKDF2 with HMAC-SHA-256. The passwords are long and random, so the rounds only keep the file from being a rainbow table.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 
 use mqaws_contract::remedy::{ExitKind, Remedy};
+use mqaws_files::AtomicWrite;
 
 const SCHEMA: &str = "mqaws.accounts/1";
 const ROUNDS: u32 = 1000;
@@ -111,11 +112,11 @@ impl Accounts {
     pub fn set(&mut self, user: &str, password: &str) -> io::Result<()> {
         let mut salt = [0; 16];
         File::open("/dev/urandom")?.read_exact(&mut salt)?;
-        let hash = hex(&derive(password.as_bytes(), &salt, ROUNDS));
+        let hash = hex::encode(derive(password.as_bytes(), &salt, ROUNDS));
         self.accounts.retain(|a| a.user != user);
         self.accounts.push(Account {
             user: user.to_owned(),
-            salt: hex(&salt),
+            salt: hex::encode(salt),
             rounds: ROUNDS,
             hash,
         });
@@ -127,15 +128,12 @@ impl Accounts {
         let Some(account) = self.accounts.iter().find(|a| a.user == user) else {
             return false;
         };
-        let Some(salt) = unhex(&account.salt) else { return false };
-        let derived = hex(&derive(password.as_bytes(), &salt, account.rounds));
-        // Over all bytes, so that the time says nothing about the first wrong one.
-        derived.len() == account.hash.len()
-            && derived
-                .bytes()
-                .zip(account.hash.bytes())
-                .fold(0, |sum, (a, b)| sum | (a ^ b))
-                == 0
+        let (Ok(salt), Ok(hash)) = (hex::decode(&account.salt), hex::decode(&account.hash)) else {
+            return false;
+        };
+        let derived = derive(password.as_bytes(), &salt, account.rounds);
+        // The time must say nothing about the first wrong byte.
+        derived.ct_eq(&hash).into()
     }
 
     /// Writes the file under that root, whole or not at all, readable by its owner alone.
@@ -145,19 +143,11 @@ impl Accounts {
     pub fn write(&self, root: &Path) -> Result<(), AccountsError> {
         let path = path(root);
         let write = || {
-            let new = path.with_extension("json.new");
             if let Some(directory) = path.parent() {
                 fs::create_dir_all(directory)?;
             }
             let text = serde_json::to_vec(self).map_err(io::Error::other)?;
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&new)?;
-            file.write_all(&text)?;
-            fs::rename(&new, &path)
+            AtomicWrite::to(&path).mode(0o600).write(&text)
         };
         write().map_err(|source| AccountsError::File {
             verb: "write",
@@ -186,17 +176,6 @@ fn derive(password: &[u8], salt: &[u8], rounds: u32) -> [u8; 32] {
     sum.into()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,9 +185,9 @@ mod tests {
     fn derivation_is_pbkdf2() {
         // Published test vectors of PBKDF2-HMAC-SHA-256.
         let expected = "120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b";
-        assert_eq!(hex(&derive(b"password", b"salt", 1)), expected);
+        assert_eq!(hex::encode(derive(b"password", b"salt", 1)), expected);
         let expected = "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a";
-        assert_eq!(hex(&derive(b"password", b"salt", 4096)), expected);
+        assert_eq!(hex::encode(derive(b"password", b"salt", 4096)), expected);
     }
 
     #[test]

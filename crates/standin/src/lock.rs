@@ -9,9 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mqaws_files::AtomicWrite;
 use serde::{Deserialize, Serialize};
 
-use super::home::{Home, Known, write_whole};
+use super::home::{Home, Known};
 use crate::engine::ibm_mq::{QueueManagerStatus, stanza, stanza::Stanza};
 
 /// Who holds the lock.
@@ -99,7 +100,9 @@ pub(crate) fn holder(data_path: &Path) -> io::Result<Option<Holder>> {
 /// Writes the status of the queue manager, as a running instance sees itself.
 pub(crate) fn write_status(data_path: &Path, status: &QueueManagerStatus) -> io::Result<()> {
     let stanza = Stanza::new("QueueManagerStatus").with("Status", status.to_string());
-    write_whole(&data_path.join("qmstatus.ini"), stanza::write(&[stanza]).as_bytes())
+    AtomicWrite::to(&data_path.join("qmstatus.ini"))
+        .durable()
+        .write(stanza::write(&[stanza]).as_bytes())
 }
 
 /// The status of a queue manager as seen from a host.

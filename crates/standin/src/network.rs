@@ -1,11 +1,12 @@
 //! Listeners and connections of a running queue manager.
 
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -89,10 +90,6 @@ pub(crate) struct Network {
     next: AtomicU64,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Network {
     pub fn new(runtime: tokio::runtime::Handle) -> Self {
         Self {
@@ -117,7 +114,9 @@ impl Network {
 
     /// What listens where.
     pub fn running(&self, service: Service) -> Vec<(String, SocketAddr)> {
-        let mut found: Vec<_> = locked(&self.listening)
+        let mut found: Vec<_> = self
+            .listening
+            .lock()
             .iter()
             .filter(|((s, _), _)| *s == service)
             .map(|((_, name), l)| (name.clone(), l.endpoint.address))
@@ -129,7 +128,7 @@ impl Network {
     /// Starts to listen; false when it does so already, at that place and as that user. A changed definition moves it.
     pub fn start(&self, _broker: &Broker, endpoint: &Endpoint) -> io::Result<bool> {
         let key = (endpoint.service, endpoint.name.clone());
-        let mut listening = locked(&self.listening);
+        let mut listening = self.listening.lock();
         if let Some(running) = listening.get(&key) {
             if running.endpoint == *endpoint {
                 return Ok(false);
@@ -159,13 +158,13 @@ impl Network {
 
     /// Stops to listen; false when it did not.
     pub fn stop(&self, service: Service, name: &str) -> bool {
-        let stopped = locked(&self.listening).remove(&(service, name.to_owned()));
+        let stopped = self.listening.lock().remove(&(service, name.to_owned()));
         stopped.map(|l| l.task.abort()).is_some()
     }
 
     /// Stops everything of a kind.
     pub fn stop_all(&self, service: Service) {
-        locked(&self.listening).retain(|(s, _), l| {
+        self.listening.lock().retain(|(s, _), l| {
             if *s == service {
                 l.task.abort();
             }
@@ -178,7 +177,7 @@ impl Network {
         self.connections.fetch_add(1, Ordering::Relaxed);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let leave = Arc::new(Notify::new());
-        if let Some((_, earlier)) = locked(&self.clients).insert(container.to_owned(), (id, leave.clone())) {
+        if let Some((_, earlier)) = self.clients.lock().insert(container.to_owned(), (id, leave.clone())) {
             earlier.notify_one();
         }
         (id, leave)
@@ -187,7 +186,7 @@ impl Network {
     /// A client has gone.
     pub fn leave(&self, container: &str, id: u64) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        let mut clients = locked(&self.clients);
+        let mut clients = self.clients.lock();
         if clients.get(container).is_some_and(|(current, _)| *current == id) {
             clients.remove(container);
         }
@@ -283,8 +282,8 @@ mod tests {
         leave.notified().await;
         network.leave("c", first);
         assert_eq!(network.connections(), 1);
-        assert!(locked(&network.clients).contains_key("c"));
+        assert!(network.clients.lock().contains_key("c"));
         network.leave("c", second);
-        assert!(locked(&network.clients).is_empty());
+        assert!(network.clients.lock().is_empty());
     }
 }

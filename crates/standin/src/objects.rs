@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mqaws_files::AtomicWrite;
 use serde::{Deserialize, Serialize};
-
-use super::home::write_whole;
 
 /// Kinds of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,7 +128,9 @@ impl Objects {
                 attributes: attributes.clone(),
             })
             .collect();
-        write_whole(&self.path, &serde_json::to_vec_pretty(&entries)?)?;
+        AtomicWrite::to(&self.path)
+            .durable()
+            .write(&serde_json::to_vec_pretty(&entries)?)?;
         self.changed = false;
         Ok(())
     }

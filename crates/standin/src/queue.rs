@@ -1,9 +1,7 @@
 //! A queue in memory: first in, first out, with messages under way and places held for puts that are not safe yet.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::VecDeque, sync::Arc};
 
 use tokio::sync::Notify;
 
@@ -59,7 +57,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     pub fn set_max_depth(&self, max_depth: u64) {

@@ -65,13 +65,13 @@ fn account() -> Account {
     }
 }
 
-fn run(account: &Account, wanted: Wanted, image: Option<&str>) -> Result<Site, DeployError> {
+fn run(account: &Account, wanted: NetworkChoice, image: Option<&str>) -> Result<Site, DeployError> {
     again(account, wanted, image, None)
 }
 
 fn again(
     account: &Account,
-    wanted: Wanted,
+    wanted: NetworkChoice,
     image: Option<&str>,
     deployed: Option<&Network>,
 ) -> Result<Site, DeployError> {
@@ -87,7 +87,7 @@ fn pair(a: &str, b: &str) -> [String; 2] {
 
 #[test]
 fn default_network_is_the_same_every_time() {
-    let site = run(&account(), Wanted::Vpc(None), None).expect("resolves");
+    let site = run(&account(), NetworkChoice::Vpc(None), None).expect("resolves");
     assert_eq!(site.subnets, Some(pair("subnet-2", "subnet-4")));
     assert_eq!(site.zones, pair("z-a", "z-b"));
     assert_eq!(site.image, "ami-1");
@@ -96,7 +96,7 @@ fn default_network_is_the_same_every_time() {
 
 #[test]
 fn what_the_user_names_is_not_called_chosen() {
-    let wanted = Wanted::Subnets(pair("subnet-1", "subnet-3"));
+    let wanted = NetworkChoice::Subnets(pair("subnet-1", "subnet-3"));
     let site = run(&account(), wanted, Some("ami-2")).expect("resolves");
     assert_eq!((site.image.as_str(), site.chosen.len()), ("ami-2", 0));
 }
@@ -113,19 +113,19 @@ fn what_is_missing_is_named() {
         ..account()
     };
     for (account, wanted, words) in [
-        (&no_vpc, Wanted::Vpc(None), "no default VPC"),
-        (&one_zone, Wanted::Vpc(None), "two availability zones"),
+        (&no_vpc, NetworkChoice::Vpc(None), "no default VPC"),
+        (&one_zone, NetworkChoice::Vpc(None), "two availability zones"),
         (
             &account(),
-            Wanted::Subnets(pair("subnet-1", "subnet-9")),
+            NetworkChoice::Subnets(pair("subnet-1", "subnet-9")),
             "subnet subnet-9 does not exist in this region",
         ),
         (
             &account(),
-            Wanted::Subnets(pair("subnet-1", "subnet-2")),
+            NetworkChoice::Subnets(pair("subnet-1", "subnet-2")),
             "one availability zone, z-a",
         ),
-        (&no_image, Wanted::New(None), "no image"),
+        (&no_image, NetworkChoice::New(None), "no image"),
     ] {
         let error = run(account, wanted, None).expect_err(words);
         assert!(error.to_string().contains(words), "{error}");
@@ -134,7 +134,12 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn subnet_that_aws_does_not_know_is_an_error_of_the_configuration() {
-    let error = run(&account(), Wanted::Subnets(pair("subnet-1", "subnet-ffff")), None).expect_err("unknown");
+    let error = run(
+        &account(),
+        NetworkChoice::Subnets(pair("subnet-1", "subnet-ffff")),
+        None,
+    )
+    .expect_err("unknown");
     assert_eq!(error.to_string(), "subnet subnet-ffff does not exist in this region");
     assert_eq!(error.exit(), ExitKind::Precondition);
     assert_eq!(error.key().map(|(key, _)| key), Some("network.subnets"));
@@ -143,13 +148,18 @@ fn subnet_that_aws_does_not_know_is_an_error_of_the_configuration() {
 
 #[test]
 fn other_zone_is_offered() {
-    let error = run(&account(), Wanted::Subnets(pair("subnet-1", "subnet-2")), Some("ami-1")).expect_err("one zone");
+    let error = run(
+        &account(),
+        NetworkChoice::Subnets(pair("subnet-1", "subnet-2")),
+        Some("ami-1"),
+    )
+    .expect_err("one zone");
     assert!(matches!(error, DeployError::OneZone { other: Some((_, zone)), .. } if zone != "z-a"));
 }
 
 #[test]
 fn new_network_takes_the_first_two_zones() {
-    let site = run(&account(), Wanted::New(None), Some("ami-1")).expect("resolves");
+    let site = run(&account(), NetworkChoice::New(None), Some("ami-1")).expect("resolves");
     assert_eq!((site.vpc, site.subnets, site.zones), (None, None, pair("z-a", "z-b")));
 }
 
@@ -172,11 +182,11 @@ fn what_nobody_names_stays_as_deployed_and_what_somebody_names_wins() {
         cidr: "10.0.0.0/16".into(),
         zones: pair("z-b", "z-z"),
     };
-    let vpc = |id: &str| Wanted::Vpc(Some(id.into()));
-    let zones = |a, b| Wanted::New(Some(pair(a, b)));
+    let vpc = |id: &str| NetworkChoice::Vpc(Some(id.into()));
+    let zones = |a, b| NetworkChoice::New(Some(pair(a, b)));
     for (wanted, deployed, subnets, in_zones) in [
         (
-            Wanted::Vpc(None),
+            NetworkChoice::Vpc(None),
             &deployed,
             Some(pair("subnet-4", "subnet-3")),
             pair("z-b", "z-c"),
@@ -202,19 +212,19 @@ fn what_nobody_names_stays_as_deployed_and_what_somebody_names_wins() {
         ),
         // Of what is named, only the order is the stack's.
         (
-            Wanted::Subnets(pair("subnet-3", "subnet-4")),
+            NetworkChoice::Subnets(pair("subnet-3", "subnet-4")),
             &deployed,
             Some(pair("subnet-4", "subnet-3")),
             pair("z-b", "z-c"),
         ),
         (
-            Wanted::Subnets(pair("subnet-3", "subnet-1")),
+            NetworkChoice::Subnets(pair("subnet-3", "subnet-1")),
             &deployed,
             Some(pair("subnet-1", "subnet-3")),
             pair("z-a", "z-c"),
         ),
-        (Wanted::New(None), &own, None, pair("z-b", "z-z")),
-        (Wanted::New(None), &deployed, None, pair("z-a", "z-b")),
+        (NetworkChoice::New(None), &own, None, pair("z-b", "z-z")),
+        (NetworkChoice::New(None), &deployed, None, pair("z-a", "z-b")),
         (zones("z-z", "z-b"), &own, None, pair("z-b", "z-z")),
         (zones("z-a", "z-b"), &own, None, pair("z-b", "z-a")),
     ] {
@@ -230,7 +240,7 @@ fn what_nobody_names_stays_as_deployed_and_what_somebody_names_wins() {
 #[test]
 fn what_was_chosen_says_whether_it_was_so_before() {
     let chosen = |deployed: Option<&Network>| {
-        let site = again(&account(), Wanted::Vpc(None), Some("ami-1"), deployed).expect("resolves");
+        let site = again(&account(), NetworkChoice::Vpc(None), Some("ami-1"), deployed).expect("resolves");
         site.chosen
     };
     assert_eq!(
@@ -258,6 +268,6 @@ fn what_was_chosen_says_whether_it_was_so_before() {
 #[test]
 fn deployed_network_without_zones_is_not_left_for_another() {
     let gone = existing("vpc-gone", ("subnet-8", "z-a"), ("subnet-9", "z-b"));
-    let error = again(&account(), Wanted::Vpc(None), None, Some(&gone)).expect_err("no network");
+    let error = again(&account(), NetworkChoice::Vpc(None), None, Some(&gone)).expect_err("no network");
     assert!(error.to_string().contains("vpc-gone has no subnets"), "{error}");
 }

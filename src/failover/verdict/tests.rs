@@ -151,7 +151,7 @@ fn the_worst_code_wins() {
     ];
     for (place, a) in order.into_iter().enumerate() {
         for b in &order[place..] {
-            assert_eq!((worse(a, *b), worse(*b, a)), (a, a));
+            assert_eq!((a.worse(*b), b.worse(a)), (a, a));
         }
     }
     assert_eq!(exit(|a, e| (a.lost, e.fault_verified) = (Some(3), false), |_| {}), Lost);

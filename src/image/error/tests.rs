@@ -13,7 +13,7 @@ fn failed(said: &[&str], left: Left) -> ImageError {
         }),
         reason: Some("Script exited with non-zero exit status: 1".into()),
         log: "b.log".into(),
-        remains: Remains::Known(left),
+        remains: Leftovers::Known(left),
         region: "eu-west-1".into(),
     }
 }
@@ -74,7 +74,7 @@ fn what_is_left_comes_with_the_commands_that_remove_it() {
 
 #[test]
 fn what_was_not_asked_is_not_called_nothing() {
-    let unknown = Remains::Told {
+    let unknown = Leftovers::Told {
         left: Left::default(),
         why: "ec2:DescribeInstances: no answer in time".into(),
     };

@@ -178,13 +178,13 @@ impl Mq {
 
     /// Any file, with its right checksum.
     pub fn of(file: PathBuf) -> Self {
-        let sha256 = hex(&fs::read(&file).unwrap());
+        let sha256 = sha256(&fs::read(&file).unwrap());
         Self { file, sha256 }
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Everything below a directory: kind, mode, owner and content of each path.
@@ -199,7 +199,7 @@ pub fn tree(top: &Path) -> BTreeMap<String, String> {
                 String::new()
             }
             kind if kind.is_symlink() => fs::read_link(&path).unwrap().display().to_string(),
-            kind if kind.is_file() => hex(&fs::read(&path).unwrap()),
+            kind if kind.is_file() => sha256(&fs::read(&path).unwrap()),
             _ => "device".to_owned(),
         };
         let name = path.strip_prefix(top).unwrap().display().to_string();

@@ -220,7 +220,7 @@ impl Drop for Site {
 
 pub fn sha256(text: &str) -> String {
     use sha2::{Digest, Sha256};
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }
 
 /// Runs a command and demands its exit code; returns what it printed.

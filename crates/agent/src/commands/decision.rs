@@ -7,6 +7,7 @@ use crate::agent::layout::Layout;
 use crate::agent::marks::unix_nanos;
 use crate::fence::{DecisionRefused, ProofKind, Word};
 use crate::model::agent::AgentStatus;
+use mqaws_files::AtomicWrite;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -34,10 +35,7 @@ fn operator() -> ProofKind {
 impl DecisionFile {
     fn put(&self, layout: &Layout) -> io::Result<()> {
         fs::create_dir_all(layout.run())?;
-        let path = layout.decision();
-        let new = path.with_extension("json.new");
-        fs::write(&new, serde_json::to_vec(self)?)?;
-        fs::rename(new, path)
+        AtomicWrite::to(&layout.decision()).write(&serde_json::to_vec(self)?)
     }
 
     /// The decision and what names it; none of a kind that needs no person.

@@ -2,10 +2,9 @@
 
 use crate::remedy::Remedy;
 use crate::signed::{CallError, Client, Object};
+use mqaws_files::{AtomicWrite, PendingFile};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -75,28 +74,20 @@ impl FetchError {
 /// # Errors
 /// [`FetchError`]; then nothing is left of it.
 pub fn fetch(client: &Client, object: &Object, file: &Path, wanted: Option<&str>) -> Result<Fetched, FetchError> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".part");
-    let part = PathBuf::from(name);
-    let fetched = into(client, object, &part).and_then(|(bytes, sha256)| {
-        if let Some(wanted) = wanted
-            && !wanted.eq_ignore_ascii_case(&sha256)
-        {
-            let wanted = wanted.to_owned();
-            return Err(FetchError::Checksum { found: sha256, wanted });
-        }
-        fs::rename(&part, file).map_err(written(file))?;
-        Ok(Fetched {
-            file: file.to_owned(),
-            bytes,
-            sha256,
-        })
-    });
-    if fetched.is_err() {
-        // It may not even have been created.
-        let _ = fs::remove_file(&part);
+    let mut part = AtomicWrite::to(file).durable().begin().map_err(written(file))?;
+    let (bytes, sha256) = into(client, object, &mut part, file)?;
+    if let Some(wanted) = wanted
+        && !wanted.eq_ignore_ascii_case(&sha256)
+    {
+        let wanted = wanted.to_owned();
+        return Err(FetchError::Checksum { found: sha256, wanted });
     }
-    fetched
+    part.commit().map_err(written(file))?;
+    Ok(Fetched {
+        file: file.to_owned(),
+        bytes,
+        sha256,
+    })
 }
 
 fn written(path: &Path) -> impl Fn(io::Error) -> FetchError {
@@ -106,8 +97,7 @@ fn written(path: &Path) -> impl Fn(io::Error) -> FetchError {
     }
 }
 
-fn into(client: &Client, object: &Object, path: &Path) -> Result<(u64, String), FetchError> {
-    let mut out = File::create(path).map_err(written(path))?;
+fn into(client: &Client, object: &Object, out: &mut PendingFile, path: &Path) -> Result<(u64, String), FetchError> {
     let mut digest = Sha256::new();
     let (mut at, mut etag) = (0, None::<String>);
     loop {
@@ -125,10 +115,5 @@ fn into(client: &Client, object: &Object, path: &Path) -> Result<(u64, String), 
             break;
         }
     }
-    out.sync_all().map_err(written(path))?;
-    let sha256 = digest.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    Ok((at, sha256))
+    Ok((at, hex::encode(digest.finalize())))
 }

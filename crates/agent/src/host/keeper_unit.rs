@@ -6,9 +6,8 @@ use super::programs::Programs;
 use crate::agent::layout::Layout;
 use crate::agent::ports::KeeperSpawner;
 use crate::remedy::chain;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use mqaws_files::AtomicWrite;
+use std::io;
 use std::time::Duration;
 
 /// The unit of keeper and engine.
@@ -33,16 +32,9 @@ impl KeeperUnit {
 impl KeeperSpawner for KeeperUnit {
     fn spawn(&self, config: &str) -> io::Result<()> {
         std::fs::create_dir_all(self.layout.run())?;
-        let path = self.layout.keeper_config();
-        let new = path.with_extension("json.new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
+        AtomicWrite::to(&self.layout.keeper_config())
             .mode(0o600)
-            .open(&new)?;
-        file.write_all(config.as_bytes())?;
-        std::fs::rename(&new, &path)?;
+            .write(config.as_bytes())?;
         let start = self.programs.command("systemctl", &["start", UNIT], START);
         self.programs
             .must(&start)

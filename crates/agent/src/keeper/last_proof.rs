@@ -3,6 +3,7 @@
 
 use crate::agent::clock::since_boot;
 use crate::fence::BootId;
+use mqaws_files::AtomicWrite;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,8 +68,7 @@ impl LastProof {
     }
 
     fn write(&self, at: u64) {
-        let new = self.file.with_extension("guard.new");
-        let written = fs::write(&new, format!("{at} {}\n", self.boot)).and_then(|()| fs::rename(new, &self.file));
+        let written = AtomicWrite::to(&self.file).write(format!("{at} {}\n", self.boot).as_bytes());
         if let Err(error) = written {
             tracing::warn!(%error, file = %self.file.display(), "the guard's time was not written");
         }

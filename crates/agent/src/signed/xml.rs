@@ -2,7 +2,7 @@
 
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event;
+use quick_xml::events::{BytesRef, Event};
 
 /// Deeper answers are refused; AWS's are under 20.
 const DEEPEST: usize = 64;
@@ -43,7 +43,7 @@ impl Node {
                 }
                 Event::Text(t) => top.text.push_str(&t.into_inner()),
                 Event::CData(t) => top.text.push_str(&t.into_inner()),
-                Event::GeneralRef(name) => match entity(&name.into_inner()) {
+                Event::GeneralRef(name) => match entity(&name) {
                     Some(c) => top.text.push_str(&c),
                     None => return Err("an unknown entity".to_owned()),
                 },
@@ -103,15 +103,11 @@ impl Node {
     }
 }
 
-fn entity(name: &str) -> Option<String> {
-    if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-            None => number.parse().ok()?,
-        };
-        return char::from_u32(code).map(String::from);
+fn entity(name: &BytesRef<'_>) -> Option<String> {
+    match name.resolve_char_ref().ok()? {
+        Some(c) => Some(c.into()),
+        None => resolve_predefined_entity(name).map(str::to_owned),
     }
-    resolve_predefined_entity(name).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -151,10 +151,7 @@ fn an_object_is_fetched_whole_with_the_instances_role_or_not_at_all() {
     };
 
     let bytes: Vec<u8> = (0..LENGTH).map(|n| u8::try_from(n * n % 251).unwrap()).collect();
-    let sha256: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let sha256 = hex::encode(Sha256::digest(&bytes));
     let address = format!("s3://{BUCKET}/{KEY}");
     let nothing = "0".repeat(64);
     host.refused(

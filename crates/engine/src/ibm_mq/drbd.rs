@@ -1,4 +1,5 @@
-//! What `drbdadm status` prints, and the kernel's word on a lost quorum.
+//! What `drbdadm status` prints, and the kernel's word on a lost quorum; nothing calls this yet: the topology `replicated-dr` will see by it
+//! whether its copies are in step.
 
 /// One DRBD resource.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -1,4 +1,4 @@
-//! What `rdqmstatus` prints.
+//! What `rdqmstatus` prints; nothing calls this yet: the topology `replicated-dr` will read by it where its data is.
 //!
 //! `key: value` lines in blocks: this node first, then either its queue managers (without `-m`) or the peers (with `-m`). The
 //! command writes it all to standard error when no terminal is there, so both streams are read as one. The layout without HA,

@@ -5,10 +5,10 @@
 
 use super::tuning::tuned;
 use crate::Command;
+use mqaws_files::AtomicWrite;
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,15 +46,8 @@ pub(super) fn tune(path: &Path) -> Result<bool, String> {
     let text = fs::read_to_string(path).map_err(|e| failed("read", e))?;
     let Some(text) = tuned(&text) else { return Ok(false) };
     let mode = fs::metadata(path).map_err(|e| failed("read", e))?.permissions().mode();
-    let new = path.with_extension("ini.mqaws");
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode & 0o777)
-        .open(&new)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&new, path));
+    let replacement = AtomicWrite::to(path).mode(mode & 0o777).durable();
+    let written = replacement.write(text.as_bytes());
     written.map(|()| true).map_err(|e| failed("write", e))
 }
 

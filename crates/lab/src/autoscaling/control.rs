@@ -6,6 +6,7 @@ use super::group::Group;
 use super::health;
 use super::launching::launch;
 use super::service::Autoscaling;
+use super::state::invalid;
 use super::targets::{change_targets, target_state, until_drained};
 use super::waiting::wait_for_hook;
 use crate::api::{ApiResult, Caller, Cloud, InstanceEvent, flag, only, required};
@@ -269,18 +270,18 @@ pub fn terminate_one(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Va
     only(params, &["InstanceId", "ShouldDecrementDesiredCapacity"])?;
     let id = required(params, "InstanceId")?;
     let decrement = flag(params, "ShouldDecrementDesiredCapacity")
-        .ok_or_else(|| super::service::invalid("ShouldDecrementDesiredCapacity is required"))?;
+        .ok_or_else(|| invalid("ShouldDecrementDesiredCapacity is required"))?;
     let mut state = service.state();
     let group = state.group_of(&id)?;
     if decrement && group.desired <= group.min {
-        return Err(super::service::invalid(format!(
+        return Err(invalid(format!(
             "Currently, desiredSize equals minSize ({}). Terminating instance without replacement will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.",
             group.min
         )));
     }
     let active = group.members.get(&id).is_some_and(|m| m.member.phase.is_active());
     if !active {
-        return Err(super::service::invalid(format!("Instance {id} is already terminating")));
+        return Err(invalid(format!("Instance {id} is already terminating")));
     }
     let mut cause = format!(
         "{}instance {id} was taken out of service in response to a user request",

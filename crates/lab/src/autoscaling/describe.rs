@@ -3,7 +3,7 @@
 use super::activities;
 use super::group::{Group, GroupMember};
 use super::hooks as lifecycle;
-use super::service::{State, invalid};
+use super::state::{State, invalid};
 use crate::api::{ApiError, ApiResult, flag, list, number, only, required, text, texts};
 use serde_json::{Map, Value, json};
 

@@ -2,10 +2,11 @@
 
 use super::activities::at;
 use super::group::{Group, PROCESSES};
-use super::service::{Autoscaling, State, invalid};
+use super::service::Autoscaling;
 use super::settings::{
     CREATION, SHOWN, WORKING, check_bounds, check_settings, grace, shown_only, size, subnets, template,
 };
+use super::state::{State, invalid};
 use super::targets::change_targets;
 use super::{control, hooks};
 use crate::api::{ACCOUNT, ApiError, ApiResult, Cloud, flag, list, only, required, text, texts};

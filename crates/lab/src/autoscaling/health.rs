@@ -2,7 +2,7 @@
 
 use super::activities::at;
 use super::group::{Group, GroupMember};
-use super::service::{State, invalid};
+use super::state::{State, invalid};
 use crate::api::{ApiResult, Cloud, flag, only, required};
 use crate::timing::{ASG_GRACE_FLOOR, Timing};
 use serde_json::{Value, json};

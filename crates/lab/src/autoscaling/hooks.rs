@@ -1,7 +1,7 @@
 //! Lifecycle hooks: definitions, and the actions that instances wait for.
 
 use super::group::{Hook, HookWait};
-use super::service::{State, invalid};
+use super::state::{State, invalid};
 use crate::api::{ApiError, ApiResult, number, only, required, text};
 use crate::timing::{ASG_HEARTBEAT_FLOOR, Timing};
 use serde_json::{Value, json};

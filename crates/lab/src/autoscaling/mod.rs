@@ -16,6 +16,7 @@ mod hooks;
 mod launching;
 mod service;
 mod settings;
+mod state;
 mod targets;
 mod waiting;
 

@@ -1,55 +1,12 @@
-//! The service: its groups, and which handler answers which action.
+//! The service: which handler answers which action.
 
-use super::group::{Activity, Group};
+use super::state::State;
 use super::{control, describe, groups, health, hooks};
-use crate::api::{ApiError, ApiResult, Call, Cloud, Service, unknown_action};
+use crate::api::{ApiResult, Call, Cloud, Service, unknown_action};
 use crate::ec2::Ec2;
-use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
-
-/// Everything that Auto Scaling knows.
-#[derive(Default)]
-pub struct State {
-    /// Groups by name.
-    pub groups: IndexMap<String, Group>,
-    /// Activities of deleted groups: name, ARN, activity.
-    pub past: Vec<(String, String, Activity)>,
-}
-
-impl State {
-    /// A group.
-    ///
-    /// # Errors
-    /// `ValidationError` in AWS's words.
-    pub fn group(&mut self, name: &str) -> Result<&mut Group, ApiError> {
-        self.groups.get_mut(name).ok_or_else(|| {
-            invalid(format!(
-                "AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"
-            ))
-        })
-    }
-
-    /// The group that has an instance.
-    ///
-    /// # Errors
-    /// `ValidationError` in AWS's words.
-    pub fn group_of(&mut self, instance: &str) -> Result<&mut Group, ApiError> {
-        self.groups
-            .values_mut()
-            .find(|g| g.members.contains_key(instance))
-            .ok_or_else(|| {
-                invalid(format!(
-                    "Instance Id not found - No managed instance found for instance ID: {instance}"
-                ))
-            })
-    }
-}
-
-/// `ValidationError`, the code of most refusals of this service.
-pub fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("ValidationError", message)
-}
+use std::sync::Arc;
 
 /// Auto Scaling of the local cloud.
 pub struct Autoscaling {
@@ -74,7 +31,7 @@ impl Autoscaling {
 
     /// The state; never held across an await.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     async fn answer(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> ApiResult {

@@ -1,6 +1,6 @@
 //! What a request says of a group, checked: size, subnets, launch template, settings.
 
-use super::service::invalid;
+use super::state::invalid;
 use crate::api::{ApiError, Caller, Cloud, list, number, only, text, texts};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

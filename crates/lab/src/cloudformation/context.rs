@@ -1,7 +1,6 @@
 //! What the handler of a resource type works with: calls to other services, names, tags, waiting.
 
 use super::service::CloudFormation;
-use super::state::Record;
 use crate::api::{ApiError, Caller, Cloud};
 use crate::ids;
 use serde_json::{Map, Value, json};
@@ -217,12 +216,6 @@ impl Context {
     /// All tags as EC2's `TagSpecification`.
     pub fn tag_specification(&self, resource_type: &str, own: Option<&Value>) -> Value {
         json!([{"ResourceType": resource_type, "Tag": self.tag_list(own)}])
-    }
-
-    /// The record of this resource.
-    pub fn record(&self) -> Option<Record> {
-        let state = self.service.lock();
-        state.stacks.get(&self.stack_id)?.resources.get(&self.logical).cloned()
     }
 }
 

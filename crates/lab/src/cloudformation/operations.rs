@@ -133,7 +133,7 @@ impl Operation {
         // From here on it is too late to stop it.
         self.service.lock().cancels.remove(&self.stack_id);
         let stopped = cancel.load(Ordering::SeqCst) && failed.iter().all(Failed::is_cancelled);
-        let replaced = std::mem::take(&mut *plan.replaced.lock().unwrap_or_else(|e| e.into_inner()));
+        let replaced = std::mem::take(&mut *plan.replaced.lock());
         if stopped {
             // AWS documents no reason for this status; `User Initiated` is the one of every operation that a user asks for.
             return self
@@ -216,7 +216,7 @@ impl Operation {
     async fn go_back(&self, before: Desired, mut gone: Vec<Record>) {
         let plan = self.plan(before.clone(), Arc::default());
         let failed = plan.run().await;
-        gone.extend(plan.replaced.lock().unwrap_or_else(|e| e.into_inner()).drain(..));
+        gone.extend(plan.replaced.lock().drain(..));
         if !failed.is_empty() {
             if let Some(stack) = self.service.lock().stacks.get_mut(&self.stack_id) {
                 stack.leftover = gone;

@@ -6,14 +6,15 @@ use super::references;
 use super::resources;
 use super::schema;
 use super::service::CloudFormation;
-use super::signals::{self, Wanted};
+use super::signals::{self, ExpectedSignals};
 use super::state::{Desired, Record, Snapshot};
 use super::template::Resource;
 use crate::api::{Caller, Cloud};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
 
 /// One pass over the resources of a stack.
@@ -241,7 +242,7 @@ impl Plan {
             ..Record::default()
         };
         if let Some(old) = old {
-            self.replaced.lock().unwrap_or_else(|e| e.into_inner()).push(old);
+            self.replaced.lock().push(old);
         }
         {
             let mut state = self.service.lock();
@@ -257,7 +258,7 @@ impl Plan {
         let outcome = async {
             let properties = properties?;
             let attributes = resources::create(&context, &properties).await?;
-            if let Some(wanted) = Wanted::of_creation(&context.creation_policy) {
+            if let Some(wanted) = ExpectedSignals::of_creation(&context.creation_policy) {
                 signals::wait(&context, wanted).await?;
             }
             Ok(attributes)

@@ -1,7 +1,7 @@
 //! Rolling update of an Auto Scaling group: obsolete instances are replaced in batches, each waited for.
 
 use super::context::{Context, Failure};
-use super::signals::{self, Wanted, duration};
+use super::signals::{self, ExpectedSignals, duration};
 use crate::api::{flag, number, text, texts};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -137,7 +137,7 @@ pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(
             let percent = number(policy, "MinSuccessfulInstancesPercent")
                 .unwrap_or(100)
                 .unsigned_abs();
-            let wanted = Wanted {
+            let wanted = ExpectedSignals {
                 count: part.len() as u64,
                 percent,
                 timeout: pause,

@@ -59,6 +59,12 @@ pub fn find(kind: &str) -> Option<&'static Schema> {
     TYPES.get(kind)
 }
 
+/// The types that are known, in alphabetical order.
+#[cfg(test)]
+pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
+    TYPES.keys().map(String::as_str)
+}
+
 /// Marks text whose value is not known before the change is carried out; such text fits every type.
 pub const UNKNOWN: char = '\u{1}';
 

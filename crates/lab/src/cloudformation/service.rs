@@ -3,9 +3,10 @@
 use super::state::State;
 use crate::api::{ApiResult, Call, Cloud, Service, unknown_action};
 use crate::timing::Timing;
+use parking_lot::{Mutex, MutexGuard};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -25,7 +26,7 @@ impl CloudFormation {
 
     /// The state; never held across an await.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     /// How often a resource that is not ready yet is described.

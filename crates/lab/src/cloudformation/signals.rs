@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// How many signals are waited for, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ExpectedSignals {
     /// Signals in all.
     pub count: u64,
     /// Share of them that must be successes, in percent.
@@ -19,7 +19,7 @@ pub struct Wanted {
     pub timeout: Duration,
 }
 
-impl Wanted {
+impl ExpectedSignals {
     /// What a `CreationPolicy` asks for; `None` when it asks for no signal.
     pub fn of_creation(policy: &Value) -> Option<Self> {
         let signal = policy.get("ResourceSignal")?;
@@ -129,7 +129,7 @@ const SHORTEST: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// CloudFormation's words for too few successes, or a cancellation.
-pub async fn wait(context: &Context, wanted: Wanted) -> Result<(), Failure> {
+pub async fn wait(context: &Context, wanted: ExpectedSignals) -> Result<(), Failure> {
     wait_until(context, wanted, deadline(context, wanted.timeout)).await
 }
 
@@ -144,7 +144,7 @@ pub fn deadline(context: &Context, timeout: Duration) -> Instant {
 ///
 /// # Errors
 /// As [`wait`].
-pub async fn wait_until(context: &Context, wanted: Wanted, deadline: Instant) -> Result<(), Failure> {
+pub async fn wait_until(context: &Context, wanted: ExpectedSignals, deadline: Instant) -> Result<(), Failure> {
     let key = (context.stack_id.clone(), context.logical.clone());
     loop {
         let news = context.service.news.notified();
@@ -176,7 +176,7 @@ pub async fn wait_until(context: &Context, wanted: Wanted, deadline: Instant) ->
 }
 
 /// CloudFormation's words for a wait that ended without the signals that it was for.
-pub fn too_few(good: u64, wanted: Wanted) -> Failure {
+pub fn too_few(good: u64, wanted: ExpectedSignals) -> Failure {
     Failure::new(format!(
         "Received {good} SUCCESS signal(s) out of {}.  Unable to satisfy {}% MinSuccessfulInstancesPercent requirement",
         wanted.count, wanted.percent
@@ -193,10 +193,10 @@ mod tests {
         for (text, seconds) in [("PT5M", 300), ("PT1H30M15S", 5415), ("PT0S", 0), ("soon", 300)] {
             assert_eq!(duration(text), Duration::from_secs(seconds), "{text}");
         }
-        let wanted = Wanted::of_creation(&json!({"ResourceSignal": {"Count": "3", "Timeout": "PT20M"},
+        let wanted = ExpectedSignals::of_creation(&json!({"ResourceSignal": {"Count": "3", "Timeout": "PT20M"},
             "AutoScalingCreationPolicy": {"MinSuccessfulInstancesPercent": 50}}))
         .unwrap();
         assert_eq!((wanted.count, wanted.needed(), wanted.timeout.as_secs()), (3, 2, 1200));
-        assert_eq!(Wanted::of_creation(&json!({})), None);
+        assert_eq!(ExpectedSignals::of_creation(&json!({})), None);
     }
 }

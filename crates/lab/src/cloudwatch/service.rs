@@ -8,10 +8,11 @@ use crate::api::{
 use crate::clock;
 use crate::cloudformation::intrinsics::partition;
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// CloudWatch of the local cloud.
 #[derive(Default)]
@@ -52,7 +53,7 @@ impl CloudWatch {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     fn put_data(&self, params: &Value) -> ApiResult {

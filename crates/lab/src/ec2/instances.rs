@@ -2,14 +2,15 @@
 
 use super::catalog::ZONES;
 use super::objects::{Kind, describe, page};
-use super::service::State;
+use super::state::State;
 use super::wire::tag_set;
 use crate::api::{ACCOUNT, ApiError, ApiResult, flag, only, required, texts};
 use crate::instance::{Facts, Host};
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// States of an instance.
@@ -124,7 +125,7 @@ impl Instance {
 
     /// What its metadata says, to be changed.
     pub fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.facts.lock().unwrap_or_else(|e| e.into_inner())
+        self.facts.lock()
     }
 
     /// Carries the tags to the metadata, where the launch allowed it.

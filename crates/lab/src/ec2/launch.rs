@@ -4,15 +4,17 @@ use super::catalog::is_instance_type;
 use super::instances::{Instance, InstanceState, next_address, now, reservations, zone_index};
 use super::life::live;
 use super::objects::{Kind, Objects, specified_tags};
-use super::service::{Ec2, State};
+use super::service::Ec2;
+use super::state::State;
 use super::templates;
 use super::wire::only_nested;
 use crate::api::{ApiError, ApiResult, Caller, Cloud, InstanceEvent, flag, list, number, only, text, texts};
 use crate::ids::resource_id;
 use crate::instance::Facts;
 use indexmap::IndexMap;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const PARAMETERS: [&str; 21] = [
     "BlockDeviceMapping",

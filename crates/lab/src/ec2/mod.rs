@@ -17,6 +17,7 @@ mod network;
 mod objects;
 mod routes;
 mod service;
+mod state;
 mod tags;
 mod templates;
 mod wire;

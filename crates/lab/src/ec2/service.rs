@@ -1,90 +1,17 @@
-//! The service: its state, and which handler answers which action.
+//! The service: which handler answers which action.
 
 use super::groups::{self, Direction};
 use super::instances::{self, Instance};
 use super::life;
-use super::objects::{Kind, Objects, describe, not_found};
-use super::templates::Versions;
-use super::{catalog, launch, network, routes, tags, templates, wire};
+use super::objects::{Kind, describe};
+use super::state::State;
+use super::{launch, network, routes, tags, templates, wire};
 use crate::api::{ApiError, ApiResult, Call, Cloud, Service, flag, text, texts, unknown_action};
 use crate::instance::Host;
-use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
-
-/// Everything that EC2 knows.
-pub struct State {
-    /// Region.
-    pub region: String,
-    /// Records.
-    pub objects: Objects,
-    /// Versions of launch templates by template id.
-    pub versions: HashMap<String, Versions>,
-    /// Instances by id.
-    pub instances: IndexMap<String, Instance>,
-    /// Last host number given in each zone.
-    pub last_number: [u8; 3],
-}
-
-impl State {
-    /// A fresh account.
-    pub fn new(region: &str) -> Self {
-        Self {
-            region: region.to_owned(),
-            objects: catalog::seed(region),
-            versions: HashMap::new(),
-            instances: IndexMap::new(),
-            last_number: [3; 3],
-        }
-    }
-
-    /// An instance.
-    ///
-    /// # Errors
-    /// `InvalidInstanceID.NotFound`.
-    pub fn instance(&self, id: &str) -> Result<&Instance, ApiError> {
-        self.instances.get(id).ok_or_else(|| not_found(Kind::Instance, id))
-    }
-
-    /// Tags of anything that has an id.
-    ///
-    /// # Errors
-    /// `InvalidID` for an id of no kind, the kind's `NotFound` otherwise.
-    pub fn tags_mut(&mut self, id: &str) -> Result<&mut IndexMap<String, String>, ApiError> {
-        if let Some(instance) = self.instances.get_mut(id) {
-            return Ok(&mut instance.tags);
-        }
-        let missing = match Kind::of_id(id) {
-            Some(kind) => not_found(kind, id),
-            None => ApiError::new("InvalidID", format!("The ID '{id}' is not valid")),
-        };
-        self.objects.any_mut(id).map(|o| &mut o.tags).ok_or(missing)
-    }
-
-    /// Carries changed tags to where the instance itself reads them.
-    pub fn tags_changed(&mut self, id: &str) {
-        if let Some(instance) = self.instances.get(id) {
-            instance.publish_tags();
-        }
-    }
-
-    /// Every tag: resource id, kind, key, value.
-    pub fn all_tags(&self) -> Vec<(String, Kind, String, String)> {
-        let of_instances = self.instances.iter().map(|(id, i)| (id, Kind::Instance, &i.tags));
-        self.objects
-            .all()
-            .map(|(id, o)| (id, o.kind, &o.tags))
-            .chain(of_instances)
-            .flat_map(|(id, kind, tags)| tags.iter().map(move |(k, v)| (id.clone(), kind, k.clone(), v.clone())))
-            .collect()
-    }
-
-    fn shown(&self, kind: Kind) -> Vec<Value> {
-        self.objects.of_kind(kind).map(|(_, o)| o.shown()).collect()
-    }
-}
+use std::sync::Arc;
 
 /// EC2 of the local cloud.
 pub struct Ec2 {
@@ -101,7 +28,7 @@ impl Ec2 {
 
     /// The state; never held across an await.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     /// The host of a running instance.

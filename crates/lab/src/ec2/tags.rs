@@ -2,7 +2,7 @@
 
 use super::filters;
 use super::objects::{Kind, page};
-use super::service::State;
+use super::state::State;
 use super::wire::tags_of;
 use crate::api::{ApiError, ApiResult, only, texts};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use super::catalog::object;
 use super::filters;
 use super::objects::{Kind, Object, describe, page, specified_tags};
-use super::service::State;
+use super::state::State;
 use super::wire::{answer_names, only_nested};
 use crate::api::{ACCOUNT, ApiError, ApiResult, list, only, required, text, texts};
 use crate::ids::resource_id;

@@ -5,12 +5,13 @@ use crate::api::{ApiError, ApiResult, Call, Caller, Cloud, Service, only, unknow
 use crate::edge;
 use crate::lease::{Hosts, LeaseServer};
 use crate::timing::{self, Timing};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How long things take; a deletion takes as long as the creation did (assumed).
@@ -96,7 +97,7 @@ impl Efs {
 
     /// Uses the state with the clock, after dropping what is deleted by now.
     pub(super) fn with<T>(&self, use_state: impl FnOnce(&mut State, Instant) -> T) -> T {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let now = Instant::now();
         state.settle(now, &self.timing);
         use_state(&mut state, now)

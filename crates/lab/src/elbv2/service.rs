@@ -3,10 +3,11 @@
 use super::state::State;
 use crate::api::{ApiError, ApiResult, Call, Cloud, InstanceEvent, Service, only, texts, unknown_action};
 use crate::edge;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use tokio::sync::broadcast::error::RecvError;
 
 /// Elastic Load Balancing v2 of the local cloud.
@@ -93,7 +94,7 @@ impl Elb {
 
     /// Uses the state.
     pub(super) fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
-        use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        use_state(&mut self.state.lock())
     }
 
     async fn act(&self, cloud: &Arc<Cloud>, call: &Call) -> ApiResult {

@@ -1,7 +1,8 @@
 //! Managed policies: those of the account, of one version, and the few of AWS's own whose content is known here.
 
 use super::policies::{Policy, policy, size};
-use super::service::{Iam, State, arn, conflict, name, need, path, tag_list, tags};
+use super::service::{Iam, arn, conflict, name, need, path, tag_list, tags};
+use super::state::State;
 use crate::api::{ApiError, ApiResult, only, text};
 use crate::policy::{Document, Kind};
 use crate::wire::percent::escape;

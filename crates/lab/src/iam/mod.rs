@@ -11,6 +11,7 @@ mod policies;
 mod profiles;
 mod roles;
 mod service;
+mod state;
 
 pub use authorise::{authorise, message, role_of};
 pub use evaluate::{Answer, Question};

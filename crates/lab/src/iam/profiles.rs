@@ -1,7 +1,8 @@
 //! Instance profiles.
 
 use super::roles::shown as shown_role;
-use super::service::{Iam, Profile, State, arn, conflict, name, need, no_role, path, tag_list, tags};
+use super::service::{Iam, arn, conflict, name, need, no_role, path, tag_list, tags};
+use super::state::{Profile, State};
 use crate::api::{ApiError, ApiResult, only};
 use crate::{clock, ids};
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 
 use super::managed;
 use super::policies::{policy, size};
-use super::service::{Iam, Role, State, arn, conflict, name, need, no_role, path, tag_list, tags};
+use super::service::{Iam, arn, conflict, name, need, no_role, path, tag_list, tags};
+use super::state::{Role, State};
 use crate::api::{ApiError, ApiResult, number, only, text, texts};
 use crate::policy::Kind;
 use crate::wire::percent::escape;

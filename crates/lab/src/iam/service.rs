@@ -1,54 +1,18 @@
-//! The service and what it remembers.
+//! The service: which handler answers which action.
 
-use super::managed::Managed;
-use super::policies::Policy;
+use super::state::State;
 use crate::api::{ACCOUNT, ApiError, ApiResult, Call, Cloud, Service, text, unknown_action};
 use crate::cloudformation::intrinsics::partition;
-use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// IAM of the local cloud.
 #[derive(Default)]
 pub struct Iam {
     state: Mutex<State>,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) roles: IndexMap<String, Role>,
-    pub(super) profiles: IndexMap<String, Profile>,
-    /// Managed policies of the account by ARN.
-    pub(super) managed: IndexMap<String, Managed>,
-}
-
-#[derive(Clone)]
-pub(super) struct Role {
-    pub(super) name: String,
-    pub(super) id: String,
-    pub(super) path: String,
-    pub(super) created: String,
-    pub(super) trust: String,
-    pub(super) description: Option<String>,
-    pub(super) session_seconds: i64,
-    pub(super) boundary: Option<String>,
-    pub(super) tags: Vec<(String, String)>,
-    /// Inline policies by name.
-    pub(super) inline: IndexMap<String, Policy>,
-    /// ARNs of attached managed policies.
-    pub(super) attached: Vec<String>,
-}
-
-#[derive(Clone)]
-pub(super) struct Profile {
-    pub(super) name: String,
-    pub(super) id: String,
-    pub(super) path: String,
-    pub(super) created: String,
-    pub(super) roles: Vec<String>,
-    pub(super) tags: Vec<(String, String)>,
 }
 
 impl Iam {
@@ -58,7 +22,7 @@ impl Iam {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 }
 

@@ -1,14 +1,15 @@
 //! The metadata service of all guests: one address, as on AWS, and the guests told apart by theirs.
 
-use super::metadata::{Metadata, answer, lock};
+use super::metadata::{Metadata, answer};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -30,7 +31,7 @@ pub async fn serve_guests(directory: &Directory) -> io::Result<JoinHandle<()>> {
     let instances = directory.instances.clone();
     let router = Router::new().fallback(
         move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| async move {
-            let found = lock(&instances).get(&peer.ip()).cloned();
+            let found = instances.lock().get(&peer.ip()).cloned();
             match found {
                 Some(metadata) => answer(State(metadata), request).await,
                 None => StatusCode::NOT_FOUND.into_response(),
@@ -49,7 +50,7 @@ struct Entry(Arc<Mutex<HashMap<IpAddr, Arc<Metadata>>>>, IpAddr);
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        lock(&self.0).remove(&self.1);
+        self.0.lock().remove(&self.1);
     }
 }
 
@@ -57,7 +58,7 @@ impl Directory {
     /// Enters an instance until the handle is aborted.
     pub(super) fn enter(&self, address: IpAddr, metadata: Arc<Metadata>) -> JoinHandle<()> {
         let entry = Entry(self.instances.clone(), address);
-        lock(&entry.0).insert(address, metadata);
+        entry.0.lock().insert(address, metadata);
         tokio::spawn(async move {
             let _entry = entry;
             std::future::pending::<()>().await;

@@ -11,10 +11,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -85,7 +86,7 @@ pub(super) struct Metadata {
 /// # Errors
 /// The address cannot be bound.
 pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>, interface: &Interface) -> io::Result<JoinHandle<()>> {
-    let address = lock(&facts).address.unwrap_or(Ipv4Addr::LOCALHOST);
+    let address = facts.lock().address.unwrap_or(Ipv4Addr::LOCALHOST);
     let state = Arc::new(Metadata {
         cloud: Arc::downgrade(cloud),
         facts,
@@ -102,10 +103,6 @@ pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>, interface: &Int
         // It ends only by being aborted.
         let _ = axum::serve(listener, router).await;
     }))
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 pub(super) async fn answer(State(state): State<Arc<Metadata>>, request: Request) -> Response {
@@ -150,11 +147,11 @@ impl Metadata {
         };
         let token = format!("{}==", ids::alphanumeric(54));
         let now = Instant::now();
-        let mut tokens = lock(&self.tokens);
+        let mut tokens = self.tokens.lock();
         tokens.retain(|_, expires| *expires > now);
         tokens.insert(token.clone(), now + Duration::from_secs(seconds));
         if let Some(cloud) = self.cloud.upgrade() {
-            cloud.note_instance_token(&token, &lock(&self.facts).instance);
+            cloud.note_instance_token(&token, &self.facts.lock().instance);
         }
         let headers = [
             ("content-type", "text/plain".to_owned()),
@@ -164,13 +161,14 @@ impl Metadata {
     }
 
     fn token_is_valid(&self, token: &str) -> bool {
-        lock(&self.tokens)
+        self.tokens
+            .lock()
             .get(token)
             .is_some_and(|expires| *expires > Instant::now())
     }
 
     fn look_up(&self, path: &str) -> Option<String> {
-        let facts = lock(&self.facts).clone();
+        let facts = self.facts.lock().clone();
         let path = versioned(path)?;
         if path == "user-data" {
             return user_data(&facts);
@@ -184,7 +182,7 @@ impl Metadata {
     }
 
     fn credentials(&self, instance: &str, role: &str) -> String {
-        let mut slot = lock(&self.credentials);
+        let mut slot = self.credentials.lock();
         if slot.as_ref().is_none_or(|c| c.issued.elapsed() > CREDENTIALS_ROTATE) {
             *slot = None;
         }
@@ -428,7 +426,7 @@ mod tests {
             StatusCode::FORBIDDEN
         );
         assert_eq!(with(&[(TTL_HEADER, "60")]), StatusCode::OK);
-        let token = lock(&metadata.tokens).keys().next().cloned().expect("one token");
+        let token = metadata.tokens.lock().keys().next().cloned().expect("one token");
         assert!(metadata.token_is_valid(&token));
         assert_eq!(cloud.instance_of_token(&token).as_deref(), Some("i-0abc"));
         assert!(!metadata.token_is_valid("another"));

@@ -8,6 +8,7 @@ use crate::api::Site;
 use crate::network::{Interface, NetworkError};
 use crate::process::{self, LAB_MARK, ROOT_MARK};
 use crate::timing::{EC2_SHUTDOWN_LIMIT, UNIT_RESTART, UNIT_RESTART_MAX};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Signal;
 use std::fs;
 use std::io;
@@ -15,7 +16,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -236,8 +237,8 @@ impl ProcessHost {
         }
     }
 
-    fn unit(&self) -> std::sync::MutexGuard<'_, Option<process::Process>> {
-        self.unit.lock().unwrap_or_else(|e| e.into_inner())
+    fn unit(&self) -> MutexGuard<'_, Option<process::Process>> {
+        self.unit.lock()
     }
 
     fn signal_unit(&self, signal: Signal) -> bool {

@@ -1,13 +1,14 @@
 //! The lease server: JSON lines over TCP on loopback, one connection per keeper, one reply line per request.
 
 use super::table::{Claim, LeaseError, LeaseTable, LockKey};
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,7 +45,7 @@ struct Shared {
 
 impl Shared {
     fn with<T>(&self, use_table: impl FnOnce(&mut LeaseTable, Duration) -> T) -> T {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.lock();
         use_table(&mut table, self.start.elapsed())
     }
 }

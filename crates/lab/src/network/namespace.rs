@@ -6,11 +6,12 @@
 use super::NetworkError;
 use crate::reaper::{self, Own};
 use nix::sched::{CloneFlags, unshare};
+use parking_lot::{Mutex, MutexGuard};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::Command;
 use tokio::sync::oneshot;
@@ -71,7 +72,7 @@ impl Namespace {
     }
 
     fn jobs(&self) -> MutexGuard<'_, Option<mpsc::Sender<Job>>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jobs.lock()
     }
 
     /// Does something short in the namespace.

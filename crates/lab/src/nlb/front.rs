@@ -3,8 +3,9 @@
 use super::flow;
 use super::pool::Pool;
 use super::proxy_header;
+use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -66,7 +67,7 @@ impl Front {
 
     /// Changes what happens to new connections; the idle timeout of running ones stays.
     pub fn configure(&self, change: impl FnOnce(&mut FrontSettings)) {
-        change(&mut self.settings.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.settings.lock());
     }
 }
 
@@ -77,7 +78,7 @@ async fn accept(listener: TcpListener, address: SocketAddr, settings: Arc<Mutex<
         while flows.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let settings = settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let settings = settings.lock().clone();
                 flows.spawn(serve(stream, peer, address, settings));
             }
             Err(error) => {

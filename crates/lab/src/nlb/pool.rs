@@ -7,11 +7,12 @@ use super::probe::{CheckPort, CheckSettings};
 use super::routing::{self, Candidate, MinimumHealthy};
 use super::target::{Phase, Target, TargetKey, TargetReport};
 use crate::network::Network;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -142,8 +143,8 @@ impl Pool {
         &self.network
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock()
     }
 
     /// Replaces the settings; checks use them from the next one on.

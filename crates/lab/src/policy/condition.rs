@@ -12,12 +12,12 @@ use serde_json::Value;
 pub(super) struct Condition {
     operator: Operator,
     key: String,
-    wanted: Wanted,
+    wanted: Values,
 }
 
 /// The values of a policy, read for their comparison.
 #[derive(Debug, Clone, PartialEq)]
-enum Wanted {
+enum Values {
     Texts(Vec<Pattern>),
     Numbers(Vec<f64>),
     Dates(Vec<jiff::Timestamp>),
@@ -74,26 +74,26 @@ fn texts(values: &Value) -> Result<Vec<String>, Malformed> {
     }
 }
 
-fn wanted(comparison: Comparison, texts: &[String], variables: bool) -> Result<Wanted, Malformed> {
+fn wanted(comparison: Comparison, texts: &[String], variables: bool) -> Result<Values, Malformed> {
     let bad = |text: &str| Malformed(text.to_owned());
     Ok(match comparison {
         Comparison::Text { .. } | Comparison::Arn => {
             let wildcards = matches!(comparison, Comparison::Arn | Comparison::Text { like: true, .. });
             let special = Special { wildcards, variables };
             let patterns: Result<_, _> = texts.iter().map(|t| Pattern::parse(t, special)).collect();
-            Wanted::Texts(patterns?)
+            Values::Texts(patterns?)
         }
         Comparison::Number(_) => {
             let numbers: Result<_, _> = texts.iter().map(|t| number(t).ok_or_else(|| bad(t))).collect();
-            Wanted::Numbers(numbers?)
+            Values::Numbers(numbers?)
         }
         Comparison::Date(_) => {
             let dates: Result<_, _> = texts.iter().map(|t| date(t).ok_or_else(|| bad(t))).collect();
-            Wanted::Dates(dates?)
+            Values::Dates(dates?)
         }
         Comparison::Flag | Comparison::Absence => {
             let flags: Result<_, _> = texts.iter().map(|t| flag(t).ok_or_else(|| bad(t))).collect();
-            Wanted::Flags(flags?)
+            Values::Flags(flags?)
         }
     })
 }
@@ -123,7 +123,7 @@ impl Condition {
     pub fn holds(&self, context: &Context) -> bool {
         let found = context.get(&self.key);
         if self.operator.comparison == Comparison::Absence {
-            return matches!(&self.wanted, Wanted::Flags(flags) if flags.contains(&found.is_none()));
+            return matches!(&self.wanted, Values::Flags(flags) if flags.contains(&found.is_none()));
         }
         let Some(found) = found else {
             return match self.operator.set {
@@ -144,14 +144,14 @@ impl Condition {
     /// Whether the value is one of those in the policy.
     fn is_wanted(&self, value: &str, context: &Context) -> bool {
         match (&self.wanted, self.operator.comparison) {
-            (Wanted::Texts(all), Comparison::Arn) => all.iter().any(|p| p.matches_arn(value, context)),
-            (Wanted::Texts(all), Comparison::Text { any_case: true, .. }) => {
+            (Values::Texts(all), Comparison::Arn) => all.iter().any(|p| p.matches_arn(value, context)),
+            (Values::Texts(all), Comparison::Text { any_case: true, .. }) => {
                 all.iter().any(|p| p.matches_any_case(value, context))
             }
-            (Wanted::Texts(all), _) => all.iter().any(|p| p.matches(value, context)),
-            (Wanted::Numbers(all), Comparison::Number(order)) => is_ordered(order, number(value).as_ref(), all),
-            (Wanted::Dates(all), Comparison::Date(order)) => is_ordered(order, date(value).as_ref(), all),
-            (Wanted::Flags(all), _) => flag(value).is_some_and(|f| all.contains(&f)),
+            (Values::Texts(all), _) => all.iter().any(|p| p.matches(value, context)),
+            (Values::Numbers(all), Comparison::Number(order)) => is_ordered(order, number(value).as_ref(), all),
+            (Values::Dates(all), Comparison::Date(order)) => is_ordered(order, date(value).as_ref(), all),
+            (Values::Flags(all), _) => flag(value).is_some_and(|f| all.contains(&f)),
             _ => false,
         }
     }

@@ -7,10 +7,11 @@ use crate::api::{
 use crate::cloudformation::intrinsics::partition;
 use crate::{clock, ids};
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// Secrets Manager of the local cloud; secrets live in memory only.
 #[derive(Default)]
@@ -91,7 +92,7 @@ impl SecretsManager {
     }
 
     fn lock(&self) -> MutexGuard<'_, IndexMap<String, Secret>> {
-        self.secrets.lock().unwrap_or_else(|e| e.into_inner())
+        self.secrets.lock()
     }
 
     fn change<T>(

@@ -9,6 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use std::time::{Duration, SystemTime};
+use subtle::ConstantTimeEq;
 
 /// How far a request's time may be from ours.
 const SKEW_SECONDS: i64 = 15 * 60;
@@ -116,7 +117,7 @@ fn verify(cloud: &Cloud, identity: &Identity, signed: &Signed, raw: &Raw, now: T
             now.strftime("%Y%m%dT%H%M%SZ")
         )));
     }
-    let body_hash = hex(&Sha256::digest(&raw.body));
+    let body_hash = hex::encode(Sha256::digest(&raw.body));
     let payload = match raw.header("x-amz-content-sha256") {
         None => body_hash,
         Some("UNSIGNED-PAYLOAD") => "UNSIGNED-PAYLOAD".to_owned(),
@@ -134,7 +135,7 @@ fn verify(cloud: &Cloud, identity: &Identity, signed: &Signed, raw: &Raw, now: T
     let scope = format!("{}/{}/{}/aws4_request", signed.date, signed.region, signed.service);
     let to_sign = format!(
         "AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}",
-        hex(&Sha256::digest(canonical.as_bytes()))
+        hex::encode(Sha256::digest(canonical.as_bytes()))
     );
     let seconds = u64::try_from(at.as_second()).map_err(|_| Refusal::Malformed)?;
     let key = generate_signing_key(
@@ -155,11 +156,7 @@ const MISMATCH: &str = "The request signature we calculated does not match the s
 
 // The time that this takes must not tell where the first difference is.
 fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
 fn canonical_query(raw: &Raw) -> String {

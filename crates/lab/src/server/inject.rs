@@ -4,8 +4,8 @@
 
 use crate::api::ApiError;
 use crate::wire::protocol::Protocol;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
-use std::sync::Mutex;
 
 /// One switch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,8 +131,8 @@ impl Injector {
         hit
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Switch>> {
-        self.switches.lock().unwrap_or_else(|e| e.into_inner())
+    fn lock(&self) -> MutexGuard<'_, Vec<Switch>> {
+        self.switches.lock()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::agent;
 use super::execution::{End, execute};
-use super::service::{Ssm, State};
+use super::service::Ssm;
+use super::state::State;
 use crate::api::{ACCOUNT, ApiError, ApiResult, Caller, Cloud, flag, list, number, only, required, text, texts};
 use crate::clock::{now_iso, now_seconds};
 use crate::ids::uuid;

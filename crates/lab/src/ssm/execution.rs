@@ -1,8 +1,9 @@
 //! One script on one host: run within a time limit, what it prints kept up to another.
 
 use crate::instance::Host;
+use parking_lot::Mutex;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -101,7 +102,7 @@ impl Pipe {
             };
             let mut buffer = vec![0; 16 * 1024];
             while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-                let mut kept = into.lock().unwrap_or_else(|e| e.into_inner());
+                let mut kept = into.lock();
                 let room = limit.saturating_sub(kept.0.len());
                 kept.0.extend_from_slice(&buffer[..count.min(room)]);
                 kept.1 |= count > room;
@@ -115,7 +116,7 @@ impl Pipe {
         let stop = self.reader.abort_handle();
         let _ = tokio::time::timeout(Duration::from_millis(500), self.reader).await;
         stop.abort();
-        let kept = self.kept.lock().unwrap_or_else(|e| e.into_inner());
+        let kept = self.kept.lock();
         let mut text = String::from_utf8_lossy(&kept.0).into_owned();
         if kept.1 {
             text.push_str(CUT);

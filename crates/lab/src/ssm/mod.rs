@@ -9,6 +9,7 @@ mod commands;
 mod execution;
 mod parameters;
 mod service;
+mod state;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Parameter Store: plain and secure strings, versions, and what the lab seeds.
 
-use super::service::State;
+use super::state::State;
 use crate::api::{ACCOUNT, ApiError, ApiResult, flag, only, required, text, texts};
 use crate::clock::now_seconds;
 use crate::ec2::SEEDED_IMAGE;

@@ -1,20 +1,13 @@
-//! The service: its state, and which handler answers which action.
+//! The service: which handler answers which action.
 
-use super::commands::{self, Command};
-use super::parameters::{self, Parameter};
+use super::state::State;
+use super::{commands, parameters};
 use crate::api::{ApiResult, Call, Cloud, Service, unknown_action};
 use crate::ec2::Ec2;
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
-
-/// Everything that Systems Manager knows.
-pub struct State {
-    /// Commands by id, oldest first.
-    pub commands: IndexMap<String, Command>,
-    /// Parameters by name.
-    pub parameters: IndexMap<String, Parameter>,
-}
+use std::sync::Arc;
 
 /// Systems Manager of the local cloud.
 pub struct Ssm {
@@ -37,7 +30,7 @@ impl Ssm {
 
     /// The state; never held across an await.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 
     async fn answer(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> ApiResult {

@@ -8,13 +8,10 @@ use std::{
 use super::{Outcome, flags::Flags};
 use crate::{
     engine::ibm_mq::{ObjectName, QueueManagerStatus, data_path, stanza, stanza::Stanza},
-    standin::{
-        home::{Home, write_whole},
-        lock,
-        objects::Objects,
-    },
+    standin::{home::Home, lock, objects::Objects},
 };
 use mqaws_contract::PathComponent;
+use mqaws_files::AtomicWrite;
 
 /// While this file is in the data directory the queue manager is being created; a crtmqm that was killed leaves it.
 pub(super) const CREATING: &str = "creating";
@@ -100,7 +97,9 @@ fn create_files(home: &Home, name: &str, flags: &Flags) -> io::Result<Outcome> {
     let created = objects.len();
     objects.save()?;
     lock::write_status(&data, &QueueManagerStatus::EndedImmediately)?;
-    write_whole(&data.join("qm.ini"), stanza::write(&ini).as_bytes())?;
+    AtomicWrite::to(&data.join("qm.ini"))
+        .durable()
+        .write(stanza::write(&ini).as_bytes())?;
     fs::remove_file(data.join(CREATING))?;
     fs::File::open(&data)?.sync_all()?;
     Ok(Outcome::new(

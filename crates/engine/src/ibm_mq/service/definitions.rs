@@ -28,7 +28,7 @@ impl Service {
                 });
             }
         };
-        let digest = hex(&Sha256::digest(text.as_bytes()));
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
         if self.applied()?.as_deref() == Some(&digest) {
             return Ok(false);
         }
@@ -63,8 +63,4 @@ impl Service {
             text: format!("the definitions in {}: {error}", self.definitions.display()),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,13 +4,14 @@ use super::{Service, transient};
 use crate::certificate::{Certificate, Examination};
 use crate::ibm_mq::definitions::{AMQP_CHANNEL, KeyRepository};
 use crate::ibm_mq::mqsc::Report;
-use crate::runner::Processes;
+use crate::runner::ProcessRunner;
 use crate::service::{EngineFailure, FailureKind};
 use jiff::Timestamp;
+use mqaws_files::{AtomicWrite, PendingFile};
 use secrecy::ExposeSecret;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -35,7 +36,6 @@ impl Service {
     /// Writes the key repository, readable for the engine alone; one that cannot serve takes no other's place.
     pub(super) fn install_certificate(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
         let file = self.key_repository.as_path();
-        let new = file.with_extension("new");
         let unwritten = |error: io::Error| EngineFailure {
             kind: FailureKind::Transient,
             text: format!("write {}: {error}", file.display()),
@@ -46,15 +46,14 @@ impl Service {
                 Some(before) => !before.certificate.same(certificate),
                 None => !fs::read(file).is_ok_and(|there| there == certificate.pkcs12()),
             };
-        self.write_beside(&new, certificate.pkcs12()).map_err(unwritten)?;
-        let until = match certificate.examine(&Processes, &new) {
+        let new = self.write_beside(certificate).map_err(unwritten)?;
+        let until = match certificate.examine(&ProcessRunner, new.path()) {
             Ok(found) => found.until,
             Err(Examination::LeftOut(why)) => {
                 tracing::warn!(why, "the certificate is not checked before its use");
                 None
             }
             Err(Examination::Unusable(why)) => {
-                let _ = fs::remove_file(&new);
                 return Err(EngineFailure {
                     kind: FailureKind::Shared,
                     text: format!("the certificate's secret: {why}"),
@@ -69,9 +68,9 @@ impl Service {
             days => tracing::info!(label = certificate.label(), ?days, changed, "certificate"),
         }
         if changed {
-            self.write_beside(&self.undefined(), b"").map_err(unwritten)?;
+            self.owned(&self.undefined()).write(b"").map_err(unwritten)?;
         }
-        fs::rename(&new, file).map_err(unwritten)?;
+        new.commit().map_err(unwritten)?;
         *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Installed {
             certificate: certificate.clone(),
             until,
@@ -93,24 +92,22 @@ impl Service {
         self.installed()?.until.map(days)
     }
 
+    /// How a file is written that the engine alone may read.
+    fn owned<'a>(&self, file: &'a Path) -> AtomicWrite<'a> {
+        AtomicWrite::to(file).mode(0o600).owner(self.run_as)
+    }
+
     /// Whoever opens the key repository sees the old one or the new one, so the new one is written beside it. The directory
     /// is not the engine's to write to: what root does in it nobody can turn elsewhere.
-    fn write_beside(&self, new: &Path, bytes: &[u8]) -> io::Result<()> {
-        let dir = new.parent().unwrap_or(Path::new("/"));
+    fn write_beside(&self, certificate: &Certificate) -> io::Result<PendingFile> {
+        let dir = self.key_repository.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(dir)?;
         let group = self.run_as.map(|(_, group)| group);
         chown(dir, None, group)?;
         fs::set_permissions(dir, Permissions::from_mode(if group.is_some() { 0o750 } else { 0o700 }))?;
-        match fs::remove_file(new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
-        opened.write_all(bytes)?;
-        if let Some((user, group)) = self.run_as {
-            fchown(&opened, Some(user), Some(group))?;
-        }
-        Ok(())
+        let mut new = self.owned(&self.key_repository).begin()?;
+        new.write_all(certificate.pkcs12())?;
+        Ok(new)
     }
 
     /// Tells the queue manager where its certificate is, before the definitions that need it.

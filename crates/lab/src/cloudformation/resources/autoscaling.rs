@@ -3,6 +3,7 @@
 use super::table::chosen;
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::rolling;
+use crate::cloudformation::state::Record;
 use serde_json::{Map, Value, json};
 
 const ASG: &str = "autoscaling";
@@ -165,9 +166,10 @@ async fn notifications(context: &Context, name: &str, properties: &Value) -> Res
 pub(super) async fn update(
     context: &Context,
     physical: &str,
-    old: &Value,
+    old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
+    let old = &old.properties;
     let relaunch = [
         "LaunchTemplate",
         "LaunchConfigurationName",
@@ -269,7 +271,7 @@ async fn hooks(context: &Context, physical: &str, old: &Value, properties: &Valu
     Ok(())
 }
 
-pub(super) async fn delete(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     let Some(_) = describe(context, physical).await? else {
         return Ok(());
     };

@@ -1,12 +1,19 @@
 //! VPC, subnet, internet gateway.
 
+use super::retag::{EC2, retag};
 use super::table::{answer, chosen};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
 use serde_json::{Value, json};
 
 /// Deletes by one parameter.
-pub(super) async fn delete(context: &Context, action: &str, parameter: &str, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete(
+    context: &Context,
+    action: &str,
+    parameter: &str,
+    physical: &str,
+    _: &Value,
+) -> Result<(), Failure> {
     // Interfaces of load balancers, mount targets and instances outlive their owner for a moment.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(300);
     loop {
@@ -20,39 +27,14 @@ pub(super) async fn delete(context: &Context, action: &str, parameter: &str, phy
     }
 }
 
-/// Brings the tags of an EC2 resource up to date.
-pub(super) async fn retag(
+/// Updates a resource of which nothing but its tags can change in place.
+pub(super) async fn update_tags(
     context: &Context,
     physical: &str,
     old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
-    let mut before = context.clone();
-    before.tags.clone_from(&old.tags);
-    let (was, is) = (
-        before.all_tags(old.properties.get("Tags")),
-        context.all_tags(properties.get("Tags")),
-    );
-    let gone: Vec<Value> = was
-        .iter()
-        .filter(|(k, _)| !is.iter().any(|(other, _)| other == k))
-        .map(|(k, _)| json!({"Key": k}))
-        .collect();
-    let new: Vec<Value> = is
-        .iter()
-        .filter(|tag| !was.contains(tag))
-        .map(|(k, v)| json!({"Key": k, "Value": v}))
-        .collect();
-    if !gone.is_empty() {
-        context
-            .call("ec2", "DeleteTags", json!({"ResourceId": [physical], "Tag": gone}))
-            .await?;
-    }
-    if !new.is_empty() {
-        context
-            .call("ec2", "CreateTags", json!({"ResourceId": [physical], "Tag": new}))
-            .await?;
-    }
+    retag(&EC2, context, physical, old, properties).await?;
     Ok(Attributes::new())
 }
 
@@ -107,7 +89,7 @@ pub(super) async fn update_vpc(
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     vpc_switches(context, physical, properties).await?;
-    retag(context, physical, old, properties).await
+    update_tags(context, physical, old, properties).await
 }
 
 pub(super) async fn create_subnet(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
@@ -167,7 +149,7 @@ pub(super) async fn update_subnet(
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     subnet_switches(context, physical, properties).await?;
-    retag(context, physical, old, properties).await
+    update_tags(context, physical, old, properties).await
 }
 
 pub(super) async fn create_gateway(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
@@ -198,16 +180,17 @@ pub(super) async fn create_attachment(context: &Context, properties: &Value) -> 
 
 pub(super) async fn update_attachment(
     context: &Context,
-    old: &Value,
+    physical: &str,
+    old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
-    delete_attachment(context, old).await?;
+    delete_attachment(context, physical, &old.properties).await?;
     let params = chosen(properties, &["InternetGatewayId", "VpcId"]);
     context.call("ec2", "AttachInternetGateway", params.into()).await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_attachment(context: &Context, properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_attachment(context: &Context, _: &str, properties: &Value) -> Result<(), Failure> {
     let params = chosen(properties, &["InternetGatewayId", "VpcId"]);
     context
         .call("ec2", "DetachInternetGateway", params.into())

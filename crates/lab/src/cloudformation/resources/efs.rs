@@ -1,5 +1,6 @@
 //! File systems and mount targets.
 
+use super::retag::{FILE_SYSTEM, retag};
 use super::table::{answer, chosen, document};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -116,30 +117,11 @@ pub(super) async fn update(
         available(context, physical).await?;
     }
     settings(context, physical, &old.properties, properties).await?;
-    let mut before = context.clone();
-    before.tags.clone_from(&old.tags);
-    let was = before.all_tags(old.properties.get("FileSystemTags"));
-    let is = context.all_tags(properties.get("FileSystemTags"));
-    let gone: Vec<&String> = was
-        .iter()
-        .map(|(k, _)| k)
-        .filter(|k| !is.iter().any(|(other, _)| other == *k))
-        .collect();
-    if !gone.is_empty() {
-        context
-            .call(EFS, "UntagResource", json!({"ResourceId": physical, "TagKeys": gone}))
-            .await?;
-    }
-    if was != is {
-        let tags = context.tag_list(properties.get("FileSystemTags"));
-        context
-            .call(EFS, "TagResource", json!({"ResourceId": physical, "Tags": tags}))
-            .await?;
-    }
+    retag(&FILE_SYSTEM, context, physical, old, properties).await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call(EFS, "DeleteFileSystem", json!({"FileSystemId": physical}))
         .await?;
@@ -200,6 +182,7 @@ pub(super) async fn create_mount_target(context: &Context, properties: &Value) -
 pub(super) async fn update_mount_target(
     context: &Context,
     physical: &str,
+    _: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     let groups = properties["SecurityGroups"].clone();
@@ -213,7 +196,7 @@ pub(super) async fn update_mount_target(
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_mount_target(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_mount_target(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call(EFS, "DeleteMountTarget", json!({"MountTargetId": physical}))
         .await?;

@@ -1,5 +1,6 @@
 //! Load balancers, target groups, listeners.
 
+use super::retag::{LOAD_BALANCING, retag};
 use super::table::{answer, chosen};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -30,7 +31,13 @@ const LISTENER: &[&str] = &[
 ];
 
 /// Deletes by ARN; a target group that a listener of this stack just let go of is free in a moment.
-pub(super) async fn delete(context: &Context, action: &str, parameter: &str, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete(
+    context: &Context,
+    action: &str,
+    parameter: &str,
+    physical: &str,
+    _: &Value,
+) -> Result<(), Failure> {
     context
         .settle(
             async || match context.call(ELB, action, json!({parameter: physical})).await {
@@ -56,32 +63,6 @@ async fn attributes_of(
             .map(drop),
         _ => Ok(()),
     }
-}
-
-async fn retag(context: &Context, physical: &str, old: &Record, properties: &Value) -> Result<(), Failure> {
-    let mut before = context.clone();
-    before.tags.clone_from(&old.tags);
-    let (was, is) = (
-        before.all_tags(old.properties.get("Tags")),
-        context.all_tags(properties.get("Tags")),
-    );
-    let gone: Vec<&String> = was
-        .iter()
-        .map(|(k, _)| k)
-        .filter(|k| !is.iter().any(|(other, _)| other == *k))
-        .collect();
-    if !gone.is_empty() {
-        context
-            .call(ELB, "RemoveTags", json!({"ResourceArns": [physical], "TagKeys": gone}))
-            .await?;
-    }
-    if was != is {
-        let tags = context.tag_list(properties.get("Tags"));
-        context
-            .call(ELB, "AddTags", json!({"ResourceArns": [physical], "Tags": tags}))
-            .await?;
-    }
-    Ok(())
 }
 
 /// What follows `word` in an ARN, the full name of CloudWatch's dimensions.
@@ -181,7 +162,7 @@ pub(super) async fn update_balancer(
         )
         .await?;
     }
-    retag(context, physical, old, properties).await?;
+    retag(&LOAD_BALANCING, context, physical, old, properties).await?;
     let mut attributes = Attributes::new();
     if let Some(groups) = properties.get("SecurityGroups") {
         attributes.insert("SecurityGroups".into(), groups.clone());
@@ -189,7 +170,7 @@ pub(super) async fn update_balancer(
     Ok(attributes)
 }
 
-pub(super) async fn delete_balancer(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_balancer(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call(ELB, "DeleteLoadBalancer", json!({"LoadBalancerArn": physical}))
         .await?;
@@ -288,7 +269,7 @@ pub(super) async fn update_target_group(
     let (was, is) = (list(&old.properties), list(properties));
     targets(context, "RegisterTargets", physical, &was, properties).await?;
     targets(context, "DeregisterTargets", physical, &is, &old.properties).await?;
-    retag(context, physical, old, properties).await?;
+    retag(&LOAD_BALANCING, context, physical, old, properties).await?;
     Ok(Attributes::new())
 }
 
@@ -308,6 +289,7 @@ pub(super) async fn create_listener(context: &Context, properties: &Value) -> Re
 pub(super) async fn update_listener(
     context: &Context,
     physical: &str,
+    _: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     let mut params = chosen(properties, LISTENER);

@@ -1,5 +1,6 @@
 //! Roles, instance profiles, policies.
 
+use super::retag::{ROLE, retag};
 use super::table::{answer, chosen, document};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -125,28 +126,11 @@ pub(super) async fn update_role(
         )
         .await?;
     }
-    let mut before = context.clone();
-    before.tags.clone_from(&old.tags);
-    let (was, is) = (
-        before.all_tags(old.properties.get("Tags")),
-        context.all_tags(properties.get("Tags")),
-    );
-    let gone: Vec<&String> = was
-        .iter()
-        .map(|(k, _)| k)
-        .filter(|k| !is.iter().any(|(other, _)| other == *k))
-        .collect();
-    if !gone.is_empty() {
-        iam(context, "UntagRole", json!({"RoleName": physical, "TagKeys": gone})).await?;
-    }
-    if was != is {
-        let tags = context.tag_list(properties.get("Tags"));
-        iam(context, "TagRole", json!({"RoleName": physical, "Tags": tags})).await?;
-    }
+    retag(&ROLE, context, physical, old, properties).await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_role(context: &Context, physical: &str, _properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_role(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     // Whatever is attached now, not only what the template attached, as CloudFormation's handler does.
     let inline = iam(context, "ListRolePolicies", json!({"RoleName": physical})).await?;
     for policy in texts(&inline, "PolicyNames") {
@@ -187,10 +171,10 @@ pub(super) async fn create_profile(context: &Context, properties: &Value) -> Res
 pub(super) async fn update_profile(
     context: &Context,
     physical: &str,
-    old: &Value,
+    old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
-    let (was, is) = (texts(old, "Roles"), texts(properties, "Roles"));
+    let (was, is) = (texts(&old.properties, "Roles"), texts(properties, "Roles"));
     for role in was.iter().filter(|r| !is.contains(r)) {
         let params = json!({"InstanceProfileName": physical, "RoleName": role});
         iam(context, "RemoveRoleFromInstanceProfile", params).await?;
@@ -242,7 +226,13 @@ async fn put_policy(context: &Context, properties: &Value) -> Result<(), Failure
     Ok(())
 }
 
-pub(super) async fn update_policy(context: &Context, old: &Value, properties: &Value) -> Result<Attributes, Failure> {
+pub(super) async fn update_policy(
+    context: &Context,
+    _: &str,
+    old: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    let old = &old.properties;
     put_policy(context, properties).await?;
     let roles = texts(properties, "Roles");
     let same = old["PolicyName"] == properties["PolicyName"];
@@ -253,7 +243,7 @@ pub(super) async fn update_policy(context: &Context, old: &Value, properties: &V
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_policy(context: &Context, properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_policy(context: &Context, _: &str, properties: &Value) -> Result<(), Failure> {
     for role in texts(properties, "Roles") {
         let params = json!({"RoleName": role, "PolicyName": properties["PolicyName"]});
         match iam(context, "DeleteRolePolicy", params).await {

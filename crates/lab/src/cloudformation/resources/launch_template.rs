@@ -2,6 +2,7 @@
 
 use super::table::answer;
 use crate::cloudformation::context::{Attributes, Context, Failure};
+use crate::cloudformation::state::Record;
 use serde_json::{Map, Value, json};
 
 /// Where a member of the launch template data has another name on the wire than in a template.
@@ -76,13 +77,13 @@ pub(super) async fn create(context: &Context, properties: &Value) -> Result<Attr
 pub(super) async fn update(
     context: &Context,
     physical: &str,
-    old: &Value,
+    old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
     let mut attributes = Attributes::new();
     let same = ["LaunchTemplateData", "VersionDescription"]
         .iter()
-        .all(|name| old.get(name) == properties.get(name));
+        .all(|name| old.properties.get(name) == properties.get(name));
     if same {
         return Ok(attributes);
     }

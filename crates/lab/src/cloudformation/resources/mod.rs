@@ -8,6 +8,7 @@ mod iam;
 mod launch_template;
 mod network;
 mod others;
+mod retag;
 mod security_group;
 mod table;
 

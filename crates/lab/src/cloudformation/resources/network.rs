@@ -1,6 +1,6 @@
 //! Route tables, routes, endpoints.
 
-use super::ec2::retag;
+use super::ec2::update_tags;
 use super::table::{answer, chosen, document};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -64,14 +64,19 @@ pub(super) async fn create_route(context: &Context, properties: &Value) -> Resul
     Ok(attributes)
 }
 
-pub(super) async fn update_route(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
+pub(super) async fn update_route(
+    context: &Context,
+    _: &str,
+    _: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
     context
         .call("ec2", "ReplaceRoute", chosen(properties, ROUTE).into())
         .await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_route(context: &Context, properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_route(context: &Context, _: &str, properties: &Value) -> Result<(), Failure> {
     let params = chosen(properties, &ROUTE[..4]);
     context.call("ec2", "DeleteRoute", params.into()).await.map(drop)
 }
@@ -190,10 +195,10 @@ pub(super) async fn update_endpoint(
     if params.len() > 1 {
         context.call("ec2", "ModifyVpcEndpoint", params.into()).await?;
     }
-    retag(context, physical, old, properties).await
+    update_tags(context, physical, old, properties).await
 }
 
-pub(super) async fn delete_endpoint(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_endpoint(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call("ec2", "DeleteVpcEndpoints", json!({"VpcEndpointId": [physical]}))
         .await?;

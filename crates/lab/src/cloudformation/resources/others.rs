@@ -1,5 +1,6 @@
 //! Secrets, alarms, SSM parameters.
 
+use super::retag::{SECRET, retag};
 use super::table::{answer, chosen};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -83,30 +84,11 @@ pub(super) async fn update_secret(
         params.insert("SecretString".into(), text.into());
     }
     context.call(SECRETS, "UpdateSecret", params.into()).await?;
-    let mut before = context.clone();
-    before.tags.clone_from(&old.tags);
-    let was = before.all_tags(old.properties.get("Tags"));
-    let is = context.all_tags(properties.get("Tags"));
-    let gone: Vec<&String> = was
-        .iter()
-        .map(|(k, _)| k)
-        .filter(|k| !is.iter().any(|(other, _)| other == *k))
-        .collect();
-    if !gone.is_empty() {
-        context
-            .call(SECRETS, "UntagResource", json!({"SecretId": physical, "TagKeys": gone}))
-            .await?;
-    }
-    if was != is {
-        let tags = context.tag_list(properties.get("Tags"));
-        context
-            .call(SECRETS, "TagResource", json!({"SecretId": physical, "Tags": tags}))
-            .await?;
-    }
+    retag(&SECRET, context, physical, old, properties).await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_secret(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_secret(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     let params = json!({"SecretId": physical, "ForceDeleteWithoutRecovery": true});
     context.call(SECRETS, "DeleteSecret", params).await.map(drop)
 }
@@ -120,7 +102,7 @@ pub(super) async fn create_alarm(context: &Context, properties: &Value) -> Resul
     Ok(attributes)
 }
 
-pub(super) async fn put_alarm(context: &Context, name: &str, properties: &Value) -> Result<Attributes, Failure> {
+async fn put_alarm(context: &Context, name: &str, properties: &Value) -> Result<Attributes, Failure> {
     let mut params = properties.clone();
     params["AlarmName"] = name.into();
     if let Value::Object(members) = &mut params {
@@ -135,7 +117,16 @@ pub(super) async fn put_alarm(context: &Context, name: &str, properties: &Value)
     Ok(attributes)
 }
 
-pub(super) async fn delete_alarm(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn update_alarm(
+    context: &Context,
+    physical: &str,
+    _: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    put_alarm(context, physical, properties).await
+}
+
+pub(super) async fn delete_alarm(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call("monitoring", "DeleteAlarms", json!({"AlarmNames": [physical]}))
         .await
@@ -163,15 +154,19 @@ pub(super) async fn create_parameter(context: &Context, properties: &Value) -> R
     Ok(Attributes::new())
 }
 
-pub(super) async fn update_parameter(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
-    let name = context.record().and_then(|r| r.physical).unwrap_or_default();
-    let mut params = parameter(properties, &name);
+pub(super) async fn update_parameter(
+    context: &Context,
+    physical: &str,
+    _: &Record,
+    properties: &Value,
+) -> Result<Attributes, Failure> {
+    let mut params = parameter(properties, physical);
     params["Overwrite"] = true.into();
     context.call("ssm", "PutParameter", params).await?;
     Ok(Attributes::new())
 }
 
-pub(super) async fn delete_parameter(context: &Context, physical: &str) -> Result<(), Failure> {
+pub(super) async fn delete_parameter(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call("ssm", "DeleteParameter", json!({"Name": physical}))
         .await

@@ -1,6 +1,6 @@
 //! Security groups and their rules.
 
-use super::ec2::retag;
+use super::ec2::update_tags;
 use super::table::{answer, chosen};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
@@ -126,7 +126,7 @@ pub(super) async fn update(
         &rules(properties, name),
     )
     .await?;
-    retag(context, physical, old, properties).await
+    update_tags(context, physical, old, properties).await
 }
 
 fn direction(context: &Context) -> &'static str {
@@ -151,7 +151,7 @@ pub(super) async fn create_rule(context: &Context, properties: &Value) -> Result
     Ok(attributes)
 }
 
-pub(super) async fn delete_rule(context: &Context, properties: &Value) -> Result<(), Failure> {
+pub(super) async fn delete_rule(context: &Context, _: &str, properties: &Value) -> Result<(), Failure> {
     let action = format!("RevokeSecurityGroup{}", direction(context));
     let params = json!({"GroupId": properties["GroupId"], "IpPermissions": [permission(properties)]});
     context.call("ec2", &action, params).await.map(drop)

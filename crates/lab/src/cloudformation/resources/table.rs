@@ -1,44 +1,91 @@
-//! From a type to its handler, and what holds for all types.
+//! From a type to its handlers, one row a type, and what holds for all types.
 
 use super::{autoscaling, ec2, efs, elbv2, iam, launch_template, network, others, security_group};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::schema;
 use crate::cloudformation::state::Record;
 use serde_json::Value;
+use std::pin::Pin;
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// What is done with resources of one type.
+struct Handler {
+    kind: &'static str,
+    create: for<'a> fn(&'a Context, &'a Value) -> Answer<'a, Attributes>,
+    update: for<'a> fn(&'a Context, &'a str, &'a Record, &'a Value) -> Answer<'a, Attributes>,
+    delete: for<'a> fn(&'a Context, &'a str, &'a Value) -> Answer<'a, ()>,
+}
+
+/// The handlers, a row a type: what creates, updates and deletes. `delete` takes an action and the parameter that names the resource,
+/// where that is all there is to it.
+macro_rules! handlers {
+    ($($kind:literal: $create:path, $update:path, $delete:path $(: $action:literal by $parameter:literal)?;)+) => {
+        &[$(Handler {
+            kind: $kind,
+            create: |context, properties| Box::pin($create(context, properties)),
+            update: |context, physical, old, properties| Box::pin($update(context, physical, old, properties)),
+            delete: |context, physical, properties| {
+                Box::pin($delete(context, $($action, $parameter,)? physical, properties))
+            },
+        }),+]
+    };
+}
+
+const HANDLERS: &[Handler] = handlers! {
+    "AWS::AutoScaling::AutoScalingGroup": autoscaling::create, autoscaling::update, autoscaling::delete;
+    "AWS::CloudWatch::Alarm": others::create_alarm, others::update_alarm, others::delete_alarm;
+    "AWS::EC2::InternetGateway":
+        ec2::create_gateway, ec2::update_tags, ec2::delete: "DeleteInternetGateway" by "InternetGatewayId";
+    "AWS::EC2::LaunchTemplate":
+        launch_template::create, launch_template::update, ec2::delete: "DeleteLaunchTemplate" by "LaunchTemplateId";
+    "AWS::EC2::Route": network::create_route, network::update_route, network::delete_route;
+    "AWS::EC2::RouteTable":
+        network::create_route_table, ec2::update_tags, ec2::delete: "DeleteRouteTable" by "RouteTableId";
+    "AWS::EC2::SecurityGroup":
+        security_group::create, security_group::update, ec2::delete: "DeleteSecurityGroup" by "GroupId";
+    "AWS::EC2::SecurityGroupEgress": security_group::create_rule, no_update, security_group::delete_rule;
+    "AWS::EC2::SecurityGroupIngress": security_group::create_rule, no_update, security_group::delete_rule;
+    "AWS::EC2::Subnet": ec2::create_subnet, ec2::update_subnet, ec2::delete: "DeleteSubnet" by "SubnetId";
+    "AWS::EC2::SubnetRouteTableAssociation":
+        network::create_association, no_update, ec2::delete: "DisassociateRouteTable" by "AssociationId";
+    "AWS::EC2::VPC": ec2::create_vpc, ec2::update_vpc, ec2::delete: "DeleteVpc" by "VpcId";
+    "AWS::EC2::VPCEndpoint": network::create_endpoint, network::update_endpoint, network::delete_endpoint;
+    "AWS::EC2::VPCGatewayAttachment": ec2::create_attachment, ec2::update_attachment, ec2::delete_attachment;
+    "AWS::EFS::FileSystem": efs::create, efs::update, efs::delete;
+    "AWS::EFS::MountTarget": efs::create_mount_target, efs::update_mount_target, efs::delete_mount_target;
+    "AWS::ElasticLoadBalancingV2::Listener":
+        elbv2::create_listener, elbv2::update_listener, elbv2::delete: "DeleteListener" by "ListenerArn";
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": elbv2::create_balancer, elbv2::update_balancer, elbv2::delete_balancer;
+    "AWS::ElasticLoadBalancingV2::TargetGroup":
+        elbv2::create_target_group, elbv2::update_target_group, elbv2::delete: "DeleteTargetGroup" by "TargetGroupArn";
+    "AWS::IAM::InstanceProfile": iam::create_profile, iam::update_profile, iam::delete_profile;
+    "AWS::IAM::Policy": iam::create_policy, iam::update_policy, iam::delete_policy;
+    "AWS::IAM::Role": iam::create_role, iam::update_role, iam::delete_role;
+    "AWS::SSM::Parameter": others::create_parameter, others::update_parameter, others::delete_parameter;
+    "AWS::SecretsManager::Secret": others::create_secret, others::update_secret, others::delete_secret;
+};
+
+/// The update of a type whose every property is one that replaces the resource.
+async fn no_update(context: &Context, _: &str, _: &Record, _: &Value) -> Result<Attributes, Failure> {
+    Err(Failure::new(format!(
+        "Resource type {} does not support updates",
+        context.kind
+    )))
+}
+
+fn handler(context: &Context) -> Result<&'static Handler, Failure> {
+    let kind = context.kind.as_str();
+    let found = HANDLERS.iter().find(|handler| handler.kind == kind);
+    found.ok_or_else(|| Failure::new(format!("Unrecognized resource type: {kind}")))
+}
 
 /// Creates a resource and waits until it is ready.
 ///
 /// # Errors
 /// The reason in CloudFormation's words.
 pub async fn create(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
-    match context.kind.as_str() {
-        "AWS::AutoScaling::AutoScalingGroup" => autoscaling::create(context, properties).await,
-        "AWS::CloudWatch::Alarm" => others::create_alarm(context, properties).await,
-        "AWS::EC2::InternetGateway" => ec2::create_gateway(context, properties).await,
-        "AWS::EC2::LaunchTemplate" => launch_template::create(context, properties).await,
-        "AWS::EC2::Route" => network::create_route(context, properties).await,
-        "AWS::EC2::RouteTable" => network::create_route_table(context, properties).await,
-        "AWS::EC2::SecurityGroup" => security_group::create(context, properties).await,
-        "AWS::EC2::SecurityGroupEgress" | "AWS::EC2::SecurityGroupIngress" => {
-            security_group::create_rule(context, properties).await
-        }
-        "AWS::EC2::Subnet" => ec2::create_subnet(context, properties).await,
-        "AWS::EC2::SubnetRouteTableAssociation" => network::create_association(context, properties).await,
-        "AWS::EC2::VPC" => ec2::create_vpc(context, properties).await,
-        "AWS::EC2::VPCEndpoint" => network::create_endpoint(context, properties).await,
-        "AWS::EC2::VPCGatewayAttachment" => ec2::create_attachment(context, properties).await,
-        "AWS::EFS::FileSystem" => efs::create(context, properties).await,
-        "AWS::EFS::MountTarget" => efs::create_mount_target(context, properties).await,
-        "AWS::ElasticLoadBalancingV2::Listener" => elbv2::create_listener(context, properties).await,
-        "AWS::ElasticLoadBalancingV2::LoadBalancer" => elbv2::create_balancer(context, properties).await,
-        "AWS::ElasticLoadBalancingV2::TargetGroup" => elbv2::create_target_group(context, properties).await,
-        "AWS::IAM::InstanceProfile" => iam::create_profile(context, properties).await,
-        "AWS::IAM::Policy" => iam::create_policy(context, properties).await,
-        "AWS::IAM::Role" => iam::create_role(context, properties).await,
-        "AWS::SSM::Parameter" => others::create_parameter(context, properties).await,
-        "AWS::SecretsManager::Secret" => others::create_secret(context, properties).await,
-        other => Err(Failure::new(format!("Unrecognized resource type: {other}"))),
-    }
+    (handler(context)?.create)(context, properties).await
 }
 
 /// Updates a resource in place from its record to `properties`; the answered attributes replace those of the same name.
@@ -51,33 +98,7 @@ pub async fn update(
     old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
-    match context.kind.as_str() {
-        "AWS::AutoScaling::AutoScalingGroup" => {
-            autoscaling::update(context, physical, &old.properties, properties).await
-        }
-        "AWS::CloudWatch::Alarm" => others::put_alarm(context, physical, properties).await,
-        "AWS::EC2::LaunchTemplate" => launch_template::update(context, physical, &old.properties, properties).await,
-        "AWS::EC2::Route" => network::update_route(context, properties).await,
-        "AWS::EC2::SecurityGroup" => security_group::update(context, physical, old, properties).await,
-        "AWS::EC2::Subnet" => ec2::update_subnet(context, physical, old, properties).await,
-        "AWS::EC2::VPC" => ec2::update_vpc(context, physical, old, properties).await,
-        "AWS::EC2::VPCEndpoint" => network::update_endpoint(context, physical, old, properties).await,
-        "AWS::EC2::InternetGateway" | "AWS::EC2::RouteTable" => ec2::retag(context, physical, old, properties).await,
-        "AWS::EC2::VPCGatewayAttachment" => ec2::update_attachment(context, &old.properties, properties).await,
-        "AWS::EFS::FileSystem" => efs::update(context, physical, old, properties).await,
-        "AWS::EFS::MountTarget" => efs::update_mount_target(context, physical, properties).await,
-        "AWS::ElasticLoadBalancingV2::Listener" => elbv2::update_listener(context, physical, properties).await,
-        "AWS::ElasticLoadBalancingV2::LoadBalancer" => elbv2::update_balancer(context, physical, old, properties).await,
-        "AWS::ElasticLoadBalancingV2::TargetGroup" => {
-            elbv2::update_target_group(context, physical, old, properties).await
-        }
-        "AWS::IAM::InstanceProfile" => iam::update_profile(context, physical, &old.properties, properties).await,
-        "AWS::IAM::Policy" => iam::update_policy(context, &old.properties, properties).await,
-        "AWS::IAM::Role" => iam::update_role(context, physical, old, properties).await,
-        "AWS::SSM::Parameter" => others::update_parameter(context, properties).await,
-        "AWS::SecretsManager::Secret" => others::update_secret(context, physical, old, properties).await,
-        other => Err(Failure::new(format!("Resource type {other} does not support updates"))),
-    }
+    (handler(context)?.update)(context, physical, old, properties).await
 }
 
 /// Deletes a resource and waits until it is gone.
@@ -86,42 +107,7 @@ pub async fn update(
 /// The reason in CloudFormation's words; a resource that does not exist any more is a failure of code `NotFound`, which the
 /// caller takes for success.
 pub async fn delete(context: &Context, physical: &str, properties: &Value) -> Result<(), Failure> {
-    match context.kind.as_str() {
-        "AWS::AutoScaling::AutoScalingGroup" => autoscaling::delete(context, physical).await,
-        "AWS::CloudWatch::Alarm" => others::delete_alarm(context, physical).await,
-        "AWS::EC2::InternetGateway" => {
-            ec2::delete(context, "DeleteInternetGateway", "InternetGatewayId", physical).await
-        }
-        "AWS::EC2::LaunchTemplate" => ec2::delete(context, "DeleteLaunchTemplate", "LaunchTemplateId", physical).await,
-        "AWS::EC2::Route" => network::delete_route(context, properties).await,
-        "AWS::EC2::RouteTable" => ec2::delete(context, "DeleteRouteTable", "RouteTableId", physical).await,
-        "AWS::EC2::SecurityGroup" => ec2::delete(context, "DeleteSecurityGroup", "GroupId", physical).await,
-        "AWS::EC2::SecurityGroupEgress" | "AWS::EC2::SecurityGroupIngress" => {
-            security_group::delete_rule(context, properties).await
-        }
-        "AWS::EC2::Subnet" => ec2::delete(context, "DeleteSubnet", "SubnetId", physical).await,
-        "AWS::EC2::SubnetRouteTableAssociation" => {
-            ec2::delete(context, "DisassociateRouteTable", "AssociationId", physical).await
-        }
-        "AWS::EC2::VPC" => ec2::delete(context, "DeleteVpc", "VpcId", physical).await,
-        "AWS::EC2::VPCEndpoint" => network::delete_endpoint(context, physical).await,
-        "AWS::EC2::VPCGatewayAttachment" => ec2::delete_attachment(context, properties).await,
-        "AWS::EFS::FileSystem" => efs::delete(context, physical).await,
-        "AWS::EFS::MountTarget" => efs::delete_mount_target(context, physical).await,
-        "AWS::ElasticLoadBalancingV2::Listener" => {
-            elbv2::delete(context, "DeleteListener", "ListenerArn", physical).await
-        }
-        "AWS::ElasticLoadBalancingV2::LoadBalancer" => elbv2::delete_balancer(context, physical).await,
-        "AWS::ElasticLoadBalancingV2::TargetGroup" => {
-            elbv2::delete(context, "DeleteTargetGroup", "TargetGroupArn", physical).await
-        }
-        "AWS::IAM::InstanceProfile" => iam::delete_profile(context, physical, properties).await,
-        "AWS::IAM::Policy" => iam::delete_policy(context, properties).await,
-        "AWS::IAM::Role" => iam::delete_role(context, physical, properties).await,
-        "AWS::SSM::Parameter" => others::delete_parameter(context, physical).await,
-        "AWS::SecretsManager::Secret" => others::delete_secret(context, physical).await,
-        other => Err(Failure::new(format!("Unrecognized resource type: {other}"))),
-    }
+    (handler(context)?.delete)(context, physical, properties).await
 }
 
 /// Whether a type carries tags, and with them the stack's.
@@ -194,5 +180,17 @@ pub(super) fn answer(value: &Value, pointer: &str) -> Result<String, Failure> {
         _ => Err(Failure::new(format!(
             "Internal Failure: the service answered without {pointer}"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_that_templates_may_name_has_one_row() {
+        let rows: Vec<&str> = HANDLERS.iter().map(|handler| handler.kind).collect();
+        let known: Vec<&str> = schema::kinds().collect();
+        assert_eq!(rows, known);
     }
 }

@@ -1,0 +1,75 @@
+//! The exit codes of the program, one row each.
+
+/// Declares the codes: the kind, its code, the word in JSON documents, and what it means. The order is from harmless to worst: what several
+/// rounds or processes ended with becomes one code by it.
+macro_rules! exit_kinds {
+    ($($kind:ident = $code:literal, $name:literal, $meaning:literal;)+) => {
+        /// Exit codes of the program: a stable interface for pipelines.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum ExitKind {
+            $(#[doc = $meaning] $kind = $code,)+
+        }
+
+        impl ExitKind {
+            /// All of them, from harmless to worst.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// The stable name.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)+
+                }
+            }
+
+            /// What it means, in the words of the documentation.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $meaning,)+
+                }
+            }
+        }
+    };
+}
+
+exit_kinds! {
+    Success = 0, "success", "done, or the test passed";
+    SloExceeded = 14, "slo-exceeded", "the measured outage does not fit the SLO";
+    Duplicates = 13, "duplicates", "duplicates or order against the policy; messages that came back otherwise than they were put";
+    RtoExceeded = 12, "rto-exceeded", "RTO over `--max-rto`";
+    Inconclusive = 20, "inconclusive", "inconclusive: nothing was proved";
+    NoRecovery = 11, "no-recovery", "service did not come back in time";
+    Lost = 10, "lost", "acknowledged messages were lost";
+    Remote = 4, "remote", "AWS or a remote command failed";
+    Precondition = 3, "precondition", "configuration, credentials, a missing tool, an unreachable endpoint";
+    Usage = 2, "usage", "wrong command line";
+    Internal = 1, "internal", "a bug in mqaws";
+    Interrupted = 130, "interrupted", "interrupted; what was started was rolled back";
+}
+
+impl ExitKind {
+    /// The one with this code.
+    pub fn of(code: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| *kind as u8 == code)
+    }
+
+    /// The worse of two.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        let place = |kind| Self::ALL.iter().position(|known| *known == kind);
+        if place(self) >= place(other) { self } else { other }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_read_back() {
+        for kind in ExitKind::ALL {
+            assert_eq!(ExitKind::of(*kind as u8), Some(*kind));
+        }
+        assert_eq!(ExitKind::of(5), None);
+    }
+}

@@ -1,0 +1,13 @@
+//! What Systems Manager knows.
+
+use super::commands::Command;
+use super::parameters::Parameter;
+use indexmap::IndexMap;
+
+/// Everything that Systems Manager knows.
+pub struct State {
+    /// Commands by id, oldest first.
+    pub commands: IndexMap<String, Command>,
+    /// Parameters by name.
+    pub parameters: IndexMap<String, Parameter>,
+}
