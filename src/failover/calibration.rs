@@ -1,13 +1,14 @@
 //! Tests of clients and load against the toy broker on a real socket.
 
-use super::account::{Account, Drain};
-use super::amqp::{Amqp10, AmqpTimes};
-use super::client::{ClientError, Driver};
-use super::gap::{self, Outage, Worker};
-use super::id::RunId;
-use super::load::{Consumer, Producer, watch_self};
-use super::round::{Noticed, Round, Stage};
-use super::toy::{Defect, Toy};
+use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
+use crate::failover::clients::client::{ClientError, Driver};
+use crate::failover::drive::load::{Consumer, Producer, watch_self};
+use crate::failover::drive::round::{Round, Stage};
+use crate::failover::measure::account::{Account, Drain};
+use crate::failover::measure::connection::Noticed;
+use crate::failover::measure::gap::{self, Outage, Worker};
+use crate::failover::measure::id::RunId;
+use crate::failover::toy::{Defect, Toy};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,7 +92,12 @@ impl Crew {
         let (ns, ledger) = (self.round.now_ns(), self.round.ledger());
         let workers = [Worker::Producer(0), Worker::Producer(1), Worker::Consumer(0)];
         let then = gap::Then::Idle;
-        gap::outages(&ledger, &workers, &[], fault_ns, |_| gap::End { ns, then })
+        gap::outages(
+            &ledger,
+            &workers.map(|worker| (worker, gap::End { ns, then })).into(),
+            &[],
+            fault_ns,
+        )
     }
 }
 

@@ -1,8 +1,8 @@
 //! A cloud in memory for tests, over the toy broker.
 
 use super::Fault;
-use super::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
-use super::toy::{Defect, Toy};
+use crate::failover::drive::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
+use crate::failover::toy::{Defect, Toy};
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};

@@ -1,12 +1,12 @@
 //! Tests of whole rounds: a cloud in memory, the toy broker on a real socket, and every way in which a round may prove nothing.
 
-use super::account::Drain;
-use super::report::Report;
-use super::run::{Watch, never, run};
-use super::sky::{Sky, Twist};
-use super::toy::Defect;
-use super::verdict::Verdict;
 use super::{Consent, FailoverError, Fault, Load, Scenario, Times};
+use crate::failover::drive::run::{Watch, never, run};
+use crate::failover::measure::account::Drain;
+use crate::failover::measure::verdict::Verdict;
+use crate::failover::report::Report;
+use crate::failover::sky::{Sky, Twist};
+use crate::failover::toy::Defect;
 use crate::remedy::{ExitKind, Remedy};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -95,7 +95,7 @@ async fn a_good_service_passes_every_fault() {
                 .any(|phase| phase.name == "engine" && phase.ns >= 150_000_000),
             "{rto:?}"
         );
-        let text = super::text::run(run);
+        let text = crate::failover::report::text::run(run);
         assert!(
             text.contains("PASS") && text.lines().all(|line| line.chars().count() <= 80),
             "{text}"
@@ -129,7 +129,7 @@ async fn a_good_service_passes_every_fault() {
         report
     );
     report.write(journal.path()).unwrap();
-    let again = super::archive::recount(&journal.path().join("ledger.bin")).unwrap();
+    let again = crate::failover::report::archive::recount(&journal.path().join("ledger.bin")).unwrap();
     assert!(
         again
             .iter()

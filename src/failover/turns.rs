@@ -1,12 +1,12 @@
 //! Whose mark it is, and whose journal: a test takes away what it made itself, and nothing of another's.
 
-use super::error::FailoverError;
-use super::journal::Journal;
-use super::run::{Watch, heal, never, run};
-use super::scenario::{Fault, Scenario};
-use super::sky::{Sky, Twist};
-use super::toy::Defect;
 use super::{Load, Times};
+use crate::failover::drive::error::FailoverError;
+use crate::failover::drive::journal::Journal;
+use crate::failover::drive::run::{Watch, heal, never, run};
+use crate::failover::sky::{Sky, Twist};
+use crate::failover::toy::Defect;
+use crate::failover::{Fault, Scenario};
 use crate::remedy::{ExitKind, Remedy};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

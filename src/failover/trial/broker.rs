@@ -1,9 +1,9 @@
 //! Which broker was it, and what does it do before the fault? Lies and troubles beside the fault itself.
 
-use super::super::run::{Watch, heal, never, run};
-use super::super::verdict::Check;
 use super::detour::Detour;
 use super::*;
+use crate::failover::drive::run::{Watch, heal, never, run};
+use crate::failover::measure::verdict::Check;
 
 /// Does something when the test comes to this place.
 pub(super) struct When<F>(pub &'static str, pub F);
@@ -55,7 +55,7 @@ pub(super) fn is_untouched(sky: &Sky) -> bool {
 async fn clients_led_elsewhere_are_found_before_the_fault() {
     for _ in 0..5 {
         let sky = Arc::new(Sky::new(Defect::None, Twist::None));
-        let other = super::super::toy::Toy::start(Defect::None);
+        let other = crate::failover::toy::Toy::start(Defect::None);
         let error = by_detour(&sky, &Detour::to(other.address()), &()).await.unwrap_err();
         assert!(matches!(error, FailoverError::Elsewhere { there: 0, .. }), "{error}");
         assert_eq!(error.exit(), ExitKind::Inconclusive);
@@ -70,7 +70,7 @@ async fn clients_led_elsewhere_are_found_before_the_fault() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_led_elsewhere_after_the_check_are_found_before_the_fault() {
     let sky = Arc::new(Sky::new(Defect::None, Twist::None));
-    let other = super::super::toy::Toy::start(Defect::None);
+    let other = crate::failover::toy::Toy::start(Defect::None);
     let detour = Detour::to(sky.toy.address());
     let (way, to) = (detour.clone(), other.address());
     let watch = When("of backlog", move || way.lead(Some(to)));
@@ -85,7 +85,7 @@ async fn clients_led_elsewhere_after_the_check_are_found_before_the_fault() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_led_elsewhere_by_the_fault_prove_nothing() {
     let sky = Arc::new(Sky::new(Defect::None, Twist::None));
-    let other = super::super::toy::Toy::start(Defect::None);
+    let other = crate::failover::toy::Toy::start(Defect::None);
     let detour = Detour::to(sky.toy.address());
     let (way, to) = (detour.clone(), other.address());
     let watch = When("injecting", move || way.lead(Some(to)));
@@ -106,7 +106,7 @@ async fn clients_led_elsewhere_by_the_fault_prove_nothing() {
         "{:?}",
         checks
     );
-    let text = super::super::text::run(&report.runs[0]);
+    let text = crate::failover::report::text::run(&report.runs[0]);
     assert!(text.contains("QM1 itself"), "{text}");
 }
 

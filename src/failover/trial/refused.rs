@@ -1,10 +1,10 @@
 //! Refusals and resets while connections are made: what passes is got over, and what does not is named as it is.
 
-use super::super::amqp::{Amqp10, AmqpTimes};
-use super::super::client::{ClientError, Driver};
 use super::broker::{When, by_detour, is_untouched, measured};
 use super::detour::Detour;
 use super::*;
+use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
+use crate::failover::clients::client::{ClientError, Driver};
 
 /// A queue manager that ends, or has just begun, may refuse whom it let in before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +48,7 @@ async fn a_lasting_refusal_while_the_backlog_is_put_blames_nothing_that_was_good
 /// A connection that breaks while it is made, wherever it does so, says nothing of the user or the queue.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_breaks_while_it_is_made_blames_neither_user_nor_queue() {
-    let toy = super::super::toy::Toy::start(Defect::None);
+    let toy = crate::failover::toy::Toy::start(Defect::None);
     let detour = Detour::to(toy.address());
     let driver = Amqp10::new(
         "127.0.0.1",

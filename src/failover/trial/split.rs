@@ -1,12 +1,12 @@
 //! Only a part of the clients is led to another queue manager.
 
-use super::super::amqp::{Amqp10, AmqpTimes};
-use super::super::client::{BoxFuture, ClientError, Driver, GetLink, PutLink};
-use super::super::endpoint::AmqpEndpoint;
-use super::super::port::Credentials;
-use super::super::run::{never, run_with};
 use super::broker::{When, kill};
 use super::*;
+use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
+use crate::failover::clients::client::{BoxFuture, ClientError, Driver, GetLink, PutLink};
+use crate::failover::clients::endpoint::AmqpEndpoint;
+use crate::failover::drive::port::Credentials;
+use crate::failover::drive::run::{never, run_with};
 
 /// A name with two targets: some clients are led to one, some to the other.
 struct Split {
@@ -48,7 +48,7 @@ impl Driver for Split {
 async fn a_part_of_the_clients_led_elsewhere_is_named_where_messages_do_not_come() {
     for (part, exit) in [("-p", ExitKind::Lost), ("-c", ExitKind::Inconclusive)] {
         let sky = Arc::new(Sky::new(Defect::None, Twist::None));
-        let other = super::super::toy::Toy::start(Defect::None);
+        let other = crate::failover::toy::Toy::start(Defect::None);
         let way = |address: std::net::SocketAddr| {
             let secret = "secret".to_owned().into();
             Amqp10::new("127.0.0.1", address.port(), "app", secret, AmqpTimes::default())

@@ -1,7 +1,7 @@
 //! A stack of another topology, of tests alone: what it asks for is what a test goes by.
 
-use super::super::preflight;
 use super::*;
+use crate::failover::drive::preflight;
 use crate::model::Topology;
 
 fn other() -> Sky {

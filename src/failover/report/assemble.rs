@@ -1,0 +1,439 @@
+//! From what a round wrote down to its part of the report.
+
+use super::document::{BrokerCount, Entry, FaultRecord, Host, Latency, Rto, Run, Stall};
+use crate::failover::measure::account::{Account, Drain};
+use crate::failover::measure::at_rest::AtRest;
+use crate::failover::measure::connection::{Note, Noticed, Stalled, is_connected};
+use crate::failover::measure::gap::{self, End, Outage, Worker, percentile};
+use crate::failover::measure::ledger::Ledger;
+use crate::failover::measure::limits::Limits;
+use crate::failover::measure::pack::State;
+use crate::failover::measure::phases::{Clock, phases};
+use crate::failover::measure::unsent::Unsent;
+use crate::failover::measure::verdict::{Evidence, judge};
+use crate::failover::scenario::Load;
+use crate::model::Topology;
+use crate::model::agent::{AgentStatus, Mark, mark};
+use crate::topology;
+use std::collections::BTreeMap;
+
+/// Full service wants this long of usual rate and latency.
+const FULL_FOR_NS: u64 = 5 * SECOND;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Everything that was observed in a round.
+pub(in crate::failover) struct Observations<'a> {
+    pub number: u32,
+    pub topology: Topology,
+    pub fault: FaultRecord,
+    pub before: Host,
+    pub after: Option<Host>,
+    pub ledger: &'a Ledger,
+    /// What the workers noticed, in order of time.
+    pub notes: &'a [Note],
+    pub stalls: &'a [Stalled],
+    /// Messages received, repeated and strange ones included.
+    pub receipts: u64,
+    /// Messages acknowledged and not received at the end.
+    pub waiting: u64,
+    /// How far the queue was emptied, and the broker's own count then.
+    pub drain: Drain,
+    pub left: Option<u64>,
+    pub queue_manager: &'a str,
+    pub endpoint: &'a str,
+    pub queue: &'a str,
+    /// The broker's own count once the backlog was put, and at rest after the load.
+    pub after_fill: u64,
+    pub at_rest: AtRest,
+    /// Whether everybody was served again in time.
+    pub served: bool,
+    pub marks: Vec<Mark>,
+    pub clock: Clock,
+    pub health: Vec<(u64, usize)>,
+    /// When the load ended, and where the observation of each worker did.
+    pub load_ns: u64,
+    pub ends: BTreeMap<Worker, End>,
+    pub load: &'a Load,
+    pub limits: &'a Limits,
+    pub warnings: Vec<String>,
+}
+
+/// An instance with what its agent says.
+pub(in crate::failover) fn host(status: &AgentStatus) -> Host {
+    Host {
+        instance: status.instance.clone(),
+        zone: status.zone.clone(),
+        epoch: status.epoch,
+        proof: status.proof.as_ref().map(|proof| proof.kind.clone()),
+    }
+}
+
+/// Puts a round together and judges it.
+pub(in crate::failover) fn assemble(observed: &Observations<'_>) -> Run {
+    let Observations {
+        ledger,
+        notes,
+        stalls,
+        load,
+        clock,
+        fault,
+        ..
+    } = observed;
+    let account = Account::of(ledger, observed.drain);
+    let (asked_ns, at_ns) = (fault.asked_ns, fault.at_ns);
+    let cuts: Vec<(Worker, u64)> = notes
+        .iter()
+        .filter(|note| matches!(note.what, Noticed::Lost(_)))
+        .map(|note| (note.worker, note.at_ns))
+        .collect();
+    let mut outages = gap::outages(ledger, &observed.ends, &cuts, asked_ns);
+    // A consumer that is connected and gets nothing because others take everything is not out of service.
+    let others = outages
+        .iter()
+        .any(|outage| matches!(outage.worker, Worker::Consumer(_)) && outage.recovered());
+    let starved = |outage: &Outage| {
+        others
+            && matches!(outage.worker, Worker::Consumer(_))
+            && !outage.recovered()
+            && is_connected(notes, outage.worker)
+    };
+    let idle = outages.iter().filter(|outage| starved(outage)).map(|outage| {
+        format!(
+            "{} is not counted: it was connected, and others took every message",
+            outage.worker
+        )
+    });
+    let warnings: Vec<String> = observed.warnings.iter().cloned().chain(idle).collect();
+    outages.retain(|outage| !starved(outage));
+    let worst = gap::worst(&outages).copied();
+    let first_loss = notes
+        .iter()
+        .find(|note| note.at_ns >= asked_ns && matches!(note.what, Noticed::Lost(_)));
+    let acked_last_second = ledger
+        .puts()
+        .filter(|put| put.state == State::Acked && (asked_ns.saturating_sub(SECOND)..asked_ns).contains(&put.done_ns))
+        .count() as u64;
+    let backlog_at_fault = first_loss.map_or(observed.waiting, |note| note.waiting);
+    let stalled_ns = worst.map_or(0, |worst| {
+        let end = worst.last_ok_ns + worst.gap_ns;
+        stalls
+            .iter()
+            .map(|stall| stall.to_ns.min(end).saturating_sub(stall.from_ns.max(worst.last_ok_ns)))
+            .sum()
+    });
+    let producers = load.producers + load.non_persistent_producers;
+    let unsent = Unsent::of(ledger, producers, &outages, stalls, load.rate);
+    let judgement = judge(
+        &Evidence {
+            account: &account,
+            elsewhere: (observed.at_rest).elsewhere(observed.queue_manager, observed.endpoint, &account, observed.left),
+            outages: &outages,
+            fault_verified: fault.verified,
+            disturbed: first_loss.is_some(),
+            served: observed.served,
+            backlog_at_fault,
+            acked_last_second,
+            unsent,
+            stalled_ns,
+        },
+        observed.limits,
+    )
+    .with(
+        observed
+            .at_rest
+            .check(observed.queue_manager, observed.queue, &account, observed.receipts),
+    );
+    let slot_ns = SECOND / u64::from(load.rate.max(1));
+    let recovered_ns = worst.and_then(|worst| worst.first_ok_ns);
+    let healthy_ns = worst.and_then(|worst| healthy_again(&observed.health, &worst));
+    let mut timeline = timeline(observed, &outages);
+    timeline.sort_by_key(|entry| entry.t_ns);
+    Run {
+        round: observed.number,
+        run_id: ledger.run().to_string(),
+        started_at: rfc3339(clock.origin_unix_ns),
+        rpo_ns: oldest_lost(ledger, &account, at_ns),
+        rto: worst.map(|worst| Rto {
+            ns: worst.gap_ns,
+            from_fault_ns: worst.first_ok_ns.map(|at| at.saturating_sub(at_ns)),
+            counts: worst.counts(),
+            uncertainty_ns: slot_ns.max(clock.uncertainty_ns),
+            phases: worst
+                .first_ok_ns
+                .map(|first| {
+                    phases(
+                        topology::of(observed.topology).terms(),
+                        &observed.marks,
+                        *clock,
+                        worst.last_ok_ns,
+                        first,
+                        healthy_ns,
+                    )
+                })
+                .unwrap_or_default(),
+        }),
+        end_to_end_ns: end_to_end(ledger, worst.as_ref(), at_ns),
+        to_full_ns: to_full(ledger, load, asked_ns, at_ns, recovered_ns, observed.load_ns),
+        latency: latencies(ledger, asked_ns, recovered_ns, slot_ns),
+        stalls: stalls
+            .iter()
+            .map(|stall| Stall {
+                t_ns: fault.relative(stall.from_ns),
+                ns: stall.to_ns - stall.from_ns,
+            })
+            .collect(),
+        broker: Some(broker_count(&observed.at_rest, observed.after_fill)),
+        ledger: account,
+        outages,
+        backlog_at_fault,
+        acked_last_second,
+        timeline,
+        fault: fault.clone(),
+        served_before: observed.before.clone(),
+        served_after: observed.after.clone(),
+        warnings,
+        thresholds: judgement.checks,
+        verdict: judgement.verdict,
+        exit_code: judgement.exit as u8,
+    }
+}
+
+fn broker_count(at_rest: &AtRest, after_fill: u64) -> BrokerCount {
+    let (at_rest, expected) = match at_rest {
+        AtRest::Read { depth, expected, .. } => (Some(*depth), Some((expected.least, expected.most))),
+        AtRest::Unread(_) => (None, None),
+    };
+    BrokerCount {
+        after_fill,
+        at_rest,
+        expected,
+    }
+}
+
+/// When a target was healthy again, if within the outage none was.
+fn healthy_again(health: &[(u64, usize)], worst: &Outage) -> Option<u64> {
+    let end = worst.first_ok_ns?;
+    let down = health.iter().rposition(|&(at, count)| count == 0 && at <= end)?;
+    let (at, _) = *health.get(down + 1)?;
+    // Healthy only after service was back: the load balancer had not been in the way.
+    (worst.last_ok_ns..=end).contains(&at).then_some(at)
+}
+
+fn oldest_lost(ledger: &Ledger, account: &Account, fault_ns: u64) -> Option<u64> {
+    if account.lost.unwrap_or(0) == 0 {
+        return None;
+    }
+    let books = ledger.books();
+    ledger
+        .puts()
+        .filter(|put| {
+            let book = &books[put.id.producer as usize];
+            book.persistent && book.ids.get(put.id.seq) == (State::Acked, 0)
+        })
+        .map(|put| fault_ns.saturating_sub(put.sent_ns))
+        .max()
+}
+
+/// From the fault to the first receipt of a message that was put after the last success.
+fn end_to_end(ledger: &Ledger, worst: Option<&Outage>, fault_ns: u64) -> Option<u64> {
+    let since = worst?.last_ok_ns.max(fault_ns);
+    ledger
+        .receipts()
+        .filter(|receipt| receipt.first && receipt.sent_ns > since)
+        .map(|receipt| receipt.at_ns - fault_ns)
+        .min()
+}
+
+fn to_full(
+    ledger: &Ledger,
+    load: &Load,
+    asked_ns: u64,
+    fault_ns: u64,
+    recovered_ns: Option<u64>,
+    end_ns: u64,
+) -> Option<u64> {
+    let mut acks: Vec<(u64, u64)> = ledger
+        .puts()
+        .filter(|put| put.state == State::Acked)
+        .map(|put| (put.done_ns, put.done_ns.saturating_sub(put.due_ns)))
+        .collect();
+    acks.sort_unstable();
+    let mut before: Vec<u64> = acks.iter().filter(|ack| ack.0 < asked_ns).map(|ack| ack.1).collect();
+    before.sort_unstable();
+    let rate = f64::from(load.rate) * f64::from(load.producers + load.non_persistent_producers);
+    let at = gap::full_service(
+        &acks,
+        recovered_ns?,
+        end_ns,
+        FULL_FOR_NS,
+        rate,
+        percentile(&before, 0.99)?,
+    )?;
+    Some(at.saturating_sub(fault_ns))
+}
+
+/// Latency counts from the due time, so that a producer that had to wait does not hide it.
+fn latencies(ledger: &Ledger, asked_ns: u64, recovered_ns: Option<u64>, slot_ns: u64) -> Vec<Latency> {
+    let part_of = |at: u64| match recovered_ns {
+        _ if at < asked_ns => 0,
+        Some(recovered) if at > recovered => 2,
+        _ => 1,
+    };
+    let names = ["before", "during", "after"];
+    let mut parts = names.map(|_| Vec::new());
+    for put in ledger.puts().filter(|put| put.state == State::Acked) {
+        parts[part_of(put.done_ns)].push(put.done_ns.saturating_sub(put.due_ns).max(1) / 1000);
+    }
+    let _ = slot_ns;
+    names
+        .into_iter()
+        .zip(&mut parts)
+        .filter(|(_, part)| !part.is_empty())
+        .map(|(name, part)| {
+            part.sort_unstable();
+            Latency {
+                part: name.into(),
+                slots: part.len() as u64,
+                p50_us: percentile(part, 0.5).unwrap_or(0),
+                p99_us: percentile(part, 0.99).unwrap_or(0),
+                max_us: part.last().copied().unwrap_or(0),
+            }
+        })
+        .collect()
+}
+
+/// The timeline, in no order yet.
+fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<Entry> {
+    let fault = &observed.fault;
+    let local = |t_ns: u64, source: &str, kind: &str, text: String| Entry {
+        t_ns: fault.relative(t_ns),
+        source: source.into(),
+        kind: kind.into(),
+        text,
+        uncertainty_ns: 0,
+    };
+    let mut entries = vec![Entry {
+        t_ns: 0,
+        source: "fault".into(),
+        kind: fault.name.name().into(),
+        text: fault.evidence.clone(),
+        uncertainty_ns: observed.clock.uncertainty_ns,
+    }];
+    let lost: Vec<(Worker, u64, &String)> = observed
+        .notes
+        .iter()
+        .filter(|note| note.at_ns >= fault.asked_ns)
+        .filter_map(|note| match &note.what {
+            Noticed::Lost(cause) => Some((note.worker, note.at_ns, cause)),
+            _ => None,
+        })
+        .collect();
+    if let Some((_, at, cause)) = lost.first() {
+        let first_round: std::collections::BTreeSet<Worker> = lost.iter().map(|entry| entry.0).collect();
+        let all = outages.len();
+        entries.push(local(
+            *at,
+            "clients",
+            "lost",
+            format!("{cause} ({} of {all} connections)", first_round.len()),
+        ));
+    }
+    for one in &observed.marks {
+        let relative = fault.relative_wall(observed.clock, one.t_unix_ns);
+        let words = words(one);
+        if relative < 0 || words.is_empty() || one.mark == mark::FAULT {
+            continue;
+        }
+        let source = if one.mark == mark::ENGINE_STARTED {
+            "engine"
+        } else {
+            "agent"
+        };
+        entries.push(Entry {
+            t_ns: relative,
+            source: source.into(),
+            kind: one.mark.clone(),
+            text: words,
+            uncertainty_ns: observed.clock.uncertainty_ns,
+        });
+    }
+    for &(at, count) in &observed.health {
+        if at > fault.asked_ns {
+            let text = if count == 0 {
+                "no target is healthy".into()
+            } else {
+                format!("{count} healthy")
+            };
+            entries.push(local(at, "target", "health", text));
+        }
+    }
+    let first = outages
+        .iter()
+        .filter_map(|outage| Some((outage.first_ok_ns?, outage.worker)))
+        .filter(|_| !lost.is_empty());
+    let of = |producer: bool| {
+        first
+            .clone()
+            .filter(move |(_, worker)| matches!(worker, Worker::Producer(_)) == producer)
+            .map(|(at, _)| at)
+    };
+    for (producer, one, all) in [
+        (true, "first acknowledgement", "every producer served again"),
+        (false, "first message received", "every consumer served again"),
+    ] {
+        let (Some(min), Some(max)) = (of(producer).min(), of(producer).max()) else {
+            continue;
+        };
+        entries.push(local(
+            min,
+            "clients",
+            if producer { "first-ack" } else { "first-receipt" },
+            one.into(),
+        ));
+        if max > min {
+            entries.push(local(
+                max,
+                "clients",
+                if producer { "all-acks" } else { "all-receipts" },
+                all.into(),
+            ));
+        }
+    }
+    entries
+}
+
+/// A mark in words for people; empty for marks that say nothing to them.
+fn words(one: &Mark) -> String {
+    let text = match one.mark.as_str() {
+        // The agent does not know yet where it is.
+        mark::AGENT_STARTED if one.instance.is_empty() => "started".into(),
+        mark::AGENT_STARTED => format!("started on {}", one.instance),
+        mark::MOUNTED => "file system mounted".into(),
+        mark::LOCK_OBTAINED => "lock obtained".into(),
+        mark::PROOF => "may write, proof".into(),
+        mark::DEATH_NOTICED => "death noticed".into(),
+        mark::HANG_NOTICED => "hang noticed".into(),
+        mark::RESTARTING => "restart in place".into(),
+        mark::CONDEMNED => format!("{} condemned", one.instance),
+        mark::DRAINING => format!("{} drains", one.instance),
+        mark::STOPPED => "stopped, lock released".into(),
+        mark::ENGINE_STARTED => "running".into(),
+        mark::ENGINE_STARTING => "start of the queue manager".into(),
+        mark::ADOPTED | mark::SERVING => String::new(),
+        other => other.replace('-', " "),
+    };
+    match one.detail.trim() {
+        "" => text,
+        detail if text.is_empty() || text.contains(detail) => text,
+        detail => format!("{text}: {detail}"),
+    }
+}
+
+/// Nanoseconds since 1970 as RFC 3339 UTC, to the millisecond.
+pub(in crate::failover) fn rfc3339(unix_ns: i64) -> String {
+    let millis = unix_ns.div_euclid(1_000_000);
+    jiff::Timestamp::from_millisecond(millis)
+        .map(|at| at.to_string())
+        .unwrap_or_default()
+}
