@@ -4,6 +4,5 @@
 pub mod amqp;
 pub mod client;
 pub mod endpoint;
-mod ends;
 mod heard;
 pub mod tls;

@@ -8,6 +8,7 @@ mod assemble;
 mod conclude;
 mod document;
 pub mod text;
+mod timeline;
 
 pub(in crate::failover) use assemble::{Observations, assemble, host, rfc3339};
 pub use conclude::{loss_chance_bound, schema};
