@@ -45,7 +45,6 @@ src/failover/report/conclude.rs | ledger | words of the source and a number
 src/failover/report/conclude.rs | report | words of the source and a number
 src/failover/drive/journal.rs | component(folder, format!("failover-{}.json", target.stack))? | makes a PathComponent
 src/failover/drive/journal.rs | component(folder, name)? | makes a PathComponent
-src/failover/turns.rs | name | a test
 src/image/packer.rs | name | names of programs in the source
 src/image/workshop.rs | below | words of the source
 src/image/workshop.rs | format!("mqaws-ami-{run}") | time and a number

@@ -16,15 +16,7 @@ pub mod report;
 pub mod scenario;
 
 #[cfg(test)]
-mod calibration;
-#[cfg(test)]
-mod sky;
-#[cfg(test)]
-mod toy;
-#[cfg(test)]
-mod trial;
-#[cfg(test)]
-mod turns;
+mod tests;
 
 pub use crate::topology::{Fault, UnknownFault};
 pub use clients::endpoint;

@@ -1,27 +1,26 @@
 //! Whose mark it is, and whose journal: a test takes away what it made itself, and nothing of another's.
 
-use super::{Load, Times};
+use super::fake_broker::BrokerDefect;
+use super::fake_cloud::{CloudDefect, FakeCloud};
 use crate::failover::drive::error::FailoverError;
 use crate::failover::drive::journal::Journal;
 use crate::failover::drive::run::{Watch, heal, never, run};
-use crate::failover::sky::{Sky, Twist};
-use crate::failover::toy::Defect;
-use crate::failover::{Fault, Scenario};
+use crate::failover::{Fault, Load, Scenario, Times};
 use crate::remedy::{ExitKind, Remedy};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-fn sky() -> Arc<Sky> {
-    Arc::new(Sky::new(Defect::None, Twist::None))
+fn cloud() -> Arc<FakeCloud> {
+    Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None))
 }
 
 #[tokio::test]
 async fn refused_test_leaves_mark_and_journal_of_the_one_that_has_the_turn() {
-    let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
-    *sky.turn.lock().unwrap() = Some("ann process 1".into());
-    let path = Journal::place(folder.path(), &sky.target).unwrap();
+    let (cloud, folder) = (cloud(), tempfile::tempdir().unwrap());
+    *cloud.turn.lock().unwrap() = Some("ann process 1".into());
+    let path = Journal::place(folder.path(), &cloud.target).unwrap();
     Journal::begin(Some(&path), "mqaws-qm1", "ann process 1")
         .unwrap()
         .defining_queues()
@@ -32,7 +31,7 @@ async fn refused_test_leaves_mark_and_journal_of_the_one_that_has_the_turn() {
         ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
     };
     scenario.heal.push_str(" --region eu-west-1");
-    let refused = run(sky.clone(), &scenario, &(), never()).await.unwrap_err();
+    let refused = run(cloud.clone(), &scenario, &(), never()).await.unwrap_err();
     assert!(matches!(refused, FailoverError::Busy { over: false, .. }), "{refused}");
     assert!(
         refused.to_string().contains("is under test already, by ann process 1"),
@@ -45,25 +44,25 @@ async fn refused_test_leaves_mark_and_journal_of_the_one_that_has_the_turn() {
         refused.hint()
     );
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    assert_eq!(sky.turn.lock().unwrap().as_deref(), Some("ann process 1"));
+    assert_eq!(cloud.turn.lock().unwrap().as_deref(), Some("ann process 1"));
 }
 
 #[tokio::test]
 async fn test_that_cannot_write_its_journal_leaves_no_mark() {
-    let (sky, file) = (sky(), tempfile::NamedTempFile::new().unwrap());
+    let (cloud, file) = (cloud(), tempfile::NamedTempFile::new().unwrap());
     let scenario = Scenario {
         // A file is no folder.
         journals: Some(file.path().to_owned()),
         ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
     };
-    let error = run(sky.clone(), &scenario, &(), never()).await.unwrap_err();
+    let error = run(cloud.clone(), &scenario, &(), never()).await.unwrap_err();
     assert!(matches!(error, FailoverError::Journal { .. }), "{error}");
-    assert_eq!(*sky.turn.lock().unwrap(), None);
+    assert_eq!(*cloud.turn.lock().unwrap(), None);
     assert_eq!(error.left().as_deref(), Some("nothing was changed"));
 }
 
 /// Marks the stack as another's between two rounds, and begins the other's journal in the place of this one's.
-struct Another(Arc<Sky>, PathBuf);
+struct Another(Arc<FakeCloud>, PathBuf);
 
 impl Watch for Another {
     fn doing(&self, what: &str) {
@@ -79,8 +78,8 @@ impl Watch for Another {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
-    let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
-    let path = Journal::place(folder.path(), &sky.target).unwrap();
+    let (cloud, folder) = (cloud(), tempfile::tempdir().unwrap());
+    let path = Journal::place(folder.path(), &cloud.target).unwrap();
     let scenario = Scenario {
         rounds: 2,
         load: Load {
@@ -101,7 +100,7 @@ async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
         journals: Some(folder.path().to_owned()),
         ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
     };
-    let error = run(sky.clone(), &scenario, &Another(sky.clone(), path.clone()), never())
+    let error = run(cloud.clone(), &scenario, &Another(cloud.clone(), path.clone()), never())
         .await
         .unwrap_err();
     assert_eq!(error.exit(), ExitKind::Inconclusive, "{error}");
@@ -110,8 +109,8 @@ async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
         Some("nothing was changed"),
         "a fault was injected"
     );
-    assert_eq!(sky.turn.lock().unwrap().as_deref(), Some("bob process 2"));
-    assert!(!sky.deleted.load(Ordering::SeqCst), "the queues are bob's by now");
+    assert_eq!(cloud.turn.lock().unwrap().as_deref(), Some("bob process 2"));
+    assert!(!cloud.deleted.load(Ordering::SeqCst), "the queues are bob's by now");
     let there = Journal::read(&path).unwrap().expect("bob's journal");
     assert_eq!((there.holder.as_str(), there.probe_queues), ("bob process 2", true));
     assert!(there.faults.len() <= 1, "{:?}", there.faults);
@@ -132,7 +131,7 @@ fn left_behind(folder: &Path, name: &str, holder: &str) -> PathBuf {
 async fn healing_one_stack_leaves_the_journal_of_its_namesake() {
     let folder = tempfile::tempdir().unwrap();
     let at = |account: &str, region: &str| {
-        let mut target = sky().target.clone();
+        let mut target = cloud().target.clone();
         (target.account, target.region) = (account.into(), region.into());
         Journal::place(folder.path(), &target).unwrap()
     };
@@ -148,9 +147,9 @@ async fn healing_one_stack_leaves_the_journal_of_its_namesake() {
             "ann process 1",
         );
     }
-    let sky = sky();
-    *sky.turn.lock().unwrap() = Some("ann process 1".into());
-    let left = heal(sky.as_ref(), "mqaws-qm1", Some(folder.path()), true, "heal")
+    let cloud = cloud();
+    *cloud.turn.lock().unwrap() = Some("ann process 1".into());
+    let left = heal(cloud.as_ref(), "mqaws-qm1", Some(folder.path()), true, "heal")
         .await
         .unwrap();
     assert_eq!(left, Vec::<String>::new());
@@ -165,22 +164,22 @@ async fn journal_of_the_version_before_is_healed_by_its_mark() {
         (Some("bob process 2"), false),
         (None, false),
     ] {
-        let (sky, folder) = (sky(), tempfile::tempdir().unwrap());
-        *sky.turn.lock().unwrap() = marked.map(str::to_owned);
+        let (cloud, folder) = (cloud(), tempfile::tempdir().unwrap());
+        *cloud.turn.lock().unwrap() = marked.map(str::to_owned);
         let path = left_behind(folder.path(), "failover-mqaws-qm1.json", "ann process 1");
-        let left = heal(sky.as_ref(), "mqaws-qm1", Some(folder.path()), true, "heal")
+        let left = heal(cloud.as_ref(), "mqaws-qm1", Some(folder.path()), true, "heal")
             .await
             .unwrap();
         assert_eq!(left, Vec::<String>::new());
         assert_eq!(path.exists(), !gone, "{marked:?}");
-        assert!(sky.deleted.load(Ordering::SeqCst) && sky.turn.lock().unwrap().is_none());
+        assert!(cloud.deleted.load(Ordering::SeqCst) && cloud.turn.lock().unwrap().is_none());
     }
 }
 
 /// What comes from outside leads nowhere else.
 #[test]
 fn no_name_leads_a_journal_out_of_its_folder() {
-    let mut target = sky().target.clone();
+    let mut target = cloud().target.clone();
     for bad in ["../../x", "/x", "a/b"] {
         target.stack = bad.into();
         assert!(Journal::place(Path::new("/j"), &target).is_err(), "{bad}");

@@ -1,5 +1,6 @@
-//! Tests of clients and load against the toy broker on a real socket.
+//! Tests of clients and load against the fake broker on a real socket: outages and defects that are known must be measured as what they are.
 
+use super::fake_broker::{BrokerDefect, FakeBroker};
 use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
 use crate::failover::clients::client::{ClientError, Driver};
 use crate::failover::drive::load::{Consumer, Producer, watch_self};
@@ -8,7 +9,6 @@ use crate::failover::measure::account::{Account, Drain};
 use crate::failover::measure::connection::Noticed;
 use crate::failover::measure::gap::{self, Outage, Worker};
 use crate::failover::measure::id::RunId;
-use crate::failover::toy::{Defect, Toy};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 const QUEUE: &str = "MQAWS.PROBE.TEST";
 const DEADLINE: Duration = Duration::from_secs(30);
 
-fn client(toy: &Toy, password: &str) -> Arc<dyn Driver> {
-    let address = toy.address();
+fn client(broker: &FakeBroker, password: &str) -> Arc<dyn Driver> {
+    let address = broker.address();
     Arc::new(Amqp10::new(
         address.ip().to_string(),
         address.port(),
@@ -54,9 +54,9 @@ struct Crew {
 }
 
 /// Two producers and some consumers, with some messages waiting.
-async fn crew(toy: &Toy, consumers: u32, backlog: u64) -> Crew {
+async fn crew(broker: &FakeBroker, consumers: u32, backlog: u64) -> Crew {
     let round = Arc::new(Round::new(RunId(77), &[true, true], Duration::from_secs(30)));
-    let driver = client(toy, "secret");
+    let driver = client(broker, "secret");
     let mut workers = JoinSet::new();
     for number in 0..2 {
         workers.spawn(producer(number).work(round.clone(), driver.clone()));
@@ -75,11 +75,11 @@ async fn crew(toy: &Toy, consumers: u32, backlog: u64) -> Crew {
 }
 
 impl Crew {
-    async fn finish(mut self, toy: &Toy) -> (Account, Arc<Round>) {
+    async fn finish(mut self, broker: &FakeBroker) -> (Account, Arc<Round>) {
         self.round.advance(Stage::Drain);
         let idle = Instant::now() + Duration::from_millis(600);
         wait_for("empty queue", || {
-            toy.depth(QUEUE) == 0 && (self.round.waiting() == 0 || Instant::now() > idle)
+            broker.depth(QUEUE) == 0 && (self.round.waiting() == 0 || Instant::now() > idle)
         })
         .await;
         self.round.advance(Stage::End);
@@ -159,18 +159,18 @@ async fn an_outage_of_one_second_reads_as_one_second() {
 
 /// Returns how late this process came to its turns; only when it did not come late, the outage was judged in full.
 async fn one_second() -> Duration {
-    let toy = Toy::start(Defect::None);
+    let broker = FakeBroker::start(BrokerDefect::None);
     let lateness = Lateness::watch();
-    let crew = crew(&toy, 1, 50).await;
+    let crew = crew(&broker, 1, 50).await;
     let fault = crew.round.now_ns();
     crew.round.ledger().fault_at(fault);
     crew.round.advance(Stage::Fault);
     let began = Instant::now();
-    toy.kill();
+    broker.kill();
     let down = Instant::now();
     tokio::time::sleep(Duration::from_secs(1).saturating_sub(began.elapsed())).await;
     let at_least = down.elapsed().as_secs_f64();
-    toy.boot();
+    broker.boot();
     let seen = crew.round.ledger().received() + 300;
     wait_for("traffic after the fault", || crew.round.ledger().received() > seen).await;
 
@@ -190,7 +190,7 @@ async fn one_second() -> Duration {
     assert!(rto >= at_least - late.as_secs_f64(), "{rto:.3} s of {at_least:.3} s");
     assert!(rto <= 1.4 || !calm, "{rto:.3} s");
 
-    let (account, round) = crew.finish(&toy).await;
+    let (account, round) = crew.finish(&broker).await;
     assert_eq!(account.lost, Some(0), "{account:?}");
     assert!(
         account.persistent.not_sent > 100,
@@ -211,33 +211,33 @@ async fn one_second() -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_defect_is_found() {
     for defect in [
-        Defect::None,
-        Defect::AckEarly,
-        Defect::Lose,
-        Defect::Duplicate,
-        Defect::Reorder,
+        BrokerDefect::None,
+        BrokerDefect::AckEarly,
+        BrokerDefect::Lose,
+        BrokerDefect::Duplicate,
+        BrokerDefect::Reorder,
     ] {
-        let toy = Toy::start(defect);
-        let crew = crew(&toy, 2, 150).await;
+        let broker = FakeBroker::start(defect);
+        let crew = crew(&broker, 2, 150).await;
         // Order and repetition need no fault to show.
         wait_for("messages before the fault", || crew.round.ledger().received() > 600).await;
         let before = crew.round.ledger().tally().clone();
         let found = (before.extra_unexplained > 0, before.reordered > 0);
-        let expected = (defect == Defect::Duplicate, defect == Defect::Reorder);
+        let expected = (defect == BrokerDefect::Duplicate, defect == BrokerDefect::Reorder);
         assert_eq!(found, expected, "{defect:?} before the fault: {before:?}");
         crew.round.advance(Stage::Fault);
-        toy.kill();
-        toy.boot();
+        broker.kill();
+        broker.boot();
         let seen = crew.round.ledger().acked() + 300;
         wait_for("traffic after the fault", || crew.round.ledger().acked() > seen).await;
-        let (account, _) = crew.finish(&toy).await;
+        let (account, _) = crew.finish(&broker).await;
         let (lost, tally) = (account.lost.unwrap(), &account.tally);
         let found = (lost > 0, tally.extra_unexplained > 0, tally.reordered > 0);
         let expected = match defect {
-            Defect::None | Defect::Weaken => (false, false, false),
-            Defect::AckEarly | Defect::Lose | Defect::Swallow => (true, false, false),
-            Defect::Duplicate => (false, true, false),
-            Defect::Reorder => (false, false, true),
+            BrokerDefect::None | BrokerDefect::Weaken => (false, false, false),
+            BrokerDefect::AckEarly | BrokerDefect::Lose | BrokerDefect::Swallow => (true, false, false),
+            BrokerDefect::Duplicate => (false, true, false),
+            BrokerDefect::Reorder => (false, false, true),
         };
         assert_eq!(found, expected, "{defect:?}: {account:?}");
         assert_eq!(tally.not_durable, 0);
@@ -246,15 +246,15 @@ async fn every_defect_is_found() {
 
 #[tokio::test]
 async fn refusals_say_what_is_wrong() {
-    let toy = Toy::start(Defect::None);
-    let wrong = client(&toy, "guess")
+    let broker = FakeBroker::start(BrokerDefect::None);
+    let wrong = client(&broker, "guess")
         .producer("a".into(), QUEUE.into())
         .await
         .unwrap_err();
     assert!(matches!(wrong, ClientError::Refused { .. }), "{wrong}");
     assert!(!format!("{wrong:?}").contains("guess"));
-    toy.kill();
-    let gone = client(&toy, "secret")
+    broker.kill();
+    let gone = client(&broker, "secret")
         .consumer("b".into(), QUEUE.into())
         .await
         .unwrap_err();
@@ -264,9 +264,9 @@ async fn refusals_say_what_is_wrong() {
 /// The backlog is put without a beat, and what is not acknowledged is not counted.
 #[tokio::test]
 async fn the_backlog_is_filled() {
-    let toy = Toy::start(Defect::None);
+    let broker = FakeBroker::start(BrokerDefect::None);
     let round = Arc::new(Round::new(RunId(78), &[true], Duration::from_secs(1)));
-    let driver = client(&toy, "secret");
+    let driver = client(&broker, "secret");
     let filled = producer(0).fill(500, &round, driver.as_ref(), DEADLINE).await;
-    assert_eq!((filled.acked, toy.depth(QUEUE), round.waiting()), (500, 500, 500));
+    assert_eq!((filled.acked, broker.depth(QUEUE), round.waiting()), (500, 500, 500));
 }

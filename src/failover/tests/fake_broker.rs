@@ -1,4 +1,4 @@
-//! A toy broker for tests: AMQP 1.0 on a real socket, queues that survive its death, and defects on demand.
+//! A test double of a broker: AMQP 1.0 on a real socket, queues that survive its death, and defects on demand.
 
 use fe2o3_amqp::acceptor::{ConnectionAcceptor, LinkAcceptor, LinkEndpoint, SaslPlainMechanism, SessionAcceptor};
 use fe2o3_amqp::{Receiver, Sender};
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 /// What the broker does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Defect {
+pub enum BrokerDefect {
     None,
     /// Acknowledges what it only holds in memory: the last messages before its death are gone.
     AckEarly,
@@ -51,7 +51,7 @@ struct Queue {
 struct Disk {
     queues: Mutex<HashMap<String, Arc<Queue>>>,
     next: AtomicU64,
-    defect: Defect,
+    defect: BrokerDefect,
     /// Connections whose user is refused: behind so many, so many.
     turned_away: Mutex<(u32, u32)>,
 }
@@ -80,16 +80,16 @@ impl Disk {
     fn store(&self, queue: &Queue, mut stored: Stored) {
         let number = self.next.fetch_add(2, Ordering::SeqCst);
         let unlucky = number / 2 % 100 == 50;
-        stored.durable &= !(unlucky && self.defect == Defect::Weaken);
+        stored.durable &= !(unlucky && self.defect == BrokerDefect::Weaken);
         let mut messages = queue.messages.lock().unwrap();
         match self.defect {
-            Defect::Lose if unlucky => {}
-            Defect::Swallow if number / 2 % 10 == 5 => {}
-            Defect::Duplicate if unlucky => {
+            BrokerDefect::Lose if unlucky => {}
+            BrokerDefect::Swallow if number / 2 % 10 == 5 => {}
+            BrokerDefect::Duplicate if unlucky => {
                 messages.insert(number, stored.clone());
                 messages.insert(number + 1, stored);
             }
-            Defect::Reorder if number / 2 % 20 == 10 => {
+            BrokerDefect::Reorder if number / 2 % 20 == 10 => {
                 messages.insert(number + 11, stored);
             }
             _ => {
@@ -127,14 +127,14 @@ impl Drop for Held {
 }
 
 /// The broker.
-pub struct Toy {
+pub struct FakeBroker {
     disk: Arc<Disk>,
     address: SocketAddr,
     running: Mutex<Option<Runtime>>,
 }
 
-impl Toy {
-    pub fn start(defect: Defect) -> Arc<Self> {
+impl FakeBroker {
+    pub fn start(defect: BrokerDefect) -> Arc<Self> {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let disk = Disk {
             queues: Mutex::default(),
@@ -142,14 +142,14 @@ impl Toy {
             defect,
             turned_away: Mutex::default(),
         };
-        let toy = Self {
+        let broker = Self {
             disk: Arc::new(disk),
             address: free.local_addr().unwrap(),
             running: Mutex::new(None),
         };
         drop(free);
-        toy.boot();
-        Arc::new(toy)
+        broker.boot();
+        Arc::new(broker)
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -174,7 +174,7 @@ impl Toy {
                 .join()
                 .unwrap();
         }
-        if self.disk.defect == Defect::AckEarly {
+        if self.disk.defect == BrokerDefect::AckEarly {
             let unsaved = Instant::now() - Duration::from_millis(300);
             for queue in self.disk.queues.lock().unwrap().values() {
                 queue.messages.lock().unwrap().retain(|_, stored| stored.at < unsaved);
@@ -210,7 +210,7 @@ impl Toy {
     }
 }
 
-impl Drop for Toy {
+impl Drop for FakeBroker {
     fn drop(&mut self) {
         if let Some(runtime) = self.running.lock().unwrap().take() {
             runtime.shutdown_background();
@@ -224,7 +224,7 @@ async fn serve(listener: TcpListener, disk: Arc<Disk>) {
         let disk = disk.clone();
         tokio::spawn(async move {
             let acceptor = ConnectionAcceptor::builder()
-                .container_id("toy")
+                .container_id("fake-broker")
                 .max_frame_size(65_536u32)
                 .sasl_acceptor(SaslPlainMechanism::new("app", disk.password()))
                 .build();

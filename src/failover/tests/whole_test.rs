@@ -1,56 +1,25 @@
-//! Tests of whole rounds: a cloud in memory, the toy broker on a real socket, and every way in which a round may prove nothing.
+//! Tests of whole rounds: the fake cloud, the fake broker on a real socket, and every way in which a round may prove nothing.
 
-use super::{Consent, FailoverError, Fault, Load, Scenario, Times};
-use crate::failover::drive::run::{Watch, never, run};
+use super::fake_broker::BrokerDefect;
+use super::fake_cloud::{CloudDefect, FakeCloud};
+use super::short_test::{failing, measured, scenario, test};
+use crate::failover::drive::run::{Watch, run};
 use crate::failover::measure::account::Drain;
 use crate::failover::measure::verdict::Verdict;
 use crate::failover::report::Report;
-use crate::failover::sky::{Sky, Twist};
-use crate::failover::toy::Defect;
+use crate::failover::{Consent, FailoverError, Fault};
 use crate::remedy::{ExitKind, Remedy};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-mod broker;
-mod detour;
-mod refused;
-mod split;
-mod topology;
-
-fn scenario(faults: &[Fault]) -> Scenario {
-    Scenario {
-        faults: faults.to_vec(),
-        load: Load {
-            producers: 2,
-            rate: 100,
-            consumers: 2,
-            size: 128,
-            backlog: 100,
-            ..Load::default()
-        },
-        times: Times {
-            baseline: Some(Duration::from_millis(1200)),
-            settle: Some(Duration::from_millis(300)),
-            recovery_timeout: Some(Duration::from_secs(8)),
-            drain_timeout: Some(Duration::from_secs(8)),
-            drain_idle: Some(Duration::from_secs(1)),
-        },
-        ..Scenario::new("mqaws-qm1", faults[0])
-    }
-}
-
-async fn test(sky: &Arc<Sky>, scenario: &Scenario) -> Result<Report, FailoverError> {
-    run(sky.clone(), scenario, &(), never()).await
-}
-
 /// A load too slow to use up what many consumers may be sent ahead is compared with the broker's count all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_load_comes_to_rest() {
-    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None));
     let mut scenario = scenario(&[Fault::KillQueueManager]);
     (scenario.load.producers, scenario.load.rate, scenario.load.consumers) = (1, 20, 8);
-    let report = test(&sky, &scenario).await.unwrap();
+    let report = test(&cloud, &scenario).await.unwrap();
     let check = report.runs[0]
         .thresholds
         .iter()
@@ -61,21 +30,13 @@ async fn a_slow_load_comes_to_rest() {
 /// How often a test is made that this machine paused.
 const TRIES: u32 = 6;
 
-fn failing(report: &Report) -> Vec<&str> {
-    let checks = report.runs.iter().flat_map(|run| &run.thresholds);
-    checks
-        .filter(|check| check.verdict != Verdict::Pass)
-        .map(|check| check.name.as_str())
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_good_service_passes_every_fault() {
-    let sky = Arc::new(Sky::new(Defect::None, Twist::Throttled));
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::Throttled));
     let journal = tempfile::tempdir().unwrap();
     let mut scenario = scenario(&[Fault::KillQueueManager, Fault::TerminateInstance, Fault::MarkUnhealthy]);
     scenario.journals = Some(journal.path().to_owned());
-    let report = broker::measured(async || test(&sky, &scenario).await.unwrap()).await;
+    let report = measured(async || test(&cloud, &scenario).await.unwrap()).await;
     assert_eq!(
         (report.verdict, report.exit()),
         (Verdict::Pass, ExitKind::Success),
@@ -110,7 +71,7 @@ async fn a_good_service_passes_every_fault() {
             .is_some_and(|bound| (0.63..0.64).contains(&bound))
     );
     assert!(
-        sky.turn.lock().unwrap().is_none() && sky.deleted.load(Ordering::SeqCst),
+        cloud.turn.lock().unwrap().is_none() && cloud.deleted.load(Ordering::SeqCst),
         "cleaned up"
     );
     assert_eq!(
@@ -143,41 +104,56 @@ async fn a_good_service_passes_every_fault() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_bad_passes() {
     let mut all = tokio::task::JoinSet::new();
-    for (defect, twist, exit, failed) in [
-        (Defect::AckEarly, Twist::None, ExitKind::Lost, "rpo.lost"),
-        (Defect::Lose, Twist::None, ExitKind::Lost, "rpo.lost"),
-        (Defect::Duplicate, Twist::None, ExitKind::Duplicates, "duplicates"),
-        (Defect::Reorder, Twist::None, ExitKind::Duplicates, "order"),
+    for (defect, cloud_defect, exit, failed) in [
+        (BrokerDefect::AckEarly, CloudDefect::None, ExitKind::Lost, "rpo.lost"),
+        (BrokerDefect::Lose, CloudDefect::None, ExitKind::Lost, "rpo.lost"),
         (
-            Defect::None,
-            Twist::FaultUnseen,
+            BrokerDefect::Duplicate,
+            CloudDefect::None,
+            ExitKind::Duplicates,
+            "duplicates",
+        ),
+        (BrokerDefect::Reorder, CloudDefect::None, ExitKind::Duplicates, "order"),
+        (
+            BrokerDefect::None,
+            CloudDefect::FaultUnseen,
             ExitKind::Inconclusive,
             "fault.verified",
         ),
-        (Defect::None, Twist::NoDepth, ExitKind::Inconclusive, "drain.complete"),
         (
-            Defect::AckEarly,
-            Twist::NoDepth,
+            BrokerDefect::None,
+            CloudDefect::NoDepth,
             ExitKind::Inconclusive,
             "drain.complete",
         ),
-        (Defect::None, Twist::NoRestart, ExitKind::NoRecovery, "rto.max"),
+        (
+            BrokerDefect::AckEarly,
+            CloudDefect::NoDepth,
+            ExitKind::Inconclusive,
+            "drain.complete",
+        ),
+        (
+            BrokerDefect::None,
+            CloudDefect::NoRestart,
+            ExitKind::NoRecovery,
+            "rto.max",
+        ),
     ] {
         all.spawn(async move {
             let mut scenario = scenario(&[Fault::KillQueueManager]);
-            if twist != Twist::None {
+            if cloud_defect != CloudDefect::None {
                 scenario.times.drain_timeout = Some(Duration::from_secs(3));
                 scenario.times.recovery_timeout = Some(Duration::from_secs(4));
             }
             for left in (0..TRIES).rev() {
-                let sky = Arc::new(Sky::new(defect, twist));
-                let report = test(&sky, &scenario)
+                let cloud = Arc::new(FakeCloud::new(defect, cloud_defect));
+                let report = test(&cloud, &scenario)
                     .await
-                    .unwrap_or_else(|error| panic!("{defect:?} {twist:?}: {error}"));
+                    .unwrap_or_else(|error| panic!("{defect:?} {cloud_defect:?}: {error}"));
                 let found = failing(&report);
-                assert_ne!(report.verdict, Verdict::Pass, "{defect:?} {twist:?}");
+                assert_ne!(report.verdict, Verdict::Pass, "{defect:?} {cloud_defect:?}");
                 if (report.exit(), found.contains(&failed)) == (exit, true) {
-                    if twist == Twist::NoDepth {
+                    if cloud_defect == CloudDefect::NoDepth {
                         let ledger = &report.runs[0].ledger;
                         assert_eq!((ledger.lost, ledger.drain), (None, Drain::Incomplete));
                     }
@@ -185,8 +161,8 @@ async fn nothing_bad_passes() {
                 }
                 let run = &report.runs[0];
                 let paused = !run.stalls.is_empty() && left > 0;
-                assert!(paused, "{defect:?} {twist:?}: {:?}", run.thresholds);
-                println!("once more: this machine paused the test of {defect:?} {twist:?}: {found:?}");
+                assert!(paused, "{defect:?} {cloud_defect:?}: {:?}", run.thresholds);
+                println!("once more: this machine paused the test of {defect:?} {cloud_defect:?}: {found:?}");
             }
         });
     }
@@ -198,8 +174,8 @@ async fn nothing_bad_passes() {
 /// A fault that nobody saw and nobody noticed ends the wait early and proves nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_without_effect_is_inconclusive() {
-    let sky = Arc::new(Sky::new(Defect::None, Twist::FaultWithoutEffect));
-    let report = test(&sky, &scenario(&[Fault::HangQueueManager])).await.unwrap();
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::FaultWithoutEffect));
+    let report = test(&cloud, &scenario(&[Fault::HangQueueManager])).await.unwrap();
     assert_eq!(
         (report.verdict, report.exit()),
         (Verdict::Inconclusive, ExitKind::Inconclusive)
@@ -209,11 +185,11 @@ async fn a_fault_without_effect_is_inconclusive() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_failed_is_an_error_and_no_verdict() {
-    let sky = Arc::new(Sky::new(Defect::None, Twist::FaultRefused));
-    let error = test(&sky, &scenario(&[Fault::KillQueueManager])).await.unwrap_err();
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::FaultRefused));
+    let error = test(&cloud, &scenario(&[Fault::KillQueueManager])).await.unwrap_err();
     assert_eq!(error.exit(), ExitKind::Remote);
     assert!(
-        sky.turn.lock().unwrap().is_none() && sky.deleted.load(Ordering::SeqCst),
+        cloud.turn.lock().unwrap().is_none() && cloud.deleted.load(Ordering::SeqCst),
         "cleaned up"
     );
 }
@@ -228,10 +204,10 @@ async fn an_interrupt_cleans_up() {
             }
         }
     }
-    let sky = Arc::new(Sky::new(Defect::None, Twist::None));
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let error = run(
-        sky.clone(),
+        cloud.clone(),
         &scenario(&[Fault::KillQueueManager]),
         &StopThen(stop),
         stopped,
@@ -243,20 +219,20 @@ async fn an_interrupt_cleans_up() {
         (ExitKind::Interrupted, Some("nothing".into()))
     );
     assert!(
-        sky.turn.lock().unwrap().is_none() && sky.deleted.load(Ordering::SeqCst),
+        cloud.turn.lock().unwrap().is_none() && cloud.deleted.load(Ordering::SeqCst),
         "cleaned up"
     );
-    assert!(sky.serving.load(Ordering::SeqCst), "nothing was injected");
+    assert!(cloud.serving.load(Ordering::SeqCst), "nothing was injected");
 }
 
 /// On a real account nothing happens without a tag, a name and calm.
 #[tokio::test]
 async fn real_accounts_are_guarded() {
     let real = |allow_faults: bool| {
-        let mut sky = Sky::new(Defect::None, Twist::None);
-        sky.target.lab = None;
-        sky.target.allow_faults = allow_faults;
-        sky
+        let mut cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+        cloud.target.lab = None;
+        cloud.target.allow_faults = allow_faults;
+        cloud
     };
     let named = Consent {
         typed: Some("mqaws-qm1".into()),
@@ -271,15 +247,15 @@ async fn real_accounts_are_guarded() {
         account: Some("111111111111".into()),
         ..Consent::default()
     };
-    let refused = async |sky: Sky, consent: &Consent| {
-        let (sky, mut scenario) = (Arc::new(sky), scenario(&[Fault::TerminateInstance]));
+    let refused = async |cloud: FakeCloud, consent: &Consent| {
+        let (cloud, mut scenario) = (Arc::new(cloud), scenario(&[Fault::TerminateInstance]));
         scenario.consent = consent.clone();
         // Stops right after the guards, should they let it through.
         scenario.amqp = Some("127.0.0.1:1".parse().unwrap());
-        let error = test(&sky, &scenario).await.unwrap_err();
+        let error = test(&cloud, &scenario).await.unwrap_err();
         assert_eq!(error.exit(), ExitKind::Precondition);
         assert!(error.hint().is_some());
-        assert!(sky.serving.load(Ordering::SeqCst), "nothing was injected");
+        assert!(cloud.serving.load(Ordering::SeqCst), "nothing was injected");
         error
     };
     assert!(matches!(
@@ -316,20 +292,20 @@ async fn real_accounts_are_guarded() {
 
 #[tokio::test]
 async fn a_stack_that_cannot_be_tested_says_why() {
-    let mut off = Sky::new(Defect::None, Twist::None);
+    let mut off = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
     off.target.parts.endpoints.clear();
     let error = test(&Arc::new(off), &scenario(&[Fault::KillQueueManager]))
         .await
         .unwrap_err();
     assert!(matches!(error, FailoverError::NoAmqp { .. }) && error.hint().unwrap().contains("--amqp-url"));
 
-    let away = Arc::new(Sky::new(Defect::None, Twist::None));
-    away.toy.kill();
+    let away = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None));
+    away.broker.kill();
     let error = test(&away, &scenario(&[Fault::KillQueueManager])).await.unwrap_err();
     assert!(matches!(error, FailoverError::Endpoint { .. }) && error.hint().unwrap().contains("forward a port"));
     assert!(away.turn.lock().unwrap().is_none());
 
-    let idle = Arc::new(Sky::new(Defect::None, Twist::None));
+    let idle = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None));
     idle.serving.store(false, Ordering::SeqCst);
     let error = test(&idle, &scenario(&[Fault::KillQueueManager])).await.unwrap_err();
     assert!(matches!(error, FailoverError::NotServing { .. }), "{error}");

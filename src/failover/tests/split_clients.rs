@@ -1,12 +1,16 @@
 //! Only a part of the clients is led to another queue manager.
 
-use super::broker::{When, kill};
-use super::*;
+use super::fake_broker::{BrokerDefect, FakeBroker};
+use super::fake_cloud::{CloudDefect, FakeCloud};
+use super::short_test::{When, kill};
 use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
 use crate::failover::clients::client::{BoxFuture, ClientError, Driver, GetLink, PutLink};
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::drive::port::Credentials;
 use crate::failover::drive::run::{never, run_with};
+use crate::remedy::ExitKind;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A name with two targets: some clients are led to one, some to the other.
 struct Split {
@@ -47,14 +51,14 @@ impl Driver for Split {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_part_of_the_clients_led_elsewhere_is_named_where_messages_do_not_come() {
     for (part, exit) in [("-p", ExitKind::Lost), ("-c", ExitKind::Inconclusive)] {
-        let sky = Arc::new(Sky::new(Defect::None, Twist::None));
-        let other = crate::failover::toy::Toy::start(Defect::None);
+        let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None));
+        let other = FakeBroker::start(BrokerDefect::None);
         let way = |address: std::net::SocketAddr| {
             let secret = "secret".to_owned().into();
             Amqp10::new("127.0.0.1", address.port(), "app", secret, AmqpTimes::default())
         };
         let split = Arc::new(Split {
-            own: way(sky.toy.address()),
+            own: way(cloud.broker.address()),
             other: way(other.address()),
             away: Mutex::default(),
         });
@@ -64,7 +68,9 @@ async fn a_part_of_the_clients_led_elsewhere_is_named_where_messages_do_not_come
         let mut scenario = kill();
         scenario.times.drain_timeout = Some(Duration::from_secs(4));
         let dial = move |_: &AmqpEndpoint, _: &Credentials| Ok(driver.clone());
-        let report = run_with(sky.clone(), &scenario, &watch, never(), &dial).await.unwrap();
+        let report = run_with(cloud.clone(), &scenario, &watch, never(), &dial)
+            .await
+            .unwrap();
         let lost = report.runs[0]
             .thresholds
             .iter()
@@ -72,7 +78,7 @@ async fn a_part_of_the_clients_led_elsewhere_is_named_where_messages_do_not_come
             .unwrap();
         assert_eq!(lost.exit_code, exit as u8, "{part} {:?}", report.runs[0].thresholds);
         let reason = lost.reason.as_deref().unwrap();
-        let endpoint = format!("another queue manager through {}", sky.toy.address());
+        let endpoint = format!("another queue manager through {}", cloud.broker.address());
         assert!(reason.contains(&endpoint), "{part}: {reason}");
         // A loss is no less a loss.
         assert!(part != "-p" || report.exit() == ExitKind::Lost);

@@ -1,8 +1,8 @@
-//! A cloud in memory for tests, over the toy broker.
+//! A test double of the cloud, in memory: its queue manager is the [`FakeBroker`].
 
-use super::Fault;
+use super::fake_broker::{BrokerDefect, FakeBroker};
+use crate::failover::Fault;
 use crate::failover::drive::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
-use crate::failover::toy::{Defect, Toy};
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};
@@ -15,7 +15,7 @@ const QUEUE: &str = "MQAWS.PROBE.1";
 
 /// What the cloud in memory does otherwise than a good one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Twist {
+pub enum CloudDefect {
     None,
     /// The fault is reported as not seen, and nothing happens.
     FaultWithoutEffect,
@@ -31,10 +31,10 @@ pub enum Twist {
     Throttled,
 }
 
-pub struct Sky {
-    pub toy: Arc<Toy>,
+pub struct FakeCloud {
+    pub broker: Arc<FakeBroker>,
     pub target: Target,
-    pub twist: Twist,
+    pub cloud_defect: CloudDefect,
     pub marks: Arc<Mutex<Vec<Mark>>>,
     pub serving: Arc<AtomicBool>,
     pub instance: Arc<Mutex<(String, bool)>>,
@@ -55,9 +55,9 @@ fn unix_ns() -> i64 {
         .as_nanos() as i64
 }
 
-impl Sky {
-    pub fn new(defect: Defect, twist: Twist) -> Self {
-        let toy = Toy::start(defect);
+impl FakeCloud {
+    pub fn new(defect: BrokerDefect, cloud_defect: CloudDefect) -> Self {
+        let broker = FakeBroker::start(defect);
         let target = Target {
             stack: "mqaws-qm1".into(),
             region: "eu-west-1".into(),
@@ -66,7 +66,7 @@ impl Sky {
             parts: Parts::read(
                 "mqaws-qm1",
                 &[
-                    (Output::AmqpEndpoint.name().to_owned(), toy.address().to_string()),
+                    (Output::AmqpEndpoint.name().to_owned(), broker.address().to_string()),
                     (Output::GroupName.name().to_owned(), "g".to_owned()),
                     (Output::CredentialsSecret.name().to_owned(), "s".to_owned()),
                 ]
@@ -81,9 +81,9 @@ impl Sky {
             }),
         };
         Self {
-            toy,
+            broker,
             target,
-            twist,
+            cloud_defect,
             marks: Arc::default(),
             serving: Arc::new(AtomicBool::new(true)),
             instance: Arc::new(Mutex::new(("i-1".into(), true))),
@@ -116,28 +116,28 @@ impl Sky {
             marks.lock().unwrap().push(mark);
         };
         // Waits for threads of the broker's own, so not on one of the test's.
-        let toy = self.toy.clone();
-        let _ = tokio::task::spawn_blocking(move || toy.kill()).await;
+        let broker = self.broker.clone();
+        let _ = tokio::task::spawn_blocking(move || broker.kill()).await;
         self.serving.store(false, Ordering::SeqCst);
         say(&self.marks, "i-1", mark::DEATH_NOTICED, "");
-        if self.twist == Twist::NoRestart {
+        if self.cloud_defect == CloudDefect::NoRestart {
             return;
         }
-        let (toy, marks, serving) = (self.toy.clone(), self.marks.clone(), self.serving.clone());
+        let (broker, marks, serving) = (self.broker.clone(), self.marks.clone(), self.serving.clone());
         let (instance, successor) = (self.instance.clone(), successor.to_owned());
         std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(200));
             *instance.lock().unwrap() = (successor.clone(), true);
             say(&marks, &successor, mark::PROOF, "same-host");
             std::thread::sleep(Duration::from_millis(200));
-            toy.boot();
+            broker.boot();
             say(&marks, &successor, mark::ENGINE_STARTED, "");
             serving.store(true, Ordering::SeqCst);
         });
     }
 }
 
-impl Cloud for Sky {
+impl Cloud for FakeCloud {
     fn target<'a>(&'a self, _: &'a str) -> Answer<'a, Target> {
         self.answer(|| self.target.clone())
     }
@@ -145,7 +145,7 @@ impl Cloud for Sky {
     fn instances<'a>(&'a self, _: &'a Target) -> Answer<'a, Vec<Instance>> {
         let mut calls = self.calls.lock().unwrap();
         *calls += 1;
-        if self.twist == Twist::Throttled && calls.is_multiple_of(3) {
+        if self.cloud_defect == CloudDefect::Throttled && calls.is_multiple_of(3) {
             return Box::pin(async { Err(CloudError::remote("describe the group", "Rate exceeded")) });
         }
         let (id, healthy) = self.instance.lock().unwrap().clone();
@@ -192,7 +192,7 @@ impl Cloud for Sky {
         let status = serde_json::json!({
             "schema": "mqaws.agent-status/1", "agent_version": "0.1.0", "instance": instance, "zone": "eu-west-1a",
             "queue_manager": "QM1", "state": state, "since": "2026-01-01T00:00:00Z", "stand_in": true,
-            "connections": self.connections, "engine_version": "toy",
+            "connections": self.connections, "engine_version": "fake broker",
             "fsync_fastest_millis": fastest,
         });
         self.answer(|| serde_json::from_value(status).unwrap())
@@ -209,14 +209,17 @@ impl Cloud for Sky {
     }
 
     fn inject<'a>(&'a self, _: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
-        if self.twist == Twist::FaultRefused {
+        if self.cloud_defect == CloudDefect::FaultRefused {
             return Box::pin(async { Err(CloudError::remote("inject the fault", "the command timed out")) });
         }
         self.injected.store(true, Ordering::SeqCst);
-        let verified = !matches!(self.twist, Twist::FaultWithoutEffect | Twist::FaultUnseen);
+        let verified = !matches!(
+            self.cloud_defect,
+            CloudDefect::FaultWithoutEffect | CloudDefect::FaultUnseen
+        );
         let t_unix_ns = unix_ns();
         Box::pin(async move {
-            if self.twist != Twist::FaultWithoutEffect {
+            if self.cloud_defect != CloudDefect::FaultWithoutEffect {
                 self.kill("i-1").await;
             }
             Ok(FaultReport {
@@ -229,14 +232,14 @@ impl Cloud for Sky {
     }
 
     fn probe<'a>(&'a self, _: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
-        if probe == Probe::Depth && self.twist == Twist::NoDepth && self.injected.load(Ordering::SeqCst) {
+        if probe == Probe::Depth && self.cloud_defect == CloudDefect::NoDepth && self.injected.load(Ordering::SeqCst) {
             return Box::pin(async { Err(CloudError::remote("read the depth", "no answer")) });
         }
         self.deleted.store(probe == Probe::Delete, Ordering::SeqCst);
         let depth = if probe == Probe::Define {
             0
         } else {
-            self.toy.depth(QUEUE)
+            self.broker.depth(QUEUE)
         };
         self.answer(|| ProbeReport {
             queues: vec![ProbeQueue {

@@ -1,13 +1,20 @@
 //! A stack of another topology, of tests alone: what it asks for is what a test goes by.
 
-use super::*;
+use super::fake_broker::BrokerDefect;
+use super::fake_cloud::{CloudDefect, FakeCloud};
+use super::short_test::{scenario, test};
 use crate::failover::drive::preflight;
+use crate::failover::{FailoverError, Fault};
 use crate::model::Topology;
+use crate::remedy::{ExitKind, Remedy};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-fn other() -> Sky {
-    let mut sky = Sky::new(Defect::None, Twist::None);
-    sky.target.parts.topology = Topology::TOY;
-    sky
+fn other() -> FakeCloud {
+    let mut cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+    cloud.target.parts.topology = Topology::TOY;
+    cloud
 }
 
 #[tokio::test]
@@ -23,9 +30,9 @@ async fn topology_decides_whether_there_is_something_to_test() {
 
 #[tokio::test]
 async fn fault_that_the_topology_does_not_stand_is_refused_before_anything_is_changed() {
-    let sky = Arc::new(other());
+    let cloud = Arc::new(other());
     let faults = [Fault::KillQueueManager, Fault::TerminateInstance];
-    let error = test(&sky, &scenario(&faults)).await.unwrap_err();
+    let error = test(&cloud, &scenario(&faults)).await.unwrap_err();
     assert!(
         matches!(
             error,
@@ -38,5 +45,5 @@ async fn fault_that_the_topology_does_not_stand_is_refused_before_anything_is_ch
     );
     assert_eq!(error.exit(), ExitKind::Precondition);
     assert!(error.hint().is_some_and(|hint| hint.ends_with("kill-queue-manager")));
-    assert!(!sky.injected.load(Ordering::SeqCst) && sky.turn.lock().unwrap().is_none());
+    assert!(!cloud.injected.load(Ordering::SeqCst) && cloud.turn.lock().unwrap().is_none());
 }
