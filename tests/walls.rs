@@ -1,7 +1,11 @@
 //! What each package may contain, as cargo resolves it. That nothing names what it must not is the compiler's business: these
-//! are the declarations that it goes by. And who names a topology: nobody but its folder, the table, and the configuration.
+//! are the declarations that it goes by. And who names a topology: nobody but its folder, the table, and the configuration. And which
+//! room of the failover test names which.
 
 #![allow(clippy::unwrap_used)] // What a test cannot have has failed it.
+
+#[path = "walls/rooms.rs"]
+mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -14,10 +14,10 @@ pub mod journal;
 pub mod load;
 pub mod port;
 mod preface;
-pub(in crate::failover) mod preflight;
+pub(crate) mod preflight;
 mod recovery;
 pub mod round;
-pub(in crate::failover) mod run;
+pub(crate) mod run;
 mod session;
 mod turn;
 

@@ -25,7 +25,7 @@ const FULL_FOR_NS: u64 = 5 * SECOND;
 const SECOND: u64 = 1_000_000_000;
 
 /// Everything that was observed in a round.
-pub(in crate::failover) struct Observations<'a> {
+pub(crate) struct Observations<'a> {
     pub number: u32,
     pub topology: Topology,
     pub fault: FaultRecord,
@@ -62,7 +62,7 @@ pub(in crate::failover) struct Observations<'a> {
 }
 
 /// An instance with what its agent says.
-pub(in crate::failover) fn host(status: &AgentStatus) -> Host {
+pub(crate) fn host(status: &AgentStatus) -> Host {
     Host {
         instance: status.instance.clone(),
         zone: status.zone.clone(),
@@ -72,7 +72,7 @@ pub(in crate::failover) fn host(status: &AgentStatus) -> Host {
 }
 
 /// Puts a round together and judges it.
-pub(in crate::failover) fn assemble(observed: &Observations<'_>) -> Run {
+pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     let Observations {
         ledger,
         notes,
@@ -306,7 +306,7 @@ fn latencies(ledger: &Ledger, asked_ns: u64, recovered_ns: Option<u64>, slot_ns:
 }
 
 /// Nanoseconds since 1970 as RFC 3339 UTC, to the millisecond.
-pub(in crate::failover) fn rfc3339(unix_ns: i64) -> String {
+pub(crate) fn rfc3339(unix_ns: i64) -> String {
     let millis = unix_ns.div_euclid(1_000_000);
     jiff::Timestamp::from_millisecond(millis)
         .map(|at| at.to_string())

@@ -192,7 +192,8 @@ impl Counts {
 mod tests {
     use super::super::document::{DriverInfo, Engine, Place, SCHEMA};
     use super::*;
-    use crate::failover::{Limits, Load};
+    use crate::failover::measure::limits::Limits;
+    use crate::failover::scenario::Load;
 
     /// `MQAWS_UPDATE=1` writes the file anew.
     #[test]

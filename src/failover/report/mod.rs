@@ -10,7 +10,7 @@ mod document;
 pub mod text;
 mod timeline;
 
-pub(in crate::failover) use assemble::{Observations, assemble, host, rfc3339};
+pub(crate) use assemble::{Observations, assemble, host, rfc3339};
 pub use conclude::{loss_chance_bound, schema};
 pub use document::{
     Broken, BrokerCount, DriverInfo, Engine, Entry, FIRST, FaultRecord, Host, Latency, Place, Report, Rto, RtoSummary,

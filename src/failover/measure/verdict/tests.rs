@@ -101,14 +101,14 @@ fn each_ground_has_its_code() {
     assert_eq!(
         exit(
             |a, _| a.tally.extra_flagged = 1,
-            |l| l.duplicates = crate::failover::Duplicates::None
+            |l| l.duplicates = crate::failover::measure::limits::Duplicates::None
         ),
         Duplicates
     );
     assert_eq!(
         exit(
             |a, _| a.tally.extra_unexplained = 1,
-            |l| l.duplicates = crate::failover::Duplicates::Allow
+            |l| l.duplicates = crate::failover::measure::limits::Duplicates::Allow
         ),
         Success
     );
