@@ -10,7 +10,7 @@ mod forced;
 mod lab_calls;
 
 use mqaws::aws::{Clients, LocalCloud};
-use mqaws::failover::port::Cloud;
+use mqaws::failover::port::TestBed;
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
 use serde_json::Value;

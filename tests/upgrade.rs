@@ -20,7 +20,7 @@ use forced::{STACK, forced, wait};
 use lab_calls::call;
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::deploy::ports::Stacks;
-use mqaws::failover::port::{Cloud, Probe};
+use mqaws::failover::port::{Probe, TestBed};
 use mqaws::model::InstanceId;
 use mqaws::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport, mark};
 use mqaws::stack::Protocol;

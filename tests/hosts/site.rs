@@ -6,7 +6,7 @@ use crate::guest;
 use crate::lab_calls::{between, call, request};
 use crate::rig::scripts;
 use mqaws::aws::{Clients, LocalCloud};
-use mqaws::failover::port::{Answer, Cloud, Target};
+use mqaws::failover::port::{Answer, Target, TestBed};
 use mqaws::model::InstanceId;
 use mqaws::model::agent::{AgentStatus, Mark};
 use mqaws::stack::Protocol;

@@ -7,7 +7,7 @@
 mod ends;
 mod links;
 
-use super::client::{BoxFuture, CREDIT, ClientError, Driver, GetLink, Lost, PutLink};
+use super::client::{BoxFuture, BrokerDriver, CREDIT, ClientError, GetLink, Lost, PutLink};
 use super::heard::{Heard, Listening};
 use super::tls::{self, Tls};
 use ends::{AttachError, words};
@@ -176,7 +176,7 @@ impl Amqp10 {
     }
 }
 
-impl Driver for Amqp10 {
+impl BrokerDriver for Amqp10 {
     fn name(&self) -> &'static str {
         "amqp10"
     }

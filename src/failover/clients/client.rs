@@ -130,7 +130,7 @@ pub struct Lost {
 }
 
 /// A way to speak to a broker.
-pub trait Driver: Send + Sync {
+pub trait BrokerDriver: Send + Sync {
     /// Name in reports, e.g. `amqp10`.
     fn name(&self) -> &'static str;
 

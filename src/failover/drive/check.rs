@@ -5,9 +5,9 @@ use super::depth;
 use super::drain::drain;
 use super::error::FailoverError;
 use super::load::{Consumer, Producer, watch_self};
-use super::port::{Cloud, Target};
+use super::port::{Target, TestBed};
 use super::round::{Round, Stage, nanos};
-use crate::failover::clients::client::{ClientError, Driver};
+use crate::failover::clients::client::{BrokerDriver, ClientError};
 use crate::failover::measure::account::{Account, Drain};
 use crate::failover::measure::id::{MessageId, RunId};
 use crate::failover::scenario::{Pace, Scenario};
@@ -34,9 +34,9 @@ const APART: Duration = Duration::from_secs(3);
 const TOO_FAST: u64 = 10;
 
 /// What is checked, and how.
-pub(super) struct Checked<'a> {
-    pub cloud: &'a dyn Cloud,
-    pub driver: Arc<dyn Driver>,
+pub(super) struct EndpointCheck<'a> {
+    pub cloud: &'a dyn TestBed,
+    pub driver: Arc<dyn BrokerDriver>,
     pub target: &'a Target,
     pub endpoint: &'a str,
     pub instance: &'a InstanceId,
@@ -45,7 +45,7 @@ pub(super) struct Checked<'a> {
     pub pace: &'a Pace,
 }
 
-impl Checked<'_> {
+impl EndpointCheck<'_> {
     /// Puts and gets a few messages, several times when they were acknowledged too fast. Returns warnings.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Reads how many messages the broker itself counts: now, and when nothing moves any more.
 
-use super::port::{Cloud, CloudError, Probe};
+use super::port::{CloudError, Probe, TestBed};
 use super::round::Round;
 use crate::failover::measure::at_rest::{AtRest, Expected};
 use crate::model::InstanceId;
@@ -18,7 +18,7 @@ const TRIES: u32 = 3;
 ///
 /// # Errors
 /// The last of three attempts: the command failed, or the queue is not there.
-pub(super) async fn read(cloud: &dyn Cloud, instance: &InstanceId, queue: &str) -> Result<u64, CloudError> {
+pub(super) async fn read(cloud: &dyn TestBed, instance: &InstanceId, queue: &str) -> Result<u64, CloudError> {
     let mut tries = 1;
     loop {
         let read = match cloud.probe(instance, Probe::Depth).await {
@@ -42,7 +42,7 @@ pub(super) async fn read(cloud: &dyn Cloud, instance: &InstanceId, queue: &str) 
 
 /// Reads until two readings are equal and nothing moved between them, at most for `limit`. Nobody may put or get any more.
 pub(super) async fn at_rest(
-    cloud: &dyn Cloud,
+    cloud: &dyn TestBed,
     round: &Round,
     instance: &InstanceId,
     queue: &str,

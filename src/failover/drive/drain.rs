@@ -1,6 +1,6 @@
 //! Empties the queue before anything is said about loss: by the broker's depth and by the ids.
 
-use super::port::{Cloud, Probe};
+use super::port::{Probe, TestBed};
 use super::round::{Round, nanos};
 use crate::failover::measure::account::Drain;
 use crate::failover::scenario::Pace;
@@ -24,7 +24,7 @@ pub(super) struct Drained {
 
 /// Waits until the queue is empty; consumers must be at work.
 pub(super) async fn drain(
-    cloud: &dyn Cloud,
+    cloud: &dyn TestBed,
     round: &Round,
     instance: &InstanceId,
     queue: &str,

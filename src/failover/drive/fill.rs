@@ -2,7 +2,7 @@
 
 use super::load::{Producer, RETRY, client_name};
 use super::round::Round;
-use crate::failover::clients::client::{ClientError, Driver, Put, PutEvent, PutLink};
+use crate::failover::clients::client::{BrokerDriver, ClientError, Put, PutEvent, PutLink};
 use crate::failover::measure::id::MessageId;
 use crate::failover::measure::ledger::Outcome;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Producer {
     ///
     /// Whatever refuses a connection may be over soon, since user, certificate and queue were good before: a queue manager that ends, or
     /// one that has just started.
-    pub async fn fill(&self, count: u64, round: &Arc<Round>, driver: &dyn Driver, limit: Duration) -> Filled {
+    pub async fn fill(&self, count: u64, round: &Arc<Round>, driver: &dyn BrokerDriver, limit: Duration) -> Filled {
         let until = tokio::time::Instant::now() + limit;
         let mut fill = Fill {
             producer: self,

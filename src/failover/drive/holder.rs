@@ -29,7 +29,7 @@ pub(super) struct Holder {
 
 /// What is known of a process on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum ProcessState {
     /// It began at this clock tick.
     Started(u64),
     /// There is none of that number.
@@ -58,7 +58,7 @@ impl Holder {
         };
         let pid = std::process::id().cast_signed();
         let process = match (look(pid), space()) {
-            (Seen::Started(started), Some(space)) => Some(Process { pid, started, space }),
+            (ProcessState::Started(started), Some(space)) => Some(Process { pid, started, space }),
             _ => None,
         };
         Self {
@@ -127,7 +127,7 @@ pub(super) fn life(turn: &Turn, now: Timestamp) -> Life {
     judged(turn, now, space().as_deref(), look)
 }
 
-fn judged(turn: &Turn, now: Timestamp, here: Option<&str>, look: impl Fn(i32) -> Seen) -> Life {
+fn judged(turn: &Turn, now: Timestamp, here: Option<&str>, look: impl Fn(i32) -> ProcessState) -> Life {
     if turn.is_over(now) {
         return Life::Over;
     }
@@ -138,11 +138,11 @@ fn judged(turn: &Turn, now: Timestamp, here: Option<&str>, look: impl Fn(i32) ->
     let process = Holder::read(&turn.holder).and_then(|holder| holder.process);
     match process {
         Some(process) if here == Some(process.space.as_str()) => match look(process.pid) {
-            Seen::Started(started) if started == process.started => {
+            ProcessState::Started(started) if started == process.started => {
                 Life::GoesOn(format!("process {} runs on this machine", process.pid))
             }
-            Seen::Started(_) | Seen::Absent => Life::Over,
-            Seen::Unknown => Life::GoesOn(format!("process {} cannot be looked at from here", process.pid)),
+            ProcessState::Started(_) | ProcessState::Absent => Life::Over,
+            ProcessState::Unknown => Life::GoesOn(format!("process {} cannot be looked at from here", process.pid)),
         },
         // Renewed every minute by a living test of this version; one of an earlier version lasts four hours.
         _ => Life::GoesOn(format!(
@@ -159,21 +159,21 @@ fn space() -> Option<String> {
     Some(format!("{}.{number}", boot.trim()))
 }
 
-fn look(pid: i32) -> Seen {
+fn look(pid: i32) -> ProcessState {
     if let Ok(text) = fs::read_to_string(format!("/proc/{pid}/stat")) {
         // The name is in parentheses and may hold parentheses and blanks itself.
         let fields = text.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
         let fields: Vec<&str> = fields.split_whitespace().collect();
         return match (fields.first(), fields.get(19).and_then(|ticks| ticks.parse().ok())) {
-            (Some(&("Z" | "X")), _) => Seen::Absent,
-            (Some(_), Some(started)) => Seen::Started(started),
-            _ => Seen::Unknown,
+            (Some(&("Z" | "X")), _) => ProcessState::Absent,
+            (Some(_), Some(started)) => ProcessState::Started(started),
+            _ => ProcessState::Unknown,
         };
     }
     // Other users' processes may be hidden there.
     match Pid::from_raw(pid).map(test_kill_process) {
-        Some(Err(Errno::SRCH)) => Seen::Absent,
-        _ => Seen::Unknown,
+        Some(Err(Errno::SRCH)) => ProcessState::Absent,
+        _ => ProcessState::Unknown,
     }
 }
 
@@ -197,20 +197,20 @@ mod tests {
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let (later, earlier) = (Some("2026-01-01T12:10:00Z"), Some("2026-01-01T11:59:00Z"));
         for (holder, until, here, seen, over) in [
-            (NEW, later, Some(HERE), Seen::Started(88_812), false),
-            (NEW, later, Some(HERE), Seen::Started(99_999), true),
-            (NEW, later, Some(HERE), Seen::Absent, true),
-            (NEW, later, Some(HERE), Seen::Unknown, false),
+            (NEW, later, Some(HERE), ProcessState::Started(88_812), false),
+            (NEW, later, Some(HERE), ProcessState::Started(99_999), true),
+            (NEW, later, Some(HERE), ProcessState::Absent, true),
+            (NEW, later, Some(HERE), ProcessState::Unknown, false),
             // Another machine, another boot, another container: the number says nothing there.
-            (NEW, later, Some("77aa.4026531836"), Seen::Absent, false),
-            (NEW, later, Some("5f1c.4026539999"), Seen::Absent, false),
-            (NEW, later, None, Seen::Absent, false),
-            (NEW, earlier, Some("77aa.4026531836"), Seen::Absent, true),
-            (NEW, None, Some("77aa.4026531836"), Seen::Absent, false),
-            (OLD, later, Some(HERE), Seen::Absent, false),
-            (OLD, earlier, Some(HERE), Seen::Unknown, true),
-            ("whoever", later, Some(HERE), Seen::Absent, false),
-            ("whoever", None, Some(HERE), Seen::Absent, false),
+            (NEW, later, Some("77aa.4026531836"), ProcessState::Absent, false),
+            (NEW, later, Some("5f1c.4026539999"), ProcessState::Absent, false),
+            (NEW, later, None, ProcessState::Absent, false),
+            (NEW, earlier, Some("77aa.4026531836"), ProcessState::Absent, true),
+            (NEW, None, Some("77aa.4026531836"), ProcessState::Absent, false),
+            (OLD, later, Some(HERE), ProcessState::Absent, false),
+            (OLD, earlier, Some(HERE), ProcessState::Unknown, true),
+            ("whoever", later, Some(HERE), ProcessState::Absent, false),
+            ("whoever", None, Some(HERE), ProcessState::Absent, false),
         ] {
             let life = judged(&turn(holder, until), now, here, |_| seen);
             assert_eq!(
@@ -238,10 +238,10 @@ mod tests {
 
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id().cast_signed();
-        let (Seen::Started(started), Some(space)) = (look(pid), space()) else {
+        let (ProcessState::Started(started), Some(space)) = (look(pid), space()) else {
             // Ended before it was looked at: a zombie is absent already.
             child.wait().unwrap();
-            return assert_eq!(look(pid), Seen::Absent);
+            return assert_eq!(look(pid), ProcessState::Absent);
         };
         child.wait().unwrap();
         let ended = format!("ann@here process {pid}/{started}/{space} since 2026-01-01T11:00:00Z");

@@ -1,6 +1,6 @@
 //! Injects a fault, and looks whether it happened: a fault that was not seen proves nothing.
 
-use super::port::{Cloud, CloudError, Instance, Target};
+use super::port::{CloudError, Instance, Target, TestBed};
 use super::round::Round;
 use crate::failover::measure::phases::Clock;
 use crate::failover::report::FaultRecord;
@@ -19,7 +19,7 @@ pub(super) struct Injected {
     /// When it was done by the injector's own clock, nanoseconds since 1970.
     pub unix_ns: Option<i64>,
     /// What was seen so far.
-    pub seen: Seen,
+    pub seen: FaultEvidence,
 }
 
 impl Injected {
@@ -52,7 +52,7 @@ impl Injected {
     }
 
     /// For the report: what was seen in the end, and when it was done by the injector's own clock, but within question and answer.
-    pub(super) fn record(&self, fault: Fault, seen: &Seen, clock: &Clock) -> FaultRecord {
+    pub(super) fn record(&self, fault: Fault, seen: &FaultEvidence, clock: &Clock) -> FaultRecord {
         let at_ns = self.unix_ns.map_or(self.asked_ns, |unix| {
             u64::try_from(clock.round_ns(unix))
                 .unwrap_or(0)
@@ -70,7 +70,7 @@ impl Injected {
 
 /// Whether a fault was seen to have happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct FaultEvidence {
     pub verified: bool,
     pub evidence: String,
 }
@@ -80,7 +80,7 @@ pub(super) struct Seen {
 /// # Errors
 /// When the call or the command failed; whether the fault happened is then not known.
 pub(super) async fn inject(
-    cloud: &dyn Cloud,
+    cloud: &dyn TestBed,
     round: &Round,
     fault: Fault,
     instance: &Instance,
@@ -92,7 +92,7 @@ pub(super) async fn inject(
             cloud.terminate(&instance.id).await?;
             (
                 None,
-                Seen {
+                FaultEvidence {
                     verified: false,
                     evidence: "TerminateInstances was accepted".into(),
                 },
@@ -102,7 +102,7 @@ pub(super) async fn inject(
             cloud.mark_unhealthy(&instance.id).await?;
             (
                 None,
-                Seen {
+                FaultEvidence {
                     verified: false,
                     evidence: "SetInstanceHealth was accepted".into(),
                 },
@@ -112,7 +112,7 @@ pub(super) async fn inject(
             let report = cloud.inject(&instance.id, fault).await?;
             (
                 Some(report.t_unix_ns),
-                Seen {
+                FaultEvidence {
                     verified: report.verified,
                     evidence: report.evidence,
                 },
@@ -129,12 +129,12 @@ pub(super) async fn inject(
 
 /// Looks at the cloud until it shows the fault, or until told to stop; what was seen goes to `seen`.
 pub(super) async fn verify(
-    cloud: Arc<dyn Cloud>,
+    cloud: Arc<dyn TestBed>,
     target: Target,
     fault: Fault,
     instance: Instance,
     every: Duration,
-    seen: watch::Sender<Seen>,
+    seen: watch::Sender<FaultEvidence>,
 ) {
     while !seen.borrow().verified {
         let looked = match fault {
@@ -166,7 +166,7 @@ pub(super) async fn verify(
         };
         // A call that failed says nothing about the instance.
         if let Ok(Some(evidence)) = looked {
-            seen.send_replace(Seen {
+            seen.send_replace(FaultEvidence {
                 verified: true,
                 evidence,
             });

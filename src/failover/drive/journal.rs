@@ -1,7 +1,7 @@
 //! What a test is about to change is written down first, so that a later run can undo it.
 
 use super::error::FailoverError;
-use super::port::{Cloud, Probe, Target, Turn};
+use super::port::{Probe, Target, TestBed, Turn};
 use crate::model::InstanceId;
 use crate::remedy::chain;
 use mqaws_contract::PathComponent;
@@ -112,7 +112,7 @@ impl Journal {
     /// heals it.
     pub(super) async fn undo(
         &mut self,
-        cloud: &dyn Cloud,
+        cloud: &dyn TestBed,
         target: &Target,
         instance: Option<&InstanceId>,
         holder: &str,

@@ -1,8 +1,8 @@
 //! The workers: producers on a fixed beat, consumers that write down before they accept, and a ticker that watches this process itself.
 
 use super::round::{Round, Stage};
-use crate::failover::clients::client::{ClientError, Delivery, Driver, GetLink, Lost, Put, PutEvent, PutLink};
-use crate::failover::measure::connection::Noticed;
+use crate::failover::clients::client::{BrokerDriver, ClientError, Delivery, GetLink, Lost, Put, PutEvent, PutLink};
+use crate::failover::measure::connection::ConnectionChange;
 use crate::failover::measure::gap::Worker;
 use crate::failover::measure::id::MessageId;
 use crate::failover::measure::ledger::Outcome;
@@ -61,7 +61,7 @@ impl Producer {
     /// Puts on the beat until the stage is [`Stage::Rest`]; then waits for the last answers.
     ///
     /// One that is not served by then goes on for a while until it is, so that its outage has an end.
-    pub async fn work(self, round: Arc<Round>, driver: Arc<dyn Driver>) {
+    pub async fn work(self, round: Arc<Round>, driver: Arc<dyn BrokerDriver>) {
         let worker = Worker::Producer(self.number);
         let mut stages = round.stages();
         let mut beat = Beat::new(Instant::now(), self.rate);
@@ -78,12 +78,12 @@ impl Producer {
             match driver.producer(client, self.queue.clone()).await {
                 Ok(link) => {
                     connection += 1;
-                    round.note(worker, round.now_ns(), Noticed::Connected);
+                    round.note(worker, round.now_ns(), ConnectionChange::Connected);
                     let work = self.put_on(link, connection, &round, &mut stages, &mut beat, &mut stop_at);
                     let lost = work.await;
                     round.abandon(self.number);
                     if let Some(lost) = lost {
-                        round.note(worker, round.ns(lost.at), Noticed::Lost(lost.cause));
+                        round.note(worker, round.ns(lost.at), ConnectionChange::Lost(lost.cause));
                     }
                 }
                 Err(error) => {
@@ -164,7 +164,7 @@ impl Producer {
 
 impl Consumer {
     /// Gets, writes down and accepts until the stage is [`Stage::End`].
-    pub async fn work(self, round: Arc<Round>, driver: Arc<dyn Driver>) {
+    pub async fn work(self, round: Arc<Round>, driver: Arc<dyn BrokerDriver>) {
         let worker = Worker::Consumer(self.number);
         let mut stages = round.stages();
         let mut connection = 0;
@@ -301,7 +301,7 @@ pub(super) fn client_name(round: &Round, role: &str, number: u32, attempt: u32) 
 }
 
 async fn pause(round: &Round, worker: Worker, error: &ClientError, stages: &mut watch::Receiver<Stage>) {
-    round.note(worker, round.now_ns(), Noticed::Refused(error.to_string()));
+    round.note(worker, round.now_ns(), ConnectionChange::Refused(error.to_string()));
     let jitter = rand::rng().random_range(0.8..1.2);
     tokio::select! {
         () = sleep(RETRY.mul_f64(jitter)) => {}

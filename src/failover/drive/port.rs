@@ -154,8 +154,8 @@ impl Probe {
     }
 }
 
-/// The cloud.
-pub trait Cloud: Send + Sync {
+/// Where a test is done: the stack under test and the cloud around it, to be looked at, broken and marked as under test.
+pub trait TestBed: Send + Sync {
     /// The stack's outputs and tags, and whether this is a lab.
     fn target<'a>(&'a self, stack: &'a str) -> Answer<'a, Target>;
 

@@ -1,7 +1,7 @@
 //! Before anything is changed: may this stack be tested, does it serve, and where are its queues?
 
 use super::error::FailoverError;
-use super::port::{Cloud, Instance, Probe, Target};
+use super::port::{Instance, Probe, Target, TestBed};
 use crate::failover::scenario::Consent;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 ///
 /// # Errors
 /// [`FailoverError`] with what is missing; nothing was changed.
-pub(super) async fn guard(cloud: &dyn Cloud, target: &Target, consent: &Consent) -> Result<(), FailoverError> {
+pub(super) async fn guard(cloud: &dyn TestBed, target: &Target, consent: &Consent) -> Result<(), FailoverError> {
     if target.lab.is_some() {
         return Ok(());
     }
@@ -60,7 +60,7 @@ pub(super) fn stood(target: &Target, faults: &[Fault]) -> Result<(), FailoverErr
 /// # Errors
 /// [`FailoverError::NotServing`] with the last thing that was seen, or the cloud's error when it never answered.
 pub(crate) async fn serving(
-    cloud: &dyn Cloud,
+    cloud: &dyn TestBed,
     target: &Target,
     limit: Duration,
 ) -> Result<(Instance, AgentStatus), FailoverError> {
@@ -77,7 +77,7 @@ pub(crate) async fn serving(
     }
 }
 
-async fn look(cloud: &dyn Cloud, target: &Target) -> Result<Result<(Instance, AgentStatus), String>, FailoverError> {
+async fn look(cloud: &dyn TestBed, target: &Target) -> Result<Result<(Instance, AgentStatus), String>, FailoverError> {
     let instances = cloud.instances(target).await?;
     let topology = topology::of(target.parts.topology);
     let seen: Vec<Seen<'_>> = instances
@@ -120,7 +120,7 @@ pub(super) fn foreign(target: &Target, status: &AgentStatus, consent: &Consent) 
 ///
 /// # Errors
 /// When the agent cannot be asked, or names no queue.
-pub(super) async fn queue(cloud: &dyn Cloud, instance: &InstanceId) -> Result<String, FailoverError> {
+pub(super) async fn queue(cloud: &dyn TestBed, instance: &InstanceId) -> Result<String, FailoverError> {
     let mut report = cloud.probe(instance, Probe::Define).await?;
     if report.queues.iter().any(|queue| queue.depth > 0) {
         cloud.probe(instance, Probe::Delete).await?;

@@ -1,9 +1,9 @@
 //! Watches the workers from the fault on: did anybody notice, and is everybody served again?
 
-use super::inject::Seen;
-use super::port::{Cloud, Target};
+use super::inject::FaultEvidence;
+use super::port::{Target, TestBed};
 use super::round::Round;
-use crate::failover::measure::connection::Noticed;
+use crate::failover::measure::connection::ConnectionChange;
 use crate::failover::measure::gap::{self, Worker};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +35,7 @@ pub(super) async fn recovery(
     workers: &[Worker],
     backlog: u64,
     asked_ns: u64,
-    seen: watch::Receiver<Seen>,
+    seen: watch::Receiver<FaultEvidence>,
     limit: Duration,
     settle: Duration,
 ) -> Recovery {
@@ -74,7 +74,7 @@ pub(super) fn disturbed(round: &Round, asked_ns: u64) -> Vec<Worker> {
     let mut workers: Vec<Worker> = round
         .notes()
         .iter()
-        .filter(|note| note.at_ns >= asked_ns && matches!(note.what, Noticed::Lost(_)))
+        .filter(|note| note.at_ns >= asked_ns && matches!(note.what, ConnectionChange::Lost(_)))
         .map(|note| note.worker)
         .collect();
     workers.sort_unstable();
@@ -89,7 +89,7 @@ fn all_served(round: &Round, usual: &BTreeMap<Worker, u64>, backlog: u64, asked_
     let now_ns = round.now_ns();
     let present = |worker: Worker| {
         let last = notes.iter().rfind(|note| note.worker == worker)?;
-        (last.what == Noticed::Connected).then_some(last.at_ns.max(asked_ns))
+        (last.what == ConnectionChange::Connected).then_some(last.at_ns.max(asked_ns))
     };
     let succeeded =
         |worker: &Worker| present(*worker).is_some_and(|since| round.last_ok_ns(*worker).is_some_and(|at| at > since));
@@ -113,7 +113,7 @@ pub(super) type Health = Arc<Mutex<Vec<(u64, usize)>>>;
 
 /// Looks at the load balancer's targets until it is dropped.
 pub(super) async fn watch_targets(
-    cloud: Arc<dyn Cloud>,
+    cloud: Arc<dyn TestBed>,
     target: Target,
     round: Arc<Round>,
     every: Duration,

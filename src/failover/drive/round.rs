@@ -1,7 +1,7 @@
 //! What the workers of one round share: the clock, the ledger, what each worker saw, and how far the round is.
 
 use crate::failover::clients::client::{Delivery, Lost};
-use crate::failover::measure::connection::{Note, Noticed, Stalled};
+use crate::failover::measure::connection::{ConnectionChange, ConnectionEvent, Stalled};
 use crate::failover::measure::gap::Worker;
 use crate::failover::measure::id::{Header, MessageId, RunId};
 use crate::failover::measure::ledger::{Arrival, Ledger, Outcome, Received};
@@ -42,7 +42,7 @@ pub struct Round {
     start: Instant,
     started_at: SystemTime,
     ledger: Mutex<Ledger>,
-    notes: Mutex<Vec<Note>>,
+    notes: Mutex<Vec<ConnectionEvent>>,
     stalls: Mutex<Vec<Stalled>>,
     stage: watch::Sender<Stage>,
     waiting: AtomicU64,
@@ -141,7 +141,7 @@ impl Round {
 
     /// What the workers noticed so far, in order of time.
     #[must_use]
-    pub fn notes(&self) -> Vec<Note> {
+    pub fn notes(&self) -> Vec<ConnectionEvent> {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         notes.sort_by_key(|note| note.at_ns);
         notes
@@ -211,15 +211,15 @@ impl Round {
         self.stalls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn note(&self, worker: Worker, at_ns: u64, what: Noticed) {
+    pub(super) fn note(&self, worker: Worker, at_ns: u64, what: ConnectionChange) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Noticed::Refused(_) = &what {
+        if let ConnectionChange::Refused(_) = &what {
             self.refusals.fetch_add(1, Ordering::Relaxed);
             // A loop that fails for minutes fills no memory: the first failure of a row is enough.
             if matches!(
                 notes.iter().rfind(|note| note.worker == worker),
-                Some(Note {
-                    what: Noticed::Refused(_),
+                Some(ConnectionEvent {
+                    what: ConnectionChange::Refused(_),
                     ..
                 })
             ) {
@@ -227,7 +227,7 @@ impl Round {
             }
         }
         let waiting = self.waiting();
-        notes.push(Note {
+        notes.push(ConnectionEvent {
             worker,
             at_ns,
             what,
@@ -288,7 +288,11 @@ impl Round {
     /// A consumer has a connection.
     pub(super) fn connected(&self, link: Link) {
         self.ledger().opened(link);
-        self.note(Worker::Consumer(link.consumer), self.now_ns(), Noticed::Connected);
+        self.note(
+            Worker::Consumer(link.consumer),
+            self.now_ns(),
+            ConnectionChange::Connected,
+        );
     }
 
     /// A consumer's connection is gone.
@@ -297,7 +301,7 @@ impl Round {
         self.note(
             Worker::Consumer(link.consumer),
             self.ns(lost.at),
-            Noticed::Lost(lost.cause),
+            ConnectionChange::Lost(lost.cause),
         );
     }
 

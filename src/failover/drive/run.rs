@@ -3,12 +3,12 @@
 use super::error::{FailoverError, injected};
 use super::holder::{self, Holder, Life};
 use super::journal::Journal;
-use super::port::{Cloud, Credentials, Turn};
+use super::port::{Credentials, TestBed, Turn};
 use super::preflight;
 use super::session::Session;
-use super::turn::Cleaned;
+use super::turn::CleanUp;
 use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
-use crate::failover::clients::client::Driver;
+use crate::failover::clients::client::BrokerDriver;
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::report::{Report, Run, rfc3339};
 use crate::failover::scenario::{Pace, Scenario};
@@ -47,7 +47,8 @@ pub fn never() -> Stop {
 }
 
 /// Makes a client of an endpoint.
-pub(crate) type Dial = dyn Fn(&AmqpEndpoint, &Credentials) -> Result<Arc<dyn Driver>, FailoverError> + Send + Sync;
+pub(crate) type ConnectDriver =
+    dyn Fn(&AmqpEndpoint, &Credentials) -> Result<Arc<dyn BrokerDriver>, FailoverError> + Send + Sync;
 
 /// Runs a test: all faults, all rounds, one after the other, and cleans up whatever happens.
 ///
@@ -57,35 +58,36 @@ pub(crate) type Dial = dyn Fn(&AmqpEndpoint, &Credentials) -> Result<Arc<dyn Dri
 /// # Errors
 /// [`FailoverError`]: guards, endpoint, calls that failed, [`FailoverError::Interrupted`] when `stop` turned true.
 pub async fn run(
-    cloud: Arc<dyn Cloud>,
+    cloud: Arc<dyn TestBed>,
     scenario: &Scenario,
     watch: &dyn Watch,
     stop: Stop,
 ) -> Result<Report, FailoverError> {
     let trust = scenario.trust.clone();
-    let dial = move |endpoint: &AmqpEndpoint, credentials: &Credentials| -> Result<Arc<dyn Driver>, FailoverError> {
-        let address = &endpoint.address;
-        let client = Amqp10::new(
-            address.host.clone(),
-            address.port,
-            credentials.username.clone(),
-            credentials.password.clone(),
-            AmqpTimes::default(),
-        );
-        Ok(Arc::new(match endpoint.tls {
-            Some(true) => client.with_tls(trust.towards(&address.host)?),
-            _ => client,
-        }))
-    };
+    let dial =
+        move |endpoint: &AmqpEndpoint, credentials: &Credentials| -> Result<Arc<dyn BrokerDriver>, FailoverError> {
+            let address = &endpoint.address;
+            let client = Amqp10::new(
+                address.host.clone(),
+                address.port,
+                credentials.username.clone(),
+                credentials.password.clone(),
+                AmqpTimes::default(),
+            );
+            Ok(Arc::new(match endpoint.tls {
+                Some(true) => client.with_tls(trust.towards(&address.host)?),
+                _ => client,
+            }))
+        };
     run_with(cloud, scenario, watch, stop, &dial).await
 }
 
 pub(crate) async fn run_with(
-    cloud: Arc<dyn Cloud>,
+    cloud: Arc<dyn TestBed>,
     scenario: &Scenario,
     watch: &dyn Watch,
     stop: Stop,
-    dial: &Dial,
+    dial: &ConnectDriver,
 ) -> Result<Report, FailoverError> {
     watch.doing("reading the stack");
     let target = cloud.target(&scenario.stack).await?;
@@ -154,7 +156,7 @@ pub(crate) async fn run_with(
         watch.broken_off(&report);
     }
     watch.doing("cleaning up");
-    let Cleaned { left, interfered } = session.clean_up(&mut journal).await;
+    let CleanUp { left, interfered } = session.clean_up(&mut journal).await;
     match result {
         Err(FailoverError::Interrupted { .. }) => {
             let all: Vec<String> = left.into_iter().chain(injected(&journal.faults)).collect();
@@ -189,7 +191,7 @@ pub(crate) async fn run_with(
 /// [`FailoverError::Cloud`] when the stack cannot be read, [`FailoverError::Journal`] when the journal cannot,
 /// [`FailoverError::StillRuns`] when the test is not over.
 pub async fn heal(
-    cloud: &dyn Cloud,
+    cloud: &dyn TestBed,
     stack: &str,
     journals: Option<&Path>,
     force: bool,

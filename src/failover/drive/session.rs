@@ -1,23 +1,23 @@
 //! The rounds of a test: load, fault, recovery, drain, marks.
 
-use super::check::Checked;
+use super::check::EndpointCheck;
 use super::depth;
 use super::drain::{Drained, drain};
 use super::error::FailoverError;
 use super::inject::{inject, verify};
 use super::journal::Journal;
 use super::load::{Consumer, Producer, watch_self};
-use super::port::{Cloud, Instance, Target};
+use super::port::{Instance, Target, TestBed};
 use super::preflight;
 use super::recovery::{Health, Recovery, recovery, watch_targets};
 use super::round::{Round, Stage};
 use super::run::{Watch, unix_ns};
-use crate::failover::clients::client::{CREDIT, Driver};
+use crate::failover::clients::client::{BrokerDriver, CREDIT};
 use crate::failover::measure::account::Drain;
 use crate::failover::measure::at_rest::{AtRest, Expected};
-use crate::failover::measure::finish::Finish;
 use crate::failover::measure::gap::Worker;
 use crate::failover::measure::id::RunId;
+use crate::failover::measure::round_end::RoundEnd;
 use crate::failover::report::{Observations, Report, Run, archive, assemble, host};
 use crate::failover::scenario::{Pace, Scenario};
 use crate::model::agent::AgentStatus;
@@ -31,11 +31,11 @@ use tokio::time::{sleep, timeout};
 
 /// A test whose checks are done.
 pub(super) struct Session<'a> {
-    pub(super) cloud: Arc<dyn Cloud>,
+    pub(super) cloud: Arc<dyn TestBed>,
     pub(super) target: Target,
     pub(super) endpoint: String,
     pub(super) pace: Pace,
-    pub(super) driver: Arc<dyn Driver>,
+    pub(super) driver: Arc<dyn BrokerDriver>,
     pub(super) scenario: &'a Scenario,
     pub(super) watch: &'a dyn Watch,
     /// What the mark on the stack says.
@@ -58,7 +58,7 @@ impl Session<'_> {
         self.watch.doing("checking the endpoint");
         journal.defining_queues()?;
         let mut queue = preflight::queue(cloud, &instance.id).await?;
-        let check = Checked {
+        let check = EndpointCheck {
             cloud,
             driver: self.driver.clone(),
             target: &self.target,
@@ -262,7 +262,7 @@ impl Session<'_> {
                 chain(&error)
             )),
         }
-        let finish = Finish {
+        let finish = RoundEnd {
             hold_ns,
             waiting,
             load_ns: load_end_ns,

@@ -14,7 +14,7 @@ const RENEW: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How a test was cleaned up.
-pub(super) struct Cleaned {
+pub(super) struct CleanUp {
     /// What could not be undone.
     pub(super) left: Vec<String>,
     /// Whether somebody had taken the mark away.
@@ -60,7 +60,7 @@ impl Session<'_> {
     }
 
     /// Undoes what was changed, within a bounded time.
-    pub(super) async fn clean_up(&self, journal: &mut Journal) -> Cleaned {
+    pub(super) async fn clean_up(&self, journal: &mut Journal) -> CleanUp {
         let mut interfered = false;
         let work = async {
             // The queues have one name for all tests: another test may be at work on them by now.
@@ -79,6 +79,6 @@ impl Session<'_> {
         let left = timeout(Duration::from_secs(120), work)
             .await
             .unwrap_or_else(|_| vec!["queues MQAWS.PROBE.*: no answer within 120 s".into()]);
-        Cleaned { left, interfered }
+        CleanUp { left, interfered }
     }
 }

@@ -4,20 +4,20 @@ use super::gap::Worker;
 
 /// What happened to one worker's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct ConnectionEvent {
     /// Who.
     pub worker: Worker,
     /// When.
     pub at_ns: u64,
     /// What.
-    pub what: Noticed,
+    pub what: ConnectionChange,
     /// Messages acknowledged and not yet received at that moment.
     pub waiting: u64,
 }
 
 /// What a worker noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Noticed {
+pub enum ConnectionChange {
     /// It has a connection.
     Connected,
     /// Its connection is gone; the client library's words.
@@ -36,11 +36,11 @@ pub struct Stalled {
 }
 
 /// Whether a worker had a connection at last; `notes` are in order of time.
-pub(crate) fn is_connected(notes: &[Note], worker: Worker) -> bool {
+pub(crate) fn is_connected(notes: &[ConnectionEvent], worker: Worker) -> bool {
     matches!(
         notes.iter().rfind(|note| note.worker == worker),
-        Some(Note {
-            what: Noticed::Connected,
+        Some(ConnectionEvent {
+            what: ConnectionChange::Connected,
             ..
         })
     )

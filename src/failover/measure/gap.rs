@@ -75,16 +75,16 @@ impl Outage {
 
 /// Where and how the observation of a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub struct ObservationEnd {
     /// When.
     pub ns: u64,
-    /// What the pause from its last success to there is.
-    pub then: Then,
+    /// What to make of the pause from its last success to there.
+    pub last_pause: LastPause,
 }
 
 /// What the end of an observation makes of the pause before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub enum LastPause {
     /// Nothing was due any more: no gap.
     Idle,
     /// Workers of its kind were served then: a gap that ended there, for one that was served after the fault at all.
@@ -99,7 +99,7 @@ pub enum Then {
 /// empty list of successes is one gap from the fault to the end. A gap in which the connection was lost needs no further sign that it
 /// is no usual pause.
 #[must_use]
-pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, end: End) -> Outage {
+pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, end: ObservationEnd) -> Outage {
     let end_ns = end.ns;
     let before = successes.partition_point(|&at| at < fault_ns);
     let usual_ns = usual_gap(&successes[..before]);
@@ -114,7 +114,7 @@ pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, en
     let mut last = start;
     let after = successes[before..].partition_point(|&at| at <= end_ns);
     let after = &successes[before..before + after];
-    let closed = end.then == Then::Served && !after.is_empty();
+    let closed = end.last_pause == LastPause::Served && !after.is_empty();
     for (from, to) in after
         .iter()
         .copied()
@@ -124,10 +124,10 @@ pub fn outage(worker: Worker, successes: &[u64], cuts: &[u64], fault_ns: u64, en
     {
         let gap = to.unwrap_or(end_ns).saturating_sub(from);
         let threshold_ns = limit(from, to.unwrap_or(end_ns));
-        if to.is_some() || end.then == Then::Waiting {
+        if to.is_some() || end.last_pause == LastPause::Waiting {
             longest_ns = longest_ns.max(gap);
         }
-        if to.is_none() && (gap <= threshold_ns || end.then == Then::Idle && longest.1.is_some()) {
+        if to.is_none() && (gap <= threshold_ns || end.last_pause == LastPause::Idle && longest.1.is_some()) {
             continue;
         }
         if gap > threshold_ns {
@@ -165,7 +165,12 @@ fn usual_gap(successes: &[u64]) -> u64 {
 /// The outages of all workers of a round: producers by their acknowledgements, consumers by their first receipts;
 /// `ends` says where each worker's observation ends, `cuts` who lost its connection when.
 #[must_use]
-pub fn outages(ledger: &Ledger, ends: &BTreeMap<Worker, End>, cuts: &[(Worker, u64)], fault_ns: u64) -> Vec<Outage> {
+pub fn outages(
+    ledger: &Ledger,
+    ends: &BTreeMap<Worker, ObservationEnd>,
+    cuts: &[(Worker, u64)],
+    fault_ns: u64,
+) -> Vec<Outage> {
     let workers: Vec<Worker> = ends.keys().copied().collect();
     successes(ledger, &workers)
         .into_iter()
@@ -223,10 +228,10 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn until(ns: u64) -> End {
-        End {
+    fn until(ns: u64) -> ObservationEnd {
+        ObservationEnd {
             ns,
-            then: Then::Waiting,
+            last_pause: LastPause::Waiting,
         }
     }
 
@@ -294,8 +299,15 @@ mod tests {
         let with = |end| outage(Worker::Producer(0), &times, &[3100 * MS], 3050 * MS, end);
         let got = with(until(12_000 * MS));
         assert_eq!((got.gap_ns / MS, got.counts(), got.longest_ns / MS), (1500, true, 4500));
-        let open = |then| with(End { ns: 8500 * MS, then }).longest_ns / MS;
-        assert_eq!((open(Then::Waiting), open(Then::Idle)), (4000, 1500));
+        let open = |last_pause| {
+            with(ObservationEnd {
+                ns: 8500 * MS,
+                last_pause,
+            })
+            .longest_ns
+                / MS
+        };
+        assert_eq!((open(LastPause::Waiting), open(LastPause::Idle)), (4000, 1500));
     }
 
     /// A pause up to the end is an outage while something is due, however good the service was before.
@@ -303,17 +315,20 @@ mod tests {
     fn the_last_pause_counts_only_while_somebody_waits() {
         let mut times = every(5 * MS, 0, 1000 * MS);
         times.push(2000 * MS);
-        let at = |times: &[u64], then| {
-            let end = End { ns: 4000 * MS, then };
+        let at = |times: &[u64], last_pause| {
+            let end = ObservationEnd {
+                ns: 4000 * MS,
+                last_pause,
+            };
             let got = outage(Worker::Producer(0), times, &[], 1500 * MS, end);
             (got.gap_ns / MS, got.first_ok_ns.map(|at| at / MS), got.recovered())
         };
-        assert_eq!(at(&times, Then::Idle), (1005, Some(2000), true));
-        assert_eq!(at(&times, Then::Served), (2000, Some(4000), true));
-        assert_eq!(at(&times, Then::Waiting), (2000, None, false));
+        assert_eq!(at(&times, LastPause::Idle), (1005, Some(2000), true));
+        assert_eq!(at(&times, LastPause::Served), (2000, Some(4000), true));
+        assert_eq!(at(&times, LastPause::Waiting), (2000, None, false));
         // Without a success there is nothing but the pause, and what others got does not end it.
-        for then in [Then::Idle, Then::Served, Then::Waiting] {
-            assert_eq!(at(&[0], then), (4000, None, false), "{then:?}");
+        for last_pause in [LastPause::Idle, LastPause::Served, LastPause::Waiting] {
+            assert_eq!(at(&[0], last_pause), (4000, None, false), "{last_pause:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::id::{BadBody, Header, MessageId, RunId};
 use super::lane::{Lanes, Order};
 use super::link::{Link, Pauses};
 use super::pack::{Packed, State};
-use super::repeat::{Ground, Repeats};
+use super::repeat::{Explanation, Repeats};
 use std::collections::{HashMap, VecDeque};
 
 /// Anomalies kept in full; more are only counted.
@@ -258,8 +258,8 @@ impl Ledger {
         let ground = (self.repeats).deliver(id, link, arrival.at_ns, !first, flagged, &self.pauses);
         if !first {
             match ground {
-                Ground::LostConnection => *self.tally.explained(flagged) += 1,
-                Ground::None => self.tally.extra_unexplained += 1,
+                Explanation::LostConnection => *self.tally.explained(flagged) += 1,
+                Explanation::None => self.tally.extra_unexplained += 1,
             }
             return Received::Again(id);
         }

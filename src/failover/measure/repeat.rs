@@ -20,7 +20,7 @@ const DOUBTED_NS: u64 = 60_000_000_000;
 
 /// Whether something explains that a message came again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ground {
+pub(super) enum Explanation {
     /// The connection that had it ended.
     LostConnection,
     /// Nothing so far.
@@ -63,7 +63,7 @@ impl Repeats {
         again: bool,
         redelivered: bool,
         pauses: &Pauses,
-    ) -> Ground {
+    ) -> Explanation {
         let now = Delivery { link, at_ns };
         let before = self.last.insert(id, now);
         let recent = self.recent.entry(link).or_default();
@@ -75,12 +75,12 @@ impl Repeats {
             }
         }
         let Some(before) = before.filter(|before| again && before.link != link) else {
-            return Ground::None;
+            return Explanation::None;
         };
         if let Some(&heard_ns) = self.ended.get(&before.link) {
             return match pauses.awake_ns(before.at_ns, heard_ns) < SETTLED_FOR_GOOD_NS {
-                true => Ground::LostConnection,
-                false => Ground::None,
+                true => Explanation::LostConnection,
+                false => Explanation::None,
             };
         }
         while (self.doubts.front()).is_some_and(|old| old.again.at_ns.saturating_add(DOUBTED_NS) < at_ns) {
@@ -93,7 +93,7 @@ impl Repeats {
                 redelivered,
             });
         }
-        Ground::None
+        Explanation::None
     }
 
     /// A connection has ended, on which something was last heard at `heard_ns`.
@@ -164,7 +164,7 @@ mod tests {
                 Deliver(seq, link, at) => {
                     let again = !seen.insert(seq);
                     let ground = repeats.deliver(id(seq), link, at * TENTH, again, false, &pauses);
-                    count += usize::from(again && ground == Ground::None);
+                    count += usize::from(again && ground == Explanation::None);
                 }
                 End(link, heard) => count -= repeats.end(link, heard * TENTH, &pauses).len(),
             }
@@ -259,7 +259,7 @@ mod tests {
         pauses.add(SECOND, 9 * SECOND);
         repeats.end(link(0, 1), 9 * SECOND, &pauses);
         let ground = repeats.deliver(id(1), link(0, 2), 10 * SECOND, true, false, &pauses);
-        assert_eq!(ground, Ground::LostConnection);
+        assert_eq!(ground, Explanation::LostConnection);
     }
 
     /// The rule in full, with all that happened in view and nothing forgotten.

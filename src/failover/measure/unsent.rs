@@ -81,7 +81,7 @@ impl Unsent {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gap::{End, Then, outage};
+    use super::super::gap::{LastPause, ObservationEnd, outage};
     use super::super::id::{MessageId, RunId};
     use super::*;
 
@@ -104,9 +104,9 @@ mod tests {
         ledger.sent(MessageId { producer: 1, seq: 0 }, 1, 0, 0);
         let times = (0..1000).chain(1000 + outage_ms..3000).step_by(10);
         let times: Vec<u64> = times.map(|at| at * MS).collect();
-        let end = End {
+        let end = ObservationEnd {
             ns: 3000 * MS,
-            then: Then::Idle,
+            last_pause: LastPause::Idle,
         };
         let outages = [Worker::Producer(0), Worker::Consumer(0)];
         let outages = outages.map(|worker| outage(worker, &times, &[], 1000 * MS, end));

@@ -4,8 +4,8 @@ use super::document::{BrokerCount, FaultRecord, Host, Latency, Rto, Run, Stall};
 use super::timeline::timeline;
 use crate::failover::measure::account::{Account, Drain};
 use crate::failover::measure::at_rest::AtRest;
-use crate::failover::measure::connection::{Note, Noticed, Stalled, is_connected};
-use crate::failover::measure::gap::{self, End, Outage, Worker};
+use crate::failover::measure::connection::{ConnectionChange, ConnectionEvent, Stalled, is_connected};
+use crate::failover::measure::gap::{self, ObservationEnd, Outage, Worker};
 use crate::failover::measure::latency::{full_service, percentile};
 use crate::failover::measure::ledger::Ledger;
 use crate::failover::measure::limits::Limits;
@@ -33,7 +33,7 @@ pub(crate) struct Observations<'a> {
     pub after: Option<Host>,
     pub ledger: &'a Ledger,
     /// What the workers noticed, in order of time.
-    pub notes: &'a [Note],
+    pub notes: &'a [ConnectionEvent],
     pub stalls: &'a [Stalled],
     /// Messages received, repeated and strange ones included.
     pub receipts: u64,
@@ -55,7 +55,7 @@ pub(crate) struct Observations<'a> {
     pub health: Vec<(u64, usize)>,
     /// When the load ended, and where the observation of each worker did.
     pub load_ns: u64,
-    pub ends: BTreeMap<Worker, End>,
+    pub ends: BTreeMap<Worker, ObservationEnd>,
     pub load: &'a Load,
     pub limits: &'a Limits,
     pub warnings: Vec<String>,
@@ -86,7 +86,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     let (asked_ns, at_ns) = (fault.asked_ns, fault.at_ns);
     let cuts: Vec<(Worker, u64)> = notes
         .iter()
-        .filter(|note| matches!(note.what, Noticed::Lost(_)))
+        .filter(|note| matches!(note.what, ConnectionChange::Lost(_)))
         .map(|note| (note.worker, note.at_ns))
         .collect();
     let mut outages = gap::outages(ledger, &observed.ends, &cuts, asked_ns);
@@ -111,7 +111,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     let worst = gap::worst(&outages).copied();
     let first_loss = notes
         .iter()
-        .find(|note| note.at_ns >= asked_ns && matches!(note.what, Noticed::Lost(_)));
+        .find(|note| note.at_ns >= asked_ns && matches!(note.what, ConnectionChange::Lost(_)));
     let acked_last_second = ledger
         .puts()
         .filter(|put| put.state == State::Acked && (asked_ns.saturating_sub(SECOND)..asked_ns).contains(&put.done_ns))

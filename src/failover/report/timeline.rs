@@ -2,7 +2,7 @@
 
 use super::assemble::Observations;
 use super::document::Entry;
-use crate::failover::measure::connection::Noticed;
+use crate::failover::measure::connection::ConnectionChange;
 use crate::failover::measure::gap::{Outage, Worker};
 use crate::model::agent::{Mark, mark};
 
@@ -28,7 +28,7 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
         .iter()
         .filter(|note| note.at_ns >= fault.asked_ns)
         .filter_map(|note| match &note.what {
-            Noticed::Lost(cause) => Some((note.worker, note.at_ns, cause)),
+            ConnectionChange::Lost(cause) => Some((note.worker, note.at_ns, cause)),
             _ => None,
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use super::fake_broker::{BrokerDefect, FakeBroker};
 use crate::failover::Fault;
-use crate::failover::drive::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
+use crate::failover::drive::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};
@@ -137,7 +137,7 @@ impl FakeCloud {
     }
 }
 
-impl Cloud for FakeCloud {
+impl TestBed for FakeCloud {
     fn target<'a>(&'a self, _: &'a str) -> Answer<'a, Target> {
         self.answer(|| self.target.clone())
     }

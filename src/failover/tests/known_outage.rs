@@ -2,11 +2,11 @@
 
 use super::fake_broker::{BrokerDefect, FakeBroker};
 use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
-use crate::failover::clients::client::{ClientError, Driver};
+use crate::failover::clients::client::{BrokerDriver, ClientError};
 use crate::failover::drive::load::{Consumer, Producer, watch_self};
 use crate::failover::drive::round::{Round, Stage};
 use crate::failover::measure::account::{Account, Drain};
-use crate::failover::measure::connection::Noticed;
+use crate::failover::measure::connection::ConnectionChange;
 use crate::failover::measure::gap::{self, Outage, Worker};
 use crate::failover::measure::id::RunId;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 const QUEUE: &str = "MQAWS.PROBE.TEST";
 const DEADLINE: Duration = Duration::from_secs(30);
 
-fn client(broker: &FakeBroker, password: &str) -> Arc<dyn Driver> {
+fn client(broker: &FakeBroker, password: &str) -> Arc<dyn BrokerDriver> {
     let address = broker.address();
     Arc::new(Amqp10::new(
         address.ip().to_string(),
@@ -91,10 +91,12 @@ impl Crew {
     fn outages(&self, fault_ns: u64) -> Vec<Outage> {
         let (ns, ledger) = (self.round.now_ns(), self.round.ledger());
         let workers = [Worker::Producer(0), Worker::Producer(1), Worker::Consumer(0)];
-        let then = gap::Then::Idle;
+        let last_pause = gap::LastPause::Idle;
         gap::outages(
             &ledger,
-            &workers.map(|worker| (worker, gap::End { ns, then })).into(),
+            &workers
+                .map(|worker| (worker, gap::ObservationEnd { ns, last_pause }))
+                .into(),
             &[],
             fault_ns,
         )
@@ -201,7 +203,7 @@ async fn one_second() -> Duration {
         round
             .notes()
             .iter()
-            .any(|note| note.worker == worker && matches!(note.what, Noticed::Lost(_)))
+            .any(|note| note.worker == worker && matches!(note.what, ConnectionChange::Lost(_)))
     };
     assert!(lost(Worker::Producer(0)) && lost(Worker::Producer(1)) && lost(Worker::Consumer(0)));
     late

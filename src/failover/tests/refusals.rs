@@ -6,7 +6,7 @@ use super::relay::Relay;
 use super::short_test::{When, is_untouched, measured, through_relay};
 use crate::failover::FailoverError;
 use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
-use crate::failover::clients::client::{ClientError, Driver};
+use crate::failover::clients::client::{BrokerDriver, ClientError};
 use crate::remedy::{ExitKind, Remedy};
 use std::sync::Arc;
 

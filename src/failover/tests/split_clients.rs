@@ -4,7 +4,7 @@ use super::fake_broker::{BrokerDefect, FakeBroker};
 use super::fake_cloud::{CloudDefect, FakeCloud};
 use super::short_test::{When, kill};
 use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
-use crate::failover::clients::client::{BoxFuture, ClientError, Driver, GetLink, PutLink};
+use crate::failover::clients::client::{BoxFuture, BrokerDriver, ClientError, GetLink, PutLink};
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::drive::port::Credentials;
 use crate::failover::drive::run::{never, run_with};
@@ -29,7 +29,7 @@ impl Split {
     }
 }
 
-impl Driver for Split {
+impl BrokerDriver for Split {
     fn name(&self) -> &'static str {
         "split"
     }
@@ -64,7 +64,7 @@ async fn a_part_of_the_clients_led_elsewhere_is_named_where_messages_do_not_come
         });
         let turning = split.clone();
         let watch = When("injecting", move || *turning.away.lock().unwrap() = Some(part));
-        let driver: Arc<dyn Driver> = split.clone();
+        let driver: Arc<dyn BrokerDriver> = split.clone();
         let mut scenario = kill();
         scenario.times.drain_timeout = Some(Duration::from_secs(4));
         let dial = move |_: &AmqpEndpoint, _: &Credentials| Ok(driver.clone());

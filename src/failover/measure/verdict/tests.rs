@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::failover::measure::account::{Counts, Drain, Samples};
-use crate::failover::measure::gap::{End, Then, Worker, outage};
+use crate::failover::measure::gap::{LastPause, ObservationEnd, Worker, outage};
 use crate::failover::measure::ledger::Tally;
 use crate::failover::measure::unsent::Slots;
 use ExitKind::*;
@@ -31,9 +31,9 @@ fn exit(bend: impl Fn(&mut Account, &mut Evidence<'_>), limit: impl Fn(&mut Limi
         &[SECOND, 3 * SECOND],
         &[],
         SECOND + 1,
-        End {
+        ObservationEnd {
             ns: 4 * SECOND,
-            then: Then::Idle,
+            last_pause: LastPause::Idle,
         },
     )];
     let (mut bent, shown) = (account(), account());
@@ -184,9 +184,9 @@ fn what_could_not_be_read_hides_nothing_that_was_proved() {
 fn a_pause_over_the_limit_that_nothing_tells_from_the_usual_ones_does_not_pass() {
     let half = |from: u64, to: u64| (from..to).map(|n| n * SECOND / 2);
     let times: Vec<u64> = half(0, 7).chain(half(8, 10)).chain(half(19, 24)).collect();
-    let end = End {
+    let end = ObservationEnd {
         ns: 12 * SECOND,
-        then: Then::Idle,
+        last_pause: LastPause::Idle,
     };
     let seen = outage(Worker::Producer(0), &times, &[3 * SECOND + 2], 3 * SECOND + 1, end);
     assert!(

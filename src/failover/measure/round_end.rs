@@ -1,12 +1,12 @@
 //! How long each worker is observed: the load ends with the last slot that was due, and who has nothing due has no outage.
 
-use super::gap::{End, Then, Worker};
+use super::gap::{LastPause, ObservationEnd, Worker};
 use super::ledger::Ledger;
 use std::collections::BTreeMap;
 
 /// The end of a round as all workers share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Finish {
+pub(crate) struct RoundEnd {
     /// When consumers were told to take no more.
     pub hold_ns: u64,
     /// Messages acknowledged and not received at that time.
@@ -21,7 +21,7 @@ pub(crate) struct Finish {
     pub left: bool,
 }
 
-impl Finish {
+impl RoundEnd {
     /// Where the observation of each worker ends. `last_ok_ns` says when a worker last succeeded, `unserved_ns` when a producer's last slot
     /// was due, unless it succeeded after that.
     pub(crate) fn ends(
@@ -30,7 +30,7 @@ impl Finish {
         workers: &[Worker],
         last_ok_ns: impl Fn(Worker) -> Option<u64>,
         unserved_ns: impl Fn(Worker) -> Option<u64>,
-    ) -> BTreeMap<Worker, End> {
+    ) -> BTreeMap<Worker, ObservationEnd> {
         let mut next_ns: BTreeMap<u32, u64> = BTreeMap::new();
         for receipt in ledger.receipts().filter(|receipt| receipt.first) {
             if (self.hold_ns..self.emptied_ns).contains(&receipt.at_ns) {
@@ -46,46 +46,46 @@ impl Finish {
         workers.iter().map(|&worker| (worker, end(worker))).collect()
     }
 
-    fn producer(self, last_ok_ns: Option<u64>, unserved_ns: Option<u64>) -> End {
+    fn producer(self, last_ok_ns: Option<u64>, unserved_ns: Option<u64>) -> ObservationEnd {
         match unserved_ns {
-            Some(ns) => End {
+            Some(ns) => ObservationEnd {
                 ns,
-                then: Then::Waiting,
+                last_pause: LastPause::Waiting,
             },
             // Answers that came after the load's end are successes too.
-            None => End {
+            None => ObservationEnd {
                 ns: self.load_ns.max(last_ok_ns.unwrap_or(0)),
-                then: Then::Idle,
+                last_pause: LastPause::Idle,
             },
         }
     }
 
     /// Once consumers were told to take no more, the next receipt of this one shows that it is served. Who got none by then had none to get:
     /// the messages that wait are there for whichever consumer takes them, and the next receipt of any is the end. The time in which they were to take nothing is none that they waited.
-    fn consumer(self, next_receipt_ns: Option<u64>) -> End {
+    fn consumer(self, next_receipt_ns: Option<u64>) -> ObservationEnd {
         let waited_until = |at_ns: u64| match at_ns < self.drain_ns {
             true => at_ns,
             false => self.hold_ns + (at_ns - self.drain_ns),
         };
-        let (ns, then) = match next_receipt_ns {
-            _ if self.waiting == 0 => (self.hold_ns, Then::Idle),
-            Some(at_ns) => (waited_until(at_ns), Then::Served),
-            None if self.left => (waited_until(self.emptied_ns), Then::Waiting),
+        let (ns, last_pause) = match next_receipt_ns {
+            _ if self.waiting == 0 => (self.hold_ns, LastPause::Idle),
+            Some(at_ns) => (waited_until(at_ns), LastPause::Served),
+            None if self.left => (waited_until(self.emptied_ns), LastPause::Waiting),
             // What is acknowledged and not there any more nobody waits for.
-            None => (self.hold_ns, Then::Idle),
+            None => (self.hold_ns, LastPause::Idle),
         };
-        End { ns, then }
+        ObservationEnd { ns, last_pause }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Then::*;
+    use LastPause::*;
 
     #[test]
     fn who_has_nothing_due_waits_for_nothing() {
-        let finish = Finish {
+        let finish = RoundEnd {
             hold_ns: 80,
             waiting: 5,
             load_ns: 100,
@@ -93,7 +93,7 @@ mod tests {
             emptied_ns: 900,
             left: false,
         };
-        let end = |ns, then| End { ns, then };
+        let end = |ns, last_pause| ObservationEnd { ns, last_pause };
         assert_eq!(finish.producer(Some(90), None), end(100, Idle));
         assert_eq!(
             finish.producer(Some(120), None),
@@ -117,9 +117,9 @@ mod tests {
             end(80, Idle),
             "the broker has nothing, or did not say"
         );
-        let left = Finish { left: true, ..finish };
+        let left = RoundEnd { left: true, ..finish };
         assert_eq!(left.consumer(None), end(580, Waiting));
-        let empty = Finish { waiting: 0, ..left };
+        let empty = RoundEnd { waiting: 0, ..left };
         assert_eq!(empty.consumer(Some(500)), end(80, Idle));
     }
 }
