@@ -5,7 +5,7 @@ use super::command;
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::failover::Fault;
-use crate::failover::port::{Answer, Cloud, CloudError, Credentials, Instance, Lab, Probe, Target, Turn};
+use crate::failover::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
@@ -87,7 +87,7 @@ fn marked(target: &Target) -> Result<&str, CloudError> {
     first.ok_or_else(|| lacks(format!("read stack {}", target.stack), Output::GroupName, "known"))
 }
 
-impl Cloud for Clients {
+impl TestBed for Clients {
     fn target<'a>(&'a self, stack: &'a str) -> Answer<'a, Target> {
         Box::pin(async move {
             let attempted = || format!("read stack {stack}");
@@ -309,7 +309,7 @@ impl Cloud for Clients {
         Box::pin(async move {
             let now = jiff::Timestamp::now();
             let others = |turn: Option<Turn>| turn.filter(|turn| turn.holder != holder && !turn.is_over(now));
-            if let Some(other) = others(Cloud::turn(self, target).await?) {
+            if let Some(other) = others(TestBed::turn(self, target).await?) {
                 return Ok(Some(other));
             }
             let group = marked(target)?;
@@ -318,13 +318,13 @@ impl Cloud for Clients {
                 .await
                 .map_err(|error| failed(attempted, error))?;
             // Tags know no compare-and-set; whoever wrote last has the turn.
-            Ok(others(Cloud::turn(self, target).await?))
+            Ok(others(TestBed::turn(self, target).await?))
         })
     }
 
     fn keep_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, bool> {
         Box::pin(async move {
-            let there = Cloud::turn(self, target).await?;
+            let there = TestBed::turn(self, target).await?;
             if there.is_none_or(|turn| turn.holder != holder) {
                 return Ok(false);
             }
@@ -340,7 +340,7 @@ impl Cloud for Clients {
     fn end_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, ()> {
         Box::pin(async move {
             // Another's turn is not ours to end.
-            if Cloud::turn(self, target)
+            if TestBed::turn(self, target)
                 .await?
                 .is_some_and(|turn| turn.holder == holder)
             {

@@ -1,68 +1,30 @@
 //! The failover test: load, faults, ledger, verdict, report.
 //!
 //! Reading order: [`Scenario`] says what is done; [`run()`] does it; [`Report`] says what came of it; [`text`] shows it to people.
-//! Underneath, [`ledger`] writes down every message, [`account`] counts them by class, [`gap`] finds the outage of each worker,
-//! [`phases`] says where its seconds went, [`verdict`] judges. These know no clock and no network and are tested against oracles.
-//! [`client`] and [`port`] are what the test needs of a broker and of the cloud.
+//!
+//! There are four rooms, and `tests/pure/walls.rs` keeps the walls between them:
+//!
+//! 1. [`measure`]: what is measured and what follows from it; pure;
+//! 2. [`clients`]: how a broker is spoken to, one file a driver; names `measure`;
+//! 3. [`report`]: what came of it; names `measure`, and the [`scenario`] that was asked for;
+//! 4. [`drive`]: the effects; names all of them, and the cloud by its [`port`].
 
-pub mod account;
-pub mod amqp;
-pub mod archive;
-mod assemble;
-mod check;
-pub mod client;
-mod conclude;
-mod depth;
-mod drain;
-pub mod endpoint;
-mod ends;
-mod entry;
-mod error;
-mod fill;
-pub mod gap;
-mod heard;
-mod holder;
-pub mod id;
-mod inject;
-mod journal;
-mod lane;
-pub mod ledger;
-pub mod link;
-pub mod load;
-mod observed;
-pub mod pack;
-pub mod phases;
-pub mod port;
-mod preface;
-mod preflight;
-mod recovery;
-mod repeat;
+pub mod clients;
+pub mod drive;
+pub mod measure;
 pub mod report;
-pub mod round;
-mod run;
-mod scenario;
-mod session;
-pub mod text;
-pub mod tls;
-mod turn;
-pub mod unsent;
-pub mod verdict;
+pub mod scenario;
 
 #[cfg(test)]
-mod calibration;
-#[cfg(test)]
-mod sky;
-#[cfg(test)]
-pub(crate) mod toy;
-#[cfg(test)]
-mod trial;
-#[cfg(test)]
-mod turns;
+mod tests;
 
-pub use conclude::schema;
-pub use error::FailoverError;
-pub use journal::Journal;
-pub use report::Report;
-pub use run::{Stop, Watch, heal, never, run};
-pub use scenario::{Consent, Duplicates, Fault, Limits, Load, Pace, Scenario, Times, UnknownFault};
-pub use tls::Trust;
+pub use crate::topology::{Fault, UnknownFault};
+pub use clients::endpoint;
+pub use clients::tls::Trust;
+pub use drive::error::FailoverError;
+pub use drive::journal::Journal;
+pub use drive::{Stop, Watch, heal, never, port, run};
+pub use measure::limits::{Duplicates, Limits};
+pub use measure::verdict;
+pub use report::{Report, archive, schema, text};
+pub use scenario::{Consent, Load, Pace, Scenario, Times};

@@ -5,7 +5,7 @@ use crate::guest;
 use crate::rig::scripts;
 use crate::support::{Client, Put, between, call, own_call};
 use mqaws::aws::{Clients, LocalCloud};
-use mqaws::failover::port::{Answer, Cloud, Target};
+use mqaws::failover::port::{Answer, Target, TestBed};
 use mqaws::model::InstanceId;
 use mqaws::model::agent::{AgentStatus, Mark};
 use mqaws::stack::Protocol;

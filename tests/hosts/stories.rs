@@ -3,7 +3,7 @@
 use crate::locks::{self, Guests};
 use crate::phases;
 use crate::site::{PATIENCE, Site, until};
-use mqaws::failover::port::Cloud;
+use mqaws::failover::port::TestBed;
 use mqaws_agent::fence::conformance;
 
 /// Two hosts without an agent on one file system: the lock on NFS obeys every rule of a lock, with one of them frozen too.

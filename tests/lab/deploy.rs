@@ -4,7 +4,7 @@ mod changes;
 mod stake;
 
 use crate::support::{Lab, Running};
-use mqaws::failover::port::Cloud;
+use mqaws::failover::port::TestBed;
 use rustix::process::Signal;
 use secrecy::ExposeSecret;
 use serde_json::Value;

@@ -6,7 +6,7 @@
 use crate::support::{Client, Lab, Put, STACK, call, failing, forced, until, wait};
 use mqaws::aws::Clients;
 use mqaws::deploy::ports::Stacks;
-use mqaws::failover::port::{Cloud, Probe};
+use mqaws::failover::port::{Probe, TestBed};
 use mqaws::model::InstanceId;
 use mqaws::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport, mark};
 use mqaws::stack::Protocol;

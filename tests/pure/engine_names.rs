@@ -37,11 +37,11 @@ const ALLOWED: [(&str, &str); 24] = [
     ("src/topology/toy.rs", "a toy of the tests"),
     // words for people
     ("src/deploy/error.rs", "a hint"),
-    ("src/failover/error.rs", "a hint"),
-    ("src/failover/preface.rs", "says what the lab has in its place"),
+    ("src/failover/drive/error.rs", "a hint"),
+    ("src/failover/drive/preface.rs", "says what the lab has in its place"),
     ("src/image/error.rs", "whose licence it is"),
     ("src/stack/address.rs", "addresses as examples"),
-    ("src/failover/endpoint.rs", "an address as an example"),
+    ("src/failover/clients/endpoint.rs", "an address as an example"),
     // known by another name in a later version
     (
         "src/render/packer/template.rs",

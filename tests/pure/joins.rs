@@ -41,11 +41,10 @@ src/cli/ami/manifest.rs | name | names of templates in the source
 src/cli/reports.rs | format!(".mqaws-write-{}", std::process::id()) | a number
 src/cli/reports.rs | name | a random number
 src/cli/settings.rs | file | the user's own file, beside the user's own configuration
-src/failover/conclude.rs | ledger | words of the source and a number
-src/failover/conclude.rs | report | words of the source and a number
-src/failover/journal.rs | component(folder, format!("failover-{}.json", target.stack))? | makes a PathComponent
-src/failover/journal.rs | component(folder, name)? | makes a PathComponent
-src/failover/turns.rs | name | a test
+src/failover/report/conclude.rs | ledger | words of the source and a number
+src/failover/report/conclude.rs | report | words of the source and a number
+src/failover/drive/journal.rs | component(folder, format!("failover-{}.json", target.stack))? | makes a PathComponent
+src/failover/drive/journal.rs | component(folder, name)? | makes a PathComponent
 src/image/packer.rs | name | names of programs in the source
 src/image/workshop.rs | below | words of the source
 src/image/workshop.rs | format!("mqaws-ami-{run}") | time and a number

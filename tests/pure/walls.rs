@@ -1,5 +1,8 @@
 //! What each package may contain, as cargo resolves it. That nothing names what it must not is the compiler's business: these
-//! are the declarations that it goes by. And who names a topology: nobody but its folder, the table, and the configuration.
+//! are the declarations that it goes by. And who names a topology: nobody but its folder, the table, and the configuration. And which
+//! room of the failover test names which.
+
+mod rooms;
 
 use crate::judge::root;
 use std::collections::{BTreeMap, BTreeSet};

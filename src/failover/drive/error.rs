@@ -1,0 +1,324 @@
+//! What can keep a test from running; what a test finds out is no error but a verdict.
+
+use super::fill::Trouble;
+use super::port::CloudError;
+use crate::failover::clients::client::ClientError;
+use crate::failover::clients::tls::TrustError;
+use crate::model::Topology;
+use crate::remedy::{ExitKind, Remedy};
+use crate::topology;
+use crate::topology::Fault;
+
+/// Why a test did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FailoverError {
+    /// A call to AWS or a command on the instance failed.
+    #[error("the test could not go on")]
+    Cloud(#[from] CloudError),
+    /// The endpoint cannot be reached from here.
+    #[error("could not reach {endpoint}")]
+    Endpoint {
+        /// `host:port`.
+        endpoint: String,
+        /// The client's words.
+        #[source]
+        cause: ClientError,
+    },
+    /// What the clients are to trust cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The AMQP service is off in this stack.
+    #[error("stack {stack} has no AMQP endpoint")]
+    NoAmqp {
+        /// Stack.
+        stack: String,
+    },
+    /// The stack does not allow faults.
+    #[error("stack {stack} does not allow faults")]
+    NotAllowed {
+        /// Stack.
+        stack: String,
+    },
+    /// The stack's topology does not claim to stand the fault.
+    #[error("stack {stack} has topology `{}`, which does not stand {fault}", topology.as_str())]
+    NotStood {
+        /// Stack.
+        stack: String,
+        /// How its queue manager is made highly available.
+        topology: Topology,
+        /// The fault.
+        fault: Fault,
+    },
+    /// The user did not name the stack, or the account.
+    #[error("a fault on stack {stack} in account {account} needs your consent")]
+    NoConsent {
+        /// Stack.
+        stack: String,
+        /// Account id.
+        account: String,
+    },
+    /// An alarm is firing.
+    #[error("an alarm of stack {stack} is firing: {alarms}")]
+    Alarm {
+        /// Stack.
+        stack: String,
+        /// Names.
+        alarms: String,
+    },
+    /// Somebody else tests this stack.
+    #[error("stack {stack} {} by {holder}{}", if *.over { "bears the mark of a test" } else { "is under test already," }, if *.over { ", which is over" } else { "" })]
+    Busy {
+        /// Stack.
+        stack: String,
+        /// Who.
+        holder: String,
+        /// Whether that test is over for certain.
+        over: bool,
+        /// The command that takes its mark away.
+        heal: String,
+    },
+    /// Other programs are connected to the queue manager.
+    #[error("{count} other connections to {queue_manager}")]
+    ForeignConnections {
+        /// Queue manager.
+        queue_manager: String,
+        /// How many.
+        count: u64,
+    },
+    /// The queue manager does not serve, so that there is nothing to test.
+    #[error("{queue_manager} does not serve: {state}")]
+    NotServing {
+        /// Queue manager.
+        queue_manager: String,
+        /// What the agent or the group says.
+        state: String,
+    },
+    /// The service takes messages, but does not keep them as it says.
+    #[error("{queue} does not keep persistent messages: {cause}")]
+    NotDurable {
+        /// Queue.
+        queue: String,
+        /// What was seen.
+        cause: String,
+    },
+    /// The messages that a check or a round begins with were not all acknowledged.
+    #[error("only {waiting} of {wanted} messages were acknowledged{}", .cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_else(|| " in time".into()))]
+    NoBacklog {
+        /// Acknowledged.
+        waiting: u64,
+        /// Wanted.
+        wanted: u64,
+        /// What was in the way; absent when it was only slow.
+        cause: Option<Trouble>,
+    },
+    /// The clients put messages, and the queue manager under test has none of them.
+    #[error(
+        "{acknowledged} messages were acknowledged at {endpoint}, and {queue_manager} itself has none of them on {queue}"
+    )]
+    Elsewhere {
+        /// Queue manager under test.
+        queue_manager: String,
+        /// Where the clients put them.
+        endpoint: String,
+        /// Queue.
+        queue: String,
+        /// How many.
+        acknowledged: u64,
+        /// How many of them stay where they were put.
+        there: u64,
+    },
+    /// Messages of the check were acknowledged and did not come back, and the queue is empty.
+    #[error("{lost} of {acknowledged} acknowledged messages were lost on {queue}, before any fault")]
+    Lost {
+        /// Queue.
+        queue: String,
+        /// Acknowledged.
+        acknowledged: u64,
+        /// Of these, never received.
+        lost: u64,
+        /// Where the clients put them, when the queue manager itself did not count all of them.
+        elsewhere: Option<String>,
+    },
+    /// Somebody took the mark of this test away while it ran, and with it perhaps its queues.
+    #[error("the mark of this test on stack {stack} was taken away while it ran")]
+    TurnLost {
+        /// Stack.
+        stack: String,
+    },
+    /// What is to be undone belongs to a test that goes on, or may.
+    #[error("stack {stack} is under test by {holder}: {why}")]
+    StillRuns {
+        /// Stack.
+        stack: String,
+        /// Who tests it.
+        holder: String,
+        /// What speaks for that.
+        why: String,
+        /// The command that was refused, as a shell takes it.
+        command: String,
+    },
+    /// The test ended with this error after it had changed something.
+    #[error("{cause}")]
+    BrokenOff {
+        /// Why it ended.
+        #[source]
+        cause: Box<FailoverError>,
+        /// What was done by then, and what of it could not be undone.
+        left: String,
+    },
+    /// The journal of changes could not be written.
+    #[error("could not write {path}")]
+    Journal {
+        /// File.
+        path: String,
+        /// The operating system's words.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Interrupted by the user; what was changed is undone.
+    #[error("interrupted")]
+    Interrupted {
+        /// What is left, when something is.
+        left: Option<String>,
+    },
+}
+
+impl Remedy for FailoverError {
+    fn exit(&self) -> ExitKind {
+        match self {
+            Self::Cloud(error) => error.exit(),
+            Self::Interrupted { .. } => ExitKind::Interrupted,
+            Self::BrokenOff { cause, .. } => cause.exit(),
+            Self::Lost { .. } => ExitKind::Lost,
+            Self::NotDurable { .. } | Self::Elsewhere { .. } | Self::TurnLost { .. } => ExitKind::Inconclusive,
+            _ => ExitKind::Precondition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Cloud(error) => return error.hint(),
+            Self::BrokenOff { cause, .. } => return cause.hint(),
+            Self::Endpoint { cause: ClientError::Refused { .. }, .. } => {
+                "the secret and the queue manager disagree: see `mqaws status`, and CredentialsSecret in the stack's outputs".into()
+            }
+            Self::Endpoint { cause: ClientError::Queue { .. }, .. } => {
+                "the user in the secret needs PUT and GET on MQAWS.PROBE.*, and the AMQP service must know queues (IBM MQ 9.2.1 or later)".into()
+            }
+            Self::Endpoint { cause: ClientError::Untrusted { .. }, .. } => {
+                "name the file of the certificate authority with --ca-file, and the name in the certificate with --tls-server-name or `tls.server_name`".into()
+            }
+            Self::Trust(_) => "--ca-file wants a PEM file of certificates, --tls-server-name a DNS name or an IP address".into(),
+            Self::Endpoint { endpoint, .. } => format!(
+                "check that {endpoint} answers from here: an internal load balancer does so only inside its VPC; run this there, or forward a port and say --amqp-url amqp://127.0.0.1:5672 (amqps:// where the queue manager has a certificate)"
+            ),
+            Self::NoAmqp { .. } => "set `amqp: true` under `endpoint` in mqaws.yaml and deploy, or name another way: --amqp-url".into(),
+            Self::NotAllowed { .. } => "deploy it with --allow-faults, which tags it mqaws:allow-faults=true".into(),
+            Self::NotStood { topology, .. } => {
+                let stands = topology::of(*topology).stands().iter().map(|stand| stand.fault.name());
+                format!("name one of those that it stands with --fault: {}", stands.collect::<Vec<_>>().join(", "))
+            }
+            Self::NoConsent { stack, account } => {
+                format!("type the stack's name when asked, or say --yes --account {account} --stack {stack} off a terminal")
+            }
+            Self::Alarm { .. } => "wait until it is over: a test on top of an outage proves nothing".into(),
+            Self::Busy { over: true, heal, .. } => format!("`{heal}` takes its mark and its queues away, then test again"),
+            Self::Busy { heal, .. } => format!("wait for it; when it is over, `{heal}` takes away what it left"),
+            Self::ForeignConnections { .. } => "they would be cut off too; --allow-foreign-connections goes on all the same".into(),
+            Self::NotServing { .. } => "see `mqaws status`".into(),
+            Self::NotDurable { .. } => "a queue that forgets cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),
+            Self::NoBacklog { cause: Some(Trouble::Refused { .. }), .. } => {
+                "the queue has no room for so much (MAXDEPTH, MAXMSGL), or its storage has not: lower --backlog or --size".into()
+            }
+            Self::NoBacklog { cause: Some(Trouble::NotServed(error)), .. } if !matches!(error, ClientError::Unreachable { .. }) => {
+                "the same user was let in to the same queue just before: see `mqaws status` for what became of the queue manager, and find out whether the endpoint always leads to the same one".into()
+            }
+            Self::NoBacklog { cause: Some(_), .. } => {
+                "see `mqaws status`, find out whether the endpoint leads to this queue manager, and what lies between: connections must last for the load before the fault".into()
+            }
+            Self::NoBacklog { cause: None, .. } => "lower --backlog or --size, or look at the latency of the storage".into(),
+            Self::Elsewhere { endpoint, .. } => {
+                format!("find out where {endpoint} leads (--amqp-url, a port forward, a DNS name): another queue manager took the messages")
+            }
+            Self::Lost { elsewhere: Some(endpoint), .. } => {
+                format!("nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep, or {endpoint} leads to another queue manager at times")
+            }
+            Self::Lost { .. } => "nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep".into(),
+            Self::TurnLost { .. } => "somebody healed it, began another test, or changed or removed the stack: see `mqaws status`, let one at a time work on it, then test again".into(),
+            Self::StillRuns { command, .. } => format!(
+                "wait for it, or end it where it runs; `{command} --force` takes its mark and its queues away all the same, which ruins it"
+            ),
+            Self::Journal { .. } => "give a folder that can be written".into(),
+            Self::Interrupted { .. } => return None,
+        })
+    }
+
+    fn left(&self) -> Option<String> {
+        match self {
+            Self::Interrupted { left } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
+            Self::BrokenOff { left, .. } => Some(left.clone()),
+            Self::Elsewhere {
+                endpoint, queue, there, ..
+            } if *there > 0 => Some(format!("{there} messages of this test on {queue} at {endpoint}")),
+            Self::Cloud(_) | Self::NoBacklog { .. } | Self::Lost { .. } | Self::TurnLost { .. } => None,
+            _ => Some("nothing was changed".into()),
+        }
+    }
+}
+
+impl FailoverError {
+    /// This error as the end of a test that injected `faults` and could not undo `left`; both as the journal names them.
+    pub(super) fn after(self, faults: &[String], left: &[String]) -> Self {
+        if faults.is_empty() && left.is_empty() {
+            return self;
+        }
+        let own = match &self {
+            Self::Elsewhere { there, .. } if *there > 0 => self.left(),
+            Self::BrokenOff { left, .. } => Some(left.clone()),
+            _ => None,
+        };
+        let all: Vec<String> = own
+            .into_iter()
+            .chain(left.iter().cloned())
+            .chain(injected(faults))
+            .collect();
+        Self::BrokenOff {
+            cause: Box::new(self),
+            left: all.join("; "),
+        }
+    }
+}
+
+/// The faults of a test in a few words; `None` of none.
+pub(super) fn injected(faults: &[String]) -> Option<String> {
+    let last = faults.last()?;
+    let which = match faults.len() {
+        1 => last.clone(),
+        more => format!("{more} faults, the last {last}"),
+    };
+    Some(format!(
+        "a stack that recovers by itself from what was asked for: {which}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_elsewhere_is_still_named_after_a_fault() {
+        let elsewhere = FailoverError::Elsewhere {
+            queue_manager: "QM1".into(),
+            endpoint: "lb:5672".into(),
+            queue: "Q".into(),
+            acknowledged: 100,
+            there: 100,
+        };
+        let left = elsewhere
+            .after(&["kill on i-1".into()], &["a queue".into()])
+            .left()
+            .unwrap();
+        let parts = ["100 messages of this test on Q at lb:5672", "a queue", "kill on i-1"];
+        assert!(parts.iter().all(|part| left.contains(part)), "{left}");
+    }
+}

@@ -1,0 +1,196 @@
+//! What a test is about to change is written down first, so that a later run can undo it.
+
+use super::error::FailoverError;
+use super::port::{Probe, Target, TestBed, Turn};
+use crate::model::InstanceId;
+use crate::remedy::chain;
+use mqaws_contract::PathComponent;
+use mqaws_files::AtomicWrite;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What a test changed and has not yet undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// `mqaws.failover-journal/1`.
+    pub schema: String,
+    /// Stack under test.
+    pub stack: String,
+    /// Name under which the stack is marked as under test.
+    pub holder: String,
+    /// Whether the test's queues were defined.
+    pub probe_queues: bool,
+    /// Faults that were injected, `fault on instance`; the stack itself heals them.
+    pub faults: Vec<String>,
+    #[serde(skip)]
+    path: Option<PathBuf>,
+}
+
+impl Journal {
+    /// A journal of a test that begins; written to `path` when there is one.
+    ///
+    /// # Errors
+    /// [`FailoverError::Journal`] when the file cannot be written: then nothing may be changed.
+    pub fn begin(path: Option<&Path>, stack: &str, holder: &str) -> Result<Self, FailoverError> {
+        let journal = Self {
+            schema: "mqaws.failover-journal/1".into(),
+            stack: stack.into(),
+            holder: holder.into(),
+            probe_queues: false,
+            faults: Vec::new(),
+            path: path.map(Path::to_owned),
+        };
+        journal.write()?;
+        Ok(journal)
+    }
+
+    /// Where in a folder the journal of tests of this stack is: no other account, region or stack has the same.
+    ///
+    /// # Errors
+    /// [`FailoverError::Journal`] for names that make none of a file.
+    pub fn place(folder: &Path, target: &Target) -> Result<PathBuf, FailoverError> {
+        // No part holds a `_`.
+        let name = format!("failover_{}_{}_{}.json", target.account, target.region, target.stack);
+        Ok(folder.join(component(folder, name)?))
+    }
+
+    /// Reads the journal of a broken-off test of this stack; `turn` is the mark on it.
+    ///
+    /// An earlier version named it by the stack alone, so that another account's may lie there: it is this one's when the mark says so.
+    ///
+    /// # Errors
+    /// As [`Journal::read`].
+    pub(super) fn find(folder: &Path, target: &Target, turn: Option<&Turn>) -> Result<Option<Self>, FailoverError> {
+        let own = |journal: &Self| journal.stack == target.stack;
+        if let Some(journal) = Self::read(&Self::place(folder, target)?)?.filter(own) {
+            return Ok(Some(journal));
+        }
+        let before = folder.join(component(folder, format!("failover-{}.json", target.stack))?);
+        let marked = |journal: &Self| turn.is_some_and(|turn| turn.holder == journal.holder);
+        Ok(Self::read(&before)?.filter(own).filter(marked))
+    }
+
+    /// Reads the journal that a broken-off test left; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`FailoverError::Journal`] when the file is there and cannot be read.
+    pub fn read(path: &Path) -> Result<Option<Self>, FailoverError> {
+        let failed = |cause| FailoverError::Journal {
+            path: path.display().to_string(),
+            cause,
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut journal: Self = serde_json::from_str(&text).map_err(|error| failed(error.into()))?;
+        journal.path = Some(path.to_owned());
+        Ok(Some(journal))
+    }
+
+    /// Writes down that the test's queues are about to be defined.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub fn defining_queues(&mut self) -> Result<(), FailoverError> {
+        self.probe_queues = true;
+        self.write_own()
+    }
+
+    /// Writes down that a fault is about to be injected.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub fn injecting(&mut self, fault: &str, instance: &InstanceId) -> Result<(), FailoverError> {
+        self.faults.push(format!("{fault} on {instance}"));
+        self.write_own()
+    }
+
+    /// Undoes what was changed: queues deleted, mark taken away, journal removed. Returns what could not be undone.
+    ///
+    /// Tries everything, whatever fails. `instance` is where the queue manager runs now, `holder` who has the turn: the test itself, or who
+    /// heals it.
+    pub(super) async fn undo(
+        &mut self,
+        cloud: &dyn TestBed,
+        target: &Target,
+        instance: Option<&InstanceId>,
+        holder: &str,
+    ) -> Vec<String> {
+        let mut left = Vec::new();
+        if self.probe_queues {
+            let deleted = match instance {
+                Some(instance) => cloud
+                    .probe(instance, Probe::Delete)
+                    .await
+                    .map(|_| ())
+                    .map_err(|error| chain(&error)),
+                None => Err("no instance serves".into()),
+            };
+            match deleted {
+                Ok(()) => self.probe_queues = false,
+                Err(cause) => left.push(format!("queues MQAWS.PROBE.* on {} ({cause})", target.queue_manager)),
+            }
+        }
+        if let Err(error) = cloud.end_turn(target, holder).await {
+            left.push(format!(
+                "the mark of a test on stack {} ({})",
+                target.stack,
+                chain(&error)
+            ));
+        }
+        let kept = match self.is_of_another() {
+            true => Ok(()),
+            false if left.is_empty() => self.remove(),
+            false => self.write(),
+        };
+        if let (Err(_), Some(path)) = (kept, &self.path) {
+            left.push(format!("file {}", path.display()));
+        }
+        left
+    }
+
+    /// Writes, unless another test has the file by now: whoever has the turn begins it anew.
+    fn write_own(&self) -> Result<(), FailoverError> {
+        if self.is_of_another() { Ok(()) } else { self.write() }
+    }
+
+    fn is_of_another(&self) -> bool {
+        let there = self.path.as_deref().map(Self::read);
+        matches!(there, Some(Ok(Some(journal))) if journal.holder != self.holder)
+    }
+
+    fn write(&self) -> Result<(), FailoverError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let failed = |cause| FailoverError::Journal {
+            path: path.display().to_string(),
+            cause,
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
+        // A half-written journal would be worse than the one before.
+        AtomicWrite::to(path).durable().write(&text).map_err(failed)
+    }
+
+    fn remove(&self) -> Result<(), FailoverError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        match std::fs::remove_file(path) {
+            // Whoever healed the stack has done so.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|cause| FailoverError::Journal {
+                path: path.display().to_string(),
+                cause,
+            }),
+        }
+    }
+}
+
+fn component(folder: &Path, name: String) -> Result<PathComponent, FailoverError> {
+    PathComponent::new(name).map_err(|error| FailoverError::Journal {
+        path: folder.display().to_string(),
+        cause: std::io::Error::new(std::io::ErrorKind::InvalidInput, error),
+    })
+}

@@ -1,0 +1,317 @@
+//! The workers: producers on a fixed beat, consumers that write down before they accept, and a ticker that watches this process itself.
+
+use super::round::{Round, Stage};
+use crate::failover::clients::client::{BrokerDriver, ClientError, Delivery, GetLink, Lost, Put, PutEvent, PutLink};
+use crate::failover::measure::connection::ConnectionChange;
+use crate::failover::measure::gap::Worker;
+use crate::failover::measure::id::MessageId;
+use crate::failover::measure::ledger::Outcome;
+use crate::failover::measure::link::Link;
+use rand::RngExt as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::time::{sleep, sleep_until, timeout};
+
+/// Between two attempts to connect, plus or minus a fifth.
+pub(super) const RETRY: Duration = Duration::from_millis(100);
+
+/// A slot that could not be used for this long is given up: nothing is caught up, since that would be another load.
+const LATE: Duration = Duration::from_millis(50);
+
+/// How long a producer that stops waits for the answers that are on their way, and goes on when it is not served.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// How long a consumer that stops waits until its last acceptances have arrived.
+const LAST_ACCEPTANCES: Duration = Duration::from_secs(2);
+
+/// Beat of the ticker, and the gap from which on this process is said to have stood still.
+const TICK: Duration = Duration::from_millis(10);
+const STALL: Duration = Duration::from_millis(100);
+
+/// A producer of a round.
+#[derive(Debug, Clone)]
+pub struct Producer {
+    /// Number, from 0; its book in the ledger.
+    pub number: u32,
+    /// Queue to put to.
+    pub queue: String,
+    /// Whether its messages are persistent.
+    pub durable: bool,
+    /// Messages per second.
+    pub rate: u32,
+    /// Bytes of a body.
+    pub size: usize,
+    /// Attempts without an answer at a time.
+    pub window: usize,
+}
+
+/// A consumer of a round.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    /// Number, from 0.
+    pub number: u32,
+    /// Queue to get from.
+    pub queue: String,
+    /// Messages left waiting as long as nothing happened.
+    pub backlog: u64,
+}
+
+impl Producer {
+    /// Puts on the beat until the stage is [`Stage::Rest`]; then waits for the last answers.
+    ///
+    /// One that is not served by then goes on for a while until it is, so that its outage has an end.
+    pub async fn work(self, round: Arc<Round>, driver: Arc<dyn BrokerDriver>) {
+        let worker = Worker::Producer(self.number);
+        let mut stages = round.stages();
+        let mut beat = Beat::new(Instant::now(), self.rate);
+        let mut connection = 0;
+        let mut stop_at = None;
+        loop {
+            if *stages.borrow_and_update() >= Stage::Rest {
+                let stop_at = *stop_at.get_or_insert_with(|| Instant::now() + LAST_ANSWERS);
+                if round.unserved_ns(worker).is_none() || Instant::now() >= stop_at {
+                    break;
+                }
+            }
+            let client = client_name(&round, "p", self.number, connection + 1);
+            match driver.producer(client, self.queue.clone()).await {
+                Ok(link) => {
+                    connection += 1;
+                    round.note(worker, round.now_ns(), ConnectionChange::Connected);
+                    let work = self.put_on(link, connection, &round, &mut stages, &mut beat, &mut stop_at);
+                    let lost = work.await;
+                    round.abandon(self.number);
+                    if let Some(lost) = lost {
+                        round.note(worker, round.ns(lost.at), ConnectionChange::Lost(lost.cause));
+                    }
+                }
+                Err(error) => {
+                    pause(&round, worker, &error, &mut stages).await;
+                    self.give_up_slots(&round, &mut beat, Duration::ZERO);
+                }
+            }
+        }
+    }
+
+    async fn put_on(
+        &self,
+        mut link: PutLink,
+        connection: u32,
+        round: &Arc<Round>,
+        stages: &mut watch::Receiver<Stage>,
+        beat: &mut Beat,
+        stop_at: &mut Option<Instant>,
+    ) -> Option<Lost> {
+        let mut open = 0usize;
+        loop {
+            let stopping = stop_at.is_some();
+            if stopping && open == 0 && round.unserved_ns(Worker::Producer(self.number)).is_none() {
+                return None;
+            }
+            // Once stopping, only as a question whether it is served.
+            let room = if stopping { 1 } else { self.window };
+            tokio::select! {
+                biased;
+                event = link.events.recv() => match event {
+                    Some(PutEvent::Outcome { id, outcome, at, .. }) => {
+                        open = open.saturating_sub(1);
+                        round.outcome(id, outcome, at);
+                    }
+                    Some(PutEvent::Lost(lost)) => return Some(lost),
+                    None => return Some(driver_ended()),
+                },
+                () = until(*stop_at), if stopping => return None,
+                _ = stages.changed(), if !stopping => {
+                    if *stages.borrow() >= Stage::Rest {
+                        *stop_at = Some(Instant::now() + LAST_ANSWERS);
+                        // Those of a full window came due all the same.
+                        self.give_up_slots(round, beat, LATE);
+                    }
+                }
+                () = sleep_until(beat.due().into()), if open < room => {
+                    self.give_up_slots(round, beat, LATE);
+                    while open < room && beat.due() <= Instant::now() {
+                        let (seq, due) = beat.take();
+                        let id = MessageId { producer: self.number, seq };
+                        let body = round.attempt(id, connection, round.ns(due), self.size);
+                        let put = Put { id, body, durable: self.durable };
+                        if link.puts.send(put).await.is_err() {
+                            // It has not left; the reason for the end comes by the other channel.
+                            round.outcome(id, Outcome::NotSent, Instant::now());
+                            break;
+                        }
+                        open += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Slots that were due more than `late` ago are gone.
+    fn give_up_slots(&self, round: &Round, beat: &mut Beat, late: Duration) {
+        let now = Instant::now();
+        while beat.due() + late < now {
+            let (seq, due) = beat.take();
+            let id = MessageId {
+                producer: self.number,
+                seq,
+            };
+            round.missed(id, due);
+        }
+    }
+}
+
+impl Consumer {
+    /// Gets, writes down and accepts until the stage is [`Stage::End`].
+    pub async fn work(self, round: Arc<Round>, driver: Arc<dyn BrokerDriver>) {
+        let worker = Worker::Consumer(self.number);
+        let mut stages = round.stages();
+        let mut connection = 0;
+        let mut freed = false;
+        while *stages.borrow_and_update() < Stage::End {
+            if round.stage().is_still() {
+                round.rests(self.number);
+                let _ = stages.changed().await;
+                continue;
+            }
+            let client = client_name(&round, "c", self.number, connection + 1);
+            match driver.consumer(client, self.queue.clone()).await {
+                Ok(link) => {
+                    connection += 1;
+                    let opened = Link {
+                        consumer: self.number,
+                        connection,
+                    };
+                    round.connected(opened);
+                    if let Some(lost) = self.get_on(link, connection, &round, &mut stages, freed).await {
+                        // From here on the backlog is to be had: what waits is what a fault can lose.
+                        freed |= round.stage() >= Stage::Fault;
+                        round.lost(opened, lost);
+                    }
+                }
+                Err(error) => pause(&round, worker, &error, &mut stages).await,
+            }
+        }
+    }
+
+    async fn get_on(
+        &self,
+        mut link: GetLink,
+        connection: u32,
+        round: &Arc<Round>,
+        stages: &mut watch::Receiver<Stage>,
+        freed: bool,
+    ) -> Option<Lost> {
+        let mut ready: Option<Delivery> = None;
+        loop {
+            let stage = *stages.borrow_and_update();
+            if stage == Stage::End {
+                // Who gets and accepts no more has the driver end the link, behind the last acceptance: without it what was got is not gone.
+                drop((link.deliveries, link.accepts));
+                let _ = timeout(LAST_ACCEPTANCES, link.lost).await;
+                return None;
+            }
+            // Once the fault was felt, half of what waited shows at once that service is back; the other half stays, so that no
+            // consumer goes without because another one took everything.
+            let leave = if freed { self.backlog / 2 } else { self.backlog };
+            let held = stage < Stage::Hold && round.waiting() <= leave;
+            let still = stage.is_still();
+            link.wanted
+                .send_if_modified(|wanted| std::mem::replace(wanted, !still) == still);
+            if still && ready.is_none() && *link.spent.borrow_and_update() {
+                round.rests(self.number);
+            }
+            if !held && let Some(delivery) = ready.take() {
+                // Written down first: a message that was accepted and not written down would look lost.
+                round.received(self.number, connection, &delivery);
+                let _ = link.accepts.send(delivery.token);
+                continue;
+            }
+            tokio::select! {
+                biased;
+                lost = &mut link.lost => return Some(lost.unwrap_or_else(|_| driver_ended())),
+                _ = stages.changed() => {}
+                Ok(()) = link.spent.changed(), if still => {}
+                () = sleep(Duration::from_millis(1)), if ready.is_some() => {}
+                delivery = link.deliveries.recv(), if ready.is_none() => match delivery {
+                    Some(delivery) => ready = Some(delivery),
+                    // The reason follows by the other channel.
+                    None => sleep(Duration::from_millis(1)).await,
+                },
+            }
+        }
+    }
+}
+
+fn driver_ended() -> Lost {
+    let at = Instant::now();
+    Lost {
+        cause: "the driver ended".into(),
+        at,
+        heard: at,
+    }
+}
+
+/// Watches this very process: when a tick comes late, nothing here was measured meanwhile.
+pub async fn watch_self(round: Arc<Round>) {
+    let mut last = Instant::now();
+    while round.stage() < Stage::End {
+        sleep(TICK).await;
+        let now = Instant::now();
+        if now - last > STALL {
+            round.stalled(round.ns(last + TICK), round.ns(now));
+        }
+        last = now;
+    }
+}
+
+/// The slots of one producer.
+struct Beat {
+    start: Instant,
+    rate: u32,
+    next: u64,
+}
+
+impl Beat {
+    fn new(start: Instant, rate: u32) -> Self {
+        Self {
+            start,
+            rate: rate.max(1),
+            next: 0,
+        }
+    }
+
+    fn due(&self) -> Instant {
+        let ns = u128::from(self.next) * 1_000_000_000 / u128::from(self.rate);
+        self.start + Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+    }
+
+    fn take(&mut self) -> (u64, Instant) {
+        let slot = (self.next, self.due());
+        self.next += 1;
+        slot
+    }
+}
+
+/// A name that no other connection has: a second one of the same name would take over the first.
+pub(super) fn client_name(round: &Round, role: &str, number: u32, attempt: u32) -> String {
+    let salt: u16 = rand::rng().random();
+    format!("mqaws-{}-{role}{number}-{attempt}-{salt:04x}", round.ledger().run())
+}
+
+async fn pause(round: &Round, worker: Worker, error: &ClientError, stages: &mut watch::Receiver<Stage>) {
+    round.note(worker, round.now_ns(), ConnectionChange::Refused(error.to_string()));
+    let jitter = rand::rng().random_range(0.8..1.2);
+    tokio::select! {
+        () = sleep(RETRY.mul_f64(jitter)) => {}
+        _ = stages.wait_for(|stage| *stage == Stage::End) => {}
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

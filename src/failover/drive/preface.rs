@@ -1,0 +1,103 @@
+//! What a report says before the first round: where, what, with which load, resting on what, not showing what.
+
+use super::error::FailoverError;
+use super::run::unix_ns;
+use super::session::Session;
+use crate::failover::measure::verdict::Verdict;
+use crate::failover::report::{Broken, DriverInfo, Engine, Place, Report, SCHEMA, Summary, rfc3339};
+use crate::model::agent::AgentStatus;
+use crate::remedy::chain;
+use std::time::SystemTime;
+
+impl Session<'_> {
+    /// A report without rounds.
+    pub(super) fn report(&self, status: &AgentStatus, warnings: &[String]) -> Report {
+        let lab = self.target.lab.as_ref();
+        Report {
+            schema: SCHEMA.into(),
+            mqaws_version: env!("CARGO_PKG_VERSION").into(),
+            started_at: rfc3339(unix_ns(SystemTime::now())),
+            place: Place {
+                kind: if lab.is_some() { "lab" } else { "aws" }.into(),
+                timing: lab.map(|lab| lab.timing.clone()),
+                hosts: lab.map(|lab| lab.hosts.clone()),
+                region: self.target.region.clone(),
+                account: self.target.account.clone(),
+                stack: self.target.stack.clone(),
+                endpoint: self.endpoint.clone(),
+            },
+            engine: Engine {
+                queue_manager: self.target.queue_manager.clone(),
+                version: status.engine_version.clone(),
+                stand_in: status.stand_in,
+                agent_version: status.agent_version.clone(),
+            },
+            driver: DriverInfo {
+                name: self.driver.name().into(),
+                caveat: self.driver.caveat().into(),
+            },
+            load: self.scenario.load.clone(),
+            limits: self.scenario.limits.clone(),
+            runs: Vec::new(),
+            summary: Summary::default(),
+            assumptions: self.assumptions(warnings),
+            not_shown: self.not_shown(status),
+            verdict: Verdict::Inconclusive,
+            exit_code: 20,
+            broken_off: None,
+            unwritten: None,
+            ledgers: Vec::new(),
+        }
+    }
+
+    /// This test as one that ended before its end.
+    pub(super) fn broken(&self, error: &FailoverError) -> Broken {
+        let faults = u32::try_from(self.scenario.faults.len()).unwrap_or(u32::MAX);
+        Broken {
+            rounds: faults.saturating_mul(self.scenario.rounds.max(1)),
+            cause: chain(error),
+        }
+    }
+
+    pub(super) fn assumptions(&self, warnings: &[String]) -> Vec<String> {
+        let mut list = vec![
+            format!(
+                "what did not come within {} s of an empty queue is lost",
+                self.pace.drain_idle.as_secs()
+            ),
+            "the test's queues have no backout queue, so nothing of it is in one".to_owned(),
+        ];
+        if self.target.lab.is_none() {
+            list.push(
+                "the instances' clocks and this one follow the time to 100 ms; only the parts of the RTO depend on it"
+                    .into(),
+            );
+        }
+        list.extend(warnings.iter().cloned());
+        list
+    }
+
+    fn not_shown(&self, status: &AgentStatus) -> Vec<String> {
+        let mut list =
+            vec!["loss of a zone, of the storage or of the region; faults that were not injected".to_owned()];
+        if self.scenario.rounds <= 1 {
+            list.push("how often: one round shows that it can work".into());
+        }
+        if !self.driver.caveat().is_empty() {
+            list.push(self.driver.caveat().into());
+        }
+        if let Some(lab) = &self.target.lab {
+            let closed = match lab.hosts.as_str() {
+                "namespace" => "",
+                _ => " and whose connections are closed for them",
+            };
+            list.push(format!(
+                "AWS: no EC2 launch, no load balancer's registration delay; processes on one machine, which lose no unsynced page when killed{closed}"
+            ));
+        }
+        if status.stand_in {
+            list.push("IBM MQ: a stand-in served in its place".into());
+        }
+        list
+    }
+}

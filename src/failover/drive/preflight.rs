@@ -1,0 +1,134 @@
+//! Before anything is changed: may this stack be tested, does it serve, and where are its queues?
+
+use super::error::FailoverError;
+use super::port::{Instance, Probe, Target, TestBed};
+use crate::failover::scenario::Consent;
+use crate::model::InstanceId;
+use crate::model::agent::AgentStatus;
+use crate::topology::{self, Fault, Seen};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Refuses what must not be tested. A lab may always be.
+///
+/// # Errors
+/// [`FailoverError`] with what is missing; nothing was changed.
+pub(super) async fn guard(cloud: &dyn TestBed, target: &Target, consent: &Consent) -> Result<(), FailoverError> {
+    if target.lab.is_some() {
+        return Ok(());
+    }
+    if !target.allow_faults {
+        return Err(FailoverError::NotAllowed {
+            stack: target.stack.clone(),
+        });
+    }
+    let named = consent.typed.as_deref() == Some(&target.stack);
+    if !named && consent.account.as_deref() != Some(&target.account) {
+        return Err(FailoverError::NoConsent {
+            stack: target.stack.clone(),
+            account: target.account.clone(),
+        });
+    }
+    let alarms = cloud.alarms(target).await?;
+    if !alarms.is_empty() {
+        return Err(FailoverError::Alarm {
+            stack: target.stack.clone(),
+            alarms: alarms.join(", "),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses faults that the stack's topology does not claim to stand: their verdict would say nothing.
+///
+/// # Errors
+/// [`FailoverError::NotStood`].
+pub(super) fn stood(target: &Target, faults: &[Fault]) -> Result<(), FailoverError> {
+    let topology = topology::of(target.parts.topology);
+    match faults.iter().find(|fault| topology.stand(**fault).is_none()) {
+        None => Ok(()),
+        Some(&fault) => Err(FailoverError::NotStood {
+            stack: target.stack.clone(),
+            topology: target.parts.topology,
+            fault,
+        }),
+    }
+}
+
+/// The instance that serves, with the agent's word for it; waits for it up to `limit`.
+///
+/// # Errors
+/// [`FailoverError::NotServing`] with the last thing that was seen, or the cloud's error when it never answered.
+pub(crate) async fn serving(
+    cloud: &dyn TestBed,
+    target: &Target,
+    limit: Duration,
+) -> Result<(Instance, AgentStatus), FailoverError> {
+    let until = Instant::now() + limit;
+    loop {
+        let seen = look(cloud, target).await;
+        if Instant::now() >= until || matches!(seen, Ok(Ok(_))) {
+            return seen?.map_err(|state| FailoverError::NotServing {
+                queue_manager: target.queue_manager.clone(),
+                state,
+            });
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn look(cloud: &dyn TestBed, target: &Target) -> Result<Result<(Instance, AgentStatus), String>, FailoverError> {
+    let instances = cloud.instances(target).await?;
+    let topology = topology::of(target.parts.topology);
+    let seen: Vec<Seen<'_>> = instances
+        .iter()
+        .map(|one| Seen {
+            instance: &one.id,
+            lifecycle: &one.lifecycle,
+        })
+        .collect();
+    let asked = match topology.asked(&seen) {
+        Ok(asked) => asked,
+        Err(words) => return Ok(Err(words)),
+    };
+    let mut agents = Vec::new();
+    for &index in &asked {
+        agents.push(cloud.agent_status(&instances[index].id).await?);
+    }
+    Ok(topology
+        .serving(&agents)
+        .map(|place| (instances[asked[place]].clone(), agents.swap_remove(place))))
+}
+
+/// Others who are connected would be cut off too.
+///
+/// # Errors
+/// [`FailoverError::ForeignConnections`].
+pub(super) fn foreign(target: &Target, status: &AgentStatus, consent: &Consent) -> Result<(), FailoverError> {
+    match status.connections {
+        Some(count) if count > 0 && target.lab.is_none() && !consent.foreign_connections => {
+            Err(FailoverError::ForeignConnections {
+                queue_manager: target.queue_manager.clone(),
+                count,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Defines the test's queues, emptied of what an earlier test left; returns the one to use.
+///
+/// # Errors
+/// When the agent cannot be asked, or names no queue.
+pub(super) async fn queue(cloud: &dyn TestBed, instance: &InstanceId) -> Result<String, FailoverError> {
+    let mut report = cloud.probe(instance, Probe::Define).await?;
+    if report.queues.iter().any(|queue| queue.depth > 0) {
+        cloud.probe(instance, Probe::Delete).await?;
+        report = cloud.probe(instance, Probe::Define).await?;
+    }
+    report
+        .queues
+        .first()
+        .map(|queue| queue.name.clone())
+        .ok_or_else(|| super::port::CloudError::remote("define the queues of the test", "the agent named none").into())
+}

@@ -1,0 +1,250 @@
+//! A whole test from the first question to the last clean-up.
+
+use super::error::{FailoverError, injected};
+use super::holder::{self, Holder, Life};
+use super::journal::Journal;
+use super::port::{Credentials, TestBed, Turn};
+use super::preflight;
+use super::session::Session;
+use super::turn::CleanUp;
+use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
+use crate::failover::clients::client::BrokerDriver;
+use crate::failover::clients::endpoint::AmqpEndpoint;
+use crate::failover::report::{Report, Run, rfc3339};
+use crate::failover::scenario::{Pace, Scenario};
+use crate::remedy::Remedy;
+use jiff::Timestamp;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+
+/// Follows a test as it goes; every method does nothing unless written.
+pub trait Watch: Send + Sync {
+    /// What is going on now, for a line that moves.
+    fn doing(&self, _what: &str) {}
+
+    /// The checks are done and the load is about to begin; `report` has no runs yet.
+    fn began(&self, _report: &Report) {}
+
+    /// A round is done.
+    fn round(&self, _run: &Run) {}
+
+    /// The test ends with an error, but these rounds were done before it.
+    fn broken_off(&self, _report: &Report) {}
+}
+
+/// Follows nothing.
+impl Watch for () {}
+
+/// Turns true when the user wants to stop.
+pub type Stop = watch::Receiver<bool>;
+
+/// A wish to stop that never comes.
+#[must_use]
+pub fn never() -> Stop {
+    watch::channel(false).1
+}
+
+/// Makes a client of an endpoint.
+pub(crate) type ConnectDriver =
+    dyn Fn(&AmqpEndpoint, &Credentials) -> Result<Arc<dyn BrokerDriver>, FailoverError> + Send + Sync;
+
+/// Runs a test: all faults, all rounds, one after the other, and cleans up whatever happens.
+///
+/// The report holds the verdict; an error means that the test did not run to its end. Rounds that were done by then go to
+/// [`Watch::broken_off`].
+///
+/// # Errors
+/// [`FailoverError`]: guards, endpoint, calls that failed, [`FailoverError::Interrupted`] when `stop` turned true.
+pub async fn run(
+    cloud: Arc<dyn TestBed>,
+    scenario: &Scenario,
+    watch: &dyn Watch,
+    stop: Stop,
+) -> Result<Report, FailoverError> {
+    let trust = scenario.trust.clone();
+    let dial =
+        move |endpoint: &AmqpEndpoint, credentials: &Credentials| -> Result<Arc<dyn BrokerDriver>, FailoverError> {
+            let address = &endpoint.address;
+            let client = Amqp10::new(
+                address.host.clone(),
+                address.port,
+                credentials.username.clone(),
+                credentials.password.clone(),
+                AmqpTimes::default(),
+            );
+            Ok(Arc::new(match endpoint.tls {
+                Some(true) => client.with_tls(trust.towards(&address.host)?),
+                _ => client,
+            }))
+        };
+    run_with(cloud, scenario, watch, stop, &dial).await
+}
+
+pub(crate) async fn run_with(
+    cloud: Arc<dyn TestBed>,
+    scenario: &Scenario,
+    watch: &dyn Watch,
+    stop: Stop,
+    dial: &ConnectDriver,
+) -> Result<Report, FailoverError> {
+    watch.doing("reading the stack");
+    let target = cloud.target(&scenario.stack).await?;
+    preflight::guard(cloud.as_ref(), &target, &scenario.consent).await?;
+    preflight::stood(&target, &scenario.faults)?;
+    let own = AmqpEndpoint::of(&target.parts);
+    let endpoint = scenario
+        .amqp
+        .clone()
+        .map(|named| named.like(own.as_ref()))
+        .or(own.clone())
+        .ok_or_else(|| FailoverError::NoAmqp {
+            stack: target.stack.clone(),
+        })?;
+    let pace = match &target.lab {
+        Some(lab) if lab.timing == "fast" => Pace::lab_fast(),
+        _ => Pace::default(),
+    }
+    .with(&scenario.times);
+    let (instance, status) = preflight::serving(cloud.as_ref(), &target, Duration::ZERO).await?;
+    preflight::foreign(&target, &status, &scenario.consent)?;
+    let credentials = cloud.credentials(&target).await?;
+    let driver = dial(&endpoint, &credentials)?;
+    let journal = (scenario.journals.as_deref())
+        .map(|folder| Journal::place(folder, &target))
+        .transpose()?;
+    let holder = own_holder();
+    // The mark before the journal: a test that is refused must not write over the journal of the one that has the turn.
+    if let Some(other) = cloud.take_turn(&target, &holder).await? {
+        return Err(FailoverError::Busy {
+            stack: target.stack.clone(),
+            holder: holder::named(&other.holder),
+            over: holder::life(&other, Timestamp::now()) == Life::Over,
+            heal: scenario.heal.clone(),
+        });
+    }
+    let mut journal = match Journal::begin(journal.as_deref(), &scenario.stack, &holder) {
+        Ok(journal) => journal,
+        Err(error) => {
+            cloud.end_turn(&target, &holder).await?;
+            return Err(error);
+        }
+    };
+    let session = Session {
+        cloud,
+        target,
+        endpoint: endpoint.to_string(),
+        pace,
+        driver,
+        scenario,
+        watch,
+        holder,
+    };
+    let mut stopped = stop.clone();
+    let mut report = session.report(&status, &[]);
+    let result = tokio::select! {
+        result = session.work(instance, status, &mut report, &mut journal) => result,
+        lost = session.keep_turn() => Err(lost),
+        Ok(_) = stopped.wait_for(|stop| *stop) => Err(FailoverError::Interrupted { left: None }),
+    };
+    report.conclude();
+    if let Err(error) = &result
+        && !report.runs.is_empty()
+    {
+        report.break_off(session.broken(error), error.exit());
+        watch.broken_off(&report);
+    }
+    watch.doing("cleaning up");
+    let CleanUp { left, interfered } = session.clean_up(&mut journal).await;
+    match result {
+        Err(FailoverError::Interrupted { .. }) => {
+            let all: Vec<String> = left.into_iter().chain(injected(&journal.faults)).collect();
+            Err(FailoverError::Interrupted {
+                left: (!all.is_empty()).then(|| all.join("; ")),
+            })
+        }
+        Ok(()) if interfered => {
+            let lost = session.turn_lost();
+            report.break_off(session.broken(&lost), lost.exit());
+            watch.broken_off(&report);
+            Err(session.turn_lost().after(&journal.faults, &left))
+        }
+        Ok(()) => {
+            if !left.is_empty() {
+                report.assumptions.push(format!("not cleaned up: {}", left.join("; ")));
+            }
+            Ok(report)
+        }
+        // A queue that somebody else deleted looks like many another trouble.
+        Err(_) if interfered => Err(session.turn_lost().after(&journal.faults, &left)),
+        Err(error) => Err(error.after(&journal.faults, &left)),
+    }
+}
+
+/// Undoes what a broken-off test left on a stack: its queues, its mark, its journal. Returns what could not be undone.
+///
+/// Works without the journal too; it is looked for in the folder `journals`. `command` is the one that does this, as a shell takes it. A test that goes on, or may, is left alone unless `force`
+/// says otherwise: without its queues it would measure a loss that is none.
+///
+/// # Errors
+/// [`FailoverError::Cloud`] when the stack cannot be read, [`FailoverError::Journal`] when the journal cannot,
+/// [`FailoverError::StillRuns`] when the test is not over.
+pub async fn heal(
+    cloud: &dyn TestBed,
+    stack: &str,
+    journals: Option<&Path>,
+    force: bool,
+    command: &str,
+) -> Result<Vec<String>, FailoverError> {
+    let target = cloud.target(stack).await?;
+    let turn = cloud.turn(&target).await?;
+    let still_runs = |turn: &Turn, why| FailoverError::StillRuns {
+        stack: stack.to_owned(),
+        holder: holder::named(&turn.holder),
+        why,
+        command: command.to_owned(),
+    };
+    if let Some(turn) = turn.as_ref().filter(|_| !force)
+        && let Life::GoesOn(why) = holder::life(turn, Timestamp::now())
+    {
+        return Err(still_runs(turn, why));
+    }
+    let found = journals
+        .map(|folder| Journal::find(folder, &target, turn.as_ref()))
+        .transpose()?
+        .flatten();
+    let mut journal = match found {
+        Some(journal) => journal,
+        None => Journal::begin(None, stack, "")?,
+    };
+    // The mark that was looked at, and no other that was made since. One of its own in its place: a test that goes on sees at once
+    // whose doing it is, and none begins meanwhile.
+    if let Some(turn) = turn {
+        cloud.end_turn(&target, &turn.holder).await?;
+    }
+    let holder = own_holder();
+    if let Some(other) = cloud.take_turn(&target, &holder).await? {
+        return Err(still_runs(&other, "it began just now".into()));
+    }
+    journal.probe_queues = true;
+    let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
+    Ok(journal
+        .undo(
+            cloud,
+            &target,
+            serving.as_ref().map(|(instance, _)| &instance.id),
+            &holder,
+        )
+        .await)
+}
+
+/// What a mark of this process says.
+fn own_holder() -> String {
+    Holder::own(rfc3339(unix_ns(SystemTime::now()))).to_string()
+}
+
+pub(super) fn unix_ns(at: SystemTime) -> i64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,177 @@
+//! The ledger file: every id of a test in four bits, so that the account can be counted again without the report.
+//!
+//! A line `mqaws.ledger/1`, then for each round a line of JSON and the bits of each book one after the other.
+
+use crate::failover::measure::account::{Account, Drain};
+use crate::failover::measure::ledger::{Book, Ledger, Tally};
+use crate::failover::measure::pack::Packed;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const MAGIC: &[u8] = b"mqaws.ledger/1\n";
+
+/// Why a ledger file cannot be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// It cannot be read.
+    #[error("could not read the ledger: {0}")]
+    Read(std::io::Error),
+    /// It is not one, or it is damaged.
+    #[error("not a whole ledger: {0}")]
+    Damaged(String),
+}
+
+/// One round of a ledger file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recount {
+    /// Identity of the round.
+    pub run_id: String,
+    /// The account, counted from the bits.
+    pub account: Account,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    run_id: String,
+    drain: Drain,
+    tally: Tally,
+    books: Vec<BookHead>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct BookHead {
+    persistent: bool,
+    ids: u64,
+    crc32: u32,
+}
+
+/// One round as it stands in the file.
+pub(crate) fn entry(ledger: &Ledger, drain: Drain) -> Vec<u8> {
+    let books = ledger.books();
+    let head = Head {
+        run_id: ledger.run().to_string(),
+        drain,
+        tally: ledger.tally().clone(),
+        books: books
+            .iter()
+            .map(|book| BookHead {
+                persistent: book.persistent,
+                ids: book.ids.len(),
+                crc32: crc32fast::hash(book.ids.as_bytes()),
+            })
+            .collect(),
+    };
+    let mut entry = serde_json::to_vec(&head).unwrap_or_default();
+    entry.push(b'\n');
+    for book in books {
+        entry.extend_from_slice(book.ids.as_bytes());
+    }
+    entry
+}
+
+/// Writes the rounds of a test into one file, which must not exist yet.
+///
+/// # Errors
+/// When it exists or cannot be written whole; then nothing new is left there.
+pub(super) fn write(path: &Path, entries: &[Vec<u8>]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create_new(path)?;
+    let written = [MAGIC]
+        .into_iter()
+        .chain(entries.iter().map(Vec::as_slice))
+        .try_for_each(|part| file.write_all(part))
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+/// Counts a ledger file again, from nothing but its bits.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub fn recount(path: &Path) -> Result<Vec<Recount>, ArchiveError> {
+    let bytes = std::fs::read(path).map_err(ArchiveError::Read)?;
+    let damaged = |what: &str| ArchiveError::Damaged(what.to_owned());
+    let mut rest = bytes
+        .strip_prefix(MAGIC)
+        .ok_or_else(|| damaged("it does not begin as one"))?;
+    let mut rounds = Vec::new();
+    while !rest.is_empty() {
+        let end = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or_else(|| damaged("a line has no end"))?;
+        let head: Head = serde_json::from_slice(&rest[..end]).map_err(|error| damaged(&error.to_string()))?;
+        rest = &rest[end + 1..];
+        let mut books = Vec::new();
+        for book in &head.books {
+            let bytes = usize::try_from(book.ids.div_ceil(2)).map_err(|_| damaged("too many ids"))?;
+            let (bits, after) = rest
+                .split_at_checked(bytes)
+                .ok_or_else(|| damaged("it ends too early"))?;
+            if crc32fast::hash(bits) != book.crc32 {
+                return Err(damaged("a checksum does not fit"));
+            }
+            let ids = Packed::from_bytes(bits.to_vec(), book.ids).ok_or_else(|| damaged("too few bits"))?;
+            books.push(Book {
+                persistent: book.persistent,
+                ids,
+            });
+            rest = after;
+        }
+        rounds.push(Recount {
+            run_id: head.run_id,
+            account: Account::count(&books, head.tally, head.drain),
+        });
+    }
+    Ok(rounds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failover::measure::id::{MessageId, RunId};
+    use crate::failover::measure::ledger::Outcome;
+
+    #[test]
+    fn a_ledger_counts_the_same_again_and_damage_is_found() {
+        let mut ledger = Ledger::new(RunId(5), &[true, false], 0);
+        for seq in 0..1001 {
+            let id = MessageId {
+                producer: (seq % 2) as u32,
+                seq: seq / 2,
+            };
+            ledger.sent(id, 1, seq, seq);
+            ledger.outcome(
+                id,
+                [Outcome::Acked, Outcome::Unknown, Outcome::Failed][(seq % 3) as usize],
+                seq,
+            );
+        }
+        let account = Account::of(&ledger, Drain::IdleOut);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.bin");
+        let entry = entry(&ledger, Drain::IdleOut);
+        write(&path, &[entry.clone(), entry]).unwrap();
+        let again = recount(&path).unwrap();
+        assert_eq!(again.len(), 2);
+        assert!(
+            again
+                .iter()
+                .all(|round| round.account == account && round.run_id == ledger.run().to_string())
+        );
+        assert!(write(&path, &[]).is_err(), "never overwritten");
+
+        let good = std::fs::read(&path).unwrap();
+        for at in [0, good.len() / 4, good.len() - 1] {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            std::fs::write(&path, &bad).unwrap();
+            assert!(recount(&path).is_err(), "byte {at} changed");
+        }
+        std::fs::write(&path, &good[..good.len() - 1]).unwrap();
+        assert!(recount(&path).is_err(), "cut off");
+    }
+}

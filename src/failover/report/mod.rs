@@ -1,0 +1,18 @@
+//! What came of a test, as a document and for people: pure but for the files that it is written into.
+//!
+//! Reading order: [`Report`] is the document; `assemble` makes one of its rounds from what was observed, `conclude` the end of it; [`archive`]
+//! is the file of ledgers beside it, [`text`] what people see.
+
+pub mod archive;
+mod assemble;
+mod conclude;
+mod document;
+pub mod text;
+mod timeline;
+
+pub(crate) use assemble::{Observations, assemble, host, rfc3339};
+pub use conclude::{loss_chance_bound, schema};
+pub use document::{
+    Broken, BrokerCount, DriverInfo, Engine, Entry, FIRST, FaultRecord, Host, Latency, Place, Report, Rto, RtoSummary,
+    Run, SCHEMA, Stall, Summary, Unwritten,
+};

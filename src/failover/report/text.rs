@@ -1,0 +1,373 @@
+//! The report for people: the same lines on a terminal and off one, 80 columns, no cursor movement, no colour.
+
+use super::document::{Entry, Report, Run};
+use crate::failover::measure::gap::Worker;
+use crate::failover::measure::ledger::Tally;
+use crate::failover::measure::verdict::{Check, Verdict};
+use crate::failover::scenario::Load;
+use std::fmt::Write;
+
+const WIDTH: usize = 80;
+const INDENT: &str = "           ";
+
+/// The line that says under which load a test runs.
+#[must_use]
+pub fn load(load: &Load) -> String {
+    let others = match load.non_persistent_producers {
+        0 => String::new(),
+        n => format!(" (+ {n} non-persistent)"),
+    };
+    format!(
+        "  load     {} producers × {} msg/s{others}, {} consumers, {} persistent, {} waiting\n",
+        load.producers,
+        load.rate,
+        load.consumers,
+        size(load.size),
+        grouped(load.backlog)
+    )
+}
+
+/// One round: fault, timeline, RTO, RPO, verdict.
+#[must_use]
+pub fn run(run: &Run) -> String {
+    let mut text = String::new();
+    let verified = match (run.fault.verified, run.fault.evidence.as_str()) {
+        (true, "") => "verified".to_owned(),
+        (true, _) => "verified".to_owned(),
+        (false, _) => "not verified".to_owned(),
+    };
+    let head = format!("  fault {:<2} {}", run.round, run.fault.name);
+    let gap = WIDTH
+        .saturating_sub(head.chars().count() + verified.chars().count())
+        .max(2);
+    let _ = writeln!(text, "{head}{}{verified}", " ".repeat(gap));
+    for entry in &run.timeline {
+        line(&mut text, &event(entry), "                             ");
+    }
+    line(&mut text, &rto(run), "             ");
+    line(&mut text, &rpo(run), "             ");
+    for warning in &run.warnings {
+        line(&mut text, &format!("note: {warning}"), "             ");
+    }
+    let bad: Vec<&Check> = run
+        .thresholds
+        .iter()
+        .filter(|check| check.verdict != Verdict::Pass)
+        .collect();
+    match run.verdict {
+        Verdict::Pass => line(&mut text, "PASS", INDENT),
+        verdict => {
+            line(
+                &mut text,
+                &format!("{} (exit {})", word(verdict), run.exit_code),
+                INDENT,
+            );
+            for check in bad {
+                let reason = check.reason.as_deref().unwrap_or("over its limit");
+                line(&mut text, &format!("{}: {reason}", check.name), "             ");
+            }
+        }
+    }
+    text
+}
+
+/// What all rounds say together, and what they do not.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    let mut text = String::new();
+    let summary = &report.summary;
+    if summary.rounds > 1 {
+        let _ = writeln!(
+            text,
+            "  rounds   {}: {} passed, {} failed, {} inconclusive",
+            summary.rounds, summary.passed, summary.failed, summary.inconclusive
+        );
+        for entry in &summary.rto {
+            let (min, median, max) = entry.min_median_max_ns;
+            let _ = writeln!(
+                text,
+                "{INDENT}{:<22} RTO {} · {} · {} (min, median, max of {})",
+                entry.fault.name(),
+                seconds(min),
+                seconds(median),
+                seconds(max),
+                entry.outages_ns.len()
+            );
+        }
+    }
+    if let Some(bound) = summary.loss_chance_below {
+        line_at(
+            &mut text,
+            "  shown    ",
+            &format!(
+                "no loss in {} {}: the chance of a losing round is below {:.0} % (95 % confidence)",
+                summary.rounds,
+                if summary.rounds == 1 { "round" } else { "rounds" },
+                bound * 100.0
+            ),
+            INDENT,
+        );
+    }
+    line_at(&mut text, "  where    ", &place(report), INDENT);
+    let _ = writeln!(text, "  verdict  {} (exit {})", word(report.verdict), report.exit_code);
+    if let Some(broken) = &report.broken_off {
+        let why = format!(
+            "broken off after {} of {} rounds: {}",
+            report.runs.len(),
+            broken.rounds,
+            broken.cause
+        );
+        line_at(&mut text, INDENT, &why, INDENT);
+    }
+    if let Some(unwritten) = &report.unwritten {
+        let why = format!(
+            "the report was not written into {}: {}",
+            unwritten.folder, unwritten.cause
+        );
+        line_at(&mut text, INDENT, &why, INDENT);
+    }
+    text
+}
+
+fn place(report: &Report) -> String {
+    let engine = report
+        .engine
+        .version
+        .as_deref()
+        .unwrap_or("an engine that does not say what it is");
+    let stand_in = if report.engine.stand_in && !engine.contains("stand-in") {
+        ", a stand-in"
+    } else {
+        ""
+    };
+    match (&report.place.timing, &report.place.hosts) {
+        (Some(timing), Some(hosts)) => {
+            format!("local cloud, {hosts} hosts, {timing} timing; {engine}{stand_in}; not AWS")
+        }
+        (Some(timing), None) => format!("local cloud, {timing} timing; {engine}{stand_in}; not AWS"),
+        (None, _) => format!(
+            "{}, account {}; {engine}{stand_in}",
+            report.place.region, report.place.account
+        ),
+    }
+}
+
+fn event(entry: &Entry) -> String {
+    format!("{:<+9.3} {:<8} {}", entry.t_ns as f64 / 1e9, entry.source, entry.text)
+}
+
+fn rto(run: &Run) -> String {
+    let Some(rto) = &run.rto else {
+        return "RTO not measured".into();
+    };
+    let Some(worst) = run
+        .outages
+        .iter()
+        .max_by_key(|outage| (!outage.recovered(), outage.gap_ns))
+    else {
+        return "RTO not measured".into();
+    };
+    if !worst.recovered() {
+        return format!(
+            "RTO      none: {} was not served again within {}",
+            worst.worker,
+            seconds(worst.gap_ns)
+        );
+    }
+    if !rto.counts {
+        return format!(
+            "RTO      below {}: no gap longer than is usual (longest {})",
+            seconds(worst.threshold_ns),
+            seconds(rto.ns)
+        );
+    }
+    let parts: Vec<String> = rto
+        .phases
+        .iter()
+        .filter(|phase| phase.ns >= 5_000_000)
+        .map(|phase| {
+            let detail = phase.detail.trim();
+            let detail = if detail.is_empty() {
+                String::new()
+            } else {
+                format!(" ({detail})")
+            };
+            format!("{}{detail} {:.2}", phase.name, phase.ns as f64 / 1e9)
+        })
+        .collect();
+    let slowest = |role: fn(&Worker) -> bool| {
+        run.outages
+            .iter()
+            .filter(|outage| role(&outage.worker))
+            .map(|outage| outage.gap_ns)
+            .max()
+            .unwrap_or(0)
+    };
+    format!(
+        "RTO      {}   {}  (± {} ms); producers {}, consumers {}",
+        seconds(rto.ns),
+        parts.join(" · "),
+        rto.uncertainty_ns.div_ceil(1_000_000),
+        seconds(slowest(|worker| matches!(worker, Worker::Producer(_)))),
+        seconds(slowest(|worker| matches!(worker, Worker::Consumer(_)))),
+    )
+}
+
+fn rpo(run: &Run) -> String {
+    let (counts, tally) = (&run.ledger.persistent, &run.ledger.tally);
+    let lost = match run.ledger.lost {
+        Some(lost) => format!(
+            "RPO      {}   {} acknowledged, {} lost",
+            grouped(lost),
+            grouped(counts.acked),
+            grouped(lost)
+        ),
+        None => format!(
+            "RPO      not shown   {} acknowledged, {} missing",
+            grouped(counts.acked),
+            grouped(counts.missing)
+        ),
+    };
+    let mut parts = vec![lost];
+    if counts.unknown > 0 {
+        parts.push(format!(
+            "{} unknown: {} arrived, {} did not",
+            grouped(counts.unknown),
+            grouped(counts.recovered),
+            grouped(counts.vanished)
+        ));
+    }
+    parts.extend(duplicates(tally));
+    let unsent = counts.not_sent + run.ledger.non_persistent.not_sent;
+    if unsent > 0 {
+        let slots = counts.slots + run.ledger.non_persistent.slots;
+        parts.push(format!("{} of {} slots not sent", grouped(unsent), grouped(slots)));
+    }
+    for (count, name) in [
+        (tally.reordered, "out of order"),
+        (
+            tally.order_not_judged,
+            "late in order, not judged: flagged, or after a lost connection",
+        ),
+        (counts.failed, "refused"),
+        (tally.foreign, "foreign"),
+        (tally.corrupt, "damaged"),
+        (tally.unexpected, "never sent"),
+        (counts.resurrected, "refused and delivered"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {name}", grouped(count)));
+        }
+    }
+    if let Some(age) = run.rpo_ns {
+        parts.push(format!("the oldest lost one was {} old at the fault", seconds(age)));
+    }
+    let apart = &run.ledger.non_persistent;
+    if apart.acked > 0 {
+        parts.push(format!(
+            "non-persistent, apart: {} of {} did not come",
+            grouped(apart.missing),
+            grouped(apart.acked)
+        ));
+    }
+    parts.join("; ")
+}
+
+/// Messages that came more than once, and what explains them.
+fn duplicates(tally: &Tally) -> Option<String> {
+    let (extra, explained) = (tally.extra(), tally.extra_flagged + tally.extra_unflagged);
+    let name = if extra == 1 { "duplicate" } else { "duplicates" };
+    let flagged = match tally.extra_flagged {
+        0 => String::new(),
+        all if all == explained => ", flagged".into(),
+        some => format!(", {} flagged", grouped(some)),
+    };
+    let (all, unexplained) = (grouped(extra), grouped(tally.extra_unexplained));
+    match (explained, tally.extra_unexplained) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("{all} {name} after a lost connection{flagged}")),
+        (0, _) => Some(format!("{all} {name} without a lost connection")),
+        (explained, _) => Some(format!(
+            "{all} {name}: {} after a lost connection{flagged}; {unexplained} without one",
+            grouped(explained)
+        )),
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Fail => "FAIL",
+        Verdict::Inconclusive => "INCONCLUSIVE",
+    }
+}
+
+fn line(text: &mut String, content: &str, hang: &str) {
+    line_at(text, INDENT, content, hang);
+}
+
+/// Writes a paragraph that breaks between words at the right edge and goes on under `hang`.
+fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) {
+    let mut row = lead.to_owned();
+    let mut column = lead.chars().count();
+    let mut fresh = true;
+    let mut blanks = String::new();
+    for word in content.split(' ') {
+        if word.is_empty() {
+            blanks.push(' ');
+            continue;
+        }
+        let long = word.chars().count();
+        if !fresh && column + 1 + blanks.len() + long > WIDTH {
+            let _ = writeln!(text, "{}", row.trim_end());
+            row = hang.to_owned();
+            column = hang.chars().count();
+            fresh = true;
+            blanks.clear();
+        }
+        if !fresh {
+            row.push(' ');
+            row.push_str(&blanks);
+            column += 1 + blanks.len();
+        }
+        blanks.clear();
+        row.push_str(word);
+        column += long;
+        fresh = false;
+    }
+    let _ = writeln!(text, "{}", row.trim_end());
+}
+
+/// Seconds with the precision that is true.
+fn seconds(ns: u64) -> String {
+    let seconds = ns as f64 / 1e9;
+    if seconds < 9.95 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{seconds:.0} s")
+    }
+}
+
+fn size(bytes: usize) -> String {
+    if bytes >= 1024 && bytes.is_multiple_of(1024) {
+        format!("{} KiB", bytes / 1024)
+    } else {
+        format!("{bytes} B")
+    }
+}
+
+/// Thousands apart by a space.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! A test double of the cloud, in memory: its queue manager is the [`FakeBroker`].
+
+use super::fake_broker::{BrokerDefect, FakeBroker};
+use crate::failover::Fault;
+use crate::failover::drive::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
+use crate::model::InstanceId;
+use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
+use crate::stack::{Output, Parts};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+const QUEUE: &str = "MQAWS.PROBE.1";
+
+/// What the cloud in memory does otherwise than a good one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloudDefect {
+    None,
+    /// The fault is reported as not seen, and nothing happens.
+    FaultWithoutEffect,
+    /// The fault happens, and nobody can tell.
+    FaultUnseen,
+    /// The queue manager does not come back.
+    NoRestart,
+    /// The depth of the queue cannot be read once the fault was asked for.
+    NoDepth,
+    /// The agent's commands fail.
+    FaultRefused,
+    /// Every third call fails.
+    Throttled,
+}
+
+pub struct FakeCloud {
+    pub broker: Arc<FakeBroker>,
+    pub target: Target,
+    pub cloud_defect: CloudDefect,
+    pub marks: Arc<Mutex<Vec<Mark>>>,
+    pub serving: Arc<AtomicBool>,
+    pub instance: Arc<Mutex<(String, bool)>>,
+    pub turn: Mutex<Option<String>>,
+    pub alarms: Vec<String>,
+    pub connections: Option<u64>,
+    pub deleted: AtomicBool,
+    pub injected: AtomicBool,
+    pub calls: Mutex<u64>,
+    /// The fastest write in milliseconds as the agent says it, one a question; the last one again and again.
+    pub writes: Mutex<VecDeque<f64>>,
+}
+
+fn unix_ns() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as i64
+}
+
+impl FakeCloud {
+    pub fn new(defect: BrokerDefect, cloud_defect: CloudDefect) -> Self {
+        let broker = FakeBroker::start(defect);
+        let target = Target {
+            stack: "mqaws-qm1".into(),
+            region: "eu-west-1".into(),
+            account: "000000000000".into(),
+            queue_manager: "QM1".into(),
+            parts: Parts::read(
+                "mqaws-qm1",
+                &[
+                    (Output::AmqpEndpoint.name().to_owned(), broker.address().to_string()),
+                    (Output::GroupName.name().to_owned(), "g".to_owned()),
+                    (Output::CredentialsSecret.name().to_owned(), "s".to_owned()),
+                ]
+                .into(),
+                &BTreeMap::new(),
+            )
+            .unwrap(),
+            allow_faults: false,
+            lab: Some(Lab {
+                timing: "fast".into(),
+                hosts: "process".into(),
+            }),
+        };
+        Self {
+            broker,
+            target,
+            cloud_defect,
+            marks: Arc::default(),
+            serving: Arc::new(AtomicBool::new(true)),
+            instance: Arc::new(Mutex::new(("i-1".into(), true))),
+            turn: Mutex::new(None),
+            alarms: vec![],
+            connections: None,
+            deleted: AtomicBool::new(false),
+            injected: AtomicBool::new(false),
+            calls: Mutex::new(0),
+            writes: Mutex::default(),
+        }
+    }
+
+    fn answer<T: Send + 'static>(&self, answer: impl FnOnce() -> T) -> Answer<'_, T> {
+        let answer = answer();
+        Box::pin(async move { Ok(answer) })
+    }
+
+    /// Kills the broker, and has it back 400 ms later as `successor`, with the marks of an agent.
+    async fn kill(&self, successor: &str) {
+        let say = |marks: &Mutex<Vec<Mark>>, instance: &str, name: &str, detail: &str| {
+            let mark = Mark {
+                t_unix_ns: unix_ns(),
+                instance: instance.into(),
+                epoch: 1,
+                mark: name.into(),
+                detail: detail.into(),
+                waits: Vec::new(),
+            };
+            marks.lock().unwrap().push(mark);
+        };
+        // Waits for threads of the broker's own, so not on one of the test's.
+        let broker = self.broker.clone();
+        let _ = tokio::task::spawn_blocking(move || broker.kill()).await;
+        self.serving.store(false, Ordering::SeqCst);
+        say(&self.marks, "i-1", mark::DEATH_NOTICED, "");
+        if self.cloud_defect == CloudDefect::NoRestart {
+            return;
+        }
+        let (broker, marks, serving) = (self.broker.clone(), self.marks.clone(), self.serving.clone());
+        let (instance, successor) = (self.instance.clone(), successor.to_owned());
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            *instance.lock().unwrap() = (successor.clone(), true);
+            say(&marks, &successor, mark::PROOF, "same-host");
+            std::thread::sleep(Duration::from_millis(200));
+            broker.boot();
+            say(&marks, &successor, mark::ENGINE_STARTED, "");
+            serving.store(true, Ordering::SeqCst);
+        });
+    }
+}
+
+impl TestBed for FakeCloud {
+    fn target<'a>(&'a self, _: &'a str) -> Answer<'a, Target> {
+        self.answer(|| self.target.clone())
+    }
+
+    fn instances<'a>(&'a self, _: &'a Target) -> Answer<'a, Vec<Instance>> {
+        let mut calls = self.calls.lock().unwrap();
+        *calls += 1;
+        if self.cloud_defect == CloudDefect::Throttled && calls.is_multiple_of(3) {
+            return Box::pin(async { Err(CloudError::remote("describe the group", "Rate exceeded")) });
+        }
+        let (id, healthy) = self.instance.lock().unwrap().clone();
+        let health = if healthy { "Healthy" } else { "Unhealthy" };
+        self.answer(|| {
+            vec![Instance {
+                id: InstanceId::new(id).unwrap(),
+                zone: "eu-west-1a".into(),
+                lifecycle: "InService".into(),
+                health: health.into(),
+            }]
+        })
+    }
+
+    fn credentials<'a>(&'a self, _: &'a Target) -> Answer<'a, Credentials> {
+        self.answer(|| Credentials {
+            username: "app".into(),
+            password: "secret".to_owned().into(),
+        })
+    }
+
+    fn alarms<'a>(&'a self, _: &'a Target) -> Answer<'a, Vec<String>> {
+        self.answer(|| self.alarms.clone())
+    }
+
+    fn healthy_targets<'a>(&'a self, _: &'a Target) -> Answer<'a, Option<usize>> {
+        self.answer(|| Some(usize::from(self.serving.load(Ordering::SeqCst))))
+    }
+
+    fn agent_status<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, AgentStatus> {
+        let state = if self.serving.load(Ordering::SeqCst) {
+            "serving"
+        } else {
+            "restarting"
+        };
+        let fastest = {
+            let mut writes = self.writes.lock().unwrap();
+            if writes.len() > 1 {
+                writes.pop_front()
+            } else {
+                writes.front().copied()
+            }
+        };
+        let status = serde_json::json!({
+            "schema": "mqaws.agent-status/1", "agent_version": "0.1.0", "instance": instance, "zone": "eu-west-1a",
+            "queue_manager": "QM1", "state": state, "since": "2026-01-01T00:00:00Z", "stand_in": true,
+            "connections": self.connections, "engine_version": "fake broker",
+            "fsync_fastest_millis": fastest,
+        });
+        self.answer(|| serde_json::from_value(status).unwrap())
+    }
+
+    fn marks<'a>(&'a self, instance: &'a InstanceId, since: i64) -> Answer<'a, Vec<Mark>> {
+        let marks = self.marks.lock().unwrap();
+        let own = marks
+            .iter()
+            .filter(|mark| mark.instance == instance.as_str() && mark.t_unix_ns >= since)
+            .cloned()
+            .collect();
+        self.answer(|| own)
+    }
+
+    fn inject<'a>(&'a self, _: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
+        if self.cloud_defect == CloudDefect::FaultRefused {
+            return Box::pin(async { Err(CloudError::remote("inject the fault", "the command timed out")) });
+        }
+        self.injected.store(true, Ordering::SeqCst);
+        let verified = !matches!(
+            self.cloud_defect,
+            CloudDefect::FaultWithoutEffect | CloudDefect::FaultUnseen
+        );
+        let t_unix_ns = unix_ns();
+        Box::pin(async move {
+            if self.cloud_defect != CloudDefect::FaultWithoutEffect {
+                self.kill("i-1").await;
+            }
+            Ok(FaultReport {
+                fault: fault.name().into(),
+                verified,
+                evidence: "process gone".into(),
+                t_unix_ns,
+            })
+        })
+    }
+
+    fn probe<'a>(&'a self, _: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
+        if probe == Probe::Depth && self.cloud_defect == CloudDefect::NoDepth && self.injected.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(CloudError::remote("read the depth", "no answer")) });
+        }
+        self.deleted.store(probe == Probe::Delete, Ordering::SeqCst);
+        let depth = if probe == Probe::Define {
+            0
+        } else {
+            self.broker.depth(QUEUE)
+        };
+        self.answer(|| ProbeReport {
+            queues: vec![ProbeQueue {
+                name: QUEUE.into(),
+                depth,
+            }],
+        })
+    }
+
+    fn terminate<'a>(&'a self, _: &'a InstanceId) -> Answer<'a, ()> {
+        Box::pin(async {
+            self.kill("i-2").await;
+            Ok(())
+        })
+    }
+
+    fn mark_unhealthy<'a>(&'a self, _: &'a InstanceId) -> Answer<'a, ()> {
+        self.instance.lock().unwrap().1 = false;
+        Box::pin(async {
+            self.kill("i-2").await;
+            Ok(())
+        })
+    }
+
+    fn instance_state<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, Option<String>> {
+        let current = self.instance.lock().unwrap().0 == instance.as_str();
+        self.answer(|| Some(if current { "running" } else { "terminated" }.into()))
+    }
+
+    fn turn<'a>(&'a self, _: &'a Target) -> Answer<'a, Option<Turn>> {
+        let turn = self.turn.lock().unwrap().clone();
+        self.answer(|| turn.map(|holder| Turn { holder, until: None }))
+    }
+
+    fn take_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, Option<Turn>> {
+        let mut turn = self.turn.lock().unwrap();
+        if turn.is_some() {
+            drop(turn);
+            return self.turn(target);
+        }
+        *turn = Some(holder.to_owned());
+        self.answer(|| None)
+    }
+
+    fn keep_turn<'a>(&'a self, _: &'a Target, holder: &'a str) -> Answer<'a, bool> {
+        let ours = self.turn.lock().unwrap().as_deref() == Some(holder);
+        self.answer(|| ours)
+    }
+
+    fn end_turn<'a>(&'a self, _: &'a Target, holder: &'a str) -> Answer<'a, ()> {
+        self.turn.lock().unwrap().take_if(|there| there == holder);
+        self.answer(|| ())
+    }
+}

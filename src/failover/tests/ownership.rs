@@ -1,0 +1,187 @@
+//! Whose mark it is, and whose journal: a test takes away what it made itself, and nothing of another's.
+
+use super::fake_broker::BrokerDefect;
+use super::fake_cloud::{CloudDefect, FakeCloud};
+use crate::failover::drive::error::FailoverError;
+use crate::failover::drive::journal::Journal;
+use crate::failover::drive::run::{Watch, heal, never, run};
+use crate::failover::{Fault, Load, Scenario, Times};
+use crate::remedy::{ExitKind, Remedy};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+fn cloud() -> Arc<FakeCloud> {
+    Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None))
+}
+
+#[tokio::test]
+async fn refused_test_leaves_mark_and_journal_of_the_one_that_has_the_turn() {
+    let (cloud, folder) = (cloud(), tempfile::tempdir().unwrap());
+    *cloud.turn.lock().unwrap() = Some("ann process 1".into());
+    let path = Journal::place(folder.path(), &cloud.target).unwrap();
+    Journal::begin(Some(&path), "mqaws-qm1", "ann process 1")
+        .unwrap()
+        .defining_queues()
+        .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let mut scenario = Scenario {
+        journals: Some(folder.path().to_owned()),
+        ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
+    };
+    scenario.heal.push_str(" --region eu-west-1");
+    let refused = run(cloud.clone(), &scenario, &(), never()).await.unwrap_err();
+    assert!(matches!(refused, FailoverError::Busy { over: false, .. }), "{refused}");
+    assert!(
+        refused.to_string().contains("is under test already, by ann process 1"),
+        "{refused}"
+    );
+    let paste = "`mqaws failover-test heal --stack mqaws-qm1 --region eu-west-1`";
+    assert!(
+        refused.hint().is_some_and(|hint| hint.contains(paste)),
+        "{:?}",
+        refused.hint()
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(cloud.turn.lock().unwrap().as_deref(), Some("ann process 1"));
+}
+
+#[tokio::test]
+async fn test_that_cannot_write_its_journal_leaves_no_mark() {
+    let (cloud, file) = (cloud(), tempfile::NamedTempFile::new().unwrap());
+    let scenario = Scenario {
+        // A file is no folder.
+        journals: Some(file.path().to_owned()),
+        ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
+    };
+    let error = run(cloud.clone(), &scenario, &(), never()).await.unwrap_err();
+    assert!(matches!(error, FailoverError::Journal { .. }), "{error}");
+    assert_eq!(*cloud.turn.lock().unwrap(), None);
+    assert_eq!(error.left().as_deref(), Some("nothing was changed"));
+}
+
+/// Marks the stack as another's between two rounds, and begins the other's journal in the place of this one's.
+struct Another(Arc<FakeCloud>, PathBuf);
+
+impl Watch for Another {
+    fn doing(&self, what: &str) {
+        if what.starts_with("waiting for the stack") {
+            *self.0.turn.lock().unwrap() = Some("bob process 2".into());
+            Journal::begin(Some(&self.1), "mqaws-qm1", "bob process 2")
+                .unwrap()
+                .defining_queues()
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
+    let (cloud, folder) = (cloud(), tempfile::tempdir().unwrap());
+    let path = Journal::place(folder.path(), &cloud.target).unwrap();
+    let scenario = Scenario {
+        rounds: 2,
+        load: Load {
+            producers: 1,
+            rate: 50,
+            consumers: 1,
+            size: 128,
+            backlog: 10,
+            ..Load::default()
+        },
+        times: Times {
+            baseline: Some(Duration::from_millis(1200)),
+            settle: Some(Duration::from_millis(300)),
+            recovery_timeout: Some(Duration::from_secs(8)),
+            drain_timeout: Some(Duration::from_secs(8)),
+            drain_idle: Some(Duration::from_secs(1)),
+        },
+        journals: Some(folder.path().to_owned()),
+        ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
+    };
+    let error = run(cloud.clone(), &scenario, &Another(cloud.clone(), path.clone()), never())
+        .await
+        .unwrap_err();
+    assert_eq!(error.exit(), ExitKind::Inconclusive, "{error}");
+    assert_ne!(
+        error.left().as_deref(),
+        Some("nothing was changed"),
+        "a fault was injected"
+    );
+    assert_eq!(cloud.turn.lock().unwrap().as_deref(), Some("bob process 2"));
+    assert!(!cloud.deleted.load(Ordering::SeqCst), "the queues are bob's by now");
+    let there = Journal::read(&path).unwrap().expect("bob's journal");
+    assert_eq!((there.holder.as_str(), there.probe_queues), ("bob process 2", true));
+    assert!(there.faults.len() <= 1, "{:?}", there.faults);
+}
+
+/// A journal that a test with this mark left, written by a version that named it so.
+fn left_behind(folder: &Path, name: &str, holder: &str) -> PathBuf {
+    let path = folder.join(name);
+    Journal::begin(Some(&path), "mqaws-qm1", holder)
+        .unwrap()
+        .defining_queues()
+        .unwrap();
+    path
+}
+
+/// Stacks of one name in two accounts or regions have a journal each.
+#[tokio::test]
+async fn healing_one_stack_leaves_the_journal_of_its_namesake() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |account: &str, region: &str| {
+        let mut target = cloud().target.clone();
+        (target.account, target.region) = (account.into(), region.into());
+        Journal::place(folder.path(), &target).unwrap()
+    };
+    let places = [
+        at("000000000000", "eu-west-1"),
+        at("111111111111", "eu-west-1"),
+        at("000000000000", "eu-west-2"),
+    ];
+    for path in &places {
+        left_behind(
+            folder.path(),
+            path.file_name().unwrap().to_str().unwrap(),
+            "ann process 1",
+        );
+    }
+    let cloud = cloud();
+    *cloud.turn.lock().unwrap() = Some("ann process 1".into());
+    let left = heal(cloud.as_ref(), "mqaws-qm1", Some(folder.path()), true, "heal")
+        .await
+        .unwrap();
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(places.map(|path| path.exists()), [false, true, true]);
+}
+
+/// The name that an earlier version gave a journal said nothing of account and region: its mark does.
+#[tokio::test]
+async fn journal_of_the_version_before_is_healed_by_its_mark() {
+    for (marked, gone) in [
+        (Some("ann process 1"), true),
+        (Some("bob process 2"), false),
+        (None, false),
+    ] {
+        let (cloud, folder) = (cloud(), tempfile::tempdir().unwrap());
+        *cloud.turn.lock().unwrap() = marked.map(str::to_owned);
+        let path = left_behind(folder.path(), "failover-mqaws-qm1.json", "ann process 1");
+        let left = heal(cloud.as_ref(), "mqaws-qm1", Some(folder.path()), true, "heal")
+            .await
+            .unwrap();
+        assert_eq!(left, Vec::<String>::new());
+        assert_eq!(path.exists(), !gone, "{marked:?}");
+        assert!(cloud.deleted.load(Ordering::SeqCst) && cloud.turn.lock().unwrap().is_none());
+    }
+}
+
+/// What comes from outside leads nowhere else.
+#[test]
+fn no_name_leads_a_journal_out_of_its_folder() {
+    let mut target = cloud().target.clone();
+    for bad in ["../../x", "/x", "a/b"] {
+        target.stack = bad.into();
+        assert!(Journal::place(Path::new("/j"), &target).is_err(), "{bad}");
+    }
+}
