@@ -36,7 +36,7 @@ const ALLOWED: [(&str, &str); 24] = [
     ("src/topology/single/mod.rs", "its facts"),
     ("src/topology/toy.rs", "a toy of the tests"),
     // words for people
-    ("src/deploy/error.rs", "a hint"),
+    ("src/deploy/error/remedy.rs", "a hint"),
     ("src/failover/drive/error.rs", "a hint"),
     ("src/failover/drive/preface.rs", "says what the lab has in its place"),
     ("src/image/error.rs", "whose licence it is"),
