@@ -3,6 +3,7 @@
 
 pub mod amqp;
 pub mod client;
+pub(crate) mod dial;
 pub mod endpoint;
 mod heard;
 pub mod tls;

@@ -7,8 +7,8 @@ use super::port::{Credentials, TestBed, Turn};
 use super::preflight;
 use super::session::Session;
 use super::turn::CleanUp;
-use crate::failover::clients::amqp::{Amqp10, AmqpTimes};
 use crate::failover::clients::client::BrokerDriver;
+use crate::failover::clients::dial::driver;
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::report::{Report, Run, rfc3339};
 use crate::failover::scenario::{Pace, Scenario};
@@ -65,20 +65,7 @@ pub async fn run(
 ) -> Result<Report, FailoverError> {
     let trust = scenario.trust.clone();
     let dial =
-        move |endpoint: &AmqpEndpoint, credentials: &Credentials| -> Result<Arc<dyn BrokerDriver>, FailoverError> {
-            let address = &endpoint.address;
-            let client = Amqp10::new(
-                address.host.clone(),
-                address.port,
-                credentials.username.clone(),
-                credentials.password.clone(),
-                AmqpTimes::default(),
-            );
-            Ok(Arc::new(match endpoint.tls {
-                Some(true) => client.with_tls(trust.towards(&address.host)?),
-                _ => client,
-            }))
-        };
+        move |endpoint: &AmqpEndpoint, who: &Credentials| Ok(driver(endpoint, &who.username, &who.password, &trust)?);
     run_with(cloud, scenario, watch, stop, &dial).await
 }
 
