@@ -1,7 +1,7 @@
 //! What is measured, and what follows from it: pure. Nothing here knows a clock, a network or a file; all of it is tested against oracles.
 //!
 //! Reading order: [`id`] is the identity of a message; [`ledger`] writes down every message, [`account`] counts them by class, [`gap`]
-//! finds the outage of each worker, [`phases`] says where its seconds went, [`latency`] when service is full again, [`at_rest`] compares
+//! finds the outage of each worker, [`phases`] says where its seconds went, [`latency`] when service is full again, `at_rest` compares
 //! with the broker's own count, [`unsent`] looks for slots that nothing explains, [`verdict`] judges all of it by [`limits`].
 
 pub mod account;
