@@ -156,7 +156,8 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
         run_id: ledger.run().to_string(),
         started_at: rfc3339(clock.origin_unix_ns),
         rpo_ns: oldest_lost(ledger, &account, at_ns),
-        rto: worst.map(|worst| Rto {
+        // What no client noticed was no outage of this fault's.
+        rto: worst.filter(|_| first_loss.is_some()).map(|worst| Rto {
             ns: worst.gap_ns,
             from_fault_ns: worst.first_ok_ns.map(|at| at.saturating_sub(at_ns)),
             counts: worst.counts(),

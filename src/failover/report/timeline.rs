@@ -109,8 +109,6 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
 /// A mark in words for people; empty for marks that say nothing to them.
 fn words(one: &Mark) -> String {
     let text = match one.mark.as_str() {
-        // The agent does not know yet where it is.
-        mark::AGENT_STARTED if one.instance.is_empty() => "started".into(),
         mark::AGENT_STARTED => format!("started on {}", one.instance),
         mark::MOUNTED => "file system mounted".into(),
         mark::LOCK_OBTAINED => "lock obtained".into(),
