@@ -61,7 +61,8 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
             uncertainty_ns: observed.clock.uncertainty_ns,
         });
     }
-    for &(at, count) in &observed.health {
+    for seen in &observed.health {
+        let (at, count) = (seen.from_ns, seen.healthy);
         if at > fault.asked_ns {
             let text = if count == 0 {
                 "no target is healthy".into()
