@@ -6,6 +6,7 @@ use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::failover::Fault;
 use crate::failover::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
+use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
@@ -48,16 +49,35 @@ impl Clients {
             timing: String,
             hosts: String,
         }
-        let url = format!("{}/_mqaws/health", self.endpoint()?);
+        #[derive(Deserialize)]
+        struct Timing {
+            delays: Vec<Delay>,
+        }
+        #[derive(Deserialize)]
+        struct Delay {
+            assumed: bool,
+            #[serde(flatten)]
+            delay: AssumedDelay,
+        }
+        let endpoint = self.endpoint()?.to_owned();
         let asked = tokio::task::spawn_blocking(move || {
             let agent: ureq::Agent = ureq::Agent::config_builder()
                 .timeout_global(Some(Duration::from_secs(5)))
                 .proxy(None)
                 .build()
                 .into();
-            let text = agent.get(&url).call().ok()?.body_mut().read_to_string().ok()?;
-            let Health { timing, hosts } = serde_json::from_str(&text).ok()?;
-            Some(Lab { timing, hosts })
+            let get = |path: &str| {
+                let mut answer = agent.get(format!("{endpoint}/_mqaws/{path}")).call().ok()?;
+                answer.body_mut().read_to_string().ok()
+            };
+            let Health { timing, hosts } = serde_json::from_str(&get("health")?).ok()?;
+            let Timing { delays } = serde_json::from_str(&get("timing")?).ok()?;
+            let delays = delays
+                .into_iter()
+                .filter(|one| one.assumed && one.delay.milliseconds > 0);
+            let mut assumed: Vec<AssumedDelay> = delays.map(|one| one.delay).collect();
+            assumed.sort_by_key(|one| std::cmp::Reverse(one.milliseconds));
+            Some(Lab { timing, hosts, assumed })
         });
         asked.await.ok().flatten()
     }
@@ -129,6 +149,7 @@ impl TestBed for Clients {
                 true => Some(self.lab().await.unwrap_or_else(|| Lab {
                     timing: "unknown".into(),
                     hosts: "unknown".into(),
+                    assumed: Vec::new(),
                 })),
                 false => None,
             };

@@ -88,7 +88,7 @@ pub struct Test {
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
     pub backlog: u64,
     /// Longest outage that passes, such as 30s [default: any that ends in time]
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1ms"), help_heading = "Limits")]
     pub max_rto: Option<Duration>,
     /// Most acknowledged messages that may be lost
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Limits")]
@@ -100,19 +100,19 @@ pub struct Test {
     #[arg(long, help_heading = "Limits")]
     pub allow_reordering: bool,
     /// Load before the fault [default: 10s; 2s in a fast local cloud]
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub baseline: Option<Duration>,
     /// Load after service is back [default: 10s; 2s in a fast local cloud]
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub settle: Option<Duration>,
     /// Service must be back within this time [default: 10m; 60s in a fast local cloud]
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    #[arg(long, value_name = "TIME", value_parser = at_least("100ms"), help_heading = "Times")]
     pub recovery_timeout: Option<Duration>,
     /// The queue must be empty within this time [default: 5m; 60s in a fast local cloud]
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub drain_timeout: Option<Duration>,
     /// With an empty queue, what did not come within this time is lost [default: 30s; 5s in a fast local cloud]
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Times")]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub drain_idle: Option<Duration>,
     /// Where the AMQP service answers, instead of the stack's own endpoint; amqps:// for TLS
     #[arg(long, value_name = "URL")]
@@ -279,6 +279,14 @@ fn stack(context: &Context, stack: Option<String>) -> Result<(crate::model::conf
 }
 
 fn scenario(args: &Test, stack: &str) -> Result<Scenario, CliError> {
+    if let (Some(idle), Some(limit)) = (args.drain_idle, args.drain_timeout)
+        && idle > limit
+    {
+        return Err(CliError::Usage {
+            message: "--drain-idle is longer than --drain-timeout: no queue could be found empty in time".to_owned(),
+            hint: None,
+        });
+    }
     let amqp = args.amqp_url.as_deref().map(endpoint).transpose()?;
     Ok(Scenario {
         faults: args.fault.clone(),
@@ -327,9 +335,23 @@ fn endpoint(url: &str) -> Result<AmqpEndpoint, CliError> {
     })
 }
 
+/// Longest time that any part of a test may be given.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reads a time within bounds: with less, a test measures nothing, or finds lost what it did not wait for.
+fn at_least(least: &'static str) -> impl Fn(&str) -> Result<Duration, String> + Clone {
+    move |text| {
+        let time = time(text)?;
+        match time >= self::time(least)? && time <= LONGEST {
+            true => Ok(time),
+            false => Err(format!("write a time from {least} to 24h")),
+        }
+    }
+}
+
 /// `30s`, `1.5m`, `200ms`, `2h`, or a number of seconds.
 fn time(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let split = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len();
     let (number, unit) = text.split_at(split);
     let scale = match unit {
         "ms" => 0.001,
@@ -421,8 +443,40 @@ mod tests {
         ] {
             assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "s", "3 days", "-1s", "1e400"] {
+        for text in ["", "s", "3 days", "-1s", "1e400", "1e300h", "nan", "infs"] {
             assert!(time(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn times_that_measure_nothing_are_refused() {
+        let baseline = at_least("1s");
+        assert_eq!(baseline("1s"), Ok(Duration::from_secs(1)));
+        for text in ["0", "0s", "999ms", "25h", "1e300s"] {
+            assert!(baseline(text).is_err(), "{text}");
+        }
+        assert_eq!(baseline("0s").unwrap_err(), "write a time from 1s to 24h");
+        let test = |words: &[&str]| {
+            use clap::Parser;
+            let words = [&["mqaws", "failover-test"], words].concat();
+            crate::cli::args::Cli::try_parse_from(words)
+                .map(drop)
+                .map_err(|e| e.to_string())
+        };
+        for flag in [
+            "--baseline",
+            "--settle",
+            "--recovery-timeout",
+            "--drain-timeout",
+            "--drain-idle",
+            "--max-rto",
+        ] {
+            let refused = test(&[flag, "0s"]).unwrap_err();
+            assert!(
+                refused.contains(flag) && refused.contains("write a time from"),
+                "{refused}"
+            );
+        }
+        assert_eq!(test(&["--recovery-timeout", "200ms", "--max-rto", "1500ms"]), Ok(()));
     }
 }

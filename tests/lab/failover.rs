@@ -76,6 +76,12 @@ fn every_fault_passes_and_is_explained() {
                 ["terminate-instance", "mark-unhealthy"].contains(&fault),
                 "{fault}"
             );
+            if fault == "terminate-instance" {
+                // The launch of another instance is not called the storage's time.
+                let phases = run["rto"]["phases"].as_array().unwrap();
+                let first = phases.iter().find(|phase| phase["ns"] != 0).unwrap();
+                assert_eq!(first["name"], "replacement", "{phases:?}");
+            }
             assert!(
                 after["epoch"].as_u64() > before["epoch"].as_u64(),
                 "{fault}: {before} {after}"

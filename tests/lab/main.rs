@@ -8,6 +8,7 @@
 mod ami;
 mod benches;
 mod deploy;
+mod docs;
 mod failover;
 mod fence;
 mod judges;

@@ -3,6 +3,7 @@
 //! No answer is ever taken for another: a call that failed says so, and the caller decides.
 
 use crate::failover::clients::client::BoxFuture;
+use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::remedy::{ExitKind, Remedy};
@@ -90,6 +91,8 @@ pub struct Lab {
     pub timing: String,
     /// What instances are made of: `process`, `namespace` or `guest`.
     pub hosts: String,
+    /// Delays that it replays although AWS documents no value for them, longest first; none in `fast` timing.
+    pub assumed: Vec<AssumedDelay>,
 }
 
 /// An instance of the group.

@@ -21,6 +21,7 @@ impl Session<'_> {
                 kind: if lab.is_some() { "lab" } else { "aws" }.into(),
                 timing: lab.map(|lab| lab.timing.clone()),
                 hosts: lab.map(|lab| lab.hosts.clone()),
+                assumed: lab.map(|lab| lab.assumed.clone()).unwrap_or_default(),
                 region: self.target.region.clone(),
                 account: self.target.account.clone(),
                 stack: self.target.stack.clone(),
@@ -73,6 +74,9 @@ impl Session<'_> {
                     .into(),
             );
         }
+        if self.target.lab.as_ref().is_some_and(|lab| !lab.assumed.is_empty()) {
+            list.push("the local cloud replays delays that AWS does not document; `place.assumed` lists them".into());
+        }
         list.extend(warnings.iter().cloned());
         list
     }
@@ -91,8 +95,13 @@ impl Session<'_> {
                 "namespace" => "",
                 _ => " and whose connections are closed for them",
             };
+            let delays = match lab.timing.as_str() {
+                "fast" => "no EC2 launch, no load balancer's registration delay",
+                "aws" => "its delays are replayed from a table, not measured",
+                _ => "its delays",
+            };
             list.push(format!(
-                "AWS: no EC2 launch, no load balancer's registration delay; processes on one machine, which lose no unsynced page when killed{closed}"
+                "AWS: {delays}; processes on one machine, which lose no unsynced page when killed{closed}"
             ));
         }
         if status.stand_in {

@@ -5,6 +5,7 @@ use super::port::{Target, TestBed};
 use super::round::Round;
 use crate::failover::measure::connection::ConnectionChange;
 use crate::failover::measure::gap::{self, Worker};
+use crate::failover::measure::targets::{TargetsSeen, look};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -108,8 +109,8 @@ fn all_served(round: &Round, usual: &BTreeMap<Worker, u64>, backlog: u64, asked_
     }) && consumers.any(|(worker, &usual_ns)| succeeded(worker) && fed(worker, usual_ns))
 }
 
-/// How many targets were healthy, and from when on: only changes are kept.
-pub(super) type Health = Arc<Mutex<Vec<(u64, usize)>>>;
+/// How many targets were healthy, look by look.
+pub(super) type Health = Arc<Mutex<Vec<TargetsSeen>>>;
 
 /// Looks at the load balancer's targets until it is dropped.
 pub(super) async fn watch_targets(
@@ -125,9 +126,7 @@ pub(super) async fn watch_targets(
             Ok(None) => return,
             Ok(Some(count)) => {
                 let mut seen = health.lock().unwrap_or_else(PoisonError::into_inner);
-                if seen.last().is_none_or(|last| last.1 != count) {
-                    seen.push((round.now_ns(), count));
-                }
+                look(&mut seen, round.now_ns(), count);
             }
             Err(_) => {}
         }

@@ -288,7 +288,13 @@ impl Session<'_> {
         );
         for host in hosts {
             match cloud.marks(host, since).await {
-                Ok(more) => marks.extend(more),
+                // The first marks of an agent come before it knows where it is.
+                Ok(more) => marks.extend(more.into_iter().map(|mut one| {
+                    if one.instance.is_empty() {
+                        one.instance = host.to_string();
+                    }
+                    one
+                })),
                 // An instance that is gone takes its marks with it.
                 Err(_) if *host == instance.id && elsewhere => {}
                 Err(error) => warnings.push(format!("no marks of {host}: {}", chain(&error))),

@@ -19,5 +19,6 @@ pub mod pack;
 pub mod phases;
 mod repeat;
 pub(crate) mod round_end;
+pub(crate) mod targets;
 pub mod unsent;
 pub mod verdict;

@@ -11,6 +11,7 @@ use crate::failover::measure::ledger::Ledger;
 use crate::failover::measure::limits::Limits;
 use crate::failover::measure::pack::State;
 use crate::failover::measure::phases::{Clock, phases};
+use crate::failover::measure::targets::{TargetsSeen, waited_until};
 use crate::failover::measure::unsent::Unsent;
 use crate::failover::measure::verdict::{Evidence, judge};
 use crate::failover::scenario::Load;
@@ -52,7 +53,7 @@ pub(crate) struct Observations<'a> {
     pub served: bool,
     pub marks: Vec<Mark>,
     pub clock: Clock,
-    pub health: Vec<(u64, usize)>,
+    pub health: Vec<TargetsSeen>,
     /// When the load ended, and where the observation of each worker did.
     pub load_ns: u64,
     pub ends: BTreeMap<Worker, ObservationEnd>,
@@ -148,7 +149,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     );
     let slot_ns = SECOND / u64::from(load.rate.max(1));
     let recovered_ns = worst.and_then(|worst| worst.first_ok_ns);
-    let healthy_ns = worst.and_then(|worst| healthy_again(&observed.health, &worst));
+    let healthy_ns = worst.and_then(|worst| waited_until(&observed.health, worst.last_ok_ns, worst.first_ok_ns?));
     let mut timeline = timeline(observed, &outages);
     timeline.sort_by_key(|entry| entry.t_ns);
     Run {
@@ -156,7 +157,8 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
         run_id: ledger.run().to_string(),
         started_at: rfc3339(clock.origin_unix_ns),
         rpo_ns: oldest_lost(ledger, &account, at_ns),
-        rto: worst.map(|worst| Rto {
+        // What no client noticed was no outage of this fault's.
+        rto: worst.filter(|_| first_loss.is_some()).map(|worst| Rto {
             ns: worst.gap_ns,
             from_fault_ns: worst.first_ok_ns.map(|at| at.saturating_sub(at_ns)),
             counts: worst.counts(),
@@ -211,15 +213,6 @@ fn broker_count(at_rest: &AtRest, after_fill: u64) -> BrokerCount {
         at_rest,
         expected,
     }
-}
-
-/// When a target was healthy again, if within the outage none was.
-fn healthy_again(health: &[(u64, usize)], worst: &Outage) -> Option<u64> {
-    let end = worst.first_ok_ns?;
-    let down = health.iter().rposition(|&(at, count)| count == 0 && at <= end)?;
-    let (at, _) = *health.get(down + 1)?;
-    // Healthy only after service was back: the load balancer had not been in the way.
-    (worst.last_ok_ns..=end).contains(&at).then_some(at)
 }
 
 fn oldest_lost(ledger: &Ledger, account: &Account, fault_ns: u64) -> Option<u64> {

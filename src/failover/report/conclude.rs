@@ -290,6 +290,7 @@ mod tests {
                 kind: "lab".into(),
                 timing: None,
                 hosts: None,
+                assumed: Vec::new(),
                 region: String::new(),
                 account: String::new(),
                 stack: String::new(),

@@ -87,6 +87,9 @@ pub struct Place {
     pub timing: Option<String>,
     /// What the lab's instances are made of, `process`, `namespace` or `guest`.
     pub hosts: Option<String>,
+    /// Delays that the lab replays although AWS documents no value for them, longest first; none in `fast` timing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<AssumedDelay>,
     /// AWS region.
     pub region: String,
     /// Account id.
@@ -95,6 +98,15 @@ pub struct Place {
     pub stack: String,
     /// `host:port` that the clients used, with `amqps://` before it where they used TLS.
     pub endpoint: String,
+}
+
+/// A delay that a lab replays and that is a guess.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AssumedDelay {
+    /// Name in the lab's table of delays, `ec2.boot`.
+    pub name: String,
+    /// Its length.
+    pub milliseconds: u64,
 }
 
 /// What served.

@@ -13,6 +13,6 @@ mod timeline;
 pub(crate) use assemble::{Observations, assemble, host, rfc3339};
 pub use conclude::{loss_chance_bound, schema};
 pub use document::{
-    Broken, BrokerCount, DriverInfo, Engine, Entry, FIRST, FaultRecord, Host, Latency, Place, Report, Rto, RtoSummary,
-    Run, SCHEMA, Stall, Summary, Unwritten,
+    AssumedDelay, Broken, BrokerCount, DriverInfo, Engine, Entry, FIRST, FaultRecord, Host, Latency, Place, Report,
+    Rto, RtoSummary, Run, SCHEMA, Stall, Summary, Unwritten,
 };

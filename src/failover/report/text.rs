@@ -109,6 +109,13 @@ pub fn summary(report: &Report) -> String {
         );
     }
     line_at(&mut text, "  where    ", &place(report), INDENT);
+    if !report.place.assumed.is_empty() {
+        let delays = report.place.assumed.iter();
+        let delays = delays.map(|one| format!("{} {}", one.name, seconds(one.milliseconds * 1_000_000)));
+        let delays: Vec<String> = delays.collect();
+        let assumed = format!("{} (AWS documents no value for these delays)", delays.join(" · "));
+        line_at(&mut text, "  assumed  ", &assumed, INDENT);
+    }
     let _ = writeln!(text, "  verdict  {} (exit {})", word(report.verdict), report.exit_code);
     if let Some(broken) = &report.broken_off {
         let why = format!(

@@ -61,7 +61,8 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
             uncertainty_ns: observed.clock.uncertainty_ns,
         });
     }
-    for &(at, count) in &observed.health {
+    for seen in &observed.health {
+        let (at, count) = (seen.from_ns, seen.healthy);
         if at > fault.asked_ns {
             let text = if count == 0 {
                 "no target is healthy".into()
@@ -109,8 +110,6 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
 /// A mark in words for people; empty for marks that say nothing to them.
 fn words(one: &Mark) -> String {
     let text = match one.mark.as_str() {
-        // The agent does not know yet where it is.
-        mark::AGENT_STARTED if one.instance.is_empty() => "started".into(),
         mark::AGENT_STARTED => format!("started on {}", one.instance),
         mark::MOUNTED => "file system mounted".into(),
         mark::LOCK_OBTAINED => "lock obtained".into(),

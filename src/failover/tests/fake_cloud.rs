@@ -78,6 +78,7 @@ impl FakeCloud {
             lab: Some(Lab {
                 timing: "fast".into(),
                 hosts: "process".into(),
+                assumed: Vec::new(),
             }),
         };
         Self {

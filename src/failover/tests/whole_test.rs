@@ -2,11 +2,11 @@
 
 use super::fake_broker::BrokerDefect;
 use super::fake_cloud::{CloudDefect, FakeCloud};
-use super::short_test::{failing, measured, scenario, test};
+use super::short_test::{failing, kill, measured, scenario, test};
 use crate::failover::drive::run::{Watch, run};
 use crate::failover::measure::account::Drain;
 use crate::failover::measure::verdict::Verdict;
-use crate::failover::report::Report;
+use crate::failover::report::{AssumedDelay, Report};
 use crate::failover::{Consent, FailoverError, Fault};
 use crate::remedy::{ExitKind, Remedy};
 use std::sync::atomic::Ordering;
@@ -25,6 +25,34 @@ async fn a_slow_load_comes_to_rest() {
         .iter()
         .find(|check| check.name == "broker.depth");
     assert_eq!(check.unwrap().verdict, Verdict::Pass, "{check:?}");
+}
+
+/// What a local cloud replays and AWS does not document is named, and the absence of what it replays is not claimed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn assumed_delays_are_named() {
+    let mut cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+    let report = test(&Arc::new(cloud), &kill()).await.unwrap();
+    let absent = |report: &Report| report.not_shown.iter().any(|text| text.contains("no EC2 launch"));
+    assert!(
+        report.place.assumed.is_empty() && absent(&report),
+        "{:?}",
+        report.not_shown
+    );
+    cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+    if let Some(lab) = &mut cloud.target.lab {
+        lab.timing = "aws".into();
+        lab.assumed = vec![AssumedDelay {
+            name: "ec2.boot".into(),
+            milliseconds: 30_000,
+        }];
+    }
+    let report = test(&Arc::new(cloud), &kill()).await.unwrap();
+    assert!(!absent(&report), "{:?}", report.not_shown);
+    let told = report.assumptions.iter().any(|text| text.contains("`place.assumed`"));
+    let text = crate::failover::report::text::summary(&report);
+    assert!(told && text.contains("  assumed  ec2.boot 30 s"), "{text}");
+    let document = serde_json::to_value(&report).unwrap();
+    assert_eq!(document["place"]["assumed"][0]["milliseconds"], 30_000);
 }
 
 /// How often a test is made that this machine paused.
@@ -181,6 +209,12 @@ async fn a_fault_without_effect_is_inconclusive() {
         (Verdict::Inconclusive, ExitKind::Inconclusive)
     );
     assert!(failing(&report).contains(&"fault.effect") && failing(&report).contains(&"fault.verified"));
+    // No outage is told of beside the words that no client noticed the fault.
+    let text = crate::failover::report::text::run(&report.runs[0]);
+    assert!(
+        report.runs[0].rto.is_none() && text.contains("RTO not measured"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
