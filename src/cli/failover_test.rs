@@ -328,7 +328,7 @@ fn endpoint(url: &str) -> Result<AmqpEndpoint, CliError> {
 }
 
 /// `30s`, `1.5m`, `200ms`, `2h`, or a number of seconds.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let scale = match unit {
