@@ -230,7 +230,7 @@ impl TestBed for Clients {
                 .map_err(|error| failed(attempted(), error))?;
             Ok(alarms
                 .into_iter()
-                .filter(|alarm| alarm.state == "ALARM")
+                .filter(|alarm| alarm.is_firing())
                 .map(|alarm| alarm.name)
                 .collect())
         })

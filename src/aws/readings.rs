@@ -216,7 +216,10 @@ impl Readings for Clients {
         let output = command::run(self, instance, COMMAND).await?;
         let (command, instance) = (COMMAND.to_owned(), instance.to_string());
         if output.status != "Success" {
-            let text = output.stderr.trim().to_owned();
+            let text = match output.stderr.trim() {
+                "" if output.status == "TimedOut" => "Systems Manager does not reach the instance".to_owned(),
+                said => said.to_owned(),
+            };
             return Err(ReadError::Command {
                 command,
                 instance,

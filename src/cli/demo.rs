@@ -1,5 +1,6 @@
 //! The verb `demo`: the whole of it on this machine, from nothing to a report and back to nothing.
 
+use super::choose::pace;
 use super::deploy::{Until, carry_out, service_line, writer_line};
 use super::failover_test::Show;
 use super::local::{access, blocking};
@@ -132,7 +133,15 @@ async fn show(
     .await?;
     output.say(row("plan", made.plan.review.summary()));
     // Ctrl-C drops this whole work and ends the cloud under it; nothing has to be rolled back.
-    let deployed = carry_out(context, &clients, &made, Until::Service, &Stop::never(), |_| {}).await?;
+    let deployed = carry_out(
+        context,
+        &clients,
+        &made,
+        (Until::Service, pace(&clients)),
+        &Stop::never(),
+        |_| {},
+    )
+    .await?;
     if let Some(service) = &deployed.service {
         output.data(timed(&service_line(service), began.elapsed()));
         output.data(writer_line(service).unwrap_or_default());

@@ -1,6 +1,7 @@
 //! The verb `deploy`.
 
 use super::choose::pace;
+use super::failover_test::time;
 use super::lab::{Kind, Speed};
 use super::local::{LabOptions, Start};
 use super::plan::{self, PlannedDeployment};
@@ -10,14 +11,14 @@ use super::words::row;
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::Clients;
 use crate::deploy::stake::KeptStorage;
-use crate::deploy::{self, Consent, DeployError, News, Observer, Service, Step, Stop, Tcp, Verb};
+use crate::deploy::{self, Consent, DeployError, News, Observer, Pace, Service, Step, Stop, Tcp, Verb};
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
 use crate::topology::FILE_SYSTEM;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,9 @@ pub struct Args {
     /// Where to end: when service is shown, or when the stack is there
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub until: Until,
+    /// How long service may take to show after the stack is there [default: 5m, 4m in the local cloud]
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "dry_run")]
+    pub timeout: Option<Duration>,
     /// Protect the stack against deletion
     #[arg(long)]
     pub protect: bool,
@@ -118,7 +122,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         interrupt.remains(stack.clone());
         // A deleted stack leaves its file system, so whoever leaves at once has to know it.
         let on_file_system = |id: &str| interrupt.remains(format!("{stack}, and its file system {id}"));
-        let deployed = carry_out(context, &clients, &made, args.until, &stop, on_file_system).await?;
+        let pace = pace_of(&clients, args.timeout);
+        let deployed = carry_out(context, &clients, &made, (args.until, pace), &stop, on_file_system).await?;
         let document = Document::new(&made, &clients, &deployed, began);
         let next = next(context, &deployed.stack.name);
         if context.output().is_json() {
@@ -132,6 +137,15 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         Ok(ExitKind::Success)
     })
+}
+
+/// The pace of a deployment that waits for service as long as the user wants.
+fn pace_of(clients: &Clients, timeout: Option<Duration>) -> Pace {
+    let usual = pace(clients);
+    Pace {
+        service: timeout.unwrap_or(usual.service),
+        ..usual
+    }
 }
 
 /// What to do next with a stack, in commands that lead to it and to no other.
@@ -173,7 +187,7 @@ fn review(
     for chosen in &made.chosen {
         output.say(row("chosen", chosen));
     }
-    made.kept().for_each(|kept| output.note(kept));
+    made.kept().chain(made.warnings()).for_each(|line| output.note(line));
     if plan.is_empty() {
         output.say(row("plan", "no change"));
     } else {
@@ -215,12 +229,12 @@ pub(super) async fn carry_out(
     context: &Context,
     clients: &Clients,
     made: &PlannedDeployment,
-    until: Until,
+    (until, pace): (Until, Pace),
     stop: &Stop,
     on_file_system: impl Fn(&str),
 ) -> Result<Deployed, Failure> {
-    let pace = pace(clients);
     let changed = !made.plan.is_empty();
+    let placed = |error: DeployError| error.with_definitions(made.definitions.as_deref());
     let began = Instant::now();
     let mut view = View::new(context.progress(), "stack", &made.plan.stack);
     let settled = {
@@ -230,7 +244,8 @@ pub(super) async fn carry_out(
             }
             view.tell(step);
         };
-        deploy::execute(clients, &made.plan, pace, stop, &mut watch).await?
+        let executed = deploy::execute(clients, &made.plan, pace, stop, &mut watch).await;
+        executed.map_err(placed)?
     };
     let stack = &settled.stack;
     view.rest();
@@ -256,7 +271,8 @@ pub(super) async fn carry_out(
         Until::Stack => None,
         Until::Service => {
             let mut view = View::new(context.progress(), "service", "");
-            Some(deploy::await_service(clients, &Tcp, &settled, pace, stop, &mut view).await?)
+            let shown = deploy::await_service(clients, &Tcp, &settled, pace, stop, &mut view).await;
+            Some(shown.map_err(placed)?)
         }
     };
     Ok(Deployed {
@@ -299,6 +315,8 @@ impl Deployed {
                     .filter(|e| !e.shown)
                     .map(|e| row("", format!("not shown: {}", e.text))),
             );
+            let warned = service.blockers.iter();
+            lines.extend(warned.map(|one| row("warning", format!("{one}; to end this: {}", one.remedy()))));
         }
         lines.push(format!("\n{next}"));
         lines.join("\n")
@@ -396,7 +414,6 @@ pub(super) fn no_stack(stack: &str, clients: &Clients) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn only_a_new_file_system_is_remembered() {

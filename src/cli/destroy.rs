@@ -1,16 +1,17 @@
 //! The verb `destroy`.
 
 use super::choose::pace;
+use super::failover_test::time;
 use super::local::Start;
 use super::plan::place;
 use super::settings::{self, Settings};
 use super::view::{View, timed};
 use super::words::row;
 use super::{Context, Outcome};
-use crate::deploy::{self, Stop};
+use crate::deploy::{self, Pace, Stop};
 use crate::remedy::ExitKind;
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Arguments of `destroy`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,9 @@ pub struct Args {
     /// Also delete a stack that is protected against deletion
     #[arg(long)]
     pub unprotect: bool,
+    /// How long to follow the deletion, which goes on afterwards [default: to its end]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub timeout: Option<Duration>,
 }
 
 /// Deletes a stack; its file system is kept and named.
@@ -54,7 +58,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         output.say(format!("mqaws destroy: {name}, {}\n", place(&clients, &identity)));
         output.say(row("removes", match removal.resources {
             0 => "the stack, which holds no resource".to_owned(),
-            count => format!("{count} resources and the instance"),
+            count => format!("{count} resources{}", instances(removal.instances)),
         }));
         for data in &removal.kept {
             output.say(row("keeps", format!("file system {data}, with all messages")));
@@ -63,7 +67,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let began = Instant::now();
         let mut view = View::new(context.progress(), "stack", &name);
         let role = loaded.deployment.security.cloudformation_role.as_ref().map(ToString::to_string);
-        let kept = deploy::destroy(&clients, &removal, role.as_deref(), pace(&clients), &stop, &mut view).await?;
+        let pace = Pace { deletion: args.timeout, ..pace(&clients) };
+        let kept = deploy::destroy(&clients, &removal, role.as_deref(), pace, &stop, &mut view).await?;
         view.rest();
         if output.is_json() {
             output.document(&json!({
@@ -84,4 +89,14 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         Ok(ExitKind::Success)
     })
+}
+
+/// What goes with the groups.
+fn instances(count: Option<usize>) -> String {
+    match count {
+        Some(0) => String::new(),
+        Some(1) => " and the instance".to_owned(),
+        Some(count) => format!(" and {count} instances"),
+        None => " and whatever instances there are".to_owned(),
+    }
 }

@@ -350,7 +350,7 @@ fn at_least(least: &'static str) -> impl Fn(&str) -> Result<Duration, String> + 
 }
 
 /// `30s`, `1.5m`, `200ms`, `2h`, or a number of seconds.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let split = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len();
     let (number, unit) = text.split_at(split);
     let scale = match unit {

@@ -1,5 +1,6 @@
 //! The verb `lab`: start, end and look at the local cloud of this user.
 
+use super::failover_test::time;
 use super::local::runs_already;
 use super::words::{duration, row};
 use super::{CliError, Context, Outcome};
@@ -74,6 +75,9 @@ struct Up {
     /// Share of API calls that fail on purpose, such as 0.3
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
     api_faults: f64,
+    /// How long it may take to answer
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "20s")]
+    timeout: Duration,
 }
 
 /// Speed of the local cloud, as the command line names it.
@@ -167,6 +171,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
             .and_then(|d| d.to_possible_value())
             .map(|d| d.get_name().to_owned()),
         api_faults: up.api_faults,
+        ready: up.timeout,
         ..Options::default()
     };
     if let Some(record) = &before

@@ -66,6 +66,8 @@ pub(super) struct PlannedDeployment {
     pub plan: Plan,
     pub identity: Identity,
     pub chosen: Vec<String>,
+    /// Name of the user's own file of definitions.
+    pub definitions: Option<String>,
 }
 
 /// The plan as JSON.
@@ -81,6 +83,7 @@ pub(super) struct Document<'a> {
     changes: &'a Review,
     rename: &'a Option<Rename>,
     kept_storage: &'a [KeptStorage],
+    paused: &'a [String],
     chosen: &'a [String],
 }
 
@@ -110,6 +113,12 @@ pub(super) async fn make(
         plan,
         identity,
         chosen,
+        definitions: loaded
+            .deployment
+            .queue_manager
+            .definitions
+            .as_ref()
+            .map(|own| own.file.clone()),
     })
 }
 
@@ -126,6 +135,7 @@ impl PlannedDeployment {
             changes: &self.plan.review,
             rename: &self.plan.rename,
             kept_storage: &self.plan.kept,
+            paused: &self.plan.paused,
             chosen: &self.chosen,
         }
     }
@@ -139,6 +149,7 @@ impl PlannedDeployment {
             .iter()
             .map(|c| row("chosen", c))
             .chain(self.kept())
+            .chain(self.warnings())
             .collect();
         for line in &told {
             text += &format!("{line}\n");
@@ -156,6 +167,15 @@ impl PlannedDeployment {
             effect(Effect::Replace, "queue manager", &text)
         });
         rename.unwrap_or_default() + &lines(&self.plan.review)
+    }
+
+    /// What the change does to an operator's order, with its label.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let paused = self.plan.paused.iter();
+        paused.map(|instance| {
+            let words = format!("the queue manager is paused on {instance}: a new instance in its place starts it");
+            row("warning", words)
+        })
     }
 
     /// File systems of before that stay unused, each with its label.

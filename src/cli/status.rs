@@ -1,29 +1,44 @@
 //! The verb `status`.
 
+use super::choose::pace;
 use super::deploy::no_stack;
+use super::failover_test::time;
 use super::local::Start;
 use super::settings::{self, Settings};
 use super::words::{duration, row};
-use super::{Context, Outcome};
+use super::{Context, Failure, Outcome};
+use crate::aws::Clients;
 use crate::observe::megabytes;
+use crate::observe::state::{SERVING, STATES, UNAVAILABLE, UNKNOWN};
 use crate::observe::status::{Report, gather};
 use crate::remedy::ExitKind;
 use crate::stack::Address;
 use anstyle::{AnsiColor, Style};
+use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
+use std::time::{Duration, Instant};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws status --region eu-west-1\n  mqaws status --local --output json\n  mqaws status --stack mqaws-orders"
+    after_help = "Examples:\n  mqaws status --region eu-west-1\n  mqaws status --local --output json\n  mqaws status --stack mqaws-orders\n  mqaws status --check\n  mqaws status --wait serving --timeout 10m"
 )]
 pub struct Args {
     /// Name of the stack [default: as configured, `mqaws-qm1`]
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
+    /// Exit with 0 only if the state is `serving`, with 11 if it is another, with 4 if it cannot be determined
+    #[arg(long, conflicts_with = "wait")]
+    pub check: bool,
+    /// Wait until the state is this one; exit with 11 if it is not within --timeout
+    #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES))]
+    pub wait: Option<String>,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m", requires = "wait")]
+    pub timeout: Duration,
 }
 
-/// Shows what is there.
+/// Shows what is there; with `--check` or `--wait`, the exit code says whether a state holds.
 ///
 /// # Errors
 /// No such stack; the stack cannot be read. Parts that cannot be read are named in the output and are no error.
@@ -33,16 +48,69 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         clients.identity().await?;
-        let wait = context.progress().wait(row("", format!("reading {name}")));
-        let found = gather(&clients, &name, clients.region(), clients.is_local()).await?;
-        drop(wait);
-        let report = found.ok_or_else(|| no_stack(&name, &clients))?;
+        let wanted = args.wait.as_deref();
+        let report = match wanted {
+            Some(state) => wait(context, &clients, &name, state, args.timeout).await?,
+            None => {
+                let _shown = context.progress().wait(row("", format!("reading {name}")));
+                read(&clients, &name).await?
+            }
+        };
         if context.output().is_json() {
             context.output().document(&report);
         }
         context.output().data(text(&report, Timestamp::now()));
-        Ok(ExitKind::Success)
+        let Some(wanted) = wanted.or(args.check.then_some(SERVING)) else {
+            return Ok(ExitKind::Success);
+        };
+        let exit = judge(&report, wanted);
+        if exit != ExitKind::Success {
+            context
+                .output()
+                .note(format!("the state is `{}`, not `{wanted}`", report.state));
+        }
+        Ok(exit)
     })
+}
+
+/// Whether a state holds, as an exit code. A state that cannot be determined is no state that does not hold.
+fn judge(report: &Report, wanted: &str) -> ExitKind {
+    match report.state.as_str() {
+        state if state == wanted => ExitKind::Success,
+        UNKNOWN => ExitKind::Remote,
+        _ => ExitKind::NoRecovery,
+    }
+}
+
+async fn read(clients: &Clients, name: &str) -> Result<Report, Failure> {
+    let found = gather(clients, name, clients.region(), clients.is_local()).await?;
+    Ok(found.ok_or_else(|| no_stack(name, clients))?)
+}
+
+/// Reads again and again until the state holds or the time is up, and returns the last report.
+async fn wait(
+    context: &Context,
+    clients: &Clients,
+    name: &str,
+    wanted: &str,
+    timeout: Duration,
+) -> Result<Report, Failure> {
+    let began = Instant::now();
+    let mut now = "not read yet".to_owned();
+    loop {
+        let _shown = context
+            .progress()
+            .wait(row("", format!("waiting for {name} to be `{wanted}`: {now}")));
+        let left = timeout.saturating_sub(began.elapsed());
+        match gather(clients, name, clients.region(), clients.is_local()).await {
+            Ok(None) => return Err(no_stack(name, clients).into()),
+            Ok(Some(report)) if report.state == wanted || left.is_zero() => return Ok(report),
+            Ok(Some(report)) => now = report.state,
+            Err(error) if !error.is_transient() || left.is_zero() => return Err(error.into()),
+            Err(error) => now = error.to_string(),
+        }
+        tokio::time::sleep(pace(clients).agent.min(left)).await;
+    }
 }
 
 /// The report for people.
@@ -117,6 +185,9 @@ fn text(report: &Report, now: Timestamp) -> String {
     if let Some(line) = endpoint(report) {
         add("endpoint", line);
     }
+    for blocker in &report.blockers {
+        add("warning", format!("{blocker}; to end this: {}", blocker.remedy()));
+    }
     if report.rebalance_suspended == Some(false) {
         add(
             "warning",
@@ -178,8 +249,8 @@ fn certificate(days: f64) -> String {
 
 fn headline(report: &Report, now: Timestamp) -> String {
     let style = match report.state.as_str() {
-        "serving" => AnsiColor::Green.on_default(),
-        "unknown" | "condemned" => AnsiColor::Red.on_default(),
+        SERVING => AnsiColor::Green.on_default(),
+        UNKNOWN | UNAVAILABLE | "condemned" => AnsiColor::Red.on_default(),
         _ => AnsiColor::Yellow.on_default(),
     };
     let bold = Style::new().bold();

@@ -43,6 +43,18 @@ pub(super) fn signal(events: &[Event]) -> Option<&str> {
     reasons.into_iter().find(|r| r.starts_with("Received SUCCESS signal"))
 }
 
+/// The instance that signalled a failure first.
+pub(super) fn failed_instance(events: &[Event]) -> Option<&str> {
+    let reasons = events.iter().filter(|e| e.kind == GROUP);
+    reasons
+        .filter_map(|e| {
+            e.reason
+                .as_deref()?
+                .strip_prefix("Received FAILURE signal with UniqueId ")
+        })
+        .find_map(|rest| rest.split_whitespace().next())
+}
+
 /// `no instance could be launched, 14:01:40: The key pair 'x' does not exist.`
 pub(super) fn describe_launch(launch: &Launch) -> String {
     let time = launch.at.strftime("%H:%M:%S");
@@ -65,7 +77,7 @@ pub fn launch_remedy(words: &str) -> String {
     let has = |part: &str| words.to_ascii_lowercase().contains(part);
     let what = if has("key pair") {
         "name a key pair of this region under `instance.key_name`, or leave it out: Session Manager needs none"
-    } else if has("vcpu") || has("quota") || has("limit") {
+    } else if has("vcpu") || has("service quota") || has("instancelimitexceeded") {
         "a quota of the account is used up: raise `Running On-Demand instances` in Service Quotas, or choose a smaller \
          `instance.type`"
     } else if has("sufficient") && has("capacity") || has("insufficientinstancecapacity") {
@@ -97,11 +109,10 @@ pub fn launch_remedy(words: &str) -> String {
 pub fn remedy(event: &Event, agent: Option<&str>) -> String {
     let reason = event.reason.as_deref().unwrap_or_default();
     let agent = agent.unwrap_or_default();
-    let has = |words: &str| reason.contains(words);
     if agent.contains("AMQ7128") {
         return "the image lacks a licence: accept it while building the image, then deploy again".into();
     }
-    if has("SUCCESS signal") {
+    if is_signal(reason) {
         return match agent {
             "" => "the instance never reported service: look at its console output (`aws ec2 get-console-output`) and check \
                    that the image holds mqaws-agent, then deploy again"
@@ -109,24 +120,91 @@ pub fn remedy(event: &Event, agent: Option<&str>) -> String {
             _ => "solve what the agent reports, then deploy again".into(),
         };
     }
-    if has("not authorized to perform") || has("AccessDenied") {
-        return "let your credentials (or the CloudFormation role) do what the message names, then deploy again".into();
+    // The words in which CloudFormation itself refuses, before a handler is asked; they come without a code.
+    let denied = reason.contains("is not authorized to perform: ")
+        || reason.contains("not authorized to perform this operation");
+    let kind = codes(reason).find_map(Code::of).or(denied.then_some(Code::Denied));
+    kind.map_or(
+        "docs/troubleshooting.md lists what else is known; the stack's events hold the details",
+        Code::remedy,
+    )
+    .into()
+}
+
+/// Whether signals of instances are what is told: too few of success, or one of failure.
+fn is_signal(reason: &str) -> bool {
+    let begins = |word: &str| reason.starts_with(word);
+    begins("Received ") && reason.contains(" signal(s)")
+        || begins("Failed to receive ") && reason.contains(" resource signal(s)")
+}
+
+/// The codes in CloudFormation's words: `(…; Error Code: X; …)`, `(…, HandlerErrorCode: NotFound)`.
+fn codes(reason: &str) -> impl Iterator<Item = &str> {
+    let after = move |label: &str| {
+        let (_, rest) = reason.split_once(label)?;
+        let mut words = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_');
+        words.next().map(|code| code.trim_end_matches('.'))
+    };
+    // The service's own code tells more than the handler's translation of it.
+    [after("Error Code: "), after("HandlerErrorCode: ")]
+        .into_iter()
+        .flatten()
+}
+
+/// What codes come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Code {
+    Denied,
+    Exists,
+    Quota,
+    NoCapacity,
+    NotFound,
+    Throttled,
+    Internal,
+}
+
+impl Code {
+    fn of(code: &str) -> Option<Self> {
+        Some(match code {
+            "AccessDenied"
+            | "AccessDeniedException"
+            | "UnauthorizedOperation"
+            | "UnauthorizedTaggingOperation"
+            | "InvalidCredentials" => Self::Denied,
+            "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "TooManyRequestsException" => {
+                Self::Throttled
+            }
+            "InsufficientInstanceCapacity" => Self::NoCapacity,
+            "InternalFailure" | "InternalError" | "ServiceInternalError" | "ServiceUnavailable" => Self::Internal,
+            _ if code.contains("AlreadyExists") || code.ends_with(".Duplicate") => Self::Exists,
+            _ if code.ends_with("LimitExceeded")
+                || code.ends_with("LimitExceededException")
+                || code.ends_with("QuotaExceededException") =>
+            {
+                Self::Quota
+            }
+            _ if code.ends_with("NotFound") || code.ends_with("NotFoundException") => Self::NotFound,
+            _ => return None,
+        })
     }
-    if has("already exists") {
-        return "something of that name is there already: remove it, or choose another stack or queue manager name"
-            .into();
+
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Denied => {
+                "let your credentials (or the CloudFormation role) do what the message names, then deploy again"
+            }
+            Self::Exists => {
+                "something of that name is there already: remove it, or choose another stack or queue manager name"
+            }
+            Self::Quota => "a quota of the account is used up: raise it in Service Quotas, then deploy again",
+            Self::NoCapacity => {
+                "AWS has no such instance free at the moment: choose another instance type, or deploy again later"
+            }
+            Self::NotFound => "check the ids in the configuration and the region, then deploy again",
+            Self::Throttled => "AWS throttled the calls of this account: deploy again later",
+            Self::Internal => "the service had an error of its own: deploy again",
+        }
     }
-    if has("limit") || has("quota") || has("exceeded") || has("Exceeded") {
-        return "a quota of the account is used up: raise it in Service Quotas, then deploy again".into();
-    }
-    if has("does not exist") || has("not found") || has("NotFound") {
-        return "check the ids in the configuration and the region, then deploy again".into();
-    }
-    if has("InsufficientInstanceCapacity") {
-        return "AWS has no such instance free at the moment: choose another instance type, or deploy again later"
-            .into();
-    }
-    "docs/troubleshooting.md lists what else is known; the stack's events hold the details".into()
 }
 
 #[cfg(test)]
@@ -263,6 +341,21 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_instance_that_signalled_the_failure_is_named_by_its_signal() {
+        let signal = |second, words: &str| event(second, "Group", "UPDATE_IN_PROGRESS", words);
+        let events = [
+            signal(1, "Received FAILURE signal with UniqueId i-new"),
+            event(2, "Group", "UPDATE_FAILED", "Received 1 FAILURE signal(s) out of 1."),
+            signal(3, "Received FAILURE signal with UniqueId i-back"),
+        ];
+        assert_eq!(failed_instance(&events), Some("i-new"));
+        assert_eq!(
+            failed_instance(&[signal(1, "Received SUCCESS signal with UniqueId i-1")]),
+            None
+        );
+    }
+
+    #[test]
     fn remedies_fit_the_words() {
         for (reason, agent, expected) in [
             ("Received 0 SUCCESS signal(s) out of 1", None, "console output"),
@@ -281,8 +374,41 @@ pub(super) mod tests {
                 None,
                 "credentials",
             ),
-            ("The maximum number of VPCs has been reached. limit", None, "quota"),
-            ("The image id '[ami-0]' does not exist", None, "check the ids"),
+            (
+                "Received 1 FAILURE signal(s) out of 1.  Unable to satisfy 100% MinSuccessfulInstancesPercent requirement",
+                Some("AMQ8405I"),
+                "agent reports",
+            ),
+            (
+                "Failed to receive 1 resource signal(s) within the specified duration",
+                None,
+                "console output",
+            ),
+            (
+                "Resource handler returned message: \"The maximum number of VPCs has been reached. (Service: Ec2, Status \
+                 Code: 400, Request ID: 1)\" (RequestToken: 2, HandlerErrorCode: ServiceLimitExceeded)",
+                None,
+                "quota",
+            ),
+            (
+                "Resource handler returned message: \"x\" (RequestToken: 2, HandlerErrorCode: NotFound)",
+                None,
+                "check the ids",
+            ),
+            (
+                "The image id '[ami-0]' does not exist (Service: AmazonEC2; Status Code: 400; Error Code: \
+                 InvalidAMIID.NotFound; Request ID: 1; Proxy: null)",
+                None,
+                "check the ids",
+            ),
+            (
+                "Request limit exceeded. (Service: AmazonEC2; Status Code: 503; Error Code: RequestLimitExceeded)",
+                None,
+                "throttled",
+            ),
+            // Words that look like a quota, and are none.
+            ("Exceeded attempts to wait", None, "troubleshooting"),
+            ("the time limit was reached", None, "troubleshooting"),
             ("whatever", None, "troubleshooting"),
         ] {
             let found = remedy(&event(0, "Group", "CREATE_FAILED", reason), agent);

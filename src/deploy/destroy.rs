@@ -11,7 +11,8 @@ use super::standing::{is_ours, own_review};
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Resource, Stack};
-use crate::topology::FILE_SYSTEM;
+use crate::topology::{FILE_SYSTEM, GROUP};
+use std::time::Instant;
 
 /// A stack that may be removed.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Removal {
     pub stack: Stack,
     /// How many resources go.
     pub resources: usize,
+    /// How many instances the groups have; `None` when one of them could not be read.
+    pub instances: Option<usize>,
     /// Ids of the file systems that stay.
     pub kept: Vec<String>,
 }
@@ -59,8 +62,21 @@ pub async fn find<C: Readings + Stacks>(
     let resources = cloud.resources(&stack.id).await?;
     let there = resources.into_iter().filter(|r| r.status != "DELETE_COMPLETE");
     let (kept, gone): (Vec<Resource>, Vec<Resource>) = there.partition(|r| r.kind == FILE_SYSTEM);
+    let mut instances = Some(0);
+    for group in gone
+        .iter()
+        .filter(|r| r.kind == GROUP)
+        .filter_map(|r| r.physical.as_deref())
+    {
+        let members = cloud
+            .group(group)
+            .await
+            .map(|group| group.map_or(0, |group| group.members.len()));
+        instances = instances.zip(members.ok()).map(|(sum, members)| sum + members);
+    }
     Ok(Some(Removal {
         stack,
+        instances,
         resources: gone.len(),
         kept: kept.into_iter().filter_map(|r| r.physical).collect(),
     }))
@@ -138,7 +154,7 @@ async fn still_kept<C: Stacks>(cloud: &C, earlier: &[Event]) -> Vec<Kept> {
 /// Stopping does not undo a deletion; it ends the watch.
 ///
 /// # Errors
-/// [`DeployError::NotDeleted`], [`DeployError::Busy`], [`DeployError::Changed`], [`DeployError::Foreign`],
+/// [`DeployError::NotDeleted`], [`DeployError::StillDeleting`], [`DeployError::Busy`], [`DeployError::Changed`], [`DeployError::Foreign`],
 /// [`DeployError::Unclaimed`], [`DeployError::LostSight`], [`DeployError::Interrupted`]; [`DeployError::Besides`] when protection stays off.
 pub async fn destroy<C: Readings + Stacks>(
     cloud: &C,
@@ -167,6 +183,7 @@ pub async fn destroy<C: Readings + Stacks>(
         return Err(if off { error.besides(unprotected(stack)) } else { error });
     }
     let mut patience = Patience::new(pace.patience);
+    let began = Instant::now();
     let ended = loop {
         let found = patience.bear(cloud.stack(&stack.id).await).map_err(lost)?;
         match cloud.events(&stack.id, stack.created).await {
@@ -180,10 +197,30 @@ pub async fn destroy<C: Readings + Stacks>(
             Some(Some(found)) if found.status.0 == "DELETE_FAILED" => break Some(found),
             _ => {}
         }
-        if stop.requested() {
-            return Err(DeployError::Interrupted {
-                left: Some(format!("stack {}, whose deletion goes on", stack.name)),
-                hint: None,
+        let late = pace.deletion.filter(|limit| began.elapsed() >= *limit);
+        if stop.requested() || late.is_some() {
+            let going = format!("stack {}, whose deletion goes on", stack.name);
+            let staying = removal.kept.iter().map(|id| format!("file system {id} (kept)"));
+            let earlier = still_kept(cloud, &tracker.events()[..before]).await;
+            let earlier = earlier.iter().map(|one| format!("{one} (kept)"));
+            let mut left = vec![going];
+            for one in staying.chain(earlier) {
+                if !left.contains(&one) {
+                    left.push(one);
+                }
+            }
+            let left = left.join("; ");
+            return Err(match late {
+                Some(waited) => DeployError::StillDeleting {
+                    stack: stack.name.clone(),
+                    waited,
+                    on: tracker.in_work().map(|work| work.logical.clone()).collect(),
+                    left,
+                },
+                None => DeployError::Interrupted {
+                    left: Some(left),
+                    hint: None,
+                },
             });
         }
         stop.pause(pace.poll).await;

@@ -7,8 +7,11 @@ use super::finding::Finding;
 use super::stake::StakeError;
 use crate::cloud::AwsError;
 use crate::model::Topology;
+use crate::model::agent::place_definitions;
+use crate::observe::state::Blocker;
 use crate::remedy::Besides;
 use crate::render::RenderError;
+use std::time::Duration;
 
 /// A deployment or a removal that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -212,6 +215,14 @@ pub enum DeployError {
         /// What exists.
         left: Option<String>,
     },
+    /// The stack is there, and somebody ordered that service is not given.
+    #[error("stack {stack} is deployed, but no service will come: {blocker}")]
+    Blocked {
+        /// Name of the stack.
+        stack: String,
+        /// What was ordered.
+        blocker: Blocker,
+    },
     /// The stack is there, the service was not shown in time.
     #[error("stack {stack} is deployed, but service was not shown within {waited}")]
     NotServing {
@@ -246,6 +257,18 @@ pub enum DeployError {
         /// What exists.
         left: String,
     },
+    /// The deletion goes on after the time to follow it.
+    #[error("stack {stack} was not deleted within {} s", .waited.as_secs())]
+    StillDeleting {
+        /// Name of the stack.
+        stack: String,
+        /// How long was waited.
+        waited: Duration,
+        /// What is being deleted now.
+        on: Vec<String>,
+        /// What exists.
+        left: String,
+    },
     /// It came after something else had been changed.
     #[error(transparent)]
     Besides(Besides<DeployError>),
@@ -266,6 +289,17 @@ impl DeployError {
             done: done.into(),
             error: Box::new(self),
         })
+    }
+
+    /// The same error, in which the agent's words name the user's own file of definitions.
+    #[must_use]
+    pub fn with_definitions(mut self, file: Option<&str>) -> Self {
+        if let (Self::RolledBack { agent: Some(words), .. } | Self::NotServing { agent: Some(words), .. }, Some(file)) =
+            (&mut self, file)
+        {
+            *words = place_definitions(words, file);
+        }
+        self
     }
 
     /// The key of the configuration that the error is about, and a few words for the place where it stands.

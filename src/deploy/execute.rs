@@ -221,7 +221,10 @@ impl<C: Readings + Stacks> Follow<'_, C> {
             Some(event) => self.failed_launch(event).await,
             None => None,
         };
-        let agent = self.witness.agent();
+        let agent = match cause::failed_instance(self.tracker.events()) {
+            Some(instance) => self.witness.agent(instance),
+            None => found.and_then(|event| self.witness.last_agent(event.at)),
+        };
         let told = found.map(|event| match &launch {
             Some(launch) => format!("{}\n{}", cause::describe_launch(launch), cause::describe(event)),
             None => cause::describe(event),

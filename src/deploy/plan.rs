@@ -9,8 +9,10 @@ use super::standing::{Standing, standing};
 use super::storage::kept_beside;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::model::Topology;
-use crate::observe::ports::Readings;
-use crate::stack::QUEUE_MANAGER_PARAMETER;
+use crate::observe::ports::{Readings, Stack};
+use crate::observe::state::PAUSED;
+use crate::stack::{Parts, QUEUE_MANAGER_PARAMETER};
+use crate::topology::GROUP;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -41,6 +43,8 @@ pub struct Plan {
     pub rename: Option<Rename>,
     /// File systems of before that stay unused beside the new one.
     pub kept: Vec<KeptStorage>,
+    /// Instances on which the queue manager is paused, when the change may replace them, and so starts it.
+    pub paused: Vec<String>,
     /// Whether the empty stack that a failed deployment left was removed for it.
     pub cleared: bool,
     /// Whether this plan made the stack, in review, that its change set is of.
@@ -132,6 +136,10 @@ pub async fn plan<C: Readings + Stacks>(
     }
     // Another run's review may become a stack, so it stays, whatever becomes of this plan.
     plan.made_stack = !matches!(standing, Standing::Living(_) | Standing::Review);
+    let living = match &standing {
+        Standing::Living(stack) => Some(stack.clone()),
+        _ => None,
+    };
     if let Standing::Dead(stack) = standing {
         if !consent.clear {
             return Err(DeployError::Dead {
@@ -147,8 +155,33 @@ pub async fn plan<C: Readings + Stacks>(
         plan.cleared = true;
     }
     let cleared = plan.cleared;
-    let proposed = propose(cloud, blueprint, plan, &old, pace, stop, observer).await;
+    let mut proposed = propose(cloud, blueprint, plan, &old, pace, stop, observer).await;
+    if let (Ok(plan), Some(stack)) = (&mut proposed, &living)
+        && plan.review.lines.iter().any(|line| line.kind == GROUP && !line.follows)
+    {
+        plan.paused = paused(cloud, stack).await;
+    }
     proposed.map_err(|error| if cleared { error.besides(CLEARED) } else { error })
+}
+
+/// The instances on which an operator paused the queue manager; what cannot be read is not said.
+async fn paused<C: Readings>(cloud: &C, stack: &Stack) -> Vec<String> {
+    let members = Parts::read(&stack.name, &stack.outputs, &stack.tags).map(|parts| parts.members);
+    let mut paused = Vec::new();
+    for member in members.unwrap_or_default() {
+        let group = cloud.group(&member.group).await.ok().flatten();
+        for instance in group
+            .iter()
+            .flat_map(|group| &group.members)
+            .filter(|one| one.is_in_service())
+        {
+            let agent = cloud.agent_status(&instance.instance).await;
+            if agent.is_ok_and(|agent| agent.current_state() == PAUSED) {
+                paused.push(instance.instance.to_string());
+            }
+        }
+    }
+    paused
 }
 
 /// Makes the change set of a plan and reads it.
@@ -257,6 +290,7 @@ fn nothing(blueprint: &Blueprint) -> Plan {
         review: Review::of(blueprint.topology, &[]),
         rename: None,
         kept: Vec::new(),
+        paused: Vec::new(),
         cleared: false,
         made_stack: false,
         ids: None,

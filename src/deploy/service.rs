@@ -7,6 +7,7 @@ use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::cloud::AwsError;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
+use crate::observe::state::Blocker;
 use crate::stack::{Parts, Protocol};
 use crate::topology::{self, Arbiter, Role, Topology};
 use serde::Serialize;
@@ -62,6 +63,8 @@ pub struct Service {
     pub amqp_port: Option<u16>,
     /// The pieces of evidence.
     pub evidence: Vec<Evidence>,
+    /// What somebody ordered and no waiting ends, though service is given.
+    pub blockers: Vec<Blocker>,
     /// What the agent of the member that serves says of itself, when it could be read.
     pub agent: Option<AgentStatus>,
     /// Whether an owner record tells who writes.
@@ -130,10 +133,10 @@ fn unfinished(stack: &Stack, what: &'static str) -> impl Fn(AwsError) -> DeployE
 /// Waits until service is shown: targets healthy, agent serving, and the endpoint when it can be reached from here.
 ///
 /// An agent that cannot be asked for lack of a permission is reported as not shown and does not fail the deployment; the
-/// health of the targets must be shown.
+/// health of the targets must be shown. What no waiting ends is not waited for.
 ///
 /// # Errors
-/// [`DeployError::NotServing`], [`DeployError::LostSight`], [`DeployError::Interrupted`], [`DeployError::Output`].
+/// [`DeployError::Blocked`], [`DeployError::NotServing`], [`DeployError::LostSight`], [`DeployError::Interrupted`], [`DeployError::Output`].
 pub async fn await_service<C: Readings + Stacks, D: Dial>(
     cloud: &C,
     dial: &D,
@@ -161,6 +164,11 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
             if look.reached() || since.elapsed() > pace.poll * 3 {
                 return Ok(look.service);
             }
+        } else if let Some(blocker) = look.service.blockers.iter().find(|blocker| blocker.prevents_service()) {
+            return Err(DeployError::Blocked {
+                stack: stack.name.clone(),
+                blocker: blocker.clone(),
+            });
         }
         observer.tell(Step::Waiting(look.waits_for()));
         if stop.requested() {
@@ -241,10 +249,13 @@ impl Look {
 
         let topology = topology::of(parts.topology);
         let mut heard = Vec::new();
+        let mut groups = Vec::new();
         for member in &parts.members {
             let group = patience.bear(cloud.group(&member.group).await)?.flatten();
             heard.push(agent(cloud, topology, group.as_ref()).await);
+            groups.extend(group);
         }
+        let blockers = Blocker::all(&groups, heard.iter().filter_map(|one| one.agent.as_ref()));
         let roles: Vec<Role> = heard.iter().map(|one| one.role).collect();
         let shown = topology.is_service(&roles);
         // What may not be asked does not stand in the way.
@@ -290,6 +301,7 @@ impl Look {
                 mq_port,
                 amqp_port,
                 evidence,
+                blockers,
                 agent,
                 owned: topology.facts().arbiter == Arbiter::OwnerRecord,
             },
@@ -345,7 +357,7 @@ async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, group: Option<&G
     };
     match cloud.agent_status(&member.instance).await {
         Ok(status) => Heard {
-            word: format!("{} is {} in {}", status.instance, status.state, status.zone),
+            word: format!("{} is {} in {}", status.instance, status.current_state(), status.zone),
             role: topology.role(&status),
             agent: Some(status),
             denied: false,

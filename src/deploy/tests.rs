@@ -29,6 +29,7 @@ const PACE: Pace = Pace {
     agent: Duration::ZERO,
     patience: Duration::from_secs(60),
     service: Duration::from_millis(50),
+    deletion: None,
 };
 
 /// What the stack looks like at one moment; `None` for a stack that is not there.

@@ -16,6 +16,8 @@ pub struct Pace {
     pub patience: Duration,
     /// How long service may take to show after the stack is there.
     pub service: Duration,
+    /// How long the deletion of a stack is followed; `None`: to its end.
+    pub deletion: Option<Duration>,
 }
 
 impl Pace {
@@ -25,6 +27,7 @@ impl Pace {
         agent: Duration::from_secs(10),
         patience: Duration::from_secs(120),
         service: Duration::from_secs(300),
+        deletion: None,
     };
     /// For a cloud on this machine.
     pub const LOCAL: Self = Self {
@@ -33,6 +36,7 @@ impl Pace {
         patience: Duration::from_secs(20),
         // With `--timing aws` a target's registration alone is assumed to take 90 s.
         service: Duration::from_secs(240),
+        deletion: None,
     };
 }
 

@@ -12,15 +12,33 @@ use std::convert::Infallible;
 /// Listens to the groups of a stack and their instances.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
-    agent: Mutex<Option<String>>,
+    /// By instance: when it was heard last, and its words.
+    agents: Mutex<BTreeMap<String, (Timestamp, String)>>,
     /// By group.
     launches: Mutex<BTreeMap<String, Vec<Launch>>>,
 }
 
 impl Witness {
-    /// An agent's last error, with its instance and its time.
-    pub(super) fn agent(&self) -> Option<String> {
-        self.agent.lock().clone()
+    /// The last error of the agent of an instance, with its instance and its time.
+    pub(super) fn agent(&self, instance: &str) -> Option<String> {
+        self.agents.lock().get(instance).map(|(_, words)| words.clone())
+    }
+
+    /// The last error that any agent told until an instant. Afterwards those speak that the way back has started.
+    pub(super) fn last_agent(&self, until: Timestamp) -> Option<String> {
+        let agents = self.agents.lock();
+        let last = |before: bool| {
+            let told = agents.values().filter(|(heard, _)| !before || *heard <= until);
+            told.max_by_key(|(heard, _)| *heard).map(|(_, words)| words.clone())
+        };
+        // The two clocks need not agree.
+        last(true).or_else(|| last(false))
+    }
+
+    /// Keeps what an agent told.
+    fn heard(&self, instance: &str, since: &str, error: &str, now: Timestamp) {
+        let words = format!("{instance} at {since}: {error}");
+        self.agents.lock().insert(instance.to_owned(), (now, words));
     }
 
     /// Launches since the operation began, as they were seen last.
@@ -58,10 +76,27 @@ impl Witness {
                     if let Ok(status) = cloud.agent_status(&member.instance).await
                         && let Some(error) = status.last_error
                     {
-                        *self.agent.lock() = Some(format!("{} at {}: {error}", member.instance, status.since));
+                        self.heard(member.instance.as_str(), &status.since, &error, Timestamp::now());
                     }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replacement_of_the_way_back_does_not_speak_for_the_one_that_failed() {
+        let witness = Witness::default();
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        witness.heard("i-new", "t", "AMQ8405I", at(1));
+        witness.heard("i-back", "t", "waiting for the lock", at(9));
+        assert_eq!(witness.agent("i-new").as_deref(), Some("i-new at t: AMQ8405I"));
+        assert_eq!(witness.agent("i-mute"), None);
+        assert_eq!(witness.last_agent(at(5)), witness.agent("i-new"));
+        assert_eq!(witness.last_agent(at(0)), witness.agent("i-back"));
     }
 }

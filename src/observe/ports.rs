@@ -183,6 +183,13 @@ pub struct Alarm {
     pub reason: String,
 }
 
+impl Alarm {
+    /// Whether it fires.
+    pub fn is_firing(&self) -> bool {
+        self.state == "ALARM"
+    }
+}
+
 /// Something could not be read. It says nothing about the thing itself.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {

@@ -1,6 +1,7 @@
 //! Everything about one deployment, read at once.
 
 use super::ports::{Alarm, FileSystem, Group, LoadBalancer, Member, Readings, Stack, Target};
+use super::state::{Blocker, Facts, state};
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ProofReport};
@@ -17,7 +18,7 @@ pub struct Report {
     pub schema: &'static str,
     /// Queue manager.
     pub queue_manager: String,
-    /// In the agent's words when it could be read, else `unknown`; the stack's status while that is not a good one.
+    /// In one word, as [`state`] decides it.
     pub state: String,
     /// Name of the stack.
     pub stack: String,
@@ -53,6 +54,8 @@ pub struct Report {
     pub targets: Option<BTreeMap<String, Vec<Target>>>,
     /// Whether AZRebalance is suspended, as it must be.
     pub rebalance_suspended: Option<bool>,
+    /// What somebody ordered and no waiting ends.
+    pub blockers: Vec<Blocker>,
     /// Alarms of the stack.
     pub alarms: Option<Vec<Alarm>>,
     /// How clients connect.
@@ -104,7 +107,7 @@ impl Report {
 
     /// Alarms that fire.
     pub fn firing(&self) -> impl Iterator<Item = &Alarm> {
-        self.alarms.iter().flatten().filter(|a| a.state == "ALARM")
+        self.alarms.iter().flatten().filter(|a| a.is_firing())
     }
 }
 
@@ -120,6 +123,7 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
     let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags);
     let parts = keep("outputs", parts, &mut unread).unwrap_or_default();
     let endpoint = |protocol| parts.endpoint(protocol);
+    let topology = topology::of(parts.topology);
     let targets_of = |protocol| endpoint(protocol).and_then(|endpoint| endpoint.targets.clone());
     let (behind_mq, behind_amqp) = (targets_of(Protocol::Mq), targets_of(Protocol::Amqp));
     let arn = |targets: &Option<Targets>| targets.as_ref().map(|targets| targets.arn.clone());
@@ -132,27 +136,30 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
             .await),
         maybe(arn(&behind_mq), async |n: String| cloud.targets(&n).await.map(Some)),
         maybe(arn(&behind_amqp), async |n: String| cloud.targets(&n).await.map(Some)),
-        alarms(cloud, &stack),
+        alarms(cloud, &stack, topology.alarms()),
     );
     let groups = keep("instances", groups, &mut unread).filter(|groups| !groups.is_empty());
     let storage = keep("storage", storage, &mut unread).flatten();
     let load_balancer = keep("load_balancer", load_balancer, &mut unread).flatten();
-    let alarms = keep("alarms", alarms, &mut unread);
+    let (alarms, alarm) = keep("alarms", alarms, &mut unread).unzip();
     let mut targets = BTreeMap::new();
-    for (behind, found) in [(behind_mq, mq), (behind_amqp, amqp)] {
-        if let Some(found) = keep("targets", found, &mut unread).flatten()
-            && let Some(behind) = behind
-        {
-            targets.insert(behind.output.name().to_owned(), found);
+    let mut behind = Vec::new();
+    for (endpoint, found) in [(behind_mq, mq), (behind_amqp, amqp)] {
+        let found = keep("targets", found, &mut unread).flatten();
+        if let Some(endpoint) = endpoint {
+            let name = endpoint.output.name();
+            targets.extend(found.map(|found| (name.to_owned(), found)));
+            behind.push(name);
         }
     }
 
-    let topology = topology::of(parts.topology);
     let several = topology.facts().members.len() > 1;
     let mut agents = Vec::new();
     let mut roles = BTreeMap::new();
+    let mut members = Vec::new();
     for group in groups.iter().flatten() {
         let Some(member) = group.members.iter().find(|m| m.is_in_service()) else {
+            members.push(Role::Unknown);
             continue;
         };
         let part = match several {
@@ -161,6 +168,7 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         };
         let status = keep(&part, cloud.agent_status(&member.instance).await, &mut unread);
         let role = status.as_ref().map_or(Role::Unknown, |status| topology.role(status));
+        members.push(role);
         roles.insert(member.instance.clone(), role);
         agents.extend(status.map(|status| (role, status)));
     }
@@ -170,13 +178,31 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
     if !several {
         roles.clear();
     }
+    let blockers = Blocker::all(
+        groups.as_deref().unwrap_or_default(),
+        agents.iter().map(|(_, agent)| agent),
+    );
     let active = agents.iter().position(|(role, _)| *role == Role::Active);
     let agent = agents.into_iter().nth(active.unwrap_or(0)).map(|(_, status)| status);
+    let facts = Facts {
+        stack: &stack.status,
+        topology,
+        groups: groups.as_deref(),
+        targets: &behind
+            .iter()
+            .map(|name| targets.get(*name).map(Vec::as_slice))
+            .collect::<Vec<_>>(),
+        alarm: alarm.unwrap_or(false),
+        roles: &members,
+        agent: agent.as_ref(),
+    };
+    // A deletion that failed may have left the endpoint's address in the outputs, and nothing behind it.
+    let has_balancer = load_balancer.is_some() || parts.load_balancer.is_none() || unread.contains_key("load_balancer");
 
     Ok(Some(Report {
         schema: "mqaws.status/1",
         queue_manager: parts.queue_manager.clone().unwrap_or_default(),
-        state: state(&stack, agent.as_ref()),
+        state: state(&facts),
         stack: stack.name.clone(),
         topology: match stack.tags.get(TOPOLOGY_TAG) {
             Some(word) => word.clone(),
@@ -199,8 +225,9 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         storage,
         load_balancer,
         targets: (!targets.is_empty()).then_some(targets),
+        blockers,
         alarms,
-        clients: endpoint(Protocol::Mq).map(|mq| Clients {
+        clients: endpoint(Protocol::Mq).filter(|_| has_balancer).map(|mq| Clients {
             conname: mq.text.clone(),
             amqp: endpoint(Protocol::Amqp).map(|amqp| amqp.text.clone()),
             tls: parts.certificate.is_some(),
@@ -210,14 +237,6 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         agent,
         unread,
     }))
-}
-
-fn state(stack: &Stack, agent: Option<&AgentStatus>) -> String {
-    match agent {
-        Some(agent) => agent.state.clone(),
-        None if !stack.status.is_good() => stack.status.0.to_lowercase().replace('_', "-"),
-        None => "unknown".to_owned(),
-    }
 }
 
 fn writer(agent: &AgentStatus) -> Option<Writer> {
@@ -237,13 +256,19 @@ async fn groups<C: Readings>(cloud: &C, parts: &Parts) -> Result<Vec<Group>, Aws
     Ok(groups)
 }
 
-async fn alarms<C: Readings>(cloud: &C, stack: &Stack) -> Result<Vec<Alarm>, AwsError> {
+/// The alarms of a stack, and whether one of those fires that are of its service, by logical id.
+async fn alarms<C: Readings>(cloud: &C, stack: &Stack, service: &[&str]) -> Result<(Vec<Alarm>, bool), AwsError> {
     let resources = cloud.resources(&stack.id).await?;
-    let names = resources
-        .into_iter()
-        .filter(|r| r.kind == "AWS::CloudWatch::Alarm")
-        .filter_map(|r| r.physical);
-    cloud.alarms(&names.collect::<Vec<_>>()).await
+    let resources = resources.into_iter().filter(|r| r.kind == "AWS::CloudWatch::Alarm");
+    let named: Vec<(String, String)> = resources.filter_map(|r| Some((r.physical?, r.logical))).collect();
+    let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
+    let alarms = cloud.alarms(&names).await?;
+    let of_service = |alarm: &Alarm| {
+        let mut named = named.iter();
+        named.any(|(name, logical)| *name == alarm.name && service.contains(&logical.as_str()))
+    };
+    let fires = alarms.iter().any(|alarm| alarm.is_firing() && of_service(alarm));
+    Ok((alarms, fires))
 }
 
 /// Reads a thing whose name the stack may not tell.

@@ -146,7 +146,7 @@ impl Topology for Toy {
     }
 
     fn role(&self, agent: &AgentStatus) -> Role {
-        match agent.state.as_str() {
+        match agent.current_state() {
             "serving" => Role::Active,
             "waiting" => Role::Standby,
             _ => Role::Unknown,

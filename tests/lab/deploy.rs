@@ -61,7 +61,8 @@ fn deployment_lives_and_goes_and_its_data_stay() {
         "nothing was signalled this time"
     );
 
-    let status = lab.json(&["status", "--local"], 0);
+    // An alarm that fired while the queue manager started ends some seconds later.
+    let status = lab.json(&["status", "--local", "--wait", "serving"], 0);
     assert_eq!(status["schema"], "mqaws.status/1");
     assert_eq!(
         (&status["state"], &status["stand_in"]),
@@ -347,7 +348,7 @@ fn deployment_bears_calls_that_fail() {
     let deployed = lab.json(&["deploy", "--local"], 0);
     assert_eq!(deployed["status"], "CREATE_COMPLETE");
     assert!(shown(&deployed).contains(&"targets"), "{deployed}");
-    let status = lab.json(&["status", "--local"], 0);
+    let status = lab.json(&["status", "--local", "--wait", "serving"], 0);
     assert_eq!(status["state"], "serving", "{status}");
     assert_eq!(
         status["instances"].as_array().map(Vec::len),

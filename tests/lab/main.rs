@@ -17,6 +17,7 @@ mod life;
 mod lock;
 mod policies;
 mod standin;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

@@ -182,7 +182,7 @@ fn stack_of_the_version_before_is_gone_on_with_and_upgraded_and_tested() {
         (&second.instance, Some(3)),
         "{serves:?}"
     );
-    let status = site.json(&["status"]);
+    let status = site.json(&["status", "--wait", "serving"]);
     assert_eq!(
         (&status["state"], &status["storage"]["id"]),
         (&json!("serving"), &json!(file_system)),

@@ -14,7 +14,7 @@ use super::marks::{Marks, unix_nanos};
 use super::status::{self, StatusFile};
 use crate::fence::Word;
 use crate::model::QueueManagerName;
-use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentStatus};
+use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentStatus, STATUS_STALE_SECONDS};
 use crate::remedy::chain;
 use crate::signed::{Client, Imds, Object};
 use mqaws_engine::{Engine, Product, Products, processes};
@@ -26,8 +26,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A status that was not renewed for this long comes from an agent that hangs.
-const STALE: Duration = Duration::from_secs(30);
 /// How long `pause` and `resume` wait for the agent.
 const PAUSE: Duration = Duration::from_secs(15);
 
@@ -258,11 +256,12 @@ fn judged(file: StatusFile) -> AgentStatus {
     if !alive && status.state != "stopped" {
         status.last_error = Some(format!("the agent does not run; its last state was {}", status.state));
         status.state = "stopped".to_owned();
-    } else if alive && age > i64::try_from(STALE.as_nanos()).unwrap_or(i64::MAX) {
-        status.last_error = Some(format!(
-            "the agent has not renewed its status for {} s",
-            age / 1_000_000_000
-        ));
+    } else if alive {
+        let age = u64::try_from(age / 1_000_000_000).unwrap_or_default();
+        status.age_seconds = Some(age);
+        if age > STATUS_STALE_SECONDS {
+            status.last_error = Some(format!("the agent has not renewed its status for {age} s"));
+        }
     }
     status
 }

@@ -113,6 +113,7 @@ mod tests {
             queue_manager: "QM1".into(),
             state: state.into(),
             since: String::new(),
+            age_seconds: None,
             epoch: Some(1),
             proof: Some(ProofReport {
                 kind: "terminated".into(),

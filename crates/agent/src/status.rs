@@ -60,6 +60,7 @@ pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentSt
         queue_manager: config.queue_manager.clone(),
         state: view.state.to_owned(),
         since: extra.since.clone(),
+        age_seconds: None,
         epoch: fence.and_then(|fence| fence.epoch).map(|e| e.0),
         proof: fence.and_then(|fence| fence.proof).map(|proof| ProofReport {
             kind: proof.kind.to_string(),

@@ -151,6 +151,9 @@ pub struct AgentStatus {
     pub state: String,
     /// When that state was entered, RFC 3339 UTC.
     pub since: String,
+    /// For how many seconds a living agent has not renewed this status, by the clock of its host.
+    #[serde(default)]
+    pub age_seconds: Option<u64>,
     /// Epoch of the owner record while this instance owns the data.
     #[serde(default)]
     pub epoch: Option<u64>,
@@ -199,6 +202,34 @@ pub struct AgentStatus {
     /// The last decision of a person.
     #[serde(default)]
     pub decision: Option<FenceDecision>,
+}
+
+/// `line 5 of the definitions`: how an agent names a place in the user's own definitions, of whose file it does not know the name.
+pub fn line_of_definitions(line: usize) -> String {
+    format!("line {line} of the definitions")
+}
+
+/// An agent's words with the place in the user's own file, `orders.mqsc:5`.
+pub fn place_definitions(words: &str, file: &str) -> String {
+    let found = words.split_once("line ").and_then(|(before, rest)| {
+        let (line, after) = rest.split_once(" of the definitions")?;
+        line.parse::<usize>().ok()?;
+        Some(format!("{before}{file}:{line}{after}"))
+    });
+    found.unwrap_or_else(|| words.to_owned())
+}
+
+/// Seconds after which a status that was not renewed says nothing any more; a living agent renews it every few.
+pub const STATUS_STALE_SECONDS: u64 = 30;
+
+impl AgentStatus {
+    /// The state, or `unknown` when the status is too old to tell.
+    pub fn current_state(&self) -> &str {
+        match self.age_seconds {
+            Some(age) if age > STATUS_STALE_SECONDS => "unknown",
+            _ => &self.state,
+        }
+    }
 }
 
 /// A file system of which this one is a copy.
@@ -348,4 +379,21 @@ pub struct ProbeQueue {
     pub name: String,
     /// Messages on it, committed and not.
     pub depth: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_definitions_is_told_by_the_name_of_the_file() {
+        let words = format!("i-1 at t: {}: `X` failed", line_of_definitions(5));
+        assert_eq!(
+            place_definitions(&words, "a/bad.mqsc"),
+            "i-1 at t: a/bad.mqsc:5: `X` failed"
+        );
+        for other in ["cannot mount", "line x of the definitions", "line 5 of the file"] {
+            assert_eq!(place_definitions(other, "a.mqsc"), other);
+        }
+    }
 }

@@ -38,7 +38,7 @@ exit_kinds! {
     Duplicates = 13, "duplicates", "duplicates or order against the policy; messages that came back otherwise than they were put";
     RtoExceeded = 12, "rto-exceeded", "RTO over `--max-rto`";
     Inconclusive = 20, "inconclusive", "inconclusive: nothing was proved";
-    NoRecovery = 11, "no-recovery", "service did not come back in time";
+    NoRecovery = 11, "no-recovery", "service did not come back in time; `status --check` and `--wait`: the state does not hold";
     Lost = 10, "lost", "acknowledged messages were lost";
     Remote = 4, "remote", "AWS or a remote command failed";
     Precondition = 3, "precondition", "configuration, credentials, a missing tool, an unreachable endpoint";

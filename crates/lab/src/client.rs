@@ -39,6 +39,8 @@ pub struct Options {
     pub api_faults: f64,
     /// Executable to run as server; the present one unless told otherwise.
     pub executable: Option<PathBuf>,
+    /// How long it may take to answer.
+    pub ready: Duration,
 }
 
 impl Default for Options {
@@ -51,6 +53,7 @@ impl Default for Options {
             standin_defect: None,
             api_faults: 0.0,
             executable: None,
+            ready: READY,
         }
     }
 }
@@ -73,8 +76,10 @@ pub enum ClientError {
         hint: Option<String>,
     },
     /// The server did not answer in time.
-    #[error("the local cloud did not answer within {} s", READY.as_secs())]
+    #[error("the local cloud did not answer within {} s", .waited.as_secs_f64())]
     Late {
+        /// How long was waited.
+        waited: Duration,
         /// Where its log is.
         log: PathBuf,
     },
@@ -110,7 +115,7 @@ impl ClientError {
             ClientError::Ended { .. } | ClientError::NoAnswer { .. } => {
                 "`mqaws lab down` removes what is left; then try again".to_owned()
             }
-            ClientError::Late { log } => format!("its log is {}; `mqaws lab down` ends it", log.display()),
+            ClientError::Late { log, .. } => format!("its log is {}; `mqaws lab down` ends it", log.display()),
             ClientError::Left(pids) => format!(
                 "look at them with `ps -fp {}`, then run `mqaws lab down` again",
                 join(pids)
@@ -215,7 +220,7 @@ pub fn start(options: &Options) -> Result<Lab, ClientError> {
     let id = super::ids::uuid();
     let (mut child, mut log) = spawn(options, &dir, &id)?;
     let pipe = child.stdin.take();
-    match wait_ready(&dir, Some((&mut child, &mut log))) {
+    match wait_ready(&dir, options.ready, Some((&mut child, &mut log))) {
         Ok(record) => Ok(Lab {
             record,
             cleared,
@@ -239,7 +244,7 @@ pub fn start(options: &Options) -> Result<Lab, ClientError> {
 
 fn wait_for_other(dir: &Path) -> Result<Lab, ClientError> {
     Ok(Lab {
-        record: wait_ready(dir, None)?,
+        record: wait_ready(dir, READY, None)?,
         cleared: None,
         private: false,
         _pipe: None,
@@ -302,8 +307,12 @@ fn spawn(options: &Options, dir: &Path, id: &str) -> Result<(Child, fs::File), C
 }
 
 /// Waits for `lab.json` and an answer.
-fn wait_ready(dir: &Path, mut started: Option<(&mut Child, &mut fs::File)>) -> Result<LabRecord, ClientError> {
-    let deadline = Instant::now() + READY;
+fn wait_ready(
+    dir: &Path,
+    limit: Duration,
+    mut started: Option<(&mut Child, &mut fs::File)>,
+) -> Result<LabRecord, ClientError> {
+    let began = Instant::now();
     loop {
         if let Some(record) = find_in(dir)
             && health(&record).is_ok()
@@ -315,8 +324,9 @@ fn wait_ready(dir: &Path, mut started: Option<(&mut Child, &mut fs::File)>) -> R
         {
             return Err(last_words(log));
         }
-        if Instant::now() >= deadline {
+        if began.elapsed() >= limit {
             return Err(ClientError::Late {
+                waited: limit,
                 log: home::server_log(dir),
             });
         }

@@ -57,6 +57,11 @@ pub fn is_alive(process: Process) -> bool {
     stat(process.pid).is_some_and(|s| s.start_time == process.start_time && s.state != 'Z' && s.state != 'X')
 }
 
+/// Whether that very process exists and is stopped, as by `SIGSTOP`.
+pub(super) fn is_stopped(process: Process) -> bool {
+    stat(process.pid).is_some_and(|s| s.start_time == process.start_time && s.state == 'T')
+}
+
 pub(super) fn pids() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();

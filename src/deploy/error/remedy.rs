@@ -29,13 +29,15 @@ impl Remedy for DeployError {
             | Self::Changed { .. }
             | Self::DataAtStake { .. }
             | Self::Doomed { .. }
+            | Self::Blocked { .. }
             | Self::Protected { .. } => ExitKind::Precondition,
             Self::Refused { .. }
             | Self::RolledBack { .. }
             | Self::Deleted { .. }
             | Self::NotServing { .. }
             | Self::NotSuspended { .. }
-            | Self::NotDeleted { .. } => ExitKind::Remote,
+            | Self::NotDeleted { .. }
+            | Self::StillDeleting { .. } => ExitKind::Remote,
             Self::Interrupted { .. } => ExitKind::Interrupted,
         }
     }
@@ -55,6 +57,7 @@ impl Remedy for DeployError {
                 add("agent", agent);
             }
             Self::NotDeleted { cause, .. } => add("cause", cause),
+            Self::StillDeleting { on, .. } => add("waits for", &(!on.is_empty()).then(|| on.join(", "))),
             Self::Stuck { reason, .. } => add("cause", reason),
             Self::Stake(error) => return error.details(),
             Self::Besides(besides) => return besides.details(),
@@ -189,8 +192,9 @@ impl Remedy for DeployError {
                 let first = if *gone { String::new() } else { format!(", `mqaws destroy --stack {stack}`") };
                 format!("find out who (CloudTrail has the `DeleteStack`){first}, then deploy again")
             }
+            Self::Blocked { blocker, .. } => format!("to end this: {}, then deploy again", blocker.remedy()),
             Self::NotServing { stack, .. } => {
-                format!("`mqaws status --stack {stack}` shows every part; a first start on AWS can take some minutes")
+                format!("`mqaws status --stack {stack}` shows every part; a first start on AWS can take some minutes, for which --timeout waits longer")
             }
             Self::NotSuspended { group } => format!(
                 "something switches it on again; without it a healthy instance may be replaced: `aws autoscaling \
@@ -200,16 +204,23 @@ impl Remedy for DeployError {
             Self::NotDeleted { stack, .. } => {
                 format!("remove what the cause names, then `mqaws destroy --stack {stack}` again")
             }
+            Self::StillDeleting { stack, .. } => {
+                format!("CloudFormation goes on; `mqaws destroy --stack {stack}` follows it again")
+            }
             Self::Interrupted { hint, .. } => return hint.clone(),
         })
     }
 
     fn left(&self) -> Option<String> {
         match self {
-            Self::RolledBack { left, .. } | Self::NotDeleted { left, .. } => Some(left.clone()),
+            Self::RolledBack { left, .. } | Self::NotDeleted { left, .. } | Self::StillDeleting { left, .. } => {
+                Some(left.clone())
+            }
             Self::Deleted { left, .. } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
             Self::LostSight { stack, .. } => Some(format!("stack {stack}, in whatever state it reaches")),
-            Self::NotServing { stack, .. } => Some(format!("stack {stack} with its instance and its data")),
+            Self::NotServing { stack, .. } | Self::Blocked { stack, .. } => {
+                Some(format!("stack {stack} with its instance and its data"))
+            }
             Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may well serve")),
             Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resource")),
             Self::NotSuspended { .. } => Some("the stack, which serves".into()),

@@ -195,7 +195,35 @@ fn what_is_kept_is_not_counted_among_what_goes() {
         resource("Listener", "AWS::ElasticLoadBalancingV2::Listener", "DELETE_COMPLETE"),
     ];
     let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
-    assert_eq!((removal.resources, removal.kept), (2, vec!["FileSystem-1".to_owned()]));
+    assert_eq!(
+        (removal.resources, removal.instances),
+        (2, Some(0)),
+        "its instance is gone"
+    );
+    assert_eq!(removal.kept, ["FileSystem-1"]);
+    cloud.group = Some(group("InService", &[]));
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    assert_eq!(removal.instances, Some(1));
+}
+
+#[test]
+fn whoever_stops_watching_a_deletion_learns_what_stays() {
+    let mut cloud = Script::new([(Some("CREATE_COMPLETE"), vec![]), (Some("DELETE_IN_PROGRESS"), vec![])]);
+    cloud.resources = vec![resource("FileSystem", "AWS::EFS::FileSystem", "CREATE_COMPLETE")];
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    let stop = Stop::new(tokio::sync::watch::channel(true).1);
+    let error = wait(destroy(&cloud, &removal, None, PACE, &stop, &mut |_: Step| {})).expect_err("stopped");
+    assert_eq!(
+        error.left().as_deref(),
+        Some("stack mqaws-qm1, whose deletion goes on; file system FileSystem-1 (kept)")
+    );
+    let pace = Pace {
+        deletion: Some(Duration::ZERO),
+        ..PACE
+    };
+    let late = wait(destroy(&cloud, &removal, None, pace, &Stop::never(), &mut |_: Step| {})).expect_err("late");
+    assert!(matches!(late, DeployError::StillDeleting { .. }), "{late}");
+    assert_eq!((late.left(), late.exit()), (error.left(), ExitKind::Remote));
 }
 
 /// Removes a protected stack of a cloud that does not let it go.

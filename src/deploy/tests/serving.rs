@@ -142,3 +142,69 @@ fn rebalancing_is_suspended_and_looked_at_again() {
     assert!(matches!(error, DeployError::NotSuspended { .. }));
     assert!(cloud.calls().contains(&"suspend".to_owned()));
 }
+
+#[test]
+fn what_no_waiting_ends_is_an_error_at_once_with_its_remedy() {
+    for (desired, state, words, remedy) in [
+        (
+            0,
+            None,
+            "desired capacity of Auto Scaling group g is 0",
+            "set-desired-capacity",
+        ),
+        (1, Some("paused"), "paused on i-1", "mqaws-agent resume"),
+    ] {
+        let mut cloud = Script::new([(Some("UPDATE_COMPLETE"), vec![])]);
+        let mut group = group("InService", &["AZRebalance"]);
+        group.desired = desired;
+        group.members.truncate(desired as usize);
+        cloud.group = Some(group);
+        cloud.agent = state.map(|state| agent(state, None));
+        let mut waits = 0;
+        let result = wait(await_service(
+            &cloud,
+            &Line(true),
+            &settled(&cloud, None),
+            PACE,
+            &Stop::never(),
+            &mut |_: Step| waits += 1,
+        ));
+        let error = result.expect_err("no service will come");
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(
+            error.hint().is_some_and(|hint| hint.contains(remedy)),
+            "{:?}",
+            error.hint()
+        );
+        assert_eq!((error.exit(), waits), (ExitKind::Precondition, 0));
+    }
+}
+
+#[test]
+fn a_suspended_process_is_named_and_keeps_nobody_from_serving() {
+    let mut cloud = Script::new([(Some("UPDATE_COMPLETE"), vec![])]);
+    cloud.group = Some(group("InService", &["AZRebalance", "HealthCheck"]));
+    cloud.agent = Some(agent("serving", None));
+    cloud.targets = vec![Target {
+        id: "i-1".into(),
+        port: 1414,
+        state: "healthy".into(),
+        reason: None,
+    }];
+    let settled = settled(&cloud, None);
+    let result = wait(await_service(
+        &cloud,
+        &Line(true),
+        &settled,
+        PACE,
+        &Stop::never(),
+        &mut |_: Step| {},
+    ));
+    let [blocker] = &result.expect("it serves").blockers[..] else {
+        panic!("one process");
+    };
+    assert!(
+        blocker.to_string().ends_with("suspended processes: HealthCheck"),
+        "{blocker}"
+    );
+}

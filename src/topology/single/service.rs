@@ -6,7 +6,7 @@ use crate::topology::{Role, Seen};
 
 /// What a member does, by its agent's word.
 pub(super) fn role(agent: &AgentStatus) -> Role {
-    match agent.state.as_str() {
+    match agent.current_state() {
         "serving" => Role::Active,
         "booting" | "fencing" | "mounting" | "adopting" | "starting" | "restarting" => Role::Starting,
         _ => Role::Unknown,
@@ -27,7 +27,7 @@ pub(super) fn asked(seen: &[Seen<'_>]) -> Result<Vec<usize>, String> {
 pub(super) fn serving(agents: &[AgentStatus]) -> Result<usize, String> {
     let words = agents
         .iter()
-        .map(|one| format!("the agent on {} is {}", one.instance, one.state));
+        .map(|one| format!("the agent on {} is {}", one.instance, one.current_state()));
     let found = agents.iter().position(|one| role(one) == Role::Active);
     found.ok_or_else(|| words.collect::<Vec<_>>().join(", "))
 }

@@ -197,6 +197,14 @@ fn the_example_survives_a_lost_host_and_a_cut_cable() {
         let text = fs::read_to_string(&console).ok()?;
         text.contains("engine killed in place of a host reset").then_some(())
     });
+    // Nothing on it answers, through Systems Manager either.
+    let cut = lab.json(&["status", "--local", "--check"], 11);
+    assert_eq!(
+        (&cut["state"], &cut["agent"]),
+        (&json!("unavailable"), &Value::Null),
+        "{cut}"
+    );
+    assert!(cut["unread"]["agent"].to_string().contains("does not reach"), "{cut}");
     own_call(&record, "mend", &body).expect("mended");
     let after = until("it serves again", || {
         writer(lab.json(&["status", "--local"], 0)).filter(|w| w["epoch"].as_u64() > before["epoch"].as_u64())

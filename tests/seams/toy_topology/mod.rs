@@ -53,7 +53,7 @@ impl Topology for Toy {
     }
 
     fn role(&self, agent: &AgentStatus) -> Role {
-        match agent.state.as_str() {
+        match agent.current_state() {
             "serving" => Role::Standby,
             _ => Role::Unknown,
         }

@@ -34,6 +34,8 @@ pub struct CommandReport {
     pub messages: Vec<Message>,
     /// What `DISPLAY` showed, one list an object.
     pub objects: Vec<Fields>,
+    /// What follows the message of a failure: the segment of the command that it is about.
+    pub segment: Vec<String>,
 }
 
 /// Why a run is not a success.
@@ -48,6 +50,8 @@ pub enum MqscError {
     /// A command failed.
     #[error("`{command}` failed: {said}")]
     Failed {
+        /// Its number in the run; 0 without echo.
+        number: u32,
         /// The command.
         command: String,
         /// Its message.
@@ -112,7 +116,7 @@ impl Report {
                 }
             } else if let Some(message) = Message::find(line) {
                 report.current().messages.push(message);
-            } else if !report.summary(line) && line.starts_with(char::is_whitespace) {
+            } else if !report.summary(line) && !report.segment(line) && line.starts_with(char::is_whitespace) {
                 report.attributes(line);
             }
         }
@@ -136,6 +140,20 @@ impl Report {
             _ => return,
         };
         command.text = format!("{} {}", joined.trim_end(), line.trim());
+    }
+
+    /// Takes a line that follows the first message of a failure.
+    fn segment(&mut self, line: &str) -> bool {
+        let Some(command) = self.commands.last_mut() else {
+            return false;
+        };
+        let failed = command
+            .failure()
+            .is_some_and(|failure| Some(failure) == command.messages.last());
+        if failed && !line.trim().is_empty() {
+            command.segment.push(line.trim().to_owned());
+        }
+        failed
     }
 
     fn attributes(&mut self, line: &str) {
@@ -193,9 +211,15 @@ impl Report {
         let failures: Vec<(&CommandReport, &Message)> =
             self.commands.iter().filter_map(|c| Some((c, c.failure()?))).collect();
         if let Some((command, message)) = failures.first() {
+            let said = format!("{}: {}", message.id(), message.text);
             return Err(MqscError::Failed {
+                number: command.number,
                 command: command.text.clone(),
-                said: format!("{}: {}", message.id(), message.text),
+                said: [said]
+                    .into_iter()
+                    .chain(command.segment.iter().cloned())
+                    .collect::<Vec<_>>()
+                    .join(" "),
                 others: failures.len() - 1,
             });
         }
@@ -314,6 +338,7 @@ All valid MQSC commands were processed.
             No commands have a syntax error.\nOne valid MQSC command could not be processed.\n";
         let report = Report::parse(text);
         let failed = MqscError::Failed {
+            number: 1,
             command: "START CHANNEL (A)".into(),
             said: "AMQ8227E: Channel A not found.".into(),
             others: 0,
@@ -330,7 +355,8 @@ All valid MQSC commands were processed.
             One MQSC command read.\nOne command has a syntax error.\nAll valid MQSC commands were processed.\n";
         let report = Report::parse(text);
         assert_eq!(report.syntax_errors, Some(1));
-        assert!(matches!(report.check(10), Err(MqscError::Failed { .. })));
+        let error = report.check(10).unwrap_err().to_string();
+        assert!(error.ends_with("below:- DEFINE QREMOTE (R) RQMNAME (QMB'"), "{error}");
     }
 
     #[test]

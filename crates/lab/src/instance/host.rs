@@ -121,6 +121,20 @@ impl Host {
         }
     }
 
+    /// Whether something on the host could answer a call. Of a virtual machine nobody knows.
+    pub async fn is_reachable(&self) -> bool {
+        match self {
+            Self::Process(host) => {
+                let host = host.clone();
+                // It looks at every process of the machine.
+                tokio::task::spawn_blocking(move || host.is_reachable())
+                    .await
+                    .unwrap_or(false)
+            }
+            Self::Guest(_) => true,
+        }
+    }
+
     /// Boots from user data in base64, and returns when the host has stopped, or when it has nothing to run.
     ///
     /// # Errors

@@ -66,6 +66,8 @@ pub struct ProcessHost {
     shutdown_limit: Duration,
     restart: (Duration, Duration),
     stopping: watch::Sender<bool>,
+    /// Whether its network cable is plugged in.
+    plugged: watch::Sender<bool>,
     unit: Mutex<Option<process::Process>>,
 }
 
@@ -101,6 +103,7 @@ impl ProcessHost {
             shutdown_limit: site.timing.of(&EC2_SHUTDOWN_LIMIT),
             restart: (site.timing.of(&UNIT_RESTART), site.timing.of(&UNIT_RESTART_MAX)),
             stopping: watch::Sender::new(false),
+            plugged: watch::Sender::new(true),
             unit: Mutex::new(None),
             root,
         }))
@@ -120,6 +123,7 @@ impl ProcessHost {
     pub(super) async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
         let done = self.interface.connect(connected).await?;
         if done {
+            self.plugged.send_replace(connected);
             self.console.print(if connected {
                 "network: cable plugged in"
             } else {
@@ -289,6 +293,12 @@ impl ProcessHost {
     /// Living processes of the host.
     pub fn processes(&self) -> Vec<process::Process> {
         process::marked(ROOT_MARK, &self.root.to_string_lossy())
+    }
+
+    /// Whether something on the host could answer a call: its cable is plugged in, and not all of its processes are stopped.
+    pub(super) fn is_reachable(&self) -> bool {
+        let processes = self.processes();
+        *self.plugged.borrow() && (processes.is_empty() || !processes.into_iter().all(process::is_stopped))
     }
 
     /// Whether the host was asked to stop.

@@ -1,7 +1,7 @@
 //! SendCommand and what became of it.
 
 use super::agent;
-use super::execution::{End, execute};
+use super::execution::{End, Outcome, execute, is_reached};
 use super::service::Ssm;
 use super::state::State;
 use crate::api::{ACCOUNT, ApiError, ApiResult, Caller, Cloud, flag, list, number, only, required, text, texts};
@@ -117,6 +117,13 @@ pub async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> ApiResu
                 )
             })?,
     };
+    let delivery_limit = match number(params, "TimeoutSeconds") {
+        None => 3600,
+        Some(seconds) => u64::try_from(seconds)
+            .ok()
+            .filter(|seconds| (30..=2_592_000).contains(seconds))
+            .ok_or_else(|| error("ValidationException", "TimeoutSeconds must be between 30 and 2592000"))?,
+    };
     let ids = targets(cloud, params).await?;
     let mut hosts: Vec<Arc<Host>> = Vec::new();
     for id in &ids {
@@ -156,6 +163,11 @@ pub async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> ApiResu
         let (ssm, id, script) = (ssm.clone(), id.clone(), script.clone());
         tokio::spawn(async move {
             tokio::time::sleep(delivery).await;
+            if !is_reached(&host, Duration::from_secs(delivery_limit)).await {
+                return update(&ssm, &id, host.instance(), |i| {
+                    (i.status, i.details) = ("TimedOut", "DeliveryTimedOut");
+                });
+            }
             run(&ssm, &id, &host, &script, Duration::from_secs(seconds)).await;
         });
     }
@@ -222,7 +234,15 @@ async fn run(ssm: &Ssm, id: &str, host: &Host, script: &str, limit: Duration) {
     update(ssm, id, host.instance(), |i| {
         (i.status, i.details, i.started) = ("InProgress", "InProgress", Some(now_iso()));
     });
-    let outcome = execute(host, script, limit).await;
+    let mut outcome = execute(host, script, limit).await;
+    // The answer goes the way that the command came.
+    if !is_reached(host, limit.saturating_sub(began.elapsed())).await {
+        outcome = Outcome {
+            end: End::TimedOut,
+            output: String::new(),
+            error: String::new(),
+        };
+    }
     update(ssm, id, host.instance(), |i| {
         i.elapsed = began.elapsed();
         i.ended = Some(now_iso());

@@ -4,7 +4,7 @@ use crate::instance::Host;
 use parking_lot::Mutex;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Characters of standard output that GetCommandInvocation returns.
@@ -32,6 +32,22 @@ pub struct Outcome {
     pub output: String,
     /// Its standard error.
     pub error: String,
+}
+
+/// How often a host that cannot be reached is looked at again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Whether a host can be reached, or is about to go, within a time limit. Systems Manager's agent fetches commands, so one that is sent to
+/// a host without a network waits, and is delivered when the network is back.
+pub async fn is_reached(host: &Host, limit: Duration) -> bool {
+    let began = Instant::now();
+    while !host.is_stopping() && !host.is_reachable().await {
+        if began.elapsed() >= limit {
+            return false;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    true
 }
 
 /// Runs a script on a host within a time limit; a script that is too slow is killed with all its children.

@@ -7,6 +7,7 @@ use super::{Service, transient};
 use crate::ibm_mq::Driver;
 use crate::ibm_mq::mqsc::{MqscError, Report};
 use crate::service::{EngineFailure, FailureKind};
+use mqaws_contract::agent::line_of_definitions;
 use sha2::{Digest, Sha256};
 use std::io;
 
@@ -34,7 +35,7 @@ impl Service {
         }
         tracing::info!(digest, "the user's definitions are applied");
         let output = self.run(&self.driver.mqsc(&self.queue_manager, &text))?;
-        Driver::processed(&output).map_err(|error| self.refused(&error))?;
+        Driver::processed(&output).map_err(|error| self.refused(&error, &text))?;
         self.mqsc(&format!("DEFINE QLOCAL('{MARK}') DESCR('{digest}') REPLACE"))?;
         Ok(true)
     }
@@ -53,14 +54,55 @@ impl Service {
     }
 
     /// Another attempt, or another instance, would be given the same text and refuse it again.
-    fn refused(&self, error: &MqscError) -> EngineFailure {
+    fn refused(&self, error: &MqscError, text: &str) -> EngineFailure {
         let kind = match error {
             MqscError::Failed { .. } | MqscError::Unanswered { .. } => FailureKind::Shared,
             _ => FailureKind::Transient,
         };
+        let line = match error {
+            MqscError::Failed { number, .. } => line_of(text, *number),
+            _ => None,
+        };
         EngineFailure {
             kind,
-            text: format!("the definitions in {}: {error}", self.definitions.display()),
+            text: match line {
+                Some(line) => format!("{}: {error}", line_of_definitions(line)),
+                None => format!("the definitions: {error}"),
+            },
         }
+    }
+}
+
+/// The line, from 1, on which the command with this number begins.
+fn line_of(text: &str, number: u32) -> Option<usize> {
+    let mut commands = 0;
+    let mut goes_on = false;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('*') {
+            continue;
+        }
+        if !goes_on {
+            commands += 1;
+            if commands == number {
+                return Some(index + 1);
+            }
+        }
+        goes_on = line.ends_with(['+', '-']);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_found_on_its_line() {
+        let text = "* queues\n\nDEFINE QLOCAL(A) +\n  MAXDEPTH(5)\n* more\nDEFINE QLOCAL(B)\nDEFINE QLOCAL(C\n";
+        assert_eq!(
+            [1, 2, 3, 4, 0].map(|number| line_of(text, number)),
+            [Some(3), Some(6), Some(7), None, None]
+        );
     }
 }

@@ -1,0 +1,96 @@
+//! What `status` says while service is not given, and what its exit code says.
+
+use crate::support::{Lab, all, call, own_call, said};
+use serde_json::Value;
+use std::process::{Command, Stdio};
+
+const AUTO_SCALING: &str = "2011-01-01";
+
+/// The status, and the exit code with `--check`.
+fn check(lab: &Lab, code: i32) -> Value {
+    lab.json(&["status", "--local", "--check"], code)
+}
+
+#[test]
+fn status_is_honest_and_its_exit_code_says_whether_a_state_holds() {
+    let lab = Lab::deployed(&[]);
+    let record = lab.record();
+    let wait = |state: &str, timeout: &str, code| {
+        lab.json(&["status", "--local", "--wait", state, "--timeout", timeout], code)
+    };
+    let serving = wait("serving", "60s", 0);
+    check(&lab, 0);
+    assert_eq!(wait("paused", "0s", 11)["state"], "serving");
+    lab.run(&["status", "--local", "--check", "--stack", "nosuch"], 3);
+    lab.run(&["status", "--local", "--wait", "serving", "--stack", "nosuch"], 3);
+
+    let instance = serving["writer"]["instance"].as_str().expect("a writer").to_owned();
+    let on_instance = |words: &str| {
+        let root = lab.instance(&instance);
+        let mut command = Command::new(root.join("opt/mqm/bin/mqaws-agent"));
+        command.arg(words).env_clear().env("MQAWS_LAB_ROOT", &root);
+        let said = said(command.stdin(Stdio::null()));
+        assert_eq!(said.code, Some(0), "{said}");
+    };
+    on_instance("pause");
+    let paused = check(&lab, 11);
+    assert_eq!(
+        (&paused["state"], &paused["blockers"][0]["kind"]),
+        (&"paused".into(), &"paused".into())
+    );
+    let example = Lab::example();
+    let deploy = ["deploy", "--local", "--yes", "--config", &example];
+    let refused = lab.run(&deploy, 3);
+    assert!(
+        refused.err.contains("paused on i-") && refused.err.contains("mqaws-agent resume"),
+        "{refused}"
+    );
+    let planned = lab.run(
+        &["plan", "--local", "--config", &example, "--instance-type", "m6i.xlarge"],
+        0,
+    );
+    assert!(
+        planned.out.contains("is paused on i-") && planned.out.contains("starts it"),
+        "{planned}"
+    );
+    on_instance("resume");
+    wait("serving", "60s", 0);
+
+    let groups = call(
+        &record,
+        "autoscaling",
+        AUTO_SCALING,
+        &[("Action", "DescribeAutoScalingGroups")],
+    );
+    let group = all(&groups, "AutoScalingGroupName").remove(0);
+    let order = |params: &[(&str, &str)]| {
+        let named = [&[("AutoScalingGroupName", group.as_str())], params].concat();
+        call(&record, "autoscaling", AUTO_SCALING, &named)
+    };
+    order(&[
+        ("Action", "SuspendProcesses"),
+        ("ScalingProcesses.member.1", "HealthCheck"),
+    ]);
+    let text = lab.run(&["status", "--local"], 0);
+    assert!(text.out.contains("suspended processes: HealthCheck"), "{text}");
+    let deployed = lab.run(&deploy, 0);
+    assert!(deployed.out.contains("suspended processes: HealthCheck"), "{deployed}");
+
+    order(&[
+        ("Action", "UpdateAutoScalingGroup"),
+        ("MinSize", "0"),
+        ("DesiredCapacity", "0"),
+    ]);
+    let stopped = wait("stopped", "120s", 0);
+    assert_eq!(stopped["blockers"][0]["kind"], "no-capacity");
+    let refused = lab.run(&deploy, 3);
+    assert!(
+        refused.err.contains("desired capacity") && refused.err.contains("set-desired-capacity"),
+        "{refused}"
+    );
+
+    // What cannot be read is no state that does not hold.
+    let broken = serde_json::json!({"service": "cloudformation", "action": "DescribeStacks", "error": "InternalError"});
+    own_call(&record, "inject", &broken).expect("broken");
+    lab.run(&["status", "--local", "--check"], 4);
+}
