@@ -10,6 +10,7 @@ mod app;
 mod args;
 mod choose;
 mod context;
+mod environment;
 mod failure;
 mod interrupt;
 mod output;

@@ -1,5 +1,6 @@
 //! The configuration of verbs that have one: file, variables, flags.
 
+use super::environment::Environment;
 use super::{CliError, Context, Failure};
 use crate::aws::Clients;
 use crate::deploy::{DeployError, stake};
@@ -81,23 +82,6 @@ pub(super) fn declared(arg: Arg) -> Arg {
     }
 }
 
-/// Variables that are no keys of the file: those of the global flags, and those between the parts of mqaws.
-const OTHER_VARIABLES: &[&str] = &[
-    "MQAWS_CONFIG",
-    "MQAWS_ENDPOINT_URL",
-    "MQAWS_LOCAL",
-    "MQAWS_OUTPUT",
-    "MQAWS_COLOR",
-    "MQAWS_NO_PROGRESS",
-    "MQAWS_YES",
-    "MQAWS_VERBOSE",
-    "MQAWS_QUIET",
-    "MQAWS_LOG",
-    "MQAWS_LAB_DIR",
-    "MQAWS_LAB",
-    "MQAWS_LAB_ROOT",
-];
-
 impl Settings {
     /// Those of a verb that has only `--stack`.
     pub(super) fn of_stack(stack: Option<String>) -> Self {
@@ -111,9 +95,8 @@ impl Settings {
     /// Variables and flags as overrides of the file.
     fn overrides(&self, context: &Context) -> Result<Overrides, CliError> {
         let global = context.global();
-        let variables: Vec<(String, String)> = std::env::vars()
-            .filter(|(name, _)| name.starts_with("MQAWS_"))
-            .collect();
+        let environment = Environment::read()?;
+        let variables = environment.variables();
         // clap has already merged these two with their variables; only what differs was given as a flag.
         let beside = |name: &str, value: &Option<String>| {
             value
@@ -125,7 +108,7 @@ impl Settings {
             beside("MQAWS_PROFILE", &global.profile),
         );
         let mut overrides = Overrides::none()
-            .variables(variables)
+            .variables(variables.iter().cloned())
             .optional_flag("region", "--region", region)
             .optional_flag("profile", "--profile", profile);
         for (key, value) in &self.given {
@@ -148,16 +131,6 @@ impl Settings {
 /// # Errors
 /// [`CliError::File`] for a file that cannot be read, [`ConfigError`] with every violation.
 pub fn load(context: &Context, settings: &Settings) -> Result<Loaded, Failure> {
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if let Some(meant) = config::meant_variable(&name, OTHER_VARIABLES) {
-            let output = context.output();
-            output.note(format!(
-                "warning: the variable {name} is none of mqaws, so it has no effect"
-            ));
-            output.note(format!("hint:    did you mean {meant}?"));
-        }
-    }
     let loaded = judge(context, settings)??;
     for warning in &loaded.warnings {
         let place = warning

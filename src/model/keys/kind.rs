@@ -148,11 +148,10 @@ impl Kind {
     /// The value of a text of `key`, or of one text of its list.
     pub(in crate::model) fn value(self, key: &str, text: &str) -> Result<Value, Wrong> {
         match self {
-            Self::Boolean => match text {
-                "true" => Ok(true.into()),
-                "false" => Ok(false.into()),
-                other => Err(Wrong::new(
-                    format!("`{key}` must be true or false, found `{other}`"),
+            Self::Boolean => match boolean(text) {
+                Some(value) => Ok(value.into()),
+                None => Err(Wrong::new(
+                    format!("`{key}` must be true or false, found `{text}`"),
                     "write true or false",
                 )),
             },
@@ -176,4 +175,19 @@ impl Kind {
             Self::Range { .. } | Self::Ranges { .. } => (Rule::of::<Cidr>().check)(key, text).map(Value::from),
         }
     }
+}
+
+/// What a text says, where only `true` and `false` say something, in capitals or not.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// What is wrong with the value of a variable that is no key of the file.
+pub fn wrong_variable(kind: Kind, name: &str, text: &str) -> Option<Violation> {
+    let wrong = kind.value(name, text).err()?;
+    Some(wrong.at(name, Place::Variable(name.to_owned())))
 }
