@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::Command;
 
 /// What the machine that runs the tests has set must not be seen.
@@ -88,4 +89,65 @@ fn variables_are_as_strict_as_flags() {
     }
     let (exit, said) = with_variable("MQAWS_YES", OsStr::new("maybe"), &["--help"]);
     assert_eq!(exit, Some(0), "{said}");
+}
+
+/// Runs `mqaws` where no file can grow beyond a few kilobytes.
+fn on_a_full_disk(folder: &Path, args: &str) -> (Option<i32>, String) {
+    let line = format!("trap '' XFSZ; ulimit -f 4; exec \"$0\" {args}");
+    let output = Command::new("sh")
+        .args(["-c", &line, env!("CARGO_BIN_EXE_mqaws")])
+        .env_clear()
+        .current_dir(folder)
+        .output()
+        .expect("it starts");
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn a_file_appears_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let own = "# mine\n".repeat(2000);
+    std::fs::write(dir.path().join("own.yaml"), &own).expect("written");
+    for args in [
+        "init --offline new.yaml",
+        "init --offline --force own.yaml",
+        "ami manifest --write packer",
+        "man --write pages",
+    ] {
+        let (code, said) = on_a_full_disk(dir.path(), args);
+        assert_eq!(code, Some(3), "{args}: {said}");
+        assert!(said.contains("nothing was changed"), "{args}: {said}");
+    }
+    let names: Vec<_> = std::fs::read_dir(dir.path())
+        .expect("folder")
+        .map(|entry| entry.expect("entry").file_name())
+        .collect();
+    assert_eq!(names, ["own.yaml"]);
+    assert_eq!(std::fs::read_to_string(dir.path().join("own.yaml")).expect("file"), own);
+}
+
+#[test]
+fn help_that_was_lost_is_an_error() {
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "deploy"],
+        &["lab", "up", "--help"],
+    ] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("/dev/full");
+        let output = Command::new(env!("CARGO_BIN_EXE_mqaws"))
+            .args(args)
+            .stdout(full)
+            .output()
+            .expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {said}");
+        assert!(said.contains("cannot write to standard output"), "{args:?}: {said}");
+    }
 }

@@ -134,8 +134,15 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
             "exit": { "code": ExitKind::Usage as u8, "name": "usage" },
         });
         early_output(args).document(&document);
-    } else {
+    } else if is_error {
         let _ = error.print();
+    } else {
+        // Help and the version are what was asked for: their loss is an error, as that of any other output.
+        let output = early_output(args);
+        output.raw(&error.render().ansi().to_string());
+        if output.is_torn() {
+            return ExitCode::from(ExitKind::Precondition as u8);
+        }
     }
     ExitCode::from(if is_error { ExitKind::Usage } else { ExitKind::Success } as u8)
 }

@@ -1,7 +1,8 @@
 //! The command line as clap sees it.
 
 use super::{
-    ami, completions, demo, deploy, destroy, environment, failover_test, init, lab, man, plan, render, settings, status, validate,
+    ami, completions, demo, deploy, destroy, environment, failover_test, init, lab, man, plan, render, settings,
+    status, validate,
 };
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -40,7 +40,8 @@ impl Environment {
     }
 
     fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, CliError> {
-        let ours = variables.filter(|(name, value)| name.as_encoded_bytes().starts_with(b"MQAWS_") && !value.is_empty());
+        let ours =
+            variables.filter(|(name, value)| name.as_encoded_bytes().starts_with(b"MQAWS_") && !value.is_empty());
         let texts = ours.map(|(name, value)| match (name.to_str(), value.to_str()) {
             (Some(name), Some(value)) => Ok((name.to_owned(), value.to_owned())),
             _ => Err(CliError::Usage {
@@ -50,7 +51,10 @@ impl Environment {
         });
         let environment = Self(texts.collect::<Result<_, _>>()?);
         for (name, value) in &environment.0 {
-            let kind = OTHERS.iter().find(|(known, _)| known == name).and_then(|(_, kind)| *kind);
+            let kind = OTHERS
+                .iter()
+                .find(|(known, _)| known == name)
+                .and_then(|(_, kind)| *kind);
             if let Some(wrong) = kind.and_then(|kind| config::wrong_variable(kind, name, value)) {
                 return Err(CliError::Usage {
                     message: wrong.message,
@@ -158,7 +162,12 @@ mod tests {
             ("MQAWS_REGION", "x"),
             ("MQAWS_EMPTY", ""),
         ]);
-        let hints: Vec<String> = read.expect("read").unknown().into_iter().map(|(_, hint)| hint).collect();
+        let hints: Vec<String> = read
+            .expect("read")
+            .unknown()
+            .into_iter()
+            .map(|(_, hint)| hint)
+            .collect();
         assert_eq!(hints.len(), 2, "{hints:?}");
         assert!(hints[1].contains("MQAWS_REGION"), "{hints:?}");
     }

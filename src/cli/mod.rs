@@ -18,6 +18,7 @@ mod progress;
 mod reports;
 mod view;
 mod words;
+mod written;
 
 pub mod ami;
 pub mod completions;
