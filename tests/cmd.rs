@@ -151,3 +151,87 @@ fn help_that_was_lost_is_an_error() {
         assert!(said.contains("cannot write to standard output"), "{args:?}: {said}");
     }
 }
+
+/// Validates a configuration whose definitions are a file of this name.
+fn validate(folder: &Path, definitions: &str) -> (Option<i32>, String) {
+    let text = format!("region: eu-west-1\nqueue_manager:\n  definitions: {definitions}\n");
+    std::fs::write(folder.join("mqaws.yaml"), text).expect("written");
+    run(folder, &["validate"])
+}
+
+fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_mqaws"))
+        .args(args)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(folder)
+        .output()
+        .expect("it starts");
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn only_regular_bounded_files_of_the_configurations_folder_are_read() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let folder = dir.path().join("own");
+    std::fs::create_dir(&folder).expect("folder");
+    let pipe = Command::new("mkfifo")
+        .arg(folder.join("pipe"))
+        .status()
+        .expect("mkfifo");
+    assert!(pipe.success());
+    for (name, bytes) in [
+        ("own/good.mqsc", &b"\xef\xbb\xbfDEFINE QLOCAL(A)\n"[..]),
+        ("secret.mqsc", b"DEFINE QLOCAL(A)\n"),
+        ("own/utf16.mqsc", b"\xff\xfeD\0"),
+        ("own/latin.mqsc", b"* one\n* z\xfcrich\n"),
+        ("own/long.mqsc", &b"*".repeat(9000)),
+        (
+            "own/bad.mqsc",
+            b"DEFINE QLOCAL(A)\n  FROBNICATE QLOCAL(B)\nEND\nDIS QMGR\n",
+        ),
+        ("own/large.yaml", &b"#\n".repeat(600_000)),
+        ("own/utf16.yaml", b"\xff\xfer\0"),
+    ] {
+        std::fs::write(dir.path().join(name), bytes).expect("written");
+    }
+    std::os::unix::fs::symlink("../secret.mqsc", folder.join("link.mqsc")).expect("link");
+    for (definitions, code, says) in [
+        ("good.mqsc", 0, ""),
+        ("/dev/zero", 3, "outside the folder"),
+        ("/etc/passwd", 3, "outside the folder"),
+        ("../secret.mqsc", 3, "outside the folder"),
+        ("link.mqsc", 3, "outside the folder"),
+        ("pipe", 3, "not a regular file"),
+        ("utf16.mqsc", 3, "UTF-16"),
+        ("latin.mqsc", 3, "line 2 is not UTF-8"),
+        ("long.mqsc", 3, "more than 8192 bytes"),
+        ("bad.mqsc", 3, "bad.mqsc:2:3"),
+        ("bad.mqsc", 3, "bad.mqsc:3:1"),
+    ] {
+        let (exit, said) = validate(&folder, definitions);
+        assert_eq!(exit, Some(code), "{definitions}: {said}");
+        assert!(said.contains(says), "{definitions}: {said}");
+    }
+    // Who names it on the command line may read it.
+    let named = run(
+        &folder,
+        &["validate", "--set", "queue_manager.definitions=../secret.mqsc"],
+    );
+    assert_eq!(named.0, Some(0), "{}", named.1);
+    let device = run(&folder, &["validate", "--set", "queue_manager.definitions=/dev/zero"]);
+    assert!(device.1.contains("not a regular file"), "{}", device.1);
+    for (file, says) in [
+        ("/dev/zero", "not a regular file"),
+        ("pipe", "not a regular file"),
+        ("large.yaml", "more than 1048576 bytes"),
+        ("utf16.yaml", "UTF-16"),
+    ] {
+        let (exit, said) = run(&folder, &["validate", "--config", file]);
+        assert_eq!(exit, Some(3), "{file}: {said}");
+        assert!(said.contains(says), "{file}: {said}");
+    }
+}

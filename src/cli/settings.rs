@@ -4,12 +4,17 @@ use super::environment::Environment;
 use super::{CliError, Context, Failure};
 use crate::aws::Clients;
 use crate::deploy::{DeployError, stake};
-use crate::model::Deployment;
 use crate::model::config::{self, ConfigError, Loaded, Overrides, Place, Source};
 use crate::model::keys::{self, Flag, Key, Kind, keys};
+use crate::model::{Definitions, Deployment};
 use crate::remedy::{ExitKind, Remedy};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use mqaws_files::{TextError, read_text};
+use std::io;
 use std::path::Path;
+
+/// Most bytes of a configuration file.
+const LARGEST: u64 = 1 << 20;
 
 /// Flags that outweigh the configuration file: those of the keys that have one, and `--set` for any other.
 #[derive(Debug, Clone, Default)]
@@ -129,7 +134,7 @@ impl Settings {
 /// Reads the configuration: `--config` or `mqaws.yaml`, when there is one, then variables, then flags.
 ///
 /// # Errors
-/// [`CliError::File`] for a file that cannot be read, [`ConfigError`] with every violation.
+/// [`CliError::Text`] for a file that cannot be read, [`ConfigError`] with every violation.
 pub fn load(context: &Context, settings: &Settings) -> Result<Loaded, Failure> {
     let loaded = judge(context, settings)??;
     for warning in &loaded.warnings {
@@ -170,7 +175,7 @@ pub(super) async fn same_queue_manager(
 /// As [`load`], with the violations apart from what hindered reading, and without printing warnings.
 ///
 /// # Errors
-/// [`CliError::File`] for a file that cannot be read, [`CliError::Usage`] for `--set` without a value.
+/// [`CliError::Text`] for a file that cannot be read, [`CliError::Usage`] for `--set` without a value.
 pub fn judge(context: &Context, settings: &Settings) -> Result<Result<Loaded, ConfigError>, CliError> {
     let path = context.config_path();
     let text = path.as_deref().map(read).transpose()?;
@@ -187,7 +192,13 @@ pub fn judge(context: &Context, settings: &Settings) -> Result<Result<Loaded, Co
     let loaded = config::read(source, &settings.overrides(context)?).and_then(|loaded| {
         loaded.with_definitions(|file, beside| {
             let path = if beside { folder.join(file) } else { file.into() };
-            std::fs::read_to_string(path)
+            if beside {
+                inside(&folder, &path)?;
+            }
+            read_text(&path, Definitions::LIMIT as u64).map_err(|error| match error {
+                TextError::Read(error) => error,
+                error => io::Error::other(format!("{error}; {}", error.hint())),
+            })
         })
     });
     Ok(loaded)
@@ -202,11 +213,25 @@ pub fn judge_beside(context: &Context, settings: &Settings) -> Result<Result<Loa
 }
 
 fn read(path: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(path).map_err(|source| CliError::File {
-        action: "read",
+    read_text(path, LARGEST).map_err(|source| CliError::Text {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Refuses a file that a configuration names outside its own folder: what it holds goes into the template, and whoever wrote the
+/// configuration need not be who reads that.
+fn inside(folder: &Path, path: &Path) -> io::Result<()> {
+    let folder = match folder == Path::new("") {
+        true => Path::new("."),
+        false => folder,
+    };
+    match path.canonicalize()?.starts_with(folder.canonicalize()?) {
+        true => Ok(()),
+        false => Err(io::Error::other(
+            "it is outside the folder of the configuration file; only a flag or a variable may name such a file",
+        )),
+    }
 }
 
 /// An error of a deployment, shown at the place in the file that it is about.

@@ -4,10 +4,11 @@ use indexmap::IndexMap;
 
 use super::error::{ConfigError, Violation};
 use super::overrides::Overrides;
-use super::place::{Place, Source};
+use super::place::{Place, Source, Spot};
 use super::tree::{self, Content, Node};
-use crate::model::Deployment;
 use crate::model::keys::{self, Shape};
+use crate::model::{Definitions, Deployment};
+use mqaws_contract::mqsc::{self, Mistake};
 
 /// A deployment that was read, and where its values came from.
 #[derive(Debug, Clone)]
@@ -53,6 +54,9 @@ impl Loaded {
         let given = read(&named.file, beside_the_file).map_err(|error| format!("read `{}`: {error}", named.file));
         match given.and_then(|text| named.with_text(text)) {
             Ok(definitions) => {
+                if let Some(error) = ConfigError::of(mistakes(KEY, &definitions)) {
+                    return Err(error);
+                }
                 self.deployment.queue_manager.definitions = Some(definitions);
                 Ok(self)
             }
@@ -67,6 +71,23 @@ impl Loaded {
     pub fn violation(&self, key: &str, message: impl Into<String>) -> Violation {
         Violation::new(key, message, self.place(key))
     }
+}
+
+/// What is wrong with the commands themselves, at its place in their file.
+fn mistakes(key: &str, definitions: &Definitions) -> Vec<Violation> {
+    let source = Source {
+        name: &definitions.file,
+        text: &definitions.text,
+    };
+    let violation = |mistake: Mistake| {
+        let spot = Spot {
+            line: mistake.line,
+            column: mistake.column,
+            width: mistake.width,
+        };
+        Violation::new(key, mistake.what, source.place(spot)).hint(mistake.hint)
+    };
+    mqsc::mistakes(&definitions.text).into_iter().map(violation).collect()
 }
 
 /// A text and its place.
