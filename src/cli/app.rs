@@ -6,6 +6,7 @@ use super::{CliError, Context, Failure, Outcome, Output, Progress};
 use super::{ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use crate::remedy::ExitKind;
 use clap::{CommandFactory, FromArgMatches};
+use mqaws_lab::REGION;
 use serde_json::json;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -79,6 +80,16 @@ fn run(context: &Context, command: Command) -> Outcome {
 /// Options that do not go together whatever the verb.
 fn check(context: &Context) -> Result<(), Failure> {
     let global = context.global();
+    let elsewhere = global.region.as_deref().is_some_and(|region| region != REGION);
+    if global.local && elsewhere {
+        return Err(CliError::Usage {
+            message: format!("--local and a region other than {REGION} do not go together"),
+            hint: Some(format!(
+                "the local cloud is in {REGION}; leave out --region (or the variable MQAWS_REGION)"
+            )),
+        }
+        .into());
+    }
     let beside = [
         ("--profile", "MQAWS_PROFILE", global.profile.is_some()),
         ("--endpoint-url", "MQAWS_ENDPOINT_URL", global.endpoint_url.is_some()),

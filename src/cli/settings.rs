@@ -9,6 +9,7 @@ use crate::model::keys::{self, Flag, Key, Kind, keys};
 use crate::model::{Definitions, Deployment};
 use crate::remedy::{ExitKind, Remedy};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use mqaws_contract::clipped;
 use mqaws_files::{TextError, read_text};
 use std::io;
 use std::path::Path;
@@ -122,10 +123,10 @@ impl Settings {
         }
         for entry in &self.set {
             let (key, value) = entry.split_once('=').ok_or_else(|| CliError::Usage {
-                message: format!("--set wants KEY=VALUE, found `{entry}`"),
+                message: format!("--set wants KEY=VALUE, found `{}`", clipped(entry)),
                 hint: Some("such as --set storage.backup=false".into()),
             })?;
-            overrides = overrides.flag(key.trim(), &format!("--set {key}"), value);
+            overrides = overrides.flag(key.trim(), &format!("--set {}", clipped(key)), value);
         }
         Ok(overrides)
     }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use mqaws_contract::clipped;
 use serde_json::Value;
 
 use crate::model::config::{Place, Violation};
@@ -151,21 +152,24 @@ impl Kind {
             Self::Boolean => match boolean(text) {
                 Some(value) => Ok(value.into()),
                 None => Err(Wrong::new(
-                    format!("`{key}` must be true or false, found `{text}`"),
+                    format!("`{key}` must be true or false, found `{}`", clipped(text)),
                     "write true or false",
                 )),
             },
             Self::Integer { min, max } => match text.parse::<u32>() {
                 Ok(number) if (min..=max).contains(&number) => Ok(number.into()),
                 _ => Err(Wrong::new(
-                    format!("`{key}` must be a whole number from {min} to {max}, found `{text}`"),
+                    format!(
+                        "`{key}` must be a whole number from {min} to {max}, found `{}`",
+                        clipped(text)
+                    ),
                     format!("give a number from {min} to {max}"),
                 )),
             },
             Self::Word(words) => match words() {
                 words if words.contains(&text) => Ok(text.into()),
                 words => Err(Wrong::new(
-                    format!("`{key}` knows no `{text}`"),
+                    format!("`{key}` knows no `{}`", clipped(text)),
                     format!("one of: {}", words.join(", ")),
                 )),
             },
