@@ -1,26 +1,47 @@
 //! Parse, run, report, exit.
 
 use super::args::{Cli, Color, Command, Format};
+use super::environment::{Environment, without_empty};
 use super::{CliError, Context, Failure, Outcome, Output, Progress};
 use super::{ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use crate::remedy::ExitKind;
 use clap::{CommandFactory, FromArgMatches};
+use mqaws_lab::REGION;
 use serde_json::json;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
 
 /// The whole program: parse, run, report, exit.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    let cli = match command()
+    let parsed = command()
+        .mut_args(without_empty)
         .try_get_matches_from(&args)
-        .and_then(|m| Cli::from_arg_matches(&m))
-    {
+        .and_then(|m| Cli::from_arg_matches(&m));
+    let environment = match (&parsed, Environment::read()) {
+        // Help and the version are for those whose environment is wrong too.
+        (Err(error), _) if !error.use_stderr() => return usage(error, &args),
+        (_, Ok(environment)) => environment,
+        // In our own words, with the variable's name: clap has only the flag's.
+        (_, Err(error)) => {
+            let failure = Failure::from(error);
+            failure.report(&early_output(&args), str::to_owned);
+            return ExitCode::from(failure.exit() as u8);
+        }
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &args),
     };
-    log(cli.global.verbose);
+    let verbose = cli.global.verbose;
     let context = Context::new(cli.global);
-    let exit = check(&context).and_then(|()| run(&context, cli.command));
+    for (warning, hint) in environment.unknown() {
+        context.output().note(format!("warning: {warning}"));
+        context.output().note(format!("hint:    {hint}"));
+    }
+    let exit = log(verbose, &environment)
+        .and_then(|()| check(&context))
+        .and_then(|()| run(&context, cli.command));
     let exit = exit.unwrap_or_else(|failure| {
         failure.report(context.output(), |text| context.placed(text));
         failure.exit()
@@ -59,6 +80,16 @@ fn run(context: &Context, command: Command) -> Outcome {
 /// Options that do not go together whatever the verb.
 fn check(context: &Context) -> Result<(), Failure> {
     let global = context.global();
+    let elsewhere = global.region.as_deref().is_some_and(|region| region != REGION);
+    if global.local && elsewhere {
+        return Err(CliError::Usage {
+            message: format!("--local and a region other than {REGION} do not go together"),
+            hint: Some(format!(
+                "the local cloud is in {REGION}; leave out --region (or the variable MQAWS_REGION)"
+            )),
+        }
+        .into());
+    }
     let beside = [
         ("--profile", "MQAWS_PROFILE", global.profile.is_some()),
         ("--endpoint-url", "MQAWS_ENDPOINT_URL", global.endpoint_url.is_some()),
@@ -76,18 +107,19 @@ fn check(context: &Context) -> Result<(), Failure> {
 }
 
 /// Logs to standard error; `MQAWS_LOG` takes a filter, `-v` a level.
-fn log(verbose: u8) {
-    let filter = match (std::env::var("MQAWS_LOG"), verbose) {
-        (Ok(filter), _) => filter,
-        (Err(_), 0) => return,
-        (Err(_), 1) => "mqaws=info".into(),
-        (Err(_), 2) => "mqaws=debug".into(),
-        (Err(_), _) => "debug".into(),
+fn log(verbose: u8, environment: &Environment) -> Result<(), Failure> {
+    let filter = match (environment.log_filter()?, verbose) {
+        (Some(filter), _) => filter,
+        (None, 0) => return Ok(()),
+        (None, 1) => EnvFilter::new("mqaws=info"),
+        (None, 2) => EnvFilter::new("mqaws=debug"),
+        (None, _) => EnvFilter::new("debug"),
     };
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .try_init();
+    Ok(())
 }
 
 /// A wrong command line, help or the version: in clap's words, or as JSON when the arguments ask for it.
@@ -112,11 +144,27 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
             "hint": (!hint.is_empty()).then(|| hint.join("; ")),
             "exit": { "code": ExitKind::Usage as u8, "name": "usage" },
         });
-        Output::new(Format::Json, Color::Never, true, Progress::silent()).document(&document);
-    } else {
+        early_output(args).document(&document);
+    } else if is_error {
         let _ = error.print();
+    } else {
+        // Help and the version are what was asked for: their loss is an error, as that of any other output.
+        let output = early_output(args);
+        output.raw(&error.render().ansi().to_string());
+        if output.is_torn() {
+            return ExitCode::from(ExitKind::Precondition as u8);
+        }
     }
     ExitCode::from(if is_error { ExitKind::Usage } else { ExitKind::Success } as u8)
+}
+
+/// Where errors go that come before there is a context.
+fn early_output(args: &[OsString]) -> Output {
+    let (format, color) = match wants_json(args) {
+        true => (Format::Json, Color::Never),
+        false => (Format::Text, Color::Auto),
+    };
+    Output::new(format, color, true, Progress::silent())
 }
 
 /// Whether a command line that does not parse asks for JSON.

@@ -1,9 +1,10 @@
 //! The command line as clap sees it.
 
 use super::{
-    ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, settings, status, validate,
+    ami, completions, demo, deploy, destroy, environment, failover_test, init, lab, man, plan, render, settings,
+    status, validate,
 };
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Deploy highly available message queue managers on AWS, rehearse their failures under load, measure RPO and RTO
@@ -51,7 +52,7 @@ pub struct Global {
     #[arg(long, global = true, env = "MQAWS_ENDPOINT_URL", value_name = "URL", hide_env = true)]
     pub endpoint_url: Option<String>,
     /// Use the local cloud of this machine
-    #[arg(long, global = true, env = "MQAWS_LOCAL", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), hide_env = true)]
+    #[arg(long, global = true, env = "MQAWS_LOCAL", action = ArgAction::SetTrue, value_parser = environment::boolean, hide_env = true)]
     pub local: bool,
     /// Form of what is printed on standard output
     #[arg(
@@ -76,16 +77,16 @@ pub struct Global {
     )]
     pub color: Color,
     /// Show no progress
-    #[arg(long, global = true, env = "MQAWS_NO_PROGRESS", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), hide_env = true)]
+    #[arg(long, global = true, env = "MQAWS_NO_PROGRESS", action = ArgAction::SetTrue, value_parser = environment::boolean, hide_env = true)]
     pub no_progress: bool,
     /// Answer yes to every question
-    #[arg(long, short = 'y', global = true, env = "MQAWS_YES", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), hide_env = true)]
+    #[arg(long, short = 'y', global = true, env = "MQAWS_YES", action = ArgAction::SetTrue, value_parser = environment::boolean, hide_env = true)]
     pub yes: bool,
     /// Log more: -v progress of mqaws, -vv its calls, -vvv everything
     #[arg(long, short = 'v', global = true, env = "MQAWS_VERBOSE", action = ArgAction::Count, hide_env = true)]
     pub verbose: u8,
     /// Print results and errors only
-    #[arg(long, short = 'q', global = true, env = "MQAWS_QUIET", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), hide_env = true)]
+    #[arg(long, short = 'q', global = true, env = "MQAWS_QUIET", action = ArgAction::SetTrue, value_parser = environment::boolean, hide_env = true)]
     pub quiet: bool,
 }
 

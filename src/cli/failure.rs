@@ -5,6 +5,7 @@ use crate::remedy::{Besides, ExitKind, NOTHING, Remedy};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::io::ErrorKind;
 
 /// What a verb returns: how it ended, or why it did not.
 pub type Outcome = Result<ExitKind, Failure>;
@@ -164,6 +165,26 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// A file is not the text that it should be.
+    #[error("cannot read `{path}`")]
+    Text {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: mqaws_files::TextError,
+    },
+    /// A file of the user's could not be written; those are whole that are there.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+        /// Others that were written before.
+        written: Vec<std::path::PathBuf>,
+    },
     /// The asynchronous runtime did not start.
     #[error("cannot start the runtime")]
     Runtime(#[source] std::io::Error),
@@ -176,7 +197,9 @@ impl Remedy for CliError {
     fn exit(&self) -> ExitKind {
         match self {
             Self::Usage { .. } | Self::NotATerminal { .. } => ExitKind::Usage,
-            Self::Precondition { .. } | Self::File { .. } | Self::Declined => ExitKind::Precondition,
+            Self::Precondition { .. } | Self::File { .. } | Self::Text { .. } | Self::Write { .. } | Self::Declined => {
+                ExitKind::Precondition
+            }
             Self::Interrupted { .. } => ExitKind::Interrupted,
             Self::Runtime(_) | Self::Json(_) => ExitKind::Internal,
         }
@@ -186,7 +209,17 @@ impl Remedy for CliError {
         match self {
             Self::Usage { hint, .. } | Self::Precondition { hint, .. } => hint.clone(),
             Self::NotATerminal { .. } => Some("add --yes to go ahead without a question".into()),
-            Self::File { .. } => Some("check the path and its permissions".into()),
+            Self::File { source, .. } | Self::Write { source, .. } => Some(
+                match source.kind() {
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                        "make room there, or name another place"
+                    }
+                    ErrorKind::AlreadyExists => "name another file, or remove this one",
+                    _ => "check the path and its permissions",
+                }
+                .into(),
+            ),
+            Self::Text { source, .. } => Some(source.hint().into()),
             Self::Runtime(_) => Some("the machine is out of threads or memory; see `ulimit -u`".into()),
             Self::Declined => Some("nothing goes on without a yes; --yes goes ahead without a question".into()),
             Self::Interrupted { .. } | Self::Json(_) => None,
@@ -197,6 +230,10 @@ impl Remedy for CliError {
         match self {
             Self::Interrupted { left } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
             Self::Json(_) => None,
+            Self::Write { written, .. } if !written.is_empty() => {
+                let written: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+                Some(format!("written: {}", written.join(", ")))
+            }
             _ => Some(NOTHING.into()),
         }
     }

@@ -3,11 +3,11 @@
 use super::annotated::{Account, annotated};
 use super::local::{self, Start};
 use super::settings::{Settings, judge_beside};
+use super::written::{self, NewFile};
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::{Choice, Clients};
 use crate::remedy::ExitKind;
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,7 +60,13 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     if to_stdout {
         context.output().raw(&text);
     } else {
-        write(&file, &text, args.force)?;
+        // Without --force, a file that appeared meanwhile is kept as well.
+        written::write(NewFile {
+            path: file.clone(),
+            content: text.as_bytes(),
+            mode: None,
+            replaces: args.force,
+        })?;
     }
     let (read, why) = match &account {
         Ok(account) => (true, format!("networks of {} are listed in it", account.region)),
@@ -80,25 +86,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         ));
     }
     Ok(ExitKind::Success)
-}
-
-fn write(file: &Path, text: &str, force: bool) -> Result<(), CliError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true);
-    // Without --force, a file that appeared meanwhile is kept as well.
-    if force {
-        options.create(true).truncate(true)
-    } else {
-        options.create_new(true)
-    };
-    options
-        .open(file)
-        .and_then(|mut open| open.write_all(text.as_bytes()))
-        .map_err(|source| CliError::File {
-            action: "write",
-            path: file.to_owned(),
-            source,
-        })
 }
 
 /// Reads the account, or says why not, in words that follow "because".

@@ -1,8 +1,9 @@
 //! The verb `man`.
 
-use super::{CliError, Context, Failure, Outcome, command};
+use super::written::{self, NewFile};
+use super::{CliError, Context, Outcome, command};
 use crate::remedy::ExitKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `man`.
 #[derive(Debug, clap::Args)]
@@ -21,13 +22,23 @@ pub struct Args {
 /// Prints a manual page in roff, or writes all of them.
 ///
 /// # Errors
-/// [`CliError::Usage`] for a verb that does not exist, [`CliError::File`].
+/// [`CliError::Usage`] for a verb that does not exist, [`CliError::Write`].
 pub fn run(context: &Context, args: Args) -> Outcome {
     let mut tree = without_help(command());
     tree.build();
     if let Some(directory) = &args.write {
-        std::fs::create_dir_all(directory).map_err(|source| file("create", directory, source))?;
-        clap_mangen::generate_to(tree, directory).map_err(|source| file("write the pages into", directory, source))?;
+        let mut pages = Vec::new();
+        collect(&tree, &mut pages)?;
+        let files: Vec<NewFile<'_>> = pages
+            .iter()
+            .map(|(name, page)| NewFile {
+                path: directory.join(name),
+                content: page,
+                mode: None,
+                replaces: true,
+            })
+            .collect();
+        written::write_with_folders(&files)?;
         return Ok(ExitKind::Success);
     }
     let mut page = tree;
@@ -37,24 +48,34 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             hint: Some("`mqaws --help` lists them".into()),
         })?;
     }
-    let mut roff = Vec::new();
-    clap_mangen::Man::new(page)
-        .render(&mut roff)
-        .map_err(|source| file("write", Path::new("the page"), source))?;
-    context.output().raw(&String::from_utf8_lossy(&roff));
+    context.output().raw(&String::from_utf8_lossy(&roff(page)?));
     Ok(ExitKind::Success)
+}
+
+/// The page of a verb.
+fn roff(verb: clap::Command) -> Result<Vec<u8>, CliError> {
+    let mut roff = Vec::new();
+    clap_mangen::Man::new(verb)
+        .render(&mut roff)
+        .map_err(|source| CliError::File {
+            action: "write",
+            path: "the page".into(),
+            source,
+        })?;
+    Ok(roff)
+}
+
+/// The pages of a verb and of those below it, with their files' names.
+fn collect(verb: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), CliError> {
+    for below in verb.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        collect(below, pages)?;
+    }
+    let name = clap_mangen::Man::new(verb.clone()).get_filename();
+    pages.push((name, roff(verb.clone())?));
+    Ok(())
 }
 
 /// The pages of `help deploy` and its like say what those of `deploy` say.
 fn without_help(command: clap::Command) -> clap::Command {
     command.disable_help_subcommand(true).mut_subcommands(without_help)
-}
-
-fn file(action: &'static str, path: &Path, source: std::io::Error) -> Failure {
-    CliError::File {
-        action,
-        path: path.to_owned(),
-        source,
-    }
-    .into()
 }

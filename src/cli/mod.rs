@@ -10,6 +10,7 @@ mod app;
 mod args;
 mod choose;
 mod context;
+mod environment;
 mod failure;
 mod interrupt;
 mod output;
@@ -17,6 +18,7 @@ mod progress;
 mod reports;
 mod view;
 mod words;
+mod written;
 
 pub mod ami;
 pub mod completions;

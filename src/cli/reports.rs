@@ -1,6 +1,7 @@
 //! Keeps the report of a test, whatever happened to the folder it was to go into: a measurement is not made again by asking for it.
 
 use super::words::row;
+use super::written::make_folder;
 use super::{CliError, Context};
 use crate::failover::Report;
 use crate::failover::report::{FIRST, Unwritten};
@@ -21,11 +22,19 @@ pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
     };
     // A name of its own, and never a file that is there.
     let probe = out.join(format!(".mqaws-write-{}", std::process::id()));
-    let mut file = fs::create_dir_all(out)
+    let mut folders = Vec::new();
+    let written = make_folder(&probe, &mut folders)
         .and_then(|()| File::create_new(&probe))
-        .map_err(unwritable)?;
-    let written = file.write_all(&TRIAL);
-    written.and(fs::remove_file(&probe)).map_err(unwritable)
+        .and_then(|mut file| {
+            let written = file.write_all(&TRIAL);
+            written.and(fs::remove_file(&probe))
+        });
+    written.map_err(|source| {
+        for folder in folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+        unwritable(source)
+    })
 }
 
 /// Writes a report into `out`; where that fails, into a new folder among the temporary files; where that fails too, to standard error.

@@ -1,14 +1,21 @@
 //! The configuration of verbs that have one: file, variables, flags.
 
+use super::environment::Environment;
 use super::{CliError, Context, Failure};
 use crate::aws::Clients;
 use crate::deploy::{DeployError, stake};
-use crate::model::Deployment;
 use crate::model::config::{self, ConfigError, Loaded, Overrides, Place, Source};
 use crate::model::keys::{self, Flag, Key, Kind, keys};
+use crate::model::{Definitions, Deployment};
 use crate::remedy::{ExitKind, Remedy};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use mqaws_contract::clipped;
+use mqaws_files::{TextError, read_text};
+use std::io;
 use std::path::Path;
+
+/// Most bytes of a configuration file.
+const LARGEST: u64 = 1 << 20;
 
 /// Flags that outweigh the configuration file: those of the keys that have one, and `--set` for any other.
 #[derive(Debug, Clone, Default)]
@@ -81,23 +88,6 @@ pub(super) fn declared(arg: Arg) -> Arg {
     }
 }
 
-/// Variables that are no keys of the file: those of the global flags, and those between the parts of mqaws.
-const OTHER_VARIABLES: &[&str] = &[
-    "MQAWS_CONFIG",
-    "MQAWS_ENDPOINT_URL",
-    "MQAWS_LOCAL",
-    "MQAWS_OUTPUT",
-    "MQAWS_COLOR",
-    "MQAWS_NO_PROGRESS",
-    "MQAWS_YES",
-    "MQAWS_VERBOSE",
-    "MQAWS_QUIET",
-    "MQAWS_LOG",
-    "MQAWS_LAB_DIR",
-    "MQAWS_LAB",
-    "MQAWS_LAB_ROOT",
-];
-
 impl Settings {
     /// Those of a verb that has only `--stack`.
     pub(super) fn of_stack(stack: Option<String>) -> Self {
@@ -111,9 +101,8 @@ impl Settings {
     /// Variables and flags as overrides of the file.
     fn overrides(&self, context: &Context) -> Result<Overrides, CliError> {
         let global = context.global();
-        let variables: Vec<(String, String)> = std::env::vars()
-            .filter(|(name, _)| name.starts_with("MQAWS_"))
-            .collect();
+        let environment = Environment::read()?;
+        let variables = environment.variables();
         // clap has already merged these two with their variables; only what differs was given as a flag.
         let beside = |name: &str, value: &Option<String>| {
             value
@@ -125,7 +114,7 @@ impl Settings {
             beside("MQAWS_PROFILE", &global.profile),
         );
         let mut overrides = Overrides::none()
-            .variables(variables)
+            .variables(variables.iter().cloned())
             .optional_flag("region", "--region", region)
             .optional_flag("profile", "--profile", profile);
         for (key, value) in &self.given {
@@ -134,10 +123,10 @@ impl Settings {
         }
         for entry in &self.set {
             let (key, value) = entry.split_once('=').ok_or_else(|| CliError::Usage {
-                message: format!("--set wants KEY=VALUE, found `{entry}`"),
+                message: format!("--set wants KEY=VALUE, found `{}`", clipped(entry)),
                 hint: Some("such as --set storage.backup=false".into()),
             })?;
-            overrides = overrides.flag(key.trim(), &format!("--set {key}"), value);
+            overrides = overrides.flag(key.trim(), &format!("--set {}", clipped(key)), value);
         }
         Ok(overrides)
     }
@@ -146,18 +135,8 @@ impl Settings {
 /// Reads the configuration: `--config` or `mqaws.yaml`, when there is one, then variables, then flags.
 ///
 /// # Errors
-/// [`CliError::File`] for a file that cannot be read, [`ConfigError`] with every violation.
+/// [`CliError::Text`] for a file that cannot be read, [`ConfigError`] with every violation.
 pub fn load(context: &Context, settings: &Settings) -> Result<Loaded, Failure> {
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if let Some(meant) = config::meant_variable(&name, OTHER_VARIABLES) {
-            let output = context.output();
-            output.note(format!(
-                "warning: the variable {name} is none of mqaws, so it has no effect"
-            ));
-            output.note(format!("hint:    did you mean {meant}?"));
-        }
-    }
     let loaded = judge(context, settings)??;
     for warning in &loaded.warnings {
         let place = warning
@@ -197,7 +176,7 @@ pub(super) async fn same_queue_manager(
 /// As [`load`], with the violations apart from what hindered reading, and without printing warnings.
 ///
 /// # Errors
-/// [`CliError::File`] for a file that cannot be read, [`CliError::Usage`] for `--set` without a value.
+/// [`CliError::Text`] for a file that cannot be read, [`CliError::Usage`] for `--set` without a value.
 pub fn judge(context: &Context, settings: &Settings) -> Result<Result<Loaded, ConfigError>, CliError> {
     let path = context.config_path();
     let text = path.as_deref().map(read).transpose()?;
@@ -214,7 +193,13 @@ pub fn judge(context: &Context, settings: &Settings) -> Result<Result<Loaded, Co
     let loaded = config::read(source, &settings.overrides(context)?).and_then(|loaded| {
         loaded.with_definitions(|file, beside| {
             let path = if beside { folder.join(file) } else { file.into() };
-            std::fs::read_to_string(path)
+            if beside {
+                inside(&folder, &path)?;
+            }
+            read_text(&path, Definitions::LIMIT as u64).map_err(|error| match error {
+                TextError::Read(error) => error,
+                error => io::Error::other(format!("{error}; {}", error.hint())),
+            })
         })
     });
     Ok(loaded)
@@ -229,11 +214,25 @@ pub fn judge_beside(context: &Context, settings: &Settings) -> Result<Result<Loa
 }
 
 fn read(path: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(path).map_err(|source| CliError::File {
-        action: "read",
+    read_text(path, LARGEST).map_err(|source| CliError::Text {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Refuses a file that a configuration names outside its own folder: what it holds goes into the template, and whoever wrote the
+/// configuration need not be who reads that.
+fn inside(folder: &Path, path: &Path) -> io::Result<()> {
+    let folder = match folder == Path::new("") {
+        true => Path::new("."),
+        false => folder,
+    };
+    match path.canonicalize()?.starts_with(folder.canonicalize()?) {
+        true => Ok(()),
+        false => Err(io::Error::other(
+            "it is outside the folder of the configuration file; only a flag or a variable may name such a file",
+        )),
+    }
 }
 
 /// An error of a deployment, shown at the place in the file that it is about.

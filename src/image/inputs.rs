@@ -4,8 +4,8 @@
 //! Linux on x86-64, with the mark that only the shipped agent carries, and no newer C library than the images have.
 
 use super::error::ImageError;
+use mqaws_files::open_regular;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ impl Agent {
             why,
         };
         let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LARGEST_AGENT).read_to_end(&mut bytes));
+        let read = open_regular(path).and_then(|file| file.take(LARGEST_AGENT).read_to_end(&mut bytes));
         read.map_err(|error| wrong(error.to_string()))?;
         if !is_for_hosts(&bytes) {
             return Err(wrong("it is no executable for Linux on x86-64".into()));
@@ -100,7 +100,7 @@ pub fn verify(path: &Path, expected: &str) -> Result<u64, ImageError> {
         path: path.to_owned(),
         source,
     };
-    let mut file = File::open(path).map_err(unread)?;
+    let mut file = open_regular(path).map_err(unread)?;
     let mut sum = Sha256::new();
     let mut piece = vec![0; 1 << 20];
     let mut size = 0;

@@ -2,7 +2,7 @@
 
 /// A text that breaks the rule of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is no {what}: {rule}")]
+#[error("`{}` is no {what}: {rule}", crate::clipped(.value))]
 pub struct InvalidName {
     /// What was given.
     pub value: String,

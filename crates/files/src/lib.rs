@@ -3,6 +3,8 @@
 //! [`AtomicWrite`] says how a file is to be written: its mode, its owner, whether it must outlast a crash of the host. The content goes into a
 //! file of another name in the same folder, which then takes the place of the old one. Until then the old one is there; what fails leaves
 //! nothing behind. Several writers at once do not disturb each other: each has a file of its own, and the last one wins.
+//!
+//! [`read_text`] reads what a user names, within bounds.
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
@@ -10,6 +12,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
+
+mod text;
+
+pub use text::{TextError, open_regular, read_text};
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +25,7 @@ pub struct AtomicWrite<'a> {
     mode: Option<u32>,
     owner: Option<(u32, u32)>,
     durable: bool,
+    fresh: bool,
 }
 
 impl<'a> AtomicWrite<'a> {
@@ -29,6 +36,7 @@ impl<'a> AtomicWrite<'a> {
             mode: None,
             owner: None,
             durable: false,
+            fresh: false,
         }
     }
 
@@ -47,6 +55,12 @@ impl<'a> AtomicWrite<'a> {
     /// Waits until the file and its name are on the disk.
     pub fn durable(mut self) -> Self {
         self.durable = true;
+        self
+    }
+
+    /// Replaces no file that is there, even one that appeared meanwhile.
+    pub fn fresh(mut self) -> Self {
+        self.fresh = true;
         self
     }
 
@@ -83,6 +97,7 @@ impl<'a> AtomicWrite<'a> {
             file,
             place: self.path.to_owned(),
             durable: self.durable,
+            fresh: self.fresh,
         })
     }
 }
@@ -94,6 +109,7 @@ pub struct PendingFile {
     file: NamedTempFile,
     place: PathBuf,
     durable: bool,
+    fresh: bool,
 }
 
 impl PendingFile {
@@ -110,7 +126,10 @@ impl PendingFile {
         if self.durable {
             self.file.as_file().sync_all()?;
         }
-        self.file.persist(&self.place)?;
+        match self.fresh {
+            true => self.file.persist_noclobber(&self.place)?,
+            false => self.file.persist(&self.place)?,
+        };
         match self.durable {
             true => File::open(folder(&self.place))?.sync_all(),
             false => Ok(()),

@@ -84,6 +84,17 @@ fn a_file_that_is_not_committed_never_was() {
 }
 
 #[test]
+fn a_fresh_file_replaces_none() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("file");
+    AtomicWrite::to(&path).fresh().write(b"one").expect("written");
+    let refused = AtomicWrite::to(&path).fresh().write(b"two").expect_err("it is there");
+    assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&path).expect("file"), b"one");
+    assert_eq!(names(dir.path()), ["file"]);
+}
+
+#[test]
 fn readers_see_one_writers_file_whole_while_several_write() {
     let dir = tempfile::tempdir().expect("tempdir");
     let path = dir.path().join("file");

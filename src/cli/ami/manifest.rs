@@ -1,5 +1,6 @@
 //! The verb `ami manifest`: the Packer template, offline.
 
+use super::super::written::{self, NewFile};
 use super::super::{CliError, Context, Failure, Outcome};
 use super::{ImageSettings, configuration};
 use crate::model::config::{ConfigError, Loaded};
@@ -9,7 +10,6 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `ami manifest`.
@@ -123,15 +123,16 @@ fn write(folder: &Path, name: &str, template: &str) -> Result<(), Failure> {
             Err(error) => return Err(file("read", &entry.0, error).into()),
         }
     }
-    for (path, text, executable) in missing {
-        let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|error| file("make the folder", parent, error))?;
-        let mode = if executable { 0o755 } else { 0o644 };
-        fs::write(&path, text)
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
-            .map_err(|error| file("write", &path, error))?;
-    }
-    Ok(())
+    let files: Vec<NewFile<'_>> = missing
+        .into_iter()
+        .map(|(path, text, executable)| NewFile {
+            path,
+            content: text.as_bytes(),
+            mode: Some(if executable { 0o755 } else { 0o644 }),
+            replaces: false,
+        })
+        .collect();
+    Ok(written::write_with_folders(&files)?)
 }
 
 /// What was written, and what to do with it.

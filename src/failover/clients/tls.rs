@@ -3,6 +3,7 @@
 //! The load balancer passes TLS through to the queue manager, so the name in the certificate is the user's own and rarely the
 //! load balancer's: it can be named beside the address. Nothing ever goes unverified.
 
+use mqaws_files::read_text;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
@@ -73,14 +74,17 @@ impl Trust {
     }
 }
 
+/// Most bytes of a file of certificates; those that operating systems trust have a fifth of it.
+const LARGEST: u64 = 1 << 20;
+
 fn from_file(file: &Path) -> Result<RootCertStore, TrustError> {
     let failed = |cause: String| TrustError {
         what: format!("read certificates from {}", file.display()),
         cause,
     };
     let mut roots = RootCertStore::empty();
-    let found = CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?;
-    for certificate in found {
+    let text = read_text(file, LARGEST).map_err(|error| failed(format!("{error}; {}", error.hint())))?;
+    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         let certificate = certificate.map_err(|error| failed(error.to_string()))?;
         roots.add(certificate).map_err(|error| failed(error.to_string()))?;
     }
@@ -115,6 +119,7 @@ mod tests {
         for (ca_file, server_name, words) in [
             (Some(empty), None, "it holds none"),
             (Some(dir.path().join("none.pem")), None, "none.pem"),
+            (Some("/dev/zero".into()), None, "not a regular file"),
             (None, Some("a b".to_owned()), "`a b`"),
         ] {
             let error = Trust { ca_file, server_name }.towards("127.0.0.1").unwrap_err();

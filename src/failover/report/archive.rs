@@ -5,6 +5,7 @@
 use crate::failover::measure::account::{Account, Drain};
 use crate::failover::measure::ledger::{Book, Ledger, Tally};
 use crate::failover::measure::pack::Packed;
+use mqaws_files::{AtomicWrite, PendingFile};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -69,22 +70,17 @@ pub(crate) fn entry(ledger: &Ledger, drain: Drain) -> Vec<u8> {
     entry
 }
 
-/// Writes the rounds of a test into one file, which must not exist yet.
+/// Begins a file with the rounds of a test, which replaces none.
 ///
 /// # Errors
-/// When it exists or cannot be written whole; then nothing new is left there.
-pub(super) fn write(path: &Path, entries: &[Vec<u8>]) -> std::io::Result<()> {
+/// When it cannot be written whole; then nothing new is left there.
+pub(super) fn begin(path: &Path, entries: &[Vec<u8>]) -> std::io::Result<PendingFile> {
     use std::io::Write as _;
-    let mut file = std::fs::File::create_new(path)?;
-    let written = [MAGIC]
-        .into_iter()
-        .chain(entries.iter().map(Vec::as_slice))
-        .try_for_each(|part| file.write_all(part))
-        .and_then(|()| file.sync_all());
-    if written.is_err() {
-        let _ = std::fs::remove_file(path);
+    let mut file = AtomicWrite::to(path).fresh().durable().begin()?;
+    for part in [MAGIC].into_iter().chain(entries.iter().map(Vec::as_slice)) {
+        file.write_all(part)?;
     }
-    written
+    Ok(file)
 }
 
 /// Counts a ledger file again, from nothing but its bits.
@@ -154,7 +150,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.bin");
         let entry = entry(&ledger, Drain::IdleOut);
-        write(&path, &[entry.clone(), entry]).unwrap();
+        begin(&path, &[entry.clone(), entry]).unwrap().commit().unwrap();
         let again = recount(&path).unwrap();
         assert_eq!(again.len(), 2);
         assert!(
@@ -162,7 +158,7 @@ mod tests {
                 .iter()
                 .all(|round| round.account == account && round.run_id == ledger.run().to_string())
         );
-        assert!(write(&path, &[]).is_err(), "never overwritten");
+        assert!(begin(&path, &[]).unwrap().commit().is_err(), "never overwritten");
 
         let good = std::fs::read(&path).unwrap();
         for at in [0, good.len() / 4, good.len() - 1] {

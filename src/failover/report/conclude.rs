@@ -5,7 +5,7 @@ use super::document::{Broken, FIRST, Report, RtoSummary, Run, Summary, Unwritten
 use crate::failover::measure::account::Counts;
 use crate::failover::measure::verdict::{Verdict, verdict_of};
 use crate::remedy::ExitKind;
-use std::io::Write as _;
+use mqaws_files::AtomicWrite;
 use std::path::{Path, PathBuf};
 
 impl Report {
@@ -57,7 +57,7 @@ impl Report {
     /// # Errors
     /// When one of them cannot be written whole; then neither is left there.
     pub fn write(&self, dir: &Path) -> std::io::Result<PathBuf> {
-        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
+        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)? + "\n";
         for number in 1..10_000 {
             let (report, ledger) = match number {
                 1 => (FIRST.to_owned(), "ledger.bin".to_owned()),
@@ -68,32 +68,27 @@ impl Report {
             if ledger.exists() {
                 continue;
             }
-            match std::fs::File::create_new(&path) {
-                Ok(file) => {
-                    let written = whole(file, text.as_bytes()).and_then(|()| match self.ledgers.is_empty() {
-                        true => Ok(()),
-                        false => archive::write(&ledger, &self.ledgers),
-                    });
-                    if let Err(error) = written {
-                        // Half a report would be taken for one.
-                        let _ = std::fs::remove_file(&path);
-                        return Err(error);
-                    }
-                    return Ok(path);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            if path.exists() {
+                continue;
+            }
+            let book = match self.ledgers.is_empty() {
+                true => None,
+                false => Some(archive::begin(&ledger, &self.ledgers)?),
+            };
+            match AtomicWrite::to(&path).fresh().durable().write(text.as_bytes()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             }
+            if let Some(error) = book.and_then(|book| book.commit().err()) {
+                // A report without its ledger would be taken for a whole one.
+                let _ = std::fs::remove_file(&path);
+                return Err(error);
+            }
+            return Ok(path);
         }
         Err(std::io::Error::other("there are 9999 reports already"))
     }
-}
-
-/// Some file systems tell only at the end that they are full.
-fn whole(mut file: std::fs::File, text: &[u8]) -> std::io::Result<()> {
-    file.write_all(text)?;
-    file.write_all(b"\n")?;
-    file.sync_all()
 }
 
 /// The JSON Schema of a report, as checked in.

@@ -12,7 +12,7 @@ mod read;
 mod tree;
 mod values;
 
-pub use super::keys::{Key, keys, meant_variable, variable};
+pub use super::keys::{Key, boolean, keys, variable, wrong_variable};
 pub use error::{ConfigError, Violation};
 pub use overrides::Overrides;
 pub use place::{Place, Source};

@@ -11,6 +11,12 @@ pub struct Source<'a> {
     pub text: &'a str,
 }
 
+/// Most characters of a line that are shown.
+const LONGEST_EXCERPT: usize = 120;
+
+/// Characters of a longer one that are shown before the spot.
+const BEFORE_THE_SPOT: usize = 40;
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -71,11 +77,21 @@ impl Place {
         let number = line.to_string();
         let gutter = " ".repeat(number.len());
         let mut out = String::new();
+        // Of a long line, only what is around the spot.
+        let skipped = match excerpt.chars().count() {
+            ..=LONGEST_EXCERPT => 0,
+            _ => column.saturating_sub(1 + BEFORE_THE_SPOT),
+        };
+        let column = column - skipped;
+        let shown = excerpt.chars().skip(skipped).take(LONGEST_EXCERPT);
         // Tabs would move the underline, so the excerpt shows each as one space.
-        let excerpt = excerpt.replace('\t', " ");
+        let shown: String = shown.map(|c| if c == '\t' { ' ' } else { c }).collect();
+        let shown = shown.trim_end();
+        let rest = shown.chars().count().saturating_sub(column.saturating_sub(1));
+        let width = (*width).min(rest).max(1);
         let _ = writeln!(out, " {gutter} ╭─ {short}");
-        let _ = writeln!(out, " {number} │ {excerpt}");
-        let underline = "─".repeat((*width).max(1));
+        let _ = writeln!(out, " {number} │ {shown}");
+        let underline = "─".repeat(width);
         let _ = write!(out, " {gutter} · {}{underline}", " ".repeat(column.saturating_sub(1)));
         if !label.is_empty() {
             let _ = write!(out, "  {label}");

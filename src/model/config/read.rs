@@ -3,11 +3,13 @@
 use indexmap::IndexMap;
 
 use super::error::{ConfigError, Violation};
-use super::overrides::Overrides;
-use super::place::{Place, Source};
+use super::overrides::{Override, Overrides};
+use super::place::{Place, Source, Spot};
 use super::tree::{self, Content, Node};
-use crate::model::Deployment;
 use crate::model::keys::{self, Shape};
+use crate::model::{Definitions, Deployment};
+use mqaws_contract::clipped;
+use mqaws_contract::mqsc::{self, Mistake};
 
 /// A deployment that was read, and where its values came from.
 #[derive(Debug, Clone)]
@@ -53,6 +55,9 @@ impl Loaded {
         let given = read(&named.file, beside_the_file).map_err(|error| format!("read `{}`: {error}", named.file));
         match given.and_then(|text| named.with_text(text)) {
             Ok(definitions) => {
+                if let Some(error) = ConfigError::of(mistakes(KEY, &definitions)) {
+                    return Err(error);
+                }
                 self.deployment.queue_manager.definitions = Some(definitions);
                 Ok(self)
             }
@@ -67,6 +72,23 @@ impl Loaded {
     pub fn violation(&self, key: &str, message: impl Into<String>) -> Violation {
         Violation::new(key, message, self.place(key))
     }
+}
+
+/// What is wrong with the commands themselves, at its place in their file.
+fn mistakes(key: &str, definitions: &Definitions) -> Vec<Violation> {
+    let source = Source {
+        name: &definitions.file,
+        text: &definitions.text,
+    };
+    let violation = |mistake: Mistake| {
+        let spot = Spot {
+            line: mistake.line,
+            column: mistake.column,
+            width: mistake.width,
+        };
+        Violation::new(key, mistake.what, source.place(spot)).hint(mistake.hint)
+    };
+    mqsc::mistakes(&definitions.text).into_iter().map(violation).collect()
 }
 
 /// A text and its place.
@@ -177,7 +199,7 @@ impl Reader {
             "" => (name.to_owned(), "the file".to_owned()),
             _ => (format!("{section}.{name}"), format!("`{section}`")),
         };
-        let message = format!("{within} has no key `{name}`");
+        let message = format!("{within} has no key `{}`", clipped(name));
         self.refuse(Violation::new(&path, message, place).label("unknown").hint(hint));
     }
 
@@ -185,7 +207,13 @@ impl Reader {
     fn value(&mut self, path: &str, shape: Shape, node: &Node, source: Source<'_>) {
         let place = source.place(node.spot);
         let given = match (shape, &node.content) {
-            (_, Content::Nothing) => return,
+            (Shape::Scalar, Content::Nothing) => {
+                let message = format!("`{path}` has no value");
+                let hint = "write one, in quotes if it is the word null, or remove the key";
+                return self.refuse(Violation::new(path, message, place).hint(hint));
+            }
+            // All that was in it is commented out.
+            (Shape::List | Shape::Map, Content::Nothing) => return,
             (Shape::Scalar, Content::Scalar(text)) => Given::Scalar((text.clone(), place)),
             (Shape::List, Content::List(entries)) => {
                 let mut texts = Vec::new();
@@ -234,8 +262,16 @@ impl Reader {
 
     /// Takes what variables and flags give; lists and maps replace the file's, they are not joined.
     fn beside(&mut self, overrides: &Overrides) {
-        for entry in &overrides.entries {
+        for (at, entry) in overrides.entries.iter().enumerate() {
             let place = entry.place.clone();
+            // A flag outweighs a variable; of two flags nobody knows which was meant.
+            let flag = |place: &Place| matches!(place, Place::Flag(_));
+            let again = |before: &Override| before.key == entry.key && flag(&before.place);
+            if flag(&place) && overrides.entries[..at].iter().any(again) {
+                let message = format!("`{}` is given twice", entry.key);
+                self.refuse(Violation::new(&entry.key, message, place).hint("keep one of the flags"));
+                continue;
+            }
             let parts = || entry.value.split(',').map(str::trim).filter(|part| !part.is_empty());
             let given = match keys::find(&entry.key).map(|key| key.kind.shape()) {
                 None => {
@@ -254,6 +290,12 @@ impl Reader {
                     let mut texts = Vec::new();
                     for part in parts() {
                         match part.split_once('=') {
+                            Some((key, _)) if texts.iter().any(|((known, _), _): &(Text, Text)| known == key) => {
+                                let message = format!("`{}.{key}` is given twice", entry.key);
+                                self.refuse(
+                                    Violation::new(&entry.key, message, place.clone()).hint("keep one of them"),
+                                );
+                            }
                             Some((key, value)) => {
                                 texts.push(((key.to_owned(), place.clone()), (value.to_owned(), place.clone())));
                             }

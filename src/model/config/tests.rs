@@ -503,3 +503,44 @@ fn an_image_is_read_and_what_does_not_go_together_is_told() {
         assert!(found.contains(&(place(at), message.to_owned())), "{text}: {found:?}");
     }
 }
+
+#[test]
+fn a_key_without_a_value_or_given_twice_is_refused() {
+    for text in ["NULL", "null", "~", ""] {
+        let refused = refused(&format!("queue_manager:\n  name: {text}\n"));
+        assert_eq!(refused.len(), 1, "{text}: {refused:?}");
+        assert_eq!(refused[0].1, "`queue_manager.name` has no value", "{text}");
+    }
+    let twice = Overrides::none()
+        .flag("stack", "--stack", "a")
+        .flag("stack", "--set stack", "b")
+        .flag("tags", "--set tags", "a=b,a=c");
+    let error = read(None, &twice).unwrap_err();
+    let said: Vec<_> = error.violations().iter().map(|v| v.message.as_str()).collect();
+    assert_eq!(said, ["`stack` is given twice", "`tags.a` is given twice"]);
+}
+
+#[test]
+fn no_message_is_longer_than_a_screen() {
+    let long = "x".repeat(100_000);
+    for text in [
+        format!("stack: {long}\n"),
+        format!("{long}: a\n"),
+        format!("storage:\n  backup: {long}\n"),
+        format!("tags:\n  a: {long}\n"),
+        format!("topology: {long}\n"),
+        "a: b\n---\nc: d\n".to_owned(),
+    ] {
+        let error = load(&text).expect_err(&text[..20.min(text.len())]);
+        let said = format!(
+            "{error}\n{}\n{:?}",
+            error.place().unwrap(),
+            crate::remedy::Remedy::hint(&error)
+        );
+        assert!(
+            said.len() < 2000 && !said.contains("from_str"),
+            "{} bytes: {said:.300}",
+            said.len()
+        );
+    }
+}

@@ -65,10 +65,19 @@ pub(super) fn parse(source: Source<'_>) -> Result<Node, ConfigError> {
             let plain = error.without_snippet().to_string();
             let message = plain.lines().next().unwrap_or_default();
             Violation::new("", format!("{} is not valid YAML", source.name), source.place(spot))
-                .label(message.split(" at line ").next().unwrap_or(message))
+                .label(label(message))
                 .hint("correct the line; `mqaws init` writes a file that can be compared")
                 .into()
         })
+}
+
+/// What the reader of YAML says, without its place and without what its own functions are called.
+fn label(message: &str) -> &str {
+    let message = message.split(" at line ").next().unwrap_or(message);
+    match message.starts_with("multiple YAML documents") {
+        true => "a second document begins; keep one",
+        false => message,
+    }
 }
 
 fn spot(location: Location) -> Spot {

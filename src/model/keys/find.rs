@@ -22,6 +22,10 @@ pub(in crate::model) fn nearest(section: &str, name: &str) -> Option<String> {
         let distance = strsim::damerau_levenshtein(name, candidate);
         (distance * 3 <= candidate.len().max(3)).then_some(distance)
     };
+    // No key is nearly as long, and to compare a text of any length takes its time.
+    if name.len() > 100 {
+        return None;
+    }
     let here = below(section);
     if let Some(best) = here
         .iter()

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use mqaws_contract::clipped;
 use serde_json::Value;
 
 use crate::model::config::{Place, Violation};
@@ -148,25 +149,27 @@ impl Kind {
     /// The value of a text of `key`, or of one text of its list.
     pub(in crate::model) fn value(self, key: &str, text: &str) -> Result<Value, Wrong> {
         match self {
-            Self::Boolean => match text {
-                "true" => Ok(true.into()),
-                "false" => Ok(false.into()),
-                other => Err(Wrong::new(
-                    format!("`{key}` must be true or false, found `{other}`"),
+            Self::Boolean => match boolean(text) {
+                Some(value) => Ok(value.into()),
+                None => Err(Wrong::new(
+                    format!("`{key}` must be true or false, found `{}`", clipped(text)),
                     "write true or false",
                 )),
             },
             Self::Integer { min, max } => match text.parse::<u32>() {
                 Ok(number) if (min..=max).contains(&number) => Ok(number.into()),
                 _ => Err(Wrong::new(
-                    format!("`{key}` must be a whole number from {min} to {max}, found `{text}`"),
+                    format!(
+                        "`{key}` must be a whole number from {min} to {max}, found `{}`",
+                        clipped(text)
+                    ),
                     format!("give a number from {min} to {max}"),
                 )),
             },
             Self::Word(words) => match words() {
                 words if words.contains(&text) => Ok(text.into()),
                 words => Err(Wrong::new(
-                    format!("`{key}` knows no `{text}`"),
+                    format!("`{key}` knows no `{}`", clipped(text)),
                     format!("one of: {}", words.join(", ")),
                 )),
             },
@@ -176,4 +179,19 @@ impl Kind {
             Self::Range { .. } | Self::Ranges { .. } => (Rule::of::<Cidr>().check)(key, text).map(Value::from),
         }
     }
+}
+
+/// What a text says, where only `true` and `false` say something, in capitals or not.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// What is wrong with the value of a variable that is no key of the file.
+pub fn wrong_variable(kind: Kind, name: &str, text: &str) -> Option<Violation> {
+    let wrong = kind.value(name, text).err()?;
+    Some(wrong.at(name, Place::Variable(name.to_owned())))
 }

@@ -20,7 +20,7 @@ pub(in crate::model) use find::{below, nearest};
 pub use find::{meant_variable, variable};
 pub use key::{Flag, Key, Line, Otherwise, Parameter, Pattern, Topologies};
 pub(in crate::model) use kind::Wrong;
-pub use kind::{Kind, Rule, Shape};
+pub use kind::{Kind, Rule, Shape, boolean, wrong_variable};
 pub use table::{find, keys};
 pub(in crate::model) use values::Values;
 

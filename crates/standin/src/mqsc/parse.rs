@@ -1,52 +1,4 @@
-//! Reads MQSC: lines into statements, statements into words and `KEY(value)` pairs.
-
-/// A line of the input and what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Line {
-    /// A comment or an empty line.
-    Silent(String),
-    /// A line that begins a statement, or goes on with one.
-    Part { text: String, first: bool },
-    /// The statement that ends with the line before.
-    Statement(String),
-}
-
-/// Splits an input into lines and statements; reading stops behind `END`.
-pub(crate) fn lines(text: &str) -> Vec<Line> {
-    let mut out = Vec::new();
-    let mut open: Option<String> = None;
-    for line in text.lines() {
-        let trimmed = line.trim();
-        if open.is_none() && (trimmed.is_empty() || trimmed.starts_with('*')) {
-            out.push(Line::Silent(line.to_owned()));
-            continue;
-        }
-        out.push(Line::Part {
-            text: line.to_owned(),
-            first: open.is_none(),
-        });
-        let mut statement = open.take().unwrap_or_default();
-        if let Some(part) = trimmed.strip_suffix('+') {
-            // A plus goes on with the first character of the next line that is no blank.
-            statement.push_str(part);
-            open = Some(statement);
-        } else if let Some(part) = trimmed.strip_suffix('-') {
-            statement.push_str(part);
-            open = Some(statement);
-        } else {
-            statement.push_str(trimmed.trim_end_matches(';'));
-            let end = ["END", "QUIT", "STOP"].contains(&statement.trim().to_ascii_uppercase().as_str());
-            out.push(Line::Statement(statement));
-            if end {
-                return out;
-            }
-        }
-    }
-    if let Some(statement) = open {
-        out.push(Line::Statement(statement));
-    }
-    out
-}
+//! Reads a statement of MQSC: words and `KEY(value)` pairs. Its lines are read by [`mqaws_contract::mqsc`].
 
 /// One statement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -171,6 +123,7 @@ fn unquoted(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mqaws_contract::mqsc::{Line, lines};
     use proptest::prelude::*;
 
     #[test]
@@ -192,27 +145,6 @@ mod tests {
         for wrong in ["DEFINE QL(A", "DEFINE QL('A)", "DEFINE (A)", "(A)", "DEFINE QL(A) !"] {
             assert!(Statement::parse(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn lines_comments_and_continuations() {
-        let parsed = lines("* comment\n\nDEFINE QL(A) +\n  REPLACE\nPING QMGR;\nend\nPING QMGR\n");
-        let statements = parsed.iter().filter_map(|l| match l {
-            Line::Statement(s) => Some(s.as_str()),
-            _ => None,
-        });
-        assert_eq!(
-            statements.collect::<Vec<_>>(),
-            ["DEFINE QL(A) REPLACE", "PING QMGR", "end"]
-        );
-        assert_eq!(parsed[0], Line::Silent("* comment".into()));
-        assert_eq!(
-            parsed[3],
-            Line::Part {
-                text: "  REPLACE".into(),
-                first: false
-            }
-        );
     }
 
     proptest! {

@@ -1,11 +1,8 @@
 //! One run of `runmqsc`: the echo, the answers and the summary.
 
-use super::{
-    answer::Answer,
-    execute::execute,
-    parse::{Line, Statement, lines},
-};
+use super::{answer::Answer, execute::execute, parse::Statement};
 use crate::standin::broker::Broker;
+use mqaws_contract::mqsc::{Line, lines};
 
 /// Runs a whole input against a queue manager; what to print and the exit code.
 pub(crate) fn run(broker: &Broker, input: &str) -> (String, u8) {
