@@ -6,7 +6,7 @@
 //! run with one. `MQAWS_UPDATE=1` writes the checked-in files anew.
 
 use crate::judge::{self, root};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,9 +20,11 @@ use serde_json::Value;
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 fn deployment(keys: &[(&str, &str)]) -> Deployment {
-    let overrides = keys
-        .iter()
-        .fold(Overrides::none(), |all, (key, value)| all.flag(key, "--set", *value));
+    // Of a key that is listed twice, the last value is meant.
+    let last: BTreeMap<&str, &str> = keys.iter().copied().collect();
+    let overrides = last
+        .into_iter()
+        .fold(Overrides::none(), |all, (key, value)| all.flag(key, "--set", value));
     read(None, &overrides).unwrap().deployment
 }
 

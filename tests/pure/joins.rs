@@ -16,6 +16,7 @@ crates/agent/src/host/programs.rs | name | names of programs in the source
 crates/engine/src/ibm_mq/driver.rs | name | names of commands in the source
 crates/engine/src/ibm_mq/stanza.rs | directory | a PathComponent
 crates/engine/src/ibm_mq/places.rs | format!("{name}.p12") | a PathComponent with an end
+src/cli/man.rs | name | names of verbs in the source
 crates/engine/src/processes.rs | pid.to_string() | a number
 crates/engine/src/processes.rs | pid.to_string() | a number
 crates/engine/src/root.rs | name | parts of a path that cannot climb: see there
