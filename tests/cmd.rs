@@ -235,3 +235,23 @@ fn only_regular_bounded_files_of_the_configurations_folder_are_read() {
         assert!(said.contains(says), "{file}: {said}");
     }
 }
+
+#[test]
+fn a_key_that_two_flags_give_is_refused() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    for args in [
+        &["validate", "--stack", "a", "--set", "stack=b"][..],
+        &[
+            "validate",
+            "--set",
+            "storage.backup=true",
+            "--set",
+            "storage.backup=false",
+        ],
+        &["validate", "--region", "eu-west-1", "--set", "region=us-east-1"],
+    ] {
+        let (code, said) = run(dir.path(), args);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("is given twice"), "{said}");
+    }
+}

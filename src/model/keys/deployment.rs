@@ -19,7 +19,7 @@ fn no_topology(text: &str) -> Wrong {
     let there: Vec<String> = Topology::all().map(|name| format!("`{}`", name.as_str())).collect();
     let message = match LATER.contains(&text) {
         true => format!("topology `{text}` is not available yet"),
-        false => format!("there is no topology `{text}`"),
+        false => format!("there is no topology `{}`", mqaws_contract::clipped(text)),
     };
     Wrong::new(message, format!("use {}", there.join(" or ")))
 }
