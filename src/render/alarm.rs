@@ -1,7 +1,10 @@
 //! One alarm.
 
 use super::parameters::only_if;
-use crate::template::{Resource, Template, Value, list, object, reference};
+use crate::template::{Resource, Template, Value, list, object, reference, sub};
+
+/// The CloudWatch namespace of a stack's own metrics, with the template's placeholder in it.
+pub(crate) const METRICS_NAMESPACE: &str = "mqaws/${AWS::StackName}";
 
 /// An alarm on one metric, by the minute.
 pub(crate) struct Alarm {
@@ -10,7 +13,7 @@ pub(crate) struct Alarm {
     /// What has happened when it fires.
     pub words: &'static str,
     /// Namespace and name of the metric.
-    pub metric: (&'static str, &'static str),
+    pub metric: (Value, &'static str),
     /// Which of the metric's series.
     pub dimensions: Value,
     /// `Maximum`, `Minimum` or `Sum` of a minute.
@@ -25,6 +28,11 @@ pub(crate) struct Alarm {
     pub when: Option<&'static str>,
     /// What a minute without data counts as, `breaching` or `notBreaching`.
     pub missing: &'static str,
+}
+
+/// The CloudWatch namespace of a stack's own metrics.
+pub(crate) fn metrics_namespace() -> Value {
+    sub(METRICS_NAMESPACE)
 }
 
 /// One dimension of a metric.

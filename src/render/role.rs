@@ -1,5 +1,6 @@
 //! What an instance may do: statements that every topology needs, and the role that carries them.
 
+use super::alarm::metrics_namespace;
 use super::credentials::CREDENTIALS;
 use super::parameters::{CERTIFICATE, only_if};
 use super::tags::tags;
@@ -41,13 +42,13 @@ pub(crate) fn read_credentials() -> Value {
     )
 }
 
-/// Lets the agent put its metrics.
+/// Lets the agent put its metrics, and nobody else's: CloudWatch knows no resource, so each stack has a namespace of its own.
 pub(crate) fn put_metrics() -> Value {
     statement(
         "PutMetrics",
         &["cloudwatch:PutMetricData"],
         "*".into(),
-        Some(object! { "StringEquals" => object! { "cloudwatch:namespace" => "mqaws" } }),
+        Some(object! { "StringEquals" => object! { "cloudwatch:namespace" => metrics_namespace() } }),
     )
 }
 

@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 
+use super::alarm::METRICS_NAMESPACE;
 use super::launch_template::TERMINATING_HOOK;
 use crate::model::Deployment;
 use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, LeaseUse, StorageConfig};
@@ -36,7 +37,7 @@ pub(super) fn agent_config(deployment: &Deployment, member: &Member) -> AgentCon
         certificate: "${Certificate}".to_owned(),
         mq_port: engine.port,
         amqp_port: None,
-        metrics_namespace: "mqaws".to_owned(),
+        metrics_namespace: METRICS_NAMESPACE.to_owned(),
         fence: FenceConfig {
             lease: deployment.storage.start_on_lease.map(|may| match may {
                 true => LeaseUse::Allow,

@@ -5,6 +5,7 @@
 
 mod life;
 
+use crate::support::STACK;
 use life::{Stack, Step, rendered, statements, without};
 use mqaws::model::{Deployment, Mount};
 use std::collections::BTreeSet;
@@ -158,6 +159,18 @@ fn the_complete_role_is_refused_nothing_and_every_single_action_is_needed() {
         }
     });
     assert!(refused.is_empty(), "{refused:#?}");
+}
+
+/// A value of minus one would hide a second engine of another stack from its alarm.
+#[test]
+fn a_role_puts_the_metrics_of_its_own_stack_alone() {
+    let stack = Stack::create(&rendered(&Deployment::default()));
+    assert_eq!(stack.measure(&format!("mqaws/{STACK}")), Ok(()));
+    for another in ["mqaws", "mqaws/another", "mqaws/"] {
+        let why = stack.measure(another).expect_err(another);
+        let words = format!("{}cloudwatch:PutMetricData", refusal(Step::PutMetrics));
+        assert!(why.contains(&words), "{another}: {why}");
+    }
 }
 
 /// Plain NFS has a policy of one statement, which no removal shows: without any policy EFS admits everybody too. It stands

@@ -79,6 +79,12 @@ impl Site {
         tagged.collect()
     }
 
+    /// Where an instance puts its metrics.
+    fn namespace(&self, instance: &str) -> String {
+        let config = read(&self.lab.instance(instance).join("etc/mqaws/agent.json"));
+        config["metrics_namespace"].as_str().expect("a namespace").to_owned()
+    }
+
     fn owner(&self, file_system: &str, epoch: u64) -> PathBuf {
         let below = format!("fs/{file_system}/.mqaws/QM1/owner-{epoch}.json");
         self.lab.dir().join(below)
@@ -109,7 +115,7 @@ fn stack_of_the_version_before_is_gone_on_with_and_upgraded_and_tested() {
         panic!("{:?}", site.file_systems());
     };
     let first = site.serving(None);
-    assert_eq!(first.epoch, Some(1), "{first:?}");
+    assert_eq!(first.epoch, Some(2), "{first:?}");
 
     let id = |text: &str| InstanceId::new(text).expect("an instance id");
     let probe = |instance: &str, probe| {
@@ -126,34 +132,33 @@ fn stack_of_the_version_before_is_gone_on_with_and_upgraded_and_tested() {
     wait(site.clients.terminate(&id(&first.instance))).expect("terminated");
     let root = site.lab.instance(&first.instance);
     until("its host is gone", || (!root.exists()).then_some(()));
-    let path = site.owner(file_system, 1);
+    let path = site.owner(file_system, 2);
     let mut record = read(&path);
     as_before(&mut record);
     std::fs::write(&path, serde_json::to_vec(&record).expect("json")).expect("written");
 
-    // Found: what stands there is told, and an upgrade would change a tag and nothing else.
+    // Found: what stands there is told, and that an upgrade would replace the instance, for its metrics get a namespace of the
+    // stack's own; no data is touched.
     let plan = site.json(&["plan"]);
     let lines = plan["changes"]["lines"].as_array().expect("lines");
-    let effects: Vec<_> = lines
-        .iter()
-        .map(|l| (&l["logical"], &l["effect"], &l["data"]))
-        .collect();
-    assert_eq!(
-        effects,
-        [(&json!("FileSystem"), &json!("change"), &json!(false))],
-        "{plan}"
-    );
+    let line = |logical: &str| lines.iter().find(|l| l["logical"] == logical).expect("a line");
+    assert!(lines.iter().all(|l| l["data"] == false), "{plan}");
+    assert_eq!(line("FileSystem")["effect"], "change", "{plan}");
+    let told = line("Group")["text"].as_str().unwrap_or_default();
+    assert!(told.starts_with("replaces its instance: one planned outage"), "{plan}");
 
     // Gone on with: the record of the version before names the owner, whose end is proved.
     site.launches("ResumeProcesses");
     let second = site.serving(Some(&first.instance));
     let proof = second.proof.as_ref().expect("a proof");
     let of_it = (second.epoch, proof.previous.as_deref());
-    assert_eq!(of_it, (Some(2), Some(first.instance.as_str())), "{second:?}");
+    assert_eq!(of_it, (Some(3), Some(first.instance.as_str())), "{second:?}");
     assert!(["clean", "terminated"].contains(&proof.kind.as_str()), "{second:?}");
-    assert_eq!(read(&site.owner(file_system, 2))["file_system"], file_system.as_str());
+    assert_eq!(read(&site.owner(file_system, 3))["file_system"], file_system.as_str());
 
-    // Upgraded.
+    assert_eq!(site.namespace(&second.instance), "mqaws");
+
+    // Upgraded, in that one replacement.
     let deployed = site.json(&["deploy"]);
     assert_eq!(
         (&deployed["changed"], &deployed["outputs"]["FileSystemId"]),
@@ -161,13 +166,10 @@ fn stack_of_the_version_before_is_gone_on_with_and_upgraded_and_tested() {
         "{deployed}"
     );
     assert_eq!(site.file_systems(), [(file_system.clone(), true)]);
-    let serves = site.serving(None);
-    assert_eq!(
-        (&serves.instance, serves.epoch),
-        (&second.instance, Some(2)),
-        "{serves:?}"
-    );
-    let depths = probe(&second.instance, Probe::Depth);
+    let third = site.serving(Some(&second.instance));
+    assert_eq!(third.epoch, Some(4), "{third:?}");
+    assert_eq!(site.namespace(&third.instance), format!("mqaws/{STACK}"));
+    let depths = probe(&third.instance, Probe::Depth);
     let depth = depths.iter().find(|q| q.name == queue).map(|q| q.depth);
     assert_eq!(depth, Some(100), "{depths:?}");
     let got = site.client().get(&queue, 100).expect("got");
@@ -179,7 +181,7 @@ fn stack_of_the_version_before_is_gone_on_with_and_upgraded_and_tested() {
     let serves = site.serving(None);
     assert_eq!(
         (&serves.instance, serves.epoch),
-        (&second.instance, Some(3)),
+        (&third.instance, Some(5)),
         "{serves:?}"
     );
     let status = site.json(&["status", "--wait", "serving"]);

@@ -2,7 +2,7 @@
 
 use super::ids::{LOAD_BALANCER, MEMBER, MQ};
 use crate::model::Deployment;
-use crate::render::alarm::{Alarm, dimension};
+use crate::render::alarm::{Alarm, dimension, metrics_namespace};
 use crate::template::{Template, get_att, list, reference};
 
 /// Those that say that service is not as it should be.
@@ -14,7 +14,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         Alarm {
             name: "OutageAlarm",
             words: "The load balancer has no healthy target: nobody can connect",
-            metric: ("AWS/NetworkELB", "HealthyHostCount"),
+            metric: ("AWS/NetworkELB".into(), "HealthyHostCount"),
             dimensions: list![
                 dimension("LoadBalancer", get_att(LOAD_BALANCER, "LoadBalancerFullName")),
                 dimension("TargetGroup", get_att(MQ.group, "TargetGroupFullName")),
@@ -30,7 +30,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         Alarm {
             name: "OverlapAlarm",
             words: "The group has had more than one instance for 10 minutes: an old one does not end",
-            metric: ("AWS/AutoScaling", "GroupTotalInstances"),
+            metric: ("AWS/AutoScaling".into(), "GroupTotalInstances"),
             dimensions: list![dimension("AutoScalingGroupName", reference(MEMBER.group))],
             statistic: "Maximum",
             comparison: "GreaterThanThreshold",
@@ -42,7 +42,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         Alarm {
             name: "TwoEnginesAlarm",
             words: "More than one instance reports a running queue manager",
-            metric: ("mqaws", "EngineRunning"),
+            metric: (metrics_namespace(), "EngineRunning"),
             dimensions: list![dimension("Stack", reference("AWS::StackName"))],
             // Each instance puts 1 a minute; the minute of an orderly takeover has two, three in a row have not.
             statistic: "Sum",
@@ -55,7 +55,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         Alarm {
             name: "FenceAlarm",
             words: "An instance refuses to start the queue manager and waits: for EC2, for a person, or for a newer image",
-            metric: ("mqaws", "FenceAlarm"),
+            metric: (metrics_namespace(), "FenceAlarm"),
             dimensions: list![dimension("Stack", reference("AWS::StackName"))],
             statistic: "Maximum",
             comparison: "GreaterThanThreshold",
@@ -67,7 +67,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         Alarm {
             name: "CertificateAlarm",
             words: "The certificate is over in less than 14 days: store a new one in its secret",
-            metric: ("mqaws", "CertificateDays"),
+            metric: (metrics_namespace(), "CertificateDays"),
             dimensions: list![dimension("Stack", reference("AWS::StackName"))],
             statistic: "Minimum",
             comparison: "LessThanThreshold",

@@ -181,6 +181,21 @@ impl Stack {
         }
     }
 
+    /// Sends metrics to a namespace, with the keys of the role.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn measure(&self, namespace: &str) -> Result<(), String> {
+        let datum = Datum {
+            name: "EngineRunning",
+            value: -1.0,
+            unit: "Count",
+        };
+        let client = self.first.client(&self.record);
+        let sent = client.put_metrics(namespace, &self.first.config.stack, &[datum]);
+        sent.map_err(|e| e.line())
+    }
+
     /// Tries a step without one action of the policies: the refusal.
     ///
     /// # Errors
