@@ -2,6 +2,7 @@
 
 mod at_once;
 mod namespaces;
+mod strangers;
 
 use crate::support::{Lab, between, call, listening, run_command, told_of, until};
 use mqaws_lab::home::{self, LabRecord};

@@ -254,6 +254,11 @@ impl Cloud {
         self.stop.send_replace(true);
     }
 
+    /// Turns true when the cloud is asked to end.
+    pub fn stopping(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
     /// Returns when the cloud was asked to end.
     pub async fn until_shut_down(&self) {
         let mut stop = self.stop.subscribe();

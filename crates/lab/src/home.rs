@@ -1,7 +1,8 @@
 //! Where a lab lives: its directory, who may use it, and what is in it.
 //!
 //! The directory is `$MQAWS_LAB_DIR`, else `$XDG_RUNTIME_DIR/mqaws`, else `mqaws-UID` in the system's temporary
-//! directory; private labs get a new directory there. Mode 0700, owned by the user, never a symbolic link.
+//! directory; private labs get a new directory there. Mode 0700, owned by the user, never a symbolic link, nor below one of
+//! another user. A directory that was there before is used as it is, or refused, and it stays.
 
 use super::hosts::Hosts;
 use super::instance::MAX_LAB_DIR;
@@ -17,7 +18,11 @@ use std::path::{Path, PathBuf};
 const RECORD: &str = "lab.json";
 /// Name of the file that exists from a lab's first moment to its last: its id, the server's pid and start time.
 const MARK: &str = "lab.id";
-/// Everything that a lab makes in its directory.
+/// The user whose links are to be trusted as one's own.
+const ROOT: u32 = 0;
+/// Name of the empty file that tells that a lab made the directory.
+const MADE: &str = "lab.made";
+/// Everything else that a lab makes in its directory.
 const OWN: [&str; 5] = ["i", "log", "fs", RECORD, "lab.json.new"];
 
 /// How to reach a lab, as written to `lab.json`.
@@ -93,6 +98,14 @@ pub enum HomeError {
     /// It belongs to somebody else, or is no directory.
     #[error("`{}` is not a directory of this user alone", .0.display())]
     NotOwn(PathBuf),
+    /// Others may look into it, or write.
+    #[error("`{}` has mode {mode:04o}, and only 0700 will do", .dir.display())]
+    Mode {
+        /// The directory.
+        dir: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// It holds other things.
     #[error("`{}` is not empty and was not made by a lab", .0.display())]
     NotEmpty(PathBuf),
@@ -113,11 +126,17 @@ pub fn shared_dir() -> PathBuf {
 }
 
 fn choose(own: Option<PathBuf>, runtime: Option<PathBuf>, temporary: PathBuf, user: u32) -> PathBuf {
-    match (own, runtime) {
+    let dir = match (own, runtime) {
         (Some(dir), _) => dir,
         (None, Some(dir)) => dir.join("mqaws"),
         (None, None) => temporary.join(format!("mqaws-{user}")),
-    }
+    };
+    plain(&dir)
+}
+
+/// The path without a slash or a dot at its end, with which the kernel would follow a symbolic link.
+fn plain(dir: &Path) -> PathBuf {
+    dir.components().collect()
 }
 
 /// A new directory name for a private lab.
@@ -139,14 +158,35 @@ pub fn private_dirs() -> Vec<PathBuf> {
 }
 
 fn is_own(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|m| m.is_dir() && m.uid() == rustix::process::geteuid().as_raw())
+    fs::symlink_metadata(plain(path)).is_ok_and(|m| m.is_dir() && m.uid() == rustix::process::geteuid().as_raw())
 }
 
-/// Makes the directory, or checks one that exists: own, mode 0700, empty or made by a lab.
+/// A symbolic link on the way to the directory that another user can turn elsewhere.
+fn link_of_another(dir: &Path) -> Option<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let foreign =
+        |path: &Path| fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink() && m.uid() != user && m.uid() != ROOT);
+    let mut above = dir.ancestors().skip(1).filter(|path| path.parent().is_some());
+    above.find(|path| foreign(path)).map(Path::to_owned)
+}
+
+/// Makes the directory, or checks one that exists, and the way to it.
 ///
 /// # Errors
 /// Every variant of [`HomeError`].
 pub fn prepare(dir: &Path) -> Result<(), HomeError> {
+    match link_of_another(&plain(dir)) {
+        Some(link) => Err(HomeError::NotOwn(link)),
+        None => make(dir),
+    }
+}
+
+/// Makes the directory, or checks one that exists: own, mode 0700, empty or used by a lab.
+///
+/// # Errors
+/// Every variant of [`HomeError`].
+pub fn make(dir: &Path) -> Result<(), HomeError> {
+    let dir = &plain(dir);
     if !dir.is_absolute() {
         return Err(HomeError::Relative(dir.to_owned()));
     }
@@ -158,21 +198,28 @@ pub fn prepare(dir: &Path) -> Result<(), HomeError> {
         fs::create_dir_all(parent).map_err(io)?;
     }
     match DirBuilder::new().mode(0o700).create(dir) {
-        Ok(()) => return Ok(()),
+        Ok(()) => return fs::write(dir.join(MADE), "").map_err(io),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         Err(e) => return Err(io(e)),
     }
     if !is_own(dir) {
         return Err(HomeError::NotOwn(dir.to_owned()));
     }
-    let foreign = fs::read_dir(dir)
-        .map_err(io)?
-        .flatten()
-        .any(|e| !OWN.contains(&e.file_name().to_string_lossy().as_ref()) && e.file_name() != MARK);
+    let mode = fs::metadata(dir).map_err(io)?.permissions().mode() & 0o7777;
+    if mode != 0o700 {
+        return Err(HomeError::Mode {
+            dir: dir.to_owned(),
+            mode,
+        });
+    }
+    let foreign = fs::read_dir(dir).map_err(io)?.flatten().any(|e| {
+        let name = e.file_name();
+        !OWN.contains(&name.to_string_lossy().as_ref()) && name != MARK && name != MADE
+    });
     if foreign {
         return Err(HomeError::NotEmpty(dir.to_owned()));
     }
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io)
+    Ok(())
 }
 
 /// Takes the directory for a lab.
@@ -265,7 +312,7 @@ pub fn remove_of(dir: &Path, mark: &LabMark) -> Result<bool, HomeError> {
     }
 }
 
-/// Removes what a lab made, and the directory when nothing else is in it.
+/// Removes what a lab made, and the directory when the lab made it and nothing else is in it.
 ///
 /// # Errors
 /// [`HomeError::Io`] with the first thing that could not be removed.
@@ -286,6 +333,17 @@ pub fn remove(dir: &Path) -> Result<(), HomeError> {
             _ => {}
         }
     }
+    // Only what was made goes, and only if nobody has put something into it.
+    let left: Vec<_> = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
+    if left != [MADE] {
+        return Ok(());
+    }
+    let _ = fs::remove_file(dir.join(MADE));
     match fs::remove_dir(dir) {
         Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
             Err(HomeError::Io(dir.to_owned(), e))
@@ -308,6 +366,9 @@ mod tests {
             Path::new("/run/user/7/mqaws")
         );
         assert_eq!(choose(None, None, tmp(), 7), Path::new("/tmp/mqaws-7"));
+        // A slash at its end would follow a symbolic link.
+        let plain = choose(path("/a/./b//"), None, tmp(), 7);
+        assert_eq!(plain.as_os_str(), "/a/b");
     }
 
     #[test]
@@ -332,6 +393,24 @@ mod tests {
         assert!(matches!(prepare(&dir), Err(HomeError::NotEmpty(_))));
         remove(&dir).expect("removed");
         assert!(dir.join("thesis.txt").exists() && !dir.join(MARK).exists());
+    }
+
+    #[test]
+    fn a_directory_that_was_there_is_used_as_it_is_and_stays() {
+        let parent = tempfile::Builder::new()
+            .prefix("h")
+            .tempdir_in("/tmp")
+            .expect("a directory");
+        let dir = parent.path().join("lab");
+        let mode = || fs::metadata(&dir).expect("it stays").permissions().mode() & 0o7777;
+        DirBuilder::new().mode(0o755).create(&dir).expect("made by its user");
+        assert!(matches!(prepare(&dir), Err(HomeError::Mode { mode: 0o755, .. })));
+        assert_eq!(mode(), 0o755);
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).expect("its mode");
+        prepare(&dir).expect("as it should be");
+        take(&dir, "one").expect("taken");
+        remove(&dir).expect("removed");
+        assert_eq!((mode(), fs::read_dir(&dir).expect("it stays").count()), (0o700, 0));
     }
 
     #[test]
@@ -363,7 +442,12 @@ mod tests {
             .expect("a directory");
         let link = parent.path().join("link");
         std::os::unix::fs::symlink(parent.path(), &link).expect("a link");
-        assert!(matches!(prepare(&link), Err(HomeError::NotOwn(_))));
+        for end in ["", "/", "/."] {
+            let way = PathBuf::from(format!("{}{end}", link.display()));
+            assert!(matches!(prepare(&way), Err(HomeError::NotOwn(_))), "{}", way.display());
+        }
+        // One's own link on the way is one's own business.
+        prepare(&link.join("below")).expect("made");
         assert!(matches!(prepare(Path::new("relative")), Err(HomeError::Relative(_))));
         let long = parent.path().join("x".repeat(60));
         assert!(matches!(prepare(&long), Err(HomeError::TooLong(_))));

@@ -16,6 +16,7 @@ mod efs;
 mod elbv2;
 pub mod home;
 pub mod hosts;
+mod http;
 mod iam;
 mod ids;
 pub mod instance;
@@ -33,4 +34,5 @@ mod sts;
 pub mod timing;
 pub mod wire;
 
+pub use network::Peers;
 pub use start::{PORT, REGION, server_main};

@@ -9,7 +9,7 @@ use super::home::{self, HomeError, LabRecord};
 use super::hosts::Hosts;
 use super::ids;
 use super::instance::serve_guests;
-use super::network::{self, Network, NetworkError};
+use super::network::{self, Network, NetworkError, Peers};
 use super::process::{self, LAB_MARK};
 use super::reaper;
 use super::server::{self, Injector, Kind, Routes, Rule};
@@ -162,7 +162,7 @@ fn log_to_stderr() {
 
 async fn run(arguments: Arguments, entered: Result<(), NetworkError>) -> Result<(), StartError> {
     let (dir, id) = (arguments.dir.clone(), arguments.id.clone());
-    let taken = home::prepare(&dir).and_then(|()| home::take(&dir, &id));
+    let taken = home::make(&dir).and_then(|()| home::take(&dir, &id));
     let result = match (entered, taken) {
         (Ok(()), Ok(())) => serve(arguments).await,
         (Err(refused), Ok(())) => Err(refused.into()),
@@ -231,18 +231,19 @@ async fn serve(arguments: Arguments) -> Result<(), StartError> {
         standin_defect: arguments.standin_defect.clone(),
         guests: arguments.guests.clone(),
     };
-    let mut listeners = vec![api];
+    let mut listeners = vec![(api, Peers::Machine)];
     let network = match arguments.hosts {
         Hosts::Namespace => {
             let network = Network::switch(octet).await?;
-            listeners.push(listen_inside(&network, octet, arguments.port).await?);
+            let inside = listen_inside(&network, octet, arguments.port).await?;
+            listeners.push((inside, network.peers()));
             network
         }
         Hosts::Process | Hosts::Guest => Network::Machine,
     };
     let cloud = Cloud::on(REGION, site, network);
     if arguments.guests.is_some() {
-        serve_guests(&cloud.metadata)
+        serve_guests(&cloud.metadata, cloud.stopping())
             .await
             .map_err(|e| StartError::Io("cannot listen on 169.254.169.254:80", e))?;
     }

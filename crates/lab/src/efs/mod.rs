@@ -14,5 +14,5 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use mount::add_routes;
+pub use mount::{MOUNT, add_routes};
 pub use service::Efs;

@@ -50,9 +50,12 @@ const ACCESS: [&str; 3] = [
     "elasticfilesystem:ClientRootAccess",
 ];
 
+/// Path of the call that mounts.
+pub const MOUNT: &str = "/_mqaws/mount";
+
 /// Adds `POST /_mqaws/mount`, which a host's mount helper calls with its metadata token as `x-mqaws-instance-token`.
 pub fn add_routes(routes: &mut Routes) {
-    routes.on("POST", "/_mqaws/mount", |cloud, request| async move {
+    routes.on("POST", MOUNT, |cloud, request| async move {
         by_token(&cloud, request.raw.header("x-mqaws-instance-token"), request.body).await
     });
 }

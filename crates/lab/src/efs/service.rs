@@ -86,7 +86,8 @@ impl Efs {
     ) -> std::io::Result<Arc<Self>> {
         tokio::fs::create_dir_all(&directory).await?;
         let hosts = Arc::new(Ec2Hosts(Arc::downgrade(cloud)));
-        let lease = LeaseServer::serve(cloud.network.listen((address, 0).into()).await?, timing.lease, hosts)?;
+        let listener = cloud.network.listen((address, 0).into()).await?;
+        let lease = LeaseServer::serve(listener, cloud.network.peers(), timing.lease, hosts)?;
         Ok(Arc::new(Self {
             directory,
             timing,

@@ -1,8 +1,8 @@
 //! The metadata service of all guests: one address, as on AWS, and the guests told apart by theirs.
 
 use super::metadata::{Metadata, answer};
-use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use crate::http::{self, Door};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use parking_lot::Mutex;
@@ -11,6 +11,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Where a guest finds the service.
@@ -22,27 +23,25 @@ pub struct Directory {
     instances: Arc<Mutex<HashMap<IpAddr, Arc<Metadata>>>>,
 }
 
-/// Answers guests on 169.254.169.254 until the handle is aborted.
+/// Answers guests on 169.254.169.254 until `stopping` is true or the handle is aborted.
 ///
 /// # Errors
 /// The address cannot be bound: the lab is not in a namespace that has it.
-pub async fn serve_guests(directory: &Directory) -> io::Result<JoinHandle<()>> {
+pub async fn serve_guests(directory: &Directory, stopping: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
     let listener = TcpListener::bind(LINK_LOCAL).await?;
     let instances = directory.instances.clone();
-    let router = Router::new().fallback(
-        move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request| async move {
-            let found = instances.lock().get(&peer.ip()).cloned();
+    let answer = move |request: Request| {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let found = peer.and_then(|peer| instances.lock().get(&peer.ip()).cloned());
+        async move {
             match found {
-                Some(metadata) => answer(State(metadata), request).await,
+                Some(metadata) => answer(metadata, request).await,
                 None => StatusCode::NOT_FOUND.into_response(),
             }
-        },
-    );
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    Ok(tokio::spawn(async move {
-        // It ends only by being aborted.
-        let _ = axum::serve(listener, service).await;
-    }))
+        }
+    };
+    // The sockets of guests are in their own kernels. Nobody else has their addresses.
+    Ok(tokio::spawn(http::serve(listener, Door::Open, stopping, answer)))
 }
 
 /// An entry of the directory; dropping it takes the instance out.

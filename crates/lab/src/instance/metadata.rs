@@ -4,10 +4,10 @@
 //! there as well, where one service answers all of them and tells them apart by their addresses.
 
 use crate::api::{Caller, Cloud, Identity};
+use crate::http::{self, Door};
 use crate::ids;
 use crate::network::Interface;
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
@@ -98,14 +98,13 @@ pub async fn serve(cloud: &Arc<Cloud>, facts: Arc<Mutex<Facts>>, interface: &Int
     }
     let place = interface.metadata().unwrap_or((address, PORT).into());
     let listener = interface.listen(place).await?;
-    let router = Router::new().fallback(answer).with_state(state);
-    Ok(tokio::spawn(async move {
-        // It ends only by being aborted.
-        let _ = axum::serve(listener, router).await;
-    }))
+    // What it tells, the keys of the role first, is for the instance, whose processes are all of the lab's user.
+    let (door, stopping) = (Door::Own(interface.peers()), cloud.stopping());
+    let answer = move |request| answer(state.clone(), request);
+    Ok(tokio::spawn(http::serve(listener, door, stopping, answer)))
 }
 
-pub(super) async fn answer(State(state): State<Arc<Metadata>>, request: Request) -> Response {
+pub(super) async fn answer(state: Arc<Metadata>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let headers = request.headers();
     if path == "/latest/api/token" {

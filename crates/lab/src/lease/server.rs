@@ -1,6 +1,7 @@
 //! The lease server: JSON lines over TCP on loopback, one connection per keeper, one reply line per request.
 
 use super::table::{Claim, LeaseError, LeaseTable, LockKey};
+use crate::network::Peers;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -69,14 +70,20 @@ impl LeaseServer {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(address: Ipv4Addr, lease: Duration, hosts: Arc<dyn Hosts>) -> std::io::Result<Self> {
-        Self::serve(TcpListener::bind((address, 0)).await?, lease, hosts)
+        let listener = TcpListener::bind((address, 0)).await?;
+        Self::serve(listener, Peers::Machine, lease, hosts)
     }
 
-    /// Starts a server on a listener.
+    /// Starts a server on a listener, for keepers that are of this process's user; others are hung up on.
     ///
     /// # Errors
     /// When the listener has no address.
-    pub fn serve(listener: TcpListener, lease: Duration, hosts: Arc<dyn Hosts>) -> std::io::Result<Self> {
+    pub(crate) fn serve(
+        listener: TcpListener,
+        peers: Peers,
+        lease: Duration,
+        hosts: Arc<dyn Hosts>,
+    ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             table: Mutex::new(LeaseTable::new(lease)),
@@ -84,7 +91,7 @@ impl LeaseServer {
             hosts,
             connections: AtomicU64::new(1),
         });
-        let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
+        let task = tokio::spawn(accept(listener, peers, shared.clone())).abort_handle();
         Ok(Self { shared, address, task })
     }
 
@@ -104,15 +111,19 @@ impl LeaseServer {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, peers: Peers, shared: Arc<Shared>) {
     // dropped with this task, which closes all connections
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                let shared = shared.clone();
-                connections.spawn(async move { serve(stream, shared).await });
+                let (peers, shared) = (peers.clone(), shared.clone());
+                connections.spawn(async move {
+                    if peers.is_own(&stream).await {
+                        serve(stream, shared).await;
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "the lease server could not accept a connection");

@@ -7,10 +7,12 @@
 mod error;
 mod ip;
 mod namespace;
+mod peer;
 mod switch;
 pub mod user;
 
 pub use error::NetworkError;
+pub use peer::Peers;
 pub use switch::{Cable, Switch};
 
 use super::reaper::{self, Own};
@@ -46,6 +48,14 @@ impl Network {
         match self {
             Self::Machine => TcpListener::bind(address).await,
             Self::Switch(switch) => switch.listen(address).await,
+        }
+    }
+
+    /// Where those who connect to such a listener have their sockets.
+    pub fn peers(&self) -> Peers {
+        match self {
+            Self::Machine => Peers::Machine,
+            Self::Switch(switch) => Peers::Switch(switch.clone()),
         }
     }
 
@@ -98,6 +108,14 @@ impl Interface {
         match self {
             Self::Machine => TcpListener::bind(address).await,
             Self::Cable(cable) => cable.namespace.listen(address).await,
+        }
+    }
+
+    /// Where those who connect to such a listener have their sockets: on the instance itself.
+    pub fn peers(&self) -> Peers {
+        match self {
+            Self::Machine => Peers::Machine,
+            Self::Cable(cable) => Peers::Instance(cable.namespace.tables()),
         }
     }
 

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::Command;
@@ -28,7 +28,7 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub(super) struct Namespace {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    path: PathBuf,
+    thread: PathBuf,
 }
 
 impl Namespace {
@@ -40,9 +40,9 @@ impl Namespace {
         let (jobs, wanted) = mpsc::channel::<Job>();
         let (made, making) = oneshot::channel();
         let thread = move || {
-            let path = enter();
-            let inside = path.is_ok();
-            if made.send(path).is_ok() && inside {
+            let entered = enter();
+            let inside = entered.is_ok();
+            if made.send(entered).is_ok() && inside {
                 wanted.into_iter().for_each(|job| job());
             }
         };
@@ -50,16 +50,21 @@ impl Namespace {
             .name("namespace".to_owned())
             .spawn(thread)
             .map_err(NetworkError::Namespace)?;
-        let path = making
+        let thread = making
             .await
             .map_err(|e| NetworkError::Namespace(io::Error::other(e)))??;
         let jobs = Mutex::new(Some(jobs));
-        Ok(Self { jobs, path })
+        Ok(Self { jobs, thread })
     }
 
     /// Where the kernel shows it.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn path(&self) -> PathBuf {
+        self.thread.join("ns/net")
+    }
+
+    /// Where the kernel shows the tables of its sockets.
+    pub(super) fn tables(&self) -> PathBuf {
+        self.thread.join("net")
     }
 
     /// Leaves it: nothing can be started in it any more.
@@ -113,10 +118,10 @@ impl Namespace {
     }
 }
 
-/// Moves the calling thread, and only it, into a new namespace.
+/// Moves the calling thread, and only it, into a new namespace; where the kernel shows the thread.
 fn enter() -> Result<PathBuf, NetworkError> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(|e| NetworkError::Namespace(e.into()))?;
     fs::write(ROUTE_LOOPBACK, "1").map_err(NetworkError::Route)?;
     let (process, thread) = (std::process::id(), nix::unistd::gettid());
-    Ok(PathBuf::from(format!("/proc/{process}/task/{thread}/ns/net")))
+    Ok(PathBuf::from(format!("/proc/{process}/task/{thread}")))
 }

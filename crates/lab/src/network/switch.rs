@@ -3,9 +3,12 @@
 use super::NetworkError;
 use super::ip;
 use super::namespace::Namespace;
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -20,6 +23,8 @@ pub(super) const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 pub struct Switch {
     namespace: Namespace,
     octet: u8,
+    /// Tables of the sockets of the instances that are plugged in.
+    hosts: Mutex<HashMap<Ipv4Addr, PathBuf>>,
 }
 
 /// What every host does first: of 127.0.0.0/8 only 127.0.0.1 is its own, the rest is routed.
@@ -34,6 +39,7 @@ impl Switch {
         let switch = Self {
             namespace: Namespace::new().await?,
             octet,
+            hosts: Mutex::default(),
         };
         let (own, hardware) = (switch.address(), switch.hardware());
         let mut commands = format!(
@@ -54,6 +60,14 @@ impl Switch {
 
     fn address(&self) -> Ipv4Addr {
         Ipv4Addr::new(127, self.octet, 0, 1)
+    }
+
+    /// Where the tables of the sockets are that have this address.
+    pub(super) fn tables_of(&self, address: Ipv4Addr) -> Option<PathBuf> {
+        match address == self.address() {
+            true => Some(self.namespace.tables()),
+            false => self.hosts.lock().get(&address).cloned(),
+        }
     }
 
     fn hardware(&self) -> String {
@@ -95,9 +109,11 @@ impl Switch {
              neighbour replace {gateway} lladdr {of_gateway} dev eth0 nud permanent\n"
         );
         ip::batch(&namespace, &what, &inside).await?;
+        self.hosts.lock().insert(address, namespace.tables());
         Ok(Cable {
             switch: self.clone(),
             namespace,
+            address,
             port,
         })
     }
@@ -108,12 +124,19 @@ impl Switch {
 pub struct Cable {
     switch: Arc<Switch>,
     pub(super) namespace: Namespace,
+    address: Ipv4Addr,
     port: String,
 }
 
 impl Cable {
     /// Ends the namespace as soon as the last process in it has ended, and the cable with it.
     pub(super) fn remove(&self) {
+        // Another instance may have the address by now.
+        let mut hosts = self.switch.hosts.lock();
+        if hosts.get(&self.address) == Some(&self.namespace.tables()) {
+            hosts.remove(&self.address);
+        }
+        drop(hosts);
         self.namespace.close();
     }
 

@@ -6,15 +6,16 @@ use super::routes::{OwnRequest, Routes};
 use crate::api::{ACCOUNT, ApiError, Caller, Cloud};
 use crate::cloudformation::CloudFormation;
 use crate::cloudwatch::CloudWatch;
+use crate::efs;
+use crate::http::{self, Door, Stranger};
 use crate::iam::{self, Iam};
 use crate::ids;
+use crate::network::Peers;
 use crate::secrets::SecretsManager;
 use crate::sts::Sts;
 use crate::wire::protocol::{self, Protocol, Raw};
 use crate::wire::reply::{self, Reply};
-use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,18 +65,19 @@ pub fn add_services(cloud: &Arc<Cloud>) {
     cloud.add("monitoring", Arc::new(CloudWatch::new()));
 }
 
-/// Serves the cloud on `listeners` until it is asked to end; requests under way are finished, at most two seconds long.
+/// Serves the cloud on `listeners` until it is asked to end; requests under way are finished, at most two seconds long. Of another
+/// user than this process's it answers only what is signed.
 /// `injector` holds the faults that are on from the beginning.
 ///
 /// # Errors
 /// [`ServeError`] when a listener is not on loopback or fails.
 pub async fn serve(
     cloud: Arc<Cloud>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Peers)>,
     routes: Routes,
     injector: Injector,
 ) -> Result<(), ServeError> {
-    for listener in &listeners {
+    for (listener, _) in &listeners {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
         if !address.ip().is_loopback() {
             return Err(ServeError::NotLoopback(address));
@@ -88,19 +90,15 @@ pub async fn serve(
         injector,
         started: Instant::now(),
     });
-    let app = Router::new().fallback(handle).with_state(endpoint);
     let mut servers = JoinSet::new();
-    for listener in listeners {
-        let stopping = cloud.clone();
-        servers.spawn(
-            axum::serve(listener, app.clone())
-                .with_graceful_shutdown(async move { stopping.until_shut_down().await })
-                .into_future(),
-        );
+    for (listener, peers) in listeners {
+        let (endpoint, stopping) = (endpoint.clone(), cloud.stopping());
+        let answer = move |request| handle(endpoint.clone(), request);
+        servers.spawn(http::serve(listener, Door::Watched(peers), stopping, answer));
     }
     let all = async {
         while let Some(done) = servers.join_next().await {
-            done.map_err(std::io::Error::other).flatten()?;
+            done.map_err(std::io::Error::other)?;
         }
         Ok(())
     };
@@ -110,12 +108,19 @@ pub async fn serve(
     }
 }
 
-async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response<Body> {
+async fn handle(endpoint: Arc<Endpoint>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return response(own_failure(
-            &ApiError::new("RequestEntityTooLarge", "the body is too large").status(413),
-        ));
+    let stranger = parts.extensions.get::<Stranger>().is_some();
+    let body = match tokio::time::timeout(http::REQUEST, axum::body::to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            let error = ApiError::new("RequestEntityTooLarge", "the body is too large");
+            return response(own_failure(&error.status(413)));
+        }
+        Err(_) => {
+            let error = ApiError::new("RequestTimeout", "the body did not come in time");
+            return response(own_failure(&error.status(408)));
+        }
     };
     let raw = Raw {
         method: parts.method.as_str().to_owned(),
@@ -140,7 +145,7 @@ async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -
         ));
     }
     let reply = if raw.path.starts_with("/_mqaws/") {
-        endpoint.own(raw).await
+        endpoint.own(raw, stranger).await
     } else {
         endpoint.aws(raw).await
     };
@@ -207,7 +212,7 @@ impl Endpoint {
         .map_err(|error| error.status(403))
     }
 
-    async fn own(&self, raw: Raw) -> Reply {
+    async fn own(&self, raw: Raw, stranger: bool) -> Reply {
         let body: Value = if raw.body.is_empty() {
             Value::Null
         } else {
@@ -219,9 +224,9 @@ impl Endpoint {
             }
         };
         let (method, path) = (raw.method.clone(), raw.path.clone());
-        if FOR_THE_ADMINISTRATOR.contains(&path.as_str())
-            && let Err(error) = self.administrator(&raw)
-        {
+        // An instance's token is as good as a signature: only the instance got it.
+        let signed = FOR_THE_ADMINISTRATOR.contains(&path.as_str()) || (stranger && path != efs::MOUNT);
+        if signed && let Err(error) = self.administrator(&raw) {
             tracing::info!(%method, %path, code = %error.code, message = %error.message, "refused");
             return own_failure(&error);
         }

@@ -4,6 +4,7 @@
 use crate::judge::{root, venv};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use mqaws_lab::Peers;
 use mqaws_lab::api::{Caller, Cloud, Identity};
 use mqaws_lab::server::{self, Injector, Routes};
 use mqaws_lab::wire::cbor;
@@ -63,7 +64,7 @@ impl Lab {
         let address = listener.local_addr().unwrap();
         runtime.spawn(server::serve(
             cloud.clone(),
-            vec![listener],
+            vec![(listener, Peers::Machine)],
             routes,
             Injector::default(),
         ));
@@ -409,7 +410,7 @@ fn listens_on_loopback_only() {
             let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
             server::serve(
                 Cloud::new("eu-west-1"),
-                vec![listener],
+                vec![(listener, Peers::Machine)],
                 Routes::default(),
                 Injector::default(),
             )
