@@ -4,8 +4,9 @@
 //! somebody else.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-use serde_saphyr::Tagged;
+use serde_json::{Map, Number, Value, json};
+use serde_saphyr::{Location, Spanned, Tagged};
+use std::collections::HashSet;
 
 /// Why a text is no document, as CloudFormation words it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +34,7 @@ pub fn read(body: &str) -> Result<Value, DocumentError> {
         // Words such as `no` stay text: CloudFormation, a YAML 1.1 reader, may take them for booleans, so mqaws quotes them.
         let options = serde_saphyr::options! { strict_booleans: true };
         match serde_saphyr::from_str_with_options::<Node>(body, options) {
-            Ok(node) => node.0,
+            Ok(node) => node.value(body),
             Err(error) => {
                 let place = error.location().map_or_else(String::new, |at| {
                     format!(" (line {}, column {})", at.line(), at.column())
@@ -49,31 +50,75 @@ pub fn read(body: &str) -> Result<Value, DocumentError> {
     }
 }
 
-struct Node(Value);
+/// A node of a YAML document, numbers still as places in its text.
+enum Node {
+    Plain(Value),
+    Number(Value, Location),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+    /// A short intrinsic and what it is given.
+    Call(String, Box<Node>),
+}
+
+impl Node {
+    fn value(self, body: &str) -> Value {
+        match self {
+            Self::Plain(value) => value,
+            Self::Number(value, place) => number(value, place, body),
+            Self::List(items) => items.into_iter().map(|item| item.value(body)).collect(),
+            Self::Map(members) => members
+                .into_iter()
+                .map(|(key, member)| (key, member.value(body)))
+                .collect::<Map<String, Value>>()
+                .into(),
+            Self::Call(name, given) => {
+                let given = given.value(body);
+                let (key, value) = match name.as_str() {
+                    "Ref" | "Condition" => (name, as_text(given)),
+                    "GetAtt" => match given.as_str().and_then(|text| text.split_once('.')) {
+                        Some((resource, attribute)) => ("Fn::GetAtt".to_owned(), json!([resource, attribute])),
+                        None => ("Fn::GetAtt".to_owned(), given),
+                    },
+                    other => (format!("Fn::{other}"), given),
+                };
+                json!({ key: value })
+            }
+        }
+    }
+}
+
+/// A number that is written as one writes it is a number. Of the rest CloudFormation keeps the text: account ids with a zero in front,
+/// modes of files, versions.
+fn number(value: Value, place: Location, body: &str) -> Value {
+    let span = place.span();
+    let bounds = span.byte_offset().zip(span.byte_len()).and_then(|(start, length)| {
+        let start = usize::try_from(start).ok()?;
+        Some((start, start.checked_add(usize::try_from(length).ok()?)?))
+    });
+    let text = bounds.and_then(|(start, end)| body.get(start..end)).map(str::trim);
+    let canonical = value.to_string();
+    match text {
+        Some(text) if !text.is_empty() && text != canonical => text.into(),
+        _ => value,
+    }
+}
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Tagged(Raw(value), tag) = Tagged::<Raw>::deserialize(deserializer)?;
+        let Tagged(Spanned { value, defined, .. }, tag) = Tagged::<Spanned<Raw>>::deserialize(deserializer)?;
+        let node = match value {
+            Raw(Node::Plain(value @ Value::Number(_))) => Node::Number(value, defined),
+            Raw(node) => node,
+        };
         let Some(name) = tag.as_deref().and_then(|t| t.strip_prefix('!')) else {
-            return Ok(Node(value));
+            return Ok(node);
         };
-        let (key, value) = match name {
-            "Ref" | "Condition" => (name.to_owned(), as_text(value)),
-            "GetAtt" => match &value {
-                Value::String(text) => match text.split_once('.') {
-                    Some((resource, attribute)) => (
-                        "Fn::GetAtt".to_owned(),
-                        Value::Array(vec![resource.into(), attribute.into()]),
-                    ),
-                    None => return Err(serde::de::Error::custom("!GetAtt needs resource.attribute")),
-                },
-                _ => ("Fn::GetAtt".to_owned(), value),
-            },
-            other => (format!("Fn::{other}"), value),
-        };
-        let mut map = Map::new();
-        map.insert(key, value);
-        Ok(Node(Value::Object(map)))
+        match &node {
+            Node::Plain(Value::String(text)) if name == "GetAtt" && !text.contains('.') => {
+                Err(serde::de::Error::custom("!GetAtt needs resource.attribute"))
+            }
+            _ => Ok(Node::Call(name.to_owned(), Box::new(node))),
+        }
     }
 }
 
@@ -85,7 +130,7 @@ fn as_text(value: Value) -> Value {
     }
 }
 
-struct Raw(Value);
+struct Raw(Node);
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -96,56 +141,58 @@ impl<'de> Deserialize<'de> for Raw {
 struct RawVisitor;
 
 impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Value;
+    type Value = Node;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a YAML value")
     }
 
-    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
-        Ok(Value::Bool(v))
+    fn visit_bool<E>(self, v: bool) -> Result<Node, E> {
+        Ok(Node::Plain(v.into()))
     }
 
-    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
-        Ok(v.into())
+    fn visit_i64<E>(self, v: i64) -> Result<Node, E> {
+        Ok(Node::Plain(v.into()))
     }
 
-    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
-        Ok(v.into())
+    fn visit_u64<E>(self, v: u64) -> Result<Node, E> {
+        Ok(Node::Plain(v.into()))
     }
 
-    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(v).map_or(Value::Null, Value::Number))
+    fn visit_f64<E>(self, v: f64) -> Result<Node, E> {
+        Ok(Node::Plain(Number::from_f64(v).map_or(Value::Null, Value::Number)))
     }
 
-    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
-        Ok(v.into())
+    fn visit_str<E>(self, v: &str) -> Result<Node, E> {
+        Ok(Node::Plain(v.into()))
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Plain(Value::Null))
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_none<E>(self) -> Result<Node, E> {
+        Ok(Node::Plain(Value::Null))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
-        while let Some(Node(item)) = seq.next_element()? {
+        while let Some(item) = seq.next_element()? {
             items.push(item);
         }
-        Ok(Value::Array(items))
+        Ok(Node::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some((key, Node(value))) = map.next_entry::<String, Node>()? {
-            if members.insert(key.clone(), value).is_some() {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let mut members: Vec<(String, Node)> = Vec::new();
+        let mut keys = HashSet::new();
+        while let Some((key, node)) = map.next_entry::<String, Node>()? {
+            if !keys.insert(key.clone()) {
                 return Err(serde::de::Error::custom(format!("duplicate key {key}")));
             }
+            members.push((key, node));
         }
-        Ok(Value::Object(members))
+        Ok(Node::Map(members))
     }
 }
 
@@ -185,6 +232,27 @@ K: 2012-10-17
         });
         assert_eq!(read(yaml).unwrap(), expected);
         assert_eq!(read(&expected.to_string()).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_not_written_as_a_number_stays_text() {
+        for text in [
+            "012345678901",
+            "0644",
+            "1e3",
+            "1.10",
+            "0x1F",
+            "1_000",
+            "+1",
+            ".5",
+            "12345678901234567890123",
+        ] {
+            let yaml = format!("a:\n  - {text} # a comment\n  - {{b: {text}}}\n");
+            assert_eq!(read(&yaml).unwrap(), json!({"a": [text, {"b": text}]}), "{text}");
+        }
+        let numbers = "a: [12, -3, 0, 1.5]\nb: !Select [1, !Ref C]\n";
+        let expected = json!({"a": [12, -3, 0, 1.5], "b": {"Fn::Select": [1, {"Ref": "C"}]}});
+        assert_eq!(read(numbers).unwrap(), expected);
     }
 
     #[test]

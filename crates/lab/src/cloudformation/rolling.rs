@@ -71,6 +71,24 @@ fn instances(group: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Refuses a policy that would keep as many instances as the group can have: none of them could ever be replaced.
+///
+/// # Errors
+/// In CloudFormation's words.
+pub fn leaves_room(update_policy: &Value, properties: &Value) -> Result<(), Failure> {
+    let Some(policy) = update_policy.get("AutoScalingRollingUpdate") else {
+        return Ok(());
+    };
+    let keep = number(policy, "MinInstancesInService").unwrap_or_default();
+    let max = number(properties, "MaxSize").unwrap_or(1);
+    match keep > 0 && keep >= max {
+        false => Ok(()),
+        true => Err(Failure::new(format!(
+            "MinInstancesInService must be less than the autoscaling group's MaxSize ({max})"
+        ))),
+    }
+}
+
 /// Replaces all instances of a group, `MaxBatchSize` at a time, keeping `MinInstancesInService` of them.
 ///
 /// # Errors

@@ -93,6 +93,7 @@ fn count(value: &Value) -> i64 {
 }
 
 pub(super) async fn create(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
+    rolling::leaves_room(&context.update_policy, properties)?;
     let name = properties["AutoScalingGroupName"]
         .as_str()
         .map_or_else(|| context.name(255), str::to_owned);
@@ -169,6 +170,7 @@ pub(super) async fn update(
     old: &Record,
     properties: &Value,
 ) -> Result<Attributes, Failure> {
+    rolling::leaves_room(&context.update_policy, properties)?;
     let old = &old.properties;
     let relaunch = [
         "LaunchTemplate",

@@ -153,3 +153,16 @@ fn properties_are_validated_before_and_while_creating() {
         assert!(cfn(&cloud, "DescribeStacks", json!({"StackName": "v"})).await.is_err());
     });
 }
+
+#[test]
+fn a_group_that_could_never_be_replaced_is_not_even_made() {
+    block_on(async {
+        let (cloud, _) = cloud();
+        let body = GROUP.replace("MinInstancesInService: 0", "MinInstancesInService: 1");
+        let id = create(&cloud, "asg", &body).await;
+        assert_eq!(settled(&cloud, &id).await, "ROLLBACK_COMPLETE");
+        let told = events(&cloud, &id).await;
+        let words = "Group CREATE_FAILED MinInstancesInService must be less than the autoscaling group's MaxSize (1)";
+        assert!(told.iter().any(|line| line.starts_with(words)), "{told:#?}");
+    });
+}
