@@ -136,15 +136,21 @@ fn is_kms_key(text: &str) -> bool {
     id(text) || alias(text) || is_arn(text, "kms", "key/") || is_arn(text, "kms", "alias/")
 }
 
-/// IAM and EFS accept many letters in tags, instance metadata fewer; every tag of ours must suit all.
+/// IAM and EFS know many letters but no comma, instance metadata knows few; every tag must suit all of them. To IAM keys are the
+/// same whose letters differ in case alone, so what is taken is taken in any case.
 fn is_tag_key(text: &str) -> bool {
+    let begins = |prefix: &str| {
+        let start = text.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
     between(text, 1, 128)
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-=.,_:@".contains(&byte))
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-=._:@".contains(&byte))
         && !matches!(text, "." | ".." | "_index")
-        && !text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
-        && !text.starts_with("mqaws:")
+        && !text.eq_ignore_ascii_case("Name")
+        && !begins("aws:")
+        && !begins("mqaws:")
 }
 
 checked!(
@@ -295,8 +301,8 @@ checked!(
     /// Key of a tag that AWS accepts on every resource and in instance metadata.
     TagKey,
     "tag key",
-    "1 to 128 of A-Z a-z 0-9 + - = . , _ : @, not starting with aws: or mqaws:",
-    "^(?!aws:|mqaws:)[A-Za-z0-9+=.,_:@-]{1,128}$",
+    "1 to 128 of A-Z a-z 0-9 + - = . _ : @, in any case neither Name nor starting with aws: or mqaws:",
+    "^(?!([Mm][Qq])?[Aa][Ww][Ss]:|([Nn][Aa][Mm][Ee]|\\.{1,2}|_index)$)[A-Za-z0-9+=._:@-]{1,128}$",
     is_tag_key
 );
 

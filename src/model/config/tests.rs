@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::{Deployment, KeyArn, Placement, SecretArn, ServerName, json_schema};
+use crate::model::names::Checked;
+use crate::model::{Deployment, KeyArn, Placement, SecretArn, ServerName, TagKey, json_schema};
 use crate::remedy::Remedy;
 
 fn load(text: &str) -> Result<Loaded, ConfigError> {
@@ -87,7 +88,7 @@ tags:
         ),
         (
             "mqaws.yaml:17:3",
-            "`aws:x` is no tag key: 1 to 128 of A-Z a-z 0-9 + - = . , _ : @, not starting with aws: or mqaws:",
+            "`aws:x` is no tag key: 1 to 128 of A-Z a-z 0-9 + - = . _ : @, in any case neither Name nor starting with aws: or mqaws:",
         ),
     ];
     let expected: Vec<_> = expected
@@ -123,6 +124,45 @@ fn unknown_keys_name_the_nearest_known_one() {
         let error = load(text).unwrap_err();
         assert_eq!(error.hint().as_deref(), Some(hint), "{text}");
     }
+}
+
+/// As the narrowest of the services takes them that get them, and as the JSON Schema says it.
+#[test]
+fn keys_of_tags_suit_every_service() {
+    let pattern = TagKey::PATTERN;
+    for taken in ["a", "Cost-Centre", "a:b", "names", "awsx", "x.aws:", "a=b@c+d_e."] {
+        assert!(taken.parse::<TagKey>().is_ok(), "{taken}");
+    }
+    for refused in [
+        "",
+        "a,b",
+        "a b",
+        "a/b",
+        "a*b",
+        "\u{e9}",
+        ".",
+        "..",
+        "_index",
+        "Name",
+        "name",
+        "NAME",
+        "aws:x",
+        "AWS:x",
+        "mqaws:stack",
+        "MQAWS:stack",
+        "Mqaws:queue-manager",
+    ] {
+        assert!(refused.parse::<TagKey>().is_err(), "{refused}");
+    }
+    assert!(
+        pattern.contains("[Nn][Aa][Mm][Ee]") && !pattern.contains(','),
+        "{pattern}"
+    );
+    let expected = (
+        "mqaws.yaml:3:3".to_owned(),
+        "`tags.cost` and `Cost` are one key to IAM, which ignores case".to_owned(),
+    );
+    assert_eq!(refused("tags:\n  Cost: a\n  cost: b\n"), [expected]);
 }
 
 #[test]

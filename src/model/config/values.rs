@@ -115,8 +115,17 @@ fn map(
     place: &Place,
 ) -> (Option<Value>, Vec<Violation>) {
     let (mut values, mut wrong) = (Map::new(), Vec::new());
-    for ((key, key_place), (text, text_place)) in entries {
+    for (at, ((key, key_place), (text, text_place))) in entries.iter().enumerate() {
         let path = format!("{path}.{key}");
+        let before = entries[..at].iter().map(|((before, _), _)| before);
+        if let Some(same) = before.rev().find(|before| before.eq_ignore_ascii_case(key)) {
+            let message = match same == key {
+                true => format!("`{path}` is given twice"),
+                false => format!("`{path}` and `{same}` are one key to IAM, which ignores case"),
+            };
+            wrong.push(Wrong::new(message, "keep one of them").at(&path, key_place.clone()));
+            continue;
+        }
         match ((name.check)(&path, key), (value.check)(&path, text)) {
             (Ok(key), Ok(text)) => {
                 values.insert(key, text.into());

@@ -131,5 +131,6 @@ pub(super) const TAGS: &[Key] = &[Key::new(
 .example("cost-centre: messaging")
 .page(
     "At most {max} tags of the stack and everything in it, and of images that are built. Keys have up to 128 of \
-     `A-Z a-z 0-9 + - = . , _ : @` (instance metadata takes no others) and do not start with `aws:` or `mqaws:`.",
+     `A-Z a-z 0-9 + - = . _ : @` (IAM, EFS and instance metadata take no others), differ in more than upper and lower case, and \
+     are neither `Name` nor start with `aws:` or `mqaws:`, in any case.",
 )];

@@ -124,7 +124,7 @@ impl Iam {
             path,
             created: clock::now_iso(),
             description: text(params, "Description"),
-            tags: tags(params),
+            tags: tags(params)?,
             policy,
         };
         let answer = json!({"Policy": shown(&state, &arn, &managed)});

@@ -38,7 +38,7 @@ impl Iam {
             path: path(params)?,
             created: clock::now_iso(),
             roles: Vec::new(),
-            tags: tags(params),
+            tags: tags(params)?,
             name: name.clone(),
         };
         let mut state = self.lock();

@@ -2,7 +2,7 @@
 
 use super::managed;
 use super::policies::{policy, size};
-use super::service::{Iam, arn, conflict, name, need, no_role, path, tag_list, tags};
+use super::service::{Iam, arn, conflict, name, need, no_role, path, same_key, tag_list, tags};
 use super::state::{Role, State};
 use crate::api::{ApiError, ApiResult, number, only, text, texts};
 use crate::policy::Kind;
@@ -65,7 +65,7 @@ impl Iam {
             description: text(params, "Description"),
             session_seconds: number(params, "MaxSessionDuration").unwrap_or(3600),
             boundary,
-            tags: tags(params),
+            tags: tags(params)?,
             inline: Default::default(),
             attached: Vec::new(),
             name: name.clone(),
@@ -163,8 +163,8 @@ impl Iam {
         only(params, &["RoleName", "Tags"])?;
         let mut state = self.lock();
         let role = role_of(&mut state, params)?;
-        for (key, value) in tags(params) {
-            role.tags.retain(|(k, _)| *k != key);
+        for (key, value) in tags(params)? {
+            role.tags.retain(|(k, _)| !same_key(k, &key));
             role.tags.push((key, value));
         }
         Ok(Value::Null)
@@ -284,4 +284,37 @@ fn no_policy(name: &str) -> ApiError {
         format!("The role policy with name {name} cannot be found."),
     )
     .status(404)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
+
+    #[test]
+    fn tags_are_taken_by_iams_rules() {
+        let iam = Iam::new();
+        let tagged = |name: &str, keys: &[&str]| {
+            let tags: Vec<Value> = keys.iter().map(|key| json!({"Key": key, "Value": "v"})).collect();
+            let params = json!({"RoleName": name, "AssumeRolePolicyDocument": TRUST, "Tags": tags});
+            iam.create_role("eu-west-1", &params).map_err(|error| error.code)
+        };
+        for (keys, code) in [
+            (&["a*b"][..], "ValidationError"),
+            (&["a,b"], "ValidationError"),
+            (&["AWS:x"], "ValidationError"),
+            (&["Cost", "cost"], "InvalidInput"),
+        ] {
+            assert_eq!(tagged("r", keys), Err(code.to_owned()), "{keys:?}");
+        }
+        tagged("r", &["Cost", "a b/c"]).expect("a role");
+        let again = json!({"RoleName": "r", "Tags": [{"Key": "COST", "Value": "w"}]});
+        iam.tag_role(&again).expect("tagged");
+        let tags = iam.list_role_tags(&json!({"RoleName": "r"})).expect("its tags");
+        assert_eq!(
+            tags["Tags"],
+            json!([{"Key": "a b/c", "Value": "v"}, {"Key": "COST", "Value": "w"}])
+        );
+    }
 }

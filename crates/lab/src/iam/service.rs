@@ -113,11 +113,33 @@ pub(super) fn arn(region: &str, kind: &str, path: &str, name: &str) -> String {
     format!("arn:{}:iam::{ACCOUNT}:{kind}{path}{name}", partition(region))
 }
 
-pub(super) fn tags(params: &Value) -> Vec<(String, String)> {
-    crate::api::list(params, "Tags")
-        .iter()
-        .filter_map(|t| Some((text(t, "Key")?, text(t, "Value").unwrap_or_default())))
-        .collect()
+/// The tags of a call, by IAM's rules: its letters, and no key twice, whatever its case.
+pub(super) fn tags(params: &Value) -> Result<Vec<(String, String)>, ApiError> {
+    let tags = crate::edge::tags(params, "Tags", "ValidationError")?;
+    let taken = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c));
+    for (at, (key, value)) in tags.iter().enumerate() {
+        for (text, of) in [(key, "key"), (value, "value")] {
+            if !taken(text) {
+                let place = format!(
+                    "Value '{text}' at 'tags.{}.member.{of}' failed to satisfy constraint",
+                    at + 1
+                );
+                let rule = "Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+";
+                let message = format!("1 validation error detected: {place}: {rule}");
+                return Err(ApiError::new("ValidationError", message));
+            }
+        }
+        if tags[..at].iter().any(|(before, _)| same_key(before, key)) {
+            let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+            return Err(ApiError::new("InvalidInput", message));
+        }
+    }
+    Ok(tags)
+}
+
+/// Whether two keys of tags are one to IAM.
+pub(super) fn same_key(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
 }
 
 pub(super) fn tag_list(tags: &[(String, String)]) -> Value {
