@@ -1,5 +1,4 @@
 use super::*;
-use crate::model::names::Checked;
 use crate::model::{Deployment, KeyArn, Placement, SecretArn, ServerName, TagKey, json_schema};
 use crate::remedy::Remedy;
 
