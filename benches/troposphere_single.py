@@ -535,7 +535,7 @@ template.add_resource(
                             "Effect": "Allow",
                             "Action": ["cloudwatch:PutMetricData"],
                             "Resource": "*",
-                            "Condition": {"StringEquals": {"cloudwatch:namespace": "mqaws"}},
+                            "Condition": {"StringEquals": {"cloudwatch:namespace": Sub("mqaws/${AWS::StackName}")}},
                         },
                     ],
                 },
@@ -738,7 +738,7 @@ template.add_resource(
             ],
             UserData=Base64(
                 Sub(
-                    '#cloud-config\nwrite_files:\n  - path: /etc/mqaws/agent.json\n    owner: root:root\n    permissions: "0600"\n    content: |\n      {\n        "schema": "mqaws.agent/1",\n        "stack": "${AWS::StackName}",\n        "region": "${AWS::Region}",\n        "group": "Group",\n        "hook": "mqaws-terminating",\n        "queue_manager": "${QueueManagerName}",\n        "topology": "single",\n        "engine": {\n          "kind": "ibm-mq",\n          "bin_dir": "/opt/mqm/bin"\n        },\n        "storage": {\n          "file_system": "${FileSystem}",\n          "mount": "/mnt/mqaws"\n        },\n        "credentials": "${Credentials}",\n        "user": "${UserName}",\n        "certificate": "${Certificate}",\n        "mq_port": 1414,\n        "metrics_namespace": "mqaws",\n        "amqp_port": ${AmqpPort}\n      }\nruncmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n',
+                    '#cloud-config\nwrite_files:\n  - path: /etc/mqaws/agent.json\n    owner: root:root\n    permissions: "0600"\n    content: |\n      {\n        "schema": "mqaws.agent/1",\n        "stack": "${AWS::StackName}",\n        "region": "${AWS::Region}",\n        "group": "Group",\n        "hook": "mqaws-terminating",\n        "queue_manager": "${QueueManagerName}",\n        "topology": "single",\n        "engine": {\n          "kind": "ibm-mq",\n          "bin_dir": "/opt/mqm/bin"\n        },\n        "storage": {\n          "file_system": "${FileSystem}",\n          "mount": "/mnt/mqaws"\n        },\n        "credentials": "${Credentials}",\n        "user": "${UserName}",\n        "certificate": "${Certificate}",\n        "mq_port": 1414,\n        "metrics_namespace": "mqaws/${AWS::StackName}",\n        "amqp_port": ${AmqpPort}\n      }\nruncmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n',
                     {"AmqpPort": If("HasAmqp", "5672", "null")},
                 )
             ),
@@ -836,7 +836,7 @@ template.add_resource(
     cloudwatch.Alarm(
         "TwoEnginesAlarm",
         AlarmDescription="More than one instance reports a running queue manager",
-        Namespace="mqaws",
+        Namespace=Sub("mqaws/${AWS::StackName}"),
         MetricName="EngineRunning",
         Dimensions=[cloudwatch.MetricDimension(Name="Stack", Value=StackName)],
         Statistic="Sum",
@@ -853,7 +853,7 @@ template.add_resource(
     cloudwatch.Alarm(
         "FenceAlarm",
         AlarmDescription="An instance refuses to start the queue manager and waits: for EC2, for a person, or for a newer image",
-        Namespace="mqaws",
+        Namespace=Sub("mqaws/${AWS::StackName}"),
         MetricName="FenceAlarm",
         Dimensions=[cloudwatch.MetricDimension(Name="Stack", Value=StackName)],
         Statistic="Maximum",
@@ -871,7 +871,7 @@ template.add_resource(
         "CertificateAlarm",
         Condition="HasCertificate",
         AlarmDescription="The certificate is over in less than 14 days: store a new one in its secret",
-        Namespace="mqaws",
+        Namespace=Sub("mqaws/${AWS::StackName}"),
         MetricName="CertificateDays",
         Dimensions=[cloudwatch.MetricDimension(Name="Stack", Value=StackName)],
         Statistic="Minimum",

@@ -1,4 +1,4 @@
-//! Reading what a user names: regular files only, up to a bound, as UTF-8.
+//! Reading what a user names: regular files and the null device only, up to a bound, as UTF-8.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -48,17 +48,21 @@ impl std::fmt::Display for TextError {
 
 impl std::error::Error for TextError {}
 
-/// Opens a file for reading; a pipe or a device, which might never end, is an error.
+/// What people name who want an empty file.
+const NULL_DEVICE: &str = "/dev/null";
+
+/// Opens a file for reading; a pipe or a device, which might never end, is an error. The null device is an empty file.
 ///
 /// # Errors
 /// When it cannot be opened, or is no regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     // Asked before it is opened as well: to open a pipe waits for its writer.
-    if !fs::metadata(path)?.is_file() {
+    let ends = |metadata: fs::Metadata| metadata.is_file() || path == Path::new(NULL_DEVICE);
+    if !ends(fs::metadata(path)?) {
         return Err(io::Error::other(TextError::NotAFile));
     }
     let file = File::open(path)?;
-    match file.metadata()?.is_file() {
+    match ends(file.metadata()?) {
         true => Ok(file),
         false => Err(io::Error::other(TextError::NotAFile)),
     }
@@ -109,6 +113,7 @@ mod tests {
         assert!(matches!(read(b"\xff\xfea\0", 9), Err(TextError::Utf16)));
         assert!(matches!(read(b"one\nz\xfcrich\n", 90), Err(TextError::NotUtf8(2))));
         let refused = |path: &str| read_text(Path::new(path), 9);
+        assert!(refused(NULL_DEVICE).is_ok_and(|text| text.is_empty()));
         assert!(matches!(refused("/dev/zero"), Err(TextError::NotAFile)));
         assert!(matches!(refused("/"), Err(TextError::NotAFile)));
         assert!(matches!(refused("/nowhere/at/all"), Err(TextError::Read(_))));
