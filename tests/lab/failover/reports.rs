@@ -108,7 +108,8 @@ fn a_full_disk_loses_no_measurement() {
         text.contains("write a report into `out`") && text.contains("nothing was changed"),
         "{text}"
     );
-    assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+    // The folder that it had made is gone again.
+    assert!(!out.exists());
 
     let mut test = limited(&lab, "").spawn().unwrap();
     let mut errors = test.stderr.take().unwrap();
