@@ -23,10 +23,11 @@ pub fn look(seen: &mut Vec<TargetsSeen>, at_ns: u64, healthy: usize) {
     }
 }
 
-/// Until when an outage waited for a healthy target, at least; `None` when the load balancer was not what it ended with.
+/// Until when an outage waited for a healthy target, at least; `None` when the load balancer was not what it waited for.
+/// `first_ok_ns` is the first success of any client after it began.
 ///
-/// An outage that ended between the last look that saw none and the first that saw one waited until the former: the target became
-/// healthy somewhere between the two. One that ended while none was seen healthy did not wait for that.
+/// With a success between the last look that saw none and the first that saw one, it waited until the former: the target became
+/// healthy somewhere between the two. With one while none was seen healthy, it did not wait for that.
 pub fn waited_until(seen: &[TargetsSeen], last_ok_ns: u64, first_ok_ns: u64) -> Option<u64> {
     let down = seen
         .iter()

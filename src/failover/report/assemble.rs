@@ -149,7 +149,12 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     );
     let slot_ns = SECOND / u64::from(load.rate.max(1));
     let recovered_ns = worst.and_then(|worst| worst.first_ok_ns);
-    let healthy_ns = worst.and_then(|worst| waited_until(&observed.health, worst.last_ok_ns, worst.first_ok_ns?));
+    let healthy_ns = worst.and_then(|worst| {
+        // Whoever is served first shows that the load balancer lets clients through, whatever it says of its targets.
+        let ended = outages.iter().filter(|outage| outage.counts());
+        let served_ns = ended.filter_map(|outage| outage.first_ok_ns).min();
+        waited_until(&observed.health, worst.last_ok_ns, served_ns?)
+    });
     let mut timeline = timeline(observed, &outages);
     timeline.sort_by_key(|entry| entry.t_ns);
     Run {
