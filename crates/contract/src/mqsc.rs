@@ -129,6 +129,8 @@ pub fn mistakes(text: &str) -> Vec<Mistake> {
         }
     }
     found.sort_by_key(|mistake| (mistake.line, mistake.column));
+    // What is wrong with the line itself says all of a command that is there.
+    found.dedup_by_key(|mistake| (mistake.line, mistake.column));
     found
 }
 
