@@ -47,18 +47,21 @@ fn with_credentials() {
     cases("test").case("tests/cmd/credentials/*.md");
 }
 
+/// How a command ended, and what it said on standard error.
+fn told(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
 /// `mqaws` with one variable beside the search path.
 fn with_variable(name: &str, value: &OsStr, args: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_mqaws"))
-        .args(args)
-        .env_clear()
-        .env(name, value)
-        .current_dir(std::env::temp_dir())
-        .output()
-        .expect("it starts");
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
+    told(
+        Command::new(env!("CARGO_BIN_EXE_mqaws"))
+            .args(args)
+            .env_clear()
+            .env(name, value)
+            .current_dir(std::env::temp_dir()),
     )
 }
 
@@ -94,15 +97,11 @@ fn variables_are_as_strict_as_flags() {
 /// Runs `mqaws` where no file can grow beyond a few kilobytes.
 fn on_a_full_disk(folder: &Path, args: &str) -> (Option<i32>, String) {
     let line = format!("trap '' XFSZ; ulimit -f 4; exec \"$0\" {args}");
-    let output = Command::new("sh")
-        .args(["-c", &line, env!("CARGO_BIN_EXE_mqaws")])
-        .env_clear()
-        .current_dir(folder)
-        .output()
-        .expect("it starts");
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
+    told(
+        Command::new("sh")
+            .args(["-c", &line, env!("CARGO_BIN_EXE_mqaws")])
+            .env_clear()
+            .current_dir(folder),
     )
 }
 
@@ -160,16 +159,12 @@ fn validate(folder: &Path, definitions: &str) -> (Option<i32>, String) {
 }
 
 fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_mqaws"))
-        .args(args)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .current_dir(folder)
-        .output()
-        .expect("it starts");
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
+    told(
+        Command::new(env!("CARGO_BIN_EXE_mqaws"))
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .current_dir(folder),
     )
 }
 

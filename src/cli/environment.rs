@@ -21,6 +21,8 @@ const OTHERS: &[(&str, Option<Kind>)] = &[
     ("MQAWS_LAB_DIR", None),
     ("MQAWS_LAB", None),
     ("MQAWS_LAB_ROOT", None),
+    // The program that a lab runs its instances with.
+    ("MQAWS_EXE", None),
 ];
 
 /// The variable with a log filter.
@@ -161,6 +163,7 @@ mod tests {
             ("MQAWS_REGOIN", "x"),
             ("MQAWS_REGION", "x"),
             ("MQAWS_EMPTY", ""),
+            ("MQAWS_EXE", "/bin/true"),
         ]);
         let hints: Vec<String> = read
             .expect("read")

@@ -39,9 +39,8 @@ static BROUGHT: OnceLock<&'static dyn Topology> = OnceLock::new();
 /// # Errors
 /// The topology, when there is one of its name or another one was added before.
 pub fn bring(topology: &'static dyn Topology) -> Result<(), &'static dyn Topology> {
-    BROUGHT.set(topology)?;
     match model::Topology::bring(topology.facts().name) {
-        true => Ok(()),
+        true => BROUGHT.set(topology),
         false => Err(topology),
     }
 }

@@ -2,15 +2,15 @@
 
 use super::fake_broker::BrokerDefect;
 use super::fake_cloud::{CloudDefect, FakeCloud};
+use super::short_test::kill;
 use crate::failover::drive::error::FailoverError;
 use crate::failover::drive::journal::Journal;
 use crate::failover::drive::run::{Watch, heal, never, run};
-use crate::failover::{Fault, Load, Scenario, Times};
+use crate::failover::{Fault, Scenario};
 use crate::remedy::{ExitKind, Remedy};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 fn cloud() -> Arc<FakeCloud> {
     Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None))
@@ -82,23 +82,8 @@ async fn mark_and_journal_of_another_living_test_stay_when_this_one_ends() {
     let path = Journal::place(folder.path(), &cloud.target).unwrap();
     let scenario = Scenario {
         rounds: 2,
-        load: Load {
-            producers: 1,
-            rate: 50,
-            consumers: 1,
-            size: 128,
-            backlog: 10,
-            ..Load::default()
-        },
-        times: Times {
-            baseline: Some(Duration::from_millis(1200)),
-            settle: Some(Duration::from_millis(300)),
-            recovery_timeout: Some(Duration::from_secs(8)),
-            drain_timeout: Some(Duration::from_secs(8)),
-            drain_idle: Some(Duration::from_secs(1)),
-        },
         journals: Some(folder.path().to_owned()),
-        ..Scenario::new("mqaws-qm1", Fault::KillQueueManager)
+        ..kill()
     };
     let error = run(cloud.clone(), &scenario, &Another(cloud.clone(), path.clone()), never())
         .await
