@@ -123,7 +123,7 @@ pub(super) async fn make(
 }
 
 impl PlannedDeployment {
-    pub fn document<'a>(&'a self, clients: &'a Clients) -> Document<'a> {
+    pub(super) fn document<'a>(&'a self, clients: &'a Clients) -> Document<'a> {
         Document {
             schema: "mqaws.plan/1",
             stack: &self.plan.stack,
@@ -141,7 +141,7 @@ impl PlannedDeployment {
     }
 
     /// The review for people, every line of it.
-    pub fn text(&self, clients: &Clients) -> String {
+    pub(super) fn text(&self, clients: &Clients) -> String {
         let place = place(clients, &self.identity);
         let mut text = format!("mqaws plan: {}, {place}\n\n", self.plan.stack);
         let told: Vec<String> = self
@@ -161,7 +161,7 @@ impl PlannedDeployment {
     }
 
     /// What is at stake, then one line for each resource.
-    pub fn lines(&self) -> String {
+    pub(super) fn lines(&self) -> String {
         let rename = self.plan.rename.as_ref().map(|Rename { from, to, .. }| {
             let text = format!("{from} → {to}: PUTS THE DATA OF {from} OUT OF REACH");
             effect(Effect::Replace, "queue manager", &text)
@@ -170,7 +170,7 @@ impl PlannedDeployment {
     }
 
     /// What the change does to an operator's order, with its label.
-    pub fn warnings(&self) -> impl Iterator<Item = String> {
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         let paused = self.plan.paused.iter();
         paused.map(|instance| {
             let words = format!("the queue manager is paused on {instance}: a new instance in its place starts it");
@@ -179,7 +179,7 @@ impl PlannedDeployment {
     }
 
     /// File systems of before that stay unused, each with its label.
-    pub fn kept(&self) -> impl Iterator<Item = String> {
+    pub(super) fn kept(&self) -> impl Iterator<Item = String> {
         let kept = self.plan.kept.iter();
         kept.map(|storage| row("kept", format!("{storage}; it stays unused")))
     }

@@ -211,9 +211,9 @@ impl Code {
 pub(super) mod tests {
     use super::*;
 
-    pub const STACK: &str = "arn:aws:cloudformation:eu-west-1:000000000000:stack/mqaws-qm1/1";
+    pub(crate) const STACK: &str = "arn:aws:cloudformation:eu-west-1:000000000000:stack/mqaws-qm1/1";
 
-    pub fn event(second: i64, logical: &str, status: &str, reason: &str) -> Event {
+    pub(crate) fn event(second: i64, logical: &str, status: &str, reason: &str) -> Event {
         let of_stack = logical == "mqaws-qm1";
         Event {
             id: format!("{logical}-{status}-{second}"),

@@ -15,7 +15,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Whether it holds messages.
-    pub fn is_file_system(&self) -> bool {
+    pub(super) fn is_file_system(&self) -> bool {
         self.kind == FILE_SYSTEM
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Place {
 
 impl Network {
     /// Reads a stack's parameters; `None` when they are not those of one of our templates.
-    pub fn of(parameters: &BTreeMap<String, String>) -> Option<Self> {
+    pub(super) fn of(parameters: &BTreeMap<String, String>) -> Option<Self> {
         let value = |name: &str| parameters.get(name).filter(|v| !v.is_empty()).cloned();
         let zones = [value("AvailabilityZone1")?, value("AvailabilityZone2")?];
         if let Some(cidr) = value("VpcCidr") {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// A directory of mode 0700; removed with everything in it when this is dropped.
 #[derive(Debug)]
-pub struct Workshop {
+pub(super) struct Workshop {
     dir: PathBuf,
 }
 
@@ -18,7 +18,7 @@ impl Workshop {
     ///
     /// # Errors
     /// [`ImageError::Work`] when it exists or cannot be made.
-    pub fn make(run: &str) -> Result<Self, ImageError> {
+    pub(super) fn make(run: &str) -> Result<Self, ImageError> {
         let dir = std::env::temp_dir().join(format!("mqaws-ami-{run}"));
         // Who exists already may be somebody else's.
         let made = DirBuilder::new().mode(0o700).create(&dir);
@@ -32,12 +32,12 @@ impl Workshop {
     }
 
     /// The directory.
-    pub fn dir(&self) -> &Path {
+    pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// The path of something in the directory.
-    pub fn at(&self, name: &str) -> PathBuf {
+    pub(super) fn at(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
@@ -45,7 +45,7 @@ impl Workshop {
     ///
     /// # Errors
     /// [`ImageError::Work`].
-    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, ImageError> {
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, ImageError> {
         self.put(name, text, 0o600)
     }
 
@@ -53,7 +53,7 @@ impl Workshop {
     ///
     /// # Errors
     /// [`ImageError::Work`].
-    pub fn provision(&self, files: &[ProvisionFile]) -> Result<PathBuf, ImageError> {
+    pub(super) fn provision(&self, files: &[ProvisionFile]) -> Result<PathBuf, ImageError> {
         for file in files {
             // As in the folder of the sources: Packer carries modes over to the instance.
             let mode = if file.executable { 0o755 } else { 0o644 };

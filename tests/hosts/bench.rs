@@ -6,7 +6,7 @@ use crate::site::{Instance, PATIENCE, Site, until};
 use mqaws::model::agent::mark;
 
 /// Takeovers after a power-off: `MQAWS_BENCH_ROUNDS` of them, one without it.
-pub fn starts_by_phase() {
+pub(crate) fn starts_by_phase() {
     let rounds = std::env::var("MQAWS_BENCH_ROUNDS").ok().and_then(|r| r.parse().ok());
     let rounds: usize = rounds.unwrap_or(1);
     let site = Site::deployed();

@@ -4,7 +4,7 @@ use crate::rig::scripts;
 use std::process::Command;
 
 /// A verb of the rig on a guest: `cut`, `freeze`, `thaw`, `unplug`, `plug`.
-pub fn rig(verb: &str, id: &str, zone: &str) {
+pub(crate) fn rig(verb: &str, id: &str, zone: &str) {
     let done = Command::new(scripts().join("guest.sh"))
         .args([verb, id, zone])
         .output()
@@ -14,7 +14,7 @@ pub fn rig(verb: &str, id: &str, zone: &str) {
 }
 
 /// Runs a script in a guest as root; its output.
-pub fn shell(id: &str, address: &str, script: &str) -> Result<String, String> {
+pub(crate) fn shell(id: &str, address: &str, script: &str) -> Result<String, String> {
     let done = Command::new("timeout")
         .arg("30")
         .arg(scripts().join("guest.sh"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The agent is killed, the keeper is killed, the keeper hangs, the agent's unit is restarted, the file server stands still for 8 s and for 60 s: the
 /// same host serves on, the group replaces nothing, no message is lost.
-pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host() {
+pub(crate) fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host() {
     // A server that stood still counts that time against the lease of its clients, as if they had been silent.
     let site = Site::deployed_with_lease(20);
     let host = site.running();
@@ -99,7 +99,7 @@ pub fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no_host()
 
 /// There is no name service at boot, the clock jumps by an hour, the local disk is full, the host reboots: each time the same
 /// host serves, and no message is lost.
-pub fn a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on() {
+pub(crate) fn a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on() {
     Site::no_names();
     let site = Site::deployed();
     let host = site.running();
@@ -144,7 +144,7 @@ pub fn a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on() {
 
 /// The shared file system is full, under a host that serves and under one that is to take over: nothing acknowledged is lost,
 /// nothing starts without a record of its own, no host resets itself or is replaced, and each serves once there is room.
-pub fn a_full_shared_file_system_ends_nothing_but_the_service() {
+pub(crate) fn a_full_shared_file_system_ends_nothing_but_the_service() {
     let site = Site::deployed_on_mib(24);
     let first = site.running();
     let mut sent = site.put("before", 50);
@@ -218,7 +218,7 @@ pub fn a_full_shared_file_system_ends_nothing_but_the_service() {
 }
 
 /// systemd crashes and stands still: it feeds the watchdog no more, which resets the host; the next boot serves the same messages.
-pub fn a_host_whose_systemd_stands_still_is_reset_by_its_watchdog() {
+pub(crate) fn a_host_whose_systemd_stands_still_is_reset_by_its_watchdog() {
     let site = Site::deployed();
     let host = site.running();
     let sent = site.put("before", 50);

@@ -30,7 +30,7 @@ const HOSTS: [(&str, &str, &str); 2] = [
 ];
 
 /// In a guest, holds a lock for whoever is at the other end and says so once that one is gone; elsewhere does nothing.
-pub fn kept_one() -> bool {
+pub(crate) fn kept_one() -> bool {
     let Ok(asked) = std::env::var(KEEPER) else { return false };
     let asked: Vec<&str> = asked.split(' ').collect();
     let lease = Duration::from_secs(asked[2].parse().unwrap());
@@ -71,7 +71,7 @@ fn heard(answer: &str) -> Result<(), LockError> {
 }
 
 /// Two guests with one file system of one server; gone with the rig.
-pub struct Guests {
+pub(crate) struct Guests {
     test: &'static str,
     lease: u64,
     began: Instant,
@@ -81,7 +81,7 @@ pub struct Guests {
 
 impl Guests {
     /// Boots the guests and mounts the file system of a server with this lease, in seconds.
-    pub fn up(test: &'static str, lease: u64) -> Self {
+    pub(crate) fn up(test: &'static str, lease: u64) -> Self {
         let program = Path::new(&std::env::var_os("MQAWS_RIG_IMAGE").unwrap()).join(&PROGRAM[1..]);
         fs::copy(std::env::current_exe().unwrap(), program).unwrap();
         let data = dir().join("data");

@@ -16,13 +16,13 @@ const START: [&str; 8] = [
 ];
 
 /// Now, by the clock that the guests share with this machine; nanoseconds since 1970.
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_nanos()).unwrap()
 }
 
 /// When the power of the last life of a guest went on, by the lab's line on its console.
-pub fn power_on(console: &str) -> i64 {
+pub(crate) fn power_on(console: &str) -> i64 {
     let line = console
         .lines()
         .rfind(|l| l.contains(" power on: "))
@@ -32,7 +32,7 @@ pub fn power_on(console: &str) -> i64 {
 }
 
 /// One phase of a start: it ends with a mark.
-pub struct Phase {
+pub(crate) struct Phase {
     pub mark: String,
     pub detail: String,
     pub end: i64,
@@ -42,7 +42,7 @@ pub struct Phase {
 }
 
 /// The phases of the last start among the marks of an instance.
-pub fn phases(marks: &[Mark]) -> Vec<Phase> {
+pub(crate) fn phases(marks: &[Mark]) -> Vec<Phase> {
     let last = marks.iter().rposition(|m| m.mark == mark::AGENT_STARTED).unwrap_or(0);
     let mut before: Option<&Mark> = None;
     let mut phases = Vec::new();
@@ -90,14 +90,14 @@ fn waited(from: i64, next: &Mark) -> i64 {
 }
 
 /// The agent's own share of a start up to a running engine, without the time for which it waits for a proof.
-pub fn own(phases: &[Phase]) -> i64 {
+pub(crate) fn own(phases: &[Phase]) -> i64 {
     let until = phases.iter().position(|p| p.mark == mark::ENGINE_STARTED);
     let upto = until.map_or(phases, |at| &phases[..=at]);
     upto.iter().filter(|p| p.mark != mark::PROOF).map(|p| p.own).sum()
 }
 
 /// Prints the phases between a fault and the last of some named points.
-pub fn print(title: &str, fault: i64, console: &str, marks: &[Mark], after: &[(&str, i64)]) {
+pub(crate) fn print(title: &str, fault: i64, console: &str, marks: &[Mark], after: &[(&str, i64)]) {
     let seconds = |ns: i64| ns as f64 / 1e9;
     println!("{title}\n  {:<58} {:>8} {:>8} {:>8}", "", "at s", "+ s", "own s");
     let mut before = fault;

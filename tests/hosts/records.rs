@@ -6,7 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 /// When the group began to terminate an instance and when that was done, nanoseconds since 1970.
-pub struct Termination {
+pub(crate) struct Termination {
     pub began: i64,
     pub ended: Option<i64>,
 }
@@ -19,7 +19,7 @@ fn nanoseconds(time: &str) -> i64 {
 impl Site {
     /// Calls of an action that an instance made and the local cloud granted, as CloudTrail would show them: when each was made,
     /// nanoseconds since 1970.
-    pub fn calls(&self, action: &str, by: &Instance) -> Vec<i64> {
+    pub(crate) fn calls(&self, action: &str, by: &Instance) -> Vec<i64> {
         let log = fs::read_to_string(self.dir.join("lab.log")).unwrap();
         let (action, caller) = (format!(" action={action} "), format!(" caller={} ", by.id));
         log.lines()
@@ -29,7 +29,7 @@ impl Site {
     }
 
     /// The group's activity that terminates an instance, as AWS describes it.
-    pub fn termination(&self, of: &Instance) -> Option<Termination> {
+    pub(crate) fn termination(&self, of: &Instance) -> Option<Termination> {
         let group = self.target.parts.members[0].group.clone();
         let params = [
             ("Action", "DescribeScalingActivities"),
@@ -51,7 +51,7 @@ impl Site {
     }
 
     /// The heartbeat timeout of the group's terminating hook.
-    pub fn heartbeat(&self) -> Duration {
+    pub(crate) fn heartbeat(&self) -> Duration {
         let params = [
             ("Action", "DescribeLifecycleHooks"),
             ("AutoScalingGroupName", self.target.parts.members[0].group.as_str()),

@@ -30,18 +30,18 @@ const PROGRAMS: [(&str, &str); 9] = [
 ];
 
 /// The directory of the rig's scripts.
-pub fn scripts() -> PathBuf {
+pub(crate) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts")
 }
 
 /// Runs a test inside a rig; the name is the test's own.
-pub fn in_rig(test: &str, story: fn()) {
+pub(crate) fn in_rig(test: &str, story: fn()) {
     in_rig_of(test, |_| None, story);
 }
 
 /// The same with guests that boot from an image that was provisioned on the root's `base`: what `image` gives is what that
 /// added, as a layer.
-pub fn in_rig_of(test: &str, image: impl FnOnce(&Path) -> Option<PathBuf>, story: fn()) {
+pub(crate) fn in_rig_of(test: &str, image: impl FnOnce(&Path) -> Option<PathBuf>, story: fn()) {
     if std::env::var_os("MQAWS_RIG").is_some() {
         return story();
     }
@@ -49,7 +49,7 @@ pub fn in_rig_of(test: &str, image: impl FnOnce(&Path) -> Option<PathBuf>, story
 }
 
 /// Does something with the guests' root (`root.sh`), once there is one.
-pub fn with_root(test: &str, then: impl FnOnce(&Path)) {
+pub(crate) fn with_root(test: &str, then: impl FnOnce(&Path)) {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hosts");
     if let Some(why) = missing() {
         return skip(test, &why);
@@ -67,7 +67,7 @@ pub fn with_root(test: &str, then: impl FnOnce(&Path)) {
 }
 
 /// Says that a test cannot run here, or fails it.
-pub fn skip(test: &str, why: &str) {
+pub(crate) fn skip(test: &str, why: &str) {
     judge::skip(judge::HOSTS, &format!("hosts: {test}"), why);
 }
 
@@ -100,7 +100,7 @@ fn missing() -> Option<String> {
 }
 
 /// Says which package has a program that is not here.
-pub fn lacks(program: &str, package: &str) -> Option<String> {
+pub(crate) fn lacks(program: &str, package: &str) -> Option<String> {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let has = std::env::split_paths(&path).any(|dir| dir.join(program).exists());
     (!has).then(|| format!("no {program} here; package {package} has it"))

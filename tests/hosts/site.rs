@@ -21,11 +21,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Name of the stack.
-pub const STACK: &str = "mqaws-qm1";
+pub(crate) const STACK: &str = "mqaws-qm1";
 /// Queue of the tests.
-pub const QUEUE: &str = "APP.Q";
+pub(crate) const QUEUE: &str = "APP.Q";
 /// How long anything may take that takes seconds on an idle machine.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 const DEPLOYMENT: &str = "stack: mqaws-qm1
 region: eu-west-1
@@ -37,7 +37,7 @@ storage: {mount: nfs, lease_seconds: LEASE}
 
 /// An instance as the lab sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub(crate) struct Instance {
     pub id: String,
     pub state: String,
     pub zone: String,
@@ -45,13 +45,13 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub fn instance_id(&self) -> InstanceId {
+    pub(crate) fn instance_id(&self) -> InstanceId {
         InstanceId::new(&self.id).unwrap()
     }
 }
 
 /// A local cloud with one deployed queue manager.
-pub struct Site {
+pub(crate) struct Site {
     pub dir: PathBuf,
     lab: Child,
     pub record: LabRecord,
@@ -68,7 +68,7 @@ impl Drop for Site {
 }
 
 /// Waits for something, with a deadline.
-pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
@@ -80,23 +80,23 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>
 }
 
 /// The directory of this rig.
-pub fn dir() -> PathBuf {
+pub(crate) fn dir() -> PathBuf {
     std::env::var_os("MQAWS_RIG_DIR").expect("inside a rig").into()
 }
 
 impl Site {
     /// Starts a lab of guests in this rig and deploys the queue manager.
-    pub fn deployed() -> Self {
+    pub(crate) fn deployed() -> Self {
         Self::deployed_with_lease(10)
     }
 
     /// The same with a file server of another lease, in seconds.
-    pub fn deployed_with_lease(lease: u32) -> Self {
+    pub(crate) fn deployed_with_lease(lease: u32) -> Self {
         Self::deployed_on(lease, None)
     }
 
     /// The same on a file system of so many MiB.
-    pub fn deployed_on_mib(size: u32) -> Self {
+    pub(crate) fn deployed_on_mib(size: u32) -> Self {
         Self::deployed_on(10, Some(size))
     }
 
@@ -156,12 +156,12 @@ impl Site {
     }
 
     /// Waits for an answer of the cloud.
-    pub fn ask<T>(&self, question: Answer<'_, T>) -> Result<T, String> {
+    pub(crate) fn ask<T>(&self, question: Answer<'_, T>) -> Result<T, String> {
         self.runtime.block_on(question).map_err(|e| format!("{e:?}"))
     }
 
     /// Every instance that the lab remembers.
-    pub fn instances(&self) -> Vec<Instance> {
+    pub(crate) fn instances(&self) -> Vec<Instance> {
         let mut answer = ureq::get(format!("{}/_mqaws/instances", self.record.endpoint))
             .call()
             .unwrap();
@@ -178,7 +178,7 @@ impl Site {
     }
 
     /// The instance that runs; there is one.
-    pub fn running(&self) -> Instance {
+    pub(crate) fn running(&self) -> Instance {
         let running = self.instances().into_iter().filter(|i| i.state == "running");
         let running: Vec<Instance> = running.collect();
         assert_eq!(running.len(), 1, "{running:?}");
@@ -186,7 +186,7 @@ impl Site {
     }
 
     /// The instance that came after this one, once it is there.
-    pub fn successor(&self, of: &Instance) -> Instance {
+    pub(crate) fn successor(&self, of: &Instance) -> Instance {
         until("another instance runs", PATIENCE, || {
             self.instances()
                 .into_iter()
@@ -196,7 +196,7 @@ impl Site {
 
     /// Launches an instance from the group's own template in another zone than this one, outside the group: as when Auto
     /// Scaling takes the other one for gone while EC2 still runs it.
-    pub fn launch_beside(&self, other: &Instance) -> Instance {
+    pub(crate) fn launch_beside(&self, other: &Instance) -> Instance {
         let ec2 = |params: &[(&str, &str)]| call(&self.record, "ec2", "2016-11-15", params);
         let templates = ec2(&[("Action", "DescribeLaunchTemplates")]);
         let template = between(&templates, "launchTemplateId");
@@ -220,7 +220,7 @@ impl Site {
     }
 
     /// Lets EC2 answer nobody who asks about instances or wants one terminated.
-    pub fn ec2_fails(&self) {
+    pub(crate) fn ec2_fails(&self) {
         for action in ["DescribeInstances", "TerminateInstances"] {
             let rule = json!({"service": "ec2", "action": action, "error": "InternalError", "rate": 1.0});
             own_call(&self.record, "inject", &rule).unwrap();
@@ -228,22 +228,22 @@ impl Site {
     }
 
     /// Takes the name of the file system away from every guest that boots from now on.
-    pub fn no_names() {
+    pub(crate) fn no_names() {
         fs::write(dir().join("no-names"), "").unwrap();
     }
 
     /// A verb of the rig on a guest: `cut`, `freeze`, `thaw`, `unplug`, `plug`.
-    pub fn rig(&self, verb: &str, on: &Instance) {
+    pub(crate) fn rig(&self, verb: &str, on: &Instance) {
         guest::rig(verb, &on.id, &on.zone);
     }
 
     /// Runs a script in a guest as root; its output.
-    pub fn shell(&self, on: &Instance, script: &str) -> Result<String, String> {
+    pub(crate) fn shell(&self, on: &Instance, script: &str) -> Result<String, String> {
         guest::shell(&on.id, &on.address, script)
     }
 
     /// Stops the file server, or lets it go on.
-    pub fn freeze_server(&self, frozen: bool) {
+    pub(crate) fn freeze_server(&self, frozen: bool) {
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
         let groups = mounts.lines().find(|l| l.split(' ').nth(2) == Some("cgroup2")).unwrap();
         let groups = groups.split(' ').nth(1).unwrap();
@@ -259,12 +259,12 @@ impl Site {
     }
 
     /// What an instance's agent says of itself.
-    pub fn status(&self, of: &Instance) -> Result<AgentStatus, String> {
+    pub(crate) fn status(&self, of: &Instance) -> Result<AgentStatus, String> {
         self.ask(self.clients.agent_status(&of.instance_id()))
     }
 
     /// Waits until an instance serves.
-    pub fn serving(&self, instance: &Instance) -> AgentStatus {
+    pub(crate) fn serving(&self, instance: &Instance) -> AgentStatus {
         until("the instance serves", PATIENCE, || {
             self.status(instance)
                 .ok()
@@ -273,12 +273,12 @@ impl Site {
     }
 
     /// The marks of an instance.
-    pub fn marks(&self, of: &Instance) -> Vec<Mark> {
+    pub(crate) fn marks(&self, of: &Instance) -> Vec<Mark> {
         self.ask(self.clients.marks(&of.instance_id(), 0)).unwrap()
     }
 
     /// A client of the load balancer.
-    pub fn client(&self, name: &str) -> Result<Client, String> {
+    pub(crate) fn client(&self, name: &str) -> Result<Client, String> {
         let credentials = self.ask(self.clients.credentials(&self.target))?;
         let endpoint = self.target.parts.endpoint(Protocol::Amqp).expect("AMQP is on");
         let address = endpoint.address.host.parse().unwrap();
@@ -287,7 +287,7 @@ impl Site {
     }
 
     /// Puts so many messages, all of which must be acknowledged; their ids.
-    pub fn put(&self, prefix: &str, count: usize) -> Vec<String> {
+    pub(crate) fn put(&self, prefix: &str, count: usize) -> Vec<String> {
         let client = until("a client is let in", PATIENCE, || self.client("put").ok());
         let ids: Vec<String> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
         let puts: Vec<Put> = ids.iter().map(|id| Put::persistent(id)).collect();
@@ -299,14 +299,14 @@ impl Site {
     ///
     /// # Errors
     /// In the client's words, when none was let in or the connection ended.
-    pub fn try_put(&self, prefix: &str, count: usize) -> Result<Vec<String>, String> {
+    pub(crate) fn try_put(&self, prefix: &str, count: usize) -> Result<Vec<String>, String> {
         let ids: Vec<String> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
         let puts: Vec<Put> = ids.iter().map(|id| Put::persistent(id)).collect();
         self.client("put")?.put(QUEUE, &puts)
     }
 
     /// Demands that the lock on the data is this host's, by an attempt to obtain it on the server's side.
-    pub fn nobody_else_gets_the_lock(&self, host: &Instance) {
+    pub(crate) fn nobody_else_gets_the_lock(&self, host: &Instance) {
         let lease = Duration::from_secs(10);
         let mut lock = NfsLock::new(&self.data(), "QM1", "i-second-writer", "second-writer", lease);
         match lock.acquire() {
@@ -316,7 +316,7 @@ impl Site {
     }
 
     /// Gets so many messages; their ids in order.
-    pub fn get(&self, count: usize) -> Vec<String> {
+    pub(crate) fn get(&self, count: usize) -> Vec<String> {
         let client = until("a client is let in", PATIENCE, || self.client("get").ok());
         client
             .get(QUEUE, count)
@@ -327,7 +327,7 @@ impl Site {
     }
 
     /// The same from one instance, which need not be behind the load balancer.
-    pub fn get_from(&self, instance: &Instance, count: usize) -> Vec<String> {
+    pub(crate) fn get_from(&self, instance: &Instance, count: usize) -> Vec<String> {
         let credentials = self.ask(self.clients.credentials(&self.target)).unwrap();
         let address = instance.address.parse().unwrap();
         let password = credentials.password.expose_secret();
@@ -343,13 +343,13 @@ impl Site {
     }
 
     /// The file system as the server sees it.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         let systems = fs::read_dir(self.dir.join("lab/fs")).unwrap().flatten();
         systems.map(|e| e.path()).next().expect("one file system")
     }
 
     /// Fills the file system up to its last byte on the server's side, or makes the room again.
-    pub fn fill(&self, full: bool) {
+    pub(crate) fn fill(&self, full: bool) {
         let filler = self.data().join("filler");
         if !full {
             return fs::remove_file(filler).unwrap();
@@ -364,24 +364,24 @@ impl Site {
     }
 
     /// Who wrote, as the server's side of the data says.
-    pub fn audit(&self) -> Audit {
+    pub(crate) fn audit(&self) -> Audit {
         mqaws_standin::audit(&self.data().join("QM1/data/QM1")).unwrap()
     }
 
     /// An instance's console.
-    pub fn console(&self, of: &Instance) -> String {
+    pub(crate) fn console(&self, of: &Instance) -> String {
         let path = self.dir.join("lab/log").join(format!("{}.console", of.id));
         fs::read_to_string(path).unwrap_or_default()
     }
 
     /// How often the kernel of an instance has booted.
-    pub fn boots(&self, of: &Instance) -> usize {
+    pub(crate) fn boots(&self, of: &Instance) -> usize {
         self.console(of).matches("mmapper_init").count()
     }
 
     /// Lets a process of an instance write into the queue manager's directory for ever, through the page cache alone: what
     /// a kernel may still send to the server long after the process believed it written.
-    pub fn write_unsynced(&self, on: &Instance, name: &str) {
+    pub(crate) fn write_unsynced(&self, on: &Instance, name: &str) {
         let script = format!(
             "cat >/run/stray.py <<'P'\nimport time\nf = open('/mnt/mqaws/QM1/data/{name}', 'wb', buffering=0)\n\
              n = 0\nwhile True:\n    f.write(b'%08d' % n + b'x' * 4088)\n    n += 1\n    time.sleep(0.05)\nP\n\
@@ -400,7 +400,7 @@ impl Site {
     }
 
     /// Demands that the epochs of the data are in order: one writer at a time.
-    pub fn one_writer(&self) -> Audit {
+    pub(crate) fn one_writer(&self) -> Audit {
         // A write that arrives late lands at its old place: not as another run of records, but as damage in a later one.
         let audit = until("the log has no torn record", PATIENCE, || {
             Some(self.audit()).filter(|audit| audit.torn == 0)

@@ -7,7 +7,7 @@ use mqaws::failover::port::TestBed;
 use mqaws_agent::fence::conformance;
 
 /// Two hosts without an agent on one file system: the lock on NFS obeys every rule of a lock, with one of them frozen too.
-pub fn the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts() {
+pub(crate) fn the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts() {
     if locks::kept_one() {
         return;
     }
@@ -16,7 +16,7 @@ pub fn the_lock_on_nfs_obeys_every_rule_of_a_lock_between_two_hosts() {
 }
 
 /// The first host's power goes off without warning: the second, in another zone, serves the same messages.
-pub fn the_power_goes_off_and_another_zone_serves_the_same_messages() {
+pub(crate) fn the_power_goes_off_and_another_zone_serves_the_same_messages() {
     let site = Site::deployed();
     let first = site.running();
     let sent = site.put("before", 200);
@@ -56,7 +56,7 @@ pub fn the_power_goes_off_and_another_zone_serves_the_same_messages() {
 
 /// The first host loses the network but lives, with unsynced pages; EC2 says nothing about it. It resets itself, the second
 /// starts on the proof `lease` alone, the cable is plugged in again: no byte of the old epoch arrives.
-pub fn a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later() {
+pub(crate) fn a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later() {
     let site = Site::deployed();
     let first = site.running();
     let sent = site.put("before", 100);
@@ -119,7 +119,7 @@ pub fn a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_later() {
 
 /// The first host is frozen for longer than the lease and wakes with I/O in flight while its successor waits: it resets
 /// itself, and nothing of it lands among what the successor writes.
-pub fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data() {
+pub(crate) fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data() {
     let site = Site::deployed();
     let first = site.running();
     let sent = site.put("before", 100);
@@ -167,7 +167,7 @@ pub fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successors_data
 
 /// Auto Scaling replaces a host that still runs: the new one waits until the old one has drained, and has completed the
 /// lifecycle hook; clients find the replacement, and nothing is lost.
-pub fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {
+pub(crate) fn a_replacement_waits_for_the_drain_of_the_one_that_still_runs() {
     let site = Site::deployed();
     let first = site.running();
     let sent = site.put("before", 100);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::SystemTime;
 
 /// A call of the query protocol; a refusal fails the test.
-pub fn call(record: &LabRecord, service: &str, version: &str, params: &[(&str, &str)]) -> String {
+pub(crate) fn call(record: &LabRecord, service: &str, version: &str, params: &[(&str, &str)]) -> String {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.append_pair("Version", version);
     for (name, value) in params {
@@ -22,7 +22,7 @@ pub fn call(record: &LabRecord, service: &str, version: &str, params: &[(&str, &
 ///
 /// # Errors
 /// The refusal.
-pub fn json_call(record: &LabRecord, service: &str, target: &str, body: &Value) -> Result<Value, String> {
+pub(crate) fn json_call(record: &LabRecord, service: &str, target: &str, body: &Value) -> Result<Value, String> {
     let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
     let answer = request(record, service, ("POST", "/"), &headers, body.to_string())?;
     Ok(serde_json::from_str(&answer).unwrap_or_default())
@@ -32,7 +32,7 @@ pub fn json_call(record: &LabRecord, service: &str, target: &str, body: &Value) 
 ///
 /// # Errors
 /// The refusal.
-pub fn run_command(record: &LabRecord, instance: &str, commands: &[&str]) -> Result<(), String> {
+pub(crate) fn run_command(record: &LabRecord, instance: &str, commands: &[&str]) -> Result<(), String> {
     let body = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance],
         "Parameters": {"commands": commands}});
     json_call(record, "ssm", "AmazonSSM.SendCommand", &body).map(drop)
@@ -42,7 +42,7 @@ pub fn run_command(record: &LabRecord, instance: &str, commands: &[&str]) -> Res
 ///
 /// # Errors
 /// The refusal.
-pub fn own_call(record: &LabRecord, name: &str, body: &Value) -> Result<String, String> {
+pub(crate) fn own_call(record: &LabRecord, name: &str, body: &Value) -> Result<String, String> {
     let headers = [("content-type", "application/json")];
     let path = format!("/_mqaws/{name}");
     request(record, "mqaws", ("POST", &path), &headers, body.to_string())
@@ -52,7 +52,7 @@ pub fn own_call(record: &LabRecord, name: &str, body: &Value) -> Result<String, 
 ///
 /// # Errors
 /// The text of a refusal.
-pub fn request(
+pub(crate) fn request(
     record: &LabRecord,
     service: &str,
     (method, path): (&str, &str),
@@ -91,7 +91,7 @@ pub fn request(
 }
 
 /// The text of the first element of this name.
-pub fn between(text: &str, tag: &str) -> String {
+pub(crate) fn between(text: &str, tag: &str) -> String {
     all(text, tag)
         .into_iter()
         .next()
@@ -99,7 +99,7 @@ pub fn between(text: &str, tag: &str) -> String {
 }
 
 /// The texts of all elements of this name.
-pub fn all(text: &str, tag: &str) -> Vec<String> {
+pub(crate) fn all(text: &str, tag: &str) -> Vec<String> {
     let open = format!("<{tag}>");
     let texts = text.split(&open).skip(1);
     texts.filter_map(|t| Some(t.split_once('<')?.0.to_owned())).collect()

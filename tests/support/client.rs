@@ -16,13 +16,13 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// A message to put.
 #[derive(Debug, Clone)]
-pub struct Put {
+pub(crate) struct Put {
     pub id: String,
     pub durable: bool,
 }
 
 impl Put {
-    pub fn persistent(id: &str) -> Self {
+    pub(crate) fn persistent(id: &str) -> Self {
         Self {
             id: id.to_owned(),
             durable: true,
@@ -32,12 +32,12 @@ impl Put {
 
 /// A message that was got.
 #[derive(Debug, Clone)]
-pub struct Got {
+pub(crate) struct Got {
     pub id: String,
     pub delivery_count: u32,
 }
 
-pub struct Client {
+pub(crate) struct Client {
     runtime: Runtime,
     open: RefCell<Open>,
 }
@@ -86,7 +86,7 @@ impl Client {
     ///
     /// # Errors
     /// In the words of the library, when nobody answers or this user is not let in.
-    pub fn connect(address: IpAddr, user: &str, password: &str, container: &str) -> Result<Self, String> {
+    pub(crate) fn connect(address: IpAddr, user: &str, password: &str, container: &str) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -129,7 +129,7 @@ impl Client {
     }
 
     /// Puts messages; the ids of those that were acknowledged, in order.
-    pub fn put(&self, queue: &str, puts: &[Put]) -> Result<Vec<String>, String> {
+    pub(crate) fn put(&self, queue: &str, puts: &[Put]) -> Result<Vec<String>, String> {
         let mut open = self.open.borrow_mut();
         self.runtime.block_on(async {
             let attach = Sender::builder()
@@ -178,7 +178,7 @@ impl Client {
     }
 
     /// Gets and accepts as many messages.
-    pub fn get(&self, queue: &str, count: usize) -> Result<Vec<Got>, String> {
+    pub(crate) fn get(&self, queue: &str, count: usize) -> Result<Vec<Got>, String> {
         let mut open = self.open.borrow_mut();
         self.runtime.block_on(async {
             let mut receiver = Self::receiver(&mut open, queue, "g", count as u32).await;
@@ -202,7 +202,7 @@ impl Client {
     }
 
     /// Gets as many messages and accepts none.
-    pub fn hold(&self, queue: &str, count: usize) -> Result<Vec<String>, String> {
+    pub(crate) fn hold(&self, queue: &str, count: usize) -> Result<Vec<String>, String> {
         let mut open = self.open.borrow_mut();
         self.runtime.block_on(async {
             let mut receiver = Self::receiver(&mut open, queue, "h", count as u32).await;
@@ -217,12 +217,12 @@ impl Client {
     }
 
     /// Goes without a word, as a client whose host is gone.
-    pub fn break_off(self) {
+    pub(crate) fn break_off(self) {
         self.runtime.shutdown_background();
     }
 
     /// What a link to that queue is refused with.
-    pub fn refused(&self, queue: &str, capability: bool) -> String {
+    pub(crate) fn refused(&self, queue: &str, capability: bool) -> String {
         let mut open = self.open.borrow_mut();
         self.runtime.block_on(async {
             let target = if capability {
@@ -245,7 +245,7 @@ impl Client {
     }
 
     /// What messages that IBM MQ does not take are rejected with.
-    pub fn malformed(&self, queue: &str) -> Vec<String> {
+    pub(crate) fn malformed(&self, queue: &str) -> Vec<String> {
         let good = message(&Put::persistent("m"));
         let mut annotations = OrderedMap::new();
         annotations.insert(Symbol::from("x-opt").into(), Value::Bool(true));
@@ -277,7 +277,7 @@ impl Client {
         })
     }
 
-    pub fn wait_until_closed(&self) {
+    pub(crate) fn wait_until_closed(&self) {
         let mut open = self.open.borrow_mut();
         self.runtime.block_on(async {
             // Closed by the other side with an error, and that is what is waited for.

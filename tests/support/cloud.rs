@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A local cloud in a directory of its own, and a user who has nothing else. Whatever becomes of the test, it ends with it.
-pub struct Lab {
+pub(crate) struct Lab {
     home: tempfile::TempDir,
     told: RefCell<String>,
 }
 
 impl Lab {
     /// A user and a place for a local cloud; none runs yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Short, for the sockets below it.
         let home = tempfile::Builder::new().prefix("mq").tempdir_in("/tmp");
         Self {
@@ -29,7 +29,7 @@ impl Lab {
 
     /// Starts one.
     #[track_caller]
-    pub fn up(options: &[&str]) -> Self {
+    pub(crate) fn up(options: &[&str]) -> Self {
         let lab = Self::new();
         lab.run(&[&["lab", "up"], options].concat(), 0);
         lab
@@ -37,39 +37,39 @@ impl Lab {
 
     /// Starts one and deploys the example.
     #[track_caller]
-    pub fn deployed(options: &[&str]) -> Self {
+    pub(crate) fn deployed(options: &[&str]) -> Self {
         let lab = Self::up(options);
         lab.run(&["deploy", "--local", "--yes", "--config", &Self::example()], 0);
         lab
     }
 
     /// The example's configuration.
-    pub fn example() -> String {
+    pub(crate) fn example() -> String {
         root().join("examples/single.yaml").display().to_string()
     }
 
     /// The user's home, in which commands run.
-    pub fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
     /// A path in the user's home.
-    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.home().join(name)
     }
 
     /// The directory of the local cloud.
-    pub fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.path("l")
     }
 
     /// `mqaws` as this user runs it, with nothing of the environment of the tests but the search path.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_mqaws")), args)
     }
 
     /// The same with another program.
-    pub fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+    pub(crate) fn command_of(&self, program: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(args)
@@ -84,18 +84,18 @@ impl Lab {
     }
 
     /// Starts a command.
-    pub fn spawn(&self, args: &[&str]) -> Running {
+    pub(crate) fn spawn(&self, args: &[&str]) -> Running {
         self.started(self.command(args))
     }
 
     /// As [`Lab::spawn`], of a command that is there already.
-    pub fn started(&self, command: Command) -> Running {
+    pub(crate) fn started(&self, command: Command) -> Running {
         Running::start(command, self.home())
     }
 
     /// Runs a command and demands its exit code.
     #[track_caller]
-    pub fn run(&self, args: &[&str], exit: i32) -> Said {
+    pub(crate) fn run(&self, args: &[&str], exit: i32) -> Said {
         let said = self.spawn(args).wait();
         self.demand(args, &said, exit);
         said
@@ -103,30 +103,30 @@ impl Lab {
 
     /// Demands an exit code of what a command of this user said, and remembers its words.
     #[track_caller]
-    pub fn demand(&self, args: &[&str], said: &Said, exit: i32) {
+    pub(crate) fn demand(&self, args: &[&str], said: &Said, exit: i32) {
         assert_eq!(said.code, Some(exit), "mqaws {}: {said}", args.join(" "));
         self.told.borrow_mut().push_str(&said.text());
     }
 
     /// Runs a command with JSON as its output and demands its exit code; returns the document.
     #[track_caller]
-    pub fn json(&self, args: &[&str], exit: i32) -> Value {
+    pub(crate) fn json(&self, args: &[&str], exit: i32) -> Value {
         self.run(&[args, &["--output", "json"]].concat(), exit).json()
     }
 
     /// Whether a command that was demanded an exit code of has printed this.
-    pub fn has_told(&self, words: &str) -> bool {
+    pub(crate) fn has_told(&self, words: &str) -> bool {
         self.told.borrow().contains(words)
     }
 
     /// The record of the lab, which runs.
     #[track_caller]
-    pub fn record(&self) -> LabRecord {
+    pub(crate) fn record(&self) -> LabRecord {
         home::read_record(&self.dir()).expect("a record of a running lab")
     }
 
     /// The program's clients of the lab's AWS.
-    pub fn clients(&self) -> Clients {
+    pub(crate) fn clients(&self) -> Clients {
         let record = self.record();
         Clients::local(&LocalCloud {
             endpoint: record.endpoint,
@@ -137,23 +137,23 @@ impl Lab {
     }
 
     /// Command lines of the lab's processes.
-    pub fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         marked(&format!("MQAWS_LAB={}", self.record().id))
     }
 
     /// Command lines of the processes of its instances, also when it has ended.
-    pub fn of_instances(&self) -> Vec<String> {
+    pub(crate) fn of_instances(&self) -> Vec<String> {
         marked(&format!("MQAWS_LAB_ROOT={}", self.dir().display()))
     }
 
     /// The root of an instance.
-    pub fn instance(&self, id: &str) -> PathBuf {
+    pub(crate) fn instance(&self, id: &str) -> PathBuf {
         self.dir().join("i").join(id)
     }
 
     /// Ends the lab and demands that nothing of it is left.
     #[track_caller]
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         let down = self.json(&["lab", "down"], 0);
         assert_eq!(down["removed"]["killed"], 0, "the lab ends in order: {down}");
         assert!(!self.dir().exists());

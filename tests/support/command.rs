@@ -9,11 +9,11 @@ use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 /// No command and no wait of these tests takes longer on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// Waits for something, with a deadline.
 #[track_caller]
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + LIMIT;
     loop {
         if let Some(found) = look() {
@@ -26,7 +26,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// What a command said, and how it ended.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub(crate) struct Said {
     /// Its exit code; `None` after a signal.
     pub code: Option<i32>,
     /// Its standard output.
@@ -54,19 +54,19 @@ impl From<&Output> for Said {
 
 impl Said {
     /// Both of its outputs, the standard one first.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         format!("{}{}", self.out, self.err)
     }
 
     /// Its standard output as one JSON document.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self}"))
     }
 }
 
 /// Runs a command to its end.
-pub fn said(command: &mut Command) -> Said {
+pub(crate) fn said(command: &mut Command) -> Said {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     Said::from(&output)
 }
@@ -77,7 +77,7 @@ fn text(path: &Path) -> String {
 }
 
 /// A command that runs. Its outputs go to files, so that no pipe can fill up.
-pub struct Running {
+pub(crate) struct Running {
     pub child: Child,
     pub out: PathBuf,
     pub err: PathBuf,
@@ -85,7 +85,7 @@ pub struct Running {
 
 impl Running {
     /// Starts a command whose outputs go to hidden files in this folder.
-    pub fn start(mut command: Command, folder: &Path) -> Self {
+    pub(crate) fn start(mut command: Command, folder: &Path) -> Self {
         use std::hash::{BuildHasher, Hasher};
         let name = std::hash::RandomState::new().build_hasher().finish();
         let path = |end: &str| folder.join(format!(".{name:x}.{end}"));
@@ -99,26 +99,26 @@ impl Running {
     }
 
     /// Whether it has ended.
-    pub fn is_over(&mut self) -> bool {
+    pub(crate) fn is_over(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_some()
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a pid");
         kill_process(pid, signal).expect("it lives");
     }
 
     /// Waits until its standard output has these words.
     #[track_caller]
-    pub fn until_out(&mut self, words: &str) {
+    pub(crate) fn until_out(&mut self, words: &str) {
         let out = self.out.clone();
         self.until_said(&out, words);
     }
 
     /// Waits until its standard error has these words.
     #[track_caller]
-    pub fn until_err(&mut self, words: &str) {
+    pub(crate) fn until_err(&mut self, words: &str) {
         let err = self.err.clone();
         self.until_said(&err, words);
     }
@@ -136,7 +136,7 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub fn wait(mut self) -> Said {
+    pub(crate) fn wait(mut self) -> Said {
         let deadline = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {

@@ -9,13 +9,13 @@ impl Lab {
     ///
     /// A run during which this busy machine paused the test itself measured nothing and says so: it is made again, twice at most.
     #[track_caller]
-    pub fn failover(&self, args: &[&str], code: i32) -> Value {
+    pub(crate) fn failover(&self, args: &[&str], code: i32) -> Value {
         self.failover_while(args, code, |_| ())
     }
 
     /// The same, and something is done while it runs.
     #[track_caller]
-    pub fn failover_while(&self, args: &[&str], code: i32, during: impl Fn(&mut Running)) -> Value {
+    pub(crate) fn failover_while(&self, args: &[&str], code: i32, during: impl Fn(&mut Running)) -> Value {
         let all = [&["failover-test", "--local", "--output", "json"], args].concat();
         let once = || {
             let mut running = self.spawn(&all);
@@ -37,12 +37,12 @@ impl Lab {
 }
 
 /// The rounds of a report.
-pub fn runs(report: &Value) -> &Vec<Value> {
+pub(crate) fn runs(report: &Value) -> &Vec<Value> {
     report["runs"].as_array().expect("rounds")
 }
 
 /// Names of the checks that did not pass, of all rounds.
-pub fn failing(report: &Value) -> Vec<String> {
+pub(crate) fn failing(report: &Value) -> Vec<String> {
     runs(report)
         .iter()
         .flat_map(|run| run["thresholds"].as_array().expect("checks"))

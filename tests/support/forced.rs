@@ -9,20 +9,20 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The stack of the tests.
-pub const STACK: &str = "mqaws-qm1";
+pub(crate) const STACK: &str = "mqaws-qm1";
 
 /// How long an update may take, the way back included.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits for an answer.
-pub fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(future)
 }
 
 /// Carries a change out past every check of ours, as CloudFormation would; returns the stack's status at the end and the
 /// operation's events.
-pub fn forced(clients: &Clients, template: &str, change: &[(&str, &str)]) -> (String, Vec<Event>) {
+pub(crate) fn forced(clients: &Clients, template: &str, change: &[(&str, &str)]) -> (String, Vec<Event>) {
     wait(async {
         let stack = clients.stack(STACK).await.expect("read").expect("a stack");
         let from = clients.events(&stack.id, stack.created).await.expect("events").len();

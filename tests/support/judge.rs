@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The variable that makes a missing tool a failure.
-pub const TOOLS: &str = "MQAWS_REQUIRE_TOOLS";
+pub(crate) const TOOLS: &str = "MQAWS_REQUIRE_TOOLS";
 /// The variable that makes a machine that cannot run hosts a failure.
-pub const HOSTS: &str = "MQAWS_REQUIRE_HOSTS";
+pub(crate) const HOSTS: &str = "MQAWS_REQUIRE_HOSTS";
 
 /// The project's folder, seen from any of its packages.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     above
         .find(|folder| folder.join("tests/judges").is_dir())
@@ -19,13 +19,13 @@ pub fn root() -> &'static Path {
 }
 
 /// A script of the judges.
-pub fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     root().join("tests/judges").join(name)
 }
 
 /// Says that a test is skipped and why, or fails it where this variable is `1`.
 #[track_caller]
-pub fn skip(required: &str, test: &str, why: &str) {
+pub(crate) fn skip(required: &str, test: &str, why: &str) {
     let wanted = std::env::var_os(required).is_some_and(|value| value == "1");
     assert!(!wanted, "{required}=1, and {test} cannot run: {why}");
     // Past the capture of a test's output, so that it is seen.
@@ -41,13 +41,13 @@ fn environment() -> Result<PathBuf, String> {
 
 /// The Python environment; `None` after a visible line when there is none.
 #[track_caller]
-pub fn venv(test: &str) -> Option<PathBuf> {
+pub(crate) fn venv(test: &str) -> Option<PathBuf> {
     environment().map_err(|why| skip(TOOLS, test, &why)).ok()
 }
 
 /// A program of the Python environment; `None` after a visible line when there is none.
 #[track_caller]
-pub fn tool(name: &str) -> Option<PathBuf> {
+pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     let found = environment().map(|venv| venv.join("bin").join(name));
     let found = found.and_then(|path| match path.exists() {
         true => Ok(path),
@@ -57,7 +57,7 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 }
 
 /// A command with nothing of the user's AWS configuration.
-pub fn clean(program: impl AsRef<std::ffi::OsStr>, home: &Path) -> Command {
+pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>, home: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()

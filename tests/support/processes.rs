@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Command lines of processes in whose environment an entry begins so.
-pub fn marked(entry: &str) -> Vec<String> {
+pub(crate) fn marked(entry: &str) -> Vec<String> {
     with_environment(|environment| {
         let mut entries = environment.split(|b| *b == 0);
         entries.any(|one| one.starts_with(entry.as_bytes()))
@@ -12,7 +12,7 @@ pub fn marked(entry: &str) -> Vec<String> {
 }
 
 /// Command lines of processes that were told of this directory by their environment.
-pub fn told_of(dir: &Path) -> Vec<String> {
+pub(crate) fn told_of(dir: &Path) -> Vec<String> {
     let needle = dir.as_os_str().as_encoded_bytes();
     with_environment(|environment| environment.windows(needle.len()).any(|part| part == needle))
 }
@@ -31,7 +31,7 @@ fn with_environment(wanted: impl Fn(&[u8]) -> bool) -> Vec<String> {
 }
 
 /// Local addresses of the listening TCP sockets of a process, as the kernel prints them.
-pub fn listening(pid: i32) -> Vec<String> {
+pub(crate) fn listening(pid: i32) -> Vec<String> {
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .into_iter()
         .flatten()

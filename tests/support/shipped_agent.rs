@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Where the agent is, built as `mqaws` of this test is and from the same sources.
-pub fn shipped_agent() -> &'static str {
+pub(crate) fn shipped_agent() -> &'static str {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let programs = Path::new(env!("CARGO_BIN_EXE_mqaws"))

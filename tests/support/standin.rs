@@ -24,11 +24,11 @@ use mqaws_standin::lab_accounts::Accounts;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The queue that the tests use.
-pub const QUEUE: &str = "MQAWS.PROBE.TEST";
+pub(crate) const QUEUE: &str = "MQAWS.PROBE.TEST";
 /// The application's user there.
 const USER: &str = "mqapp";
 
-pub struct Host {
+pub(crate) struct Host {
     base: Arc<tempfile::TempDir>,
     root: PathBuf,
     address: IpAddr,
@@ -37,7 +37,7 @@ pub struct Host {
 }
 
 /// Runs a command to its exit code.
-pub fn run(command: &Command) -> Output {
+pub(crate) fn run(command: &Command) -> Output {
     runner::run(command).unwrap_or_else(|e| panic!("{e:?}"))
 }
 
@@ -55,11 +55,11 @@ fn free_address() -> IpAddr {
 }
 
 impl Host {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_environment(&[])
     }
 
-    pub fn with_environment(environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn with_environment(environment: &[(&str, &str)]) -> Self {
         let base = Arc::new(tempfile::tempdir().unwrap());
         let environment = environment
             .iter()
@@ -92,7 +92,7 @@ impl Host {
     }
 
     /// A queue manager that runs, without definitions.
-    pub fn running() -> Self {
+    pub(crate) fn running() -> Self {
         let host = Self::new();
         host.create();
         host.start();
@@ -100,11 +100,11 @@ impl Host {
     }
 
     /// A queue manager with the default definitions and the queue of the tests.
-    pub fn serving() -> Self {
+    pub(crate) fn serving() -> Self {
         Self::serving_in(Self::new())
     }
 
-    pub fn serving_with_defect(defect: &str) -> Self {
+    pub(crate) fn serving_with_defect(defect: &str) -> Self {
         Self::serving_in(Self::with_environment(&[("MQAWS_STANDIN_DEFECT", defect)]))
     }
 
@@ -116,39 +116,39 @@ impl Host {
     }
 
     /// Another host on the same file system.
-    pub fn neighbour(&self) -> Self {
+    pub(crate) fn neighbour(&self) -> Self {
         Self::in_base(self.base.clone(), "i/b", self.epoch.get() + 1, self.environment.clone())
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         "Q.M1"
     }
 
-    pub fn password(&self) -> String {
+    pub(crate) fn password(&self) -> String {
         "a long and random one".to_owned()
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    pub fn address(&self) -> IpAddr {
+    pub(crate) fn address(&self) -> IpAddr {
         self.address
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.base.path().join("fs/data")
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         data_path(&self.data_dir(), self.name())
     }
 
-    pub fn create_options(&self) -> CreateQueueManager {
+    pub(crate) fn create_options(&self) -> CreateQueueManager {
         CreateQueueManager::new(self.name(), self.data_dir(), self.base.path().join("fs/log"))
     }
 
-    pub fn driver(&self) -> Driver {
+    pub(crate) fn driver(&self) -> Driver {
         let mut driver = Driver::new(self.root.join("opt/mqm/bin"))
             .env("MQAWS_LAB_ROOT", &self.root)
             .env(
@@ -162,42 +162,42 @@ impl Host {
         driver
     }
 
-    pub fn command(&self, name: &str, args: &[&str]) -> Output {
+    pub(crate) fn command(&self, name: &str, args: &[&str]) -> Output {
         run(&Command::new(self.root.join("opt/mqm/bin").join(name))
             .args(args)
             .env("MQAWS_LAB_ROOT", &self.root))
     }
 
-    pub fn create(&self) {
+    pub(crate) fn create(&self) {
         assert_eq!(run(&self.driver().create_directories()).code, 0);
         let output = run(&self.driver().create(&self.create_options()));
         assert_eq!(output.code, 0, "{}", output.text);
     }
 
-    pub fn start(&self) {
+    pub(crate) fn start(&self) {
         let output = run(&self.driver().start(self.name(), StartOptions::default()));
         Driver::started(&output).unwrap_or_else(|e| panic!("{e}: {}", output.text));
     }
 
-    pub fn status(&self) -> Option<QueueManagerStatus> {
+    pub(crate) fn status(&self) -> Option<QueueManagerStatus> {
         let output = run(&self.driver().display(Some(self.name()), Show::All, false));
         Driver::displayed(&output, self.name())
             .unwrap()
             .map(|q| q.status.unwrap())
     }
 
-    pub fn mqsc(&self, text: &str) -> Report {
+    pub(crate) fn mqsc(&self, text: &str) -> Report {
         let output = run(&self.driver().mqsc(self.name(), text));
         Driver::processed(&output).unwrap_or_else(|e| panic!("{e}: {}", output.text))
     }
 
-    pub fn definitions(&self) -> String {
+    pub(crate) fn definitions(&self) -> String {
         let user = ObjectName::new(USER).unwrap();
         let text = Definitions::new(Some(self.address), 1414, Some(5672), user).mqsc();
         text + &ProbeQueueDefinition::named(QUEUE).unwrap().define()
     }
 
-    pub fn apply_definitions(&self) {
+    pub(crate) fn apply_definitions(&self) {
         self.mqsc(&self.definitions());
     }
 
@@ -205,7 +205,7 @@ impl Host {
     ///
     /// # Errors
     /// In the client's words.
-    pub fn client(&self, container: &str) -> Result<Client, String> {
+    pub(crate) fn client(&self, container: &str) -> Result<Client, String> {
         self.client_as(container, USER, &self.password())
     }
 
@@ -213,16 +213,16 @@ impl Host {
     ///
     /// # Errors
     /// In the client's words.
-    pub fn client_as(&self, container: &str, user: &str, password: &str) -> Result<Client, String> {
+    pub(crate) fn client_as(&self, container: &str, user: &str, password: &str) -> Result<Client, String> {
         Client::connect(self.address, user, password, container)
     }
 
-    pub fn depth(&self, queue: &str) -> u64 {
+    pub(crate) fn depth(&self, queue: &str) -> u64 {
         let report = self.mqsc(&ProbeQueueDefinition::named(queue).unwrap().depth());
         report.depths()[0].1
     }
 
-    pub fn wait_for_depth(&self, queue: &str, depth: u64) {
+    pub(crate) fn wait_for_depth(&self, queue: &str, depth: u64) {
         until(&format!("depth {depth}"), || (self.depth(queue) == depth).then_some(()));
     }
 
@@ -239,14 +239,14 @@ impl Host {
         (mine && command.starts_with(b"amqzxma0\0__qmgr\0")).then_some(pid)
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.pid().expect("the queue manager runs");
         let pid = Pid::from_raw(pid.cast_signed()).expect("a pid");
         kill_process(pid, signal).expect("it lives");
     }
 
     /// Kills the process as a failure would.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         let pid = self.pid().expect("the queue manager runs");
         self.signal(Signal::KILL);
         until("the end of the process", || {

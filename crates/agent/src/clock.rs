@@ -9,7 +9,7 @@ use std::time::Duration;
 const TICKS: u64 = 100;
 
 /// Time since the kernel booted, the time for which the host was suspended included. Never set, never goes back.
-pub fn since_boot() -> Duration {
+pub(crate) fn since_boot() -> Duration {
     let now = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
@@ -18,18 +18,18 @@ pub fn since_boot() -> Duration {
 static MAIN: OnceLock<Duration> = OnceLock::new();
 
 /// Notes that this process's own code begins now.
-pub fn main_begins() {
+pub(crate) fn main_begins() {
     MAIN.get_or_init(since_boot);
 }
 
 /// Time since [`main_begins`]; `None` where nobody noted it.
-pub fn since_main() -> Option<Duration> {
+pub(crate) fn since_main() -> Option<Duration> {
     MAIN.get().map(|at| since_boot().saturating_sub(*at))
 }
 
 /// Time since this process was forked, to a hundredth of a second; `None` where the kernel does not tell. What comes before
 /// [`main_begins`] is the service manager's and the kernel's.
-pub fn since_start() -> Option<Duration> {
+pub(crate) fn since_start() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // Field 22; the second, a name in parentheses, may hold anything.
     let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;

@@ -19,7 +19,7 @@ const SEEN: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// In words.
-pub fn parse(name: &str) -> Result<InstanceFault, String> {
+pub(crate) fn parse(name: &str) -> Result<InstanceFault, String> {
     let known = InstanceFault::ALL.map(InstanceFault::name).join(", ");
     InstanceFault::of(name).ok_or_else(|| format!("`{name}` is no fault of an instance; these are: {known}"))
 }
@@ -28,7 +28,7 @@ pub fn parse(name: &str) -> Result<InstanceFault, String> {
 ///
 /// # Errors
 /// When there is nothing to injure, or the engine refused. What was injected but not seen is a report, not an error.
-pub fn inject(fault: InstanceFault, layout: &Layout, engine: &dyn Engine) -> Result<FaultReport, String> {
+pub(crate) fn inject(fault: InstanceFault, layout: &Layout, engine: &dyn Engine) -> Result<FaultReport, String> {
     let victims = engine
         .host()
         .list()

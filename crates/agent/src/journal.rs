@@ -13,10 +13,10 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 /// Where the journal listens.
-pub const SOCKET: &str = "/run/systemd/journal/socket";
+pub(crate) const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// Sends events to the journal.
-pub struct Journal {
+pub(crate) struct Journal {
     socket: UnixDatagram,
     identifier: &'static str,
 }
@@ -26,7 +26,7 @@ impl Journal {
     ///
     /// # Errors
     /// When nothing listens there.
-    pub fn connect(path: &Path, identifier: &'static str) -> io::Result<Self> {
+    pub(crate) fn connect(path: &Path, identifier: &'static str) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
         // A journal that does not read must not hold the agent; what does not fit is lost.

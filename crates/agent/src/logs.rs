@@ -12,7 +12,7 @@ const FILTER: &str = "MQAWS_LOG";
 const JOURNAL: &str = "JOURNAL_STREAM";
 
 /// Starts logging for this process, under this name. A second call does nothing.
-pub fn start(identifier: &'static str) {
+pub(crate) fn start(identifier: &'static str) {
     let asked = std::env::var(FILTER).ok().filter(|f| !f.is_empty());
     let filter = EnvFilter::try_new(asked.as_deref().unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
     let journal = std::env::var_os(JOURNAL).and_then(|_| Journal::connect(Path::new(SOCKET), identifier).ok());

@@ -11,20 +11,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const LARGEST: u64 = 4 << 20;
 
 /// Wall clock in nanoseconds since 1970.
-pub fn unix_nanos() -> i64 {
+pub(crate) fn unix_nanos() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// The marks of one host.
 #[derive(Debug, Clone)]
-pub struct Marks {
+pub(crate) struct Marks {
     path: PathBuf,
 }
 
 impl Marks {
     /// The marks in this file.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
@@ -32,7 +32,7 @@ impl Marks {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn append(&self, mark: &Mark) -> io::Result<()> {
+    pub(crate) fn append(&self, mark: &Mark) -> io::Result<()> {
         if let Some(dir) = self.path.parent() {
             fs::create_dir_all(dir)?;
         }
@@ -53,7 +53,7 @@ impl Marks {
     ///
     /// # Errors
     /// When a file that exists cannot be read.
-    pub fn since(&self, t_unix_ns: i64) -> io::Result<Vec<Mark>> {
+    pub(crate) fn since(&self, t_unix_ns: i64) -> io::Result<Vec<Mark>> {
         let mut marks = read(&self.older())?;
         marks.extend(read(&self.path)?);
         marks.retain(|m| m.t_unix_ns >= t_unix_ns);

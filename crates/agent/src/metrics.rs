@@ -18,7 +18,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When there is no thread.
-pub fn start(
+pub(crate) fn start(
     ports: &Ports,
     out: Sender<Message>,
     snapshot: Arc<Mutex<Option<AgentStatus>>>,

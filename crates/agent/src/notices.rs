@@ -46,7 +46,7 @@ pub struct Notices {
 }
 
 /// Why this instance should be drained at this time, in words.
-pub fn due(notices: &Notices, now: Timestamp) -> Option<String> {
+pub(crate) fn due(notices: &Notices, now: Timestamp) -> Option<String> {
     if let Some(text) = &notices.spot {
         match serde_json::from_str::<Interruption>(text) {
             Ok(spot) => return Some(format!("EC2 is about to {} this spot instance", spot.action)),
@@ -95,7 +95,7 @@ fn asked(state: Option<&str>) -> Option<DrainReason> {
 ///
 /// # Errors
 /// When there is no thread.
-pub fn watch(metadata: Arc<dyn Metadata>, out: Sender<Message>) -> std::io::Result<()> {
+pub(crate) fn watch(metadata: Arc<dyn Metadata>, out: Sender<Message>) -> std::io::Result<()> {
     spawn("notices", move || {
         let mut told = false;
         let mut asked_at: Option<Instant> = None;

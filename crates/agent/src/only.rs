@@ -47,7 +47,7 @@ pub(super) fn lock(file: &File) -> io::Result<bool> {
 
 /// The agent of this host, for as long as this value lives.
 #[derive(Debug)]
-pub struct OnlyAgent(File);
+pub(crate) struct OnlyAgent(File);
 
 impl Drop for OnlyAgent {
     fn drop(&mut self) {
@@ -59,7 +59,7 @@ impl Drop for OnlyAgent {
 
 /// Why this process is not the agent of this host.
 #[derive(Debug, thiserror::Error)]
-pub enum NotAlone {
+pub(crate) enum NotAlone {
     /// Another one is.
     #[error("an agent runs on this host already, process {pid}; this one has touched nothing")]
     Another {
@@ -93,7 +93,7 @@ impl OnlyAgent {
     ///
     /// # Errors
     /// [`NotAlone`], at once while another agent lives.
-    pub fn take(layout: &Layout) -> Result<Self, NotAlone> {
+    pub(crate) fn take(layout: &Layout) -> Result<Self, NotAlone> {
         let path = layout.agent_lock();
         let io = |error| NotAlone::Io(path.clone(), error);
         let mut file = open(&path).map_err(io)?;

@@ -13,11 +13,11 @@ use std::io;
 use std::path::Path;
 
 /// Schema of what is printed.
-pub const SCHEMA: &str = "mqaws.agent-status/1";
+pub(crate) const SCHEMA: &str = "mqaws.agent-status/1";
 
 /// What the file holds: the status, and whose it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StatusFile {
+pub(crate) struct StatusFile {
     /// The agent's process.
     pub pid: i32,
     /// When it was written, wall clock in nanoseconds since 1970.
@@ -37,7 +37,7 @@ pub struct WriteTimes {
 
 /// What a status tells beside the duty.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Extra {
+pub(crate) struct Extra {
     /// When the state was entered.
     pub since: String,
     /// When the proof was obtained.
@@ -49,7 +49,7 @@ pub struct Extra {
 }
 
 /// The status of a duty.
-pub fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentStatus {
+pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> AgentStatus {
     let fence = view.fence.as_ref();
     let inquiry = fence.and_then(|fence| fence.inquiry);
     AgentStatus {
@@ -112,7 +112,7 @@ fn original(inquiry: &Inquiry) -> Option<Original> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(layout: &Layout, status: &AgentStatus) -> io::Result<()> {
+pub(crate) fn write(layout: &Layout, status: &AgentStatus) -> io::Result<()> {
     let path = layout.status();
     fs::create_dir_all(layout.run())?;
     let file = StatusFile {
@@ -127,6 +127,6 @@ pub fn write(layout: &Layout, status: &AgentStatus) -> io::Result<()> {
 ///
 /// # Errors
 /// When there is none or it cannot be read.
-pub fn read(path: &Path) -> io::Result<StatusFile> {
+pub(crate) fn read(path: &Path) -> io::Result<StatusFile> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
 }

@@ -14,14 +14,14 @@ thread_local! {
 }
 
 /// Does this thread's work and returns what it waited for meanwhile, in the order in which the waits ended.
-pub fn of<T>(work: impl FnOnce() -> T) -> (T, Vec<Wait>) {
+pub(crate) fn of<T>(work: impl FnOnce() -> T) -> (T, Vec<Wait>) {
     KEPT.set(Some(Vec::new()));
     let done = work();
     (done, KEPT.take().unwrap_or_default())
 }
 
 /// Waits for something that is not the agent.
-pub fn on<T>(what: impl FnOnce() -> String, wait: impl FnOnce() -> T) -> T {
+pub(crate) fn on<T>(what: impl FnOnce() -> String, wait: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let done = wait();
     ended(what, begin.elapsed());
@@ -29,7 +29,7 @@ pub fn on<T>(what: impl FnOnce() -> String, wait: impl FnOnce() -> T) -> T {
 }
 
 /// Notes a wait of this length that ends now.
-pub fn ended(what: impl FnOnce() -> String, took: Duration) {
+pub(crate) fn ended(what: impl FnOnce() -> String, took: Duration) {
     KEPT.with_borrow_mut(|kept| {
         if let Some(kept) = kept {
             let ns = i64::try_from(took.as_nanos()).unwrap_or(i64::MAX);
@@ -43,7 +43,7 @@ pub fn ended(what: impl FnOnce() -> String, took: Duration) {
 }
 
 /// Takes from the last wait what of it was the agent's own.
-pub fn less(own: Duration) {
+pub(crate) fn less(own: Duration) {
     KEPT.with_borrow_mut(|kept| {
         if let Some(last) = kept.as_mut().and_then(|k| k.last_mut()) {
             last.ns = last

@@ -3,29 +3,29 @@
 use jiff::Timestamp;
 
 /// Now, as `2026-11-21T22:25:08.123Z`.
-pub fn now_iso() -> String {
+pub(crate) fn now_iso() -> String {
     iso(Timestamp::now())
 }
 
 /// A moment as `2026-11-21T22:25:08.123Z`.
-pub fn iso(at: Timestamp) -> String {
+pub(crate) fn iso(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// Seconds since 1970 as RFC 3339 text; the fraction is left out when it is zero.
-pub fn iso_seconds(seconds: f64) -> String {
+pub(crate) fn iso_seconds(seconds: f64) -> String {
     Timestamp::from_millisecond((seconds * 1000.0).round() as i64).map_or_else(|_| String::new(), |at| at.to_string())
 }
 
 /// RFC 3339 text as seconds since 1970.
-pub fn parse_iso(text: &str) -> Option<f64> {
+pub(crate) fn parse_iso(text: &str) -> Option<f64> {
     text.parse::<Timestamp>()
         .ok()
         .map(|at| at.as_millisecond() as f64 / 1000.0)
 }
 
 /// Seconds since 1970 with milliseconds, as the JSON protocols send timestamps.
-pub fn now_seconds() -> f64 {
+pub(crate) fn now_seconds() -> f64 {
     Timestamp::now().as_millisecond() as f64 / 1000.0
 }
 

@@ -18,13 +18,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long the head of a request may take to come, and then its body; a connection without requests ends after it as well.
-pub const REQUEST: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST: Duration = Duration::from_secs(30);
 /// How many connections of other users may be open at a time, where they are let in.
 const OTHERS: usize = 64;
 
 /// Who is let in.
 #[derive(Debug, Clone)]
-pub enum Door {
+pub(crate) enum Door {
     /// Everybody who can reach the listener.
     Open,
     /// The user of this process; others are hung up on.
@@ -35,12 +35,12 @@ pub enum Door {
 
 /// Mark of a request that another user made, or somebody who is not found.
 #[derive(Debug, Clone, Copy)]
-pub struct Stranger;
+pub(crate) struct Stranger;
 
 /// Answers requests until `stopping` is true, then lets those under way end.
 ///
 /// It does not return while nobody asks it to stop; a caller that cannot wait drops it, and every connection with it.
-pub async fn serve<A, F>(listener: TcpListener, door: Door, mut stopping: watch::Receiver<bool>, answer: A)
+pub(crate) async fn serve<A, F>(listener: TcpListener, door: Door, mut stopping: watch::Receiver<bool>, answer: A)
 where
     A: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,

@@ -3,7 +3,7 @@
 use rand::RngExt;
 
 /// A random identifier in the form of a UUID, version 4.
-pub fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let mut raw: [u8; 16] = rand::rng().random();
     raw[6] = (raw[6] & 0x0f) | 0x40;
     raw[8] = (raw[8] & 0x3f) | 0x80;
@@ -19,27 +19,27 @@ pub fn uuid() -> String {
 }
 
 /// A resource id such as `i-0c1f9a37b2e4d5f60`: prefix, dash, 17 hexadecimal digits.
-pub fn resource_id(prefix: &str) -> String {
+pub(crate) fn resource_id(prefix: &str) -> String {
     format!("{prefix}-0{}", hex(16))
 }
 
 /// `count` random lower-case hexadecimal digits, as in `sg-0123456789abcdef0`.
-pub fn hex(count: usize) -> String {
+pub(crate) fn hex(count: usize) -> String {
     pick(count, b"0123456789abcdef")
 }
 
 /// `count` random characters of CloudFormation's and IAM's alphabet: upper-case letters and digits.
-pub fn upper(count: usize) -> String {
+pub(crate) fn upper(count: usize) -> String {
     pick(count, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 }
 
 /// `count` random letters of both cases and digits.
-pub fn alphanumeric(count: usize) -> String {
+pub(crate) fn alphanumeric(count: usize) -> String {
     pick(count, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 }
 
 /// `count` characters drawn evenly from `alphabet` by the thread's cryptographically secure generator.
-pub fn pick(count: usize, alphabet: &[u8]) -> String {
+pub(crate) fn pick(count: usize, alphabet: &[u8]) -> String {
     let mut rng = rand::rng();
     (0..count)
         .map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())]))

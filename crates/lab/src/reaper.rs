@@ -35,7 +35,7 @@ pub struct Own {
 ///
 /// # Errors
 /// As [`Command::spawn`].
-pub fn spawn(command: &mut Command) -> io::Result<Own> {
+pub(crate) fn spawn(command: &mut Command) -> io::Result<Own> {
     let mut own = own();
     let child = command.spawn()?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
@@ -66,7 +66,7 @@ impl Drop for Own {
 }
 
 /// Takes over orphans of this process's descendants and reaps them for as long as the process lives.
-pub fn adopt_orphans() {
+pub(crate) fn adopt_orphans() {
     if rustix::process::set_child_subreaper(Pid::from_raw(1)).is_err() {
         return;
     }

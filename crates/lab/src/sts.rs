@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// STS of the local cloud.
 #[derive(Default)]
-pub struct Sts;
+pub(crate) struct Sts;
 
 impl Service for Sts {
     fn call(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> Pin<Box<dyn Future<Output = ApiResult> + Send>> {

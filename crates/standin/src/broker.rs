@@ -50,7 +50,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub fn new(
+    pub(crate) fn new(
         name: &str,
         root: &Path,
         own_address: Option<IpAddr>,
@@ -75,16 +75,16 @@ impl Broker {
         broker
     }
 
-    pub fn objects(&self) -> MutexGuard<'_, Objects> {
+    pub(crate) fn objects(&self) -> MutexGuard<'_, Objects> {
         self.objects.lock()
     }
 
-    pub fn queue(&self, name: &str) -> Option<Arc<Queue>> {
+    pub(crate) fn queue(&self, name: &str) -> Option<Arc<Queue>> {
         self.queues.lock().get(name).cloned()
     }
 
     /// Opens a queue with these attributes; one that is open keeps its messages.
-    pub fn open_queue(&self, name: &str, attributes: &Attributes) -> Arc<Queue> {
+    pub(crate) fn open_queue(&self, name: &str, attributes: &Attributes) -> Arc<Queue> {
         let depth = attributes.get("MAXDEPTH").and_then(|d| d.parse().ok()).unwrap_or(5000);
         let mut queues = self.queues.lock();
         if let Some(queue) = queues.get(name) {
@@ -105,13 +105,13 @@ impl Broker {
     }
 
     /// Deletes a queue with its messages.
-    pub fn delete_queue(&self, queue: &Arc<Queue>) {
+    pub(crate) fn delete_queue(&self, queue: &Arc<Queue>) {
         self.queues.lock().remove(&queue.name);
         self.forget(queue, queue.clear_and_delete());
     }
 
     /// Takes messages out of the log that left a queue without being delivered.
-    pub fn forget(&self, queue: &Arc<Queue>, messages: Vec<Message>) {
+    pub(crate) fn forget(&self, queue: &Arc<Queue>, messages: Vec<Message>) {
         for message in messages.into_iter().filter(|m| m.persistent) {
             self.writer.send(Job::Taken {
                 queue: queue.clone(),
@@ -121,7 +121,7 @@ impl Broker {
     }
 
     /// A message was delivered: it is gone.
-    pub fn delivered(&self, queue: &Arc<Queue>, message: &Message) {
+    pub(crate) fn delivered(&self, queue: &Arc<Queue>, message: &Message) {
         if message.persistent {
             self.writer.send(Job::Taken {
                 queue: queue.clone(),
@@ -132,7 +132,7 @@ impl Broker {
     }
 
     /// How long a message of that queue may be.
-    pub fn longest_message(&self, queue: &str) -> u64 {
+    pub(crate) fn longest_message(&self, queue: &str) -> u64 {
         self.objects()
             .value(Kind::Queue, queue, "MAXMSGL")
             .and_then(|l| l.parse().ok())
@@ -140,27 +140,27 @@ impl Broker {
     }
 
     /// The dead-letter queue, when there is one.
-    pub fn dead_letter_queue(&self) -> Option<Arc<Queue>> {
+    pub(crate) fn dead_letter_queue(&self) -> Option<Arc<Queue>> {
         let name = self.objects().queue_manager().1.get("DEADQ").cloned()?;
         self.queue(&name)
     }
 
     /// Whether the service that owns the AMQP channels was started.
-    pub fn amqp_service_runs(&self) -> bool {
+    pub(crate) fn amqp_service_runs(&self) -> bool {
         self.objects()
             .value(Kind::Service, "SYSTEM.AMQP.SERVICE", mqsc::STARTED)
             == Some("YES")
     }
 
     /// Starts every AMQP channel that was started before its service.
-    pub fn start_amqp_channels(&self) -> io::Result<()> {
+    pub(crate) fn start_amqp_channels(&self) -> io::Result<()> {
         self.start_all(Kind::Channel, Service::Channel, |a| {
             a.get("CHLTYPE").is_some_and(|t| t == "AMQP") && a.get(mqsc::STARTED).is_some_and(|s| s == "YES")
         })
     }
 
     /// Starts what starts with the queue manager; what cannot be bound is reported and does not keep it from running.
-    pub fn start_services(&self) -> Vec<String> {
+    pub(crate) fn start_services(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         let listeners = self.start_all(Kind::Listener, Service::Listener, |a| {
             a.get("CONTROL").is_some_and(|c| c != "MANUAL")

@@ -32,35 +32,35 @@ pub(crate) struct Known {
 
 impl Home {
     /// The host that the environment names.
-    pub fn from_environment() -> Option<Self> {
+    pub(crate) fn from_environment() -> Option<Self> {
         Some(Self {
             root: std::env::var_os(ROOT_VARIABLE).filter(|r| !r.is_empty())?.into(),
         })
     }
 
     #[cfg(test)]
-    pub fn at(root: impl Into<PathBuf>) -> Self {
+    pub(crate) fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Which host this is: process hosts share a kernel and differ in their roots, virtual machines share the root `/`.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         format!("{} {}", boot.trim(), self.root.display())
     }
 
     /// A path as the host itself sees it. What lands on the shared file system is read by other hosts, whose roots differ.
-    pub fn seen_inside(&self, path: &Path) -> PathBuf {
+    pub(crate) fn seen_inside(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.root)
             .map_or_else(|_| path.to_owned(), |rest| Path::new("/").join(rest))
     }
 
     /// Where a path that the host itself sees really is; one that was never under a root is taken as it is.
-    pub fn resolve(&self, path: &Path) -> PathBuf {
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
         path.strip_prefix("/")
             .map(|rest| self.root.join(rest))
             .ok()
@@ -68,7 +68,7 @@ impl Home {
             .unwrap_or_else(|| path.to_owned())
     }
 
-    pub fn var(&self) -> PathBuf {
+    pub(crate) fn var(&self) -> PathBuf {
         self.root.join("var/mqm")
     }
 
@@ -77,19 +77,19 @@ impl Home {
     }
 
     /// The host's own directory of a queue manager: control socket and errors.
-    pub fn local(&self, name: &str) -> PathBuf {
+    pub(crate) fn local(&self, name: &str) -> PathBuf {
         self.var().join("qmgrs").join(PathComponent::of_queue_manager(name))
     }
 
     /// Makes the host's own directories.
-    pub fn create_directories(&self) -> io::Result<()> {
+    pub(crate) fn create_directories(&self) -> io::Result<()> {
         for directory in ["qmgrs", "errors", "log", "trace"] {
             fs::create_dir_all(self.var().join(directory))?;
         }
         Ok(())
     }
 
-    pub fn read_ini(&self) -> io::Result<Vec<Stanza>> {
+    pub(crate) fn read_ini(&self) -> io::Result<Vec<Stanza>> {
         match fs::read_to_string(self.mqs_ini()) {
             Ok(text) => Ok(stanza::parse(&text)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -98,7 +98,7 @@ impl Home {
     }
 
     /// Changes `mqs.ini`, one process at a time, whole or not at all.
-    pub fn change_ini<T>(&self, change: impl FnOnce(&mut Vec<Stanza>) -> T) -> io::Result<T> {
+    pub(crate) fn change_ini<T>(&self, change: impl FnOnce(&mut Vec<Stanza>) -> T) -> io::Result<T> {
         self.create_directories()?;
         let guard = File::create(self.var().join(".mqs.lock"))?;
         guard.lock()?;
@@ -111,7 +111,7 @@ impl Home {
     }
 
     /// Every queue manager in `mqs.ini`.
-    pub fn all(&self) -> io::Result<Vec<Known>> {
+    pub(crate) fn all(&self) -> io::Result<Vec<Known>> {
         Ok(self
             .read_ini()?
             .iter()
@@ -120,7 +120,7 @@ impl Home {
             .collect())
     }
 
-    pub fn find(&self, name: &str) -> io::Result<Option<Known>> {
+    pub(crate) fn find(&self, name: &str) -> io::Result<Option<Known>> {
         Ok(self.all()?.into_iter().find(|k| k.name == name))
     }
 }

@@ -84,7 +84,7 @@ impl Log {
     ///
     /// # Errors
     /// When it cannot be read or written, or when a record other than the last ones is damaged.
-    pub fn open(directory: &Path, epoch: u64) -> io::Result<(Self, Replayed)> {
+    pub(crate) fn open(directory: &Path, epoch: u64) -> io::Result<(Self, Replayed)> {
         Self::open_sized(directory, epoch, SEGMENT, COMPACT)
     }
 
@@ -182,13 +182,13 @@ impl Log {
     }
 
     /// A sequence number that was never used.
-    pub fn next_sequence(&mut self) -> u64 {
+    pub(crate) fn next_sequence(&mut self) -> u64 {
         self.next_sequence += 1;
         self.next_sequence - 1
     }
 
     /// Encodes a put; [`Self::write`] must follow.
-    pub fn put(&mut self, sequence: u64, queue: &str, body: &[u8], buffer: &mut Vec<u8>) {
+    pub(crate) fn put(&mut self, sequence: u64, queue: &str, body: &[u8], buffer: &mut Vec<u8>) {
         Record {
             kind: Kind::Put,
             epoch: self.epoch,
@@ -202,7 +202,7 @@ impl Log {
     }
 
     /// Encodes that a message was taken; [`Self::write`] must follow.
-    pub fn taken(&mut self, sequence: u64, queue: &str, buffer: &mut Vec<u8>) {
+    pub(crate) fn taken(&mut self, sequence: u64, queue: &str, buffer: &mut Vec<u8>) {
         Record {
             kind: Kind::Taken,
             epoch: self.epoch,
@@ -219,7 +219,7 @@ impl Log {
     }
 
     /// Writes encoded records, and with `sync` makes them safe before it returns.
-    pub fn write(&mut self, bytes: &[u8], sync: bool) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8], sync: bool) -> io::Result<()> {
         self.append(bytes)?;
         if sync {
             self.file.sync_data()?;

@@ -40,7 +40,12 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Where an object listens. Loopback only, and on a host with an address of its own only there.
-    pub fn of(service: Service, name: &str, attributes: &Attributes, own: Option<IpAddr>) -> Result<Self, String> {
+    pub(crate) fn of(
+        service: Service,
+        name: &str,
+        attributes: &Attributes,
+        own: Option<IpAddr>,
+    ) -> Result<Self, String> {
         let (address_key, default_port) = match service {
             Service::Listener => ("IPADDR", 1414),
             Service::Channel => ("LOCLADDR", 5672),
@@ -91,7 +96,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub fn new(runtime: tokio::runtime::Handle) -> Self {
+    pub(crate) fn new(runtime: tokio::runtime::Handle) -> Self {
         Self {
             runtime,
             broker: OnceLock::new(),
@@ -103,17 +108,17 @@ impl Network {
     }
 
     /// Names the queue manager that connections are for; once.
-    pub fn belongs_to(&self, broker: &Arc<Broker>) {
+    pub(crate) fn belongs_to(&self, broker: &Arc<Broker>) {
         let _ = self.broker.set(Arc::downgrade(broker));
     }
 
     /// Number of AMQP connections.
-    pub fn connections(&self) -> u64 {
+    pub(crate) fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
     }
 
     /// What listens where.
-    pub fn running(&self, service: Service) -> Vec<(String, SocketAddr)> {
+    pub(crate) fn running(&self, service: Service) -> Vec<(String, SocketAddr)> {
         let mut found: Vec<_> = self
             .listening
             .lock()
@@ -126,7 +131,7 @@ impl Network {
     }
 
     /// Starts to listen; false when it does so already, at that place and as that user. A changed definition moves it.
-    pub fn start(&self, _broker: &Broker, endpoint: &Endpoint) -> io::Result<bool> {
+    pub(crate) fn start(&self, _broker: &Broker, endpoint: &Endpoint) -> io::Result<bool> {
         let key = (endpoint.service, endpoint.name.clone());
         let mut listening = self.listening.lock();
         if let Some(running) = listening.get(&key) {
@@ -157,13 +162,13 @@ impl Network {
     }
 
     /// Stops to listen; false when it did not.
-    pub fn stop(&self, service: Service, name: &str) -> bool {
+    pub(crate) fn stop(&self, service: Service, name: &str) -> bool {
         let stopped = self.listening.lock().remove(&(service, name.to_owned()));
         stopped.map(|l| l.task.abort()).is_some()
     }
 
     /// Stops everything of a kind.
-    pub fn stop_all(&self, service: Service) {
+    pub(crate) fn stop_all(&self, service: Service) {
         self.listening.lock().retain(|(s, _), l| {
             if *s == service {
                 l.task.abort();
@@ -173,7 +178,7 @@ impl Network {
     }
 
     /// Registers a client under its container id; whoever had that id is told to go, as IBM MQ does.
-    pub fn enter(&self, container: &str) -> (u64, Arc<Notify>) {
+    pub(crate) fn enter(&self, container: &str) -> (u64, Arc<Notify>) {
         self.connections.fetch_add(1, Ordering::Relaxed);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let leave = Arc::new(Notify::new());
@@ -184,7 +189,7 @@ impl Network {
     }
 
     /// A client has gone.
-    pub fn leave(&self, container: &str, id: u64) {
+    pub(crate) fn leave(&self, container: &str, id: u64) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
         let mut clients = self.clients.lock();
         if clients.get(container).is_some_and(|(current, _)| *current == id) {

@@ -46,7 +46,7 @@ struct Entry {
 
 impl Objects {
     /// The definitions of a new queue manager, not written yet; IBM MQ calls them the default objects.
-    pub fn defaults(data_path: &Path, name: &str, dead_letter_queue: Option<&str>) -> Self {
+    pub(crate) fn defaults(data_path: &Path, name: &str, dead_letter_queue: Option<&str>) -> Self {
         let mut objects = Self {
             path: data_path.join("objects.json"),
             all: BTreeMap::new(),
@@ -103,7 +103,7 @@ impl Objects {
     }
 
     /// Reads the definitions of a queue manager.
-    pub fn read(data_path: &Path) -> io::Result<Self> {
+    pub(crate) fn read(data_path: &Path) -> io::Result<Self> {
         let path = data_path.join("objects.json");
         let entries: Vec<Entry> = serde_json::from_slice(&fs::read(&path)?)?;
         let all = entries.into_iter().map(|e| ((e.kind, e.name), e.attributes)).collect();
@@ -115,7 +115,7 @@ impl Objects {
     }
 
     /// Writes them, when they have changed.
-    pub fn save(&mut self) -> io::Result<()> {
+    pub(crate) fn save(&mut self) -> io::Result<()> {
         if !self.changed {
             return Ok(());
         }
@@ -135,32 +135,32 @@ impl Objects {
         Ok(())
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
 
-    pub fn get(&self, kind: Kind, name: &str) -> Option<&Attributes> {
+    pub(crate) fn get(&self, kind: Kind, name: &str) -> Option<&Attributes> {
         // Ordered maps want the whole key; names are short.
         self.all.get(&(kind, name.to_owned()))
     }
 
-    pub fn value(&self, kind: Kind, name: &str, attribute: &str) -> Option<&str> {
+    pub(crate) fn value(&self, kind: Kind, name: &str, attribute: &str) -> Option<&str> {
         self.get(kind, name)?.get(attribute).map(String::as_str)
     }
 
-    pub fn set(&mut self, kind: Kind, name: &str, attributes: Attributes) {
+    pub(crate) fn set(&mut self, kind: Kind, name: &str, attributes: Attributes) {
         let before = self.all.insert((kind, name.to_owned()), attributes);
         self.changed |= before.as_ref() != self.get(kind, name);
     }
 
-    pub fn remove(&mut self, kind: Kind, name: &str) -> bool {
+    pub(crate) fn remove(&mut self, kind: Kind, name: &str) -> bool {
         let removed = self.all.remove(&(kind, name.to_owned())).is_some();
         self.changed |= removed;
         removed
     }
 
     /// All objects of a kind, in the order of their names.
-    pub fn of(&self, kind: Kind) -> impl Iterator<Item = (&str, &Attributes)> {
+    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = (&str, &Attributes)> {
         self.all
             .iter()
             .filter(move |((k, _), _)| *k == kind)
@@ -168,7 +168,7 @@ impl Objects {
     }
 
     /// Attributes of the queue manager itself.
-    pub fn queue_manager(&self) -> (String, Attributes) {
+    pub(crate) fn queue_manager(&self) -> (String, Attributes) {
         self.of(Kind::QueueManager)
             .next()
             .map(|(n, a)| (n.to_owned(), a.clone()))
@@ -176,7 +176,7 @@ impl Objects {
     }
 
     /// Whether the channel rules let anybody in on that channel: the rule of the channel itself counts before a generic one.
-    pub fn is_open(&self, channel: &str) -> bool {
+    pub(crate) fn is_open(&self, channel: &str) -> bool {
         if self.queue_manager().1.get("CHLAUTH").is_some_and(|c| c == "DISABLED") {
             return true;
         }
@@ -192,7 +192,7 @@ impl Objects {
     }
 
     /// Whether a user may do that to a queue, by the authority records.
-    pub fn may(&self, user: &str, queue: &str, authority: &str) -> bool {
+    pub(crate) fn may(&self, user: &str, queue: &str, authority: &str) -> bool {
         self.of(Kind::Authority).any(|(_, rule)| {
             let is = |key: &str, value: &str| rule.get(key).is_some_and(|v| v == value);
             is("OBJTYPE", "QUEUE")
@@ -205,7 +205,7 @@ impl Objects {
     }
 
     /// Whether a user may connect.
-    pub fn may_connect(&self, user: &str) -> bool {
+    pub(crate) fn may_connect(&self, user: &str) -> bool {
         self.of(Kind::Authority).any(|(_, rule)| {
             let is = |key: &str, value: &str| rule.get(key).is_some_and(|v| v == value);
             is("OBJTYPE", "QMGR")

@@ -43,7 +43,7 @@ struct Inner {
 pub(crate) struct Full;
 
 impl Queue {
-    pub fn new(name: &str, max_depth: u64) -> Self {
+    pub(crate) fn new(name: &str, max_depth: u64) -> Self {
         let inner = Inner {
             max_depth,
             ..Inner::default()
@@ -60,18 +60,18 @@ impl Queue {
         self.inner.lock()
     }
 
-    pub fn set_max_depth(&self, max_depth: u64) {
+    pub(crate) fn set_max_depth(&self, max_depth: u64) {
         self.lock().max_depth = max_depth;
     }
 
     /// Messages on the queue, also those given out and not taken yet.
-    pub fn depth(&self) -> u64 {
+    pub(crate) fn depth(&self) -> u64 {
         let inner = self.lock();
         inner.ready.len() as u64 + inner.under_way
     }
 
     /// Holds a place for a message that is not safe yet.
-    pub fn hold(&self) -> Result<(), Full> {
+    pub(crate) fn hold(&self) -> Result<(), Full> {
         let mut inner = self.lock();
         if inner.ready.len() as u64 + inner.under_way + inner.held >= inner.max_depth {
             return Err(Full);
@@ -81,7 +81,7 @@ impl Queue {
     }
 
     /// Puts a message into the place held for it.
-    pub fn put(&self, message: Message) {
+    pub(crate) fn put(&self, message: Message) {
         let mut inner = self.lock();
         inner.held = inner.held.saturating_sub(1);
         inner.ready.push_back(message);
@@ -90,13 +90,13 @@ impl Queue {
     }
 
     /// Gives up a held place.
-    pub fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         let mut inner = self.lock();
         inner.held = inner.held.saturating_sub(1);
     }
 
     /// Gives out the first message.
-    pub fn take(&self) -> Option<Message> {
+    pub(crate) fn take(&self) -> Option<Message> {
         let mut inner = self.lock();
         let message = inner.ready.pop_front()?;
         inner.under_way += 1;
@@ -104,13 +104,13 @@ impl Queue {
     }
 
     /// A message given out is gone for good.
-    pub fn taken(&self) {
+    pub(crate) fn taken(&self) {
         let mut inner = self.lock();
         inner.under_way = inner.under_way.saturating_sub(1);
     }
 
     /// A message given out comes back, to its old place in the order.
-    pub fn give_back(&self, message: Message) {
+    pub(crate) fn give_back(&self, message: Message) {
         let mut inner = self.lock();
         inner.under_way = inner.under_way.saturating_sub(1);
         if !inner.deleted {
@@ -122,7 +122,7 @@ impl Queue {
     }
 
     /// Empties the queue for its deletion; what is under way does not come back.
-    pub fn clear_and_delete(&self) -> Vec<Message> {
+    pub(crate) fn clear_and_delete(&self) -> Vec<Message> {
         let mut inner = self.lock();
         inner.deleted = true;
         let messages = inner.ready.drain(..).collect();
@@ -132,12 +132,12 @@ impl Queue {
     }
 
     /// Empties the queue.
-    pub fn clear(&self) -> Vec<Message> {
+    pub(crate) fn clear(&self) -> Vec<Message> {
         self.lock().ready.drain(..).collect()
     }
 
     /// Whether the queue was deleted.
-    pub fn is_deleted(&self) -> bool {
+    pub(crate) fn is_deleted(&self) -> bool {
         self.lock().deleted
     }
 }

@@ -59,7 +59,7 @@ pub(crate) enum Next<'a> {
 
 impl Record<'_> {
     /// Appends the record to a buffer.
-    pub fn encode(&self, buffer: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, buffer: &mut Vec<u8>) {
         let start = buffer.len();
         buffer.extend_from_slice(&[0; HEAD]);
         buffer.push(self.kind.byte());

@@ -53,7 +53,7 @@ impl std::fmt::Debug for Tls {
 
 impl Tls {
     /// How a channel with these attributes speaks TLS; `None` when it speaks plainly.
-    pub fn of(channel: &Attributes, objects: &Objects) -> Option<Self> {
+    pub(crate) fn of(channel: &Attributes, objects: &Objects) -> Option<Self> {
         let cipher = channel.get("SSLCIPH").filter(|c| !c.trim().is_empty())?;
         let (name, manager) = objects.queue_manager();
         let own = |key: &str| manager.get(key).filter(|v| !v.trim().is_empty()).cloned();
@@ -72,7 +72,7 @@ impl Tls {
     ///
     /// # Errors
     /// In words, with the number of IBM's message.
-    pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
+    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, String> {
         let failed = |why: String| {
             format!(
                 "AMQ9657E: The key repository {} could not be opened: {why}",

@@ -47,7 +47,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread; it calls `failed` once when the log cannot be written any more.
-    pub fn start(
+    pub(crate) fn start(
         log: Log,
         defect: Option<Defect>,
         failed: impl FnOnce(io::Error) + Send + 'static,
@@ -71,12 +71,12 @@ impl Writer {
     }
 
     /// Hands over one job; false when the writer is gone.
-    pub fn send(&self, job: Job) -> bool {
+    pub(crate) fn send(&self, job: Job) -> bool {
         self.jobs.send(job).is_ok()
     }
 
     /// Waits until everything handed over so far is safe; false when that did not happen in time.
-    pub fn flush(&self, within: Duration) -> bool {
+    pub(crate) fn flush(&self, within: Duration) -> bool {
         let (done, waited) = mpsc::channel();
         self.send(Job::Flush { done }) && waited.recv_timeout(within).is_ok()
     }

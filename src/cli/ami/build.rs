@@ -28,7 +28,7 @@ use view::{Timed, View};
 #[command(
     after_help = "Examples:\n  mqaws ami build --accept-licence --region eu-west-1\n  mqaws ami build --engine rabbitmq\n  mqaws ami build --accept-licence --set image.package=mq.tar.gz --packer ~/bin/packer\n\nLaunches an instance, which costs some cents; Ctrl-C lets Packer remove it. The keys of `image` in mqaws.yaml say what is built; docs/image.md describes it."
 )]
-pub struct Args {
+pub(super) struct Args {
     /// Configuration beside the file.
     #[command(flatten)]
     settings: ImageSettings,
@@ -53,7 +53,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Those of the configuration; [`ImageError`].
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
     if context.global().local {
         return Err(CliError::Usage {
             message: "the local cloud has no machine that Packer could build on".into(),

@@ -17,13 +17,13 @@ use std::collections::BTreeMap;
 #[command(
     after_help = "Examples:\n  mqaws ami list --region eu-west-1\n  mqaws ami list --output json | jq -r '.images[].id'\n\nKnows its images by their tag mqaws:image; others are not shown."
 )]
-pub struct Args {}
+pub(super) struct Args {}
 
 /// Lists them, the newest first, with the parameter that names one.
 ///
 /// # Errors
 /// [`ImageError::Aws`].
-pub fn run(context: &Context, _: Args) -> Outcome {
+pub(super) fn run(context: &Context, _: Args) -> Outcome {
     let loaded = settings::load(context, &Settings::default())?;
     let interrupt = context.interrupt()?;
     context.block_on(async {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 #[command(
     after_help = "Examples:\n  mqaws ami manifest > mq.pkr.json\n  mqaws ami manifest --for packer-1.6 --write packer\n  mqaws ami manifest --set image.subnet=subnet-0123456789abcdef0 --output json | jq .required\n\nReads no account. What the configuration says becomes the variables' defaults."
 )]
-pub struct Args {
+pub(super) struct Args {
     /// Configuration beside the file.
     #[command(flatten)]
     pub settings: ImageSettings,
@@ -53,7 +53,7 @@ impl From<For> for Rendering {
 ///
 /// # Errors
 /// A configuration that breaks a rule, or that this Packer cannot do; files that are there and say something else.
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let loaded = configuration(context, &args.settings)?;
     let rendering = Rendering::from(args.packer);
     let template = render(&loaded, rendering)?;

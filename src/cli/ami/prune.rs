@@ -18,7 +18,7 @@ use serde_json::json;
 #[command(
     after_help = "Examples:\n  mqaws ami prune --keep 3\n  mqaws ami prune --keep 1 --yes --output json\n\nKnows its images by their tag mqaws:image. Never removes one that an instance, a launch template, a launch configuration or the parameter of deployments names, that is shared with another account, or that is being made."
 )]
-pub struct Args {
+pub(super) struct Args {
     /// How many images of each engine stay, the newest
     #[arg(long, value_name = "COUNT")]
     keep: usize,
@@ -28,7 +28,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`ImageError::Aws`] before anything is removed, [`ImageError::NotPruned`] when something is left; not confirmed.
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
     if context.global().local {
         return Err(CliError::Usage {
             message: "the local cloud builds no images, so there is nothing to prune".into(),

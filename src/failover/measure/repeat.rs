@@ -9,7 +9,7 @@ use super::link::{LATE_NS, Link, MAX_DOUBTS, Pauses};
 use std::collections::{HashMap, VecDeque};
 
 /// What was settled this long before its connection ended is gone for good.
-pub const SETTLED_FOR_GOOD_NS: u64 = 5_000_000_000;
+pub(super) const SETTLED_FOR_GOOD_NS: u64 = 5_000_000_000;
 
 /// Deliveries are remembered this long before the last one of their connection: [`SETTLED_FOR_GOOD_NS`], and time for a silent end to
 /// be noticed while the client still hands out what it holds. What is older was settled for good.

@@ -2,7 +2,7 @@
 
 /// Looks in a row that saw the same number of healthy targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TargetsSeen {
+pub(crate) struct TargetsSeen {
     /// The first look, in nanoseconds of the round.
     pub from_ns: u64,
     /// The last look.
@@ -12,7 +12,7 @@ pub struct TargetsSeen {
 }
 
 /// Adds a look to those before it.
-pub fn look(seen: &mut Vec<TargetsSeen>, at_ns: u64, healthy: usize) {
+pub(crate) fn look(seen: &mut Vec<TargetsSeen>, at_ns: u64, healthy: usize) {
     match seen.last_mut() {
         Some(last) if last.healthy == healthy => last.until_ns = at_ns,
         _ => seen.push(TargetsSeen {
@@ -28,7 +28,7 @@ pub fn look(seen: &mut Vec<TargetsSeen>, at_ns: u64, healthy: usize) {
 ///
 /// With a success between the last look that saw none and the first that saw one, it waited until the former: the target became
 /// healthy somewhere between the two. With one while none was seen healthy, it did not wait for that.
-pub fn waited_until(seen: &[TargetsSeen], last_ok_ns: u64, first_ok_ns: u64) -> Option<u64> {
+pub(crate) fn waited_until(seen: &[TargetsSeen], last_ok_ns: u64, first_ok_ns: u64) -> Option<u64> {
     let down = seen
         .iter()
         .rposition(|look| look.healthy == 0 && look.from_ns <= first_ok_ns)?;

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 /// What the broker does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BrokerDefect {
+pub(super) enum BrokerDefect {
     None,
     /// Acknowledges what it only holds in memory: the last messages before its death are gone.
     AckEarly,
@@ -127,14 +127,14 @@ impl Drop for Held {
 }
 
 /// The broker.
-pub struct FakeBroker {
+pub(super) struct FakeBroker {
     disk: Arc<Disk>,
     address: SocketAddr,
     running: Mutex<Option<Runtime>>,
 }
 
 impl FakeBroker {
-    pub fn start(defect: BrokerDefect) -> Arc<Self> {
+    pub(super) fn start(defect: BrokerDefect) -> Arc<Self> {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let disk = Disk {
             queues: Mutex::default(),
@@ -152,22 +152,22 @@ impl FakeBroker {
         Arc::new(broker)
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Lets `before` connections in, and refuses the user of the next `count`.
-    pub fn turn_away(&self, before: u32, count: u32) {
+    pub(super) fn turn_away(&self, before: u32, count: u32) {
         *self.disk.turned_away.lock().unwrap() = (before, count);
     }
 
     /// How many are still to be turned away.
-    pub fn to_turn_away(&self) -> u32 {
+    pub(super) fn to_turn_away(&self) -> u32 {
         self.disk.turned_away.lock().unwrap().1
     }
 
     /// All connections die at once, and nothing listens any more.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         if let Some(runtime) = self.running.lock().unwrap().take() {
             // Waits until all tasks are gone, so that what consumers held is back in its place.
             std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(5)))
@@ -182,7 +182,7 @@ impl FakeBroker {
         }
     }
 
-    pub fn boot(&self) {
+    pub(super) fn boot(&self) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -203,7 +203,7 @@ impl FakeBroker {
     }
 
     /// Messages of a queue, those that consumers hold included.
-    pub fn depth(&self, queue: &str) -> u64 {
+    pub(super) fn depth(&self, queue: &str) -> u64 {
         let queue = self.disk.queue(queue);
         let messages = queue.messages.lock().unwrap();
         messages.len() as u64 + queue.held.load(Ordering::SeqCst)

@@ -15,7 +15,7 @@ const QUEUE: &str = "MQAWS.PROBE.1";
 
 /// What the cloud in memory does otherwise than a good one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloudDefect {
+pub(super) enum CloudDefect {
     None,
     /// The fault is reported as not seen, and nothing happens.
     FaultWithoutEffect,
@@ -31,7 +31,7 @@ pub enum CloudDefect {
     Throttled,
 }
 
-pub struct FakeCloud {
+pub(super) struct FakeCloud {
     pub broker: Arc<FakeBroker>,
     pub target: Target,
     pub cloud_defect: CloudDefect,
@@ -56,7 +56,7 @@ fn unix_ns() -> i64 {
 }
 
 impl FakeCloud {
-    pub fn new(defect: BrokerDefect, cloud_defect: CloudDefect) -> Self {
+    pub(super) fn new(defect: BrokerDefect, cloud_defect: CloudDefect) -> Self {
         let broker = FakeBroker::start(defect);
         let target = Target {
             stack: "mqaws-qm1".into(),

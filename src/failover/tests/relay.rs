@@ -16,13 +16,13 @@ struct Route {
 }
 
 /// The relay; its threads end with the connections, its listener with the process.
-pub struct Relay {
+pub(super) struct Relay {
     pub address: SocketAddr,
     route: Arc<Mutex<Route>>,
 }
 
 impl Relay {
-    pub fn to(broker: SocketAddr) -> Arc<Self> {
+    pub(super) fn to(broker: SocketAddr) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let relay = Self {
             address: listener.local_addr().unwrap(),
@@ -48,23 +48,23 @@ impl Relay {
     }
 
     /// From now on new connections lead there, or nowhere.
-    pub fn lead(&self, to: Option<SocketAddr>) {
+    pub(super) fn lead(&self, to: Option<SocketAddr>) {
         self.route.lock().unwrap().to = to;
     }
 
     /// Breaks the connection that carries the client's byte of this number from now on; once.
-    pub fn cut_after(&self, bytes: usize) {
+    pub(super) fn cut_after(&self, bytes: usize) {
         self.route.lock().unwrap().cut_after = Some(bytes);
     }
 
     /// As [`Relay::cut_after`], and from that moment on the way leads nowhere.
-    pub fn end_after(&self, bytes: usize) {
+    pub(super) fn end_after(&self, bytes: usize) {
         let mut route = self.route.lock().unwrap();
         (route.cut_after, route.for_good) = (Some(bytes), true);
     }
 
     /// How often a connection was broken.
-    pub fn cuts(&self) -> u32 {
+    pub(super) fn cuts(&self) -> u32 {
         self.route.lock().unwrap().cuts
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What these tests need beside what the rig does.
-pub fn missing() -> Option<String> {
+pub(super) fn missing() -> Option<String> {
     let programs = [
         ("packer", "packer"),
         ("ssh-keygen", "openssh-client"),
@@ -31,12 +31,12 @@ fn scripts() -> PathBuf {
 }
 
 /// What a script said.
-pub struct Said {
+pub(super) struct Said {
     pub text: String,
 }
 
 /// Runs a command that must end well.
-pub fn must(command: &mut Command) {
+pub(super) fn must(command: &mut Command) {
     let done = command.output().unwrap();
     assert!(
         done.status.success(),
@@ -46,7 +46,7 @@ pub fn must(command: &mut Command) {
 }
 
 /// A lab host: a disk, and while it serves ssh, its processes.
-pub struct LabHost {
+pub(super) struct LabHost {
     dir: tempfile::TempDir,
     root: PathBuf,
     process: Option<Child>,
@@ -54,7 +54,7 @@ pub struct LabHost {
 
 impl LabHost {
     /// A host that has the base of the guests' root as its disk. Nothing runs on it.
-    pub fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Path) -> Self {
         Self {
             dir: tempfile::Builder::new().prefix("mqp").tempdir_in("/tmp").unwrap(),
             root: root.to_owned(),
@@ -63,17 +63,17 @@ impl LabHost {
     }
 
     /// A directory for the test's own files.
-    pub fn dir(&self) -> &Path {
+    pub(super) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// What was written to the host's disk.
-    pub fn disk(&self) -> PathBuf {
+    pub(super) fn disk(&self) -> PathBuf {
         self.dir().join("upper")
     }
 
     /// The key that opens the host to the user `admin`.
-    pub fn key(&self) -> PathBuf {
+    pub(super) fn key(&self) -> PathBuf {
         self.dir().join("key")
     }
 
@@ -84,7 +84,7 @@ impl LabHost {
     }
 
     /// Starts its sshd.
-    pub fn serve(&mut self) {
+    pub(super) fn serve(&mut self) {
         for name in ["key", "host_key"] {
             must(
                 Command::new("ssh-keygen")
@@ -107,7 +107,7 @@ impl LabHost {
     }
 
     /// A command of this machine in the host's network, where the host is 127.0.0.1; killed after 200 s.
-    pub fn beside(&self, program: &str) -> Command {
+    pub(super) fn beside(&self, program: &str) -> Command {
         let process = self.process.as_ref().expect("the host serves");
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/proc/{}/ns/net", process.id()));
@@ -118,7 +118,7 @@ impl LabHost {
     }
 
     /// Ends everything that runs on it.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         if let Some(mut process) = self.process.take() {
             // The host's first process ends with this one, and everything else on the host with that.
             let _ = process.kill();
@@ -127,7 +127,7 @@ impl LabHost {
     }
 
     /// Runs a script as root, as the only thing on the host.
-    pub fn run(&mut self, script: &str) -> Said {
+    pub(super) fn run(&mut self, script: &str) -> Said {
         self.end();
         let done = self
             .command()
@@ -140,7 +140,7 @@ impl LabHost {
     }
 
     /// Puts a file on the host's disk, from outside.
-    pub fn put(&self, path: &str, text: impl AsRef<[u8]>) {
+    pub(super) fn put(&self, path: &str, text: impl AsRef<[u8]>) {
         let path = self.disk().join(path.trim_start_matches('/'));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -154,14 +154,14 @@ impl Drop for LabHost {
 }
 
 /// An archive in place of IBM's.
-pub struct Mq {
+pub(super) struct Mq {
     pub file: PathBuf,
     pub sha256: String,
 }
 
 impl Mq {
     /// The stand-in, packed, without these parts.
-    pub fn packed(dir: &Path, without: &[&str]) -> Self {
+    pub(super) fn packed(dir: &Path, without: &[&str]) -> Self {
         let mut command = Command::new(scripts().join("package.sh"));
         command
             .arg(dir)
@@ -177,7 +177,7 @@ impl Mq {
     }
 
     /// Any file, with its right checksum.
-    pub fn of(file: PathBuf) -> Self {
+    pub(super) fn of(file: PathBuf) -> Self {
         let sha256 = sha256(&fs::read(&file).unwrap());
         Self { file, sha256 }
     }
@@ -188,7 +188,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Everything below a directory: kind, mode, owner and content of each path.
-pub fn tree(top: &Path) -> BTreeMap<String, String> {
+pub(super) fn tree(top: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut open = vec![top.to_owned()];
     while let Some(path) = open.pop() {

@@ -12,13 +12,13 @@ use std::time::Instant;
 
 /// What is given to a template.
 #[derive(Clone)]
-pub struct Build {
+pub(super) struct Build {
     engine: &'static str,
     variables: Vec<(&'static str, String)>,
 }
 
 /// How a build went.
-pub struct Built {
+pub(super) struct Built {
     pub ended_well: bool,
     pub text: String,
     pub seconds: f64,
@@ -26,7 +26,7 @@ pub struct Built {
 
 impl Build {
     /// IBM MQ from this archive; the licence is not accepted.
-    pub fn ibm_mq(mq: &Mq) -> Self {
+    pub(super) fn ibm_mq(mq: &Mq) -> Self {
         Self {
             engine: "ibm-mq",
             variables: vec![
@@ -40,7 +40,7 @@ impl Build {
     }
 
     /// RabbitMQ of the distribution, with efs-utils from a package of the user's own: a double.
-    pub fn rabbitmq(dir: &Path) -> Self {
+    pub(super) fn rabbitmq(dir: &Path) -> Self {
         let package = efs_utils(dir);
         Self {
             engine: "rabbitmq",
@@ -55,7 +55,7 @@ impl Build {
     }
 
     /// With another value of a variable.
-    pub fn with(&self, name: &'static str, value: &str) -> Self {
+    pub(super) fn with(&self, name: &'static str, value: &str) -> Self {
         let mut changed = self.clone();
         changed.variables.retain(|(key, _)| *key != name);
         changed.variables.push((name, value.to_owned()));
@@ -63,12 +63,12 @@ impl Build {
     }
 
     /// With the licence of the stand-in accepted.
-    pub fn accepting_the_licence(&self) -> Self {
+    pub(super) fn accepting_the_licence(&self) -> Self {
         self.with("accept_licence", "yes")
     }
 
     /// Runs it on a host that serves.
-    pub fn run(&self, host: &LabHost) -> Built {
+    pub(super) fn run(&self, host: &LabHost) -> Built {
         let began = Instant::now();
         let dir = host.dir().join("build");
         let file = self.written(&dir, host);

@@ -9,7 +9,7 @@ use std::path::Path;
 const NOUGHTS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// One after the other on one host.
-pub fn all(root: &Path) {
+pub(super) fn all(root: &Path) {
     let mut host = LabHost::new(root);
     let dir = host.dir().to_owned();
     let small = |name: &str, text: &str| {
@@ -112,7 +112,7 @@ fn nothing_of_the_engine(host: &LabHost, after: &str) {
 }
 
 /// Every step refuses without the provisioner's word, without root, and on a host of a deployment; nothing changes.
-pub fn unasked(root: &Path) {
+pub(super) fn unasked(root: &Path) {
     let mut host = LabHost::new(root);
     for file in PROVISION {
         host.put(&format!("/tmp/mqaws-provision/{}", file.path), file.text);

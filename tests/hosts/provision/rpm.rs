@@ -80,7 +80,7 @@ fn steps(host: &mut LabHost, steps: &[&str], words: &str) -> (String, Vec<String
     (said.text, asked.collect())
 }
 
-pub fn all(root: &Path) {
+pub(super) fn all(root: &Path) {
     ibm_mq_on_rhel(root);
     rabbitmq_on_amazon_linux(root);
 }

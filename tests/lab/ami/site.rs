@@ -10,12 +10,12 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-pub const REGION: &str = "eu-west-1";
+pub(super) const REGION: &str = "eu-west-1";
 /// What stands for IBM MQ's package; nothing here opens it.
-pub const PACKAGE: &str = "a package\n";
+pub(super) const PACKAGE: &str = "a package\n";
 
 /// The Python environment with moto, and Packer; `None` after a visible line when either is missing.
-pub fn tools(test: &str) -> Option<PathBuf> {
+pub(super) fn tools(test: &str) -> Option<PathBuf> {
     let venv = judge::venv(test)?;
     if !Path::new("/usr/bin/packer").exists() {
         judge::skip(
@@ -39,7 +39,7 @@ impl Drop for Server {
 }
 
 /// A user with a home of his own, moto as his AWS, and the double of the instance.
-pub struct Site {
+pub(super) struct Site {
     pub home: tempfile::TempDir,
     venv: PathBuf,
     pub moto: String,
@@ -49,7 +49,7 @@ pub struct Site {
 }
 
 impl Site {
-    pub fn new(venv: PathBuf) -> Self {
+    pub(super) fn new(venv: PathBuf) -> Self {
         let home = tempfile::Builder::new().prefix("mqi").tempdir().expect("a directory");
         for folder in ["tmp", "work", "instance"] {
             fs::create_dir(home.path().join(folder)).expect("a directory");
@@ -99,13 +99,13 @@ impl Site {
     }
 
     /// Writes into the folder that `mqaws` runs in.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.work().join(name);
         fs::write(&path, text).expect("written");
         path
     }
 
-    pub fn work(&self) -> PathBuf {
+    pub(super) fn work(&self) -> PathBuf {
         self.home.path().join("work")
     }
 
@@ -129,12 +129,12 @@ impl Site {
         fs::write(self.work().join("mqaws-agent"), bytes).expect("written");
     }
 
-    pub fn set(&self, name: &str, value: &str) {
+    pub(super) fn set(&self, name: &str, value: &str) {
         self.more.borrow_mut().push((name.to_owned(), value.to_owned()));
     }
 
     /// The environment of a user who has moto, and nothing of the machine's.
-    pub fn clean(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(super) fn clean(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = judge::clean(program, self.home.path());
         command
             .env("PATH", "/usr/bin:/bin")
@@ -147,14 +147,14 @@ impl Site {
         command
     }
 
-    pub fn mqaws(&self, args: &[&str]) -> Command {
+    pub(super) fn mqaws(&self, args: &[&str]) -> Command {
         let mut command = self.clean(env!("CARGO_BIN_EXE_mqaws"));
         command.args(args);
         command
     }
 
     /// `mqaws ami build` against moto.
-    pub fn build(&self, more: &[&str]) -> Command {
+    pub(super) fn build(&self, more: &[&str]) -> Command {
         let agent: &[&str] = if more.contains(&"--agent") {
             &[]
         } else {
@@ -165,7 +165,7 @@ impl Site {
     }
 
     /// Asks moto, by boto3.
-    pub fn moto(&self, what: &str) -> Value {
+    pub(super) fn moto(&self, what: &str) -> Value {
         let mut command = self.clean(self.venv.join("bin/python"));
         let told = said(command.arg(script("ami_moto.py")).args([&self.moto, REGION, what]));
         assert_eq!(told.code, Some(0), "{told}");
@@ -173,7 +173,7 @@ impl Site {
     }
 
     /// What the double was told to run, by name.
-    pub fn scripts(&self) -> Vec<Value> {
+    pub(super) fn scripts(&self) -> Vec<Value> {
         let record = fs::read_to_string(self.home.path().join("record")).unwrap_or_default();
         let entries = record
             .lines()
@@ -181,12 +181,12 @@ impl Site {
         entries.filter(|entry| entry["script"].is_string()).collect()
     }
 
-    pub fn behave(&self, how: Value) {
+    pub(super) fn behave(&self, how: Value) {
         fs::write(self.home.path().join("instance/behave.json"), how.to_string()).expect("written");
     }
 
     /// Nothing but the log, and in moto nothing but what is listed.
-    pub fn left_nothing(&self, images: usize) {
+    pub(super) fn left_nothing(&self, images: usize) {
         let there: Vec<_> = fs::read_dir(self.home.path().join("tmp"))
             .expect("a folder")
             .flatten()
@@ -204,7 +204,7 @@ impl Site {
         assert_eq!(moto["images"].as_object().map(|m| m.len()), Some(images), "{moto}");
     }
 
-    pub fn logs(&self) -> Vec<PathBuf> {
+    pub(super) fn logs(&self) -> Vec<PathBuf> {
         let files = fs::read_dir(self.work()).expect("a folder").flatten().map(|f| f.path());
         files.filter(|f| f.extension().is_some_and(|e| e == "log")).collect()
     }
@@ -218,19 +218,19 @@ impl Drop for Site {
     }
 }
 
-pub fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     use sha2::{Digest, Sha256};
     hex::encode(Sha256::digest(text))
 }
 
 /// Runs a command and demands its exit code; returns what it printed.
-pub fn run(command: &mut Command, exit: i32) -> String {
+pub(super) fn run(command: &mut Command, exit: i32) -> String {
     let said = said(command);
     assert_eq!(said.code, Some(exit), "{said}");
     said.text()
 }
 
-pub fn json_of(command: &mut Command, exit: i32) -> Value {
+pub(super) fn json_of(command: &mut Command, exit: i32) -> Value {
     let said = said(command.args(["--output", "json"]));
     assert_eq!(said.code, Some(exit), "{said}");
     said.json()

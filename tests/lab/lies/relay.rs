@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// What the relay does to messages on their way to consumers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
+pub(super) enum Lie {
     /// Nothing.
     None,
     /// Delivers every so-manieth message once more, flagged as redelivered or not.
@@ -29,7 +29,7 @@ pub enum Lie {
 
 /// Where the second copy goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub(super) enum How {
     /// Over the connection that carried the first, right behind it.
     Same,
     /// Over another one, while the first is alive.
@@ -40,7 +40,7 @@ pub enum How {
 
 /// Whose connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub(super) enum Whose {
     All,
     Producers,
     Consumers,
@@ -114,14 +114,14 @@ impl Shared {
 }
 
 /// The relay; everything ends with it.
-pub struct Relay {
+pub(super) struct Relay {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Relay {
     /// Listens on a free port of 127.0.0.1 and leads every connection to `broker`.
-    pub fn start(broker: SocketAddr, lie: Lie) -> Self {
+    pub(super) fn start(broker: SocketAddr, lie: Lie) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -163,17 +163,17 @@ impl Relay {
     }
 
     /// For `--amqp-url`.
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("amqp://{}", self.address)
     }
 
     /// Leads connections from now on to this broker; those there are stay where they are.
-    pub fn lead_to(&self, broker: SocketAddr) {
+    pub(super) fn lead_to(&self, broker: SocketAddr) {
         *locked(&self.shared.broker) = broker;
     }
 
     /// Nothing passes on these connections for this long, in either direction; none is closed.
-    pub fn freeze(&self, whose: Whose, time: Duration) {
+    pub(super) fn freeze(&self, whose: Whose, time: Duration) {
         let which = match whose {
             Whose::OneConsumer => {
                 let consumers = self
@@ -190,7 +190,7 @@ impl Relay {
     }
 
     /// Ends these connections at once.
-    pub fn cut(&self, whose: Whose) {
+    pub(super) fn cut(&self, whose: Whose) {
         for connection in self.shared.alive() {
             let consumer = connection.consumer.load(Ordering::SeqCst);
             if whose == Whose::All || consumer != (whose == Whose::Producers) {
@@ -200,19 +200,19 @@ impl Relay {
     }
 
     /// How many lies were told.
-    pub fn lies(&self) -> u64 {
+    pub(super) fn lies(&self) -> u64 {
         self.shared.lies.load(Ordering::SeqCst)
     }
 
     /// How many messages went to consumers, copies included.
-    pub fn messages(&self) -> u64 {
+    pub(super) fn messages(&self) -> u64 {
         self.shared.messages.load(Ordering::SeqCst)
     }
 
     /// Waits until this many connections carried messages, one of them ended, and as many newer ones carried messages after it.
     ///
     /// True when it was seen, false when `limit` passed or `over` said so before.
-    pub fn wait_for_recovery(&self, workers: usize, limit: Duration, mut over: impl FnMut() -> bool) -> bool {
+    pub(super) fn wait_for_recovery(&self, workers: usize, limit: Duration, mut over: impl FnMut() -> bool) -> bool {
         let deadline = Instant::now() + limit;
         let mut wait = |done: &dyn Fn() -> bool| {
             while !done() {

@@ -3,7 +3,7 @@
 
 mod template;
 
-pub use template::{rendered, statements, without};
+pub(super) use template::{rendered, statements, without};
 
 use crate::support::{Lab, STACK, all, between, call, request, run_command, until};
 use mqaws::lab_agent::{LabMount, mount_options};
@@ -26,7 +26,7 @@ const IAM: &str = "2010-05-08";
 
 /// What an instance does, or has done to it, that a statement must allow or refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub(super) enum Step {
     /// The first instance mounts as its deployment says: with TLS and its role, unless with plain NFS.
     Mount,
     /// It looks for mount targets in other zones.
@@ -54,7 +54,7 @@ pub enum Step {
 }
 
 /// A whole life, in order.
-pub const LIFE: [Step; 12] = [
+pub(super) const LIFE: [Step; 12] = [
     Step::Mount,
     Step::FindMountTargets,
     Step::RefuseMountWithoutTls,
@@ -76,7 +76,7 @@ enum Place {
 }
 
 /// A stack in a private lab.
-pub struct Stack {
+pub(super) struct Stack {
     lab: Lab,
     record: LabRecord,
     role: String,
@@ -85,7 +85,7 @@ pub struct Stack {
 
 impl Stack {
     /// Creates the stack in a new lab and waits for its first instance.
-    pub fn create(template: &Value) -> Self {
+    pub(super) fn create(template: &Value) -> Self {
         let lab = Lab::up(&[]);
         let record = lab.record();
         template::create(&record, template);
@@ -109,7 +109,7 @@ impl Stack {
 
     /// Lives a whole life; `before` may try each step first. What a step was refused is returned, and done by the
     /// administrator where the life could not go on without it.
-    pub fn live(&self, mut before: impl FnMut(&Self, Step)) -> BTreeMap<Step, String> {
+    pub(super) fn live(&self, mut before: impl FnMut(&Self, Step)) -> BTreeMap<Step, String> {
         let mut refused = BTreeMap::new();
         for step in LIFE {
             before(self, step);
@@ -132,7 +132,7 @@ impl Stack {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn take(&self, step: Step) -> Result<(), String> {
+    pub(super) fn take(&self, step: Step) -> Result<(), String> {
         let (first, me) = (&self.first, &self.first.id);
         let cloud = first.cloud(&self.record);
         match step {
@@ -185,7 +185,7 @@ impl Stack {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn measure(&self, namespace: &str) -> Result<(), String> {
+    pub(super) fn measure(&self, namespace: &str) -> Result<(), String> {
         let datum = Datum {
             name: "EngineRunning",
             value: -1.0,
@@ -200,7 +200,7 @@ impl Stack {
     ///
     /// # Errors
     /// When it is not refused.
-    pub fn take_without(&self, action: &str, step: Step) -> Result<String, String> {
+    pub(super) fn take_without(&self, action: &str, step: Step) -> Result<String, String> {
         let mut changed = Vec::new();
         for place in self.places() {
             let policy = self.policy(&place);

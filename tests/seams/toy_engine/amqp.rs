@@ -17,7 +17,7 @@ use tokio::sync::watch;
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Serves clients until the process ends.
-pub fn serve(listener: std::net::TcpListener, journal: &Shared) -> io::Result<()> {
+pub(super) fn serve(listener: std::net::TcpListener, journal: &Shared) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

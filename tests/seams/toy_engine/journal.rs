@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// What connections share.
-pub type Shared = Arc<Mutex<Journal>>;
+pub(super) type Shared = Arc<Mutex<Journal>>;
 
 /// One message.
 #[derive(Debug, Clone)]
-pub struct Message {
+pub(super) struct Message {
     pub id: u64,
     pub body: Vec<u8>,
     pub durable: bool,
@@ -28,7 +28,7 @@ struct Queue {
 
 /// The queues, and where they are written down: `put ID QUEUE HEX` and `got ID QUEUE`, one a line.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     file: File,
     queues: HashMap<String, Queue>,
     next: u64,
@@ -36,7 +36,7 @@ pub struct Journal {
 
 impl Journal {
     /// Reads what is there; a last line that was cut off was never acknowledged.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).read(true).open(path)?;
         let mut journal = Self {
             file: file.try_clone()?,
@@ -81,7 +81,7 @@ impl Journal {
     }
 
     /// Takes a message in; a persistent one is on the disk when this returns.
-    pub fn put(&mut self, queue: &str, body: Vec<u8>, durable: bool) -> io::Result<()> {
+    pub(super) fn put(&mut self, queue: &str, body: Vec<u8>, durable: bool) -> io::Result<()> {
         let id = self.next;
         self.next += 1;
         if durable {
@@ -99,7 +99,7 @@ impl Journal {
     }
 
     /// Gives a message out.
-    pub fn take(&mut self, queue: &str) -> Option<Message> {
+    pub(super) fn take(&mut self, queue: &str) -> Option<Message> {
         let queue = self.queue(queue);
         let message = queue.waiting.pop_front()?;
         queue.out += 1;
@@ -107,7 +107,7 @@ impl Journal {
     }
 
     /// A message was accepted.
-    pub fn accepted(&mut self, queue: &str, message: &Message) -> io::Result<()> {
+    pub(super) fn accepted(&mut self, queue: &str, message: &Message) -> io::Result<()> {
         self.queue(queue).out -= 1;
         match message.durable {
             true => self.write(&format!("got {} {queue}", message.id)),
@@ -116,7 +116,7 @@ impl Journal {
     }
 
     /// A message that was given out comes back to its place.
-    pub fn back(&mut self, queue: &str, mut message: Message) {
+    pub(super) fn back(&mut self, queue: &str, mut message: Message) {
         message.failed += 1;
         let queue = self.queue(queue);
         queue.out -= 1;
@@ -125,13 +125,13 @@ impl Journal {
     }
 
     /// Messages on a queue, given out or not.
-    pub fn depth(&mut self, queue: &str) -> u64 {
+    pub(super) fn depth(&mut self, queue: &str) -> u64 {
         let queue = self.queue(queue);
         queue.waiting.len() as u64 + queue.out
     }
 
     /// Empties a queue.
-    pub fn clear(&mut self, queue: &str) -> io::Result<()> {
+    pub(super) fn clear(&mut self, queue: &str) -> io::Result<()> {
         while let Some(message) = self.take(queue) {
             self.accepted(queue, &message)?;
         }

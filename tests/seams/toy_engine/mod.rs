@@ -29,7 +29,7 @@ const VERB: &str = "__toy";
 /// What a server says when it runs.
 const UP: &str = "up";
 /// The queue of words that are put by line.
-pub const WORDS: &str = "WORDS";
+pub(crate) const WORDS: &str = "WORDS";
 /// The queue of the failover test.
 const PROBE: &str = "MQAWS.PROBE.TOY";
 /// Longest wait for one answer.
@@ -37,7 +37,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// The toy.
 #[derive(Debug)]
-pub struct Toy;
+pub(crate) struct Toy;
 
 fn folder(mount: &Path, queue_manager: &str) -> PathBuf {
     mount.join(PathComponent::of_queue_manager(queue_manager)).join("toy")
@@ -181,7 +181,7 @@ fn answer(connection: &TcpStream, journal: &Shared) -> io::Result<()> {
 }
 
 /// Says one line to a toy, and returns the number that it answers.
-pub fn ask(address: SocketAddr, line: &str) -> io::Result<u64> {
+pub(crate) fn ask(address: SocketAddr, line: &str) -> io::Result<u64> {
     let mut connection = TcpStream::connect_timeout(&address, ANSWER)?;
     connection.set_read_timeout(Some(ANSWER))?;
     writeln!(connection, "{line}")?;

@@ -9,10 +9,10 @@ use mqaws::topology::{
 use std::sync::OnceLock;
 
 /// The word that a configuration names it by.
-pub const NAME: &str = "toy";
+pub(crate) const NAME: &str = "toy";
 
 /// The topology.
-pub struct Toy;
+pub(crate) struct Toy;
 
 fn first() -> &'static dyn Topology {
     of(Name::default())

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// What `mqaws-agent fence --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Inspected {
+pub(super) struct Inspected {
     /// `mqaws.agent-fence/1`.
     pub schema: &'static str,
     /// Queue manager.
@@ -47,7 +47,7 @@ pub struct Inspected {
 
 /// The lock as its keeper sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LockReport {
+pub(super) struct LockReport {
     /// Whether this host holds it.
     pub held: bool,
     /// Who holds it otherwise, as far as the server tells.

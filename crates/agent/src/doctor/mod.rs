@@ -16,11 +16,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use shipped::{SHIPPED, Shipped};
+pub(crate) use shipped::{SHIPPED, Shipped};
 
 /// What an image says that it holds: `/etc/mqaws/image.json`, written by the provisioning.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct ImageRecord {
+pub(crate) struct ImageRecord {
     /// `mqaws.image/1`.
     pub schema: String,
     /// Version of the agent.
@@ -48,7 +48,7 @@ impl ImageRecord {
 
 /// Something that is wrong with an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The check that found it.
     pub check: &'static str,
     /// What is wrong.
@@ -59,7 +59,7 @@ pub struct Finding {
 
 /// What was looked at and found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// `mqaws.agent-doctor/1`.
     pub schema: &'static str,
     /// Version of the agent that looked.
@@ -143,7 +143,7 @@ const CHECKS: [(&str, fn(&Image<'_>) -> Found); 16] = [
 ];
 
 /// Looks at the image below `root`.
-pub fn examine(root: &Path) -> Report {
+pub(crate) fn examine(root: &Path) -> Report {
     let text = fs::read_to_string(root.join("etc/mqaws/image.json")).ok();
     let image = Image {
         root,

@@ -2,7 +2,7 @@
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shipped {
+pub(crate) struct Shipped {
     /// Name below `packer/provision/units`.
     pub name: &'static str,
     /// Where it is in an image.
@@ -22,7 +22,7 @@ macro_rules! shipped {
 }
 
 /// Units and settings; a test shows that these are all that the provisioning has.
-pub const SHIPPED: [Shipped; 9] = [
+pub(crate) const SHIPPED: [Shipped; 9] = [
     shipped!("mqaws-agent.service" => "/etc/systemd/system/mqaws-agent.service"),
     shipped!("mqaws-engine.service" => "/etc/systemd/system/mqaws-engine.service"),
     shipped!("system.conf.d/mqaws.conf" => "/etc/systemd/system.conf.d/mqaws.conf"),

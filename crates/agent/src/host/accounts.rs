@@ -12,14 +12,14 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The accounts of this host.
 #[derive(Debug, Clone)]
-pub struct HostAccounts {
+pub(crate) struct HostAccounts {
     programs: Programs,
     known: fn(&str) -> Result<bool, String>,
 }
 
 impl HostAccounts {
     /// The accounts that these programs change.
-    pub fn new(programs: Programs) -> Self {
+    pub(crate) fn new(programs: Programs) -> Self {
         Self { programs, known }
     }
 }
@@ -33,7 +33,7 @@ fn known(user: &str) -> Result<bool, String> {
 ///
 /// # Errors
 /// In words, also when there is none.
-pub fn ids(user: &str) -> Result<(u32, u32), String> {
+pub(crate) fn ids(user: &str) -> Result<(u32, u32), String> {
     match User::from_name(user) {
         Ok(Some(found)) => Ok((found.uid.as_raw(), found.gid.as_raw())),
         Ok(None) => Err(format!(

@@ -22,7 +22,7 @@ const LOAD: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// In words, when the kernel takes it nowhere: such a host must not mount.
-pub fn set(layout: &Layout, programs: &Programs, instance: &str) -> Result<(), String> {
+pub(crate) fn set(layout: &Layout, programs: &Programs, instance: &str) -> Result<(), String> {
     let found = || PLACES.map(|p| layout.host(p)).into_iter().find(|p| p.exists());
     let place = match found() {
         Some(place) => place,

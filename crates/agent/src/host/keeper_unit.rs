@@ -11,20 +11,20 @@ use std::io;
 use std::time::Duration;
 
 /// The unit of keeper and engine.
-pub const UNIT: &str = "mqaws-engine.service";
+pub(crate) const UNIT: &str = "mqaws-engine.service";
 /// Longest wait for systemd; the end of an old engine's unit may be part of it.
 const START: Duration = Duration::from_secs(90);
 
 /// The keeper's unit on this host.
 #[derive(Debug, Clone)]
-pub struct KeeperUnit {
+pub(crate) struct KeeperUnit {
     layout: Layout,
     programs: Programs,
 }
 
 impl KeeperUnit {
     /// The unit, with its configuration below this root.
-    pub fn new(layout: Layout, programs: Programs) -> Self {
+    pub(crate) fn new(layout: Layout, programs: Programs) -> Self {
         Self { layout, programs }
     }
 }

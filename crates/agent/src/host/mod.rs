@@ -4,17 +4,17 @@
 //! takes the host's root and, for the tests, the directory of the programs; what is decided in words is decided by pure
 //! functions beside it. None of it touches the shared file system: a mount whose server hangs hangs whoever looks at it.
 
-pub mod accounts;
-pub mod identity;
-pub mod keeper_unit;
-pub mod mount;
-pub mod mount_unit;
-pub mod mountinfo;
-pub mod notify;
-pub mod programs;
+pub(crate) mod accounts;
+pub(crate) mod identity;
+pub(crate) mod keeper_unit;
+pub(crate) mod mount;
+pub(crate) mod mount_unit;
+pub(crate) mod mountinfo;
+pub(crate) mod notify;
+pub(crate) mod programs;
 
-pub use accounts::HostAccounts;
-pub use keeper_unit::KeeperUnit;
-pub use mount::{HostMount, MountTarget, Network};
-pub use notify::Systemd;
-pub use programs::Programs;
+pub(crate) use accounts::HostAccounts;
+pub(crate) use keeper_unit::KeeperUnit;
+pub(crate) use mount::{HostMount, MountTarget, Network};
+pub(crate) use notify::Systemd;
+pub(crate) use programs::Programs;

@@ -28,7 +28,7 @@ const RELOAD: Duration = Duration::from_secs(30);
 
 /// One mount target of the file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MountTarget {
+pub(crate) struct MountTarget {
     /// Its availability zone.
     pub zone: String,
     /// Its address.
@@ -38,7 +38,7 @@ pub struct MountTarget {
 }
 
 /// What mounting asks of the world.
-pub trait Network: Send + Sync {
+pub(crate) trait Network: Send + Sync {
     /// This instance's id and availability zone.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ pub trait Network: Send + Sync {
 }
 
 /// Mounts one file system at one point.
-pub struct HostMount {
+pub(crate) struct HostMount {
     layout: Layout,
     programs: Programs,
     network: Box<dyn Network>,
@@ -78,7 +78,7 @@ impl HostMount {
     ///
     /// # Errors
     /// In words, when this version cannot mount as the configuration says.
-    pub fn new(
+    pub(crate) fn new(
         config: &AgentConfig,
         suffix: &str,
         layout: Layout,

@@ -15,7 +15,7 @@ const EFS_OPTIONS: &str = "_netdev,tls,iam";
 
 /// How the file system is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub(crate) enum Method {
     /// By the helper of efs-utils, with TLS and IAM.
     EfsUtils,
     /// By the kernel alone: no encryption in transit, no authorisation but the network's.
@@ -27,7 +27,7 @@ impl Method {
     ///
     /// # Errors
     /// [`UnknownWord`], with those that there are.
-    pub fn of(configured: &MountMethod) -> Result<Self, UnknownWord> {
+    pub(crate) fn of(configured: &MountMethod) -> Result<Self, UnknownWord> {
         match configured {
             MountMethod::EfsUtils => Ok(Self::EfsUtils),
             MountMethod::Nfs => Ok(Self::Nfs),
@@ -37,7 +37,7 @@ impl Method {
 }
 
 /// The name of the unit that systemd knows a mount point by.
-pub fn name(point: &str) -> String {
+pub(crate) fn name(point: &str) -> String {
     let mut name = String::new();
     for (n, byte) in point.trim_matches('/').bytes().enumerate() {
         match byte {
@@ -53,7 +53,7 @@ pub fn name(point: &str) -> String {
 }
 
 /// The unit. `address` is that of one mount target, in place of the file system's own name.
-pub fn text(method: Method, file_system: &str, dns_name: &str, address: Option<&str>, point: &str) -> String {
+pub(crate) fn text(method: Method, file_system: &str, dns_name: &str, address: Option<&str>, point: &str) -> String {
     let (what, kind, options) = match method {
         // The address is an option of the helper (efs-utils 1.34 and later; not tried).
         Method::EfsUtils => {

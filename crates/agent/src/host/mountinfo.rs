@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mounted {
+pub(crate) struct Mounted {
     /// The superblock's device number, `major:minor`: another mount at the same place has another.
     pub device: String,
     /// File system type, `nfs4`.
@@ -16,7 +16,7 @@ pub struct Mounted {
 }
 
 /// The mount that is seen at `point`, by the text of `/proc/self/mountinfo`.
-pub fn at(mountinfo: &str, point: &Path) -> Option<Mounted> {
+pub(crate) fn at(mountinfo: &str, point: &Path) -> Option<Mounted> {
     // Later lines lie above earlier ones.
     mountinfo.lines().filter_map(|line| parse(line, point)).next_back()
 }
@@ -62,7 +62,7 @@ impl Mounted {
     ///
     /// # Errors
     /// In words: what is wrong with it.
-    pub fn fences(&self) -> Result<(), String> {
+    pub(crate) fn fences(&self) -> Result<(), String> {
         if self.kind != "nfs4" {
             return Err(format!("{} of type {} is mounted there", self.source, self.kind));
         }

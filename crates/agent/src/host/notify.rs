@@ -9,7 +9,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// systemd, when it started this process and wants to hear of it.
-pub struct Systemd {
+pub(crate) struct Systemd {
     socket: Option<(UnixDatagram, SocketAddr)>,
     ready: AtomicBool,
 }
@@ -19,7 +19,7 @@ impl Systemd {
     ///
     /// # Errors
     /// When the variable names no socket.
-    pub fn from_env() -> io::Result<Self> {
+    pub(crate) fn from_env() -> io::Result<Self> {
         Self::new(std::env::var_os("NOTIFY_SOCKET"))
     }
 
@@ -27,7 +27,7 @@ impl Systemd {
     ///
     /// # Errors
     /// When it names no socket.
-    pub fn new(name: Option<OsString>) -> io::Result<Self> {
+    pub(crate) fn new(name: Option<OsString>) -> io::Result<Self> {
         let socket = match name.filter(|n| !n.is_empty()) {
             None => None,
             Some(name) => {

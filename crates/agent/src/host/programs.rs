@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Why a program did not do what it was run for.
 #[derive(Debug, thiserror::Error)]
-pub enum ProgramError {
+pub(crate) enum ProgramError {
     /// It gave no exit code.
     #[error(transparent)]
     NoCode(#[from] RunError),
@@ -25,33 +25,33 @@ pub enum ProgramError {
 
 impl ProgramError {
     /// Whether `systemctl` says that it knows no such unit.
-    pub fn knows_no_unit(&self) -> bool {
+    pub(crate) fn knows_no_unit(&self) -> bool {
         matches!(self, Self::Failed { said, .. } if said.contains("not found"))
     }
 }
 
 /// Where programs such as `systemctl` and `chpasswd` are looked for.
 #[derive(Debug, Clone, Default)]
-pub struct Programs {
+pub(crate) struct Programs {
     directory: Option<PathBuf>,
 }
 
 impl Programs {
     /// The host's own, on its search path.
-    pub fn of_the_host() -> Self {
+    pub(crate) fn of_the_host() -> Self {
         Self::default()
     }
 
     /// Those of one directory: doubles of a test.
     #[cfg(test)]
-    pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
+    pub(crate) fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: Some(directory.into()),
         }
     }
 
     /// A command line of a program.
-    pub fn command(&self, name: &str, args: &[&str], deadline: Duration) -> Command {
+    pub(crate) fn command(&self, name: &str, args: &[&str], deadline: Duration) -> Command {
         let program = match &self.directory {
             Some(directory) => directory.join(name),
             None => PathBuf::from(name),
@@ -63,7 +63,7 @@ impl Programs {
     ///
     /// # Errors
     /// [`ProgramError`].
-    pub fn must(&self, command: &Command) -> Result<Output, ProgramError> {
+    pub(crate) fn must(&self, command: &Command) -> Result<Output, ProgramError> {
         let ran = waits::on(|| command.to_string(), || runner::run(command));
         let output = ran?;
         if output.code == 0 {

@@ -35,7 +35,7 @@ pub(super) struct LastProof {
 
 impl LastProof {
     /// Goes on where an earlier keeper of this boot ended, if one did without letting go.
-    pub fn inherit(socket: &Path, boot: &BootId) -> Self {
+    pub(super) fn inherit(socket: &Path, boot: &BootId) -> Self {
         let file = guard_file(socket);
         let inherited = fs::read_to_string(&file).ok().and_then(|text| {
             let (at, of) = text.trim().split_once(' ')?;
@@ -53,7 +53,7 @@ impl LastProof {
     }
 
     /// The lock was proved by a request that was sent at this time.
-    pub fn proved(&self, at: u64) {
+    pub(super) fn proved(&self, at: u64) {
         self.proved.store(at, Ordering::Release);
         if self.inherited.load(Ordering::Acquire) == 0 {
             self.write(at);
@@ -61,7 +61,7 @@ impl LastProof {
     }
 
     /// The data was claimed under the lock: from here on the sign of life speaks for this keeper.
-    pub fn claimed(&self) {
+    pub(super) fn claimed(&self) {
         if self.inherited.swap(0, Ordering::AcqRel) != 0 {
             self.write(self.proved.load(Ordering::Acquire));
         }
@@ -75,24 +75,24 @@ impl LastProof {
     }
 
     /// Everything is written back and let go: there is nothing to guard.
-    pub fn let_go(&self) {
+    pub(super) fn let_go(&self) {
         self.proved.store(0, Ordering::Release);
         self.inherited.store(0, Ordering::Release);
         let _ = fs::remove_file(&self.file);
     }
 
     /// How long ago this keeper proved the lock; `None` before it did.
-    pub fn lock_age(&self) -> Option<Duration> {
+    pub(super) fn lock_age(&self) -> Option<Duration> {
         age(&self.proved)
     }
 
     /// An earlier keeper's guard goes on: this one has neither claimed nor let go.
-    pub fn is_inherited(&self) -> bool {
+    pub(super) fn is_inherited(&self) -> bool {
         self.inherited.load(Ordering::Acquire) != 0
     }
 
     /// The age that T is compared with; `None` while nothing is guarded.
-    pub fn guard_age(&self) -> Option<Duration> {
+    pub(super) fn guard_age(&self) -> Option<Duration> {
         age(&self.inherited).or_else(|| age(&self.proved))
     }
 }

@@ -54,7 +54,7 @@ pub(super) enum Beat {
 const ROOM: u64 = 1 << 20;
 
 impl Desk {
-    pub fn new(config: KeeperConfig, product: &'static dyn Product, token: String) -> Self {
+    pub(super) fn new(config: KeeperConfig, product: &'static dyn Product, token: String) -> Self {
         let store = RecordStore::new(&config.mount, &config.queue_manager);
         Self {
             config,
@@ -67,7 +67,7 @@ impl Desk {
         }
     }
 
-    pub fn inspect(&mut self, lease_millis: u64) -> Reply {
+    pub(super) fn inspect(&mut self, lease_millis: u64) -> Reply {
         if let Err(error) = self.store.prepare(&self.token) {
             return Reply::failed(chain(&error));
         }
@@ -97,7 +97,7 @@ impl Desk {
     }
 
     /// The sign of life in the record that was inspected, which must be there still, and not released.
-    pub fn look(&mut self) -> Reply {
+    pub(super) fn look(&mut self) -> Reply {
         let current = match self.store.read() {
             Ok(current) => current,
             Err(error) => return Reply::failed(chain(&error)),
@@ -134,7 +134,7 @@ impl Desk {
         })
     }
 
-    pub fn claim(&mut self, proof: Proof) -> Reply {
+    pub(super) fn claim(&mut self, proof: Proof) -> Reply {
         let current = match self.store.read() {
             Ok(current) => current,
             Err(error) => return Reply::failed(chain(&error)),
@@ -195,7 +195,7 @@ impl Desk {
     }
 
     /// Writes which engine writes the data, unless the record says so already.
-    pub fn level(&mut self, engine_version: String) -> Reply {
+    pub(super) fn level(&mut self, engine_version: String) -> Reply {
         let Some(mut record) = self.own.clone() else {
             return Reply::failed("nothing was claimed");
         };
@@ -212,7 +212,7 @@ impl Desk {
         }
     }
 
-    pub fn note_served(&mut self) -> Reply {
+    pub(super) fn note_served(&mut self) -> Reply {
         let Some(own) = self.own.as_mut() else {
             return Reply::failed("nothing was claimed");
         };
@@ -223,7 +223,7 @@ impl Desk {
     }
 
     /// Writes the sign of life, after a look that nobody else has claimed meanwhile.
-    pub fn beat(&mut self) -> Beat {
+    pub(super) fn beat(&mut self) -> Beat {
         let Some(mut record) = self.own.clone() else {
             return Beat::Nothing;
         };
@@ -259,14 +259,14 @@ impl Desk {
     }
 
     /// What little room is left on the file system, in words; `None` when there is enough, or nobody knows.
-    pub fn little_room(&self) -> Option<String> {
+    pub(super) fn little_room(&self) -> Option<String> {
         let left = rustix::fs::statvfs(&self.config.mount).ok()?;
         let left = left.f_bavail.saturating_mul(left.f_frsize);
         // No number that changes with every write: each other reason is an alarm of its own.
         (left < ROOM).then(|| format!("{} has less than {ROOM} bytes left", self.config.mount.display()))
     }
 
-    pub fn release(&mut self, condemned: bool) -> Reply {
+    pub(super) fn release(&mut self, condemned: bool) -> Reply {
         // Also without a claim of this keeper: an earlier one's engine may have written.
         if let Err(error) = self.write_back() {
             return Reply::failed(format!("write back what the engine wrote: {error}"));
@@ -297,7 +297,7 @@ impl Desk {
     }
 
     /// The record as it was last read or written.
-    pub fn seen(&self) -> Option<OwnerRecord> {
+    pub(super) fn seen(&self) -> Option<OwnerRecord> {
         match (&self.own, &self.basis) {
             (Some(own), _) => Some(own.clone()),
             (None, Basis::Record(basis)) => Some(OwnerRecord::clone(basis)),
@@ -305,12 +305,12 @@ impl Desk {
         }
     }
 
-    pub fn claimed(&self) -> Option<(Epoch, Proof)> {
+    pub(super) fn claimed(&self) -> Option<(Epoch, Proof)> {
         self.own.as_ref().map(|r| (r.epoch, r.proof.clone()))
     }
 
     /// 99th percentile of the last writes, by nearest rank.
-    pub fn fsync_millis(&self) -> Option<f64> {
+    pub(super) fn fsync_millis(&self) -> Option<f64> {
         let mut sorted: Vec<Duration> = self.samples.iter().copied().collect();
         sorted.sort();
         let rank = (sorted.len() * 99).div_ceil(100);
@@ -318,7 +318,7 @@ impl Desk {
     }
 
     /// The fastest of the last writes.
-    pub fn fsync_fastest_millis(&self) -> Option<f64> {
+    pub(super) fn fsync_fastest_millis(&self) -> Option<f64> {
         self.samples.iter().min().copied().map(millis)
     }
 

@@ -17,7 +17,7 @@ pub(super) struct Node {
 
 impl Node {
     /// Reads a document; the node returned is its root element.
-    pub fn parse(document: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(document: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(document).map_err(|_| "not UTF-8".to_owned())?;
         let mut reader = Reader::from_str(text);
         let mut open = vec![Node::default()];
@@ -72,22 +72,22 @@ impl Node {
     }
 
     /// The first child of this name.
-    pub fn child(&self, name: &str) -> Option<&Node> {
+    pub(super) fn child(&self, name: &str) -> Option<&Node> {
         self.children.iter().find(|c| c.name == name)
     }
 
     /// The first node along a path of names.
-    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+    pub(super) fn at(&self, path: &[&str]) -> Option<&Node> {
         path.iter().try_fold(self, |node, name| node.child(name))
     }
 
     /// The text of the first node along a path.
-    pub fn text(&self, path: &[&str]) -> Option<&str> {
+    pub(super) fn text(&self, path: &[&str]) -> Option<&str> {
         self.at(path).map(|n| n.text.as_str())
     }
 
     /// The elements of a list: its `item` or `member` children.
-    pub fn items(&self, path: &[&str]) -> impl Iterator<Item = &Node> {
+    pub(super) fn items(&self, path: &[&str]) -> impl Iterator<Item = &Node> {
         self.at(path)
             .into_iter()
             .flat_map(|n| &n.children)
@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// The first node of this name anywhere, depth first.
-    pub fn find(&self, name: &str) -> Option<&Node> {
+    pub(super) fn find(&self, name: &str) -> Option<&Node> {
         if self.name == name {
             return Some(self);
         }

@@ -15,7 +15,7 @@ pub(super) struct DataDirs {
 
 impl DataDirs {
     /// The directories of one queue manager below a mount point.
-    pub fn new(mount: &Path, queue_manager: &str) -> Self {
+    pub(super) fn new(mount: &Path, queue_manager: &str) -> Self {
         let base = mount.join(PathComponent::of_queue_manager(queue_manager));
         Self {
             data: base.join("data"),

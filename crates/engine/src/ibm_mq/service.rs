@@ -33,7 +33,7 @@ const CHECK: Duration = Duration::from_secs(2);
 const DOUBLINGS: u32 = 2;
 
 /// IBM MQ on this host, or the lab's stand-in for it.
-pub struct Service {
+pub(super) struct Service {
     driver: Driver,
     run_as: Option<(u32, u32)>,
     own: Vec<OsString>,
@@ -61,7 +61,7 @@ pub struct Service {
 
 impl Service {
     /// The queue manager of this configuration on this host.
-    pub fn new(config: &AgentConfig, host: Host) -> Self {
+    pub(super) fn new(config: &AgentConfig, host: Host) -> Self {
         let Host {
             root,
             runner,

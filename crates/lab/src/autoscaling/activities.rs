@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 const KEPT: usize = 200;
 
 /// `At 2026-11-21T22:25:08Z `, as every clause of a cause begins.
-pub fn at() -> String {
+pub(super) fn at() -> String {
     jiff::Timestamp::now().strftime("At %Y-%m-%dT%H:%M:%SZ ").to_string()
 }
 
 /// Cause of a launch.
-pub fn launch_cause(group: &Group, why: Why) -> String {
+pub(super) fn launch_cause(group: &Group, why: Why) -> String {
     match why {
         Why::Unhealthy => format!(
             "{}an instance was launched in response to an unhealthy instance needing to be replaced.",
@@ -32,7 +32,7 @@ pub fn launch_cause(group: &Group, why: Why) -> String {
 }
 
 /// Cause of a termination.
-pub fn termination_cause(group: &Group, id: &str, why: Why) -> String {
+pub(super) fn termination_cause(group: &Group, id: &str, why: Why) -> String {
     match why {
         Why::Unhealthy => {
             let known = group.members.get(id).and_then(|m| m.unhealthy_cause.clone());
@@ -55,7 +55,7 @@ pub fn termination_cause(group: &Group, id: &str, why: Why) -> String {
 }
 
 /// Begins an activity; returns its id.
-pub fn begin(group: &mut Group, description: String, cause: String, status: &'static str, zone: &str) -> String {
+pub(super) fn begin(group: &mut Group, description: String, cause: String, status: &'static str, zone: &str) -> String {
     let subnet = group
         .subnets
         .iter()
@@ -80,7 +80,7 @@ pub fn begin(group: &mut Group, description: String, cause: String, status: &'st
 }
 
 /// Moves an activity on.
-pub fn progress(group: &mut Group, id: &str, status: &'static str, percent: u8) {
+pub(super) fn progress(group: &mut Group, id: &str, status: &'static str, percent: u8) {
     if let Some(activity) = group.activity_mut(id) {
         activity.status = status;
         activity.progress = percent;
@@ -88,7 +88,7 @@ pub fn progress(group: &mut Group, id: &str, status: &'static str, percent: u8) 
 }
 
 /// Ends an activity.
-pub fn end(group: &mut Group, id: &str, status: &'static str, message: Option<String>) {
+pub(super) fn end(group: &mut Group, id: &str, status: &'static str, message: Option<String>) {
     if let Some(activity) = group.activity_mut(id) {
         activity.status = status;
         activity.progress = 100;
@@ -98,7 +98,7 @@ pub fn end(group: &mut Group, id: &str, status: &'static str, message: Option<St
 }
 
 /// An activity as answers show it.
-pub fn shown(group: &str, arn: &str, activity: &Activity) -> Value {
+pub(super) fn shown(group: &str, arn: &str, activity: &Activity) -> Value {
     let mut shown = json!({
         "ActivityId": activity.id, "AutoScalingGroupName": group, "AutoScalingGroupARN": arn, "Description": activity.description,
         "Cause": activity.cause, "StartTime": activity.started, "StatusCode": activity.status, "Progress": activity.progress,

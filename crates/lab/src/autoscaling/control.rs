@@ -18,10 +18,10 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 /// How often a wait for a state of an instance or a target looks.
-pub const LOOK: Duration = Duration::from_millis(5);
+pub(super) const LOOK: Duration = Duration::from_millis(5);
 
 /// Marks instances unhealthy that EC2 stops or terminates, whoever asked for it.
-pub async fn follow_instances(service: Weak<Autoscaling>, mut events: Receiver<InstanceEvent>) {
+pub(super) async fn follow_instances(service: Weak<Autoscaling>, mut events: Receiver<InstanceEvent>) {
     loop {
         let event = match events.recv().await {
             Ok(event) => event,
@@ -41,7 +41,7 @@ pub async fn follow_instances(service: Weak<Autoscaling>, mut events: Receiver<I
 }
 
 /// Runs a group until it is deleted.
-pub async fn run(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: String) {
+pub(super) async fn run(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: String) {
     let timing = cloud.site.timing;
     let mut published: Vec<(&'static str, usize)> = Vec::new();
     let mut published_at = Instant::now();
@@ -154,7 +154,7 @@ fn begin_termination(
 }
 
 /// Runs `change` on the group, if it still exists, and wakes its loop.
-pub fn with_group<T>(service: &Autoscaling, name: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
+pub(super) fn with_group<T>(service: &Autoscaling, name: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
     let mut state = service.state();
     let group = state.groups.get_mut(name)?;
     let result = change(group);
@@ -266,7 +266,7 @@ async fn publish(
 }
 
 /// TerminateInstanceInAutoScalingGroup.
-pub fn terminate_one(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
+pub(super) fn terminate_one(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
     only(params, &["InstanceId", "ShouldDecrementDesiredCapacity"])?;
     let id = required(params, "InstanceId")?;
     let decrement = flag(params, "ShouldDecrementDesiredCapacity")

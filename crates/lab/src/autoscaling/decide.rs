@@ -3,7 +3,7 @@
 /// Where an instance is in its life in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
-pub enum Phase {
+pub(crate) enum Phase {
     Pending,
     PendingWait,
     PendingProceed,
@@ -15,7 +15,7 @@ pub enum Phase {
 
 impl Phase {
     /// AWS's word.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Phase::Pending => "Pending",
             Phase::PendingWait => "Pending:Wait",
@@ -28,7 +28,7 @@ impl Phase {
     }
 
     /// Whether the instance counts towards the desired capacity: it is on its way in, or in.
-    pub fn is_active(self) -> bool {
+    pub(crate) fn is_active(self) -> bool {
         matches!(
             self,
             Phase::Pending | Phase::PendingWait | Phase::PendingProceed | Phase::InService
@@ -38,7 +38,7 @@ impl Phase {
 
 /// One instance, or one launch that has no instance yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     /// Instance id, or the launch's own id before there is an instance.
     pub id: String,
     /// Zone.
@@ -55,7 +55,7 @@ pub struct Member {
 
 /// What is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct View {
+pub(crate) struct View {
     /// MinSize.
     pub min: u32,
     /// MaxSize.
@@ -76,7 +76,7 @@ pub struct View {
 
 /// Why a step is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// The instance is unhealthy.
     Unhealthy,
     /// The group has more instances than desired: from, to.
@@ -87,7 +87,7 @@ pub enum Why {
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Begin the termination of a member.
     Terminate {
         /// Its id.
@@ -105,7 +105,7 @@ pub enum Step {
 }
 
 /// Decides the next steps; taking all of them and asking again gives nothing more until something changes.
-pub fn decide(view: &View) -> Vec<Step> {
+pub(crate) fn decide(view: &View) -> Vec<Step> {
     let suspended = |process: &str| view.suspended.iter().any(|p| p == process);
     let mut steps = Vec::new();
     let mut active: Vec<&Member> = view.members.iter().filter(|m| m.phase.is_active()).collect();

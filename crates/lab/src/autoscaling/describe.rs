@@ -104,7 +104,7 @@ fn passes(group: &Group, filters: &[Value]) -> Result<bool, ApiError> {
 }
 
 /// DescribeAutoScalingGroups; unknown names are left out, as in AWS.
-pub fn groups(state: &State, params: &Value) -> ApiResult {
+pub(super) fn groups(state: &State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -129,7 +129,7 @@ pub fn groups(state: &State, params: &Value) -> ApiResult {
 }
 
 /// DescribeAutoScalingInstances.
-pub fn instances(state: &State, params: &Value) -> ApiResult {
+pub(super) fn instances(state: &State, params: &Value) -> ApiResult {
     only(params, &["InstanceIds", "MaxRecords", "NextToken"])?;
     let ids = texts(params, "InstanceIds");
     let rows = state
@@ -149,7 +149,7 @@ pub fn instances(state: &State, params: &Value) -> ApiResult {
 }
 
 /// DescribeScalingActivities, newest first.
-pub fn activities(state: &State, params: &Value) -> ApiResult {
+pub(super) fn activities(state: &State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -192,7 +192,7 @@ pub fn activities(state: &State, params: &Value) -> ApiResult {
 }
 
 /// DescribeLoadBalancerTargetGroups.
-pub fn target_groups(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn target_groups(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["AutoScalingGroupName", "NextToken", "MaxRecords"])?;
     let group = state.group(&required(params, "AutoScalingGroupName")?)?;
     let rows = group
@@ -204,7 +204,7 @@ pub fn target_groups(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// DescribeLifecycleHooks.
-pub fn hooks(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn hooks(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["AutoScalingGroupName", "LifecycleHookNames"])?;
     let names = texts(params, "LifecycleHookNames");
     let group = state.group(&required(params, "AutoScalingGroupName")?)?;
@@ -221,7 +221,7 @@ pub fn hooks(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// DescribeTags.
-pub fn tags(state: &State, params: &Value) -> ApiResult {
+pub(super) fn tags(state: &State, params: &Value) -> ApiResult {
     only(params, &["Filters", "NextToken", "MaxRecords"])?;
     let mut rows: Vec<Value> = state.groups.values().flat_map(tags_of).collect();
     for filter in list(params, "Filters") {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Processes that can be suspended.
-pub const PROCESSES: [&str; 9] = [
+pub(super) const PROCESSES: [&str; 9] = [
     "Launch",
     "Terminate",
     "AddToLoadBalancer",
@@ -23,7 +23,7 @@ pub const PROCESSES: [&str; 9] = [
 
 /// One activity.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Activity {
+pub(super) struct Activity {
     /// Id.
     pub id: String,
     /// What is done.
@@ -46,7 +46,7 @@ pub struct Activity {
 
 /// One lifecycle hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hook {
+pub(super) struct Hook {
     /// Name.
     pub name: String,
     /// True for the terminating transition.
@@ -61,7 +61,7 @@ pub struct Hook {
 
 /// A hook that an instance waits for.
 #[derive(Debug)]
-pub struct HookWait {
+pub(super) struct HookWait {
     /// Name of the hook.
     pub hook: String,
     /// Token of this action.
@@ -80,7 +80,7 @@ pub struct HookWait {
 
 /// One instance of the group.
 #[derive(Debug)]
-pub struct GroupMember {
+pub(super) struct GroupMember {
     /// What the decision sees.
     pub member: Member,
     /// Instance type.
@@ -98,7 +98,7 @@ pub struct GroupMember {
 }
 
 /// A group.
-pub struct Group {
+pub(super) struct Group {
     /// Name.
     pub name: String,
     /// ARN.
@@ -157,7 +157,7 @@ pub struct Group {
 
 impl Group {
     /// What the decision sees.
-    pub fn view(&self, now: Instant) -> View {
+    pub(super) fn view(&self, now: Instant) -> View {
         // A deletion does not ask what was suspended.
         let mut suspended = if self.deleting {
             Vec::new()
@@ -196,22 +196,22 @@ impl Group {
     }
 
     /// Whether a process is suspended.
-    pub fn is_suspended(&self, process: &str) -> bool {
+    pub(super) fn is_suspended(&self, process: &str) -> bool {
         self.suspended.iter().any(|p| p == process)
     }
 
     /// How many instances count towards the capacity.
-    pub fn active(&self) -> usize {
+    pub(super) fn active(&self) -> usize {
         self.members.values().filter(|m| m.member.phase.is_active()).count() + self.launching.len()
     }
 
     /// The activity with this id.
-    pub fn activity_mut(&mut self, id: &str) -> Option<&mut Activity> {
+    pub(super) fn activity_mut(&mut self, id: &str) -> Option<&mut Activity> {
         self.activities.iter_mut().find(|a| a.id == id)
     }
 
     /// Values of the group metrics now, by AWS's names.
-    pub fn metric_values(&self) -> Vec<(&'static str, usize)> {
+    pub(super) fn metric_values(&self) -> Vec<(&'static str, usize)> {
         let count = |wanted: &[Phase]| {
             self.members
                 .values()

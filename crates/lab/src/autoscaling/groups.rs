@@ -30,7 +30,7 @@ const METRICS: [&str; 8] = [
 ];
 
 /// CreateAutoScalingGroup.
-pub async fn create(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
+pub(super) async fn create(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
     only(params, &[&WORKING[..], &SHOWN[..], &CREATION[..]].concat())?;
     let name = required(params, "AutoScalingGroupName")?;
     if service.state().groups.contains_key(&name) {
@@ -109,7 +109,7 @@ pub async fn create(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Val
 }
 
 /// UpdateAutoScalingGroup.
-pub async fn update(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
+pub(super) async fn update(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
     only(params, &[&WORKING[..], &SHOWN[..]].concat())?;
     let name = required(params, "AutoScalingGroupName")?;
     service.state().group(&name)?;
@@ -168,7 +168,7 @@ pub async fn update(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Val
 }
 
 /// DeleteAutoScalingGroup; with ForceDelete its instances are terminated without hooks.
-pub fn delete(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn delete(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["AutoScalingGroupName", "ForceDelete"])?;
     let name = required(params, "AutoScalingGroupName")?;
     let force = flag(params, "ForceDelete") == Some(true);
@@ -205,7 +205,7 @@ pub fn delete(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// SetDesiredCapacity.
-pub fn set_desired_capacity(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn set_desired_capacity(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["AutoScalingGroupName", "DesiredCapacity", "HonorCooldown"])?;
     let group = state.group(&required(params, "AutoScalingGroupName")?)?;
     let desired = size(params, "DesiredCapacity")?.ok_or_else(|| invalid("DesiredCapacity is required"))?;
@@ -234,7 +234,7 @@ pub fn set_desired_capacity(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// SuspendProcesses and ResumeProcesses; none named means all.
-pub fn suspend(state: &mut State, params: &Value, suspend: bool) -> ApiResult {
+pub(super) fn suspend(state: &mut State, params: &Value, suspend: bool) -> ApiResult {
     only(params, &["AutoScalingGroupName", "ScalingProcesses"])?;
     let group = state.group(&required(params, "AutoScalingGroupName")?)?;
     let mut processes = texts(params, "ScalingProcesses");
@@ -270,7 +270,7 @@ fn set_tags(group: &mut Group, tags: &[Value]) -> Result<(), ApiError> {
 }
 
 /// CreateOrUpdateTags and DeleteTags.
-pub fn tag(state: &mut State, params: &Value, set: bool) -> ApiResult {
+pub(super) fn tag(state: &mut State, params: &Value, set: bool) -> ApiResult {
     only(params, &["Tags"])?;
     for tag in list(params, "Tags") {
         if text(&tag, "ResourceType").is_some_and(|t| t != "auto-scaling-group") {
@@ -288,7 +288,7 @@ pub fn tag(state: &mut State, params: &Value, set: bool) -> ApiResult {
 }
 
 /// EnableMetricsCollection and DisableMetricsCollection; none named means all.
-pub fn metrics(state: &mut State, params: &Value, enable: bool) -> ApiResult {
+pub(super) fn metrics(state: &mut State, params: &Value, enable: bool) -> ApiResult {
     only(params, &["AutoScalingGroupName", "Metrics", "Granularity"])?;
     let group = state.group(&required(params, "AutoScalingGroupName")?)?;
     if enable && required(params, "Granularity")? != "1Minute" {
@@ -310,7 +310,7 @@ pub fn metrics(state: &mut State, params: &Value, enable: bool) -> ApiResult {
 }
 
 /// AttachLoadBalancerTargetGroups and DetachLoadBalancerTargetGroups; instances in service move along.
-pub async fn targets(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Value, attach: bool) -> ApiResult {
+pub(super) async fn targets(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, params: &Value, attach: bool) -> ApiResult {
     only(params, &["AutoScalingGroupName", "TargetGroupARNs"])?;
     let name = required(params, "AutoScalingGroupName")?;
     let arns = texts(params, "TargetGroupARNs");

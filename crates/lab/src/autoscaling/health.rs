@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Grace period of a group as this timing runs it; zero stays zero.
-pub fn grace(timing: Timing, documented: Duration) -> Duration {
+pub(super) fn grace(timing: Timing, documented: Duration) -> Duration {
     if documented.is_zero() {
         return documented;
     }
@@ -17,7 +17,7 @@ pub fn grace(timing: Timing, documented: Duration) -> Duration {
 }
 
 /// Whether a member is within its grace period, which begins when it comes into service.
-pub fn in_grace(group: &Group, member: &GroupMember, timing: Timing) -> bool {
+pub(super) fn in_grace(group: &Group, member: &GroupMember, timing: Timing) -> bool {
     match member.in_service {
         None => true,
         Some(since) => since.elapsed() < grace(timing, group.grace),
@@ -25,7 +25,7 @@ pub fn in_grace(group: &Group, member: &GroupMember, timing: Timing) -> bool {
 }
 
 /// SetInstanceHealth. Within the grace period the call succeeds and changes nothing, unless told not to respect it.
-pub fn set(state: &mut State, cloud: &Cloud, params: &Value) -> ApiResult {
+pub(super) fn set(state: &mut State, cloud: &Cloud, params: &Value) -> ApiResult {
     only(params, &["InstanceId", "HealthStatus", "ShouldRespectGracePeriod"])?;
     let id = required(params, "InstanceId")?;
     let status = required(params, "HealthStatus")?;
@@ -56,7 +56,7 @@ pub fn set(state: &mut State, cloud: &Cloud, params: &Value) -> ApiResult {
 }
 
 /// Notes that EC2 no longer runs an instance; the grace period does not cover that.
-pub fn not_running(group: &mut Group, instance: &str) {
+pub(super) fn not_running(group: &mut Group, instance: &str) {
     if group.is_suspended("HealthCheck") {
         return;
     }
@@ -75,7 +75,7 @@ pub fn not_running(group: &mut Group, instance: &str) {
 }
 
 /// Notes that the load balancer finds an instance unhealthy.
-pub fn load_balancer_says_unhealthy(group: &mut Group, instance: &str, timing: Timing) {
+pub(super) fn load_balancer_says_unhealthy(group: &mut Group, instance: &str, timing: Timing) {
     if group.is_suspended("HealthCheck") {
         return;
     }

@@ -24,7 +24,7 @@ const MEMBERS: [&str; 8] = [
 ];
 
 /// One heartbeat as this timing runs it.
-pub fn heartbeat_of(timing: Timing, documented: Duration) -> Duration {
+pub(super) fn heartbeat_of(timing: Timing, documented: Duration) -> Duration {
     timing.period(documented).max(timing.of(&ASG_HEARTBEAT_FLOOR))
 }
 
@@ -32,7 +32,7 @@ pub fn heartbeat_of(timing: Timing, documented: Duration) -> Duration {
 ///
 /// # Errors
 /// `ValidationError` in AWS's words.
-pub fn parse(value: &Value) -> Result<Hook, ApiError> {
+pub(super) fn parse(value: &Value) -> Result<Hook, ApiError> {
     only(value, &MEMBERS)?;
     let name = required(value, "LifecycleHookName")?;
     let terminating = match required(value, "LifecycleTransition")?.as_str() {
@@ -72,7 +72,7 @@ pub fn parse(value: &Value) -> Result<Hook, ApiError> {
 }
 
 /// A hook as answers show it.
-pub fn shown(group: &str, hook: &Hook) -> Value {
+pub(super) fn shown(group: &str, hook: &Hook) -> Value {
     let transition = match hook.terminating {
         true => "autoscaling:EC2_INSTANCE_TERMINATING",
         false => "autoscaling:EC2_INSTANCE_LAUNCHING",
@@ -89,7 +89,7 @@ pub fn shown(group: &str, hook: &Hook) -> Value {
 }
 
 /// PutLifecycleHook.
-pub fn put(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn put(state: &mut State, params: &Value) -> ApiResult {
     let hook = parse(params)?;
     let group = state.group(&required(params, "AutoScalingGroupName")?)?;
     match group.hooks.iter_mut().find(|h| h.name == hook.name) {
@@ -100,7 +100,7 @@ pub fn put(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// DeleteLifecycleHook.
-pub fn delete(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn delete(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["LifecycleHookName", "AutoScalingGroupName"])?;
     let name = required(params, "LifecycleHookName")?;
     let group = state.group(&required(params, "AutoScalingGroupName")?)?;
@@ -133,7 +133,7 @@ fn waiting<'a>(state: &'a mut State, params: &Value) -> Result<&'a mut HookWait,
 }
 
 /// CompleteLifecycleAction.
-pub fn complete(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn complete(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -156,7 +156,7 @@ pub fn complete(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// RecordLifecycleActionHeartbeat.
-pub fn heartbeat(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn heartbeat(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -173,7 +173,7 @@ pub fn heartbeat(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// A wait that begins now.
-pub fn begin(hook: &Hook, timing: Timing) -> HookWait {
+pub(super) fn begin(hook: &Hook, timing: Timing) -> HookWait {
     let heartbeat = heartbeat_of(timing, hook.heartbeat);
     let now = Instant::now();
     HookWait {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Launches one instance in a zone and brings it into service.
-pub async fn launch(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: String, zone: String, activity: String) {
+pub(super) async fn launch(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: String, zone: String, activity: String) {
     let Some(params) = service
         .state()
         .groups

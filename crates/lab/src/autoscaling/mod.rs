@@ -4,7 +4,7 @@
 //! while the instance that it replaces terminates: a maximum of one does not mean one running instance.
 //! Not here: rebalancing between zones, scaling policies, warm pools, instance refresh, mixed instances.
 
-pub mod decide;
+pub(crate) mod decide;
 
 mod activities;
 mod control;
@@ -23,4 +23,4 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
-pub use service::Autoscaling;
+pub(crate) use service::Autoscaling;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// Auto Scaling of the local cloud.
-pub struct Autoscaling {
+pub(crate) struct Autoscaling {
     /// Where instances are.
     pub(super) ec2: Arc<Ec2>,
     state: Mutex<State>,
@@ -17,7 +17,7 @@ pub struct Autoscaling {
 
 impl Autoscaling {
     /// A service without groups; it listens to what happens to instances as long as the cloud lives.
-    pub fn start(cloud: &Arc<Cloud>, ec2: Arc<Ec2>) -> Arc<Self> {
+    pub(crate) fn start(cloud: &Arc<Cloud>, ec2: Arc<Ec2>) -> Arc<Self> {
         let service = Arc::new(Self {
             ec2,
             state: Mutex::default(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Parameters that change what the group does.
-pub const WORKING: [&str; 11] = [
+pub(super) const WORKING: [&str; 11] = [
     "AutoScalingGroupName",
     "MinSize",
     "MaxSize",
@@ -22,7 +22,7 @@ pub const WORKING: [&str; 11] = [
 ];
 
 /// Parameters that are checked, kept and shown, and mean nothing to a group without scaling policies.
-pub const SHOWN: [&str; 10] = [
+pub(super) const SHOWN: [&str; 10] = [
     "DefaultCooldown",
     "DefaultInstanceWarmup",
     "TerminationPolicies",
@@ -36,10 +36,10 @@ pub const SHOWN: [&str; 10] = [
 ];
 
 /// Parameters of a creation only.
-pub const CREATION: [&str; 3] = ["TargetGroupARNs", "LifecycleHookSpecificationList", "Tags"];
+pub(super) const CREATION: [&str; 3] = ["TargetGroupARNs", "LifecycleHookSpecificationList", "Tags"];
 
 /// A number of instances, when it is given.
-pub fn size(params: &Value, name: &str) -> Result<Option<u32>, ApiError> {
+pub(super) fn size(params: &Value, name: &str) -> Result<Option<u32>, ApiError> {
     if params.get(name).is_none() {
         return Ok(None);
     }
@@ -50,7 +50,7 @@ pub fn size(params: &Value, name: &str) -> Result<Option<u32>, ApiError> {
 }
 
 /// Refuses sizes that contradict each other.
-pub fn check_bounds(min: u32, max: u32, desired: u32) -> Result<(), ApiError> {
+pub(super) fn check_bounds(min: u32, max: u32, desired: u32) -> Result<(), ApiError> {
     if min > max {
         return Err(invalid(format!(
             "Max bound, {max}, must be greater than or equal to min bound, {min}"
@@ -65,7 +65,7 @@ pub fn check_bounds(min: u32, max: u32, desired: u32) -> Result<(), ApiError> {
 }
 
 /// Subnets of `VPCZoneIdentifier` with their zones.
-pub async fn subnets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<(String, String)>, ApiError> {
+pub(super) async fn subnets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<(String, String)>, ApiError> {
     let ids: Vec<String> = match params.get("VPCZoneIdentifier") {
         Some(Value::Array(_)) => texts(params, "VPCZoneIdentifier"),
         _ => text(params, "VPCZoneIdentifier")
@@ -100,7 +100,7 @@ pub async fn subnets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<(String, 
 }
 
 /// Id, name and version of a launch template that exists.
-pub async fn template(cloud: &Arc<Cloud>, given: &Value) -> Result<(String, String, String), ApiError> {
+pub(super) async fn template(cloud: &Arc<Cloud>, given: &Value) -> Result<(String, String, String), ApiError> {
     only(given, &["LaunchTemplateId", "LaunchTemplateName", "Version"])?;
     let version = text(given, "Version").unwrap_or_else(|| "$Default".to_owned());
     let mut params = json!({"LaunchTemplateVersion": [version]});
@@ -124,7 +124,7 @@ pub async fn template(cloud: &Arc<Cloud>, given: &Value) -> Result<(String, Stri
 }
 
 /// Refuses settings that AWS refuses, and those that the lab cannot honour.
-pub fn check_settings(params: &Value) -> Result<(), ApiError> {
+pub(super) fn check_settings(params: &Value) -> Result<(), ApiError> {
     let types = text(params, "HealthCheckType").unwrap_or_else(|| "EC2".to_owned());
     if let Some(wrong) = types
         .split(',')
@@ -175,7 +175,7 @@ pub fn check_settings(params: &Value) -> Result<(), ApiError> {
 }
 
 /// What is kept only to be shown.
-pub fn shown_only(params: &Value) -> Map<String, Value> {
+pub(super) fn shown_only(params: &Value) -> Map<String, Value> {
     let mut kept = Map::new();
     for name in SHOWN.iter().chain(&["DeletionProtection", "InstanceLifecyclePolicy"]) {
         if let Some(value) = params.get(*name) {
@@ -186,6 +186,6 @@ pub fn shown_only(params: &Value) -> Map<String, Value> {
 }
 
 /// The grace period of health checks, when it is given.
-pub fn grace(params: &Value) -> Result<Option<Duration>, ApiError> {
+pub(super) fn grace(params: &Value) -> Result<Option<Duration>, ApiError> {
     Ok(size(params, "HealthCheckGracePeriod")?.map(|s| Duration::from_secs(u64::from(s))))
 }

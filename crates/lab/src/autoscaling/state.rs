@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 /// Everything that Auto Scaling knows.
 #[derive(Default)]
-pub struct State {
+pub(super) struct State {
     /// Groups by name.
     pub groups: IndexMap<String, Group>,
     /// Activities of deleted groups: name, ARN, activity.
@@ -18,7 +18,7 @@ impl State {
     ///
     /// # Errors
     /// `ValidationError` in AWS's words.
-    pub fn group(&mut self, name: &str) -> Result<&mut Group, ApiError> {
+    pub(super) fn group(&mut self, name: &str) -> Result<&mut Group, ApiError> {
         self.groups.get_mut(name).ok_or_else(|| {
             invalid(format!(
                 "AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"
@@ -30,7 +30,7 @@ impl State {
     ///
     /// # Errors
     /// `ValidationError` in AWS's words.
-    pub fn group_of(&mut self, instance: &str) -> Result<&mut Group, ApiError> {
+    pub(super) fn group_of(&mut self, instance: &str) -> Result<&mut Group, ApiError> {
         self.groups
             .values_mut()
             .find(|g| g.members.contains_key(instance))
@@ -43,6 +43,6 @@ impl State {
 }
 
 /// `ValidationError`, the code of most refusals of this service.
-pub fn invalid(message: impl Into<String>) -> ApiError {
+pub(super) fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("ValidationError", message)
 }

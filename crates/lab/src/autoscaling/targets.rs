@@ -7,7 +7,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Registers an instance with target groups, or takes it out.
-pub async fn change_targets(cloud: &Arc<Cloud>, targets: &[String], id: &str, register: bool) {
+pub(super) async fn change_targets(cloud: &Arc<Cloud>, targets: &[String], id: &str, register: bool) {
     let action = if register {
         "RegisterTargets"
     } else {
@@ -22,7 +22,7 @@ pub async fn change_targets(cloud: &Arc<Cloud>, targets: &[String], id: &str, re
 }
 
 /// Waits while a target is draining and its instance runs.
-pub async fn until_drained(service: &Autoscaling, cloud: &Arc<Cloud>, targets: &[String], id: &str) {
+pub(super) async fn until_drained(service: &Autoscaling, cloud: &Arc<Cloud>, targets: &[String], id: &str) {
     for arn in targets {
         while service.ec2.instance_state(id) == Some("running")
             && target_state(cloud, arn, id).await.as_deref() == Some("draining")
@@ -33,7 +33,7 @@ pub async fn until_drained(service: &Autoscaling, cloud: &Arc<Cloud>, targets: &
 }
 
 /// State of a target; none when it cannot be read or is not registered.
-pub async fn target_state(cloud: &Arc<Cloud>, arn: &str, id: &str) -> Option<String> {
+pub(super) async fn target_state(cloud: &Arc<Cloud>, arn: &str, id: &str) -> Option<String> {
     let params = json!({"TargetGroupArn": arn, "Targets": [{"Id": id}]});
     let answer = cloud
         .call("elasticloadbalancing", "DescribeTargetHealth", params, Caller::Admin)

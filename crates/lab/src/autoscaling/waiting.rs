@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Waits for every hook of one transition in turn; false when one was abandoned or the instance is on its way out.
-pub async fn wait_for_hook(
+pub(super) async fn wait_for_hook(
     service: &Arc<Autoscaling>,
     cloud: &Arc<Cloud>,
     name: &str,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// CloudFormation's reason for a change set without changes.
-pub const NO_CHANGES: &str =
+pub(crate) const NO_CHANGES: &str =
     "The submitted information didn't contain changes. Submit different information to create a change set.";
 
 impl CloudFormation {

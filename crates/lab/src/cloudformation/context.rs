@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 const SETTLE_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Reason of resources whose creation ended because another one failed.
-pub const CANCELLED: &str = "Resource creation cancelled";
+pub(crate) const CANCELLED: &str = "Resource creation cancelled";
 
 /// Why a resource could not be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The status reason.
     pub reason: String,
     /// Code of the service's error, empty when it was none.
@@ -26,7 +26,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure with its reason.
-    pub fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             code: String::new(),
@@ -34,18 +34,18 @@ impl Failure {
     }
 
     /// Whether the service said that the thing does not exist.
-    pub fn not_found(&self) -> bool {
+    pub(crate) fn not_found(&self) -> bool {
         let code = self.code.to_ascii_lowercase();
         code.contains("notfound") || code.contains("nosuch") || code.contains("not.found")
     }
 }
 
 /// Values of `Fn::GetAtt` after a change.
-pub type Attributes = Map<String, Value>;
+pub(crate) type Attributes = Map<String, Value>;
 
 /// What is being done with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// It is created.
     Create,
     /// It is updated or replaced.
@@ -56,7 +56,7 @@ pub enum Phase {
 
 impl Phase {
     /// The status while it lasts.
-    pub fn in_progress(self) -> &'static str {
+    pub(crate) fn in_progress(self) -> &'static str {
         match self {
             Phase::Create => "CREATE_IN_PROGRESS",
             Phase::Update => "UPDATE_IN_PROGRESS",
@@ -67,7 +67,7 @@ impl Phase {
 
 /// One resource under work.
 #[derive(Clone)]
-pub struct Context {
+pub(crate) struct Context {
     /// The cloud.
     pub cloud: Arc<Cloud>,
     /// Whose call started the operation.
@@ -99,7 +99,7 @@ impl Context {
     ///
     /// # Errors
     /// The service's error, worded as CloudFormation's resource handlers do.
-    pub async fn call(&self, service: &str, action: &str, params: Value) -> Result<Value, Failure> {
+    pub(crate) async fn call(&self, service: &str, action: &str, params: Value) -> Result<Value, Failure> {
         self.cloud
             .call(service, action, params, self.caller.clone())
             .await
@@ -107,7 +107,7 @@ impl Context {
     }
 
     /// Notes that the physical resource exists now, whatever happens next.
-    pub fn created(&self, physical: &str) {
+    pub(crate) fn created(&self, physical: &str) {
         {
             let mut state = self.service.lock();
             if let Some(record) = state
@@ -122,7 +122,7 @@ impl Context {
     }
 
     /// Tells of progress.
-    pub fn note(&self, text: impl Into<String>) {
+    pub(crate) fn note(&self, text: impl Into<String>) {
         self.service.resource_status(
             &self.stack_id,
             &self.logical,
@@ -135,7 +135,7 @@ impl Context {
     ///
     /// # Errors
     /// `Resource creation cancelled`.
-    pub fn check_cancelled(&self) -> Result<(), Failure> {
+    pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {
         if self.phase != Phase::Delete && self.cancelled.load(Ordering::SeqCst) {
             return Err(Failure::new(CANCELLED));
         }
@@ -146,7 +146,7 @@ impl Context {
     ///
     /// # Errors
     /// What the look answers, a cancellation, or that it took over half an hour.
-    pub async fn settle<T, F, R>(&self, mut look: F) -> Result<T, Failure>
+    pub(crate) async fn settle<T, F, R>(&self, mut look: F) -> Result<T, Failure>
     where
         F: FnMut() -> R,
         R: Future<Output = Result<Option<T>, Failure>>,
@@ -165,7 +165,7 @@ impl Context {
     }
 
     /// A name for a resource whose template gives none: `<stack>-<logical>-<12 characters>`, at most `longest` long.
-    pub fn name(&self, longest: usize) -> String {
+    pub(crate) fn name(&self, longest: usize) -> String {
         let suffix = ids::upper(12);
         let room = longest.saturating_sub(suffix.len() + 2);
         let half = room / 2;
@@ -183,7 +183,7 @@ impl Context {
     }
 
     /// All tags: the resource's own, then the stack's, then CloudFormation's.
-    pub fn all_tags(&self, own: Option<&Value>) -> Vec<(String, String)> {
+    pub(crate) fn all_tags(&self, own: Option<&Value>) -> Vec<(String, String)> {
         let mut tags: Vec<(String, String)> = Vec::new();
         for tag in own.and_then(Value::as_array).into_iter().flatten() {
             if let (Some(key), Some(value)) = (tag["Key"].as_str(), tag["Value"].as_str()) {
@@ -205,7 +205,7 @@ impl Context {
     }
 
     /// All tags as `[{"Key","Value"}]`.
-    pub fn tag_list(&self, own: Option<&Value>) -> Value {
+    pub(crate) fn tag_list(&self, own: Option<&Value>) -> Value {
         self.all_tags(own)
             .into_iter()
             .map(|(k, v)| json!({"Key": k, "Value": v}))
@@ -214,7 +214,7 @@ impl Context {
     }
 
     /// All tags as EC2's `TagSpecification`.
-    pub fn tag_specification(&self, resource_type: &str, own: Option<&Value>) -> Value {
+    pub(crate) fn tag_specification(&self, resource_type: &str, own: Option<&Value>) -> Value {
         json!([{"ResourceType": resource_type, "Tag": self.tag_list(own)}])
     }
 }

@@ -64,7 +64,7 @@ fn causes(value: &Value, found: &mut BTreeSet<String>) {
 ///
 /// # Errors
 /// `ValidationError` when an expression of the template has no value.
-pub fn changes(stack: &Stack, desired: &Desired) -> Result<Vec<Value>, ApiError> {
+pub(crate) fn changes(stack: &Stack, desired: &Desired) -> Result<Vec<Value>, ApiError> {
     let template = &desired.template;
     let mut fates = BTreeMap::new();
     let mut found: BTreeMap<String, Value> = BTreeMap::new();
@@ -331,7 +331,7 @@ fn replacement(details: &[Value]) -> &'static str {
 }
 
 /// Whether the outputs of the templates differ, or what their parameters make of them.
-pub fn outputs_differ(stack: &Stack, desired: &Desired) -> bool {
+pub(crate) fn outputs_differ(stack: &Stack, desired: &Desired) -> bool {
     let outputs = |t: &Template| t.outputs.clone();
     if outputs(&stack.desired.template) != outputs(&desired.template) {
         return true;

@@ -11,13 +11,13 @@ use std::collections::HashSet;
 /// Why a text is no document, as CloudFormation words it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Template format error: {0}")]
-pub struct DocumentError(String);
+pub(crate) struct DocumentError(String);
 
 /// Reads a template body.
 ///
 /// # Errors
 /// `Template format error: …` for text that is neither well-formed YAML nor JSON, or not a map.
-pub fn read(body: &str) -> Result<Value, DocumentError> {
+pub(crate) fn read(body: &str) -> Result<Value, DocumentError> {
     let root = if body.trim_start().starts_with('{') {
         // JSON with tabs is no YAML, so the one that it claims to be comes first.
         match serde_json::from_str::<Value>(body) {

@@ -5,7 +5,7 @@ use super::state::{Event, State};
 use crate::{clock, ids};
 
 /// Type of a stack in its own events.
-pub const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
+pub(crate) const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
 impl CloudFormation {
     /// Sets the status of a resource and tells it; a record that does not exist is not made.

@@ -2,7 +2,7 @@
 
 mod conditions;
 
-pub use conditions::conditions;
+pub(crate) use conditions::conditions;
 
 use super::references::{attribute_of, placeholders};
 use super::template::{Template, invalid};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// What `Ref` and `Fn::GetAtt` give for resources.
-pub trait Lookup {
+pub(crate) trait Lookup {
     /// Value of `Ref`.
     fn reference(&self, logical: &str) -> Option<Value>;
     /// Value of `Fn::GetAtt`.
@@ -21,7 +21,7 @@ pub trait Lookup {
 }
 
 /// A lookup that knows no resource.
-pub struct NoResources;
+pub(crate) struct NoResources;
 
 impl Lookup for NoResources {
     fn reference(&self, _: &str) -> Option<Value> {
@@ -34,11 +34,11 @@ impl Lookup for NoResources {
 }
 
 /// Values of conditions by name.
-pub type Conditions = HashMap<String, bool>;
+pub(crate) type Conditions = HashMap<String, bool>;
 
 /// What a stack's intrinsics are evaluated against, but for its resources.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Resolved parameters: a text, or a list of texts.
     pub parameters: IndexMap<String, Value>,
     /// Values of conditions.
@@ -60,7 +60,7 @@ pub struct Facts {
 }
 
 /// An evaluation of one template.
-pub struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     /// The template, for its mappings and conditions.
     pub template: &'a Template,
     /// The stack's facts.
@@ -74,7 +74,7 @@ fn error(message: impl std::fmt::Display) -> ApiError {
 }
 
 /// Partition of a region.
-pub fn partition(region: &str) -> &'static str {
+pub(crate) fn partition(region: &str) -> &'static str {
     match region {
         r if r.starts_with("cn-") => "aws-cn",
         r if r.starts_with("us-gov-") => "aws-us-gov",
@@ -87,7 +87,7 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// `ValidationError` in CloudFormation's words.
-    pub fn evaluate(&self, value: &Value) -> Result<Option<Value>, ApiError> {
+    pub(crate) fn evaluate(&self, value: &Value) -> Result<Option<Value>, ApiError> {
         match value {
             Value::Array(items) => {
                 let mut out = Vec::with_capacity(items.len());
@@ -119,7 +119,7 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// As [`Scope::evaluate`], and when it is none.
-    pub fn text(&self, value: &Value) -> Result<String, ApiError> {
+    pub(crate) fn text(&self, value: &Value) -> Result<String, ApiError> {
         match self.evaluate(value)? {
             Some(Value::String(text)) => Ok(text),
             Some(Value::Number(number)) => Ok(number.to_string()),
@@ -407,7 +407,7 @@ fn plain(value: &Value) -> Value {
 }
 
 /// A scalar as text.
-pub fn scalar(value: &Value) -> Option<String> {
+pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

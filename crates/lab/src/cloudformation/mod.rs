@@ -5,30 +5,30 @@
 //! [`describe`]; [`operations`] and [`provision`] carry changes out, [`resources`] one type each, all through the other
 //! services' own actions; [`signals`] and [`rolling`] wait for instances.
 
-pub mod cancel;
-pub mod changesets;
-pub mod context;
-pub mod describe;
-pub mod diff;
-pub mod document;
-pub mod events;
-pub mod intrinsics;
-pub mod operations;
-pub mod parameters;
-pub mod provision;
-pub mod references;
+pub(crate) mod cancel;
+pub(crate) mod changesets;
+pub(crate) mod context;
+pub(crate) mod describe;
+pub(crate) mod diff;
+pub(crate) mod document;
+pub(crate) mod events;
+pub(crate) mod intrinsics;
+pub(crate) mod operations;
+pub(crate) mod parameters;
+pub(crate) mod provision;
+pub(crate) mod references;
 mod request;
-pub mod resources;
-pub mod rolling;
-pub mod schema;
-pub mod service;
-pub mod signals;
-pub mod stacks;
-pub mod state;
-pub mod template;
+pub(crate) mod resources;
+pub(crate) mod rolling;
+pub(crate) mod schema;
+pub(crate) mod service;
+pub(crate) mod signals;
+pub(crate) mod stacks;
+pub(crate) mod state;
+pub(crate) mod template;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use service::CloudFormation;
+pub(crate) use service::CloudFormation;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// One parameter of a stack.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Parameter {
+pub(crate) struct Parameter {
     /// Value as given or by default.
     pub given: String,
     /// Value of an SSM parameter that was looked up.
@@ -27,7 +27,7 @@ pub struct Parameter {
 
 impl Parameter {
     /// The value that `Ref` gives.
-    pub fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         let text = self.resolved.as_ref().unwrap_or(&self.given);
         if !self.list {
             return Value::String(text.clone());
@@ -42,7 +42,7 @@ impl Parameter {
 }
 
 /// Parameters of a stack by name.
-pub type Parameters = IndexMap<String, Parameter>;
+pub(crate) type Parameters = IndexMap<String, Parameter>;
 
 /// AWS types whose values must exist: type, describing action, its parameter, the list in its answer.
 const EXISTING: &[(&str, &str, &str, &str)] = &[
@@ -83,7 +83,7 @@ fn ssm_type(kind: &str) -> Option<&str> {
 }
 
 /// Whether CloudFormation has this parameter type.
-pub fn is_type(kind: &str) -> bool {
+pub(crate) fn is_type(kind: &str) -> bool {
     if let Some(inner) = ssm_type(kind) {
         return inner != "Number" && is_type(inner) || inner == "List<String>";
     }
@@ -104,7 +104,7 @@ fn is_list(kind: &str) -> bool {
 ///
 /// # Errors
 /// `ValidationError` in CloudFormation's words for the first violation.
-pub async fn settle(
+pub(crate) async fn settle(
     cloud: &Arc<Cloud>,
     caller: &Caller,
     template: &Template,
@@ -300,7 +300,7 @@ async fn exists(
 ///
 /// # Errors
 /// `ValidationError` with the descriptions of all assertions that do not hold. AWS documents no exact words for this.
-pub fn rules(template: &Template, settled: &Parameters, facts: &Facts) -> Result<(), ApiError> {
+pub(crate) fn rules(template: &Template, settled: &Parameters, facts: &Facts) -> Result<(), ApiError> {
     let objects = settled
         .iter()
         .filter_map(|(name, p)| Some((name.clone(), (p.kind.clone()?, p.described.clone()))))

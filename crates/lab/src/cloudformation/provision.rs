@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
 
 /// One pass over the resources of a stack.
-pub struct Plan {
+pub(crate) struct Plan {
     /// CloudFormation itself.
     pub service: Arc<CloudFormation>,
     /// The cloud.
@@ -42,7 +42,7 @@ const UPDATE_CANCELLED: &str = "Resource update cancelled";
 
 /// A resource that failed, with what was being done.
 #[derive(Debug, Clone)]
-pub struct Failed {
+pub(crate) struct Failed {
     /// Logical id.
     pub logical: String,
     /// True for a creation, false for an update.
@@ -53,14 +53,14 @@ pub struct Failed {
 
 impl Failed {
     /// Whether the resource did not fail by itself.
-    pub fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         matches!(self.failure.reason.as_str(), CANCELLED | UPDATE_CANCELLED)
     }
 }
 
 impl Plan {
     /// A pass over a stack.
-    pub fn new(
+    pub(crate) fn new(
         service: Arc<CloudFormation>,
         cloud: Arc<Cloud>,
         caller: Caller,
@@ -82,7 +82,7 @@ impl Plan {
     }
 
     /// The context of a resource.
-    pub fn context(&self, logical: &str, resource: &Resource, phase: Phase) -> Context {
+    pub(crate) fn context(&self, logical: &str, resource: &Resource, phase: Phase) -> Context {
         Context {
             cloud: self.cloud.clone(),
             caller: self.caller.clone(),
@@ -144,7 +144,7 @@ impl Plan {
     }
 
     /// Runs the pass; returns what failed, in the order in which it failed.
-    pub async fn run(self: &Arc<Self>) -> Vec<Failed> {
+    pub(crate) async fn run(self: &Arc<Self>) -> Vec<Failed> {
         let wanted: Vec<String> = self
             .desired
             .template

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pseudo parameters.
-pub const PSEUDO: &[&str] = &[
+pub(crate) const PSEUDO: &[&str] = &[
     "AWS::AccountId",
     "AWS::NoValue",
     "AWS::NotificationARNs",
@@ -20,7 +20,7 @@ pub const PSEUDO: &[&str] = &[
 
 /// One reference in a template.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reference {
+pub(crate) enum Reference {
     /// `Ref` to a parameter, pseudo parameter or resource.
     Name(String),
     /// `Fn::GetAtt`.
@@ -30,7 +30,7 @@ pub enum Reference {
 }
 
 /// All references in a value.
-pub fn references(value: &Value) -> BTreeSet<Reference> {
+pub(crate) fn references(value: &Value) -> BTreeSet<Reference> {
     let mut found = BTreeSet::new();
     walk(value, &mut found);
     found
@@ -74,7 +74,7 @@ fn walk(value: &Value, found: &mut BTreeSet<Reference>) {
 }
 
 /// The two parts of a `Fn::GetAtt`.
-pub fn attribute_of(inner: &Value) -> Option<(String, String)> {
+pub(crate) fn attribute_of(inner: &Value) -> Option<(String, String)> {
     match inner {
         Value::String(text) => text.split_once('.').map(|(r, a)| (r.to_owned(), a.to_owned())),
         Value::Array(parts) => {
@@ -112,7 +112,7 @@ fn walk_sub(inner: &Value, found: &mut BTreeSet<Reference>) {
 }
 
 /// The `${Name}` of a `Fn::Sub` text with the range that each takes; `${!Literal}` is none.
-pub fn placeholders(text: &str) -> Vec<(std::ops::Range<usize>, &str)> {
+pub(crate) fn placeholders(text: &str) -> Vec<(std::ops::Range<usize>, &str)> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(start) = text[from..].find("${").map(|at| at + from) {
@@ -129,7 +129,7 @@ pub fn placeholders(text: &str) -> Vec<(std::ops::Range<usize>, &str)> {
 }
 
 /// Logical ids that a resource needs first: its references and `DependsOn`.
-pub fn dependencies(template: &Template, logical: &str) -> BTreeSet<String> {
+pub(crate) fn dependencies(template: &Template, logical: &str) -> BTreeSet<String> {
     let Some(resource) = template.resources.get(logical) else {
         return BTreeSet::new();
     };
@@ -168,7 +168,7 @@ pub fn dependencies(template: &Template, logical: &str) -> BTreeSet<String> {
 ///
 /// # Errors
 /// `ValidationError` for a dangling reference, an attribute that the type does not have, or a cycle.
-pub fn check(template: &Template) -> Result<(), ApiError> {
+pub(crate) fn check(template: &Template) -> Result<(), ApiError> {
     check_conditions(template)?;
     let mut dangling = BTreeSet::new();
     for resource in template.resources.values() {
@@ -287,7 +287,7 @@ fn check_conditions(template: &Template) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// `Circular dependency between resources: […]`.
-pub fn order(template: &Template) -> Result<Vec<String>, ApiError> {
+pub(crate) fn order(template: &Template) -> Result<Vec<String>, ApiError> {
     let edges: BTreeMap<&str, BTreeSet<String>> = template
         .resources
         .keys()

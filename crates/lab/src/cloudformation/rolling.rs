@@ -12,7 +12,7 @@ const ASG: &str = "autoscaling";
 ///
 /// # Errors
 /// Whatever Auto Scaling answers.
-pub async fn suspend(context: &Context, group: &str, policy: &Value) -> Result<Vec<String>, Failure> {
+pub(crate) async fn suspend(context: &Context, group: &str, policy: &Value) -> Result<Vec<String>, Failure> {
     let wanted = texts(policy, "SuspendProcesses");
     if wanted.is_empty() {
         return Ok(wanted);
@@ -36,7 +36,7 @@ pub async fn suspend(context: &Context, group: &str, policy: &Value) -> Result<V
 ///
 /// # Errors
 /// Whatever Auto Scaling answers.
-pub async fn resume(context: &Context, group: &str, processes: &[String]) -> Result<(), Failure> {
+pub(crate) async fn resume(context: &Context, group: &str, processes: &[String]) -> Result<(), Failure> {
     if processes.is_empty() {
         return Ok(());
     }
@@ -75,7 +75,7 @@ fn instances(group: &Value) -> Vec<(String, String)> {
 ///
 /// # Errors
 /// In CloudFormation's words.
-pub fn leaves_room(update_policy: &Value, properties: &Value) -> Result<(), Failure> {
+pub(crate) fn leaves_room(update_policy: &Value, properties: &Value) -> Result<(), Failure> {
     let Some(policy) = update_policy.get("AutoScalingRollingUpdate") else {
         return Ok(());
     };
@@ -93,7 +93,7 @@ pub fn leaves_room(update_policy: &Value, properties: &Value) -> Result<(), Fail
 ///
 /// # Errors
 /// Too few signals in `PauseTime`, a cancellation, or whatever Auto Scaling answers.
-pub async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(), Failure> {
+pub(crate) async fn replace(context: &Context, group: &str, policy: &Value) -> Result<(), Failure> {
     let keep = number(policy, "MinInstancesInService").unwrap_or_default();
     let on_signals = flag(policy, "WaitOnResourceSignals").unwrap_or_default();
     let pause_text =

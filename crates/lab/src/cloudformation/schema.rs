@@ -15,7 +15,7 @@ static TYPES: LazyLock<BTreeMap<String, Schema>> = LazyLock::new(|| {
 /// One resource type.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Schema {
+pub(crate) struct Schema {
     /// Properties by name, read-only ones included.
     pub properties: BTreeMap<String, Node>,
     /// Names of required properties.
@@ -35,7 +35,7 @@ pub struct Schema {
 /// The shape of a property.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Node {
+pub(crate) struct Node {
     #[serde(rename = "ref")]
     reference: Option<String>,
     #[serde(rename = "type")]
@@ -55,7 +55,7 @@ pub struct Node {
 }
 
 /// The schema of a type.
-pub fn find(kind: &str) -> Option<&'static Schema> {
+pub(crate) fn find(kind: &str) -> Option<&'static Schema> {
     TYPES.get(kind)
 }
 
@@ -66,14 +66,14 @@ pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
 }
 
 /// Marks text whose value is not known before the change is carried out; such text fits every type.
-pub const UNKNOWN: char = '\u{1}';
+pub(crate) const UNKNOWN: char = '\u{1}';
 
 impl Schema {
     /// Checks properties and turns text into the types of the schema, as CloudFormation does.
     ///
     /// # Errors
     /// All violations, each as CloudFormation words it.
-    pub fn check(&self, properties: &Value) -> Result<Value, Vec<String>> {
+    pub(crate) fn check(&self, properties: &Value) -> Result<Value, Vec<String>> {
         let mut problems = Vec::new();
         let empty = Map::new();
         let given = properties.as_object().unwrap_or(&empty);

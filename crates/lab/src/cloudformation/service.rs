@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 /// CloudFormation of the local cloud.
 #[derive(Default)]
-pub struct CloudFormation {
+pub(crate) struct CloudFormation {
     state: Mutex<State>,
     /// Woken at every signal and every cancellation.
     pub(super) news: Notify,
@@ -20,7 +20,7 @@ pub struct CloudFormation {
 
 impl CloudFormation {
     /// CloudFormation without stacks.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// How many signals are waited for, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpectedSignals {
+pub(crate) struct ExpectedSignals {
     /// Signals in all.
     pub count: u64,
     /// Share of them that must be successes, in percent.
@@ -21,7 +21,7 @@ pub struct ExpectedSignals {
 
 impl ExpectedSignals {
     /// What a `CreationPolicy` asks for; `None` when it asks for no signal.
-    pub fn of_creation(policy: &Value) -> Option<Self> {
+    pub(crate) fn of_creation(policy: &Value) -> Option<Self> {
         let signal = policy.get("ResourceSignal")?;
         let percent = policy
             .get("AutoScalingCreationPolicy")
@@ -40,7 +40,7 @@ impl ExpectedSignals {
 }
 
 /// An ISO 8601 duration such as `PT5M` or `PT1H30M15S`; what cannot be read is five minutes, CloudFormation's default.
-pub fn duration(text: &str) -> Duration {
+pub(crate) fn duration(text: &str) -> Duration {
     let mut seconds = 0;
     let mut digits = String::new();
     for c in text.trim_start_matches('P').chars() {
@@ -112,7 +112,7 @@ impl CloudFormation {
 }
 
 /// The error for a parameter that is absent, as CloudFormation words it.
-pub fn missing(name: &str) -> crate::api::ApiError {
+pub(crate) fn missing(name: &str) -> crate::api::ApiError {
     let mut lower = name.to_owned();
     if let Some(first) = lower.get_mut(0..1) {
         first.make_ascii_lowercase();
@@ -129,12 +129,12 @@ const SHORTEST: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// CloudFormation's words for too few successes, or a cancellation.
-pub async fn wait(context: &Context, wanted: ExpectedSignals) -> Result<(), Failure> {
+pub(crate) async fn wait(context: &Context, wanted: ExpectedSignals) -> Result<(), Failure> {
     wait_until(context, wanted, deadline(context, wanted.timeout)).await
 }
 
 /// When a wait that begins now ends.
-pub fn deadline(context: &Context, timeout: Duration) -> Instant {
+pub(crate) fn deadline(context: &Context, timeout: Duration) -> Instant {
     // A wait that a template sets is scaled like its other periods, but never so far that a busy machine misses it.
     let scaled = context.cloud.site.timing.period(timeout);
     Instant::now() + scaled.max(timeout.min(SHORTEST))
@@ -144,7 +144,7 @@ pub fn deadline(context: &Context, timeout: Duration) -> Instant {
 ///
 /// # Errors
 /// As [`wait`].
-pub async fn wait_until(context: &Context, wanted: ExpectedSignals, deadline: Instant) -> Result<(), Failure> {
+pub(crate) async fn wait_until(context: &Context, wanted: ExpectedSignals, deadline: Instant) -> Result<(), Failure> {
     let key = (context.stack_id.clone(), context.logical.clone());
     loop {
         let news = context.service.news.notified();
@@ -176,7 +176,7 @@ pub async fn wait_until(context: &Context, wanted: ExpectedSignals, deadline: In
 }
 
 /// CloudFormation's words for a wait that ended without the signals that it was for.
-pub fn too_few(good: u64, wanted: ExpectedSignals) -> Failure {
+pub(crate) fn too_few(good: u64, wanted: ExpectedSignals) -> Failure {
     Failure::new(format!(
         "Received {good} SUCCESS signal(s) out of {}.  Unable to satisfy {}% MinSuccessfulInstancesPercent requirement",
         wanted.count, wanted.percent

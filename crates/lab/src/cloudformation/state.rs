@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 /// Everything about all stacks.
 #[derive(Default)]
-pub struct State {
+pub(crate) struct State {
     /// Stacks by ARN, in order of creation; deleted ones stay.
     pub stacks: IndexMap<String, Stack>,
     /// Events by stack ARN, oldest first.
@@ -28,7 +28,7 @@ pub struct State {
 
 /// What is settled about a stack before resources are touched.
 #[derive(Debug, Clone, Default)]
-pub struct Desired {
+pub(crate) struct Desired {
     /// Template.
     pub template: Arc<Template>,
     /// Parameters.
@@ -45,7 +45,7 @@ pub struct Desired {
 
 impl Desired {
     /// Whether a resource is part of the stack: its condition holds or it has none.
-    pub fn active(&self, logical: &str) -> bool {
+    pub(crate) fn active(&self, logical: &str) -> bool {
         self.template
             .resources
             .get(logical)
@@ -58,7 +58,7 @@ impl Desired {
 
 /// What happens when a creation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnFailure {
+pub(crate) enum OnFailure {
     /// What was created is deleted, the stack stays.
     #[default]
     Rollback,
@@ -70,7 +70,7 @@ pub enum OnFailure {
 
 /// One stack.
 #[derive(Debug, Clone, Default)]
-pub struct Stack {
+pub(crate) struct Stack {
     /// ARN.
     pub id: String,
     /// Name.
@@ -107,7 +107,7 @@ pub struct Stack {
 
 /// One output.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StackOutput {
+pub(crate) struct StackOutput {
     /// Name.
     pub key: String,
     /// Value.
@@ -120,7 +120,7 @@ pub struct StackOutput {
 
 /// One resource of a stack.
 #[derive(Debug, Clone, Default)]
-pub struct Record {
+pub(crate) struct Record {
     /// Logical id.
     pub logical: String,
     /// Type.
@@ -149,7 +149,7 @@ pub struct Record {
 
 impl Record {
     /// Value of an attribute: what the service answered, else the property of that name.
-    pub fn attribute(&self, name: &str) -> Option<Value> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.attributes.get(name) {
             return Some(value.clone());
         }
@@ -163,7 +163,7 @@ impl Record {
 
 /// One event of a stack.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub(crate) struct Event {
     /// Unique id.
     pub id: String,
     /// Operation that it belongs to.
@@ -188,7 +188,7 @@ pub struct Event {
 
 /// One change set.
 #[derive(Debug, Clone)]
-pub struct ChangeSet {
+pub(crate) struct ChangeSet {
     /// ARN.
     pub id: String,
     /// Name.
@@ -221,7 +221,7 @@ pub struct ChangeSet {
 
 impl State {
     /// The stack by ARN, or the living one of this name.
-    pub fn stack(&self, name_or_id: &str) -> Option<&Stack> {
+    pub(crate) fn stack(&self, name_or_id: &str) -> Option<&Stack> {
         if name_or_id.starts_with("arn:") {
             return self.stacks.get(name_or_id);
         }
@@ -232,7 +232,7 @@ impl State {
     }
 
     /// The change set by ARN, or by name within a stack.
-    pub fn change_set(&self, name_or_id: &str, stack: Option<&str>) -> Option<&ChangeSet> {
+    pub(crate) fn change_set(&self, name_or_id: &str, stack: Option<&str>) -> Option<&ChangeSet> {
         if name_or_id.starts_with("arn:") {
             return self.change_sets.get(name_or_id);
         }
@@ -244,7 +244,7 @@ impl State {
     }
 
     /// Exports of all living stacks but one.
-    pub fn exports(&self, but: &str) -> HashMap<String, String> {
+    pub(crate) fn exports(&self, but: &str) -> HashMap<String, String> {
         self.stacks
             .values()
             .filter(|s| s.deleted.is_none() && s.id != but)
@@ -256,7 +256,7 @@ impl State {
 
 /// The resources of a stack as intrinsics see them at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// Records by logical id.
     pub records: IndexMap<String, Record>,
 }

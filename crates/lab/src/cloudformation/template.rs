@@ -7,11 +7,11 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 /// Largest template body in bytes.
-pub const MAX_BODY: usize = 51_200;
+pub(crate) const MAX_BODY: usize = 51_200;
 
 /// A template whose structure was checked.
 #[derive(Debug, Clone, Default)]
-pub struct Template {
+pub(crate) struct Template {
     /// The text as it was sent.
     pub body: String,
     /// `Description`.
@@ -34,7 +34,7 @@ pub struct Template {
 
 /// One resource of a template.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Resource {
+pub(crate) struct Resource {
     /// Type, `AWS::EFS::FileSystem`.
     pub kind: String,
     /// Properties with intrinsics unresolved; an object.
@@ -57,7 +57,7 @@ pub struct Resource {
 
 /// One output of a template.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Output {
+pub(crate) struct Output {
     /// Value with intrinsics unresolved.
     pub value: Value,
     /// `Description`.
@@ -69,7 +69,7 @@ pub struct Output {
 }
 
 /// A `ValidationError`.
-pub fn invalid(message: impl Into<String>) -> ApiError {
+pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("ValidationError", message)
 }
 
@@ -120,7 +120,7 @@ impl Template {
     ///
     /// # Errors
     /// `ValidationError` in CloudFormation's words.
-    pub fn read(body: &str) -> Result<Self, ApiError> {
+    pub(crate) fn read(body: &str) -> Result<Self, ApiError> {
         if body.len() > MAX_BODY {
             return Err(invalid(format!(
                 "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less \
@@ -194,7 +194,7 @@ impl Template {
     }
 
     /// Capabilities that the template needs, with the types that need them.
-    pub fn capabilities(&self) -> (Vec<&'static str>, Vec<String>) {
+    pub(crate) fn capabilities(&self) -> (Vec<&'static str>, Vec<String>) {
         let mut kinds: Vec<String> = self
             .resources
             .values()

@@ -15,7 +15,7 @@ struct Fake {
 }
 
 /// The calls that a fake cloud saw: service, action, parameters.
-pub type Calls = Arc<Mutex<Vec<(String, String, Value)>>>;
+pub(crate) type Calls = Arc<Mutex<Vec<(String, String, Value)>>>;
 
 impl Service for Fake {
     fn call(self: Arc<Self>, _: Arc<Cloud>, call: Call) -> Pin<Box<dyn Future<Output = ApiResult> + Send>> {
@@ -41,12 +41,14 @@ const SERVICES: &[&str] = &[
 ];
 
 /// A cloud whose services answer by a function.
-pub fn cloud_with(answers: impl Fn(&str, &str, &Value) -> ApiResult + Send + Sync + 'static) -> Arc<Cloud> {
+pub(crate) fn cloud_with(answers: impl Fn(&str, &str, &Value) -> ApiResult + Send + Sync + 'static) -> Arc<Cloud> {
     recording(answers).0
 }
 
 /// The same with a record of the calls.
-pub fn recording(answers: impl Fn(&str, &str, &Value) -> ApiResult + Send + Sync + 'static) -> (Arc<Cloud>, Calls) {
+pub(crate) fn recording(
+    answers: impl Fn(&str, &str, &Value) -> ApiResult + Send + Sync + 'static,
+) -> (Arc<Cloud>, Calls) {
     let cloud = Cloud::new("eu-west-1");
     let calls = Calls::default();
     let fake = Arc::new(Fake {
@@ -61,12 +63,12 @@ pub fn recording(answers: impl Fn(&str, &str, &Value) -> ApiResult + Send + Sync
 }
 
 /// Reads a JSON answer.
-pub fn answer(json: &str) -> Value {
+pub(crate) fn answer(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
 /// Runs a future to its end.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -76,12 +78,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// One call to CloudFormation as the administrator.
-pub async fn cfn(cloud: &Arc<Cloud>, action: &str, params: Value) -> Result<Value, ApiError> {
+pub(crate) async fn cfn(cloud: &Arc<Cloud>, action: &str, params: Value) -> Result<Value, ApiError> {
     cloud.call("cloudformation", action, params, Caller::Admin).await
 }
 
 /// Waits until a stack, by name or ARN, has a status that does not end in `_IN_PROGRESS`.
-pub async fn settled(cloud: &Arc<Cloud>, stack: &str) -> String {
+pub(crate) async fn settled(cloud: &Arc<Cloud>, stack: &str) -> String {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
         let answer = cfn(cloud, "DescribeStacks", serde_json::json!({"StackName": stack}))

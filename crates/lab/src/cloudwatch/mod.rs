@@ -4,4 +4,4 @@ mod alarms;
 mod metrics;
 mod service;
 
-pub use service::CloudWatch;
+pub(crate) use service::CloudWatch;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// CloudWatch of the local cloud.
 #[derive(Default)]
-pub struct CloudWatch {
+pub(crate) struct CloudWatch {
     state: Mutex<State>,
 }
 
@@ -48,7 +48,7 @@ fn period(params: &Value) -> Result<f64, ApiError> {
 
 impl CloudWatch {
     /// CloudWatch without metrics.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Adds `POST /_mqaws/cut` and `POST /_mqaws/mend`, both with `{"instance": ID}`, for the administrator.
-pub fn add_routes(routes: &mut Routes, ec2: &Arc<Ec2>) {
+pub(super) fn add_routes(routes: &mut Routes, ec2: &Arc<Ec2>) {
     for (path, connected) in [("/_mqaws/cut", false), ("/_mqaws/mend", true)] {
         let ec2 = ec2.clone();
         routes.on("POST", path, move |_, request| {

@@ -12,10 +12,10 @@ pub const SEEDED_IMAGE: &str = "ami-0aa55ed1ab0000001";
 /// A second image that the lab seeds: a host without agent and queue manager, to see what a wrong image does.
 pub const BARE_IMAGE: &str = "ami-0ba5e5ed1ab000001";
 /// Key pair that the lab seeds; process hosts have no SSH.
-pub const SEEDED_KEY: &str = "lab";
+pub(super) const SEEDED_KEY: &str = "lab";
 
 /// Zones of a region: letter and index.
-pub const ZONES: [(char, u8); 3] = [('a', 0), ('b', 1), ('c', 2)];
+pub(super) const ZONES: [(char, u8); 3] = [('a', 0), ('b', 1), ('c', 2)];
 
 const TYPES: [(&str, u32, u32); 8] = [
     ("t3.small", 2, 2048),
@@ -274,7 +274,7 @@ static INSTANCE: Facts = simple(
 );
 
 /// Facts of a kind.
-pub fn facts(kind: Kind) -> &'static Facts {
+pub(super) fn facts(kind: Kind) -> &'static Facts {
     match kind {
         Kind::Vpc => &VPC,
         Kind::Subnet => &SUBNET,
@@ -294,7 +294,7 @@ pub fn facts(kind: Kind) -> &'static Facts {
 }
 
 /// A record of a kind without tags.
-pub fn object(kind: Kind, value: Value) -> Object {
+pub(super) fn object(kind: Kind, value: Value) -> Object {
     Object {
         kind,
         body: body(value),
@@ -303,7 +303,7 @@ pub fn object(kind: Kind, value: Value) -> Object {
 }
 
 /// Everything that exists before anybody creates anything.
-pub fn seed(region: &str) -> Objects {
+pub(super) fn seed(region: &str) -> Objects {
     let mut all = Objects::default();
     all.insert(
         region,
@@ -349,12 +349,12 @@ pub fn seed(region: &str) -> Objects {
 }
 
 /// Id of a zone by its index, as in Europe (Ireland).
-pub fn zone_id(index: u8) -> String {
+pub(super) fn zone_id(index: u8) -> String {
     format!("euw1-az{}", index + 1)
 }
 
 /// A VPC.
-pub fn vpc_object(id: &str, cidr: &str, is_default: bool) -> Object {
+pub(super) fn vpc_object(id: &str, cidr: &str, is_default: bool) -> Object {
     object(
         Kind::Vpc,
         json!({
@@ -368,7 +368,7 @@ pub fn vpc_object(id: &str, cidr: &str, is_default: bool) -> Object {
 }
 
 /// A subnet.
-pub fn subnet_object(id: &str, vpc: &str, cidr: &str, zone: &str, zone_id: String, is_default: bool) -> Object {
+pub(super) fn subnet_object(id: &str, vpc: &str, cidr: &str, zone: &str, zone_id: String, is_default: bool) -> Object {
     object(
         Kind::Subnet,
         json!({
@@ -409,7 +409,7 @@ fn seed_images(all: &mut Objects) {
 }
 
 /// An image of this account, with a disk that no host of the lab has.
-pub fn image(id: &str, name: &str, description: &str) -> Object {
+pub(super) fn image(id: &str, name: &str, description: &str) -> Object {
     let mut image = object(
         Kind::Image,
         json!({
@@ -429,7 +429,7 @@ pub fn image(id: &str, name: &str, description: &str) -> Object {
 }
 
 /// Whether the lab knows an instance type: those it describes, and any of the same shape of name.
-pub fn is_instance_type(name: &str) -> bool {
+pub(super) fn is_instance_type(name: &str) -> bool {
     let Some((family, size)) = name.split_once('.') else {
         return false;
     };

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// One filter: any of the values, where `*` and `?` are wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
+pub(super) struct Filter {
     name: String,
     values: Vec<String>,
 }
@@ -14,7 +14,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// `InvalidParameterValue` for a filter that this kind of object does not have.
-pub fn filters(params: &Value, known: &[(&str, &str)]) -> Result<Vec<Filter>, ApiError> {
+pub(super) fn filters(params: &Value, known: &[(&str, &str)]) -> Result<Vec<Filter>, ApiError> {
     list(params, "Filter")
         .iter()
         .map(|filter| {
@@ -35,7 +35,7 @@ pub fn filters(params: &Value, known: &[(&str, &str)]) -> Result<Vec<Filter>, Ap
 }
 
 /// Whether an object, as an answer shows it, passes all filters.
-pub fn passes(body: &Value, filters: &[Filter], known: &[(&str, &str)]) -> bool {
+pub(super) fn passes(body: &Value, filters: &[Filter], known: &[(&str, &str)]) -> bool {
     filters.iter().all(|filter| {
         let have = if let Some(key) = filter.name.strip_prefix("tag:") {
             tag_values(body, key)
@@ -78,7 +78,7 @@ fn at(value: &Value, path: &str) -> Vec<String> {
 }
 
 /// Whether a text fits a pattern with the wildcards `*` (any text) and `?` (one character).
-pub fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut last_star: Option<(usize, usize)> = None;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 /// Direction of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(super) enum Direction {
     /// Into the group's members.
     Ingress,
     /// Out of the group's members.
@@ -50,7 +50,7 @@ fn group(id: &str, vpc: &str, name: &str, description: &str, ingress: Value) -> 
 }
 
 /// The group that every VPC begins with: its members reach each other.
-pub fn add_default_group(all: &mut Objects, vpc: &str) {
+pub(super) fn add_default_group(all: &mut Objects, vpc: &str) {
     let id = resource_id("sg");
     let ingress = json!([{
         "ipProtocol": "-1", "ipRanges": [], "ipv6Ranges": [], "groups": [{"groupId": id, "userId": ACCOUNT}], "prefixListIds": [],
@@ -59,7 +59,7 @@ pub fn add_default_group(all: &mut Objects, vpc: &str) {
 }
 
 /// CreateSecurityGroup.
-pub fn create(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn create(all: &mut Objects, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -108,7 +108,7 @@ pub fn create(all: &mut Objects, params: &Value) -> ApiResult {
 ///
 /// # Errors
 /// `VPCIdNotSpecified` when it was deleted.
-pub fn default_vpc(all: &Objects) -> Result<String, ApiError> {
+pub(super) fn default_vpc(all: &Objects) -> Result<String, ApiError> {
     all.of_kind(Kind::Vpc)
         .find(|(_, o)| o.body["isDefault"] == true)
         .map(|(id, _)| id.clone())
@@ -116,7 +116,7 @@ pub fn default_vpc(all: &Objects) -> Result<String, ApiError> {
 }
 
 /// DescribeSecurityGroups; `GroupName` names groups of the default VPC, as in EC2.
-pub fn show(all: &Objects, params: &Value) -> ApiResult {
+pub(super) fn show(all: &Objects, params: &Value) -> ApiResult {
     let names = texts(params, "GroupName");
     let default = if names.is_empty() {
         None
@@ -136,7 +136,7 @@ pub fn show(all: &Objects, params: &Value) -> ApiResult {
 }
 
 /// DeleteSecurityGroup; `in_use` says whether an instance has it.
-pub fn delete(all: &mut Objects, params: &Value, in_use: impl Fn(&str) -> bool) -> ApiResult {
+pub(super) fn delete(all: &mut Objects, params: &Value, in_use: impl Fn(&str) -> bool) -> ApiResult {
     only(params, &["GroupId", "GroupName", "DryRun"])?;
     let id = required(params, "GroupId")?;
     let target = all.get(Kind::SecurityGroup, &id)?;
@@ -174,7 +174,7 @@ pub fn delete(all: &mut Objects, params: &Value, in_use: impl Fn(&str) -> bool) 
 }
 
 /// Authorize or revoke rules, by `IpPermissions` or by the flat parameters.
-pub fn change_rules(all: &mut Objects, params: &Value, direction: Direction, authorize: bool) -> ApiResult {
+pub(super) fn change_rules(all: &mut Objects, params: &Value, direction: Direction, authorize: bool) -> ApiResult {
     only(
         params,
         &[

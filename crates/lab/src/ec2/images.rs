@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Adds `POST /_mqaws/images` with `{"image": ID, "name": NAME, "tags": {…}}`, for the administrator.
-pub fn add_routes(routes: &mut Routes, ec2: &Arc<Ec2>) {
+pub(super) fn add_routes(routes: &mut Routes, ec2: &Arc<Ec2>) {
     let ec2 = ec2.clone();
     routes.on("POST", "/_mqaws/images", move |_, request| {
         let ec2 = ec2.clone();

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 /// States of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum InstanceState {
+pub(super) enum InstanceState {
     Pending,
     Running,
     ShuttingDown,
@@ -27,7 +27,7 @@ pub enum InstanceState {
 
 impl InstanceState {
     /// AWS's word.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             InstanceState::Pending => "pending",
             InstanceState::Running => "running",
@@ -55,7 +55,7 @@ impl InstanceState {
 }
 
 /// One instance.
-pub struct Instance {
+pub(super) struct Instance {
     /// Id.
     pub id: String,
     /// State.
@@ -114,27 +114,27 @@ pub struct Instance {
 
 impl Instance {
     /// Whether it is in the state `running`.
-    pub fn is_running(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         self.state == InstanceState::Running
     }
 
     /// Whether it is in the state `terminated`.
-    pub fn is_terminated(&self) -> bool {
+    pub(super) fn is_terminated(&self) -> bool {
         self.state == InstanceState::Terminated
     }
 
     /// What its metadata says, to be changed.
-    pub fn facts(&self) -> MutexGuard<'_, Facts> {
+    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock()
     }
 
     /// Carries the tags to the metadata, where the launch allowed it.
-    pub fn publish_tags(&self) {
+    pub(super) fn publish_tags(&self) {
         self.facts().tags = self.tags_in_metadata.then(|| self.tags.clone());
     }
 
     /// The instance as answers show it.
-    pub fn shown(&self, group_names: impl Fn(&str) -> String) -> Value {
+    pub(super) fn shown(&self, group_names: impl Fn(&str) -> String) -> Value {
         let groups: Vec<Value> = self
             .groups
             .iter()
@@ -190,7 +190,7 @@ impl Instance {
 ///
 /// # Errors
 /// `InsufficientFreeAddressesInSubnet` when a zone has more than 246 living instances.
-pub fn next_address(state: &mut State, octet: u8, zone: usize) -> Result<Ipv4Addr, ApiError> {
+pub(super) fn next_address(state: &mut State, octet: u8, zone: usize) -> Result<Ipv4Addr, ApiError> {
     let third = 10 + u8::try_from(zone).unwrap_or(0);
     for _ in 0..=u8::MAX {
         let number = match state.last_number[zone] {
@@ -214,7 +214,7 @@ pub fn next_address(state: &mut State, octet: u8, zone: usize) -> Result<Ipv4Add
 }
 
 /// Index of a zone by its name's last letter.
-pub fn zone_index(zone: &str) -> usize {
+pub(super) fn zone_index(zone: &str) -> usize {
     ZONES
         .iter()
         .find(|(letter, _)| zone.ends_with(*letter))
@@ -230,7 +230,7 @@ fn group_name(state: &State, id: &str) -> String {
 }
 
 /// DescribeInstances.
-pub fn describe_instances(state: &State, params: &Value) -> ApiResult {
+pub(super) fn describe_instances(state: &State, params: &Value) -> ApiResult {
     let shown = state
         .instances
         .values()
@@ -243,7 +243,7 @@ pub fn describe_instances(state: &State, params: &Value) -> ApiResult {
 }
 
 /// Instances grouped as they were launched.
-pub fn reservations(instances: Vec<Value>) -> Value {
+pub(super) fn reservations(instances: Vec<Value>) -> Value {
     let mut grouped: IndexMap<String, Vec<Value>> = IndexMap::new();
     for mut instance in instances {
         let reservation = instance["reservationId"].as_str().unwrap_or_default().to_owned();
@@ -259,7 +259,7 @@ pub fn reservations(instances: Vec<Value>) -> Value {
 }
 
 /// DescribeInstanceStatus: running instances unless all are asked for.
-pub fn describe_status(state: &State, params: &Value) -> ApiResult {
+pub(super) fn describe_status(state: &State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -308,7 +308,7 @@ pub fn describe_status(state: &State, params: &Value) -> ApiResult {
 }
 
 /// GetConsoleOutput: the boot log.
-pub fn console_output(state: &State, params: &Value) -> ApiResult {
+pub(super) fn console_output(state: &State, params: &Value) -> ApiResult {
     use base64::Engine;
     only(params, &["InstanceId", "Latest", "DryRun"])?;
     let id = required(params, "InstanceId")?;
@@ -324,6 +324,6 @@ pub fn console_output(state: &State, params: &Value) -> ApiResult {
 }
 
 /// The present time as EC2 writes it.
-pub fn now() -> String {
+pub(super) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

@@ -187,7 +187,7 @@ fn check(all: &Objects, wanted: &Value) -> Result<(), ApiError> {
 }
 
 /// RunInstances.
-pub async fn run_instances(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult {
+pub(super) async fn run_instances(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult {
     let wanted = merged(&ec2.state(), params)?;
     let count = number(&wanted, "MaxCount").ok_or_else(|| missing("MaxCount"))?;
     let least = number(&wanted, "MinCount").ok_or_else(|| missing("MinCount"))?;

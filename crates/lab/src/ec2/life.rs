@@ -24,7 +24,7 @@ fn enter(cloud: &Cloud, instance: &mut Instance, state: InstanceState) {
 }
 
 /// Carries a launched instance from `pending` through its boot, and stays with it until its host stops.
-pub async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
+pub(super) async fn live(ec2: Arc<Ec2>, cloud: Arc<Cloud>, id: String) {
     let timing = cloud.site.timing;
     tokio::time::sleep(timing.of(&EC2_PENDING)).await;
     let Some((zone, address, mac)) = ec2
@@ -124,7 +124,7 @@ fn fail(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, message: &str) {
 }
 
 /// TerminateInstances: a graceful shutdown, or none with `SkipOsShutdown`; may be repeated to cut a slow one short.
-pub fn terminate(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult {
+pub(super) fn terminate(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult {
     only(params, &["InstanceId", "SkipOsShutdown", "Force", "DryRun"])?;
     let ids = instance_ids(&ec2, params)?;
     let protected = |id: &String| ec2.state().instances.get(id).is_some_and(|i| i.termination_protected);
@@ -145,7 +145,7 @@ pub fn terminate(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult 
 }
 
 /// StopInstances.
-pub fn stop(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult {
+pub(super) fn stop(ec2: Arc<Ec2>, cloud: Arc<Cloud>, params: &Value) -> ApiResult {
     only(params, &["InstanceId", "SkipOsShutdown", "Force", "DryRun"])?;
     let ids = instance_ids(&ec2, params)?;
     for id in &ids {

@@ -57,7 +57,7 @@ pub(super) fn insert_tagged(
 }
 
 /// CreateVpc.
-pub fn create_vpc(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn create_vpc(all: &mut Objects, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -84,7 +84,7 @@ pub fn create_vpc(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// The route table that every VPC begins with.
-pub fn add_main_route_table(all: &mut Objects, vpc: &str, block: &str) {
+pub(super) fn add_main_route_table(all: &mut Objects, vpc: &str, block: &str) {
     let id = resource_id("rtb");
     let main = json!([{
         "routeTableAssociationId": resource_id("rtbassoc"), "routeTableId": id, "main": true,
@@ -104,7 +104,7 @@ pub(super) fn route_table(id: &str, vpc: &str, block: &str, associations: Value)
 }
 
 /// DeleteVpc.
-pub fn delete_vpc(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn delete_vpc(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["VpcId", "DryRun"])?;
     let id = required(params, "VpcId")?;
     all.get(Kind::Vpc, &id)?;
@@ -151,7 +151,7 @@ fn attribute(params: &Value, name: &str) -> Result<Option<bool>, ApiError> {
 }
 
 /// ModifyVpcAttribute: DNS support and DNS hostnames, one at a time.
-pub fn modify_vpc_attribute(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn modify_vpc_attribute(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["VpcId", "EnableDnsSupport", "EnableDnsHostnames"])?;
     let vpc = all.get_mut(Kind::Vpc, &required(params, "VpcId")?)?;
     for (parameter, member) in [
@@ -166,7 +166,7 @@ pub fn modify_vpc_attribute(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// DescribeVpcAttribute.
-pub fn describe_vpc_attribute(all: &Objects, params: &Value) -> ApiResult {
+pub(super) fn describe_vpc_attribute(all: &Objects, params: &Value) -> ApiResult {
     only(params, &["VpcId", "Attribute", "DryRun"])?;
     let id = required(params, "VpcId")?;
     let vpc = all.get(Kind::Vpc, &id)?;
@@ -192,7 +192,7 @@ pub fn describe_vpc_attribute(all: &Objects, params: &Value) -> ApiResult {
 }
 
 /// CreateSubnet.
-pub fn create_subnet(all: &mut Objects, region: &str, params: &Value) -> ApiResult {
+pub(super) fn create_subnet(all: &mut Objects, region: &str, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -245,7 +245,7 @@ pub fn create_subnet(all: &mut Objects, region: &str, params: &Value) -> ApiResu
 }
 
 /// ModifySubnetAttribute: public addresses on launch.
-pub fn modify_subnet_attribute(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn modify_subnet_attribute(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["SubnetId", "MapPublicIpOnLaunch"])?;
     let subnet = all.get_mut(Kind::Subnet, &required(params, "SubnetId")?)?;
     if let Some(value) = attribute(params, "MapPublicIpOnLaunch")? {
@@ -255,7 +255,7 @@ pub fn modify_subnet_attribute(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// DeleteSubnet; `in_use` says whether an instance or another service has an interface in it.
-pub fn delete_subnet(all: &mut Objects, params: &Value, in_use: impl Fn(&str) -> bool) -> ApiResult {
+pub(super) fn delete_subnet(all: &mut Objects, params: &Value, in_use: impl Fn(&str) -> bool) -> ApiResult {
     only(params, &["SubnetId", "DryRun"])?;
     let id = required(params, "SubnetId")?;
     all.get(Kind::Subnet, &id)?;

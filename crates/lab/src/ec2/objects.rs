@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// Kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
-pub enum Kind {
+pub(super) enum Kind {
     Vpc,
     Subnet,
     InternetGateway,
@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// How a kind of record looks on the wire.
-pub struct Facts {
+pub(super) struct Facts {
     /// List in the answer, `vpcSet`.
     pub set: &'static str,
     /// Id member in the answer, `vpcId`.
@@ -46,12 +46,12 @@ pub struct Facts {
 
 impl Kind {
     /// Facts of the kind.
-    pub fn facts(self) -> &'static Facts {
+    pub(super) fn facts(self) -> &'static Facts {
         super::catalog::facts(self)
     }
 
     /// The kind that a resource type or the prefix of an id names.
-    pub fn of_id(id: &str) -> Option<Self> {
+    pub(super) fn of_id(id: &str) -> Option<Self> {
         let prefix = id.rsplit_once('-')?.0;
         Some(match prefix {
             "vpc" => Kind::Vpc,
@@ -71,7 +71,7 @@ impl Kind {
 
 /// One record.
 #[derive(Debug, Clone)]
-pub struct Object {
+pub(super) struct Object {
     /// Kind.
     pub kind: Kind,
     /// Members of the answer, without tags.
@@ -82,7 +82,7 @@ pub struct Object {
 
 impl Object {
     /// The record as an answer shows it.
-    pub fn shown(&self) -> Value {
+    pub(super) fn shown(&self) -> Value {
         // Members that begin with a dot are kept beside what answers show.
         let mut body: Map<String, Value> = self
             .body
@@ -100,25 +100,25 @@ impl Object {
     }
 
     /// A text member.
-    pub fn text(&self, name: &str) -> &str {
+    pub(super) fn text(&self, name: &str) -> &str {
         self.body.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
 /// All records by id.
 #[derive(Debug, Default)]
-pub struct Objects {
+pub(super) struct Objects {
     items: IndexMap<String, Object>,
 }
 
 impl Objects {
     /// Adds a record.
-    pub fn insert(&mut self, id: impl Into<String>, object: Object) {
+    pub(super) fn insert(&mut self, id: impl Into<String>, object: Object) {
         self.items.insert(id.into(), object);
     }
 
     /// Removes a record.
-    pub fn remove(&mut self, id: &str) -> Option<Object> {
+    pub(super) fn remove(&mut self, id: &str) -> Option<Object> {
         self.items.shift_remove(id)
     }
 
@@ -126,7 +126,7 @@ impl Objects {
     ///
     /// # Errors
     /// The kind's own `NotFound`.
-    pub fn get(&self, kind: Kind, id: &str) -> Result<&Object, ApiError> {
+    pub(super) fn get(&self, kind: Kind, id: &str) -> Result<&Object, ApiError> {
         self.items
             .get(id)
             .filter(|o| o.kind == kind)
@@ -137,7 +137,7 @@ impl Objects {
     ///
     /// # Errors
     /// The kind's own `NotFound`.
-    pub fn get_mut(&mut self, kind: Kind, id: &str) -> Result<&mut Object, ApiError> {
+    pub(super) fn get_mut(&mut self, kind: Kind, id: &str) -> Result<&mut Object, ApiError> {
         self.items
             .get_mut(id)
             .filter(|o| o.kind == kind)
@@ -145,23 +145,23 @@ impl Objects {
     }
 
     /// Any record.
-    pub fn any_mut(&mut self, id: &str) -> Option<&mut Object> {
+    pub(super) fn any_mut(&mut self, id: &str) -> Option<&mut Object> {
         self.items.get_mut(id)
     }
 
     /// All records of a kind with their ids.
-    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&String, &Object)> {
+    pub(super) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&String, &Object)> {
         self.items.iter().filter(move |(_, o)| o.kind == kind)
     }
 
     /// All records that can have tags.
-    pub fn all(&self) -> impl Iterator<Item = (&String, &Object)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &Object)> {
         self.items.iter()
     }
 }
 
 /// The error for an id that names nothing.
-pub fn not_found(kind: Kind, id: &str) -> ApiError {
+pub(super) fn not_found(kind: Kind, id: &str) -> ApiError {
     let facts = kind.facts();
     let word = facts.resource_type.replace('-', " ");
     ApiError::new(facts.not_found, format!("The {word} ID '{id}' does not exist"))
@@ -171,7 +171,7 @@ pub fn not_found(kind: Kind, id: &str) -> ApiError {
 ///
 /// # Errors
 /// Unknown parameters, filters or ids.
-pub fn describe(kind: Kind, params: &Value, shown: Vec<Value>) -> ApiResult {
+pub(super) fn describe(kind: Kind, params: &Value, shown: Vec<Value>) -> ApiResult {
     let facts = kind.facts();
     let mut known = vec![facts.ids, "Filter", "MaxResults", "NextToken", "DryRun"];
     known.extend(facts.extra);
@@ -202,7 +202,7 @@ pub fn describe(kind: Kind, params: &Value, shown: Vec<Value>) -> ApiResult {
 ///
 /// # Errors
 /// `InvalidParameterValue` for a token that no answer gave.
-pub fn page(items: Vec<Value>, params: &Value) -> Result<(Vec<Value>, Option<String>), ApiError> {
+pub(super) fn page(items: Vec<Value>, params: &Value) -> Result<(Vec<Value>, Option<String>), ApiError> {
     let start = match text(params, "NextToken").filter(|t| !t.is_empty()) {
         None => 0,
         Some(token) => token
@@ -223,7 +223,11 @@ pub fn page(items: Vec<Value>, params: &Value) -> Result<(Vec<Value>, Option<Str
 ///
 /// # Errors
 /// `InvalidParameterValue` for another resource type or a wrong tag.
-pub fn specified_tags(params: &Value, allowed: &[&str], wanted: &str) -> Result<IndexMap<String, String>, ApiError> {
+pub(super) fn specified_tags(
+    params: &Value,
+    allowed: &[&str],
+    wanted: &str,
+) -> Result<IndexMap<String, String>, ApiError> {
     let mut tags = IndexMap::new();
     for specification in list(params, "TagSpecification") {
         super::wire::only_nested(&specification, "TagSpecification", &["ResourceType", "Tag"])?;

@@ -20,7 +20,7 @@ fn push(object: &mut Object, list: &str, item: Value) {
 }
 
 /// CreateInternetGateway.
-pub fn create_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn create_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["TagSpecification", "DryRun"])?;
     let id = resource_id("igw");
     let gateway = object(
@@ -31,7 +31,7 @@ pub fn create_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// AttachInternetGateway.
-pub fn attach_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn attach_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["InternetGatewayId", "VpcId", "DryRun"])?;
     let vpc = required(params, "VpcId")?;
     all.get(Kind::Vpc, &vpc)?;
@@ -48,7 +48,7 @@ pub fn attach_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// DetachInternetGateway.
-pub fn detach_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn detach_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["InternetGatewayId", "VpcId", "DryRun"])?;
     let vpc = required(params, "VpcId")?;
     let id = required(params, "InternetGatewayId")?;
@@ -67,7 +67,7 @@ pub fn detach_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// DeleteInternetGateway.
-pub fn delete_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn delete_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["InternetGatewayId", "DryRun"])?;
     let id = required(params, "InternetGatewayId")?;
     if all.get(Kind::InternetGateway, &id)?.body["attachmentSet"]
@@ -81,7 +81,7 @@ pub fn delete_internet_gateway(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// CreateRouteTable.
-pub fn create_route_table(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn create_route_table(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["VpcId", "TagSpecification", "ClientToken", "DryRun"])?;
     let vpc = required(params, "VpcId")?;
     let block = all.get(Kind::Vpc, &vpc)?.text("cidrBlock").to_owned();
@@ -91,7 +91,7 @@ pub fn create_route_table(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// DeleteRouteTable.
-pub fn delete_route_table(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn delete_route_table(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["RouteTableId", "DryRun"])?;
     let id = required(params, "RouteTableId")?;
     if all.get(Kind::RouteTable, &id)?.body["associationSet"]
@@ -108,7 +108,7 @@ pub fn delete_route_table(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// CreateRoute to an internet gateway.
-pub fn create_route(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn create_route(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["RouteTableId", "DestinationCidrBlock", "GatewayId", "DryRun"])?;
     let block = required(params, "DestinationCidrBlock")?;
     cidr(&block)?;
@@ -145,7 +145,7 @@ pub fn create_route(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// DeleteRoute.
-pub fn delete_route(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn delete_route(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["RouteTableId", "DestinationCidrBlock", "DryRun"])?;
     let block = required(params, "DestinationCidrBlock")?;
     let id = required(params, "RouteTableId")?;
@@ -164,7 +164,7 @@ pub fn delete_route(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// AssociateRouteTable with a subnet.
-pub fn associate_route_table(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn associate_route_table(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["RouteTableId", "SubnetId", "DryRun"])?;
     let subnet = required(params, "SubnetId")?;
     let vpc = all.get(Kind::Subnet, &subnet)?.text("vpcId").to_owned();
@@ -199,7 +199,7 @@ pub fn associate_route_table(all: &mut Objects, params: &Value) -> ApiResult {
 }
 
 /// DisassociateRouteTable.
-pub fn disassociate_route_table(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn disassociate_route_table(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["AssociationId", "DryRun"])?;
     let association = required(params, "AssociationId")?;
     let holds = |o: &Object| {
@@ -224,7 +224,7 @@ pub fn disassociate_route_table(all: &mut Objects, params: &Value) -> ApiResult 
 }
 
 /// CreateVpcEndpoint.
-pub fn create_vpc_endpoint(all: &mut Objects, region: &str, params: &Value) -> ApiResult {
+pub(super) fn create_vpc_endpoint(all: &mut Objects, region: &str, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -300,7 +300,7 @@ pub fn create_vpc_endpoint(all: &mut Objects, region: &str, params: &Value) -> A
 }
 
 /// DeleteVpcEndpoints: what cannot be deleted is listed, not an error.
-pub fn delete_vpc_endpoints(all: &mut Objects, params: &Value) -> ApiResult {
+pub(super) fn delete_vpc_endpoints(all: &mut Objects, params: &Value) -> ApiResult {
     only(params, &["VpcEndpointId", "DryRun"])?;
     let mut unsuccessful = Vec::new();
     for id in texts(params, "VpcEndpointId") {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 /// Everything that EC2 knows.
-pub struct State {
+pub(super) struct State {
     /// Region.
     pub region: String,
     /// Records.
@@ -25,7 +25,7 @@ pub struct State {
 
 impl State {
     /// A fresh account.
-    pub fn new(region: &str) -> Self {
+    pub(super) fn new(region: &str) -> Self {
         Self {
             region: region.to_owned(),
             objects: catalog::seed(region),
@@ -39,7 +39,7 @@ impl State {
     ///
     /// # Errors
     /// `InvalidInstanceID.NotFound`.
-    pub fn instance(&self, id: &str) -> Result<&Instance, ApiError> {
+    pub(super) fn instance(&self, id: &str) -> Result<&Instance, ApiError> {
         self.instances.get(id).ok_or_else(|| not_found(Kind::Instance, id))
     }
 
@@ -47,7 +47,7 @@ impl State {
     ///
     /// # Errors
     /// `InvalidID` for an id of no kind, the kind's `NotFound` otherwise.
-    pub fn tags_mut(&mut self, id: &str) -> Result<&mut IndexMap<String, String>, ApiError> {
+    pub(super) fn tags_mut(&mut self, id: &str) -> Result<&mut IndexMap<String, String>, ApiError> {
         if let Some(instance) = self.instances.get_mut(id) {
             return Ok(&mut instance.tags);
         }
@@ -59,14 +59,14 @@ impl State {
     }
 
     /// Carries changed tags to where the instance itself reads them.
-    pub fn tags_changed(&mut self, id: &str) {
+    pub(super) fn tags_changed(&mut self, id: &str) {
         if let Some(instance) = self.instances.get(id) {
             instance.publish_tags();
         }
     }
 
     /// Every tag: resource id, kind, key, value.
-    pub fn all_tags(&self) -> Vec<(String, Kind, String, String)> {
+    pub(super) fn all_tags(&self) -> Vec<(String, Kind, String, String)> {
         let of_instances = self.instances.iter().map(|(id, i)| (id, Kind::Instance, &i.tags));
         self.objects
             .all()
@@ -77,7 +77,7 @@ impl State {
     }
 
     /// All records of a kind, as EC2 shows them.
-    pub fn shown(&self, kind: Kind) -> Vec<Value> {
+    pub(super) fn shown(&self, kind: Kind) -> Vec<Value> {
         self.objects.of_kind(kind).map(|(_, o)| o.shown()).collect()
     }
 }

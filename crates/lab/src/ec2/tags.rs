@@ -15,7 +15,7 @@ const FILTERS: [(&str, &str); 4] = [
 ];
 
 /// CreateTags.
-pub fn create(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn create(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["ResourceId", "Tag", "DryRun"])?;
     let tags = tags_of(params)?;
     if let Some((key, _)) = tags.iter().find(|(key, _)| key.starts_with("aws:")) {
@@ -38,7 +38,7 @@ pub fn create(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// DeleteTags: a tag given with a value is deleted only when it has that value.
-pub fn delete(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn delete(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["ResourceId", "Tag", "DryRun"])?;
     let wanted: Vec<(String, Option<String>)> = crate::api::list(params, "Tag")
         .iter()
@@ -61,7 +61,7 @@ pub fn delete(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// DescribeTags.
-pub fn describe(state: &State, params: &Value) -> ApiResult {
+pub(super) fn describe(state: &State, params: &Value) -> ApiResult {
     only(params, &["Filter", "MaxResults", "NextToken", "DryRun"])?;
     let wanted = filters::filters(params, &FILTERS)?;
     let rows: Vec<Value> = state

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// One version: numbers begin at 1 and are never used twice.
 #[derive(Debug, Clone)]
-pub struct Version {
+pub(super) struct Version {
     /// Number.
     pub number: u64,
     /// Description.
@@ -24,7 +24,7 @@ pub struct Version {
 
 /// Versions of one template.
 #[derive(Debug, Clone, Default)]
-pub struct Versions {
+pub(super) struct Versions {
     /// All versions that were not deleted, oldest first.
     pub all: Vec<Version>,
     /// Number of the default version.
@@ -171,7 +171,7 @@ fn now() -> String {
 }
 
 /// CreateLaunchTemplate.
-pub fn create(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn create(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -235,7 +235,7 @@ pub fn create(state: &mut State, params: &Value) -> ApiResult {
 ///
 /// # Errors
 /// AWS's own codes for unknown ids and names.
-pub fn find(state: &State, params: &Value) -> Result<String, ApiError> {
+pub(super) fn find(state: &State, params: &Value) -> Result<String, ApiError> {
     if let Some(id) = text(params, "LaunchTemplateId") {
         return state
             .objects
@@ -271,7 +271,7 @@ pub fn find(state: &State, params: &Value) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// `InvalidLaunchTemplateId.VersionNotFound`.
-pub fn version<'a>(state: &'a State, template: &str, wanted: &str) -> Result<&'a Version, ApiError> {
+pub(super) fn version<'a>(state: &'a State, template: &str, wanted: &str) -> Result<&'a Version, ApiError> {
     let missing = || {
         ApiError::new(
             "InvalidLaunchTemplateId.VersionNotFound",
@@ -288,7 +288,7 @@ pub fn version<'a>(state: &'a State, template: &str, wanted: &str) -> Result<&'a
 }
 
 /// CreateLaunchTemplateVersion, with `SourceVersion` as base when given.
-pub fn create_version(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn create_version(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -343,7 +343,7 @@ fn show_version(template: &Object, state: &State, version: &Version) -> Value {
 }
 
 /// ModifyLaunchTemplate: the default version.
-pub fn modify(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn modify(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -366,7 +366,7 @@ pub fn modify(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// DeleteLaunchTemplate.
-pub fn delete(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn delete(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["LaunchTemplateId", "LaunchTemplateName", "DryRun"])?;
     let id = find(state, params)?;
     state.versions.remove(&id);
@@ -375,7 +375,7 @@ pub fn delete(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// DescribeLaunchTemplates.
-pub fn show(state: &State, params: &Value) -> ApiResult {
+pub(super) fn show(state: &State, params: &Value) -> ApiResult {
     for name in texts(params, "LaunchTemplateName") {
         find(state, &json!({"LaunchTemplateName": name}))?;
     }
@@ -393,7 +393,7 @@ pub fn show(state: &State, params: &Value) -> ApiResult {
 }
 
 /// DescribeLaunchTemplateVersions.
-pub fn show_versions(state: &State, params: &Value) -> ApiResult {
+pub(super) fn show_versions(state: &State, params: &Value) -> ApiResult {
     only(
         params,
         &[

@@ -24,7 +24,7 @@ const SINGULAR: [(&str, &str); 16] = [
 ];
 
 /// The same parameters under the names of the wire: calls from inside the cloud may use the models' plural names.
-pub fn canonical(value: Value) -> Value {
+pub(super) fn canonical(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.into_iter()
@@ -46,7 +46,7 @@ pub fn canonical(value: Value) -> Value {
 ///
 /// # Errors
 /// `UnknownParameter` with the path.
-pub fn only_nested(value: &Value, path: &str, known: &[&str]) -> Result<(), ApiError> {
+pub(super) fn only_nested(value: &Value, path: &str, known: &[&str]) -> Result<(), ApiError> {
     let unknown = value
         .as_object()
         .and_then(|map| map.keys().find(|key| !known.contains(&key.as_str())));
@@ -60,7 +60,7 @@ pub fn only_nested(value: &Value, path: &str, known: &[&str]) -> Result<(), ApiE
 }
 
 /// An answer's spelling of a request's structure: first letter small, lists named as answers name them.
-pub fn answer_names(value: &Value) -> Value {
+pub(super) fn answer_names(value: &Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.iter()
@@ -88,7 +88,7 @@ fn answer_name(key: &str, value: &Value) -> String {
 }
 
 /// A list of tags as answers have them.
-pub fn tag_set<'a>(tags: impl IntoIterator<Item = (&'a String, &'a String)>) -> Value {
+pub(super) fn tag_set<'a>(tags: impl IntoIterator<Item = (&'a String, &'a String)>) -> Value {
     tags.into_iter()
         .map(|(key, value)| json!({"key": key, "value": value}))
         .collect()
@@ -98,7 +98,7 @@ pub fn tag_set<'a>(tags: impl IntoIterator<Item = (&'a String, &'a String)>) -> 
 ///
 /// # Errors
 /// `InvalidParameterValue` for a tag without a key, or with a reserved one.
-pub fn tags_of(value: &Value) -> Result<Vec<(String, String)>, ApiError> {
+pub(super) fn tags_of(value: &Value) -> Result<Vec<(String, String)>, ApiError> {
     list(value, "Tag")
         .iter()
         .map(|tag| {
@@ -116,7 +116,7 @@ pub fn tags_of(value: &Value) -> Result<Vec<(String, String)>, ApiError> {
 }
 
 /// A structure of an answer.
-pub fn body(value: Value) -> Map<String, Value> {
+pub(super) fn body(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

@@ -10,7 +10,7 @@ pub(crate) mod fake;
 
 /// What EC2 says about an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceFacts {
+pub(crate) struct InstanceFacts {
     /// Private IPv4 address; absent once terminated.
     pub address: Option<Ipv4Addr>,
     /// Availability zone.
@@ -23,7 +23,7 @@ pub struct InstanceFacts {
 
 /// What EC2 says about a subnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubnetFacts {
+pub(crate) struct SubnetFacts {
     /// Subnet id.
     pub id: String,
     /// Availability zone name.
@@ -44,7 +44,7 @@ fn field(value: &Value, name: &str) -> String {
 ///
 /// # Errors
 /// What EC2 answers; `InvalidInstanceID.NotFound` when it lists nothing.
-pub async fn instance(cloud: &Arc<Cloud>, id: &str) -> Result<InstanceFacts, ApiError> {
+pub(crate) async fn instance(cloud: &Arc<Cloud>, id: &str) -> Result<InstanceFacts, ApiError> {
     let answer = cloud
         .call("ec2", "DescribeInstances", json!({ "InstanceId": [id] }), Caller::Admin)
         .await?;
@@ -73,7 +73,7 @@ pub async fn instance(cloud: &Arc<Cloud>, id: &str) -> Result<InstanceFacts, Api
 ///
 /// # Errors
 /// What EC2 answers; `InvalidSubnetID.NotFound` when it lists nothing.
-pub async fn subnet(cloud: &Arc<Cloud>, id: &str) -> Result<SubnetFacts, ApiError> {
+pub(crate) async fn subnet(cloud: &Arc<Cloud>, id: &str) -> Result<SubnetFacts, ApiError> {
     let answer = cloud
         .call("ec2", "DescribeSubnets", json!({ "SubnetId": [id] }), Caller::Admin)
         .await?;
@@ -96,7 +96,7 @@ pub async fn subnet(cloud: &Arc<Cloud>, id: &str) -> Result<SubnetFacts, ApiErro
 }
 
 /// Whether EC2 knows a VPC.
-pub async fn vpc_exists(cloud: &Arc<Cloud>, id: &str) -> bool {
+pub(crate) async fn vpc_exists(cloud: &Arc<Cloud>, id: &str) -> bool {
     let answer = cloud
         .call("ec2", "DescribeVpcs", json!({ "VpcId": [id] }), Caller::Admin)
         .await;
@@ -111,7 +111,7 @@ pub async fn vpc_exists(cloud: &Arc<Cloud>, id: &str) -> bool {
 ///
 /// # Errors
 /// What EC2 answers; `InvalidGroup.NotFound` when it lists nothing.
-pub async fn group_vpc(cloud: &Arc<Cloud>, id: &str) -> Result<String, ApiError> {
+pub(crate) async fn group_vpc(cloud: &Arc<Cloud>, id: &str) -> Result<String, ApiError> {
     let answer = cloud
         .call(
             "ec2",
@@ -137,7 +137,7 @@ pub async fn group_vpc(cloud: &Arc<Cloud>, id: &str) -> Result<String, ApiError>
 /// # Errors
 /// `code` with AWS's limits: at most 50 tags, keys of 1 to 128 characters, values of at most 256, no key twice and
 /// none that begins with `aws:`, but for those that CloudFormation sets.
-pub fn tags(params: &Value, name: &str, code: &str) -> Result<Vec<(String, String)>, ApiError> {
+pub(crate) fn tags(params: &Value, name: &str, code: &str) -> Result<Vec<(String, String)>, ApiError> {
     let mut tags: Vec<(String, String)> = Vec::new();
     for tag in api::list(params, name) {
         let bad = |message: String| ApiError::new(code, message);
@@ -167,12 +167,12 @@ pub fn tags(params: &Value, name: &str, code: &str) -> Result<Vec<(String, Strin
 }
 
 /// Tags as `[{"Key":…,"Value":…}]`.
-pub fn tag_list(tags: &[(String, String)]) -> Value {
+pub(crate) fn tag_list(tags: &[(String, String)]) -> Value {
     tags.iter().map(|(k, v)| json!({ "Key": k, "Value": v })).collect()
 }
 
 /// Adds tags, replacing values of keys that exist.
-pub fn put_tags(have: &mut Vec<(String, String)>, new: Vec<(String, String)>) {
+pub(crate) fn put_tags(have: &mut Vec<(String, String)>, new: Vec<(String, String)>) {
     for (key, value) in new {
         match have.iter_mut().find(|(k, _)| *k == key) {
             Some(tag) => tag.1 = value,

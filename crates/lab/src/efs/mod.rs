@@ -14,5 +14,5 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use mount::{MOUNT, add_routes};
-pub use service::Efs;
+pub(crate) use mount::{MOUNT, add_routes};
+pub(crate) use service::Efs;

@@ -21,7 +21,7 @@ pub(super) const ACTION: &str = "mqaws:Mount";
 /// What an instance asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct MountRequest {
+pub(crate) struct MountRequest {
     /// File system id.
     pub file_system: String,
     /// Availability zone of the mount target; the instance's own when absent, as the name of an EFS file system
@@ -36,7 +36,7 @@ pub struct MountRequest {
 /// Options of `mount.efs` that a file system policy sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum MountOption {
+pub(crate) enum MountOption {
     /// NFS within TLS. The data plane of the lab has no network to encrypt: the option is taken at its word.
     Tls,
     /// With the credentials of the instance's role; needs `tls`.
@@ -51,10 +51,10 @@ const ACCESS: [&str; 3] = [
 ];
 
 /// Path of the call that mounts.
-pub const MOUNT: &str = "/_mqaws/mount";
+pub(crate) const MOUNT: &str = "/_mqaws/mount";
 
 /// Adds `POST /_mqaws/mount`, which a host's mount helper calls with its metadata token as `x-mqaws-instance-token`.
-pub fn add_routes(routes: &mut Routes) {
+pub(crate) fn add_routes(routes: &mut Routes) {
     routes.on("POST", MOUNT, |cloud, request| async move {
         by_token(&cloud, request.raw.header("x-mqaws-instance-token"), request.body).await
     });
@@ -83,7 +83,7 @@ impl Efs {
     /// `FileSystemNotFound`, `IncorrectFileSystemLifeCycleState`, `MountTargetNotFound` when the zone has no available
     /// mount target in the instance's VPC, `AccessDenied` when the policies do not allow it, and what EC2 says about the
     /// instance.
-    pub async fn mount(&self, cloud: &Arc<Cloud>, instance: &str, request: &MountRequest) -> ApiResult {
+    pub(crate) async fn mount(&self, cloud: &Arc<Cloud>, instance: &str, request: &MountRequest) -> ApiResult {
         let facts = edge::instance(cloud, instance).await?;
         let (id, directory) = self.available(&request.file_system)?;
         let zone = request.mount_target_az.as_ref().unwrap_or(&facts.zone);

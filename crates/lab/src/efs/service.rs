@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// How long things take; a deletion takes as long as the creation did (assumed).
 #[derive(Debug, Clone, Copy)]
-pub struct EfsTiming {
+pub(super) struct EfsTiming {
     /// `creating` to `available` of a file system.
     pub file_system: Duration,
     /// `deleting` to gone of a file system.
@@ -43,7 +43,7 @@ impl From<Timing> for EfsTiming {
 }
 
 /// EFS of the local cloud.
-pub struct Efs {
+pub(crate) struct Efs {
     pub(super) directory: PathBuf,
     pub(super) timing: EfsTiming,
     pub(super) lease: LeaseServer,
@@ -71,7 +71,7 @@ impl Efs {
     ///
     /// # Errors
     /// When the directory cannot be made or the address cannot be bound.
-    pub async fn start(cloud: &Arc<Cloud>) -> std::io::Result<Arc<Self>> {
+    pub(crate) async fn start(cloud: &Arc<Cloud>) -> std::io::Result<Arc<Self>> {
         let site = &cloud.site;
         let address = Ipv4Addr::new(127, site.octet, 0, 1);
         Self::start_at(cloud, site.dir.join("fs"), address, site.timing.into()).await
@@ -106,7 +106,7 @@ impl Efs {
 
     /// Identifiers and directories of the file systems that exist.
     #[cfg(test)]
-    pub fn file_systems(&self) -> Vec<(String, PathBuf)> {
+    pub(crate) fn file_systems(&self) -> Vec<(String, PathBuf)> {
         self.with(|s, _| {
             s.file_systems
                 .values()

@@ -69,7 +69,7 @@ fn phase(
 
 impl FileSystem {
     /// `creating available deleting deleted`.
-    pub fn state(&self, now: Instant, timing: &EfsTiming) -> &'static str {
+    pub(super) fn state(&self, now: Instant, timing: &EfsTiming) -> &'static str {
         phase(
             self.since,
             self.deleting,
@@ -79,7 +79,7 @@ impl FileSystem {
         )
     }
 
-    pub fn arn(&self) -> String {
+    pub(super) fn arn(&self) -> String {
         format!(
             "arn:aws:elasticfilesystem:{}:{ACCOUNT}:file-system/{}",
             self.region, self.id
@@ -87,7 +87,7 @@ impl FileSystem {
     }
 
     /// The wire shape `FileSystemDescription`.
-    pub fn describe(&self, now: Instant, timing: &EfsTiming, mount_targets: usize, size: u64) -> Value {
+    pub(super) fn describe(&self, now: Instant, timing: &EfsTiming, mount_targets: usize, size: u64) -> Value {
         let mut value = json!({
             "OwnerId": ACCOUNT,
             "CreationToken": self.token,
@@ -121,7 +121,7 @@ impl FileSystem {
 
 impl MountTarget {
     /// `creating available deleting deleted`.
-    pub fn state(&self, now: Instant, timing: &EfsTiming) -> &'static str {
+    pub(super) fn state(&self, now: Instant, timing: &EfsTiming) -> &'static str {
         phase(
             self.since,
             self.deleting,
@@ -132,7 +132,7 @@ impl MountTarget {
     }
 
     /// The wire shape `MountTargetDescription`.
-    pub fn describe(&self, now: Instant, timing: &EfsTiming) -> Value {
+    pub(super) fn describe(&self, now: Instant, timing: &EfsTiming) -> Value {
         json!({
             "OwnerId": ACCOUNT,
             "MountTargetId": self.id,
@@ -150,26 +150,26 @@ impl MountTarget {
 
 impl State {
     /// Drops what is deleted by now.
-    pub fn settle(&mut self, now: Instant, timing: &EfsTiming) {
+    pub(super) fn settle(&mut self, now: Instant, timing: &EfsTiming) {
         self.mount_targets.retain(|_, m| m.state(now, timing) != "deleted");
         self.file_systems.retain(|_, f| f.state(now, timing) != "deleted");
     }
 
     /// A file system by id or ARN.
-    pub fn file_system(&mut self, id: &str) -> Result<&mut FileSystem, ApiError> {
+    pub(super) fn file_system(&mut self, id: &str) -> Result<&mut FileSystem, ApiError> {
         let bare = id.rsplit('/').next().unwrap_or(id);
         self.file_systems.get_mut(bare).ok_or_else(|| no_file_system(id))
     }
 
     /// A mount target by id.
-    pub fn mount_target(&mut self, id: &str) -> Result<&mut MountTarget, ApiError> {
+    pub(super) fn mount_target(&mut self, id: &str) -> Result<&mut MountTarget, ApiError> {
         self.mount_targets.get_mut(id).ok_or_else(|| {
             ApiError::new("MountTargetNotFound", format!("Mount target '{id}' does not exist.")).status(404)
         })
     }
 
     /// Mount targets of a file system that are not yet deleted.
-    pub fn targets_of(&self, file_system: &str) -> Vec<&MountTarget> {
+    pub(super) fn targets_of(&self, file_system: &str) -> Vec<&MountTarget> {
         self.mount_targets
             .values()
             .filter(|m| m.file_system == file_system)

@@ -131,29 +131,29 @@ impl Attributes {
         Self { what, rows, values }
     }
 
-    pub fn balancer() -> Self {
+    pub(super) fn balancer() -> Self {
         Self::new("Load balancer", BALANCER)
     }
 
-    pub fn group() -> Self {
+    pub(super) fn group() -> Self {
         Self::new("Target group", GROUP)
     }
 
-    pub fn listener() -> Self {
+    pub(super) fn listener() -> Self {
         Self::new("Listener", LISTENER)
     }
 
     /// The value of a key of the table.
-    pub fn get(&self, key: &str) -> &str {
+    pub(super) fn get(&self, key: &str) -> &str {
         self.values.get(key).map_or("", String::as_str)
     }
 
-    pub fn flag(&self, key: &str) -> bool {
+    pub(super) fn flag(&self, key: &str) -> bool {
         self.get(key) == "true"
     }
 
     /// A number; `off` is 0.
-    pub fn number(&self, key: &str) -> u32 {
+    pub(super) fn number(&self, key: &str) -> u32 {
         self.get(key).parse().unwrap_or(0)
     }
 
@@ -161,7 +161,7 @@ impl Attributes {
     ///
     /// # Errors
     /// `ValidationError` for an unknown key, `InvalidConfigurationRequest` for a value that the key cannot have.
-    pub fn modify(&mut self, params: &Value) -> Result<(), ApiError> {
+    pub(super) fn modify(&mut self, params: &Value) -> Result<(), ApiError> {
         let mut changed = self.values.clone();
         let given = list(params, "Attributes");
         if given.is_empty() {
@@ -190,7 +190,7 @@ impl Attributes {
     }
 
     /// `[{"Key":…,"Value":…}]`.
-    pub fn describe(&self) -> Value {
+    pub(super) fn describe(&self) -> Value {
         self.values
             .iter()
             .map(|(k, v)| json!({ "Key": k, "Value": v }))

@@ -16,4 +16,4 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-pub use service::Elb;
+pub(crate) use service::Elb;

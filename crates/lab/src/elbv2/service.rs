@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::broadcast::error::RecvError;
 
 /// Elastic Load Balancing v2 of the local cloud.
-pub struct Elb {
+pub(crate) struct Elb {
     state: Mutex<State>,
 }
 
@@ -82,7 +82,7 @@ fn parameters(action: &str) -> Option<Vec<&'static str>> {
 
 impl Elb {
     /// Starts the service, which follows what happens to instances until the cloud ends.
-    pub fn start(cloud: &Arc<Cloud>) -> Arc<Self> {
+    pub(crate) fn start(cloud: &Arc<Cloud>) -> Arc<Self> {
         let elb = Arc::new(Self {
             state: Mutex::default(),
         });

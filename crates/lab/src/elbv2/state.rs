@@ -79,13 +79,13 @@ pub(super) struct State {
 }
 
 impl Balancer {
-    pub fn zones(&self) -> Value {
+    pub(super) fn zones(&self) -> Value {
         let zone = |p: &Place| json!({ "ZoneName": p.zone, "SubnetId": p.subnet, "LoadBalancerAddresses": [] });
         self.places.iter().map(zone).collect()
     }
 
     /// The wire shape `LoadBalancer`.
-    pub fn describe(&self) -> Value {
+    pub(super) fn describe(&self) -> Value {
         let code = if Instant::now() >= self.active_at {
             "active"
         } else {
@@ -114,7 +114,7 @@ impl Balancer {
 
 impl Group {
     /// The wire shape `TargetGroup`.
-    pub fn describe(&self, balancers: BTreeSet<String>) -> Value {
+    pub(super) fn describe(&self, balancers: BTreeSet<String>) -> Value {
         let check = &self.check;
         let mut value = json!({
             "TargetGroupArn": self.arn,
@@ -145,7 +145,7 @@ impl Group {
 
 impl Listener {
     /// The wire shape `Listener`.
-    pub fn describe(&self) -> Value {
+    pub(super) fn describe(&self) -> Value {
         json!({
             "ListenerArn": self.arn,
             "LoadBalancerArn": self.balancer,
@@ -161,23 +161,23 @@ impl Listener {
 }
 
 impl State {
-    pub fn balancer(&mut self, arn: &str) -> Result<&mut Balancer, ApiError> {
+    pub(super) fn balancer(&mut self, arn: &str) -> Result<&mut Balancer, ApiError> {
         let missing = || ApiError::new("LoadBalancerNotFound", format!("Load balancer '{arn}' not found"));
         self.balancers.get_mut(arn).ok_or_else(missing)
     }
 
-    pub fn group(&mut self, arn: &str) -> Result<&mut Group, ApiError> {
+    pub(super) fn group(&mut self, arn: &str) -> Result<&mut Group, ApiError> {
         let missing = || ApiError::new("TargetGroupNotFound", format!("Target group '{arn}' not found"));
         self.groups.get_mut(arn).ok_or_else(missing)
     }
 
-    pub fn listener(&mut self, arn: &str) -> Result<&mut Listener, ApiError> {
+    pub(super) fn listener(&mut self, arn: &str) -> Result<&mut Listener, ApiError> {
         let missing = || ApiError::new("ListenerNotFound", format!("Listener '{arn}' not found"));
         self.listeners.get_mut(arn).ok_or_else(missing)
     }
 
     /// Tags of a resource by its ARN.
-    pub fn tags(&mut self, arn: &str) -> Result<&mut Vec<(String, String)>, ApiError> {
+    pub(super) fn tags(&mut self, arn: &str) -> Result<&mut Vec<(String, String)>, ApiError> {
         if arn.contains(":listener/") {
             return self.listener(arn).map(|l| &mut l.tags);
         }
@@ -188,13 +188,13 @@ impl State {
     }
 
     /// Load balancers that forward to a target group.
-    pub fn users(&self, group: &str) -> BTreeSet<String> {
+    pub(super) fn users(&self, group: &str) -> BTreeSet<String> {
         let uses = self.listeners.values().filter(|l| l.group == group);
         uses.map(|l| l.balancer.clone()).collect()
     }
 
     /// Tells the data plane which groups are used where; called after every change of what refers to what.
-    pub fn rewire(&self) {
+    pub(super) fn rewire(&self) {
         for group in self.groups.values() {
             let users = self.users(&group.arn);
             let balancers = users.iter().filter_map(|arn| self.balancers.get(arn));
@@ -204,7 +204,7 @@ impl State {
     }
 
     /// The tag list of a resource in the shape `TagDescription`.
-    pub fn tag_description(&mut self, arn: &str) -> Result<Value, ApiError> {
+    pub(super) fn tag_description(&mut self, arn: &str) -> Result<Value, ApiError> {
         Ok(json!({ "ResourceArn": arn, "Tags": edge::tag_list(self.tags(arn)?) }))
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// # Errors
 /// `AccessDenied`, `AccessDeniedException` or `UnauthorizedOperation`, as the service words it; what a service answers
 /// that was asked for a resource.
-pub async fn authorise(
+pub(crate) async fn authorise(
     cloud: &Arc<Cloud>,
     service: &str,
     action: &str,
@@ -59,7 +59,13 @@ pub async fn authorise(
 }
 
 /// AWS's sentence about a denial: who, what, on what, why.
-pub fn message(cloud: &Cloud, (role, session): &(String, String), action: &str, resource: &str, why: &str) -> String {
+pub(crate) fn message(
+    cloud: &Cloud,
+    (role, session): &(String, String),
+    action: &str,
+    resource: &str,
+    why: &str,
+) -> String {
     let partition = partition(&cloud.region);
     // Nothing is said about a resource of actions that know none.
     let on = match resource {
@@ -88,7 +94,7 @@ fn refusal(service: &str, message: &str) -> ApiError {
 ///
 /// # Errors
 /// What EC2 answers about the instance.
-pub async fn role_of(cloud: &Arc<Cloud>, instance: &str) -> Result<Option<String>, ApiError> {
+pub(crate) async fn role_of(cloud: &Arc<Cloud>, instance: &str) -> Result<Option<String>, ApiError> {
     let asked = json!({"InstanceId": [instance]});
     let found = cloud.call("ec2", "DescribeInstances", asked, Caller::Admin).await?;
     let profile = &found["reservationSet"][0]["instancesSet"][0]["iamInstanceProfile"];

@@ -15,7 +15,7 @@ pub(super) const ACTION: &str = "mqaws:Evaluate";
 
 /// A question about one action on one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
+pub(crate) struct Question {
     /// Role and name of the session that asks; absent for somebody anonymous.
     pub who: Option<(String, String)>,
     /// `ec2:TerminateInstances`.
@@ -30,7 +30,7 @@ pub struct Question {
 
 /// What the policies say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The action is allowed.
     Allowed,
     /// It is not; AWS's words for the reason.
@@ -42,7 +42,7 @@ impl Question {
     ///
     /// # Errors
     /// What IAM answers to a question that it cannot read; never a denial.
-    pub async fn ask(&self, cloud: &Arc<Cloud>) -> Result<Answer, ApiError> {
+    pub(crate) async fn ask(&self, cloud: &Arc<Cloud>) -> Result<Answer, ApiError> {
         let unreadable = |e: serde_json::Error| ApiError::new("InternalFailure", e.to_string()).status(500);
         let params = serde_json::to_value(self).map_err(unreadable)?;
         let answer = cloud.call("iam", ACTION, params, Caller::Admin).await?;

@@ -13,6 +13,6 @@ mod roles;
 mod service;
 mod state;
 
-pub use authorise::{authorise, message, role_of};
-pub use evaluate::{Answer, Question};
-pub use service::Iam;
+pub(crate) use authorise::{authorise, message, role_of};
+pub(crate) use evaluate::{Answer, Question};
+pub(crate) use service::Iam;

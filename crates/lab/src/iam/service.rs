@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 /// IAM of the local cloud.
 #[derive(Default)]
-pub struct Iam {
+pub(crate) struct Iam {
     state: Mutex<State>,
 }
 
 impl Iam {
     /// IAM without roles.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 

@@ -9,11 +9,11 @@ mod ip;
 mod namespace;
 mod peer;
 mod switch;
-pub mod user;
+pub(crate) mod user;
 
-pub use error::NetworkError;
+pub(crate) use error::NetworkError;
 pub use peer::Peers;
-pub use switch::{Cable, Switch};
+pub(crate) use switch::{Cable, Switch};
 
 use super::reaper::{self, Own};
 use std::io;

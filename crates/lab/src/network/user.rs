@@ -11,7 +11,7 @@ use std::fs;
 ///
 /// # Errors
 /// [`NetworkError::User`].
-pub fn enter() -> Result<(), NetworkError> {
+pub(crate) fn enter() -> Result<(), NetworkError> {
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|e| NetworkError::User(e.into()))?;
     // Without the right to change groups the kernel wants them out of the way before it takes a map.

@@ -16,7 +16,7 @@ const DIAL: Duration = Duration::from_secs(10);
 
 /// What a listener does with connections; can change while it runs.
 #[derive(Clone)]
-pub struct FrontSettings {
+pub(crate) struct FrontSettings {
     /// Target group.
     pub pool: Arc<Pool>,
     /// Cross-zone balancing of the load balancer; the target group's own setting goes first.
@@ -28,7 +28,7 @@ pub struct FrontSettings {
 }
 
 /// A running listener; dropping it closes the port and every connection through it.
-pub struct Front {
+pub(crate) struct Front {
     settings: Arc<Mutex<FrontSettings>>,
     #[cfg(test)]
     address: SocketAddr,
@@ -46,7 +46,7 @@ impl Front {
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn start(address: SocketAddr, settings: FrontSettings) -> std::io::Result<Self> {
+    pub(crate) async fn start(address: SocketAddr, settings: FrontSettings) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let settings = Arc::new(Mutex::new(settings));
@@ -61,12 +61,12 @@ impl Front {
 
     /// Address on which it accepts.
     #[cfg(test)]
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Changes what happens to new connections; the idle timeout of running ones stays.
-    pub fn configure(&self, change: impl FnOnce(&mut FrontSettings)) {
+    pub(crate) fn configure(&self, change: impl FnOnce(&mut FrontSettings)) {
         change(&mut self.settings.lock());
     }
 }

@@ -2,7 +2,7 @@
 
 /// State of a target that is being checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub(crate) enum Health {
     /// Not enough checks yet.
     Initial,
     /// Passed enough checks in a row.
@@ -13,7 +13,7 @@ pub enum Health {
 
 /// How many checks in a row change the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thresholds {
+pub(crate) struct Thresholds {
     /// Successes to become healthy, 2 to 10.
     pub healthy: u32,
     /// Failures to become unhealthy, 2 to 10.
@@ -22,7 +22,7 @@ pub struct Thresholds {
 
 /// Counts checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Machine {
+pub(crate) struct Machine {
     state: Health,
     last: bool,
     in_a_row: u32,
@@ -40,12 +40,12 @@ impl Default for Machine {
 
 impl Machine {
     /// The state now.
-    pub fn state(&self) -> Health {
+    pub(crate) fn state(&self) -> Health {
         self.state
     }
 
     /// Takes the result of a check; the new state when it changed.
-    pub fn observe(&mut self, passed: bool, thresholds: Thresholds) -> Option<Health> {
+    pub(crate) fn observe(&mut self, passed: bool, thresholds: Thresholds) -> Option<Health> {
         self.in_a_row = if passed == self.last {
             self.in_a_row.saturating_add(1)
         } else {

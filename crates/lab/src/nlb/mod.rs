@@ -9,17 +9,17 @@
 mod checker;
 mod flow;
 mod front;
-pub mod health;
+pub(crate) mod health;
 mod pool;
 mod probe;
 mod proxy_header;
-pub mod routing;
+pub(crate) mod routing;
 mod target;
 
 #[cfg(test)]
 mod tests;
 
-pub use front::{Front, FrontSettings};
-pub use pool::{ANY_ZONE, Pool, PoolSettings, Usage};
-pub use probe::{CheckPort, CheckSettings, Probe, matcher};
-pub use target::{TargetKey, TargetReport};
+pub(crate) use front::{Front, FrontSettings};
+pub(crate) use pool::{ANY_ZONE, Pool, PoolSettings, Usage};
+pub(crate) use probe::{CheckPort, CheckSettings, Probe, matcher};
+pub(crate) use target::{TargetKey, TargetReport};

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Zone of targets that are in every zone.
-pub const ANY_ZONE: &str = "all";
+pub(crate) const ANY_ZONE: &str = "all";
 
 /// Settings of a target group. Durations are those that run, not those that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolSettings {
+pub(crate) struct PoolSettings {
     /// How targets are checked.
     pub check: CheckSettings,
     /// From registration to the first check.
@@ -46,7 +46,7 @@ pub struct PoolSettings {
 
 /// The load balancer that uses a target group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Zones that are enabled for it.
     pub zones: BTreeSet<String>,
 }
@@ -64,7 +64,7 @@ struct Inner {
 }
 
 /// A target group at work.
-pub struct Pool {
+pub(crate) struct Pool {
     inner: Mutex<Inner>,
     network: Network,
     usage: watch::Sender<Option<Usage>>,
@@ -127,7 +127,7 @@ impl Inner {
 }
 impl Pool {
     /// A group without targets that no load balancer uses; its targets are on this network.
-    pub fn new(settings: PoolSettings, network: Network) -> Arc<Self> {
+    pub(crate) fn new(settings: PoolSettings, network: Network) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 settings,
@@ -148,7 +148,7 @@ impl Pool {
     }
 
     /// Replaces the settings; checks use them from the next one on.
-    pub fn configure(&self, settings: PoolSettings) {
+    pub(crate) fn configure(&self, settings: PoolSettings) {
         self.lock().settings = settings;
     }
 
@@ -157,7 +157,7 @@ impl Pool {
     }
 
     /// Says which load balancer uses the group; targets are checked only while one does.
-    pub fn set_usage(&self, usage: Option<Usage>) {
+    pub(crate) fn set_usage(&self, usage: Option<Usage>) {
         self.usage.send_if_modified(|have| {
             let changed = *have != usage;
             *have = usage;
@@ -166,7 +166,7 @@ impl Pool {
     }
 
     /// Registers a target; one that is registered already is left as it is, one that drains starts anew.
-    pub fn register(self: &Arc<Self>, key: TargetKey, address: Ipv4Addr, zone: String) {
+    pub(crate) fn register(self: &Arc<Self>, key: TargetKey, address: Ipv4Addr, zone: String) {
         let mut inner = self.lock();
         if inner
             .targets
@@ -201,7 +201,7 @@ impl Pool {
     }
 
     /// Deregisters a target: no new connections, gone after the delay. False when it is not registered.
-    pub fn deregister(self: &Arc<Self>, key: &TargetKey) -> bool {
+    pub(crate) fn deregister(self: &Arc<Self>, key: &TargetKey) -> bool {
         let mut inner = self.lock();
         let (delay, in_use) = (inner.settings.deregistration, self.usage.borrow().is_some());
         inner.counter += 1;
@@ -241,7 +241,7 @@ impl Pool {
 
     /// Follows the state of an instance: `stopped` targets get nothing, `terminated` ones are forgotten, `running`
     /// ones start anew.
-    pub fn instance_state(self: &Arc<Self>, instance: &str, state: &str) {
+    pub(crate) fn instance_state(self: &Arc<Self>, instance: &str, state: &str) {
         let mut again = Vec::new();
         {
             let mut inner = self.lock();
@@ -268,12 +268,12 @@ impl Pool {
     }
 
     /// Whether a target is registered, draining included.
-    pub fn contains(&self, key: &TargetKey) -> bool {
+    pub(crate) fn contains(&self, key: &TargetKey) -> bool {
         self.lock().targets.contains_key(key)
     }
 
     /// Ids of all registered targets.
-    pub fn ids(&self) -> BTreeSet<String> {
+    pub(crate) fn ids(&self) -> BTreeSet<String> {
         self.lock().targets.keys().map(|(id, _)| id.clone()).collect()
     }
 
@@ -346,7 +346,7 @@ impl Pool {
     }
 
     /// The state of every target.
-    pub fn report(&self) -> Vec<TargetReport> {
+    pub(crate) fn report(&self) -> Vec<TargetReport> {
         let usage = self.usage.borrow().clone();
         let inner = self.lock();
         inner

@@ -10,7 +10,7 @@ use crate::network::Network;
 
 /// What a check does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probe {
+pub(crate) enum Probe {
     /// The connection is accepted.
     Tcp,
     /// `GET path` answers a status in one of the ranges.
@@ -24,7 +24,7 @@ pub enum Probe {
 
 /// Where a check goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckPort {
+pub(crate) enum CheckPort {
     /// The port on which the target gets traffic.
     Traffic,
     /// A port of its own.
@@ -33,7 +33,7 @@ pub enum CheckPort {
 
 /// How targets of a group are checked. Durations are those that run, not those that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckSettings {
+pub(crate) struct CheckSettings {
     /// What a check does.
     pub probe: Probe,
     /// Where it goes.
@@ -47,7 +47,7 @@ pub struct CheckSettings {
 }
 
 /// Reads a matcher, `200-399` or `200,202`: inclusive ranges within 200 to 599.
-pub fn matcher(text: &str) -> Option<Vec<(u16, u16)>> {
+pub(crate) fn matcher(text: &str) -> Option<Vec<(u16, u16)>> {
     let code = |t: &str| t.trim().parse::<u16>().ok().filter(|c| (200..=599).contains(c));
     text.split(',')
         .map(|part| match part.split_once('-') {

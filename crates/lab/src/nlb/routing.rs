@@ -4,7 +4,7 @@ use super::health::Health;
 
 /// A target that may get connections: registered, in an enabled zone, neither draining nor stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Availability zone.
     pub zone: String,
     /// Result of its checks.
@@ -13,7 +13,7 @@ pub struct Candidate {
 
 /// When a load balancer gives up on health and routes to every target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MinimumHealthy {
+pub(crate) struct MinimumHealthy {
     /// Fewer healthy targets than this open the group; at least 1.
     pub count: usize,
     /// A lower share of healthy targets than this opens the group, in percent; 0 is off.
@@ -21,7 +21,7 @@ pub struct MinimumHealthy {
 }
 
 /// Whether the group fails open: too few healthy targets, so that all get traffic.
-pub fn fails_open(candidates: &[Candidate], minimum: MinimumHealthy) -> bool {
+pub(crate) fn fails_open(candidates: &[Candidate], minimum: MinimumHealthy) -> bool {
     let healthy = candidates.iter().filter(|c| c.health == Health::Healthy).count();
     healthy < minimum.count.max(1) || healthy * 100 < minimum.percent * candidates.len()
 }
@@ -29,7 +29,12 @@ pub fn fails_open(candidates: &[Candidate], minimum: MinimumHealthy) -> bool {
 /// The index of the target for a connection; `ticket` counts connections or is a hash of the client.
 ///
 /// With cross-zone balancing every eligible target gets the same share; without it, every zone that has one.
-pub fn choose(candidates: &[Candidate], minimum: MinimumHealthy, cross_zone: bool, ticket: usize) -> Option<usize> {
+pub(crate) fn choose(
+    candidates: &[Candidate],
+    minimum: MinimumHealthy,
+    cross_zone: bool,
+    ticket: usize,
+) -> Option<usize> {
     let open = fails_open(candidates, minimum);
     let eligible: Vec<usize> = (0..candidates.len())
         .filter(|i| open || candidates[*i].health == Health::Healthy)

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// A registration: target id and port.
-pub type TargetKey = (String, u16);
+pub(crate) type TargetKey = (String, u16);
 
 /// A target's state in the words of DescribeTargetHealth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetReport {
+pub(crate) struct TargetReport {
     /// Target id and port.
     pub key: TargetKey,
     /// Port of the health check.
@@ -55,7 +55,7 @@ impl Drop for Target {
 }
 
 impl Target {
-    pub fn order(&self, order: Order) {
+    pub(super) fn order(&self, order: Order) {
         for flow in self.flows.values() {
             flow.send_if_modified(|have| {
                 let stronger = order > *have;
@@ -67,7 +67,7 @@ impl Target {
         }
     }
 
-    pub fn enter(&mut self, phase: Phase) {
+    pub(super) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.changed = Instant::now();
     }
@@ -77,7 +77,7 @@ impl Target {
 pub(super) type Description = (&'static str, Option<&'static str>, Option<String>);
 
 impl Target {
-    pub fn describe(&self, usage: &Option<Usage>, settings: &PoolSettings) -> Description {
+    pub(super) fn describe(&self, usage: &Option<Usage>, settings: &PoolSettings) -> Description {
         let unused = |reason, text: &str| ("unused", Some(reason), Some(text.to_owned()));
         let text = |state, reason, text: &str| (state, Some(reason), Some(text.to_owned()));
         match (&self.phase, usage) {

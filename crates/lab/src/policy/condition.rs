@@ -120,7 +120,7 @@ fn date(text: &str) -> Option<jiff::Timestamp> {
 
 impl Condition {
     /// Whether the request fulfils it.
-    pub fn holds(&self, context: &Context) -> bool {
+    pub(super) fn holds(&self, context: &Context) -> bool {
         let found = context.get(&self.key);
         if self.operator.comparison == Comparison::Absence {
             return matches!(&self.wanted, Values::Flags(flags) if flags.contains(&found.is_none()));

@@ -56,7 +56,7 @@ impl Operator {
     ///
     /// # Errors
     /// An operator that is not known here.
-    pub fn parse(name: &str) -> Result<Self, Malformed> {
+    pub(super) fn parse(name: &str) -> Result<Self, Malformed> {
         let unknown = || Malformed(format!("Invalid Condition type : {name}"));
         let (set, rest) = match name.split_once(':') {
             None => (None, name),
@@ -111,7 +111,7 @@ fn ordered(base: &str) -> Option<(Comparison, bool)> {
 
 impl Order {
     /// Whether `found` stands in this order to `wanted`.
-    pub fn holds<T: PartialOrd>(self, found: &T, wanted: &T) -> bool {
+    pub(super) fn holds<T: PartialOrd>(self, found: &T, wanted: &T) -> bool {
         match self {
             Order::Equal => found == wanted,
             Order::Less => found < wanted,

@@ -37,7 +37,7 @@ impl Pattern {
     ///
     /// # Errors
     /// A variable that is not closed, or of a key that no request has.
-    pub fn parse(text: &str, special: Special) -> Result<Self, Malformed> {
+    pub(super) fn parse(text: &str, special: Special) -> Result<Self, Malformed> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
@@ -78,13 +78,13 @@ impl Pattern {
     }
 
     /// Whether the whole text matches.
-    pub fn matches(&self, text: &str, context: &Context) -> bool {
+    pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
         self.resolve(context)
             .is_some_and(|glyphs| matches(&glyphs, &chars(text)))
     }
 
     /// Whether the whole text matches in any case.
-    pub fn matches_any_case(&self, text: &str, context: &Context) -> bool {
+    pub(super) fn matches_any_case(&self, text: &str, context: &Context) -> bool {
         let fold = |glyph: Glyph| match glyph {
             Glyph::Char(c) => Glyph::Char(c.to_ascii_lowercase()),
             other => other,
@@ -96,7 +96,7 @@ impl Pattern {
     }
 
     /// Whether an ARN matches: part by part, but a `*` at the end also matches everything that follows.
-    pub fn matches_arn(&self, arn: &str, context: &Context) -> bool {
+    pub(super) fn matches_arn(&self, arn: &str, context: &Context) -> bool {
         let Some(glyphs) = self.resolve(context) else {
             return false;
         };

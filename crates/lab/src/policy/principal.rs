@@ -51,7 +51,7 @@ pub(super) enum Naming {
 
 impl Principal {
     /// In which way it names the caller; `None` when it does not.
-    pub fn names(&self, caller: &Caller) -> Option<Naming> {
+    pub(super) fn names(&self, caller: &Caller) -> Option<Naming> {
         let session = match (self, caller) {
             (Principal::Everyone, _) => return Some(Naming::Role),
             (_, Caller::Anonymous) => return None,

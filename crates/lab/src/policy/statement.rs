@@ -66,7 +66,7 @@ impl Statement {
     ///
     /// # Errors
     /// [`Malformed`] in IAM's words where they are known.
-    pub fn parse(value: &Value, kind: Kind, variables: bool) -> Result<Self, Malformed> {
+    pub(super) fn parse(value: &Value, kind: Kind, variables: bool) -> Result<Self, Malformed> {
         let Value::Object(elements) = value else {
             return Err(Malformed::syntax());
         };
@@ -107,7 +107,7 @@ impl Statement {
     }
 
     /// In which way it speaks of this request; `None` when it does not.
-    pub fn speaks_of(&self, ask: &Ask<'_>) -> Option<Naming> {
+    pub(super) fn speaks_of(&self, ask: &Ask<'_>) -> Option<Naming> {
         let naming = match self.principals.as_slice() {
             [] => Naming::Role,
             all => all.iter().filter_map(|p| p.names(ask.caller)).max()?,

@@ -3,4 +3,4 @@
 mod password;
 mod service;
 
-pub use service::SecretsManager;
+pub(crate) use service::SecretsManager;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Secrets Manager of the local cloud; secrets live in memory only.
 #[derive(Default)]
-pub struct SecretsManager {
+pub(crate) struct SecretsManager {
     /// Secrets by ARN.
     secrets: Mutex<IndexMap<String, Secret>>,
 }
@@ -87,7 +87,7 @@ impl Secret {
 
 impl SecretsManager {
     /// Secrets Manager without secrets.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 

@@ -19,7 +19,7 @@ const KEPT: usize = 1_000;
 
 /// One command on one or more instances.
 #[derive(Debug, Clone)]
-pub struct Command {
+pub(super) struct Command {
     id: String,
     comment: String,
     parameters: Value,
@@ -29,7 +29,7 @@ pub struct Command {
 
 /// A command on one instance.
 #[derive(Debug, Clone)]
-pub struct Invocation {
+pub(super) struct Invocation {
     status: &'static str,
     details: &'static str,
     code: i32,
@@ -73,7 +73,7 @@ async fn targets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<String>, ApiE
 }
 
 /// SendCommand.
-pub async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
+pub(super) async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -263,7 +263,7 @@ fn find<'a>(state: &'a State, command: &str, instance: &str) -> Option<(&'a Comm
 }
 
 /// GetCommandInvocation.
-pub fn invocation(state: &State, params: &Value) -> ApiResult {
+pub(super) fn invocation(state: &State, params: &Value) -> ApiResult {
     only(params, &["CommandId", "InstanceId", "PluginName"])?;
     let (id, instance) = (required(params, "CommandId")?, required(params, "InstanceId")?);
     let (command, found) = find(state, &id, &instance).ok_or_else(|| {
@@ -313,7 +313,7 @@ fn refuse_filters(params: &Value) -> Result<(), ApiError> {
 }
 
 /// ListCommandInvocations, newest first.
-pub fn invocations(state: &State, params: &Value) -> ApiResult {
+pub(super) fn invocations(state: &State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -352,7 +352,7 @@ pub fn invocations(state: &State, params: &Value) -> ApiResult {
 }
 
 /// ListCommands, newest first.
-pub fn list_commands(state: &State, params: &Value) -> ApiResult {
+pub(super) fn list_commands(state: &State, params: &Value) -> ApiResult {
     only(
         params,
         &["CommandId", "InstanceId", "MaxResults", "NextToken", "Filters"],
@@ -372,7 +372,7 @@ pub fn list_commands(state: &State, params: &Value) -> ApiResult {
 }
 
 /// DescribeInstanceInformation: running instances whose role lets the agent register are online.
-pub async fn instance_information(ssm: &Ssm, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
+pub(super) async fn instance_information(ssm: &Ssm, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
     only(
         params,
         &["InstanceInformationFilterList", "Filters", "MaxResults", "NextToken"],

@@ -15,7 +15,7 @@ const ERROR_LIMIT: usize = 8_000;
 const CUT: &str = "\n---Output truncated---";
 
 /// How a script ended.
-pub enum End {
+pub(super) enum End {
     /// With this exit code, or 128 and the signal that ended it.
     Exit(i32),
     /// Not within its time.
@@ -25,7 +25,7 @@ pub enum End {
 }
 
 /// What became of a script.
-pub struct Outcome {
+pub(super) struct Outcome {
     /// How it ended.
     pub end: End,
     /// Its standard output.
@@ -39,7 +39,7 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// Whether a host can be reached, or is about to go, within a time limit. Systems Manager's agent fetches commands, so one that is sent to
 /// a host without a network waits, and is delivered when the network is back.
-pub async fn is_reached(host: &Host, limit: Duration) -> bool {
+pub(super) async fn is_reached(host: &Host, limit: Duration) -> bool {
     let began = Instant::now();
     while !host.is_stopping() && !host.is_reachable().await {
         if began.elapsed() >= limit {
@@ -51,7 +51,7 @@ pub async fn is_reached(host: &Host, limit: Duration) -> bool {
 }
 
 /// Runs a script on a host within a time limit; a script that is too slow is killed with all its children.
-pub async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
+pub(super) async fn execute(host: &Host, script: &str, limit: Duration) -> Outcome {
     let failed = |error: String| Outcome {
         end: End::Exit(127),
         output: String::new(),

@@ -14,4 +14,4 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use service::Ssm;
+pub(crate) use service::Ssm;

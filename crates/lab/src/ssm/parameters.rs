@@ -8,11 +8,11 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 /// Parameter with the id of the image that deployments without an AMI use.
-pub const AMI_PARAMETER: &str = "/mqaws/ami/ibm-mq";
+pub(super) const AMI_PARAMETER: &str = "/mqaws/ami/ibm-mq";
 
 /// One parameter.
 #[derive(Debug, Clone)]
-pub struct Parameter {
+pub(super) struct Parameter {
     kind: String,
     value: String,
     version: u64,
@@ -21,7 +21,7 @@ pub struct Parameter {
 }
 
 /// What exists in a fresh lab.
-pub fn seed() -> IndexMap<String, Parameter> {
+pub(super) fn seed() -> IndexMap<String, Parameter> {
     let ami = Parameter {
         kind: "String".to_owned(),
         value: SEEDED_IMAGE.to_owned(),
@@ -46,7 +46,7 @@ fn not_found(name: &str) -> ApiError {
 }
 
 /// GetParameter.
-pub fn get(state: &State, region: &str, params: &Value) -> ApiResult {
+pub(super) fn get(state: &State, region: &str, params: &Value) -> ApiResult {
     only(params, &["Name", "WithDecryption"])?;
     let name = required(params, "Name")?;
     let found = state.parameters.get(&name).ok_or_else(|| not_found(&name))?;
@@ -54,7 +54,7 @@ pub fn get(state: &State, region: &str, params: &Value) -> ApiResult {
 }
 
 /// GetParameters; unknown names are listed, not an error.
-pub fn get_many(state: &State, region: &str, params: &Value) -> ApiResult {
+pub(super) fn get_many(state: &State, region: &str, params: &Value) -> ApiResult {
     only(params, &["Names", "WithDecryption"])?;
     let (mut found, mut invalid) = (Vec::new(), Vec::new());
     for name in texts(params, "Names") {
@@ -67,7 +67,7 @@ pub fn get_many(state: &State, region: &str, params: &Value) -> ApiResult {
 }
 
 /// PutParameter.
-pub fn put(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn put(state: &mut State, params: &Value) -> ApiResult {
     only(
         params,
         &[
@@ -122,7 +122,7 @@ pub fn put(state: &mut State, params: &Value) -> ApiResult {
 }
 
 /// DeleteParameter.
-pub fn delete(state: &mut State, params: &Value) -> ApiResult {
+pub(super) fn delete(state: &mut State, params: &Value) -> ApiResult {
     only(params, &["Name"])?;
     let name = required(params, "Name")?;
     state

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// Systems Manager of the local cloud.
-pub struct Ssm {
+pub(crate) struct Ssm {
     /// Where instances are.
     pub(super) ec2: Arc<Ec2>,
     state: Mutex<State>,
@@ -18,7 +18,7 @@ pub struct Ssm {
 
 impl Ssm {
     /// A service with the seeded parameters.
-    pub fn new(ec2: Arc<Ec2>) -> Arc<Self> {
+    pub(crate) fn new(ec2: Arc<Ec2>) -> Arc<Self> {
         Arc::new(Self {
             ec2,
             state: Mutex::new(State {

@@ -5,7 +5,7 @@ use super::parameters::Parameter;
 use indexmap::IndexMap;
 
 /// Everything that Systems Manager knows.
-pub struct State {
+pub(super) struct State {
     /// Commands by id, oldest first.
     pub commands: IndexMap<String, Command>,
     /// Parameters by name.

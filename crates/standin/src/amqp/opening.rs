@@ -20,7 +20,7 @@ pub(super) struct Opening {
 
 impl Opening {
     /// What is written instead of these bytes; no longer than they are.
-    pub fn instead_of<'b>(&'b mut self, bytes: &'b [u8]) -> &'b [u8] {
+    pub(super) fn instead_of<'b>(&'b mut self, bytes: &'b [u8]) -> &'b [u8] {
         let frame = match &mut self.frame {
             Some(frame) => frame,
             empty => match halved(bytes) {
@@ -35,7 +35,7 @@ impl Opening {
     }
 
     /// So many of those bytes were written.
-    pub fn wrote(&mut self, count: usize) {
+    pub(super) fn wrote(&mut self, count: usize) {
         if let Some(frame) = &self.frame {
             self.written = (self.written + count).min(frame.len());
         }

@@ -36,7 +36,7 @@ pub(super) struct Peek<S> {
 }
 
 impl<S> Peek<S> {
-    pub fn new(stream: S) -> (Self, Arc<Seen>) {
+    pub(super) fn new(stream: S) -> (Self, Arc<Seen>) {
         let seen = Arc::new(Seen::default());
         (
             Self {

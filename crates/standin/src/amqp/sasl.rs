@@ -21,7 +21,7 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    pub fn new(root: PathBuf) -> Self {
+    pub(super) fn new(root: PathBuf) -> Self {
         Self {
             root,
             user: Arc::default(),
@@ -29,7 +29,7 @@ impl Plain {
     }
 
     /// Who authenticated.
-    pub fn user(&self) -> Option<&str> {
+    pub(super) fn user(&self) -> Option<&str> {
         self.user.get().map(String::as_str)
     }
 

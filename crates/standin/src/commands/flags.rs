@@ -11,7 +11,7 @@ pub(super) struct Flags {
 
 impl Flags {
     /// Reads a command line; the word that is wrong otherwise. A flag may be given once, unless it is in `repeated`.
-    pub fn parse(args: &[String], valued: &[&str], plain: &[&str]) -> Result<Self, String> {
+    pub(super) fn parse(args: &[String], valued: &[&str], plain: &[&str]) -> Result<Self, String> {
         let mut flags = Self::default();
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -29,16 +29,16 @@ impl Flags {
         Ok(flags)
     }
 
-    pub fn has(&self, flag: &str) -> bool {
+    pub(super) fn has(&self, flag: &str) -> bool {
         self.given.iter().any(|(f, _)| f == flag)
     }
 
-    pub fn value(&self, flag: &str) -> Option<&str> {
+    pub(super) fn value(&self, flag: &str) -> Option<&str> {
         self.given.iter().find(|(f, _)| f == flag).map(|(_, v)| v.as_str())
     }
 
     /// Every value of a flag that may be repeated.
-    pub fn values(&self, flag: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn values(&self, flag: &str) -> impl Iterator<Item = &str> {
         self.given
             .iter()
             .filter(move |(f, _)| f == flag)
@@ -46,7 +46,7 @@ impl Flags {
     }
 
     /// The one name, when there is exactly one.
-    pub fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         match &self.names[..] {
             [name] => Some(name),
             _ => None,
@@ -54,7 +54,7 @@ impl Flags {
     }
 
     /// How many of these flags were given.
-    pub fn count(&self, flags: &[&str]) -> usize {
+    pub(super) fn count(&self, flags: &[&str]) -> usize {
         flags.iter().filter(|f| self.has(f)).count()
     }
 }

@@ -15,22 +15,22 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// Done, with one message.
-    pub fn done(message: &str) -> Self {
+    pub(super) fn done(message: &str) -> Self {
         Self::Done(vec![message.to_owned()])
     }
 
     /// Failed, with one message.
-    pub fn failed(message: impl Into<String>) -> Self {
+    pub(super) fn failed(message: impl Into<String>) -> Self {
         Self::Failed(vec![message.into()])
     }
 
     /// The object does not exist.
-    pub fn not_found(name: &str) -> Self {
+    pub(super) fn not_found(name: &str) -> Self {
         Self::failed(format!("AMQ8147E: IBM MQ object {name} not found."))
     }
 
     /// The object exists already.
-    pub fn exists() -> Self {
+    pub(super) fn exists() -> Self {
         Self::failed("AMQ8150E: IBM MQ object already exists.")
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Statement {
 pub(crate) struct SyntaxError(pub String);
 
 impl Statement {
-    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+    pub(super) fn parse(text: &str) -> Result<Self, SyntaxError> {
         let mut items = Vec::new();
         let mut at = 0;
         while let Some(start) = text[at..]
@@ -69,11 +69,11 @@ impl Statement {
         Ok(statement)
     }
 
-    pub fn get(&self, key: &str) -> Option<&str> {
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.pairs.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
-    pub fn has(&self, word: &str) -> bool {
+    pub(super) fn has(&self, word: &str) -> bool {
         self.words.iter().any(|w| w == word)
     }
 }

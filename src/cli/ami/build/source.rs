@@ -12,7 +12,7 @@ use crate::render::packer::Rendering;
 ///
 /// # Errors
 /// [`ConfigError`] with the place in the configuration, and those of AWS.
-pub async fn settle(clients: &Clients, loaded: &mut Loaded, rendering: Rendering) -> Result<(), Failure> {
+pub(super) async fn settle(clients: &Clients, loaded: &mut Loaded, rendering: Rendering) -> Result<(), Failure> {
     let wanted = loaded.deployment.image.source();
     let region = clients.region().to_owned();
     let refuse = |loaded: &Loaded, key: &str, what: String, hint: String| -> Failure {

@@ -12,7 +12,7 @@ const SHOWN: usize = 40;
 
 /// A stage that ended well.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Timed {
+pub(super) struct Timed {
     /// Its name.
     pub stage: String,
     /// What it found or made.
@@ -23,7 +23,7 @@ pub struct Timed {
 
 /// Shows the stages of a build as lines.
 #[derive(Debug)]
-pub struct View {
+pub(super) struct View {
     progress: Progress,
     wait: Option<Wait>,
     run: String,
@@ -33,7 +33,7 @@ pub struct View {
 
 impl View {
     /// A view of a run.
-    pub fn new(progress: &Progress, run: &str) -> Self {
+    pub(super) fn new(progress: &Progress, run: &str) -> Self {
         Self {
             progress: progress.clone(),
             wait: None,
@@ -44,7 +44,7 @@ impl View {
     }
 
     /// Takes a step.
-    pub fn tell(&mut self, step: Step) {
+    pub(super) fn tell(&mut self, step: Step) {
         let (good, bad) = (AnsiColor::Green.on_default(), AnsiColor::Red.on_default());
         match step {
             Step::Preparing(verb) => self.waits(row("", format!("packer {verb}"))),
@@ -86,7 +86,7 @@ impl View {
     }
 
     /// Ends the view; returns the stages that ended well.
-    pub fn end(self) -> Vec<Timed> {
+    pub(super) fn end(self) -> Vec<Timed> {
         self.stages
     }
 

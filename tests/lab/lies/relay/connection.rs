@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const MEMORY: Duration = Duration::from_secs(60);
 
 /// A connection between a client and the broker.
-pub struct Connection {
+pub(super) struct Connection {
     pub number: u64,
     pub consumer: AtomicBool,
     pub alive: AtomicBool,
@@ -56,7 +56,7 @@ struct Overtaken {
 }
 
 impl Connection {
-    pub fn begin(number: u64, client: TcpStream, broker: TcpStream, shared: &Arc<Shared>) {
+    pub(super) fn begin(number: u64, client: TcpStream, broker: TcpStream, shared: &Arc<Shared>) {
         for stream in [&client, &broker] {
             stream.set_nodelay(true).unwrap();
         }
@@ -97,7 +97,7 @@ impl Connection {
     }
 
     /// Ends it; true for the first who does.
-    pub fn end(&self) -> bool {
+    pub(super) fn end(&self) -> bool {
         let _ = self.client.shutdown(Shutdown::Both);
         let _ = self.broker.shutdown(Shutdown::Both);
         self.alive.swap(false, Ordering::SeqCst)
@@ -142,7 +142,7 @@ impl Connection {
     }
 
     /// Hands on what waits in vain to be overtaken.
-    pub fn give_up_waiting(&self, shared: &Shared) {
+    pub(super) fn give_up_waiting(&self, shared: &Shared) {
         let mut downward = locked(&self.downward);
         if downward
             .overtaken

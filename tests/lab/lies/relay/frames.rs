@@ -4,22 +4,22 @@ use fe2o3_amqp_types::messaging::Header;
 use std::io::{self, Read};
 
 /// Codes of the performatives that the relay looks into.
-pub const ATTACH: u8 = 0x12;
-pub const FLOW: u8 = 0x13;
-pub const TRANSFER: u8 = 0x14;
-pub const DISPOSITION: u8 = 0x15;
+pub(super) const ATTACH: u8 = 0x12;
+pub(super) const FLOW: u8 = 0x13;
+pub(super) const TRANSFER: u8 = 0x14;
+pub(super) const DISPOSITION: u8 = 0x15;
 
 /// The header section of a message.
 const HEADER: u8 = 0x70;
 
 /// One frame, or the eight bytes of a protocol header.
-pub struct Frame {
+pub(super) struct Frame {
     pub bytes: Vec<u8>,
 }
 
 impl Frame {
     /// Reads the next frame; `None` at the end of the stream.
-    pub fn read(stream: &mut impl Read) -> io::Result<Option<Self>> {
+    pub(super) fn read(stream: &mut impl Read) -> io::Result<Option<Self>> {
         let mut bytes = vec![0; 8];
         if let Err(error) = stream.read_exact(&mut bytes) {
             return match error.kind() {
@@ -36,7 +36,7 @@ impl Frame {
     }
 
     /// Code of its performative; `None` for protocol headers, heartbeats and SASL.
-    pub fn code(&self) -> Option<u8> {
+    pub(super) fn code(&self) -> Option<u8> {
         match self.bytes.get(4..11)? {
             [2, 0, _, _, 0, 0x53, code] => Some(*code),
             _ => None,
@@ -44,12 +44,12 @@ impl Frame {
     }
 
     /// The performative and what follows it.
-    pub fn parts(&self) -> (&[u8], &[u8]) {
+    pub(super) fn parts(&self) -> (&[u8], &[u8]) {
         split(&self.bytes[8..])
     }
 
     /// A frame of the same channel with another performative and payload.
-    pub fn with(&self, performative: &[u8], payload: &[u8]) -> Self {
+    pub(super) fn with(&self, performative: &[u8], payload: &[u8]) -> Self {
         let size = 8 + performative.len() + payload.len();
         let mut bytes = u32::try_from(size).unwrap().to_be_bytes().to_vec();
         bytes.extend_from_slice(&self.bytes[4..8]);
@@ -60,7 +60,7 @@ impl Frame {
 }
 
 /// The message with a header that says how often it was delivered before.
-pub fn delivered_before(payload: &[u8], times: u32) -> Vec<u8> {
+pub(super) fn delivered_before(payload: &[u8], times: u32) -> Vec<u8> {
     let (header, rest) = match payload.get(..3) {
         Some([0, 0x53, HEADER]) => split(payload),
         _ => (&payload[..0], payload),

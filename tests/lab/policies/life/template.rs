@@ -8,7 +8,7 @@ use mqaws_lab::home::LabRecord;
 use serde_json::{Value, json};
 
 /// The rendered template in the long form.
-pub fn rendered(deployment: &Deployment) -> Value {
+pub(crate) fn rendered(deployment: &Deployment) -> Value {
     let template = render::template(deployment).expect("a template");
     serde_json::from_str(&template.to_json().expect("JSON")).expect("JSON")
 }
@@ -26,7 +26,7 @@ fn whole_mut(policy: &mut Value) -> &mut Value {
 }
 
 /// The statements of the role's policies and of the file system's.
-pub fn statements(template: &Value) -> Vec<Value> {
+pub(crate) fn statements(template: &Value) -> Vec<Value> {
     let resources = &template["Resources"];
     let of_role = resources["Role"]["Properties"]["Policies"]
         .as_array()
@@ -41,7 +41,7 @@ pub fn statements(template: &Value) -> Vec<Value> {
 }
 
 /// Takes one statement out of a template; a policy that is then empty goes with it.
-pub fn without(mut template: Value, sid: &str) -> Value {
+pub(crate) fn without(mut template: Value, sid: &str) -> Value {
     let before = statements(&template).len();
     let drop_from = |document: &mut Value| {
         let all = document["Statement"].as_array_mut().expect("statements");
@@ -63,7 +63,7 @@ pub fn without(mut template: Value, sid: &str) -> Value {
 }
 
 /// Takes one action out of a document's statements; a statement that is then empty goes with it.
-pub fn without_action(document: &str, action: &str) -> String {
+pub(super) fn without_action(document: &str, action: &str) -> String {
     let mut document: Value = serde_json::from_str(document).expect("a policy");
     let statements = document["Statement"].as_array_mut().expect("statements");
     for statement in statements.iter_mut() {
@@ -95,7 +95,7 @@ fn store_certificate(record: &LabRecord) -> String {
 }
 
 /// Creates the stack as a deployment with a certificate does, in the lab's default network.
-pub fn create(record: &LabRecord, template: &Value) {
+pub(super) fn create(record: &LabRecord, template: &Value) {
     let subnets = call(record, "ec2", "2016-11-15", &[("Action", "DescribeSubnets")]);
     let pair = |tag: &str| {
         let mut found = all(&subnets, tag).into_iter();

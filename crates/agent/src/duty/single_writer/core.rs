@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The duty of a host on whose data one instance at a time may write: it outlives its predecessor, or waits.
 #[derive(Debug, Clone)]
-pub struct SingleWriter {
+pub(crate) struct SingleWriter {
     pub(super) policy: Policy,
     pub(super) state: State,
     pub(super) now: Duration,
@@ -106,7 +106,7 @@ pub(super) struct End {
 
 impl SingleWriter {
     /// A duty that has not begun.
-    pub fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self {
             state: State::Booting,
             now: Duration::ZERO,
@@ -134,7 +134,7 @@ impl SingleWriter {
     }
 
     /// The duty of this configuration's host with this engine.
-    pub fn of(config: &AgentConfig, product: &dyn Product) -> Self {
+    pub(crate) fn of(config: &AgentConfig, product: &dyn Product) -> Self {
         Self::new(Policy::default().on(config, product))
     }
 

@@ -12,6 +12,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use core::SingleWriter;
+pub(crate) use core::SingleWriter;
 #[cfg(test)]
 pub(crate) use policy::Policy;

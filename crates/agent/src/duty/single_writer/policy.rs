@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Periods and limits.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// First wait before a failed step of the boot is repeated; doubles up to `slowest_retry`.
     pub retry: Duration,
     /// Longest wait before a failed step is repeated.
@@ -75,7 +75,7 @@ impl Default for Policy {
 
 impl Policy {
     /// The same on the host of this configuration, with this engine.
-    pub fn on(mut self, config: &AgentConfig, product: &dyn Product) -> Self {
+    pub(crate) fn on(mut self, config: &AgentConfig, product: &dyn Product) -> Self {
         // Short enough to be waited for by a person who has just stored a new one.
         const PERIOD: Duration = Duration::from_secs(300);
         if !config.certificate.is_empty() {

@@ -4,7 +4,7 @@ use crate::agent::duty::SERVING;
 
 /// States, in the order of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
+pub(super) enum State {
     /// Learns who and where it is.
     Booting,
     /// Mounts the shared file system.
@@ -31,7 +31,7 @@ pub enum State {
 
 impl State {
     /// The word in status and logs.
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Booting => "booting",
             Self::Mounting => "mounting",

@@ -17,7 +17,7 @@ pub(super) struct SignOfLife {
 
 impl SignOfLife {
     /// This value, seen first now; it must stand still for longer than `wait`.
-    pub fn new(alive: u64, now: Duration, wait: Duration) -> Self {
+    pub(super) fn new(alive: u64, now: Duration, wait: Duration) -> Self {
         Self {
             alive,
             since: now,
@@ -27,17 +27,17 @@ impl SignOfLife {
     }
 
     /// Its value.
-    pub fn alive(&self) -> u64 {
+    pub(super) fn alive(&self) -> u64 {
         self.alive
     }
 
     /// How long it must stand still.
-    pub fn wait(&self) -> Duration {
+    pub(super) fn wait(&self) -> Duration {
         self.wait
     }
 
     /// What was read between these two moments counts from the later one, and stands still until the earlier one.
-    pub fn look(&mut self, asked: Duration, now: Duration, alive: u64) {
+    pub(super) fn look(&mut self, asked: Duration, now: Duration, alive: u64) {
         if alive == self.alive {
             self.seen = asked.max(self.seen);
         } else {
@@ -48,12 +48,12 @@ impl SignOfLife {
     }
 
     /// For how long it has stood still.
-    pub fn silent(&self) -> Duration {
+    pub(super) fn silent(&self) -> Duration {
         self.seen.saturating_sub(self.since)
     }
 
     /// Whether it has stood still for long enough.
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.silent() > self.wait
     }
 }

@@ -79,7 +79,7 @@ pub(super) struct Sleeper {
 }
 
 impl Sleeper {
-    pub fn pid(&self) -> Option<i32> {
+    pub(super) fn pid(&self) -> Option<i32> {
         let mut child = self.child.lock().expect("child");
         let child = child.as_mut()?;
         matches!(child.try_wait(), Ok(None)).then(|| child.id() as i32)

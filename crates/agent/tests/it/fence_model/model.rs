@@ -9,14 +9,14 @@ use stateright::{Model, Property};
 const EPOCHS: u8 = 5;
 
 /// The property that matters.
-pub const SAFE: &str = "no write of an earlier owner arrives after a later one started";
+pub(super) const SAFE: &str = "no write of an earlier owner arrives after a later one started";
 
 /// The property that matters to everybody else.
-pub const LEFT_ALONE: &str = "on a copy nobody orders the owner of the original to be terminated";
+pub(super) const LEFT_ALONE: &str = "on a copy nobody orders the owner of the original to be terminated";
 
 /// What EC2's API says, whatever is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Said {
+pub(super) enum Said {
     Nothing,
     Running,
     Unknown,
@@ -24,12 +24,12 @@ pub enum Said {
 }
 
 /// Whether EC2's API takes an order to terminate, in one inquiry.
-pub type Hears = bool;
+pub(super) type Hears = bool;
 
 /// What can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is a word of the protocol")]
-pub enum Action {
+pub(super) enum Action {
     Tick,
     CutOff(usize),
     Reconnect(usize),

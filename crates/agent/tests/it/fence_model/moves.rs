@@ -12,7 +12,7 @@ use mqaws_agent::fence::{
 use std::time::Duration;
 
 impl World {
-    pub fn tick(&self, state: &mut State) {
+    pub(super) fn tick(&self, state: &mut State) {
         for lease in state.leases.iter_mut().flatten() {
             *lease = (*lease + 1).min(LEASE);
         }
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// What the keeper finds under the lock, and what that decides at once.
-    pub fn inspect(&self, state: &mut State, h: usize, hears: Hears) {
+    pub(super) fn inspect(&self, state: &mut State, h: usize, hears: Hears) {
         let record = &state.record;
         let view = OwnerRecord {
             schema: SCHEMA.into(),
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    pub fn ask(&self, state: &mut State, h: usize, said: Said) {
+    pub(super) fn ask(&self, state: &mut State, h: usize, said: Said) {
         let previous = state.record.owner;
         let Phase::Asking(mut inquiry, basis, clock) = state.hosts[h].phase.clone() else {
             return;
@@ -161,7 +161,7 @@ impl World {
         };
     }
 
-    pub fn claim_arrives(&self, state: &mut State, h: usize) {
+    pub(super) fn claim_arrives(&self, state: &mut State, h: usize) {
         let Phase::Claiming(proof, basis) = state.hosts[h].phase.clone() else {
             return;
         };
@@ -203,7 +203,7 @@ impl World {
         state.latest = (epoch, h);
     }
 
-    pub fn renew(&self, state: &mut State, h: usize) {
+    pub(super) fn renew(&self, state: &mut State, h: usize) {
         if state.leases[h].is_none() && self.has(Step::Lock) {
             return self.reset(state, h);
         }
@@ -224,7 +224,7 @@ impl World {
     }
 
     /// Whether a write arrives that must not.
-    pub fn breaks(&self, state: &State) -> bool {
+    pub(super) fn breaks(&self, state: &State) -> bool {
         state.hosts.iter().enumerate().any(|(h, host)| {
             let refused = self.refuses && state.leases[h].is_none();
             let arrives = host.power == Power::On && !host.cut_off && !refused;

@@ -2,7 +2,7 @@
 
 /// One step of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// 1: nobody looks, claims or starts without the lock.
     Lock,
     /// 2: the record names the new owner before the engine starts.
@@ -33,7 +33,7 @@ pub enum Step {
 
 impl Step {
     /// All steps, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Lock,
         Self::Claim,
         Self::ClaimOnce,
@@ -50,12 +50,12 @@ impl Step {
     ];
 
     /// Its number in docs/fencing.md.
-    pub fn number(self) -> usize {
+    pub(super) fn number(self) -> usize {
         Self::ALL.iter().position(|step| *step == self).expect("listed") + 1
     }
 
     /// Its name there.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Lock => "lock",
             Self::Claim => "claim",

@@ -13,19 +13,19 @@ use mqaws_agent::fence::{Inquiry, InquiryPolicy, LeaseRule, LeaseTimes, ProofKin
 use std::time::Duration;
 
 /// The lock server's lease, in ticks.
-pub const LEASE: u8 = 1;
+pub(super) const LEASE: u8 = 1;
 /// T, in ticks.
-pub const T: u8 = 3;
+pub(super) const T: u8 = 3;
 /// The margin, in ticks; covers [`SLOW`] and [`FAST`].
-pub const MARGIN: u8 = 2;
+pub(super) const MARGIN: u8 = 2;
 /// How much later than by true time a host's own clock says that T is over.
-pub const SLOW: u8 = 1;
+pub(super) const SLOW: u8 = 1;
 /// How much earlier than by true time a successor's clock says that the wait is over.
-pub const FAST: u8 = 1;
+pub(super) const FAST: u8 = 1;
 
 /// When a host can be suspended, its clock counting on or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suspends {
+pub(super) enum Suspends {
     /// Never, but while it is cut off; it sees what its clock says before the network comes back.
     WhileCutOff,
     /// At any moment, with requests on their way; they arrive before its clock is read.
@@ -34,7 +34,7 @@ pub enum Suspends {
 
 /// A world in which the protocol runs.
 #[derive(Debug, Clone)]
-pub struct World {
+pub(super) struct World {
     /// How many hosts there are.
     pub hosts: usize,
     /// Whether the engine may start on the proof `lease`.
@@ -56,7 +56,7 @@ pub struct World {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Power {
+pub(super) enum Power {
     On,
     Suspended,
     /// Reset; may boot again.
@@ -66,7 +66,7 @@ pub enum Power {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Phase {
+pub(super) enum Phase {
     Idle,
     /// The inquiry, the epoch of the record that it is about, and its clock in ticks.
     Asking(Box<Inquiry>, u8, u8),
@@ -80,7 +80,7 @@ pub enum Phase {
 
 /// One host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Host {
+pub(super) struct Host {
     pub power: Power,
     pub boot: u8,
     pub cut_off: bool,
@@ -103,7 +103,7 @@ pub struct Host {
 
 /// The owner record of the highest epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Record {
+pub(super) struct Record {
     pub epoch: u8,
     pub owner: usize,
     pub boot: u8,
@@ -116,7 +116,7 @@ pub struct Record {
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct State {
+pub(super) struct State {
     pub hosts: Vec<Host>,
     /// At the lock server: ticks since each holder's last renewal.
     pub leases: Vec<Option<u8>>,
@@ -136,21 +136,21 @@ pub struct State {
 }
 
 /// The file system that hosts mount.
-pub const HERE: &str = "fs-here";
+pub(super) const HERE: &str = "fs-here";
 /// The one that a copy was made of.
-pub const ORIGINAL: &str = "fs-original";
+pub(super) const ORIGINAL: &str = "fs-original";
 
-pub fn ticks(n: u8) -> Duration {
+pub(super) fn ticks(n: u8) -> Duration {
     Duration::from_secs(n.into())
 }
 
-pub fn name(host: usize) -> String {
+pub(super) fn name(host: usize) -> String {
     format!("i-{host}")
 }
 
 impl World {
     /// Two hosts whose clocks run, also while they are suspended; the engine may start on the proof `lease`.
-    pub fn clocks_run() -> Self {
+    pub(super) fn clocks_run() -> Self {
         Self {
             hosts: 2,
             lease: LeaseRule::Allow,
@@ -165,7 +165,7 @@ impl World {
     }
 
     /// Two hosts on a copy.
-    pub fn copied() -> Self {
+    pub(super) fn copied() -> Self {
         Self {
             copied: true,
             faults: 1,
@@ -174,7 +174,7 @@ impl World {
     }
 
     /// The world in which a step is missed.
-    pub fn without(step: Step) -> Self {
+    pub(super) fn without(step: Step) -> Self {
         let world = match step {
             Step::Copy => Self::copied(),
             _ => Self::clocks_run(),
@@ -186,7 +186,7 @@ impl World {
     }
 
     /// Hosts are frozen at any moment; nobody starts without EC2's word.
-    pub fn frozen_hosts() -> Self {
+    pub(super) fn frozen_hosts() -> Self {
         Self {
             lease: LeaseRule::Refuse,
             suspends: Suspends::Anytime,
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// Hosts are frozen at any moment; the server refuses writes under lost locks.
-    pub fn lost_locks_refused() -> Self {
+    pub(super) fn lost_locks_refused() -> Self {
         Self {
             suspends: Suspends::Anytime,
             refuses: true,
@@ -204,18 +204,18 @@ impl World {
         }
     }
 
-    pub fn has(&self, step: Step) -> bool {
+    pub(super) fn has(&self, step: Step) -> bool {
         self.without != Some(step)
     }
 
-    pub fn times(&self) -> LeaseTimes {
+    pub(super) fn times(&self) -> LeaseTimes {
         LeaseTimes {
             self_reset: ticks(T),
             margin: ticks(MARGIN),
         }
     }
 
-    pub fn policy(&self) -> InquiryPolicy {
+    pub(super) fn policy(&self) -> InquiryPolicy {
         let without_t = LeaseTimes {
             self_reset: Duration::ZERO,
             ..self.times()
@@ -234,11 +234,11 @@ impl World {
     }
 
     /// Whether the guard of a host must reset it, by the host's own clock.
-    pub fn guard_is_due(&self, guard: Option<u8>) -> bool {
+    pub(super) fn guard_is_due(&self, guard: Option<u8>) -> bool {
         guard.is_some_and(|age| self.times().must_reset(ticks(age.saturating_sub(SLOW))))
     }
 
-    pub fn reset(&self, state: &mut State, h: usize) {
+    pub(super) fn reset(&self, state: &mut State, h: usize) {
         let host = &mut state.hosts[h];
         if self.has(Step::SelfReset) {
             host.stop(Power::Off);
@@ -250,7 +250,7 @@ impl World {
 }
 
 impl Host {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             power: Power::On,
             boot: 0,
@@ -267,7 +267,7 @@ impl Host {
     }
 
     /// Nothing of it runs on, and nothing of its memory is left.
-    pub fn stop(&mut self, power: Power) {
+    pub(super) fn stop(&mut self, power: Power) {
         *self = Self {
             power,
             boot: self.boot,
@@ -279,13 +279,13 @@ impl Host {
     }
 
     /// The lock was proved; what an earlier keeper left behind stays as old as it is.
-    pub fn prove(&mut self) {
+    pub(super) fn prove(&mut self) {
         if !self.inherited {
             self.guard = Some(0);
         }
     }
 
-    pub fn sees(&self) -> Option<u64> {
+    pub(super) fn sees(&self) -> Option<u64> {
         match &self.phase {
             Phase::Asking(inquiry, ..) => Some(inquiry.silence().0),
             _ => None,

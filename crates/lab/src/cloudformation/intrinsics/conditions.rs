@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// `ValidationError` for a malformed condition.
-pub fn conditions(template: &Template, facts: &Facts) -> Result<Conditions, ApiError> {
+pub(crate) fn conditions(template: &Template, facts: &Facts) -> Result<Conditions, ApiError> {
     let mut facts = facts.clone();
     let mut left: Vec<&String> = template.conditions.keys().collect();
     // The template was checked for cycles, so every round settles at least one.
@@ -55,7 +55,7 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// `ValidationError` for a malformed condition.
-    pub fn condition(&self, value: &Value) -> Result<bool, ApiError> {
+    pub(crate) fn condition(&self, value: &Value) -> Result<bool, ApiError> {
         let (function, inner) = match value.as_object().and_then(|m| m.iter().next()) {
             Some((function, inner)) => (function.as_str(), inner),
             None => return Err(error("every condition must be a boolean expression")),

@@ -12,4 +12,4 @@ mod retag;
 mod security_group;
 mod table;
 
-pub use table::{create, custom_name, delete, replaces, takes_tags, update};
+pub(crate) use table::{create, custom_name, delete, replaces, takes_tags, update};

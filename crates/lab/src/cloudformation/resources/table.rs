@@ -84,7 +84,7 @@ fn handler(context: &Context) -> Result<&'static Handler, Failure> {
 ///
 /// # Errors
 /// The reason in CloudFormation's words.
-pub async fn create(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
+pub(crate) async fn create(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
     (handler(context)?.create)(context, properties).await
 }
 
@@ -92,7 +92,7 @@ pub async fn create(context: &Context, properties: &Value) -> Result<Attributes,
 ///
 /// # Errors
 /// The reason in CloudFormation's words.
-pub async fn update(
+pub(crate) async fn update(
     context: &Context,
     physical: &str,
     old: &Record,
@@ -106,12 +106,12 @@ pub async fn update(
 /// # Errors
 /// The reason in CloudFormation's words; a resource that does not exist any more is a failure of code `NotFound`, which the
 /// caller takes for success.
-pub async fn delete(context: &Context, physical: &str, properties: &Value) -> Result<(), Failure> {
+pub(crate) async fn delete(context: &Context, physical: &str, properties: &Value) -> Result<(), Failure> {
     (handler(context)?.delete)(context, physical, properties).await
 }
 
 /// Whether a type carries tags, and with them the stack's.
-pub fn takes_tags(kind: &str) -> bool {
+pub(crate) fn takes_tags(kind: &str) -> bool {
     kind == "AWS::EC2::LaunchTemplate"
         || schema::find(kind)
             .is_some_and(|s| s.properties.contains_key("Tags") || s.properties.contains_key("FileSystemTags"))
@@ -119,7 +119,7 @@ pub fn takes_tags(kind: &str) -> bool {
 }
 
 /// Whether the step from `old` to `new` properties needs a new resource.
-pub fn replaces(kind: &str, old: &Value, new: &Value) -> bool {
+pub(crate) fn replaces(kind: &str, old: &Value, new: &Value) -> bool {
     let Some(schema) = schema::find(kind) else {
         return false;
     };
@@ -136,7 +136,7 @@ pub fn replaces(kind: &str, old: &Value, new: &Value) -> bool {
 }
 
 /// The custom name that two versions of a replaced resource would share.
-pub fn custom_name(kind: &str, old: &Value, new: &Value) -> Option<String> {
+pub(crate) fn custom_name(kind: &str, old: &Value, new: &Value) -> Option<String> {
     const NAMES: &[&str] = &[
         "RoleName",
         "InstanceProfileName",

@@ -99,7 +99,7 @@ fn policy() -> Policy {
 }
 
 impl Host {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             machine: SingleWriter::new(policy()),
             now: Duration::ZERO,
@@ -127,7 +127,7 @@ impl Host {
     }
 
     /// A host that may or may not start on the proof `lease`, and waits for i-old while EC2's API fails.
-    pub fn fencing(lease: LeaseRule) -> Self {
+    pub(super) fn fencing(lease: LeaseRule) -> Self {
         let mut host = Self::new();
         host.machine = SingleWriter::new(Policy {
             inquiry: InquiryPolicy {
@@ -145,7 +145,7 @@ impl Host {
         host
     }
 
-    pub fn serving() -> Self {
+    pub(super) fn serving() -> Self {
         let mut host = Self::new();
         host.send(Event::Begin);
         host.settle();
@@ -153,11 +153,11 @@ impl Host {
         host
     }
 
-    pub fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         self.machine.state
     }
 
-    pub fn send(&mut self, event: Event) {
+    pub(super) fn send(&mut self, event: Event) {
         for action in self.machine.handle(event, self.now) {
             match &action {
                 Action::Do { generation, work } => self.open.push((*generation, work.clone())),
@@ -172,7 +172,7 @@ impl Host {
         }
     }
 
-    pub fn answer(&mut self, work: &Work) -> Option<Outcome> {
+    pub(super) fn answer(&mut self, work: &Work) -> Option<Outcome> {
         Some(match work {
             Work::Identify => Outcome::Identified(Ok(identity())),
             Work::Mount => Outcome::Mounted(Ok(())),
@@ -217,7 +217,7 @@ impl Host {
     }
 
     /// Answers all open work, without letting time pass.
-    pub fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for _ in 0..200 {
             if self.open.is_empty() {
                 return;
@@ -231,7 +231,7 @@ impl Host {
     }
 
     /// Lets the next timer end, then settles.
-    pub fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         self.timers.sort_by_key(|(_, at)| *at);
         if !self.timers.is_empty() {
             let (timer, at) = self.timers.remove(0);
@@ -241,7 +241,7 @@ impl Host {
         }
     }
 
-    pub fn marks(&self) -> Vec<&'static str> {
+    pub(super) fn marks(&self) -> Vec<&'static str> {
         let marks = self.log.iter().filter_map(|a| match a {
             Action::Mark { name, .. } => Some(*name),
             _ => None,
@@ -249,7 +249,7 @@ impl Host {
         marks.collect()
     }
 
-    pub fn ordered(&self, wanted: impl Fn(&Work) -> bool) -> usize {
+    pub(super) fn ordered(&self, wanted: impl Fn(&Work) -> bool) -> usize {
         let works = self
             .log
             .iter()
@@ -257,7 +257,7 @@ impl Host {
         works.count()
     }
 
-    pub fn died(&mut self, ordered: bool) {
+    pub(super) fn died(&mut self, ordered: bool) {
         self.send(Event::EngineDied {
             pid: PID,
             ordered: Ordered(ordered),
