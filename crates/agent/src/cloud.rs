@@ -170,7 +170,7 @@ impl InstanceMetadata {
 ///
 /// # Errors
 /// When the kernel does not tell.
-pub fn boot_id() -> std::io::Result<BootId> {
+pub(crate) fn boot_id() -> std::io::Result<BootId> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     BootId::new(text.trim()).map_err(std::io::Error::other)
 }

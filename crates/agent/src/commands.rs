@@ -2,9 +2,9 @@
 
 mod decision;
 mod fence;
-pub mod fetch;
+pub(crate) mod fetch;
 
-pub use decision::DecisionFile;
+pub(crate) use decision::DecisionFile;
 
 use super::doctor;
 use super::duty::{self, Duties};
@@ -57,7 +57,7 @@ impl Guard {
     ///
     /// # Errors
     /// In words; what cannot be read is not allowed.
-    pub fn allows_faults(&self) -> Result<(), String> {
+    pub(crate) fn allows_faults(&self) -> Result<(), String> {
         let Guard::Tag(imds) = self else { return Ok(()) };
         let refused =
             "faults are refused: deploy the stack with `--allow-faults`, which sets the tag mqaws:allow-faults=true";
@@ -76,7 +76,7 @@ impl Guard {
 ///
 /// # Errors
 /// In words.
-pub fn config(layout: &Layout, duties: Duties) -> Result<AgentConfig, String> {
+pub(crate) fn config(layout: &Layout, duties: Duties) -> Result<AgentConfig, String> {
     let path = layout.config();
     let text = fs::read(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
     let config: AgentConfig = serde_json::from_slice(&text).map_err(|e| format!("read {}: {e}", path.display()))?;

@@ -22,12 +22,12 @@ impl Layout {
     }
 
     /// A path of the host: absolute ones are taken relative to the root, and `..` leads no further up than to it.
-    pub fn host(&self, path: &str) -> PathBuf {
+    pub(crate) fn host(&self, path: &str) -> PathBuf {
         self.root.path(path)
     }
 
     /// The agent's configuration.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.host("etc/mqaws/agent.json")
     }
 
@@ -37,17 +37,17 @@ impl Layout {
     }
 
     /// The keeper's socket; at most 107 bytes.
-    pub fn keeper_socket(&self) -> PathBuf {
+    pub(crate) fn keeper_socket(&self) -> PathBuf {
         self.run().join("keeper.sock")
     }
 
     /// What the keeper's unit starts it with.
-    pub fn keeper_config(&self) -> PathBuf {
+    pub(crate) fn keeper_config(&self) -> PathBuf {
         self.run().join("keeper.json")
     }
 
     /// Locked by the one agent of this host for as long as it lives; holds its process id.
-    pub fn agent_lock(&self) -> PathBuf {
+    pub(crate) fn agent_lock(&self) -> PathBuf {
         self.run().join("agent.lock")
     }
 
@@ -57,22 +57,22 @@ impl Layout {
     }
 
     /// Exists while a person wants the agent to keep its hands off.
-    pub fn pause(&self) -> PathBuf {
+    pub(crate) fn pause(&self) -> PathBuf {
         self.run().join("pause")
     }
 
     /// A person's decision about a previous owner, until the agent has taken it.
-    pub fn decision(&self) -> PathBuf {
+    pub(crate) fn decision(&self) -> PathBuf {
         self.run().join("fence-decision.json")
     }
 
     /// Process ids whose death a fault has ordered, one a line.
-    pub fn ordered_deaths(&self) -> PathBuf {
+    pub(crate) fn ordered_deaths(&self) -> PathBuf {
         self.run().join("ordered-deaths")
     }
 
     /// The phase marks, one JSON a line.
-    pub fn marks(&self) -> PathBuf {
+    pub(crate) fn marks(&self) -> PathBuf {
         self.host("var/lib/mqaws/marks.jsonl")
     }
 

@@ -40,9 +40,9 @@ struct Interruption {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notices {
     /// `events/maintenance/scheduled`.
-    pub maintenance: Option<String>,
+    pub(crate) maintenance: Option<String>,
     /// `spot/instance-action`.
-    pub spot: Option<String>,
+    pub(crate) spot: Option<String>,
 }
 
 /// Why this instance should be drained at this time, in words.

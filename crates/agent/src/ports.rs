@@ -34,15 +34,15 @@ pub enum HookError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// EC2 instance id.
-    pub instance: InstanceId,
+    pub(crate) instance: InstanceId,
     /// Availability zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// Address that the engine's listeners bind to.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// The kernel's boot id.
-    pub boot: BootId,
+    pub(crate) boot: BootId,
     /// Target lifecycle state, when the instance is in a group.
-    pub lifecycle: Option<String>,
+    pub(crate) lifecycle: Option<String>,
 }
 
 /// What became of a signal to the stack.

@@ -19,33 +19,33 @@ pub(crate) const SCHEMA: &str = "mqaws.agent-status/1";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StatusFile {
     /// The agent's process.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// When it was written, wall clock in nanoseconds since 1970.
-    pub written_unix_ns: i64,
+    pub(crate) written_unix_ns: i64,
     /// The status.
-    pub status: AgentStatus,
+    pub(crate) status: AgentStatus,
 }
 
 /// How long writes to the shared file system take.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct WriteTimes {
     /// 99th percentile of the last ones, milliseconds.
-    pub slow_millis: Option<f64>,
+    pub(crate) slow_millis: Option<f64>,
     /// The fastest of them, milliseconds.
-    pub fastest_millis: Option<f64>,
+    pub(crate) fastest_millis: Option<f64>,
 }
 
 /// What a status tells beside the duty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Extra {
     /// When the state was entered.
-    pub since: String,
+    pub(crate) since: String,
     /// When the proof was obtained.
-    pub proof_at: String,
+    pub(crate) proof_at: String,
     /// What was measured of the engine.
-    pub measures: Measures,
+    pub(crate) measures: Measures,
     /// What the keeper measured of the file system.
-    pub writes: WriteTimes,
+    pub(crate) writes: WriteTimes,
 }
 
 /// The status of a duty.

@@ -26,19 +26,19 @@ const KILL: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Ports {
     /// The engine.
-    pub engine: Arc<dyn Engine>,
+    pub(crate) engine: Arc<dyn Engine>,
     /// AWS.
-    pub cloud: Arc<dyn Cloud>,
+    pub(crate) cloud: Arc<dyn Cloud>,
     /// The metadata service.
-    pub metadata: Arc<dyn Metadata>,
+    pub(crate) metadata: Arc<dyn Metadata>,
     /// The shared file system.
-    pub mounter: Arc<dyn Mounter>,
+    pub(crate) mounter: Arc<dyn Mounter>,
     /// Accounts.
-    pub accounts: Arc<dyn Accounts>,
+    pub(crate) accounts: Arc<dyn Accounts>,
     /// The keeper's process.
-    pub spawner: Arc<dyn KeeperSpawner>,
+    pub(crate) spawner: Arc<dyn KeeperSpawner>,
     /// The init system.
-    pub init: Arc<dyn Init>,
+    pub(crate) init: Arc<dyn Init>,
 }
 
 /// What comes back to the main loop.
@@ -56,17 +56,17 @@ pub enum Message {
 
 /// Carries out work.
 #[derive(Clone)]
-pub struct Worker {
+pub(crate) struct Worker {
     /// The configuration.
-    pub config: AgentConfig,
+    pub(crate) config: AgentConfig,
     /// Paths.
-    pub layout: Layout,
+    pub(crate) layout: Layout,
     /// The world.
-    pub ports: Ports,
+    pub(crate) ports: Ports,
     /// Where results go.
-    pub out: Sender<Message>,
+    pub(crate) out: Sender<Message>,
     /// The generation whose work is not stale.
-    pub generation: Arc<AtomicU64>,
+    pub(crate) generation: Arc<AtomicU64>,
     identity: Arc<Mutex<Option<Identity>>>,
     lock: Arc<Mutex<Option<LockPlace>>>,
     /// Held by whoever runs a command of the engine that changes it. A kill takes it before it says that nothing is left,
@@ -84,7 +84,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Whether a fault has announced that it would injure this process.
-pub fn was_ordered(layout: &Layout, pid: i32) -> bool {
+pub(crate) fn was_ordered(layout: &Layout, pid: i32) -> bool {
     let list = std::fs::read_to_string(layout.ordered_deaths()).unwrap_or_default();
     list.lines().any(|line| line.trim() == pid.to_string())
 }
@@ -128,7 +128,7 @@ fn runs_beside(work: &Work) -> bool {
 
 impl Worker {
     /// A worker that sends its results to `out`.
-    pub fn new(config: AgentConfig, layout: Layout, ports: Ports, out: Sender<Message>) -> Self {
+    pub(crate) fn new(config: AgentConfig, layout: Layout, ports: Ports, out: Sender<Message>) -> Self {
         Self {
             config,
             layout,
@@ -145,12 +145,12 @@ impl Worker {
     }
 
     /// The keeper on this host.
-    pub fn keeper(&self) -> Keeper {
+    pub(crate) fn keeper(&self) -> Keeper {
         Keeper::new(&self.layout.keeper_socket())
     }
 
     /// Begins a piece of work.
-    pub fn begin(&self, generation: u64, work: Work) {
+    pub(crate) fn begin(&self, generation: u64, work: Work) {
         let worker = self.clone();
         let begun = spawn("work", move || worker.run(generation, work));
         if let Err(error) = begun {

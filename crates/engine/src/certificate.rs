@@ -43,16 +43,16 @@ struct Stored {
 
 /// What was found in a PKCS#12 file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Examined {
+pub(crate) struct Examined {
     /// Labels of the certificates with a private key.
-    pub labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
     /// When the first of them is over.
-    pub until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// Why a PKCS#12 file was not examined, or must not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Examination {
+pub(crate) enum Examination {
     /// It is not what it should be.
     Unusable(String),
     /// Nothing is known about it.
@@ -101,12 +101,12 @@ impl Certificate {
     }
 
     /// The PKCS#12 file.
-    pub fn pkcs12(&self) -> &[u8] {
+    pub(crate) fn pkcs12(&self) -> &[u8] {
         self.pkcs12.expose_secret()
     }
 
     /// What opens it.
-    pub fn password(&self) -> &SecretString {
+    pub(crate) fn password(&self) -> &SecretString {
         &self.password
     }
 
@@ -116,7 +116,7 @@ impl Certificate {
     }
 
     /// Whether another is the same, by file, password and label.
-    pub fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         let digest = |c: &Self| {
             let mut digest = Sha256::new();
             for part in [c.pkcs12(), c.password.expose_secret().as_bytes(), c.label.as_bytes()] {
@@ -132,7 +132,7 @@ impl Certificate {
     ///
     /// # Errors
     /// [`Examination`].
-    pub fn examine(&self, runner: &dyn Runner, file: &Path) -> Result<Examined, Examination> {
+    pub(crate) fn examine(&self, runner: &dyn Runner, file: &Path) -> Result<Examined, Examination> {
         if !Path::new(OPENSSL).exists() {
             return Err(Examination::LeftOut(format!("this host has no {OPENSSL}")));
         }

@@ -14,10 +14,10 @@ pub mod ibm_mq;
 pub mod image;
 pub mod processes;
 pub mod product;
-pub mod rabbitmq;
+pub(crate) mod rabbitmq;
 mod root;
 pub mod runner;
-pub mod service;
+pub(crate) mod service;
 
 pub use certificate::Certificate;
 pub use product::{LeaseRule, NoDriver, Product, Products, Role, find};

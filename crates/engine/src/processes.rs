@@ -88,7 +88,7 @@ impl Processes {
     ///
     /// # Errors
     /// When the process table cannot be read.
-    pub fn controller(&self) -> io::Result<Option<i32>> {
+    pub(crate) fn controller(&self) -> io::Result<Option<i32>> {
         Ok(self.list()?.into_iter().find(|p| p.controller).map(|p| p.pid))
     }
 

@@ -93,9 +93,9 @@ pub type Products = &'static [&'static dyn Product];
 #[error("this version has no driver for the engine `{kind}`; it has one for `{}`", .has.join("`, `"))]
 pub struct NoDriver {
     /// The engine.
-    pub kind: EngineKind,
+    pub(crate) kind: EngineKind,
     /// Those for which there is one.
-    pub has: Vec<String>,
+    pub(crate) has: Vec<String>,
 }
 
 /// The engine of this word.

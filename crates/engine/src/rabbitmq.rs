@@ -4,7 +4,7 @@ use crate::image::ImageParts;
 use mqaws_contract::{EngineKind, engine};
 
 /// What an image of RabbitMQ holds.
-pub const IMAGE: ImageParts = ImageParts {
+pub(crate) const IMAGE: ImageParts = ImageParts {
     kind: EngineKind::RabbitMq,
     name: engine::RABBITMQ.name,
     user: "rabbitmq",

@@ -381,7 +381,7 @@ static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
 
 /// How many commands were killed at their deadlines and have not ended yet: they hang in the kernel, on a stalled file
 /// system, and whatever looks at the same would hang beside them.
-pub fn left_behind() -> usize {
+pub(crate) fn left_behind() -> usize {
     LEFT_BEHIND.load(Ordering::Acquire)
 }
 

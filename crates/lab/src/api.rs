@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// Account of the local cloud.
-pub const ACCOUNT: &str = "000000000000";
+pub(crate) const ACCOUNT: &str = "000000000000";
 
 /// Who makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +39,13 @@ pub enum Caller {
 
 /// One action on one service.
 #[derive(Debug, Clone)]
-pub struct Call {
-    /// Signing name of the service: `cloudformation ec2 autoscaling elasticloadbalancing elasticfilesystem iam sts ssm secretsmanager monitoring`.
-    pub service: String,
+pub(crate) struct Call {
     /// Action, `CreateStack`.
-    pub action: String,
+    pub(crate) action: String,
     /// Parameters by their wire names; an object.
-    pub params: Value,
+    pub(crate) params: Value,
     /// Who calls.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
 }
 
 /// An error as AWS words it.
@@ -55,11 +53,11 @@ pub struct Call {
 #[error("{code}: {message}")]
 pub struct ApiError {
     /// HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Error code, `ValidationError`.
-    pub code: String,
+    pub(crate) code: String,
     /// Message.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl ApiError {
@@ -80,16 +78,16 @@ impl ApiError {
 }
 
 /// Result of an action.
-pub type ApiResult = Result<Value, ApiError>;
+pub(crate) type ApiResult = Result<Value, ApiError>;
 
 /// A service of the local cloud.
-pub trait Service: Send + Sync {
+pub(crate) trait Service: Send + Sync {
     /// Carries out one action; unknown actions are an `InvalidAction` (see [`unknown_action`]).
     fn call(self: Arc<Self>, cloud: Arc<Cloud>, call: Call) -> Pin<Box<dyn Future<Output = ApiResult> + Send>>;
 }
 
 /// The error for an action that the service does not have.
-pub fn unknown_action(call: &Call) -> ApiError {
+pub(crate) fn unknown_action(call: &Call) -> ApiError {
     ApiError::new(
         "InvalidAction",
         format!("The action {} is not valid for this endpoint.", call.action),
@@ -100,26 +98,26 @@ pub fn unknown_action(call: &Call) -> ApiError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
     /// Lab id, the value of `MQAWS_LAB` in everything the lab starts.
-    pub id: String,
+    pub(crate) id: String,
     /// Second octet of every address of this lab: `127.L.x.y`.
-    pub octet: u8,
+    pub(crate) octet: u8,
     /// Port of the API endpoint.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Directory of the lab.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Speed of the control loops.
-    pub timing: Timing,
+    pub(crate) timing: Timing,
     /// Executable that instances run as agent and engine commands.
-    pub executable: PathBuf,
+    pub(crate) executable: PathBuf,
     /// Defect of the stand-in queue managers (a negative control).
-    pub standin_defect: Option<String>,
+    pub(crate) standin_defect: Option<String>,
     /// Program that runs instances as virtual machines (see [`super::instance`]); they are processes without it.
-    pub guests: Option<PathBuf>,
+    pub(crate) guests: Option<PathBuf>,
 }
 
 impl Site {
     /// URL of the API endpoint, `http://127.77.0.1:4566`.
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.{}.0.1:{}", self.octet, self.port)
     }
 }
@@ -139,25 +137,25 @@ pub struct Identity {
 
 /// Something that happened to an instance; services that must follow instances listen to these.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceEvent {
+pub(crate) struct InstanceEvent {
     /// EC2 instance id.
-    pub instance: String,
+    pub(crate) instance: String,
     /// State that was just entered: `pending running shutting-down terminated stopping stopped`.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 /// The local cloud: its identity and its services by signing name.
 pub struct Cloud {
     /// Region, `eu-west-1`.
-    pub region: String,
+    pub(crate) region: String,
     /// Where it runs.
-    pub site: Site,
+    pub(crate) site: Site,
     identities: RwLock<HashMap<String, Identity>>,
     instance_tokens: RwLock<HashMap<String, String>>,
     /// Metadata of the guests.
-    pub metadata: super::instance::Directory,
+    pub(crate) metadata: super::instance::Directory,
     /// The network of the instances.
-    pub network: Network,
+    pub(crate) network: Network,
     events: tokio::sync::broadcast::Sender<InstanceEvent>,
     stop: tokio::sync::watch::Sender<bool>,
     services: RwLock<HashMap<String, Arc<dyn Service>>>,
@@ -182,12 +180,12 @@ impl Cloud {
     }
 
     /// A cloud without services at a place, whose instances are on the machine's own network.
-    pub fn at(region: impl Into<String>, site: Site) -> Arc<Self> {
+    pub(crate) fn at(region: impl Into<String>, site: Site) -> Arc<Self> {
         Self::on(region, site, Network::Machine)
     }
 
     /// A cloud without services at a place, with a network for its instances.
-    pub fn on(region: impl Into<String>, site: Site, network: Network) -> Arc<Self> {
+    pub(crate) fn on(region: impl Into<String>, site: Site, network: Network) -> Arc<Self> {
         Arc::new(Self {
             region: region.into(),
             site,
@@ -216,7 +214,7 @@ impl Cloud {
     }
 
     /// Forgets every access key and token of one instance.
-    pub fn forget_instance(&self, instance: &str) {
+    pub(crate) fn forget_instance(&self, instance: &str) {
         self.identities
             .write()
             .retain(|_, i| !matches!(&i.caller, Caller::Instance { instance: of, .. } if of == instance));
@@ -224,38 +222,38 @@ impl Cloud {
     }
 
     /// Who has this access key.
-    pub fn identity(&self, access_key_id: &str) -> Option<Identity> {
+    pub(crate) fn identity(&self, access_key_id: &str) -> Option<Identity> {
         self.identities.read().get(access_key_id).cloned()
     }
 
     /// Notes that an instance metadata token was given to an instance.
-    pub fn note_instance_token(&self, token: impl Into<String>, instance: impl Into<String>) {
+    pub(crate) fn note_instance_token(&self, token: impl Into<String>, instance: impl Into<String>) {
         self.instance_tokens.write().insert(token.into(), instance.into());
     }
 
     /// The instance that holds this metadata token.
-    pub fn instance_of_token(&self, token: &str) -> Option<String> {
+    pub(crate) fn instance_of_token(&self, token: &str) -> Option<String> {
         self.instance_tokens.read().get(token).cloned()
     }
 
     /// Tells every listener what happened to an instance.
-    pub fn announce(&self, event: InstanceEvent) {
+    pub(crate) fn announce(&self, event: InstanceEvent) {
         // Nobody listening is not an error.
         let _ = self.events.send(event);
     }
 
     /// What happens to instances from now on.
-    pub fn instance_events(&self) -> tokio::sync::broadcast::Receiver<InstanceEvent> {
+    pub(crate) fn instance_events(&self) -> tokio::sync::broadcast::Receiver<InstanceEvent> {
         self.events.subscribe()
     }
 
     /// Asks the whole cloud to end.
-    pub fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         self.stop.send_replace(true);
     }
 
     /// Turns true when the cloud is asked to end.
-    pub fn stopping(&self) -> tokio::sync::watch::Receiver<bool> {
+    pub(crate) fn stopping(&self) -> tokio::sync::watch::Receiver<bool> {
         self.stop.subscribe()
     }
 
@@ -267,7 +265,7 @@ impl Cloud {
     }
 
     /// Adds a service under its signing name.
-    pub fn add(&self, name: &str, service: Arc<dyn Service>) {
+    pub(crate) fn add(&self, name: &str, service: Arc<dyn Service>) {
         self.services.write().insert(name.to_owned(), service);
     }
 
@@ -275,7 +273,13 @@ impl Cloud {
     ///
     /// # Errors
     /// Whatever the service answers; `UnknownService` when there is none of that name.
-    pub async fn call(self: &Arc<Self>, service: &str, action: &str, params: Value, caller: Caller) -> ApiResult {
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        service: &str,
+        action: &str,
+        params: Value,
+        caller: Caller,
+    ) -> ApiResult {
         let found = self.services.read().get(service).cloned();
         let Some(found) = found else {
             return Err(
@@ -283,7 +287,6 @@ impl Cloud {
             );
         };
         let call = Call {
-            service: service.to_owned(),
             action: action.to_owned(),
             params,
             caller,
@@ -293,7 +296,7 @@ impl Cloud {
 }
 
 /// A parameter as text; numbers and booleans are turned into text.
-pub fn text(params: &Value, name: &str) -> Option<String> {
+pub(crate) fn text(params: &Value, name: &str) -> Option<String> {
     match params.get(name)? {
         Value::String(s) => Some(s.clone()),
         Value::Number(n) => Some(n.to_string()),
@@ -303,12 +306,12 @@ pub fn text(params: &Value, name: &str) -> Option<String> {
 }
 
 /// A parameter as a whole number, from a JSON number or decimal text.
-pub fn number(params: &Value, name: &str) -> Option<i64> {
+pub(crate) fn number(params: &Value, name: &str) -> Option<i64> {
     text(params, name)?.parse().ok()
 }
 
 /// A parameter as a boolean, from JSON or `true`/`false`.
-pub fn flag(params: &Value, name: &str) -> Option<bool> {
+pub(crate) fn flag(params: &Value, name: &str) -> Option<bool> {
     text(params, name)?.parse().ok()
 }
 
@@ -322,7 +325,7 @@ pub fn list(params: &Value, name: &str) -> Vec<Value> {
 }
 
 /// A list parameter as texts.
-pub fn texts(params: &Value, name: &str) -> Vec<String> {
+pub(crate) fn texts(params: &Value, name: &str) -> Vec<String> {
     list(params, name)
         .iter()
         .filter_map(|v| v.as_str().map(str::to_owned))
@@ -333,7 +336,7 @@ pub fn texts(params: &Value, name: &str) -> Vec<String> {
 ///
 /// # Errors
 /// `MissingParameter` with the name.
-pub fn required(params: &Value, name: &str) -> Result<String, ApiError> {
+pub(crate) fn required(params: &Value, name: &str) -> Result<String, ApiError> {
     text(params, name).ok_or_else(|| {
         ApiError::new(
             "MissingParameter",
@@ -346,7 +349,7 @@ pub fn required(params: &Value, name: &str) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// `UnknownParameter` that names the first.
-pub fn only(params: &Value, known: &[&str]) -> Result<(), ApiError> {
+pub(crate) fn only(params: &Value, known: &[&str]) -> Result<(), ApiError> {
     let empty = Map::new();
     match params
         .as_object()

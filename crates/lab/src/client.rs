@@ -379,7 +379,7 @@ pub fn find() -> Option<LabRecord> {
 }
 
 /// The lab in a directory, when its server runs.
-pub fn find_in(dir: &Path) -> Option<LabRecord> {
+pub(crate) fn find_in(dir: &Path) -> Option<LabRecord> {
     home::read_record(dir)
 }
 

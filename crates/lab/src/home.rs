@@ -29,7 +29,7 @@ const OWN: [&str; 5] = ["i", "log", "fs", RECORD, "lab.json.new"];
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabRecord {
     /// `mqaws.lab/1`.
-    pub schema: String,
+    pub(crate) schema: String,
     /// Lab id.
     pub id: String,
     /// URL of the API.
@@ -45,7 +45,7 @@ pub struct LabRecord {
     /// Process id of the server.
     pub pid: i32,
     /// Start time of the server in clock ticks since boot.
-    pub start_time: u64,
+    pub(crate) start_time: u64,
     /// Speed.
     pub timing: Timing,
     /// What instances are made of.
@@ -69,11 +69,11 @@ impl LabRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabMark {
     /// Lab id.
-    pub id: String,
+    pub(crate) id: String,
     /// Process id of the server.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// Start time of the server in clock ticks since boot.
-    pub start_time: u64,
+    pub(crate) start_time: u64,
 }
 
 impl LabMark {
@@ -140,12 +140,12 @@ fn plain(dir: &Path) -> PathBuf {
 }
 
 /// A new directory name for a private lab.
-pub fn private_dir() -> PathBuf {
+pub(crate) fn private_dir() -> PathBuf {
     std::env::temp_dir().join(format!("mqaws-lab-{}", super::ids::hex(8)))
 }
 
 /// Directories of private labs of this user, running or left behind.
-pub fn private_dirs() -> Vec<PathBuf> {
+pub(crate) fn private_dirs() -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
         return Vec::new();
     };
@@ -174,7 +174,7 @@ fn link_of_another(dir: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// Every variant of [`HomeError`].
-pub fn prepare(dir: &Path) -> Result<(), HomeError> {
+pub(crate) fn prepare(dir: &Path) -> Result<(), HomeError> {
     match link_of_another(&plain(dir)) {
         Some(link) => Err(HomeError::NotOwn(link)),
         None => make(dir),
@@ -185,7 +185,7 @@ pub fn prepare(dir: &Path) -> Result<(), HomeError> {
 ///
 /// # Errors
 /// Every variant of [`HomeError`].
-pub fn make(dir: &Path) -> Result<(), HomeError> {
+pub(crate) fn make(dir: &Path) -> Result<(), HomeError> {
     let dir = &plain(dir);
     if !dir.is_absolute() {
         return Err(HomeError::Relative(dir.to_owned()));
@@ -226,7 +226,7 @@ pub fn make(dir: &Path) -> Result<(), HomeError> {
 ///
 /// # Errors
 /// [`HomeError::Io`] with `AlreadyExists` when another lab has it.
-pub fn take(dir: &Path, id: &str) -> Result<(), HomeError> {
+pub(crate) fn take(dir: &Path, id: &str) -> Result<(), HomeError> {
     let io = |e| HomeError::Io(dir.to_owned(), e);
     let pid = i32::try_from(std::process::id()).unwrap_or_default();
     let mark = LabMark {
@@ -253,7 +253,7 @@ pub fn read_mark(dir: &Path) -> Option<LabMark> {
 ///
 /// # Errors
 /// [`HomeError::Io`].
-pub fn write_record(record: &LabRecord) -> Result<(), HomeError> {
+pub(crate) fn write_record(record: &LabRecord) -> Result<(), HomeError> {
     let io = |e| HomeError::Io(record.dir.clone(), e);
     let (new, last) = (record.dir.join("lab.json.new"), record.dir.join(RECORD));
     let text = serde_json::to_string_pretty(record).map_err(|e| io(e.into()))?;
@@ -275,7 +275,7 @@ pub fn read_record(dir: &Path) -> Option<LabRecord> {
 }
 
 /// Path of the server's log.
-pub fn server_log(dir: &Path) -> PathBuf {
+pub(crate) fn server_log(dir: &Path) -> PathBuf {
     dir.join("log").join("server.log")
 }
 
@@ -298,7 +298,7 @@ pub fn file_systems(dir: &Path) -> Vec<String> {
 ///
 /// # Errors
 /// As [`remove`].
-pub fn remove_of(dir: &Path, mark: &LabMark) -> Result<bool, HomeError> {
+pub(crate) fn remove_of(dir: &Path, mark: &LabMark) -> Result<bool, HomeError> {
     let io = |e| HomeError::Io(dir.to_owned(), e);
     let held = match fs::File::open(dir) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -316,7 +316,7 @@ pub fn remove_of(dir: &Path, mark: &LabMark) -> Result<bool, HomeError> {
 ///
 /// # Errors
 /// [`HomeError::Io`] with the first thing that could not be removed.
-pub fn remove(dir: &Path) -> Result<(), HomeError> {
+pub(crate) fn remove(dir: &Path) -> Result<(), HomeError> {
     if !is_own(dir) {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Environment variable that marks every process of a lab; the value is the lab's id.
 pub const LAB_MARK: &str = "MQAWS_LAB";
 /// Environment variable that marks every process of an instance; the value is the instance's root directory.
-pub const ROOT_MARK: &str = "MQAWS_LAB_ROOT";
+pub(crate) const ROOT_MARK: &str = "MQAWS_LAB_ROOT";
 
 /// A process that cannot be mistaken for a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,7 +110,7 @@ pub fn signal(process: Process, signal: Signal) -> bool {
 /// Kills every process with the mark until none is left; returns those that could not be ended in time.
 ///
 /// A process that forks while it is looked for is found in the next round, since its child inherits the mark.
-pub fn kill_marked(name: &str, value: &str, limit: Duration) -> Vec<Process> {
+pub(crate) fn kill_marked(name: &str, value: &str, limit: Duration) -> Vec<Process> {
     let deadline = Instant::now() + limit;
     loop {
         let found = marked(name, value);

@@ -19,7 +19,7 @@ pub enum Timing {
 }
 
 /// By how much `fast` divides periods that a template sets, e.g. a health check interval of 5 s becomes 100 ms.
-pub const FAST_DIVISOR: u32 = 50;
+pub(crate) const FAST_DIVISOR: u32 = 50;
 
 impl Timing {
     /// The word for it: `fast`, `guest` or `aws`.
@@ -50,7 +50,7 @@ impl Timing {
     }
 
     /// A period from a template (interval, grace period, heartbeat) as this timing runs it.
-    pub fn period(self, documented: Duration) -> Duration {
+    pub(crate) fn period(self, documented: Duration) -> Duration {
         match self {
             Timing::Fast => documented / FAST_DIVISOR,
             Timing::Guest | Timing::Aws => documented,
@@ -62,15 +62,15 @@ impl Timing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delay {
     /// Name, `ec2.pending`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Value under `--timing fast`.
-    pub fast: Duration,
+    pub(crate) fast: Duration,
     /// Value under `--timing aws`.
-    pub aws: Duration,
+    pub(crate) aws: Duration,
     /// Where the value for `aws` comes from.
-    pub source: &'static str,
+    pub(crate) source: &'static str,
     /// True when AWS documents no value and this one is a guess.
-    pub assumed: bool,
+    pub(crate) assumed: bool,
 }
 
 const fn documented(name: &'static str, fast_ms: u64, aws_ms: u64, source: &'static str) -> Delay {
@@ -94,105 +94,105 @@ const fn assumed(name: &'static str, fast_ms: u64, aws_ms: u64, source: &'static
 }
 
 /// From RunInstances to the state `running`.
-pub const EC2_PENDING: Delay = assumed("ec2.pending", 20, 10_000, "no documented value; commonly 5 to 15 s");
+pub(crate) const EC2_PENDING: Delay = assumed("ec2.pending", 20, 10_000, "no documented value; commonly 5 to 15 s");
 /// From `running` to the start of the agent: firmware, kernel, cloud-init.
-pub const EC2_BOOT: Delay = assumed(
+pub(crate) const EC2_BOOT: Delay = assumed(
     "ec2.boot",
     20,
     25_000,
     "no documented value; launch, boot and agent together commonly 25 to 60 s",
 );
 /// How long a shutdown of the operating system may take before the host is cut off.
-pub const EC2_SHUTDOWN_LIMIT: Delay = assumed(
+pub(crate) const EC2_SHUTDOWN_LIMIT: Delay = assumed(
     "ec2.shutdown-limit",
     10_000,
     90_000,
     "systemd's DefaultTimeoutStopSec is 90 s; EC2 documents that it forces the end `after a timeout`",
 );
 /// From the end of the last process to the state `terminated` or `stopped`.
-pub const EC2_TERMINATED: Delay = assumed(
+pub(crate) const EC2_TERMINATED: Delay = assumed(
     "ec2.terminated",
     20,
     5_000,
     "no documented value; terminated instances commonly report within seconds of the end",
 );
 /// How long terminated instances stay visible.
-pub const EC2_VISIBLE: Delay = documented(
+pub(crate) const EC2_VISIBLE: Delay = documented(
     "ec2.terminated-visible",
     3_600_000,
     3_600_000,
     "EC2 user guide: terminated instances remain visible for about an hour",
 );
 /// First wait of the agent's unit before a restart.
-pub const UNIT_RESTART: Delay = documented("unit.restart", 100, 100, "systemd: RestartSec defaults to 100 ms");
+pub(crate) const UNIT_RESTART: Delay = documented("unit.restart", 100, 100, "systemd: RestartSec defaults to 100 ms");
 /// Longest wait of the agent's unit before a restart.
-pub const UNIT_RESTART_MAX: Delay = assumed(
+pub(crate) const UNIT_RESTART_MAX: Delay = assumed(
     "unit.restart-max",
     2_000,
     5_000,
     "RestartMaxDelaySec of the agent's unit",
 );
 /// From a reason to act (a health status set, a new desired capacity) to the activity.
-pub const ASG_REACTION: Delay = assumed(
+pub(crate) const ASG_REACTION: Delay = assumed(
     "autoscaling.reaction",
     20,
     5_000,
     "`immediately` in the user guide for SetInstanceHealth; 5 to 60 s seen",
 );
 /// Period in which Auto Scaling looks at instances that it was not told about.
-pub const ASG_CHECK: Delay = assumed(
+pub(crate) const ASG_CHECK: Delay = assumed(
     "autoscaling.check-period",
     200,
     30_000,
     "`periodic` in the user guide, no value; commonly below 60 s",
 );
 /// Wait after a failed launch before the next.
-pub const ASG_LAUNCH_RETRY: Delay = assumed(
+pub(crate) const ASG_LAUNCH_RETRY: Delay = assumed(
     "autoscaling.launch-retry",
     500,
     60_000,
     "no documented value; failed launches are retried with a growing wait",
 );
 /// Shortest heartbeat timeout of a lifecycle hook under `fast`: an agent's own timers are not scaled.
-pub const ASG_HEARTBEAT_FLOOR: Delay =
+pub(crate) const ASG_HEARTBEAT_FLOOR: Delay =
     assumed("autoscaling.heartbeat-floor", 5_000, 0, "a rule of the lab, not of AWS");
 /// Shortest grace period under `fast` for a group that has one: the engine starts in its own time.
-pub const ASG_GRACE_FLOOR: Delay = assumed("autoscaling.grace-floor", 1_000, 0, "a rule of the lab, not of AWS");
+pub(crate) const ASG_GRACE_FLOOR: Delay = assumed("autoscaling.grace-floor", 1_000, 0, "a rule of the lab, not of AWS");
 /// From RegisterTargets to the first health check of a network load balancer.
-pub const NLB_REGISTRATION: Delay = assumed(
+pub(crate) const NLB_REGISTRATION: Delay = assumed(
     "nlb.registration",
     100,
     90_000,
     "`can take a few minutes` in the NLB guide; 30 to 180 s reported by users",
 );
 /// From CreateLoadBalancer to `active`.
-pub const NLB_PROVISIONING: Delay = assumed(
+pub(crate) const NLB_PROVISIONING: Delay = assumed(
     "nlb.provisioning",
     50,
     120_000,
     "no documented value; commonly 2 to 3 minutes",
 );
 /// From CreateFileSystem to `available`.
-pub const EFS_CREATING: Delay = assumed("efs.creating", 20, 5_000, "no documented value; commonly seconds");
+pub(crate) const EFS_CREATING: Delay = assumed("efs.creating", 20, 5_000, "no documented value; commonly seconds");
 /// From CreateMountTarget to `available`.
-pub const EFS_MOUNT_TARGET: Delay = documented(
+pub(crate) const EFS_MOUNT_TARGET: Delay = documented(
     "efs.mount-target",
     50,
     90_000,
     "EFS user guide: wait 90 s after creating a mount target before mounting",
 );
 /// Lease of a file lock after the holder fell silent.
-pub const EFS_LEASE: Delay = assumed(
+pub(crate) const EFS_LEASE: Delay = assumed(
     "efs.lease",
     3_000,
     90_000,
     "EFS documents no lease; 90 s is the default of a Linux NFS server",
 );
 /// From SendCommand to the command's start on the instance.
-pub const SSM_DELIVERY: Delay = assumed("ssm.delivery", 1, 500, "no documented value; commonly below a second");
+pub(crate) const SSM_DELIVERY: Delay = assumed("ssm.delivery", 1, 500, "no documented value; commonly below a second");
 
 /// Every delay of the local cloud.
-pub const ALL: &[&Delay] = &[
+pub(crate) const ALL: &[&Delay] = &[
     &EC2_PENDING,
     &EC2_BOOT,
     &EC2_SHUTDOWN_LIMIT,
@@ -214,7 +214,7 @@ pub const ALL: &[&Delay] = &[
 ];
 
 /// The table of delays for reports: `{"timing","period_divisor","delays":[{"name","milliseconds","source","assumed"}]}`.
-pub fn report(timing: Timing) -> serde_json::Value {
+pub(crate) fn report(timing: Timing) -> serde_json::Value {
     let divisor = match timing {
         Timing::Fast => FAST_DIVISOR,
         Timing::Guest | Timing::Aws => 1,

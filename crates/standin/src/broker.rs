@@ -35,14 +35,14 @@ pub(crate) enum Phase {
 /// A running queue manager.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    pub name: String,
+    pub(crate) name: String,
     /// Root of the host, for its accounts.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The only address to listen on, when the host has one of its own.
-    pub own_address: Option<IpAddr>,
-    pub writer: Writer,
-    pub network: Network,
-    pub phase: watch::Sender<Phase>,
+    pub(crate) own_address: Option<IpAddr>,
+    pub(crate) writer: Writer,
+    pub(crate) network: Network,
+    pub(crate) phase: watch::Sender<Phase>,
     objects: Mutex<Objects>,
     queues: Mutex<HashMap<String, Arc<Queue>>>,
     /// Messages of the log whose queue is not open yet.

@@ -14,7 +14,7 @@ pub enum Defect {
 }
 
 /// The variable that names the defect.
-pub const DEFECT_VARIABLE: &str = "MQAWS_STANDIN_DEFECT";
+pub(crate) const DEFECT_VARIABLE: &str = "MQAWS_STANDIN_DEFECT";
 
 impl Defect {
     /// Reads a name: `ack-early`, `lose`, `duplicate` or `reorder`.
@@ -32,7 +32,7 @@ impl Defect {
     ///
     /// # Errors
     /// The name, when there is no such defect: a misspelt negative control must not pass for a sound queue manager.
-    pub fn from_environment() -> Result<Option<Self>, String> {
+    pub(crate) fn from_environment() -> Result<Option<Self>, String> {
         match std::env::var(DEFECT_VARIABLE) {
             Ok(name) if name.is_empty() => Ok(None),
             Ok(name) => Self::parse(&name).map(Some).ok_or(name),

@@ -25,9 +25,9 @@ pub(crate) struct Home {
 /// A queue manager that this host knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
-    pub name: String,
-    pub directory: String,
-    pub data_path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) directory: String,
+    pub(crate) data_path: PathBuf,
 }
 
 impl Home {

@@ -21,7 +21,7 @@ use crate as standin;
 use mqaws_engine as engine;
 
 pub mod commands;
-pub mod defect;
+pub(crate) mod defect;
 pub mod lab_accounts;
 
 mod amqp;

@@ -19,11 +19,11 @@ use crate::engine::ibm_mq::{QueueManagerStatus, stanza, stanza::Stanza};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Holder {
     /// The holder's host, as [`Home::host`] names it.
-    pub host: String,
+    pub(crate) host: String,
     /// Process that holds it.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// Whether it lets a standby wait.
-    pub standby_permitted: bool,
+    pub(crate) standby_permitted: bool,
 }
 
 /// The held lock; it is free again when this is dropped, or the process ends in whatever way.

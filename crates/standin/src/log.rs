@@ -52,11 +52,11 @@ pub(crate) type Live = BTreeMap<String, BTreeMap<u64, Arc<[u8]>>>;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Replayed {
     /// Live messages by queue and sequence.
-    pub live: Live,
+    pub(crate) live: Live,
     /// Records read.
-    pub records: u64,
+    pub(crate) records: u64,
     /// Bytes cut off the end.
-    pub torn: u64,
+    pub(crate) torn: u64,
 }
 
 /// The numbers of all segments, in order.

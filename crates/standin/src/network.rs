@@ -29,13 +29,13 @@ pub(crate) enum Service {
 /// Where something listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    pub service: Service,
-    pub name: String,
-    pub address: SocketAddr,
+    pub(crate) service: Service,
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
     /// The user that a channel's clients act as, when it says.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// How a channel speaks TLS; plainly when absent.
-    pub tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Endpoint {

@@ -9,24 +9,24 @@ use tokio::sync::Notify;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     /// Its place in the order of all messages.
-    pub sequence: u64,
+    pub(crate) sequence: u64,
     /// The encoded AMQP message.
-    pub body: Arc<[u8]>,
+    pub(crate) body: Arc<[u8]>,
     /// Whether it is in the log.
-    pub persistent: bool,
+    pub(crate) persistent: bool,
     /// How often it was given out without being taken; 1 after a restart, since nobody knows.
-    pub delivery_count: u32,
+    pub(crate) delivery_count: u32,
 }
 
 /// A queue, shared by links, writer and commands.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    pub name: String,
+    pub(crate) name: String,
     inner: Mutex<Inner>,
     /// Told whenever a message becomes available.
-    pub available: Notify,
+    pub(crate) available: Notify,
     /// Held by the link that offers a message: one that may come back must not be overtaken on another link meanwhile.
-    pub offering: tokio::sync::Mutex<()>,
+    pub(crate) offering: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]

@@ -36,11 +36,11 @@ impl Kind {
 /// A record as it is read: queue and body are parts of the file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
-    pub kind: Kind,
-    pub epoch: u64,
-    pub sequence: u64,
-    pub queue: &'a str,
-    pub body: &'a [u8],
+    pub(crate) kind: Kind,
+    pub(crate) epoch: u64,
+    pub(crate) sequence: u64,
+    pub(crate) queue: &'a str,
+    pub(crate) body: &'a [u8],
 }
 
 const HEAD: usize = 8;

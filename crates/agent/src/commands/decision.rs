@@ -18,7 +18,7 @@ const DECISION: Duration = Duration::from_secs(15);
 
 /// A decision on its way to the agent: `/run/mqaws/fence-decision.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecisionFile {
+pub(crate) struct DecisionFile {
     /// Names the decision for whoever waits for its answer.
     id: String,
     /// The proof that it gives; a file of a version before knows one kind alone.
@@ -39,12 +39,12 @@ impl DecisionFile {
     }
 
     /// The decision and what names it; none of a kind that needs no person.
-    pub fn word(self) -> Option<(String, Word)> {
+    pub(crate) fn word(self) -> Option<(String, Word)> {
         Some((self.id, Word::of(&self.kind, self.named)?))
     }
 
     /// Takes the decision away, if there is one; what cannot be read is none, nor is what nobody waits for any more.
-    pub fn take(layout: &Layout) -> Option<Self> {
+    pub(crate) fn take(layout: &Layout) -> Option<Self> {
         let path = layout.decision();
         let text = fs::read(&path).ok()?;
         let written = fs::metadata(&path).and_then(|meta| meta.modified());

@@ -18,46 +18,46 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Inspected {
     /// `mqaws.agent-fence/1`.
-    pub schema: &'static str,
+    pub(crate) schema: &'static str,
     /// Queue manager.
-    pub queue_manager: String,
+    pub(crate) queue_manager: String,
     /// This host.
-    pub instance: String,
+    pub(crate) instance: String,
     /// State of the agent's machine.
-    pub state: String,
+    pub(crate) state: String,
     /// The lock, as its keeper sees it; absent when no keeper answers.
-    pub lock: Option<LockReport>,
+    pub(crate) lock: Option<LockReport>,
     /// Why no keeper answers.
-    pub keeper_error: Option<String>,
+    pub(crate) keeper_error: Option<String>,
     /// The owner record, as the keeper last read or wrote it.
-    pub record: Option<OwnerRecord>,
+    pub(crate) record: Option<OwnerRecord>,
     /// Epoch while this host owns the data.
-    pub epoch: Option<u64>,
+    pub(crate) epoch: Option<u64>,
     /// Why the last start on this host was safe.
-    pub proof: Option<ProofReport>,
+    pub(crate) proof: Option<ProofReport>,
     /// The previous owner that is waited for.
-    pub previous: Option<PreviousOwner>,
+    pub(crate) previous: Option<PreviousOwner>,
     /// The file system of which this one is a copy, while a person is waited for.
-    pub original: Option<Original>,
+    pub(crate) original: Option<Original>,
     /// Why only a person can help.
-    pub alarm: Option<String>,
+    pub(crate) alarm: Option<String>,
     /// The last decision of a person.
-    pub decision: Option<FenceDecision>,
+    pub(crate) decision: Option<FenceDecision>,
 }
 
 /// The lock as its keeper sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct LockReport {
     /// Whether this host holds it.
-    pub held: bool,
+    pub(crate) held: bool,
     /// Who holds it otherwise, as far as the server tells.
-    pub holder: Option<String>,
+    pub(crate) holder: Option<String>,
     /// How long ago it was last proved to be held; absent before that.
-    pub proved_millis: Option<u64>,
+    pub(crate) proved_millis: Option<u64>,
     /// The age at which T resets this host; absent while there is nothing to guard.
-    pub guard_millis: Option<u64>,
+    pub(crate) guard_millis: Option<u64>,
     /// Its lease, once it is known.
-    pub lease_millis: Option<u64>,
+    pub(crate) lease_millis: Option<u64>,
 }
 
 /// Prints how things are, for programs or for people.

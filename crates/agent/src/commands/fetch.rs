@@ -13,18 +13,18 @@ const PART: u64 = 2 << 20;
 
 /// What was fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Where it is now.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Length.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// SHA-256 of what was written, hexadecimal.
-    pub sha256: String,
+    pub(crate) sha256: String,
 }
 
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// S3 gave nothing.
     #[error("fetch s3://{bucket}/{key}", bucket = object.bucket, key = object.key)]
     Call {
@@ -55,7 +55,7 @@ pub enum FetchError {
 
 impl FetchError {
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Call { source, .. } if source.code() == Some("InvalidRange") => {
                 Some("the object is empty".to_owned())
@@ -73,7 +73,12 @@ impl FetchError {
 ///
 /// # Errors
 /// [`FetchError`]; then nothing is left of it.
-pub fn fetch(client: &Client, object: &Object, file: &Path, wanted: Option<&str>) -> Result<Fetched, FetchError> {
+pub(crate) fn fetch(
+    client: &Client,
+    object: &Object,
+    file: &Path,
+    wanted: Option<&str>,
+) -> Result<Fetched, FetchError> {
     let mut part = AtomicWrite::to(file).durable().begin().map_err(written(file))?;
     let (bytes, sha256) = into(client, object, &mut part, file)?;
     if let Some(wanted) = wanted

@@ -22,21 +22,21 @@ pub(crate) use shipped::{SHIPPED, Shipped};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct ImageRecord {
     /// `mqaws.image/1`.
-    pub schema: String,
+    pub(crate) schema: String,
     /// Version of the agent.
-    pub agent_version: String,
+    pub(crate) agent_version: String,
     /// Its engine.
-    pub engine: EngineKind,
+    pub(crate) engine: EngineKind,
     /// Version of the engine.
-    pub engine_version: String,
+    pub(crate) engine_version: String,
     /// `accepted`; `none` for an engine that needs none.
-    pub licence: String,
+    pub(crate) licence: String,
     /// `efs-utils` or `nfs`.
-    pub mount: String,
+    pub(crate) mount: String,
     /// User id of the engine's user.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// Its group id.
-    pub gid: u32,
+    pub(crate) gid: u32,
 }
 
 impl ImageRecord {
@@ -50,24 +50,24 @@ impl ImageRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     /// The check that found it.
-    pub check: &'static str,
+    pub(crate) check: &'static str,
     /// What is wrong.
-    pub what: String,
+    pub(crate) what: String,
     /// What to do about it.
-    pub remedy: &'static str,
+    pub(crate) remedy: &'static str,
 }
 
 /// What was looked at and found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
     /// `mqaws.agent-doctor/1`.
-    pub schema: &'static str,
+    pub(crate) schema: &'static str,
     /// Version of the agent that looked.
-    pub agent_version: &'static str,
+    pub(crate) agent_version: &'static str,
     /// Every check that was made.
-    pub checks: Vec<&'static str>,
+    pub(crate) checks: Vec<&'static str>,
     /// What is wrong; empty for a good image.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl fmt::Display for Report {

@@ -11,11 +11,11 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Names the decision for whoever waits for its answer.
-    pub id: String,
+    pub(crate) id: String,
     /// What was said.
-    pub word: Word,
+    pub(crate) word: Word,
     /// Why it was not taken, if it was not.
-    pub refused: Option<String>,
+    pub(crate) refused: Option<String>,
 }
 
 /// Why a drain was asked for.

@@ -26,34 +26,34 @@ pub trait Duty: Send {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct View<'a> {
     /// The state: [`SERVING`], or a word of the duty's own.
-    pub state: &'static str,
+    pub(crate) state: &'static str,
     /// An engine that was started in full runs: what was measured of it holds.
-    pub running: bool,
+    pub(crate) running: bool,
     /// Identity, once known.
-    pub identity: Option<&'a Identity>,
+    pub(crate) identity: Option<&'a Identity>,
     /// Engine, once known.
-    pub engine: Option<&'a EngineInfo>,
+    pub(crate) engine: Option<&'a EngineInfo>,
     /// Restarts in place.
-    pub restarts: u32,
+    pub(crate) restarts: u32,
     /// The last thing that went wrong, or what is waited for.
-    pub last_error: Option<String>,
+    pub(crate) last_error: Option<String>,
     /// Why only a person can help, while that is so.
-    pub alarm: Option<&'a str>,
+    pub(crate) alarm: Option<&'a str>,
     /// The last decision of a person.
-    pub decision: Option<&'a Decision>,
+    pub(crate) decision: Option<&'a Decision>,
     /// Who may write the data; absent where no host of the topology shares any with another.
-    pub fence: Option<FenceView<'a>>,
+    pub(crate) fence: Option<FenceView<'a>>,
 }
 
 /// Who may write data that hosts share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FenceView<'a> {
     /// Epoch while this instance owns the data.
-    pub epoch: Option<Epoch>,
+    pub(crate) epoch: Option<Epoch>,
     /// Proof of the last start.
-    pub proof: Option<&'a Proof>,
+    pub(crate) proof: Option<&'a Proof>,
     /// Whether the lock is held.
-    pub held: bool,
+    pub(crate) held: bool,
     /// The inquiry about the previous owner, while there is one.
-    pub inquiry: Option<&'a Inquiry>,
+    pub(crate) inquiry: Option<&'a Inquiry>,
 }

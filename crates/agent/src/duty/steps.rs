@@ -29,22 +29,22 @@ impl Steps {
     }
 
     /// The generation of work that is not yet stale.
-    pub fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
     /// The actions of this turn.
-    pub fn take(&mut self) -> Vec<Action> {
+    pub(crate) fn take(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
 
     /// One action more.
-    pub fn act(&mut self, action: Action) {
+    pub(crate) fn act(&mut self, action: Action) {
         self.actions.push(action);
     }
 
     /// Orders a piece of work.
-    pub fn order(&mut self, work: Work) {
+    pub(crate) fn order(&mut self, work: Work) {
         self.act(Action::Do {
             generation: self.generation,
             work,
@@ -52,7 +52,7 @@ impl Steps {
     }
 
     /// Orders it when this wait is over, with whatever else is ordered then.
-    pub fn order_after(&mut self, wait: Duration, work: Work) {
+    pub(crate) fn order_after(&mut self, wait: Duration, work: Work) {
         if !self.retry.contains(&work) {
             self.retry.push(work);
         }
@@ -60,34 +60,34 @@ impl Steps {
     }
 
     /// Whether this is ordered after a wait.
-    pub fn is_due(&self, work: &Work) -> bool {
+    pub(crate) fn is_due(&self, work: &Work) -> bool {
         self.retry.contains(work)
     }
 
     /// What is due, once [`Timer::Retry`] has ended.
-    pub fn take_due(&mut self) -> Vec<Work> {
+    pub(crate) fn take_due(&mut self) -> Vec<Work> {
         std::mem::take(&mut self.retry)
     }
 
     /// The wait before the step that failed is repeated; the next one is longer.
-    pub fn next_wait(&mut self) -> Duration {
+    pub(crate) fn next_wait(&mut self) -> Duration {
         let wait = self.wait;
         self.wait = (wait * 2).min(self.slowest);
         wait
     }
 
     /// The next wait is the shortest again.
-    pub fn went_on(&mut self) {
+    pub(crate) fn went_on(&mut self) {
         self.wait = self.quickest;
     }
 
     /// Whether waits do not become longer any more.
-    pub fn is_slowest(&self) -> bool {
+    pub(crate) fn is_slowest(&self) -> bool {
         self.wait >= self.slowest
     }
 
     /// Drops whatever is under way: its results no longer count.
-    pub fn drop_work(&mut self) {
+    pub(crate) fn drop_work(&mut self) {
         self.generation += 1;
         self.retry.clear();
         self.clear(Timer::Retry);
@@ -100,7 +100,7 @@ impl Steps {
     }
 
     /// Forgets a timer.
-    pub fn clear(&mut self, timer: Timer) {
+    pub(crate) fn clear(&mut self, timer: Timer) {
         self.act(Action::Clear(timer));
     }
 }

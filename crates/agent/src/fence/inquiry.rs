@@ -355,12 +355,12 @@ impl Inquiry {
     }
 
     /// Whether nothing but the engine's rule keeps it from starting on the proof `lease`: then a person has to decide.
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.previous().is_some() && self.life.is_over() && self.policy.lease == LeaseRule::Refuse
     }
 
     /// Why only a person can help, while that is so.
-    pub fn alarm(&self) -> Option<String> {
+    pub(crate) fn alarm(&self) -> Option<String> {
         match &self.case {
             Case::Elsewhere { instance } if self.is_blocked() => Some(format!(
                 "{instance}, the previous owner, is silent, and this engine starts only when EC2 says that it is terminated or a person runs `mqaws-agent fence operator {instance}`"
@@ -377,7 +377,7 @@ impl Inquiry {
     }
 
     /// What is waited for, for people.
-    pub fn waiting_for(&self) -> String {
+    pub(crate) fn waiting_for(&self) -> String {
         match (&self.asked, self.previous()) {
             (_, Some(previous)) => {
                 let (_, silent, wait) = self.silence();

@@ -15,7 +15,7 @@ pub struct Epoch(pub u64);
 
 impl Epoch {
     /// The epoch of the next start.
-    pub fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
@@ -126,7 +126,7 @@ impl OwnerRecord {
     }
 
     /// The record as a line of JSON.
-    pub fn to_line(&self) -> Vec<u8> {
+    pub(crate) fn to_line(&self) -> Vec<u8> {
         // Strings, numbers and booleans only: nothing here can fail to serialize.
         let mut line = serde_json::to_vec(self).unwrap_or_default();
         line.push(b'\n');
@@ -134,12 +134,12 @@ impl OwnerRecord {
     }
 
     /// The file system that the record was written on, when it lies on another one: on a copy of it, where its owner is not.
-    pub fn original(&self, file_system: &str) -> Option<&str> {
+    pub(crate) fn original(&self, file_system: &str) -> Option<&str> {
         self.file_system.as_deref().filter(|own| *own != file_system)
     }
 
     /// Whether `other` is the same claim: sign of life, release and later notes aside.
-    pub fn same_claim(&self, other: &Self) -> bool {
+    pub(crate) fn same_claim(&self, other: &Self) -> bool {
         self.epoch == other.epoch && self.keeper == other.keeper && self.owner == other.owner
     }
 }

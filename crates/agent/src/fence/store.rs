@@ -87,7 +87,7 @@ impl RecordStore {
     ///
     /// # Errors
     /// [`StoreError::Io`]; [`StoreError::Keeper`].
-    pub fn prepare(&self, keeper: &str) -> Result<(), StoreError> {
+    pub(crate) fn prepare(&self, keeper: &str) -> Result<(), StoreError> {
         let dir = self.dir()?;
         fs::create_dir_all(&dir).map_err(io_error("create", &dir))?;
         let mount = self.folder.mount();
@@ -126,7 +126,7 @@ impl RecordStore {
     ///
     /// # Errors
     /// [`StoreError::Taken`]; [`StoreError::Late`]; [`StoreError::Keeper`]; [`StoreError::Io`], after which the claim may have succeeded or may still succeed.
-    pub fn claim(&self, record: &OwnerRecord) -> Result<(), StoreError> {
+    pub(crate) fn claim(&self, record: &OwnerRecord) -> Result<(), StoreError> {
         let dir = self.dir()?;
         let path = record_in(&dir, record.epoch);
         let new = write_new(&dir, record)?;
@@ -157,7 +157,7 @@ impl RecordStore {
     ///
     /// # Errors
     /// [`StoreError::Keeper`]; [`StoreError::Io`]; the old record is then still there, or the new one already is.
-    pub fn update(&self, record: &OwnerRecord) -> Result<(), StoreError> {
+    pub(crate) fn update(&self, record: &OwnerRecord) -> Result<(), StoreError> {
         let dir = self.dir()?;
         let path = record_in(&dir, record.epoch);
         let new = write_new(&dir, record)?;

@@ -23,7 +23,7 @@ impl Word {
     }
 
     /// The proof that it gives.
-    pub fn kind(&self) -> ProofKind {
+    pub(crate) fn kind(&self) -> ProofKind {
         match self {
             Self::Gone(_) => ProofKind::Operator,
             Self::Copy(_) => ProofKind::Copy,

@@ -30,11 +30,11 @@ const RELOAD: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MountTarget {
     /// Its availability zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// Its address.
-    pub address: String,
+    pub(crate) address: String,
     /// `available`, or another word of EFS.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 /// What mounting asks of the world.

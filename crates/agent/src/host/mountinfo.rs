@@ -6,13 +6,13 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mounted {
     /// The superblock's device number, `major:minor`: another mount at the same place has another.
-    pub device: String,
+    pub(crate) device: String,
     /// File system type, `nfs4`.
-    pub kind: String,
+    pub(crate) kind: String,
     /// What is mounted, `name:/path` of an NFS mount.
-    pub source: String,
+    pub(crate) source: String,
     /// Options of the superblock.
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
 }
 
 /// The mount that is seen at `point`, by the text of `/proc/self/mountinfo`.

@@ -16,19 +16,19 @@ const SLOW: Duration = Duration::from_secs(15);
 
 /// The keeper on this host, by its socket.
 #[derive(Debug, Clone)]
-pub struct Keeper {
+pub(crate) struct Keeper {
     socket: PathBuf,
 }
 
 /// A connection on which the keeper tells what happens. Its end is the keeper's.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     lines: BufReader<UnixStream>,
 }
 
 impl Keeper {
     /// The keeper behind this socket.
-    pub fn new(socket: &Path) -> Self {
+    pub(crate) fn new(socket: &Path) -> Self {
         Self {
             socket: socket.to_owned(),
         }
@@ -50,7 +50,7 @@ impl Keeper {
     ///
     /// # Errors
     /// No keeper, or none that answers.
-    pub fn status(&self) -> io::Result<KeeperStatus> {
+    pub(crate) fn status(&self) -> io::Result<KeeperStatus> {
         self.ask(&Request::Status, QUICK)?.status.ok_or_else(unexpected)
     }
 
@@ -58,7 +58,7 @@ impl Keeper {
     ///
     /// # Errors
     /// No keeper, or none that answers.
-    pub fn watch(&self) -> io::Result<(KeeperStatus, Watch)> {
+    pub(crate) fn watch(&self) -> io::Result<(KeeperStatus, Watch)> {
         let mut lines = BufReader::new(self.connect(QUICK)?);
         let status = exchange(&mut lines, &Request::Watch)?.status.ok_or_else(unexpected)?;
         lines.get_ref().set_read_timeout(None)?;
@@ -69,7 +69,7 @@ impl Keeper {
     ///
     /// # Errors
     /// In words.
-    pub fn inspect(&self) -> Result<Inspection, String> {
+    pub(crate) fn inspect(&self) -> Result<Inspection, String> {
         let reply = self.ask(&Request::Inspect, SLOW).map_err(no_answer)?;
         match reply.found {
             Some(found) => Ok(found.view()),
@@ -81,7 +81,7 @@ impl Keeper {
     ///
     /// # Errors
     /// [`ClaimError`].
-    pub fn claim(&self, proof: Proof) -> Result<Epoch, ClaimError> {
+    pub(crate) fn claim(&self, proof: Proof) -> Result<Epoch, ClaimError> {
         let reply = self
             .ask(&Request::Claim { proof }, SLOW)
             .map_err(|e| ClaimError::Failed(no_answer(e)))?;
@@ -96,7 +96,7 @@ impl Keeper {
     ///
     /// # Errors
     /// In words.
-    pub fn look(&self) -> Result<Looked, String> {
+    pub(crate) fn look(&self) -> Result<Looked, String> {
         let reply = self.ask(&Request::Look, SLOW).map_err(no_answer)?;
         match reply.alive {
             Some(alive) => Ok(Looked::Alive(alive)),
@@ -109,7 +109,7 @@ impl Keeper {
     ///
     /// # Errors
     /// In words.
-    pub fn level(&self, engine_version: String) -> Result<(), String> {
+    pub(crate) fn level(&self, engine_version: String) -> Result<(), String> {
         done(self.ask(&Request::Level { engine_version }, SLOW).map_err(no_answer)?)
     }
 
@@ -117,7 +117,7 @@ impl Keeper {
     ///
     /// # Errors
     /// In words.
-    pub fn note_served(&self) -> Result<(), String> {
+    pub(crate) fn note_served(&self) -> Result<(), String> {
         done(self.ask(&Request::NoteServed, SLOW).map_err(no_answer)?)
     }
 
@@ -125,7 +125,7 @@ impl Keeper {
     ///
     /// # Errors
     /// [`RunError`]; without a keeper, or without its lock, the command is not started.
-    pub fn run(&self, command: &Command) -> Result<Output, RunError> {
+    pub(crate) fn run(&self, command: &Command) -> Result<Output, RunError> {
         let request = Request::Run { order: command.into() };
         let line = || command.to_string();
         let mut lines =
@@ -155,14 +155,14 @@ impl Keeper {
     ///
     /// # Errors
     /// In words.
-    pub fn release(&self, condemned: bool) -> Result<(), String> {
+    pub(crate) fn release(&self, condemned: bool) -> Result<(), String> {
         done(self.ask(&Request::Release { condemned }, SLOW).map_err(no_answer)?)
     }
 }
 
 impl Watch {
     /// The next notice; `None` when the keeper has ended.
-    pub fn next_notice(&mut self) -> Option<Notice> {
+    pub(crate) fn next_notice(&mut self) -> Option<Notice> {
         loop {
             let mut line = String::new();
             match self.lines.read_line(&mut line) {

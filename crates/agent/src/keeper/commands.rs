@@ -37,7 +37,7 @@ impl Shared {
 
 /// Runs the engine's commands that write through the keeper, and all others as children of the agent.
 #[derive(Debug, Clone)]
-pub struct FencedRunner(pub Keeper, pub &'static dyn Product);
+pub(crate) struct FencedRunner(pub Keeper, pub &'static dyn Product);
 
 impl Runner for FencedRunner {
     fn run(&self, command: &Command) -> Result<Output, RunError> {

@@ -15,7 +15,7 @@ pub(super) fn boot_millis() -> u64 {
 }
 
 /// Where the time of the last proof is kept for as long as this boot guards anything.
-pub fn guard_file(socket: &Path) -> PathBuf {
+pub(crate) fn guard_file(socket: &Path) -> PathBuf {
     socket.with_extension("guard")
 }
 

@@ -22,9 +22,8 @@ mod socket;
 mod tests;
 mod work;
 
-pub use client::{Keeper, Watch};
-pub use commands::FencedRunner;
-pub use last_proof::guard_file;
-pub use order::{Order, Ran};
-pub use server::{KeeperPorts, run};
-pub use work::{ClaimError, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};
+pub(crate) use client::{Keeper, Watch};
+pub(crate) use commands::FencedRunner;
+pub(crate) use last_proof::guard_file;
+pub(crate) use server::{KeeperPorts, run};
+pub(crate) use work::{ClaimError, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};

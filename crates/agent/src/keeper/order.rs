@@ -22,7 +22,7 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ran", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the fields of Output and RunError")]
-pub enum Ran {
+pub(crate) enum Ran {
     /// It ended by itself.
     Ended { code: i32, text: String, elapsed_ms: u64 },
     /// It was killed at its deadline.
@@ -86,7 +86,7 @@ impl Ran {
     ///
     /// # Errors
     /// [`RunError`], whenever the command gave no exit code.
-    pub fn result(self, command: &Command) -> Result<Output, RunError> {
+    pub(crate) fn result(self, command: &Command) -> Result<Output, RunError> {
         let line = command.to_string();
         Err(match self {
             Self::Ended { code, text, elapsed_ms } => {

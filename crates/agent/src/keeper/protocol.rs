@@ -11,31 +11,31 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeeperConfig {
     /// Its socket.
-    pub socket: PathBuf,
+    pub(crate) socket: PathBuf,
     /// Mount point of the shared file system.
     pub mount: PathBuf,
     /// Queue manager.
     pub queue_manager: String,
     /// The engine; a keeper of the version before was not told, for there was one.
     #[serde(default)]
-    pub engine: EngineKind,
+    pub(crate) engine: EngineKind,
     /// File system id.
     pub file_system: String,
     /// EC2 instance id of this host.
     pub instance: InstanceId,
     /// The kernel's boot id.
-    pub boot: BootId,
+    pub(crate) boot: BootId,
     /// Where the lock is.
     pub lock: LockPlace,
     /// User and group id that the directories of data and log are given to.
     #[serde(default)]
-    pub owner: Option<(u32, u32)>,
+    pub(crate) owner: Option<(u32, u32)>,
 }
 
 /// A request; each is answered by one [`Reply`], [`Request::Watch`] also by [`Notice`]s for as long as the connection lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
-pub enum Request {
+pub(crate) enum Request {
     /// How things are.
     Status,
     /// How things are, and from then on what happens.
@@ -70,35 +70,35 @@ pub enum Request {
 
 /// The answer to a request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Whether it was done.
-    pub ok: bool,
+    pub(crate) ok: bool,
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// A claim or a look found another record than the one that was inspected.
     #[serde(default)]
-    pub changed: bool,
+    pub(crate) changed: bool,
     /// How things are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<KeeperStatus>,
+    pub(crate) status: Option<KeeperStatus>,
     /// What an inspection found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub found: Option<Found>,
+    pub(crate) found: Option<Found>,
     /// The sign of life that a look found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alive: Option<u64>,
+    pub(crate) alive: Option<u64>,
     /// The claimed epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<Epoch>,
+    pub(crate) epoch: Option<Epoch>,
     /// What became of a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ran: Option<Ran>,
+    pub(crate) ran: Option<Ran>,
 }
 
 impl Reply {
     /// Done.
-    pub fn done() -> Self {
+    pub(crate) fn done() -> Self {
         Self {
             ok: true,
             ..Self::default()
@@ -106,7 +106,7 @@ impl Reply {
     }
 
     /// Not done.
-    pub fn failed(error: impl Into<String>) -> Self {
+    pub(crate) fn failed(error: impl Into<String>) -> Self {
         Self {
             error: Some(error.into()),
             ..Self::default()
@@ -116,53 +116,53 @@ impl Reply {
 
 /// How things are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct KeeperStatus {
+pub(crate) struct KeeperStatus {
     /// The keeper's own token.
-    pub token: String,
+    pub(crate) token: String,
     /// Its process id.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// For which boot of which instance it was started.
-    pub instance: AsWritten<InstanceId>,
+    pub(crate) instance: AsWritten<InstanceId>,
     /// See `instance`.
-    pub boot: AsWritten<BootId>,
+    pub(crate) boot: AsWritten<BootId>,
     /// Whose data it guards; empty for a keeper of an earlier version.
     #[serde(default)]
-    pub queue_manager: String,
+    pub(crate) queue_manager: String,
     /// Where they are; empty for a keeper of an earlier version.
     #[serde(default)]
-    pub file_system: String,
+    pub(crate) file_system: String,
     /// How long it took from the beginning of its own code until it answered, milliseconds.
     #[serde(default)]
-    pub ready_millis: Option<u64>,
+    pub(crate) ready_millis: Option<u64>,
     /// Whether the lock is held.
-    pub held: bool,
+    pub(crate) held: bool,
     /// Who holds it, when that is another.
-    pub holder: Option<String>,
+    pub(crate) holder: Option<String>,
     /// What this keeper has claimed.
-    pub claimed: Option<(Epoch, Proof)>,
+    pub(crate) claimed: Option<(Epoch, Proof)>,
     /// Whether an engine has served under this keeper, whatever its epoch: all that it needs was defined.
     #[serde(default)]
-    pub served: bool,
+    pub(crate) served: bool,
     /// The owner record as it was last read or written.
     #[serde(default)]
-    pub record: Option<OwnerRecord>,
+    pub(crate) record: Option<OwnerRecord>,
     /// How long ago this keeper last proved the lock to be held, milliseconds; absent before it did.
     #[serde(default)]
-    pub proved_millis: Option<u64>,
+    pub(crate) proved_millis: Option<u64>,
     /// The age that T is compared with, milliseconds: older than the above while an earlier keeper's guard goes on; absent
     /// while nothing is guarded.
     #[serde(default)]
-    pub guard_millis: Option<u64>,
+    pub(crate) guard_millis: Option<u64>,
     /// The lock's lease, milliseconds, once it is known.
     #[serde(default)]
-    pub lease_millis: Option<u64>,
+    pub(crate) lease_millis: Option<u64>,
     /// 99th percentile of the last writes to the file system, milliseconds.
-    pub fsync_millis: Option<f64>,
+    pub(crate) fsync_millis: Option<f64>,
     /// Whether a write hangs.
-    pub stalled: bool,
+    pub(crate) stalled: bool,
     /// Why the record that this keeper claimed is not there any more.
     #[serde(default)]
-    pub record_gone: Option<String>,
+    pub(crate) record_gone: Option<String>,
 }
 
 impl KeeperStatus {
@@ -170,7 +170,7 @@ impl KeeperStatus {
     ///
     /// # Errors
     /// In words, when it guards others.
-    pub fn guards(&self, queue_manager: &str, file_system: &str) -> Result<(), String> {
+    pub(crate) fn guards(&self, queue_manager: &str, file_system: &str) -> Result<(), String> {
         let (own, other) = (&self.queue_manager, &self.file_system);
         if (own.as_str(), other.as_str()) == (queue_manager, file_system) || (own.is_empty() && other.is_empty()) {
             return Ok(());
@@ -183,20 +183,20 @@ impl KeeperStatus {
 
 /// What an inspection found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub(crate) struct Found {
     /// The record, when there is a readable one.
-    pub record: Option<OwnerRecord>,
+    pub(crate) record: Option<OwnerRecord>,
     /// Why the record that is there cannot be read.
-    pub unreadable: Option<String>,
+    pub(crate) unreadable: Option<String>,
     /// `absent`, `present`, `half-created`.
-    pub data: String,
+    pub(crate) data: String,
     /// The lock's lease, milliseconds.
-    pub lease_millis: u64,
+    pub(crate) lease_millis: u64,
 }
 
 impl Found {
     /// As the decision takes it.
-    pub fn view(self) -> Inspection {
+    pub(crate) fn view(self) -> Inspection {
         let data = match self.data.as_str() {
             "absent" => DataState::Absent,
             "half-created" => DataState::HalfCreated,
@@ -218,7 +218,7 @@ impl Found {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Notice {
+pub(crate) enum Notice {
     /// The lock was obtained.
     Held,
     /// Another holds it.

@@ -35,26 +35,26 @@ const TICK: Duration = Duration::from_secs(1);
 const SEND: Duration = Duration::from_secs(1);
 
 /// What the keeper needs of the world.
-pub struct KeeperPorts {
+pub(crate) struct KeeperPorts {
     /// The lock.
-    pub lock: Box<dyn Lock>,
+    pub(crate) lock: Box<dyn Lock>,
     /// What ends everything that can write.
-    pub reset: Arc<dyn HostReset>,
+    pub(crate) reset: Arc<dyn HostReset>,
     /// The engine's processes on this host.
-    pub engine: Processes,
+    pub(crate) engine: Processes,
     /// When the host gives itself up.
-    pub times: LeaseTimes,
+    pub(crate) times: LeaseTimes,
     /// Who ends a keeper that hangs, and with it the engine.
-    pub init: Arc<dyn Init>,
+    pub(crate) init: Arc<dyn Init>,
     /// Set when the keeper is asked to end; it obeys once no engine lives.
-    pub terminate: Arc<AtomicBool>,
+    pub(crate) terminate: Arc<AtomicBool>,
 }
 
 /// Runs the keeper until it released the lock or lost it. Returns false when another keeper answers on this host already.
 ///
 /// # Errors
 /// When the socket cannot be made, or the file lock is taken and nobody answers.
-pub fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Result<bool> {
+pub(crate) fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io::Result<bool> {
     let Some(_only) = only_one(&config)? else {
         return Ok(false);
     };

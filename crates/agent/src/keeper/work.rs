@@ -43,17 +43,17 @@ pub enum KeeperOutcome {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeeperState {
     /// Whether the lock is held.
-    pub held: bool,
+    pub(crate) held: bool,
     /// Who holds it, when that is another.
-    pub holder: Option<String>,
+    pub(crate) holder: Option<String>,
     /// The epoch that this keeper claimed, when the agent found a living keeper again.
-    pub claimed: Option<(Epoch, Proof)>,
+    pub(crate) claimed: Option<(Epoch, Proof)>,
     /// Whether an engine has served under this keeper.
-    pub served: bool,
+    pub(crate) served: bool,
     /// The engine's execution controller on this host.
-    pub controller: Option<i32>,
+    pub(crate) controller: Option<i32>,
     /// Processes of the engine on this host.
-    pub processes: usize,
+    pub(crate) processes: usize,
 }
 
 /// Why a claim was not written.

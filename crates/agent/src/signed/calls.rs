@@ -11,33 +11,33 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceView {
     /// Instance id.
-    pub id: AsWritten<InstanceId>,
+    pub(crate) id: AsWritten<InstanceId>,
     /// `pending running shutting-down terminated stopping stopped`, or a word of a later EC2.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 /// A mount target as EFS describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountTargetView {
     /// Availability zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// IPv4 address.
-    pub address: String,
+    pub(crate) address: String,
     /// `creating available updating deleting deleted error`, or a word of a later EFS.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 /// What an instance tells its CloudFormation stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal<'a> {
     /// Stack name.
-    pub stack: &'a str,
+    pub(crate) stack: &'a str,
     /// Logical id of the resource that waits.
-    pub resource: &'a str,
+    pub(crate) resource: &'a str,
     /// Unique id: the instance id.
-    pub id: &'a InstanceId,
+    pub(crate) id: &'a InstanceId,
     /// Whether the start succeeded.
-    pub success: bool,
+    pub(crate) success: bool,
 }
 
 /// What became of a signal.
@@ -69,7 +69,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn describe_instances(&self, ids: &[&InstanceId]) -> Result<Vec<InstanceView>, CallError> {
+    pub(crate) fn describe_instances(&self, ids: &[&InstanceId]) -> Result<Vec<InstanceView>, CallError> {
         // A filter, since one unknown id among `InstanceId.n` fails the whole call.
         let mut params = vec![pair("Filter.1.Name", "instance-id")];
         for (n, id) in ids.iter().enumerate() {
@@ -98,7 +98,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn terminate_instance(&self, id: &InstanceId) -> Result<(), CallError> {
+    pub(crate) fn terminate_instance(&self, id: &InstanceId) -> Result<(), CallError> {
         let params = [pair("InstanceId.1", id.as_str()), pair("SkipOsShutdown", "true")];
         self.query(Service::Ec2, "TerminateInstances", &params).map(|_| ())
     }
@@ -107,7 +107,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn auto_scaling_group(&self, id: &InstanceId) -> Result<Option<String>, CallError> {
+    pub(crate) fn auto_scaling_group(&self, id: &InstanceId) -> Result<Option<String>, CallError> {
         let root = self.query(
             Service::AutoScaling,
             "DescribeAutoScalingInstances",
@@ -125,7 +125,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn report_unhealthy(&self, id: &InstanceId) -> Result<(), CallError> {
+    pub(crate) fn report_unhealthy(&self, id: &InstanceId) -> Result<(), CallError> {
         let params = [
             pair("InstanceId", id.as_str()),
             pair("HealthStatus", "Unhealthy"),
@@ -139,7 +139,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`].
-    pub fn complete_lifecycle_action(&self, group: &str, hook: &str, id: &InstanceId) -> Result<(), CallError> {
+    pub(crate) fn complete_lifecycle_action(&self, group: &str, hook: &str, id: &InstanceId) -> Result<(), CallError> {
         let params = [
             pair("AutoScalingGroupName", group),
             pair("LifecycleHookName", hook),
@@ -216,7 +216,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`]; no error carries any of the secret.
-    pub fn secret(&self, id: &str) -> Result<SecretString, CallError> {
+    pub(crate) fn secret(&self, id: &str) -> Result<SecretString, CallError> {
         let mut answer = self.json(
             Service::SecretsManager,
             "secretsmanager",

@@ -29,20 +29,20 @@ pub struct Client {
 
 /// A request before it is signed.
 pub(super) struct Unsigned<'a> {
-    pub service: Service,
+    pub(crate) service: Service,
     /// `GET` or `POST`.
-    pub method: &'static str,
+    pub(crate) method: &'static str,
     /// Path and query below the service's URL.
-    pub path: String,
-    pub headers: &'a [(&'a str, &'a str)],
-    pub body: &'a [u8],
+    pub(crate) path: String,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a [u8],
 }
 
 /// What AWS answered, before it is read.
 pub(super) struct Answer {
-    pub status: u16,
-    pub headers: http::HeaderMap,
-    pub body: Vec<u8>,
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Client {
@@ -58,7 +58,7 @@ impl Client {
     }
 
     /// The same client with another patience.
-    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+    pub(crate) fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
         self
     }

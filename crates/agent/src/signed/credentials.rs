@@ -13,13 +13,13 @@ const EARLY: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// Access key id; not a secret.
-    pub access_key_id: String,
+    pub(crate) access_key_id: String,
     /// Secret key.
-    pub secret_access_key: SecretString,
+    pub(crate) secret_access_key: SecretString,
     /// Session token, for temporary credentials.
-    pub session_token: Option<SecretString>,
+    pub(crate) session_token: Option<SecretString>,
     /// When they end.
-    pub expires: Option<SystemTime>,
+    pub(crate) expires: Option<SystemTime>,
 }
 
 /// Where a client gets its credentials.

@@ -64,7 +64,7 @@ impl Endpoints {
     }
 
     /// The endpoints of a region, or the one named by `AWS_ENDPOINT_URL`; for S3 that of `AWS_ENDPOINT_URL_S3`.
-    pub fn from_env(region: &str) -> Self {
+    pub(crate) fn from_env(region: &str) -> Self {
         let named = |variable: &str| std::env::var(variable).ok();
         let all = Self::new(region, named("AWS_ENDPOINT_URL").as_deref());
         Self {
@@ -74,12 +74,12 @@ impl Endpoints {
     }
 
     /// The region.
-    pub fn region(&self) -> &str {
+    pub(crate) fn region(&self) -> &str {
         &self.region
     }
 
     /// URL of a service, with a path of `/`.
-    pub fn url(&self, service: Service) -> String {
+    pub(crate) fn url(&self, service: Service) -> String {
         let own = self.s3.as_ref().filter(|_| service == Service::S3);
         match own.or(self.every.as_ref()) {
             Some(url) => format!("{url}/"),

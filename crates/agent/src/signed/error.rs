@@ -60,7 +60,7 @@ pub enum CallError {
 
 impl CallError {
     /// AWS's error code, when AWS answered.
-    pub fn code(&self) -> Option<&str> {
+    pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::Api { code, .. } => Some(code),
             _ => None,
@@ -68,7 +68,7 @@ impl CallError {
     }
 
     /// Whether the same call may succeed later without anybody's doing.
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Credentials { .. } | Self::Unreachable { .. } => true,
             Self::Api { status, code, .. } => super::retry::repeatable(*status, code) || super::retry::expired(code),

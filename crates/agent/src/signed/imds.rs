@@ -56,7 +56,7 @@ impl Imds {
     }
 
     /// The service named by `AWS_EC2_METADATA_SERVICE_ENDPOINT`, or the real one.
-    pub fn from_env(transport: Arc<dyn Transport>) -> Self {
+    pub(crate) fn from_env(transport: Arc<dyn Transport>) -> Self {
         let base = std::env::var("AWS_EC2_METADATA_SERVICE_ENDPOINT").ok();
         Self::new(base.as_deref().filter(|b| !b.is_empty()), transport)
     }
@@ -108,7 +108,7 @@ impl Imds {
     ///
     /// # Errors
     /// [`ImdsError`], also when the service does not have it.
-    pub fn need(&self, name: &str) -> Result<String, ImdsError> {
+    pub(crate) fn need(&self, name: &str) -> Result<String, ImdsError> {
         self.get(name)?.ok_or_else(|| missing(&format!("meta-data/{name}")))
     }
 

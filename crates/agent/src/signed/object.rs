@@ -8,9 +8,9 @@ use super::error::CallError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Bucket.
-    pub bucket: String,
+    pub(crate) bucket: String,
     /// Key, without a leading slash.
-    pub key: String,
+    pub(crate) key: String,
 }
 
 impl Object {
@@ -34,11 +34,11 @@ impl Object {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPart {
     /// What was asked for, or less at the end of the object.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Length of the whole object, bytes.
-    pub total: u64,
+    pub(crate) total: u64,
     /// Names this version of the object.
-    pub etag: String,
+    pub(crate) etag: String,
 }
 
 impl Client {
@@ -46,7 +46,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`]; an object without a byte at `start` is `InvalidRange`.
-    pub fn object_part(
+    pub(crate) fn object_part(
         &self,
         object: &Object,
         start: u64,

@@ -7,11 +7,11 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Attempts in all.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// Longest wait before the second attempt; doubles with each.
-    pub base: Duration,
+    pub(crate) base: Duration,
     /// No wait is longer.
-    pub cap: Duration,
+    pub(crate) cap: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -27,7 +27,7 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// The wait before attempt `number` (2 is the first repetition): anywhere between nothing and the bound, by `spread`
     /// in 0..=1, so that many agents do not come back at once.
-    pub fn wait(&self, number: u32, spread: f64) -> Duration {
+    pub(crate) fn wait(&self, number: u32, spread: f64) -> Duration {
         let doublings = number.saturating_sub(2).min(16);
         let bound = self.base.saturating_mul(1 << doublings).min(self.cap);
         bound.mul_f64(spread.clamp(0.0, 1.0))

@@ -21,10 +21,10 @@ pub trait Transport: Send + Sync {
 #[error("no answer from {authority}")]
 pub struct TransportError {
     /// Host and port that were asked.
-    pub authority: String,
+    pub(crate) authority: String,
     /// Why.
     #[source]
-    pub source: Box<dyn std::error::Error + Send + Sync>,
+    pub(crate) source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// HTTP/1.1 with kept connections; no proxy, no redirects.
@@ -38,7 +38,7 @@ impl HttpTransport {
     }
 
     /// With another deadline an exchange.
-    pub fn with_deadline(deadline: Duration) -> Self {
+    pub(crate) fn with_deadline(deadline: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)

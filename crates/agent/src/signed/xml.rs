@@ -10,9 +10,9 @@ const DEEPEST: usize = 64;
 /// An element: its name without prefix, its text, its children. Attributes are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Node {
-    pub name: String,
-    pub text: String,
-    pub children: Vec<Node>,
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) children: Vec<Node>,
 }
 
 impl Node {

@@ -4,7 +4,7 @@
 //! and in who starts the engine: on a real host the keeper does. The real reset of a machine is not in this library at all but
 //! in the `main` of the shipped agent.
 
-pub mod host;
+pub(crate) mod host;
 
 use super::cloud::{Aws, InstanceMetadata};
 use super::commands::{self, Guard};

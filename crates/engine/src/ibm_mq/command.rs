@@ -16,25 +16,25 @@ pub enum LogType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateQueueManager {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// `-md`: the directory under which its data directory is made.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// `-ld`: the directory under which its log directory is made.
-    pub log_dir: PathBuf,
+    pub(crate) log_dir: PathBuf,
     /// `-lc` or `-ll`.
-    pub log_type: LogType,
+    pub(crate) log_type: LogType,
     /// `-lf`: size of a log file in pages of 4 KiB.
-    pub log_file_pages: Option<u32>,
+    pub(crate) log_file_pages: Option<u32>,
     /// `-lp`: number of primary log files.
-    pub primary_logs: Option<u32>,
+    pub(crate) primary_logs: Option<u32>,
     /// `-ls`: number of secondary log files.
-    pub secondary_logs: Option<u32>,
+    pub(crate) secondary_logs: Option<u32>,
     /// `-u`: name of the dead-letter queue.
-    pub dead_letter_queue: Option<String>,
+    pub(crate) dead_letter_queue: Option<String>,
     /// `-oa`: `user` or `group`, the authorisation mode.
-    pub authorisation: Option<String>,
+    pub(crate) authorisation: Option<String>,
     /// `-q`: whether it becomes the default queue manager of the host.
-    pub default: bool,
+    pub(crate) default: bool,
 }
 
 impl CreateQueueManager {
@@ -90,9 +90,9 @@ impl CreateQueueManager {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StartOptions {
     /// `-x`: become a standby when the queue manager is active elsewhere.
-    pub permit_standby: bool,
+    pub(crate) permit_standby: bool,
     /// `-ns`: do not start the services and listeners of the queue manager.
-    pub no_services: bool,
+    pub(crate) no_services: bool,
 }
 
 /// How fast `endmqm` ends a queue manager.
@@ -112,16 +112,16 @@ pub enum EndMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndOptions {
     /// The mode.
-    pub mode: EndMode,
+    pub(crate) mode: EndMode,
     /// `-r`: tell reconnectable clients to reconnect; without it they do not try.
-    pub reconnect: bool,
+    pub(crate) reconnect: bool,
     /// `-s`: switch over to a standby or replica.
-    pub switch_over: bool,
+    pub(crate) switch_over: bool,
     /// `-x`: end the standby instance only.
-    pub standby: bool,
+    pub(crate) standby: bool,
     /// `-tp`: target time in whole seconds, after which the mode is escalated; that it goes as far as pre-emptive is
     /// unverified.
-    pub target: Option<Duration>,
+    pub(crate) target: Option<Duration>,
 }
 
 impl EndOptions {

@@ -21,24 +21,24 @@ use super::name::ObjectName;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
     /// Name of the account, at most 12 characters.
-    pub user: ObjectName,
+    pub(crate) user: ObjectName,
     /// Profiles of the queues that it may use, such as `APP.**`.
-    pub queue_profiles: Vec<ObjectName>,
+    pub(crate) queue_profiles: Vec<ObjectName>,
 }
 
 /// What the definitions depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definitions {
     /// The address that listeners bind to; all addresses of the host when absent.
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// TCP port of the queue manager.
-    pub mq_port: u16,
+    pub(crate) mq_port: u16,
     /// TCP port of the AMQP service; absent when it is off.
-    pub amqp_port: Option<u16>,
+    pub(crate) amqp_port: Option<u16>,
     /// Whether mqaws' own channels speak TLS and nothing else; the queue manager must know a [`KeyRepository`] first.
-    pub tls: bool,
+    pub(crate) tls: bool,
     /// The application user.
-    pub application: Application,
+    pub(crate) application: Application,
 }
 
 /// TLS 1.2 and later, whatever both sides know; the server alone shows a certificate, clients have user and password.
@@ -46,18 +46,18 @@ const TLS: &str = " SSLCIPH(ANY_TLS12_OR_HIGHER) SSLCAUTH(OPTIONAL)";
 
 /// The queue manager's certificate and private key, a PKCS#12 file.
 #[derive(Clone, Copy)]
-pub struct KeyRepository<'a> {
+pub(crate) struct KeyRepository<'a> {
     /// The file, with its suffix `.p12`.
-    pub file: &'a Path,
+    pub(crate) file: &'a Path,
     /// What opens it.
-    pub password: &'a str,
+    pub(crate) password: &'a str,
     /// Name of the certificate in it.
-    pub label: &'a str,
+    pub(crate) label: &'a str,
 }
 
 impl KeyRepository<'_> {
     /// The MQSC text that makes it the queue manager's; holds the password. TLS channels that run are stopped by it.
-    pub fn mqsc(&self) -> String {
+    pub(crate) fn mqsc(&self) -> String {
         let quoted = |text: &str| text.replace('\'', "''");
         format!(
             "ALTER QMGR SSLKEYR('{}')\nALTER QMGR KEYRPWD('{}')\nALTER QMGR CERTLABL('{}')\nREFRESH SECURITY(*) TYPE(SSL)\n",
@@ -69,15 +69,15 @@ impl KeyRepository<'_> {
 }
 
 /// Name of the TCP listener.
-pub const LISTENER: &str = "MQAWS.LISTENER";
+pub(crate) const LISTENER: &str = "MQAWS.LISTENER";
 /// Name of the channel for clients that speak MQ's own protocol.
-pub const CLIENT_CHANNEL: &str = "MQAWS.SVRCONN";
+pub(crate) const CLIENT_CHANNEL: &str = "MQAWS.SVRCONN";
 /// Name of the AMQP channel.
-pub const AMQP_CHANNEL: &str = "MQAWS.AMQP";
+pub(crate) const AMQP_CHANNEL: &str = "MQAWS.AMQP";
 /// Name of the authentication information: user and password of the operating system.
-pub const AUTHENTICATION: &str = "MQAWS.IDPWOS";
+pub(crate) const AUTHENTICATION: &str = "MQAWS.IDPWOS";
 /// Prefix of the failover test's own queues.
-pub const PROBE_PREFIX: &str = "MQAWS.PROBE.";
+pub(crate) const PROBE_PREFIX: &str = "MQAWS.PROBE.";
 
 impl Definitions {
     /// The definitions for an application user that may use `APP.**`.

@@ -13,7 +13,7 @@ pub struct Resource {
     /// The other nodes.
     pub peers: Vec<Peer>,
     /// Every `key:value` of this node, `role` and `disk` among them.
-    pub values: Vec<(String, String)>,
+    pub(crate) values: Vec<(String, String)>,
 }
 
 /// Another node of a resource.
@@ -30,7 +30,7 @@ pub struct Peer {
     /// `done`: per cent synchronised.
     pub done_percent: Option<f64>,
     /// Every `key:value` of the peer.
-    pub values: Vec<(String, String)>,
+    pub(crate) values: Vec<(String, String)>,
 }
 
 /// Role of a node.

@@ -54,7 +54,7 @@ pub enum DriverError {
 
 impl DriverError {
     /// A failure from an output: the exit code's meaning and the engine's own line.
-    pub fn failed(command: &'static str, exit: impl std::fmt::Display, output: &Output) -> Self {
+    pub(crate) fn failed(command: &'static str, exit: impl std::fmt::Display, output: &Output) -> Self {
         Self::Failed {
             command,
             exit: exit.to_string(),
@@ -114,7 +114,7 @@ impl Driver {
 
     /// Runs every command as this user and group, `mqm` on a real host.
     #[must_use]
-    pub fn run_as(mut self, uid: u32, gid: u32) -> Self {
+    pub(crate) fn run_as(mut self, uid: u32, gid: u32) -> Self {
         self.run_as = Some((uid, gid));
         self
     }
@@ -191,7 +191,7 @@ impl Driver {
     }
 
     /// `runmqsc -e`, which repeats none of the commands in its output: for those that hold a secret.
-    pub fn mqsc_unechoed(&self, name: &str, commands: &str) -> Command {
+    pub(crate) fn mqsc_unechoed(&self, name: &str, commands: &str) -> Command {
         let mut command = self.mqsc(name, commands);
         command.args.insert(0, "-e".into());
         command
@@ -202,7 +202,7 @@ impl Driver {
         self.mqsc(name, "PING QMGR").deadline(Duration::from_secs(5))
     }
 
-    /// `dspmqinf -o stanza`: see [`super::exit::InfoExit`]; exit 0 says that this host knows the queue manager.
+    /// `dspmqinf -o stanza`: exit 0 says that this host knows the queue manager.
     pub fn display_info(&self, name: &str) -> Command {
         self.command("dspmqinf", ["-o", "stanza", name])
     }
@@ -224,7 +224,7 @@ impl Driver {
     }
 
     /// `setmqprd`: accepts the licence in that file. On every boot of every instance: a replaced instance has none.
-    pub fn accept_licence(&self, file: impl Into<OsString>) -> Command {
+    pub(crate) fn accept_licence(&self, file: impl Into<OsString>) -> Command {
         Command {
             // It changes the installation, which belongs to root (not confirmed).
             run_as: None,

@@ -152,26 +152,6 @@ exit_codes! {
     }
 }
 
-exit_codes! {
-    /// Exit codes of `dspmqinf`: 0 means that the queue manager is in `mqs.ini`.
-    InfoExit {
-        0 Displayed "the queue manager is known on this host",
-        36 InvalidArguments "invalid arguments",
-        69 StorageNotAvailable "storage is not available",
-        71 Unexpected "unexpected error",
-        72 NameError "there is no queue manager of that name",
-    }
-}
-
-exit_codes! {
-    /// Exit codes of `crtmqdir`.
-    DirectoryExit {
-        0 Complete "the directories are in order",
-        10 Warning "a warning",
-        20 Error "an error",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,9 +4,9 @@
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fields {
     /// The pairs in the order in which they were printed; keys as printed, values without the blanks at their ends.
-    pub pairs: Vec<(String, String)>,
+    pub(crate) pairs: Vec<(String, String)>,
     /// Words without a value, such as `SHARE` or `NOTRIGGER`.
-    pub words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 impl Fields {
@@ -43,7 +43,7 @@ impl Fields {
     }
 
     /// The key of the first pair.
-    pub fn first_key(&self) -> Option<&str> {
+    pub(crate) fn first_key(&self) -> Option<&str> {
         self.pairs.first().map(|(k, _)| k.as_str())
     }
 }

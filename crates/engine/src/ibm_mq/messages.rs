@@ -79,7 +79,7 @@ impl Message {
     }
 
     /// Whether the message alone says that something failed.
-    pub fn is_error(&self) -> bool {
+    pub(crate) fn is_error(&self) -> bool {
         matches!(
             self.severity,
             Some(Severity::Error | Severity::Severe | Severity::Terminating)

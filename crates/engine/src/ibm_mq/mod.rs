@@ -10,12 +10,12 @@
 //!
 //! All parsers read any text without failing: what they do not know they keep as it is.
 
-pub mod command;
-pub mod definitions;
+pub(crate) mod command;
+pub(crate) mod definitions;
 pub mod drbd;
-pub mod driver;
+pub(crate) mod driver;
 pub mod dspmq;
-pub mod exit;
+pub(crate) mod exit;
 pub mod fields;
 pub mod messages;
 pub mod mqsc;
@@ -27,7 +27,7 @@ mod service;
 pub mod stanza;
 pub mod status;
 mod tune;
-pub mod tuning;
+pub(crate) mod tuning;
 pub mod version;
 
 pub use command::{CreateQueueManager, EndMode, EndOptions, LogType, QueueManagerInfo, Show, StartOptions};

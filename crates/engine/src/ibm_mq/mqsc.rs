@@ -1,10 +1,6 @@
 //! What `runmqsc` prints: each command with its number, its messages, the attributes shown, and a summary.
 
-use crate::ibm_mq::{
-    exit::MqscExit,
-    fields::Fields,
-    messages::{self, Message},
-};
+use crate::ibm_mq::{exit::MqscExit, fields::Fields, messages::Message};
 use mqaws_contract::remedy::{ExitKind, Remedy};
 
 /// Messages that say a command failed although their letter is `I`, or was not printed by an old release.
@@ -27,15 +23,15 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CommandReport {
     /// Its number in the run.
-    pub number: u32,
+    pub(crate) number: u32,
     /// The command as echoed, continuation lines joined.
-    pub text: String,
+    pub(crate) text: String,
     /// Its messages.
     pub messages: Vec<Message>,
     /// What `DISPLAY` showed, one list an object.
-    pub objects: Vec<Fields>,
+    pub(crate) objects: Vec<Fields>,
     /// What follows the message of a failure: the segment of the command that it is about.
-    pub segment: Vec<String>,
+    pub(crate) segment: Vec<String>,
 }
 
 /// Why a run is not a success.
@@ -88,7 +84,7 @@ impl Remedy for MqscError {
 
 impl CommandReport {
     /// The message that says that the command failed.
-    pub fn failure(&self) -> Option<&Message> {
+    pub(crate) fn failure(&self) -> Option<&Message> {
         self.messages
             .iter()
             .find(|m| m.is_error() || FAILURES.contains(&m.number))
@@ -258,13 +254,6 @@ impl Report {
             .filter_map(|o| Some((o.get("QUEUE")?.to_owned(), o.get("CURDEPTH")?.parse().ok()?)))
             .collect()
     }
-}
-
-/// The message of a run that could not even reach the queue manager.
-pub fn unavailable(text: &str) -> Option<String> {
-    messages::messages(text)
-        .first()
-        .map(|m| format!("{}: {}", m.id(), m.text))
 }
 
 /// `     1 : DEFINE …` is a command, `       : * …` a comment or a continuation.

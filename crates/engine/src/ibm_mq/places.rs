@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DataDirs {
     /// `crtmqm -md`.
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// `crtmqm -ld`.
-    pub log: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
 impl DataDirs {

@@ -23,7 +23,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Block {
     /// Label and value in order, as printed.
-    pub values: Vec<(String, String)>,
+    pub(crate) values: Vec<(String, String)>,
 }
 
 /// Role of a node.
@@ -269,7 +269,7 @@ pub struct NodeState {
     /// Whether it is `online`; any other word is kept in `state`.
     pub online: bool,
     /// The word as printed.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 /// Reads `rdqmstatus -n`: `Node X is online`.

@@ -9,7 +9,7 @@ pub struct Stanza {
     /// The title without its colon.
     pub title: String,
     /// `key=value` in the order of the file.
-    pub values: Vec<(String, String)>,
+    pub(crate) values: Vec<(String, String)>,
 }
 
 impl Stanza {

@@ -75,14 +75,6 @@ impl QueueManagerStatus {
             Self::EndedNormally | Self::EndedImmediately | Self::EndedUnexpectedly | Self::EndedPreemptively
         )
     }
-
-    /// Whether this is a state on the way to another one, in which nothing should be concluded or condemned.
-    pub fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Starting | Self::Quiescing | Self::EndingImmediately | Self::EndingPreemptively | Self::Negotiating
-        )
-    }
 }
 
 /// The word in upper case and today's spelling, as `dspmq -n` prints it; an unknown one as it was read.
@@ -123,13 +115,6 @@ mod tests {
             QueueManagerStatus::parse("Levitating"),
             QueueManagerStatus::Other("Levitating".into())
         );
-    }
-
-    #[test]
-    fn no_status_is_ended_and_passing_at_once() {
-        for (_, status) in WORDS {
-            assert!(!(status.is_ended() && status.is_passing()), "{status}");
-        }
         assert!(!QueueManagerStatus::parse("Levitating").is_ended());
     }
 }

@@ -9,7 +9,7 @@ const KEY: &str = "FileLockHeartBeatLen";
 const LEAST: u32 = 15;
 
 /// The text with the value in it; `None` when it is there already, or a larger one.
-pub fn tuned(text: &str) -> Option<String> {
+pub(crate) fn tuned(text: &str) -> Option<String> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut inside = false;
     let mut title = None;

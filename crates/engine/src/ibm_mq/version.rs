@@ -4,11 +4,11 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     /// `Name`, such as `IBM MQ`.
-    pub product: String,
+    pub(crate) product: String,
     /// `Version`, four numbers.
-    pub version: String,
+    pub(crate) version: String,
     /// Every line in order.
-    pub fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 /// What the stand-in's product name contains, so that no report takes it for IBM MQ.
@@ -58,7 +58,7 @@ impl Version {
 ///
 /// A level is version, release and modification. A queue manager is taken to a newer level when it starts there, and not
 /// back; fix packs, the fourth number, can be taken off again. What names no level is not compared.
-pub fn is_older(engine: &str, last_writer: &str) -> bool {
+pub(crate) fn is_older(engine: &str, last_writer: &str) -> bool {
     match (level(engine), level(last_writer)) {
         (Some(engine), Some(writer)) => engine < writer,
         _ => false,

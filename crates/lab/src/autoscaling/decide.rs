@@ -40,38 +40,38 @@ impl Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     /// Instance id, or the launch's own id before there is an instance.
-    pub id: String,
+    pub(crate) id: String,
     /// Zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// Phase.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// False once a health check or a user said so.
-    pub healthy: bool,
+    pub(crate) healthy: bool,
     /// Order of launches.
-    pub launched: u64,
+    pub(crate) launched: u64,
     /// Whether scale-in leaves it alone.
-    pub protected: bool,
+    pub(crate) protected: bool,
 }
 
 /// What is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct View {
     /// MinSize.
-    pub min: u32,
+    pub(crate) min: u32,
     /// MaxSize.
-    pub max: u32,
+    pub(crate) max: u32,
     /// DesiredCapacity.
-    pub desired: u32,
+    pub(crate) desired: u32,
     /// Zones of the group in its own order.
-    pub zones: Vec<String>,
+    pub(crate) zones: Vec<String>,
     /// Instances and launches.
-    pub members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
     /// Suspended processes.
-    pub suspended: Vec<String>,
+    pub(crate) suspended: Vec<String>,
     /// Zone of the instance that was lost last.
-    pub lost_zone: Option<String>,
+    pub(crate) lost_zone: Option<String>,
     /// Zones in which a launch failed lately; avoided while there is another.
-    pub failing_zones: Vec<String>,
+    pub(crate) failing_zones: Vec<String>,
 }
 
 /// Why a step is taken.

@@ -25,76 +25,76 @@ pub(super) const PROCESSES: [&str; 9] = [
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Activity {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// What is done.
-    pub description: String,
+    pub(crate) description: String,
     /// Why, in AWS's words.
-    pub cause: String,
+    pub(crate) cause: String,
     /// When it began.
-    pub started: String,
+    pub(crate) started: String,
     /// When it ended.
-    pub ended: Option<String>,
+    pub(crate) ended: Option<String>,
     /// Status code.
-    pub status: &'static str,
+    pub(crate) status: &'static str,
     /// What went wrong.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// Progress in percent.
-    pub progress: u8,
+    pub(crate) progress: u8,
     /// Zone and subnet as AWS writes them, JSON in text.
-    pub details: String,
+    pub(crate) details: String,
 }
 
 /// One lifecycle hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hook {
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// True for the terminating transition.
-    pub terminating: bool,
+    pub(crate) terminating: bool,
     /// HeartbeatTimeout as documented, before scaling.
-    pub heartbeat: Duration,
+    pub(crate) heartbeat: Duration,
     /// True for CONTINUE.
-    pub default_continue: bool,
+    pub(crate) default_continue: bool,
     /// The rest of what was given.
-    pub rest: Map<String, Value>,
+    pub(crate) rest: Map<String, Value>,
 }
 
 /// A hook that an instance waits for.
 #[derive(Debug)]
 pub(super) struct HookWait {
     /// Name of the hook.
-    pub hook: String,
+    pub(crate) hook: String,
     /// Token of this action.
-    pub token: String,
+    pub(crate) token: String,
     /// When the heartbeat runs out.
-    pub deadline: Instant,
+    pub(crate) deadline: Instant,
     /// After which no heartbeat helps.
-    pub last: Instant,
+    pub(crate) last: Instant,
     /// Length of one heartbeat.
-    pub heartbeat: Duration,
+    pub(crate) heartbeat: Duration,
     /// True for CONTINUE, once told.
-    pub result: Option<bool>,
+    pub(crate) result: Option<bool>,
     /// Woken when the deadline or the result changes.
-    pub changed: Arc<Notify>,
+    pub(crate) changed: Arc<Notify>,
 }
 
 /// One instance of the group.
 #[derive(Debug)]
 pub(super) struct GroupMember {
     /// What the decision sees.
-    pub member: Member,
+    pub(crate) member: Member,
     /// Instance type.
-    pub instance_type: String,
+    pub(crate) instance_type: String,
     /// Image.
-    pub image: String,
+    pub(crate) image: String,
     /// Launch template id, name and version.
-    pub template: (String, String, String),
+    pub(crate) template: (String, String, String),
     /// When it came into service.
-    pub in_service: Option<Instant>,
+    pub(crate) in_service: Option<Instant>,
     /// Why it is unhealthy, in AWS's words.
-    pub unhealthy_cause: Option<String>,
+    pub(crate) unhealthy_cause: Option<String>,
     /// Hook it waits for.
-    pub waiting: Option<HookWait>,
+    pub(crate) waiting: Option<HookWait>,
 }
 
 /// A group.
@@ -102,57 +102,57 @@ pub(super) struct Group {
     /// Name.
     pub name: String,
     /// ARN.
-    pub arn: String,
+    pub(crate) arn: String,
     /// When it was created.
-    pub created: String,
+    pub(crate) created: String,
     /// MinSize.
-    pub min: u32,
+    pub(crate) min: u32,
     /// MaxSize.
-    pub max: u32,
+    pub(crate) max: u32,
     /// DesiredCapacity.
-    pub desired: u32,
+    pub(crate) desired: u32,
     /// Subnets with their zones, in the order given.
-    pub subnets: Vec<(String, String)>,
+    pub(crate) subnets: Vec<(String, String)>,
     /// Launch template as given: id, name, version.
-    pub template: (String, String, String),
+    pub(crate) template: (String, String, String),
     /// Hooks.
-    pub hooks: Vec<Hook>,
+    pub(crate) hooks: Vec<Hook>,
     /// Target group ARNs.
-    pub target_groups: Vec<String>,
+    pub(crate) target_groups: Vec<String>,
     /// Tags: key, value, propagate at launch.
-    pub tags: IndexMap<String, (String, bool)>,
+    pub(crate) tags: IndexMap<String, (String, bool)>,
     /// Suspended processes.
-    pub suspended: Vec<String>,
+    pub(crate) suspended: Vec<String>,
     /// Instances by id.
-    pub members: IndexMap<String, GroupMember>,
+    pub(crate) members: IndexMap<String, GroupMember>,
     /// Launches that have no instance yet.
-    pub launching: Vec<Member>,
+    pub(crate) launching: Vec<Member>,
     /// Activities, newest first.
-    pub activities: VecDeque<Activity>,
+    pub(crate) activities: VecDeque<Activity>,
     /// Names of collected metrics.
-    pub metrics: Vec<String>,
+    pub(crate) metrics: Vec<String>,
     /// HealthCheckType.
-    pub health_check: String,
+    pub(crate) health_check: String,
     /// HealthCheckGracePeriod as documented, before scaling.
-    pub grace: Duration,
+    pub(crate) grace: Duration,
     /// Everything else that was given and is only shown.
-    pub shown_only: Map<String, Value>,
+    pub(crate) shown_only: Map<String, Value>,
     /// Whether it is being deleted.
-    pub deleting: bool,
+    pub(crate) deleting: bool,
     /// Whether hooks are skipped, by a forced deletion.
-    pub skip_hooks: bool,
+    pub(crate) skip_hooks: bool,
     /// Count of launches.
-    pub launches: u64,
+    pub(crate) launches: u64,
     /// Zone of the instance that was lost last.
-    pub lost_zone: Option<String>,
+    pub(crate) lost_zone: Option<String>,
     /// Zones in which a launch failed, and until when they are avoided.
-    pub failing: IndexMap<String, Instant>,
+    pub(crate) failing: IndexMap<String, Instant>,
     /// No launch before this moment.
-    pub hold_launches: Option<Instant>,
+    pub(crate) hold_launches: Option<Instant>,
     /// What changed the desired capacity last, in AWS's words.
-    pub request: Option<String>,
+    pub(crate) request: Option<String>,
     /// Wakes the control loop.
-    pub wake: Arc<Notify>,
+    pub(crate) wake: Arc<Notify>,
 }
 
 impl Group {

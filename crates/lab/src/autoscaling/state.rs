@@ -8,9 +8,9 @@ use indexmap::IndexMap;
 #[derive(Default)]
 pub(super) struct State {
     /// Groups by name.
-    pub groups: IndexMap<String, Group>,
+    pub(crate) groups: IndexMap<String, Group>,
     /// Activities of deleted groups: name, ARN, activity.
-    pub past: Vec<(String, String, Activity)>,
+    pub(crate) past: Vec<(String, String, Activity)>,
 }
 
 impl State {

@@ -19,9 +19,9 @@ pub(crate) const CANCELLED: &str = "Resource creation cancelled";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// The status reason.
-    pub reason: String,
+    pub(crate) reason: String,
     /// Code of the service's error, empty when it was none.
-    pub code: String,
+    pub(crate) code: String,
 }
 
 impl Failure {
@@ -69,29 +69,29 @@ impl Phase {
 #[derive(Clone)]
 pub(crate) struct Context {
     /// The cloud.
-    pub cloud: Arc<Cloud>,
+    pub(crate) cloud: Arc<Cloud>,
     /// Whose call started the operation.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// CloudFormation itself.
-    pub service: Arc<CloudFormation>,
+    pub(crate) service: Arc<CloudFormation>,
     /// ARN of the stack.
-    pub stack_id: String,
+    pub(crate) stack_id: String,
     /// Name of the stack.
-    pub stack_name: String,
+    pub(crate) stack_name: String,
     /// Logical id.
-    pub logical: String,
+    pub(crate) logical: String,
     /// Type.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Tags of the stack.
-    pub tags: Vec<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
     /// What is being done.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// `CreationPolicy`.
-    pub creation_policy: Value,
+    pub(crate) creation_policy: Value,
     /// `UpdatePolicy`.
-    pub update_policy: Value,
+    pub(crate) update_policy: Value,
     /// Set when the operation fails elsewhere.
-    pub cancelled: Arc<AtomicBool>,
+    pub(crate) cancelled: Arc<AtomicBool>,
 }
 
 impl Context {

@@ -40,33 +40,33 @@ pub(crate) type Conditions = HashMap<String, bool>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     /// Resolved parameters: a text, or a list of texts.
-    pub parameters: IndexMap<String, Value>,
+    pub(crate) parameters: IndexMap<String, Value>,
     /// Values of conditions.
-    pub conditions: Conditions,
+    pub(crate) conditions: Conditions,
     /// Region of the stack.
-    pub region: String,
+    pub(crate) region: String,
     /// Account of the stack.
-    pub account: String,
+    pub(crate) account: String,
     /// ARN of the stack.
-    pub stack_id: String,
+    pub(crate) stack_id: String,
     /// Name of the stack.
-    pub stack_name: String,
+    pub(crate) stack_name: String,
     /// Availability zones of the region, for `Fn::GetAZs`.
-    pub zones: Vec<String>,
+    pub(crate) zones: Vec<String>,
     /// Exports of other stacks, for `Fn::ImportValue`.
-    pub exports: HashMap<String, String>,
+    pub(crate) exports: HashMap<String, String>,
     /// Parameters of AWS types, for the functions of rules: type, and what EC2 says about the values.
-    pub objects: IndexMap<String, (String, Vec<Value>)>,
+    pub(crate) objects: IndexMap<String, (String, Vec<Value>)>,
 }
 
 /// An evaluation of one template.
 pub(crate) struct Scope<'a> {
     /// The template, for its mappings and conditions.
-    pub template: &'a Template,
+    pub(crate) template: &'a Template,
     /// The stack's facts.
-    pub facts: &'a Facts,
+    pub(crate) facts: &'a Facts,
     /// Its resources.
-    pub resources: &'a dyn Lookup,
+    pub(crate) resources: &'a dyn Lookup,
 }
 
 fn error(message: impl std::fmt::Display) -> ApiError {

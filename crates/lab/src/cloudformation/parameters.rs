@@ -12,17 +12,17 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Parameter {
     /// Value as given or by default.
-    pub given: String,
+    pub(crate) given: String,
     /// Value of an SSM parameter that was looked up.
-    pub resolved: Option<String>,
+    pub(crate) resolved: Option<String>,
     /// Whether descriptions hide it.
-    pub no_echo: bool,
+    pub(crate) no_echo: bool,
     /// Whether it is a list.
-    pub list: bool,
+    pub(crate) list: bool,
     /// AWS type of the value or of its elements, `AWS::EC2::Subnet::Id`; absent for plain types.
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// What EC2 says about the values of an AWS type, in their order.
-    pub described: Vec<Value>,
+    pub(crate) described: Vec<Value>,
 }
 
 impl Parameter {

@@ -20,21 +20,21 @@ use tokio::task::JoinSet;
 /// One pass over the resources of a stack.
 pub(crate) struct Plan {
     /// CloudFormation itself.
-    pub service: Arc<CloudFormation>,
+    pub(crate) service: Arc<CloudFormation>,
     /// The cloud.
-    pub cloud: Arc<Cloud>,
+    pub(crate) cloud: Arc<Cloud>,
     /// Whose call started the operation.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// ARN of the stack.
-    pub stack_id: String,
+    pub(crate) stack_id: String,
     /// Name of the stack.
-    pub stack_name: String,
+    pub(crate) stack_name: String,
     /// What is wanted.
-    pub desired: Desired,
+    pub(crate) desired: Desired,
     /// Set when something failed, or when a user stopped the operation.
-    pub cancelled: Arc<AtomicBool>,
+    pub(crate) cancelled: Arc<AtomicBool>,
     /// Records of resources that were replaced in this pass, as they were before.
-    pub replaced: Mutex<Vec<Record>>,
+    pub(crate) replaced: Mutex<Vec<Record>>,
 }
 
 /// Reason of resources whose update ended because another one failed, or because a user stopped it.
@@ -44,11 +44,11 @@ const UPDATE_CANCELLED: &str = "Resource update cancelled";
 #[derive(Debug, Clone)]
 pub(crate) struct Failed {
     /// Logical id.
-    pub logical: String,
+    pub(crate) logical: String,
     /// True for a creation, false for an update.
-    pub creating: bool,
+    pub(crate) creating: bool,
     /// Why.
-    pub failure: Failure,
+    pub(crate) failure: Failure,
 }
 
 impl Failed {

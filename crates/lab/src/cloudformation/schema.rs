@@ -17,19 +17,19 @@ static TYPES: LazyLock<BTreeMap<String, Schema>> = LazyLock::new(|| {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Schema {
     /// Properties by name, read-only ones included.
-    pub properties: BTreeMap<String, Node>,
+    pub(crate) properties: BTreeMap<String, Node>,
     /// Names of required properties.
-    pub required: Vec<String>,
+    pub(crate) required: Vec<String>,
     /// Shapes that properties refer to.
-    pub definitions: BTreeMap<String, Node>,
+    pub(crate) definitions: BTreeMap<String, Node>,
     /// Properties whose change replaces the resource.
-    pub create_only: BTreeSet<String>,
+    pub(crate) create_only: BTreeSet<String>,
     /// Properties whose change replaces the resource under some conditions.
-    pub conditional_create_only: BTreeSet<String>,
+    pub(crate) conditional_create_only: BTreeSet<String>,
     /// Properties that only the service sets.
-    pub read_only: BTreeSet<String>,
+    pub(crate) read_only: BTreeSet<String>,
     /// Attributes of `Fn::GetAtt`.
-    pub attributes: BTreeSet<String>,
+    pub(crate) attributes: BTreeSet<String>,
 }
 
 /// The shape of a property.

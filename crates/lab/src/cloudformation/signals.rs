@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ExpectedSignals {
     /// Signals in all.
-    pub count: u64,
+    pub(crate) count: u64,
     /// Share of them that must be successes, in percent.
-    pub percent: u64,
+    pub(crate) percent: u64,
     /// Limit.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl ExpectedSignals {

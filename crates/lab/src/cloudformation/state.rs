@@ -13,34 +13,34 @@ use std::sync::atomic::AtomicBool;
 #[derive(Default)]
 pub(crate) struct State {
     /// Stacks by ARN, in order of creation; deleted ones stay.
-    pub stacks: IndexMap<String, Stack>,
+    pub(crate) stacks: IndexMap<String, Stack>,
     /// Events by stack ARN, oldest first.
-    pub events: HashMap<String, Vec<Event>>,
+    pub(crate) events: HashMap<String, Vec<Event>>,
     /// Change sets by ARN, in order of creation.
-    pub change_sets: IndexMap<String, ChangeSet>,
+    pub(crate) change_sets: IndexMap<String, ChangeSet>,
     /// Signals that came in, by stack ARN and logical id, as unique id and whether it was a success.
-    pub signals: HashMap<(String, String), Vec<(String, bool)>>,
+    pub(crate) signals: HashMap<(String, String), Vec<(String, bool)>>,
     /// Turns of operations by stack ARN: one at a time.
-    pub turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
+    pub(crate) turns: HashMap<String, Arc<tokio::sync::Mutex<()>>>,
     /// How a creation or an update that runs is told to stop, by stack ARN.
-    pub cancels: HashMap<String, Arc<AtomicBool>>,
+    pub(crate) cancels: HashMap<String, Arc<AtomicBool>>,
 }
 
 /// What is settled about a stack before resources are touched.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Desired {
     /// Template.
-    pub template: Arc<Template>,
+    pub(crate) template: Arc<Template>,
     /// Parameters.
-    pub parameters: Parameters,
+    pub(crate) parameters: Parameters,
     /// What intrinsics are evaluated against.
-    pub facts: Facts,
+    pub(crate) facts: Facts,
     /// Stack tags.
-    pub tags: Vec<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
     /// Acknowledged capabilities.
-    pub capabilities: Vec<String>,
+    pub(crate) capabilities: Vec<String>,
     /// Role that was given for the stack's calls.
-    pub role: Option<String>,
+    pub(crate) role: Option<String>,
 }
 
 impl Desired {
@@ -72,79 +72,79 @@ pub(crate) enum OnFailure {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stack {
     /// ARN.
-    pub id: String,
+    pub(crate) id: String,
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// Status, `CREATE_COMPLETE`.
-    pub status: String,
+    pub(crate) status: String,
     /// Why it has this status.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// When it was created.
-    pub created: String,
+    pub(crate) created: String,
     /// When it was last updated.
-    pub updated: Option<String>,
+    pub(crate) updated: Option<String>,
     /// When it was deleted.
-    pub deleted: Option<String>,
+    pub(crate) deleted: Option<String>,
     /// What it is made from.
-    pub desired: Desired,
+    pub(crate) desired: Desired,
     /// Termination protection.
-    pub protected: bool,
+    pub(crate) protected: bool,
     /// What happens when an operation fails.
-    pub on_failure: OnFailure,
+    pub(crate) on_failure: OnFailure,
     /// Outputs.
-    pub outputs: Vec<StackOutput>,
+    pub(crate) outputs: Vec<StackOutput>,
     /// Resources by logical id.
-    pub resources: IndexMap<String, Record>,
+    pub(crate) resources: IndexMap<String, Record>,
     /// The change set that was executed last.
-    pub change_set: Option<String>,
+    pub(crate) change_set: Option<String>,
     /// Id of the operation that runs or ran last.
-    pub operation: String,
+    pub(crate) operation: String,
     /// Client token of that operation.
-    pub token: Option<String>,
+    pub(crate) token: Option<String>,
     /// What a rollback that got stuck has still to delete.
-    pub leftover: Vec<Record>,
+    pub(crate) leftover: Vec<Record>,
 }
 
 /// One output.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StackOutput {
     /// Name.
-    pub key: String,
+    pub(crate) key: String,
     /// Value.
-    pub value: String,
+    pub(crate) value: String,
     /// Description.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Name under which it is exported.
-    pub export: Option<String>,
+    pub(crate) export: Option<String>,
 }
 
 /// One resource of a stack.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record {
     /// Logical id.
-    pub logical: String,
+    pub(crate) logical: String,
     /// Type.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Physical id, once there is one.
-    pub physical: Option<String>,
+    pub(crate) physical: Option<String>,
     /// Status, `CREATE_COMPLETE`.
-    pub status: String,
+    pub(crate) status: String,
     /// Why it has this status.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// When the status was entered.
-    pub at: String,
+    pub(crate) at: String,
     /// Properties as they were last applied.
-    pub properties: Value,
+    pub(crate) properties: Value,
     /// Tags of the stack as they were last applied.
-    pub tags: Vec<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
     /// Values of `Fn::GetAtt`.
-    pub attributes: Map<String, Value>,
+    pub(crate) attributes: Map<String, Value>,
     /// The template's definition that was last applied.
-    pub resource: Resource,
+    pub(crate) resource: Resource,
     /// Logical ids that it needs.
-    pub needs: BTreeSet<String>,
+    pub(crate) needs: BTreeSet<String>,
     /// Whether the operation that created it is not over.
-    pub fresh: bool,
+    pub(crate) fresh: bool,
 }
 
 impl Record {
@@ -165,58 +165,58 @@ impl Record {
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     /// Unique id.
-    pub id: String,
+    pub(crate) id: String,
     /// Operation that it belongs to.
-    pub operation: String,
+    pub(crate) operation: String,
     /// Logical id; the stack's name for the stack itself.
-    pub logical: String,
+    pub(crate) logical: String,
     /// Physical id.
-    pub physical: Option<String>,
+    pub(crate) physical: Option<String>,
     /// Type.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Status.
-    pub status: String,
+    pub(crate) status: String,
     /// Why.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// When.
-    pub at: String,
+    pub(crate) at: String,
     /// Properties, for resources.
-    pub properties: Option<String>,
+    pub(crate) properties: Option<String>,
     /// Client token of the operation.
-    pub token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// One change set.
 #[derive(Debug, Clone)]
 pub(crate) struct ChangeSet {
     /// ARN.
-    pub id: String,
+    pub(crate) id: String,
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// ARN of the stack.
-    pub stack: String,
+    pub(crate) stack: String,
     /// `CREATE_PENDING`, `CREATE_COMPLETE`, `FAILED`.
-    pub status: String,
+    pub(crate) status: String,
     /// `UNAVAILABLE`, `AVAILABLE`, `EXECUTE_COMPLETE`, `OBSOLETE`.
-    pub execution: String,
+    pub(crate) execution: String,
     /// Why the status is so.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Description.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// When it was made.
-    pub created: String,
+    pub(crate) created: String,
     /// Whether it creates the stack.
-    pub creates: bool,
+    pub(crate) creates: bool,
     /// What the stack will be made from.
-    pub desired: Desired,
+    pub(crate) desired: Desired,
     /// Changes as DescribeChangeSet shows them.
-    pub changes: Vec<Value>,
+    pub(crate) changes: Vec<Value>,
     /// What happens when the execution fails.
-    pub on_failure: Option<OnFailure>,
+    pub(crate) on_failure: Option<OnFailure>,
     /// Client token.
-    pub token: Option<String>,
+    pub(crate) token: Option<String>,
     /// Violations that were found before anything was made, as DescribeEvents shows them.
-    pub findings: Vec<Value>,
+    pub(crate) findings: Vec<Value>,
 }
 
 impl State {
@@ -258,7 +258,7 @@ impl State {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     /// Records by logical id.
-    pub records: IndexMap<String, Record>,
+    pub(crate) records: IndexMap<String, Record>,
 }
 
 impl Lookup for Snapshot {

@@ -13,59 +13,59 @@ pub(crate) const MAX_BODY: usize = 51_200;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Template {
     /// The text as it was sent.
-    pub body: String,
+    pub(crate) body: String,
     /// `Description`.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// `Metadata`.
-    pub metadata: Option<Value>,
+    pub(crate) metadata: Option<Value>,
     /// `Parameters` by name.
-    pub parameters: IndexMap<String, Map<String, Value>>,
+    pub(crate) parameters: IndexMap<String, Map<String, Value>>,
     /// `Rules` by name.
-    pub rules: IndexMap<String, Value>,
+    pub(crate) rules: IndexMap<String, Value>,
     /// `Mappings`.
-    pub mappings: Map<String, Value>,
+    pub(crate) mappings: Map<String, Value>,
     /// `Conditions` by name.
-    pub conditions: IndexMap<String, Value>,
+    pub(crate) conditions: IndexMap<String, Value>,
     /// `Resources` by logical id.
-    pub resources: IndexMap<String, Resource>,
+    pub(crate) resources: IndexMap<String, Resource>,
     /// `Outputs` by name.
-    pub outputs: IndexMap<String, Output>,
+    pub(crate) outputs: IndexMap<String, Output>,
 }
 
 /// One resource of a template.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Resource {
     /// Type, `AWS::EFS::FileSystem`.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Properties with intrinsics unresolved; an object.
-    pub properties: Value,
+    pub(crate) properties: Value,
     /// Logical ids in `DependsOn`.
-    pub depends_on: Vec<String>,
+    pub(crate) depends_on: Vec<String>,
     /// Name of the condition.
-    pub condition: Option<String>,
+    pub(crate) condition: Option<String>,
     /// `Delete`, `Retain`, `RetainExceptOnCreate` or `Snapshot`.
-    pub deletion_policy: Option<String>,
+    pub(crate) deletion_policy: Option<String>,
     /// `Delete`, `Retain` or `Snapshot`.
-    pub update_replace_policy: Option<String>,
+    pub(crate) update_replace_policy: Option<String>,
     /// `CreationPolicy`; `null` when absent.
-    pub creation_policy: Value,
+    pub(crate) creation_policy: Value,
     /// `UpdatePolicy`; `null` when absent.
-    pub update_policy: Value,
+    pub(crate) update_policy: Value,
     /// `Metadata`; `null` when absent.
-    pub metadata: Value,
+    pub(crate) metadata: Value,
 }
 
 /// One output of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Output {
     /// Value with intrinsics unresolved.
-    pub value: Value,
+    pub(crate) value: Value,
     /// `Description`.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Name of the condition.
-    pub condition: Option<String>,
+    pub(crate) condition: Option<String>,
     /// Name of the export, intrinsics unresolved.
-    pub export: Option<Value>,
+    pub(crate) export: Option<Value>,
 }
 
 /// A `ValidationError`.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 type Answers = dyn Fn(&str, &str, &Value) -> ApiResult + Send + Sync;
 
 struct Fake {
+    service: &'static str,
     answers: Arc<Answers>,
     calls: Calls,
 }
@@ -23,8 +24,8 @@ impl Service for Fake {
             self.calls
                 .lock()
                 .unwrap()
-                .push((call.service.clone(), call.action.clone(), call.params.clone()));
-            (self.answers)(&call.service, &call.action, &call.params)
+                .push((self.service.to_owned(), call.action.clone(), call.params.clone()));
+            (self.answers)(self.service, &call.action, &call.params)
         })
     }
 }
@@ -51,12 +52,17 @@ pub(crate) fn recording(
 ) -> (Arc<Cloud>, Calls) {
     let cloud = Cloud::new("eu-west-1");
     let calls = Calls::default();
-    let fake = Arc::new(Fake {
-        answers: Arc::new(answers),
-        calls: calls.clone(),
-    });
+    let answers: Arc<Answers> = Arc::new(answers);
     for service in SERVICES {
-        cloud.add(service, fake.clone());
+        let (answers, calls) = (answers.clone(), calls.clone());
+        cloud.add(
+            service,
+            Arc::new(Fake {
+                service,
+                answers,
+                calls,
+            }),
+        );
     }
     cloud.add("cloudformation", Arc::new(CloudFormation::new()));
     (cloud, calls)

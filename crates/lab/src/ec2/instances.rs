@@ -57,59 +57,59 @@ impl InstanceState {
 /// One instance.
 pub(super) struct Instance {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// State.
-    pub state: InstanceState,
+    pub(crate) state: InstanceState,
     /// Why it entered its state: code and message.
-    pub reason: Option<(String, String)>,
+    pub(crate) reason: Option<(String, String)>,
     /// Text of the last transition, `User initiated (… GMT)`.
-    pub transition: String,
+    pub(crate) transition: String,
     /// Reservation.
-    pub reservation: String,
+    pub(crate) reservation: String,
     /// Image.
-    pub image: String,
+    pub(crate) image: String,
     /// Instance type.
-    pub instance_type: String,
+    pub(crate) instance_type: String,
     /// Key pair.
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
     /// Subnet.
-    pub subnet: String,
+    pub(crate) subnet: String,
     /// VPC.
-    pub vpc: String,
+    pub(crate) vpc: String,
     /// Zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// Address.
-    pub address: Ipv4Addr,
+    pub(crate) address: Ipv4Addr,
     /// Network interface.
-    pub interface: String,
+    pub(crate) interface: String,
     /// MAC address.
-    pub mac: String,
+    pub(crate) mac: String,
     /// Security groups with their names.
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// Instance profile ARN.
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// User data in base64.
-    pub user_data: Option<String>,
+    pub(crate) user_data: Option<String>,
     /// When it was launched, RFC 3339 with milliseconds.
-    pub launched: String,
+    pub(crate) launched: String,
     /// Tags.
-    pub tags: IndexMap<String, String>,
+    pub(crate) tags: IndexMap<String, String>,
     /// Whether its metadata shows its tags.
-    pub tags_in_metadata: bool,
+    pub(crate) tags_in_metadata: bool,
     /// HttpTokens of the metadata options; the lab serves version 2 only in either case.
-    pub http_tokens: String,
+    pub(crate) http_tokens: String,
     /// Whether TerminateInstances is refused.
-    pub termination_protected: bool,
+    pub(crate) termination_protected: bool,
     /// Client token of the launch.
-    pub client_token: Option<String>,
+    pub(crate) client_token: Option<String>,
     /// Root device volume.
-    pub volume: String,
+    pub(crate) volume: String,
     /// What its metadata says.
-    pub facts: Arc<Mutex<Facts>>,
+    pub(crate) facts: Arc<Mutex<Facts>>,
     /// Its processes.
-    pub host: Option<Arc<Host>>,
+    pub(crate) host: Option<Arc<Host>>,
     /// Its metadata service.
-    pub metadata: Option<JoinHandle<()>>,
+    pub(crate) metadata: Option<JoinHandle<()>>,
 }
 
 impl Instance {

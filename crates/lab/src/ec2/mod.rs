@@ -23,10 +23,10 @@ mod templates;
 mod wire;
 
 pub use catalog::{BARE_IMAGE, SEEDED_IMAGE};
-pub use service::Ec2;
+pub(crate) use service::Ec2;
 
 /// Adds the lab's own calls about instances and images.
-pub fn add_routes(routes: &mut Routes, ec2: &Arc<Ec2>) {
+pub(crate) fn add_routes(routes: &mut Routes, ec2: &Arc<Ec2>) {
     cables::add_routes(routes, ec2);
     images::add_routes(routes, ec2);
 }

@@ -29,19 +29,19 @@ pub(super) enum Kind {
 /// How a kind of record looks on the wire.
 pub(super) struct Facts {
     /// List in the answer, `vpcSet`.
-    pub set: &'static str,
+    pub(crate) set: &'static str,
     /// Id member in the answer, `vpcId`.
-    pub id: &'static str,
+    pub(crate) id: &'static str,
     /// Parameter with ids, `VpcId`.
-    pub ids: &'static str,
+    pub(crate) ids: &'static str,
     /// Resource type in tag specifications, `vpc`.
-    pub resource_type: &'static str,
+    pub(crate) resource_type: &'static str,
     /// Error code of an unknown id.
-    pub not_found: &'static str,
+    pub(crate) not_found: &'static str,
     /// Filters and where they look.
-    pub filters: &'static [(&'static str, &'static str)],
+    pub(crate) filters: &'static [(&'static str, &'static str)],
     /// Parameters of the Describe call beyond ids, filters and paging.
-    pub extra: &'static [&'static str],
+    pub(crate) extra: &'static [&'static str],
 }
 
 impl Kind {
@@ -73,11 +73,11 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     /// Kind.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Members of the answer, without tags.
-    pub body: Map<String, Value>,
+    pub(crate) body: Map<String, Value>,
     /// Tags in the order they were set.
-    pub tags: IndexMap<String, String>,
+    pub(crate) tags: IndexMap<String, String>,
 }
 
 impl Object {

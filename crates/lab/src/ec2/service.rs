@@ -14,13 +14,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// EC2 of the local cloud.
-pub struct Ec2 {
+pub(crate) struct Ec2 {
     state: Mutex<State>,
 }
 
 impl Ec2 {
     /// A fresh account in a region.
-    pub fn new(region: &str) -> Arc<Self> {
+    pub(crate) fn new(region: &str) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::new(region)),
         })
@@ -32,19 +32,20 @@ impl Ec2 {
     }
 
     /// The host of a running instance.
-    pub fn running_host(&self, instance: &str) -> Option<Arc<Host>> {
+    pub(crate) fn running_host(&self, instance: &str) -> Option<Arc<Host>> {
         let state = self.state();
         let found = state.instances.get(instance)?;
         found.is_running().then(|| found.host.clone()).flatten()
     }
 
     /// State of an instance in AWS's words; none when there is no such instance.
-    pub fn instance_state(&self, instance: &str) -> Option<&'static str> {
+    pub(crate) fn instance_state(&self, instance: &str) -> Option<&'static str> {
         self.state().instances.get(instance).map(|i| i.state.name())
     }
 
     /// Ids of instances that exist and are not terminated.
-    pub fn living(&self) -> Vec<String> {
+    #[cfg(test)]
+    pub(crate) fn living(&self) -> Vec<String> {
         let state = self.state();
         state
             .instances
@@ -55,21 +56,21 @@ impl Ec2 {
     }
 
     /// Id, state, zone and address of every instance, for people.
-    pub fn overview(&self) -> Vec<Value> {
+    pub(crate) fn overview(&self) -> Vec<Value> {
         let state = self.state();
         let row = |i: &Instance| json!({"id": i.id, "state": i.state.name(), "zone": i.zone, "address": i.address.to_string()});
         state.instances.values().map(row).collect()
     }
 
     /// Tells an instance, through its metadata, which state Auto Scaling moves it to.
-    pub fn set_target_lifecycle_state(&self, instance: &str, target: &str) {
+    pub(crate) fn set_target_lifecycle_state(&self, instance: &str, target: &str) {
         if let Some(instance) = self.state().instances.get(instance) {
             instance.facts().target_lifecycle_state = Some(target.to_owned());
         }
     }
 
     /// Cuts the power of every host; for the end of the lab.
-    pub async fn cut_all(&self) {
+    pub(crate) async fn cut_all(&self) {
         let hosts: Vec<Arc<Host>> = self.state().instances.values().filter_map(|i| i.host.clone()).collect();
         let mut ends = tokio::task::JoinSet::new();
         for host in hosts {

@@ -12,15 +12,15 @@ use std::collections::HashMap;
 /// Everything that EC2 knows.
 pub(super) struct State {
     /// Region.
-    pub region: String,
+    pub(crate) region: String,
     /// Records.
-    pub objects: Objects,
+    pub(crate) objects: Objects,
     /// Versions of launch templates by template id.
-    pub versions: HashMap<String, Versions>,
+    pub(crate) versions: HashMap<String, Versions>,
     /// Instances by id.
-    pub instances: IndexMap<String, Instance>,
+    pub(crate) instances: IndexMap<String, Instance>,
     /// Last host number given in each zone.
-    pub last_number: [u8; 3],
+    pub(crate) last_number: [u8; 3],
 }
 
 impl State {

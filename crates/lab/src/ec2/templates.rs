@@ -13,24 +13,24 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone)]
 pub(super) struct Version {
     /// Number.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Description.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// When it was made.
-    pub created: String,
+    pub(crate) created: String,
     /// The launch template data under request names.
-    pub data: Value,
+    pub(crate) data: Value,
 }
 
 /// Versions of one template.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Versions {
     /// All versions that were not deleted, oldest first.
-    pub all: Vec<Version>,
+    pub(crate) all: Vec<Version>,
     /// Number of the default version.
-    pub default: u64,
+    pub(crate) default: u64,
     /// Highest number ever used.
-    pub latest: u64,
+    pub(crate) latest: u64,
 }
 
 const DATA: [&str; 18] = [

@@ -12,28 +12,28 @@ pub(crate) mod fake;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InstanceFacts {
     /// Private IPv4 address; absent once terminated.
-    pub address: Option<Ipv4Addr>,
+    pub(crate) address: Option<Ipv4Addr>,
     /// Availability zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// VPC.
-    pub vpc: String,
+    pub(crate) vpc: String,
     /// `pending running shutting-down terminated stopping stopped`.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 /// What EC2 says about a subnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SubnetFacts {
     /// Subnet id.
-    pub id: String,
+    pub(crate) id: String,
     /// Availability zone name.
-    pub zone: String,
+    pub(crate) zone: String,
     /// Availability zone id, `euw1-az1`.
-    pub zone_id: String,
+    pub(crate) zone_id: String,
     /// VPC.
-    pub vpc: String,
+    pub(crate) vpc: String,
     /// IPv4 range.
-    pub cidr: String,
+    pub(crate) cidr: String,
 }
 
 fn field(value: &Value, name: &str) -> String {

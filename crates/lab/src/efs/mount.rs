@@ -23,14 +23,14 @@ pub(super) const ACTION: &str = "mqaws:Mount";
 #[serde(deny_unknown_fields)]
 pub(crate) struct MountRequest {
     /// File system id.
-    pub file_system: String,
+    pub(crate) file_system: String,
     /// Availability zone of the mount target; the instance's own when absent, as the name of an EFS file system
     /// resolves only to the mount target of the client's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mount_target_az: Option<String>,
+    pub(crate) mount_target_az: Option<String>,
     /// How it mounts; without options, as a plain NFS client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<MountOption>,
+    pub(crate) options: Vec<MountOption>,
 }
 
 /// Options of `mount.efs` that a file system policy sees.

@@ -18,15 +18,15 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EfsTiming {
     /// `creating` to `available` of a file system.
-    pub file_system: Duration,
+    pub(crate) file_system: Duration,
     /// `deleting` to gone of a file system.
-    pub file_system_deletion: Duration,
+    pub(crate) file_system_deletion: Duration,
     /// `creating` to `available` of a mount target.
-    pub mount_target: Duration,
+    pub(crate) mount_target: Duration,
     /// `deleting` to gone of a mount target.
-    pub mount_target_deletion: Duration,
+    pub(crate) mount_target_deletion: Duration,
     /// Lease of locks; EFS documents none.
-    pub lease: Duration,
+    pub(crate) lease: Duration,
 }
 
 impl From<Timing> for EfsTiming {

@@ -10,46 +10,46 @@ use std::time::{Duration, Instant};
 /// A file system.
 #[derive(Debug, Clone)]
 pub(super) struct FileSystem {
-    pub id: String,
-    pub region: String,
-    pub token: String,
-    pub created: f64,
-    pub since: Instant,
-    pub deleting: Option<Instant>,
-    pub performance: String,
-    pub throughput: String,
-    pub provisioned: Option<f64>,
-    pub kms_key: Option<String>,
-    pub zone: Option<String>,
-    pub tags: Vec<(String, String)>,
-    pub policy: Option<String>,
-    pub backup: bool,
-    pub lifecycle: Value,
-    pub overwrite_protection: String,
-    pub directory: PathBuf,
+    pub(crate) id: String,
+    pub(crate) region: String,
+    pub(crate) token: String,
+    pub(crate) created: f64,
+    pub(crate) since: Instant,
+    pub(crate) deleting: Option<Instant>,
+    pub(crate) performance: String,
+    pub(crate) throughput: String,
+    pub(crate) provisioned: Option<f64>,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) zone: Option<String>,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) policy: Option<String>,
+    pub(crate) backup: bool,
+    pub(crate) lifecycle: Value,
+    pub(crate) overwrite_protection: String,
+    pub(crate) directory: PathBuf,
 }
 
 /// A mount target.
 #[derive(Debug, Clone)]
 pub(super) struct MountTarget {
-    pub id: String,
-    pub file_system: String,
-    pub subnet: String,
-    pub zone: String,
-    pub zone_id: String,
-    pub vpc: String,
-    pub address: String,
-    pub interface: String,
-    pub groups: Vec<String>,
-    pub since: Instant,
-    pub deleting: Option<Instant>,
+    pub(crate) id: String,
+    pub(crate) file_system: String,
+    pub(crate) subnet: String,
+    pub(crate) zone: String,
+    pub(crate) zone_id: String,
+    pub(crate) vpc: String,
+    pub(crate) address: String,
+    pub(crate) interface: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) since: Instant,
+    pub(crate) deleting: Option<Instant>,
 }
 
 /// Everything that the service knows.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub file_systems: BTreeMap<String, FileSystem>,
-    pub mount_targets: BTreeMap<String, MountTarget>,
+    pub(crate) file_systems: BTreeMap<String, FileSystem>,
+    pub(crate) mount_targets: BTreeMap<String, MountTarget>,
 }
 
 fn phase(

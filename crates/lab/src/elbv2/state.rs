@@ -16,66 +16,66 @@ const HOSTED_ZONE: &str = "Z2IFOLAFXWLO4F";
 /// A subnet of a load balancer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    pub subnet: String,
-    pub zone: String,
+    pub(crate) subnet: String,
+    pub(crate) zone: String,
 }
 
 pub(super) struct Balancer {
-    pub arn: String,
-    pub name: String,
-    pub address: Ipv4Addr,
-    pub created: String,
-    pub active_at: Instant,
-    pub scheme: String,
-    pub vpc: String,
-    pub places: Vec<Place>,
-    pub groups: Vec<String>,
-    pub private_link: String,
-    pub attributes: Attributes,
-    pub tags: Vec<(String, String)>,
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) created: String,
+    pub(crate) active_at: Instant,
+    pub(crate) scheme: String,
+    pub(crate) vpc: String,
+    pub(crate) places: Vec<Place>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) private_link: String,
+    pub(crate) attributes: Attributes,
+    pub(crate) tags: Vec<(String, String)>,
 }
 
 /// Health check as it was asked for, in AWS's units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HealthCheck {
-    pub protocol: String,
-    pub port: String,
-    pub path: Option<String>,
-    pub codes: Option<String>,
-    pub interval: u32,
-    pub timeout: u32,
-    pub healthy: u32,
-    pub unhealthy: u32,
+    pub(crate) protocol: String,
+    pub(crate) port: String,
+    pub(crate) path: Option<String>,
+    pub(crate) codes: Option<String>,
+    pub(crate) interval: u32,
+    pub(crate) timeout: u32,
+    pub(crate) healthy: u32,
+    pub(crate) unhealthy: u32,
 }
 
 pub(super) struct Group {
-    pub arn: String,
+    pub(crate) arn: String,
     pub name: String,
-    pub port: u16,
-    pub vpc: String,
-    pub kind: String,
-    pub check: HealthCheck,
-    pub attributes: Attributes,
-    pub tags: Vec<(String, String)>,
-    pub pool: Arc<Pool>,
+    pub(crate) port: u16,
+    pub(crate) vpc: String,
+    pub(crate) kind: String,
+    pub(crate) check: HealthCheck,
+    pub(crate) attributes: Attributes,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) pool: Arc<Pool>,
 }
 
 pub(super) struct Listener {
-    pub arn: String,
-    pub balancer: String,
-    pub port: u16,
-    pub group: String,
-    pub attributes: Attributes,
-    pub tags: Vec<(String, String)>,
-    pub front: Front,
+    pub(crate) arn: String,
+    pub(crate) balancer: String,
+    pub(crate) port: u16,
+    pub(crate) group: String,
+    pub(crate) attributes: Attributes,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) front: Front,
 }
 
 /// Everything that the service knows.
 #[derive(Default)]
 pub(super) struct State {
-    pub balancers: BTreeMap<String, Balancer>,
-    pub groups: BTreeMap<String, Group>,
-    pub listeners: BTreeMap<String, Listener>,
+    pub(crate) balancers: BTreeMap<String, Balancer>,
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) listeners: BTreeMap<String, Listener>,
 }
 
 impl Balancer {

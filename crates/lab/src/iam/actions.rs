@@ -81,9 +81,9 @@ pub(super) fn name(service: &str, action: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resource {
     /// ARN; `*` for an action that knows none.
-    pub arn: String,
+    pub(crate) arn: String,
     /// Condition keys.
-    pub context: Context,
+    pub(crate) context: Context,
 }
 
 impl Resource {

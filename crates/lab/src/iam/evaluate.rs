@@ -17,15 +17,15 @@ pub(super) const ACTION: &str = "mqaws:Evaluate";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Question {
     /// Role and name of the session that asks; absent for somebody anonymous.
-    pub who: Option<(String, String)>,
+    pub(crate) who: Option<(String, String)>,
     /// `ec2:TerminateInstances`.
-    pub action: String,
+    pub(crate) action: String,
     /// ARN of the resource; `*` for an action that knows none.
-    pub resource: String,
+    pub(crate) resource: String,
     /// Condition keys of the request and of the resource; IAM adds those of the principal, of the time and of the region.
-    pub context: Context,
+    pub(crate) context: Context,
     /// Policy of the resource, which is read as its service read it.
-    pub resource_policy: Option<String>,
+    pub(crate) resource_policy: Option<String>,
 }
 
 /// What the policies say.

@@ -6,8 +6,8 @@ use crate::policy::{Document, Kind};
 /// A policy: as it was given, and as it is evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Policy {
-    pub text: String,
-    pub document: Document,
+    pub(crate) text: String,
+    pub(crate) document: Document,
 }
 
 /// Reads a policy.

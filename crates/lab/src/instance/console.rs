@@ -25,14 +25,14 @@ impl Console {
     }
 
     /// What is on the console so far, at most its last 64 KiB, as EC2 keeps it.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let bytes = fs::read(&self.0).unwrap_or_default();
         let tail = &bytes[bytes.len().saturating_sub(KEPT)..];
         String::from_utf8_lossy(tail).into_owned()
     }
 
     /// Writes one line.
-    pub fn print(&self, line: &str) {
+    pub(crate) fn print(&self, line: &str) {
         if let Ok(mut log) = self.open() {
             // A console that cannot be written must not stop an instance.
             let _ = writeln!(log, "{} {line}", jiff::Timestamp::now());

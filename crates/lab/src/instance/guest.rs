@@ -138,7 +138,7 @@ impl GuestHost {
 ///
 /// # Errors
 /// When the program does not run, fails, or takes too long; its own words where it has any.
-pub async fn export(program: &Path, file_system: &str, directory: &Path, address: &str) -> io::Result<()> {
+pub(crate) async fn export(program: &Path, file_system: &str, directory: &Path, address: &str) -> io::Result<()> {
     let arguments: [&OsStr; 4] = [
         "export".as_ref(),
         file_system.as_ref(),

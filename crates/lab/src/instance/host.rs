@@ -31,15 +31,15 @@ pub enum HostError {
 #[derive(Debug, Clone)]
 pub struct HostSpec {
     /// EC2 instance id.
-    pub instance: String,
+    pub(crate) instance: String,
     /// Availability zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// Address of the instance.
-    pub address: Ipv4Addr,
+    pub(crate) address: Ipv4Addr,
     /// Network interface of the instance.
-    pub interface: Interface,
+    pub(crate) interface: Interface,
     /// Whether the image holds the agent and the engine's commands.
-    pub software: bool,
+    pub(crate) software: bool,
 }
 
 /// How a life of a host ended.
@@ -72,7 +72,7 @@ impl Host {
     }
 
     /// The console.
-    pub fn console(&self) -> &Console {
+    pub(crate) fn console(&self) -> &Console {
         match self {
             Self::Process(host) => host.console(),
             Self::Guest(host) => host.console(),
@@ -88,7 +88,7 @@ impl Host {
     }
 
     /// A command that runs a shell script on the host as root: what Systems Manager's agent does with it.
-    pub fn shell(&self, script: &str) -> Command {
+    pub(crate) fn shell(&self, script: &str) -> Command {
         match self {
             Self::Process(host) => {
                 let mut command = host.command("/bin/sh");
@@ -114,7 +114,7 @@ impl Host {
     ///
     /// # Errors
     /// `NetworkError`.
-    pub async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
+    pub(crate) async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
         match self {
             Self::Process(host) => host.connect(connected).await,
             Self::Guest(_) => Ok(false),
@@ -122,7 +122,7 @@ impl Host {
     }
 
     /// Whether something on the host could answer a call. Of a virtual machine nobody knows.
-    pub async fn is_reachable(&self) -> bool {
+    pub(crate) async fn is_reachable(&self) -> bool {
         match self {
             Self::Process(host) => {
                 let host = host.clone();
@@ -139,7 +139,7 @@ impl Host {
     ///
     /// # Errors
     /// [`HostError`]; the console has the same text.
-    pub async fn boot(&self, user_data: Option<&str>) -> Result<Ended, HostError> {
+    pub(crate) async fn boot(&self, user_data: Option<&str>) -> Result<Ended, HostError> {
         match self {
             Self::Process(host) => host.boot(user_data).await.map(|()| Ended::AsOrdered),
             Self::Guest(host) => host.boot().await,
@@ -147,7 +147,7 @@ impl Host {
     }
 
     /// Shuts the operating system down, then cuts the power; at the latest after EC2's limit.
-    pub async fn shut_down(&self) {
+    pub(crate) async fn shut_down(&self) {
         match self {
             Self::Process(host) => host.shut_down().await,
             Self::Guest(host) => host.shut_down().await,
@@ -155,7 +155,7 @@ impl Host {
     }
 
     /// Cuts the power.
-    pub async fn cut(&self) {
+    pub(crate) async fn cut(&self) {
         match self {
             Self::Process(host) => host.cut().await,
             Self::Guest(host) => host.cut().await,
@@ -163,7 +163,7 @@ impl Host {
     }
 
     /// Whether the host was asked to stop.
-    pub fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         match self {
             Self::Process(host) => host.is_stopping(),
             Self::Guest(host) => host.is_stopping(),
@@ -171,7 +171,7 @@ impl Host {
     }
 
     /// Removes what the host kept on its disk; the console stays.
-    pub async fn remove(&self) {
+    pub(crate) async fn remove(&self) {
         match self {
             Self::Process(host) => host.remove(),
             Self::Guest(host) => host.remove().await,

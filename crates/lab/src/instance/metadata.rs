@@ -33,37 +33,37 @@ const CREDENTIALS_ROTATE: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// EC2 instance id.
-    pub instance: String,
+    pub(crate) instance: String,
     /// Region.
-    pub region: String,
+    pub(crate) region: String,
     /// Availability zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// Private address.
-    pub address: Option<Ipv4Addr>,
+    pub(crate) address: Option<Ipv4Addr>,
     /// Instance type.
-    pub instance_type: String,
+    pub(crate) instance_type: String,
     /// Image id.
-    pub image: String,
+    pub(crate) image: String,
     /// MAC address.
-    pub mac: String,
+    pub(crate) mac: String,
     /// Subnet id.
-    pub subnet: String,
+    pub(crate) subnet: String,
     /// VPC id.
-    pub vpc: String,
+    pub(crate) vpc: String,
     /// Reservation id.
-    pub reservation: String,
+    pub(crate) reservation: String,
     /// Security group ids.
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// ARN of the instance profile and name of its role.
-    pub role: Option<(String, String)>,
+    pub(crate) role: Option<(String, String)>,
     /// Tags, when the launch template lets the metadata show them.
-    pub tags: Option<IndexMap<String, String>>,
+    pub(crate) tags: Option<IndexMap<String, String>>,
     /// Target lifecycle state of an instance in an Auto Scaling group.
-    pub target_lifecycle_state: Option<String>,
+    pub(crate) target_lifecycle_state: Option<String>,
     /// Launch time, RFC 3339.
-    pub launched: String,
+    pub(crate) launched: String,
     /// User data in base64.
-    pub user_data: Option<String>,
+    pub(crate) user_data: Option<String>,
 }
 
 struct Credentials {

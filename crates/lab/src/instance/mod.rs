@@ -5,7 +5,7 @@
 //! machine ([`guest`]) can reset itself and nothing else.
 
 mod console;
-pub mod guest;
+pub(crate) mod guest;
 mod host;
 mod link_local;
 mod metadata;
@@ -16,5 +16,4 @@ pub use console::Console;
 pub use host::{Ended, Host, HostError, HostSpec};
 pub use link_local::{Directory, serve_guests};
 pub use metadata::{Facts, PORT as METADATA_PORT, serve as serve_metadata};
-pub use process::{MAX_LAB_DIR, ProcessHost};
-pub use userdata::{BootPlan, FileToWrite, UserDataError};
+pub(crate) use process::MAX_LAB_DIR;

@@ -22,7 +22,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 
 /// Longest path of a lab directory: the sockets of agent and engine below it must fit into 107 bytes.
-pub const MAX_LAB_DIR: usize = 56;
+pub(crate) const MAX_LAB_DIR: usize = 56;
 
 /// Commands that an instance finds in `opt/mqm/bin`, all the same executable.
 const COMMANDS: [&str; 12] = [
@@ -54,11 +54,11 @@ const DIRECTORIES: [&str; 8] = [
 /// One process host of the lab.
 pub struct ProcessHost {
     /// EC2 instance id.
-    pub instance: String,
+    pub(crate) instance: String,
     /// Root directory, value of the mark of its processes.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Address of the instance.
-    pub address: Ipv4Addr,
+    pub(crate) address: Ipv4Addr,
     interface: Interface,
     executable: PathBuf,
     environment: Vec<(String, String)>,
@@ -110,7 +110,7 @@ impl ProcessHost {
     }
 
     /// The console.
-    pub fn console(&self) -> &Console {
+    pub(crate) fn console(&self) -> &Console {
         &self.console
     }
 
@@ -134,7 +134,7 @@ impl ProcessHost {
     }
 
     /// A command in this host's environment, with nothing inherited.
-    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -250,7 +250,7 @@ impl ProcessHost {
     }
 
     /// Shuts the operating system down: the unit is stopped and may drain; what is left ends after the limit.
-    pub async fn shut_down(&self) {
+    pub(crate) async fn shut_down(&self) {
         self.stopping.send_replace(true);
         self.console.print("shutdown: begins");
         let deadline = Instant::now() + self.shutdown_limit;
@@ -273,7 +273,7 @@ impl ProcessHost {
 
     /// Cuts the power: every process of the host is killed, until none is left. A kernel that outlives them would say
     /// goodbye for them, so the cable goes first where there is one.
-    pub async fn cut(&self) {
+    pub(crate) async fn cut(&self) {
         self.stopping.send_replace(true);
         if let Err(error) = self.connect(false).await {
             self.console.print(&format!("network: {error}"));
@@ -302,12 +302,12 @@ impl ProcessHost {
     }
 
     /// Whether the host was asked to stop.
-    pub fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
 
     /// Removes the host's directory; the console and a copy of the agent's log stay in the lab's `log` directory.
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         let kept = self.console.path().with_extension("agent.log");
         let _ = fs::copy(self.root.join("var/log/mqaws/agent.log"), kept);
         let _ = fs::remove_dir_all(&self.root);

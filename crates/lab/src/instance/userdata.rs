@@ -40,22 +40,22 @@ pub enum UserDataError {
 
 /// A file that the boot writes, below the instance's root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileToWrite {
+pub(crate) struct FileToWrite {
     /// Path relative to the root.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Content.
-    pub content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
     /// Permission bits, 0644 when none were given.
-    pub mode: u32,
+    pub(crate) mode: u32,
 }
 
 /// What a boot does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BootPlan {
+pub(crate) struct BootPlan {
     /// Files to write, in order.
-    pub files: Vec<FileToWrite>,
+    pub(crate) files: Vec<FileToWrite>,
     /// Whether the agent's unit is started.
-    pub start_agent: bool,
+    pub(crate) start_agent: bool,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +90,7 @@ impl BootPlan {
     ///
     /// # Errors
     /// Every variant of [`UserDataError`].
-    pub fn from_base64(encoded: &str) -> Result<Self, UserDataError> {
+    pub(crate) fn from_base64(encoded: &str) -> Result<Self, UserDataError> {
         let bytes = decode(encoded).map_err(UserDataError::Encoding)?;
         Self::parse(&String::from_utf8(bytes).map_err(UserDataError::NotText)?)
     }
@@ -99,7 +99,7 @@ impl BootPlan {
     ///
     /// # Errors
     /// Every variant of [`UserDataError`] but `Encoding` and `NotText`.
-    pub fn parse(text: &str) -> Result<Self, UserDataError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, UserDataError> {
         if text.lines().next().map(str::trim_end) != Some("#cloud-config") {
             return Err(UserDataError::NotCloudConfig);
         }

@@ -7,7 +7,6 @@
 //! [`table`] is the pure core with a clock as a parameter, [`server`] the JSON lines on loopback.
 
 pub mod server;
-pub mod table;
+pub(crate) mod table;
 
 pub use server::{Hosts, LeaseServer};
-pub use table::{Claim, LeaseError, LeaseTable, LockKey};

@@ -106,7 +106,7 @@ impl LeaseServer {
     }
 
     /// Forgets the locks of a file system that was deleted.
-    pub fn forget(&self, file_system: &str) {
+    pub(crate) fn forget(&self, file_system: &str) {
         self.shared.with(|t, _| t.forget(file_system));
     }
 }

@@ -5,27 +5,27 @@ use std::time::Duration;
 
 /// A file that can be locked: file system and path below its root.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LockKey {
+pub(crate) struct LockKey {
     /// File system id.
-    pub file_system: String,
+    pub(crate) file_system: String,
     /// Path below the root of the file system, without a leading slash.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 /// Who asks for a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// Connection of the asker; unique for the server's life.
-    pub connection: u64,
+    pub(crate) connection: u64,
     /// Instance on which it runs.
-    pub instance: String,
+    pub(crate) instance: String,
     /// Name of the asker, unique per keeper.
-    pub owner: String,
+    pub(crate) owner: String,
 }
 
 /// Why a lock was not given or is no longer held.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LeaseError {
+pub(crate) enum LeaseError {
     /// Another holder's lease runs.
     #[error("busy: held by {instance}")]
     Busy {
@@ -48,14 +48,14 @@ struct Held {
 
 /// All locks of a lab. Times are durations on one monotonic clock.
 #[derive(Debug)]
-pub struct LeaseTable {
+pub(crate) struct LeaseTable {
     lease: Duration,
     held: HashMap<LockKey, Held>,
 }
 
 impl LeaseTable {
     /// An empty table with one lease time for all locks.
-    pub fn new(lease: Duration) -> Self {
+    pub(crate) fn new(lease: Duration) -> Self {
         Self {
             lease,
             held: HashMap::new(),
@@ -63,12 +63,12 @@ impl LeaseTable {
     }
 
     /// The lease time.
-    pub fn lease(&self) -> Duration {
+    pub(crate) fn lease(&self) -> Duration {
         self.lease
     }
 
     /// Instance and owner that hold a lock whose lease runs at `now`.
-    pub fn holder(&self, now: Duration, key: &LockKey) -> Option<&Claim> {
+    pub(crate) fn holder(&self, now: Duration, key: &LockKey) -> Option<&Claim> {
         self.held.get(key).filter(|h| now < h.ends).map(|h| &h.claim)
     }
 
@@ -76,7 +76,7 @@ impl LeaseTable {
     ///
     /// # Errors
     /// `Busy` while another connection's lease runs; `Second` when the connection holds another lock.
-    pub fn lock(&mut self, now: Duration, key: LockKey, claim: Claim) -> Result<(), LeaseError> {
+    pub(crate) fn lock(&mut self, now: Duration, key: LockKey, claim: Claim) -> Result<(), LeaseError> {
         if let Some(holder) = self.holder(now, &key)
             && holder.connection != claim.connection
         {
@@ -100,7 +100,7 @@ impl LeaseTable {
     /// # Errors
     /// `Expired` when the connection holds none, also when nobody took it since: what happened on the file system in
     /// between is unknown to the holder.
-    pub fn renew(&mut self, now: Duration, connection: u64) -> Result<(), LeaseError> {
+    pub(crate) fn renew(&mut self, now: Duration, connection: u64) -> Result<(), LeaseError> {
         let lease = self.lease;
         let held = self.held.values_mut().find(|h| h.claim.connection == connection);
         match held.filter(|h| now < h.ends) {
@@ -113,20 +113,20 @@ impl LeaseTable {
     }
 
     /// Gives the connection's lock back; nothing to give back is no error.
-    pub fn unlock(&mut self, connection: u64) {
+    pub(crate) fn unlock(&mut self, connection: u64) {
         self.held.retain(|_, h| h.claim.connection != connection);
     }
 
     /// The connection closed. A running instance's kernel closed the file, which frees the lock; a dead host says
     /// nothing, so its lock stays until the lease ends.
-    pub fn closed(&mut self, connection: u64, instance_runs: bool) {
+    pub(crate) fn closed(&mut self, connection: u64, instance_runs: bool) {
         if instance_runs {
             self.unlock(connection);
         }
     }
 
     /// Forgets the locks of a file system that was deleted.
-    pub fn forget(&mut self, file_system: &str) {
+    pub(crate) fn forget(&mut self, file_system: &str) {
         self.held.retain(|k, _| k.file_system != file_system);
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 /// What the system refuses, or lacks, when hosts are to be network namespaces.
 #[derive(Debug, thiserror::Error)]
-pub enum NetworkError {
+pub(crate) enum NetworkError {
     /// No user namespace.
     #[error("the system refuses a user namespace")]
     User(#[source] io::Error),
@@ -30,7 +30,7 @@ pub enum NetworkError {
 
 impl NetworkError {
     /// One sentence that says what to do next.
-    pub fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         let otherwise = "or leave `--hosts` out: hosts that are processes need no namespaces";
         match self {
             NetworkError::Program(_) => format!("install iproute2 (`ip`), {otherwise}"),

@@ -24,7 +24,7 @@ use tokio::process::Command;
 
 /// How the lab itself reaches its instances, and they it.
 #[derive(Debug, Clone)]
-pub enum Network {
+pub(crate) enum Network {
     /// Over the machine's own loopback.
     Machine,
     /// Over a switch of the lab's own.
@@ -36,7 +36,7 @@ impl Network {
     ///
     /// # Errors
     /// [`NetworkError`].
-    pub async fn switch(octet: u8) -> Result<Self, NetworkError> {
+    pub(crate) async fn switch(octet: u8) -> Result<Self, NetworkError> {
         Ok(Self::Switch(Arc::new(Switch::new(octet).await?)))
     }
 
@@ -44,7 +44,7 @@ impl Network {
     ///
     /// # Errors
     /// As `bind`.
-    pub async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+    pub(crate) async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
         match self {
             Self::Machine => TcpListener::bind(address).await,
             Self::Switch(switch) => switch.listen(address).await,
@@ -52,7 +52,7 @@ impl Network {
     }
 
     /// Where those who connect to such a listener have their sockets.
-    pub fn peers(&self) -> Peers {
+    pub(crate) fn peers(&self) -> Peers {
         match self {
             Self::Machine => Peers::Machine,
             Self::Switch(switch) => Peers::Switch(switch.clone()),
@@ -63,7 +63,7 @@ impl Network {
     ///
     /// # Errors
     /// As `connect`.
-    pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         match self {
             Self::Machine => TcpStream::connect(address).await,
             Self::Switch(switch) => switch.connect(address).await,
@@ -74,7 +74,12 @@ impl Network {
     ///
     /// # Errors
     /// [`NetworkError`].
-    pub async fn plug_in(&self, zone: &str, address: Ipv4Addr, hardware: &str) -> Result<Interface, NetworkError> {
+    pub(crate) async fn plug_in(
+        &self,
+        zone: &str,
+        address: Ipv4Addr,
+        hardware: &str,
+    ) -> Result<Interface, NetworkError> {
         Ok(match self {
             Self::Machine => Interface::Machine,
             Self::Switch(switch) => Interface::Cable(Arc::new(switch.plug_in(zone, address, hardware).await?)),
@@ -93,7 +98,7 @@ pub enum Interface {
 
 impl Interface {
     /// Where the instance finds its metadata service, when it is where EC2's is.
-    pub fn metadata(&self) -> Option<SocketAddr> {
+    pub(crate) fn metadata(&self) -> Option<SocketAddr> {
         match self {
             Self::Machine => None,
             Self::Cable(_) => Some((switch::METADATA, 80).into()),
@@ -104,7 +109,7 @@ impl Interface {
     ///
     /// # Errors
     /// As `bind`.
-    pub async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+    pub(crate) async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
         match self {
             Self::Machine => TcpListener::bind(address).await,
             Self::Cable(cable) => cable.namespace.listen(address).await,
@@ -112,7 +117,7 @@ impl Interface {
     }
 
     /// Where those who connect to such a listener have their sockets: on the instance itself.
-    pub fn peers(&self) -> Peers {
+    pub(crate) fn peers(&self) -> Peers {
         match self {
             Self::Machine => Peers::Machine,
             Self::Cable(cable) => Peers::Instance(cable.namespace.tables()),
@@ -131,7 +136,7 @@ impl Interface {
     }
 
     /// Removes the interface of an instance that is no more.
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         if let Self::Cable(cable) = self {
             cable.remove();
         }
@@ -141,7 +146,7 @@ impl Interface {
     ///
     /// # Errors
     /// [`NetworkError`].
-    pub async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
+    pub(crate) async fn connect(&self, connected: bool) -> Result<bool, NetworkError> {
         match self {
             Self::Machine => Ok(false),
             Self::Cable(cable) => cable.connect(connected).await.map(|()| true),

@@ -26,7 +26,7 @@ pub enum Peers {
 
 impl Peers {
     /// Whether the other end belongs to the user of this process. One that is not found does not.
-    pub async fn is_own(&self, stream: &TcpStream) -> bool {
+    pub(crate) async fn is_own(&self, stream: &TcpStream) -> bool {
         let (Ok(SocketAddr::V4(here)), Ok(SocketAddr::V4(there))) = (stream.local_addr(), stream.peer_addr()) else {
             return false;
         };

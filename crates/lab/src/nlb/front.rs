@@ -18,13 +18,13 @@ const DIAL: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct FrontSettings {
     /// Target group.
-    pub pool: Arc<Pool>,
+    pub(crate) pool: Arc<Pool>,
     /// Cross-zone balancing of the load balancer; the target group's own setting goes first.
-    pub cross_zone: bool,
+    pub(crate) cross_zone: bool,
     /// After this time without a packet the next packet is answered with RST.
-    pub idle: Duration,
+    pub(crate) idle: Duration,
     /// When the load balancer becomes active; connections before are reset.
-    pub active_at: Instant,
+    pub(crate) active_at: Instant,
 }
 
 /// A running listener; dropping it closes the port and every connection through it.

@@ -15,9 +15,9 @@ pub(crate) enum Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Thresholds {
     /// Successes to become healthy, 2 to 10.
-    pub healthy: u32,
+    pub(crate) healthy: u32,
     /// Failures to become unhealthy, 2 to 10.
-    pub unhealthy: u32,
+    pub(crate) unhealthy: u32,
 }
 
 /// Counts checks.

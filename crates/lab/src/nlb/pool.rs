@@ -23,32 +23,32 @@ pub(crate) const ANY_ZONE: &str = "all";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PoolSettings {
     /// How targets are checked.
-    pub check: CheckSettings,
+    pub(crate) check: CheckSettings,
     /// From registration to the first check.
-    pub registration: Duration,
+    pub(crate) registration: Duration,
     /// How long a deregistered target stays `draining`.
-    pub deregistration: Duration,
+    pub(crate) deregistration: Duration,
     /// Whether its connections are reset then.
-    pub reset_deregistered: bool,
+    pub(crate) reset_deregistered: bool,
     /// Whether connections of an unhealthy target are reset, unless the group fails open.
-    pub reset_unhealthy: bool,
+    pub(crate) reset_unhealthy: bool,
     /// How long an unhealthy target is `unhealthy.draining` when its connections are kept.
-    pub unhealthy_draining: Duration,
+    pub(crate) unhealthy_draining: Duration,
     /// Cross-zone balancing; `None` as the load balancer says.
-    pub cross_zone: Option<bool>,
+    pub(crate) cross_zone: Option<bool>,
     /// When the group fails open.
-    pub minimum_healthy: MinimumHealthy,
+    pub(crate) minimum_healthy: MinimumHealthy,
     /// Whether a client's address always gets the same target.
-    pub sticky: bool,
+    pub(crate) sticky: bool,
     /// Whether targets get a proxy protocol header.
-    pub proxy_protocol: bool,
+    pub(crate) proxy_protocol: bool,
 }
 
 /// The load balancer that uses a target group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Usage {
     /// Zones that are enabled for it.
-    pub zones: BTreeSet<String>,
+    pub(crate) zones: BTreeSet<String>,
 }
 
 impl Usage {
@@ -72,9 +72,9 @@ pub(crate) struct Pool {
 
 /// A connection's target; forgets the flow when dropped.
 pub(super) struct Chosen {
-    pub address: SocketAddr,
-    pub proxy_protocol: bool,
-    pub orders: watch::Receiver<Order>,
+    pub(crate) address: SocketAddr,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) orders: watch::Receiver<Order>,
     pool: Weak<Pool>,
     key: TargetKey,
     id: u64,

@@ -35,15 +35,15 @@ pub(crate) enum CheckPort {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CheckSettings {
     /// What a check does.
-    pub probe: Probe,
+    pub(crate) probe: Probe,
     /// Where it goes.
-    pub port: CheckPort,
+    pub(crate) port: CheckPort,
     /// From the start of one check to the start of the next.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// How long a check may take.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// How many in a row change the state.
-    pub thresholds: Thresholds,
+    pub(crate) thresholds: Thresholds,
 }
 
 /// Reads a matcher, `200-399` or `200,202`: inclusive ranges within 200 to 599.

@@ -6,18 +6,18 @@ use super::health::Health;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     /// Availability zone.
-    pub zone: String,
+    pub(crate) zone: String,
     /// Result of its checks.
-    pub health: Health,
+    pub(crate) health: Health,
 }
 
 /// When a load balancer gives up on health and routes to every target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MinimumHealthy {
     /// Fewer healthy targets than this open the group; at least 1.
-    pub count: usize,
+    pub(crate) count: usize,
     /// A lower share of healthy targets than this opens the group, in percent; 0 is off.
-    pub percent: usize,
+    pub(crate) percent: usize,
 }
 
 /// Whether the group fails open: too few healthy targets, so that all get traffic.

@@ -16,15 +16,15 @@ pub(crate) type TargetKey = (String, u16);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TargetReport {
     /// Target id and port.
-    pub key: TargetKey,
+    pub(crate) key: TargetKey,
     /// Port of the health check.
-    pub check_port: u16,
+    pub(crate) check_port: u16,
     /// `initial healthy unhealthy unhealthy.draining unused draining`.
-    pub state: &'static str,
+    pub(crate) state: &'static str,
     /// Reason code; none when healthy.
-    pub reason: Option<&'static str>,
+    pub(crate) reason: Option<&'static str>,
     /// Description; none when healthy.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
 }
 
 pub(super) enum Phase {
@@ -36,14 +36,14 @@ pub(super) enum Phase {
 }
 
 pub(super) struct Target {
-    pub address: Ipv4Addr,
-    pub zone: String,
-    pub phase: Phase,
-    pub machine: Machine,
-    pub changed: Instant,
-    pub flows: HashMap<u64, watch::Sender<Order>>,
-    pub task: Option<AbortHandle>,
-    pub generation: u64,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) zone: String,
+    pub(crate) phase: Phase,
+    pub(crate) machine: Machine,
+    pub(crate) changed: Instant,
+    pub(crate) flows: HashMap<u64, watch::Sender<Order>>,
+    pub(crate) task: Option<AbortHandle>,
+    pub(crate) generation: u64,
 }
 
 impl Drop for Target {

@@ -14,7 +14,7 @@ impl Context {
     }
 
     /// Sets a key; a second value makes it a key of many values.
-    pub fn add(&mut self, key: &str, value: impl Into<String>) {
+    pub(crate) fn add(&mut self, key: &str, value: impl Into<String>) {
         self.0.entry(key.to_ascii_lowercase()).or_default().push(value.into());
     }
 
@@ -30,7 +30,7 @@ impl Context {
     }
 
     /// The value of a key that has exactly one.
-    pub fn single(&self, key: &str) -> Option<&str> {
+    pub(crate) fn single(&self, key: &str) -> Option<&str> {
         match self.get(key)? {
             [one] => Some(one),
             _ => None,

@@ -60,7 +60,7 @@ pub enum Layer {
 
 impl Denial {
     /// The end of AWS's message.
-    pub fn words(self, action: &str) -> String {
+    pub(crate) fn words(self, action: &str) -> String {
         let layer = |layer: Layer| match layer {
             Layer::Identity => "identity-based policy",
             Layer::Boundary => "permissions boundary",

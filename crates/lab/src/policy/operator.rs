@@ -6,13 +6,13 @@ use super::document::Malformed;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Operator {
     /// How many values of a key of many values have to pass.
-    pub set: Option<SetOperator>,
+    pub(crate) set: Option<SetOperator>,
     /// What is compared.
-    pub comparison: Comparison,
+    pub(crate) comparison: Comparison,
     /// `Not…`: true for what is none of the values, and for a key that is absent.
-    pub negated: bool,
+    pub(crate) negated: bool,
     /// `…IfExists`: true for a key that is absent.
-    pub if_exists: bool,
+    pub(crate) if_exists: bool,
 }
 
 /// For keys of many values.

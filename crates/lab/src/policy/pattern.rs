@@ -27,9 +27,9 @@ enum Glyph {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Special {
     /// `*` and `?` are wildcards.
-    pub wildcards: bool,
+    pub(crate) wildcards: bool,
     /// `${…}` is a variable: not in documents of version 2008-10-17.
-    pub variables: bool,
+    pub(crate) variables: bool,
 }
 
 impl Pattern {

@@ -18,8 +18,8 @@ pub(super) enum Effect {
 /// A statement.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Statement {
-    pub sid: Option<String>,
-    pub effect: Effect,
+    pub(crate) sid: Option<String>,
+    pub(crate) effect: Effect,
     /// Empty in identity policies, which speak of whoever has them.
     principals: Vec<Principal>,
     actions: Choice,

@@ -13,21 +13,21 @@ use serde::{Deserialize, Serialize};
 pub struct Rule {
     /// Signing name of the service; absent means every service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// Action; absent means every action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<String>,
+    pub(crate) action: Option<String>,
     /// `Throttling`, `InternalError` or `ServiceUnavailable`.
-    pub error: Kind,
+    pub(crate) error: Kind,
     /// Share of calls that fail, 0 to 1.
     #[serde(default = "always")]
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// How many calls fail before the switch turns itself off; absent means no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
+    pub(crate) count: Option<u64>,
     /// Seed of the generator; the same seed and the same calls fail the same way.
     #[serde(default)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 fn always() -> f64 {
@@ -89,7 +89,7 @@ impl Injector {
     ///
     /// # Errors
     /// A `ValidationError` for a rate outside 0 to 1.
-    pub fn add(&self, rule: Rule) -> Result<(), ApiError> {
+    pub(crate) fn add(&self, rule: Rule) -> Result<(), ApiError> {
         if !(0.0..=1.0).contains(&rule.rate) {
             return Err(ApiError::new("ValidationError", "rate is not between 0 and 1"));
         }
@@ -99,12 +99,12 @@ impl Injector {
     }
 
     /// Turns all switches off.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.lock().clear();
     }
 
     /// The switches that are on.
-    pub fn rules(&self) -> Vec<Rule> {
+    pub(crate) fn rules(&self) -> Vec<Rule> {
         self.lock().iter().map(|s| s.rule.clone()).collect()
     }
 

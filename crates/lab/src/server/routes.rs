@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct OwnRequest {
     /// The request as it came in.
-    pub raw: Raw,
+    pub(crate) raw: Raw,
     /// The body as JSON; `null` when there is none.
     pub body: Value,
 }

@@ -27,11 +27,11 @@ pub(super) enum End {
 /// What became of a script.
 pub(super) struct Outcome {
     /// How it ended.
-    pub end: End,
+    pub(crate) end: End,
     /// Its standard output.
-    pub output: String,
+    pub(crate) output: String,
     /// Its standard error.
-    pub error: String,
+    pub(crate) error: String,
 }
 
 /// How often a host that cannot be reached is looked at again.

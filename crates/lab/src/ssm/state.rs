@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 /// Everything that Systems Manager knows.
 pub(super) struct State {
     /// Commands by id, oldest first.
-    pub commands: IndexMap<String, Command>,
+    pub(crate) commands: IndexMap<String, Command>,
     /// Parameters by name.
-    pub parameters: IndexMap<String, Parameter>,
+    pub(crate) parameters: IndexMap<String, Parameter>,
 }

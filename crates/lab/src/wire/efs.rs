@@ -79,10 +79,10 @@ const ROUTES: &[(&str, &str, &str, u16)] = &[
 ];
 
 /// Prefix of every path.
-pub const PREFIX: &str = "/2015-02-01/";
+pub(crate) const PREFIX: &str = "/2015-02-01/";
 
 /// HTTP status of success of an action.
-pub fn success(action: &str) -> u16 {
+pub(crate) fn success(action: &str) -> u16 {
     ROUTES.iter().find(|r| r.2 == action).map_or(200, |r| r.3)
 }
 
@@ -90,7 +90,7 @@ pub fn success(action: &str) -> u16 {
 ///
 /// # Errors
 /// `UnknownOperationException` for a path that EFS does not have, `BadRequest` for a body that is no JSON object.
-pub fn read(
+pub(crate) fn read(
     method: &str,
     path: &str,
     query: &[(String, String)],

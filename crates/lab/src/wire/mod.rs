@@ -4,8 +4,8 @@
 //! [`query`] (also EC2's dialect), [`efs`] (rest-json) and [`cbor`] (what CloudWatch's clients send today).
 
 pub mod cbor;
-pub mod efs;
+pub(crate) mod efs;
 pub mod percent;
 pub mod protocol;
-pub mod query;
-pub mod reply;
+pub(crate) mod query;
+pub(crate) mod reply;

@@ -6,7 +6,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 const BUT_SLASH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Encodes everything but letters, digits and `-._~`; `keep_slash` also keeps `/`.
-pub fn escape(text: &str, keep_slash: bool) -> String {
+pub(crate) fn escape(text: &str, keep_slash: bool) -> String {
     utf8_percent_encode(text, if keep_slash { BUT_SLASH } else { RESERVED }).to_string()
 }
 

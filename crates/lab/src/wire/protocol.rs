@@ -8,25 +8,25 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Default)]
 pub struct Raw {
     /// `POST`.
-    pub method: String,
+    pub(crate) method: String,
     /// Path as on the wire, percent-encoded.
-    pub path: String,
+    pub(crate) path: String,
     /// Query string as on the wire, without `?`.
-    pub query: String,
+    pub(crate) query: String,
     /// Headers, names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Raw {
     /// The first header of a name (lower case).
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// The query string's parameters, decoded.
-    pub fn query_pairs(&self) -> Vec<(String, String)> {
+    pub(crate) fn query_pairs(&self) -> Vec<(String, String)> {
         url::form_urlencoded::parse(self.query.as_bytes())
             .into_owned()
             .collect()
@@ -52,13 +52,13 @@ pub enum Protocol {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Action.
-    pub action: String,
+    pub(crate) action: String,
     /// Parameters.
-    pub params: Value,
+    pub(crate) params: Value,
 }
 
 /// XML namespace of EC2.
-pub const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+pub(crate) const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// Signing name, API version and XML namespace of the services that speak the query protocol.
 const QUERY: &[(&str, &str, &str)] = &[
@@ -97,7 +97,7 @@ const TARGETS: &[(&str, &str, &str)] = &[
 const CBOR_PREFIX: &str = "/service/GraniteServiceVersion20100801/operation/";
 
 /// The service of a request that names it otherwise than by its signature.
-pub fn guess_service(raw: &Raw) -> Option<&'static str> {
+pub(crate) fn guess_service(raw: &Raw) -> Option<&'static str> {
     if let Some(target) = raw.header("x-amz-target") {
         let prefix = target.split('.').next()?;
         return TARGETS.iter().find(|t| t.0 == prefix).map(|t| t.1);

@@ -18,7 +18,7 @@ enum Node {
 ///
 /// # Errors
 /// `MalformedQueryString` when a name is used both as text and as a structure, or is nested too deeply.
-pub fn read(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Map<String, Value>, ApiError> {
+pub(crate) fn read(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Map<String, Value>, ApiError> {
     let mut root = IndexMap::new();
     for (key, text) in pairs {
         let path: Vec<&str> = key.split('.').collect();
@@ -71,14 +71,14 @@ fn value(node: Node) -> Value {
 }
 
 /// An XML document under construction.
-pub struct Xml {
+pub(crate) struct Xml {
     writer: Writer<Vec<u8>>,
     item: &'static str,
 }
 
 impl Xml {
     /// An empty document whose lists are made of elements named `item`.
-    pub fn new(item: &'static str) -> Self {
+    pub(crate) fn new(item: &'static str) -> Self {
         Self {
             writer: Writer::new(br#"<?xml version="1.0" encoding="UTF-8"?>"#.to_vec()),
             item,
@@ -86,7 +86,7 @@ impl Xml {
     }
 
     /// Opens an element, with an XML namespace when there is one.
-    pub fn open(&mut self, name: &str, namespace: Option<&str>) {
+    pub(crate) fn open(&mut self, name: &str, namespace: Option<&str>) {
         let mut start = BytesStart::new(name);
         if let Some(namespace) = namespace {
             start.push_attribute(("xmlns", namespace));
@@ -95,19 +95,19 @@ impl Xml {
     }
 
     /// Closes an element.
-    pub fn close(&mut self, name: &str) {
+    pub(crate) fn close(&mut self, name: &str) {
         self.event(Event::End(BytesEnd::new(name)));
     }
 
     /// Writes an element that holds text.
-    pub fn text(&mut self, name: &str, text: &str) {
+    pub(crate) fn text(&mut self, name: &str, text: &str) {
         self.open(name, None);
         self.raw_text(text);
         self.close(name);
     }
 
     /// Writes one member of a structure; `null` is left out.
-    pub fn member(&mut self, name: &str, value: &Value) {
+    pub(crate) fn member(&mut self, name: &str, value: &Value) {
         if value.is_null() {
             return;
         }
@@ -117,7 +117,7 @@ impl Xml {
     }
 
     /// Writes what is inside an element.
-    pub fn content(&mut self, value: &Value) {
+    pub(crate) fn content(&mut self, value: &Value) {
         match value {
             Value::Null => {}
             Value::String(text) => self.raw_text(text),
@@ -138,7 +138,7 @@ impl Xml {
     }
 
     /// The document's bytes.
-    pub fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.writer.into_inner()
     }
 

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 /// An HTTP answer, free of any HTTP library.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// Body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Writes the result of an action.
-pub fn success(protocol: Protocol, action: &str, request_id: &str, result: &Value) -> Reply {
+pub(crate) fn success(protocol: Protocol, action: &str, request_id: &str, result: &Value) -> Reply {
     let mut status = 200;
     let (kind, body) = match protocol {
         Protocol::Query(namespace) => {
@@ -65,7 +65,7 @@ pub fn success(protocol: Protocol, action: &str, request_id: &str, result: &Valu
 }
 
 /// Writes an error.
-pub fn failure(protocol: Protocol, request_id: &str, error: &ApiError) -> Reply {
+pub(crate) fn failure(protocol: Protocol, request_id: &str, error: &ApiError) -> Reply {
     let code = match (protocol, error.code.as_str()) {
         (Protocol::Json(_) | Protocol::Cbor, "InvalidAction") => "UnknownOperationException",
         (_, code) => code,

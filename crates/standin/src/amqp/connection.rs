@@ -45,16 +45,16 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// What the links of a connection share.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub broker: Arc<Broker>,
+    pub(crate) broker: Arc<Broker>,
     /// The user it acts as.
-    pub user: String,
-    pub seen: Arc<Seen>,
+    pub(crate) user: String,
+    pub(crate) seen: Arc<Seen>,
     /// Puts that are not acknowledged yet.
-    pub puts: AtomicUsize,
+    pub(crate) puts: AtomicUsize,
     /// Messages given out that are not settled yet.
-    pub gets: AtomicUsize,
+    pub(crate) gets: AtomicUsize,
     /// True when the connection is gone.
-    pub gone: watch::Sender<bool>,
+    pub(crate) gone: watch::Sender<bool>,
 }
 
 /// Waits until a watched value is so, or its owner is gone; without the borrow that the channel's own call returns.

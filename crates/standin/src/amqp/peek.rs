@@ -22,9 +22,9 @@ use super::opening::Opening;
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// The container id of the client's open.
-    pub container: OnceLock<String>,
+    pub(crate) container: OnceLock<String>,
     /// Told at every flow, which may bring credit.
-    pub flow: Notify,
+    pub(crate) flow: Notify,
 }
 
 /// The stream.

@@ -6,7 +6,7 @@ pub(super) struct Flags {
     /// Flags with their values, empty for those that take none.
     given: Vec<(String, String)>,
     /// What is no flag.
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 impl Flags {

@@ -4,15 +4,15 @@
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Statement {
     /// First word, in upper case.
-    pub verb: String,
+    pub(crate) verb: String,
     /// Second word, in upper case.
-    pub object: String,
+    pub(crate) object: String,
     /// Its value in parentheses.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The other pairs, keys in upper case.
-    pub pairs: Vec<(String, String)>,
+    pub(crate) pairs: Vec<(String, String)>,
     /// The other words, in upper case.
-    pub words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 /// The text up to which a statement was understood.

@@ -9,42 +9,42 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     /// First wait before a failed step of the boot is repeated; doubles up to `slowest_retry`.
-    pub retry: Duration,
+    pub(crate) retry: Duration,
     /// Longest wait before a failed step is repeated.
-    pub slowest_retry: Duration,
+    pub(crate) slowest_retry: Duration,
     /// Waits before each attempt to restart in place; their number is the number of attempts.
-    pub attempts: Vec<Duration>,
+    pub(crate) attempts: Vec<Duration>,
     /// More deaths than this within `breaker_window` condemn the instance. Deaths ordered by a fault do not count.
-    pub breaker_limit: usize,
+    pub(crate) breaker_limit: usize,
     /// See `breaker_limit`.
-    pub breaker_window: Duration,
+    pub(crate) breaker_window: Duration,
     /// Instances in a row that gave up without having served, after which no further replacement is asked for.
-    pub replacement_limit: u32,
+    pub(crate) replacement_limit: u32,
     /// Period of the health check while it succeeds.
-    pub health: Duration,
+    pub(crate) health: Duration,
     /// Wait after a health check that failed.
-    pub health_again: Duration,
+    pub(crate) health_again: Duration,
     /// Failed health checks in a row after which the engine counts as hung.
-    pub health_failures: u32,
+    pub(crate) health_failures: u32,
     /// How long the engine may say that it is active elsewhere before that counts as a failed start.
-    pub elsewhere: Duration,
+    pub(crate) elsewhere: Duration,
     /// Target time of an orderly stop.
-    pub stop: Duration,
+    pub(crate) stop: Duration,
     /// Wait before a start that was refused is looked at again.
-    pub refused: Duration,
+    pub(crate) refused: Duration,
     /// How long a start that was refused can be asked why, before the stack hears of it. Longer than a deployment's period of
     /// asking, 10 s, and the time of its question.
-    pub last_words: Duration,
+    pub(crate) last_words: Duration,
     /// How long processes that do not die may delay a drain.
-    pub drain: Duration,
+    pub(crate) drain: Duration,
     /// Period of reading the certificate again while it serves; absent when there is none.
-    pub certificate: Option<Duration>,
+    pub(crate) certificate: Option<Duration>,
     /// Id of the file system that this host mounts.
-    pub file_system: String,
+    pub(crate) file_system: String,
     /// Which of two versions of the engine is the older.
-    pub order: Order,
+    pub(crate) order: Order,
     /// See [`InquiryPolicy`].
-    pub inquiry: InquiryPolicy,
+    pub(crate) inquiry: InquiryPolicy,
 }
 
 impl Default for Policy {
