@@ -123,10 +123,7 @@ impl TestBed for Clients {
                 CloudError::precondition(
                     attempted(),
                     format!("there is none in {place}"),
-                    match self.is_local() {
-                        true => "deploy it (`mqaws deploy --local`), or name another with --stack",
-                        false => "deploy it (`mqaws deploy`), or name another with --stack",
-                    },
+                    format!("deploy it (`mqaws deploy --stack {stack}`), or name another with --stack"),
                 )
             })?;
             let parts = Parts::read(&found.name, &found.outputs, &found.tags).map_err(|unreadable| {

@@ -2,6 +2,7 @@
 
 use super::args::{Cli, Color, Command, Format};
 use super::environment::{Environment, without_empty};
+use super::suggestions::Suggestions;
 use super::{CliError, Context, Failure, Outcome, Output, Progress};
 use super::{ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
 use crate::remedy::ExitKind;
@@ -14,10 +15,11 @@ use tracing_subscriber::EnvFilter;
 
 /// The whole program: parse, run, report, exit.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    let parsed = command()
-        .mut_args(without_empty)
+    let program = command().mut_args(without_empty);
+    let parsed = program
+        .clone()
         .try_get_matches_from(&args)
-        .and_then(|m| Cli::from_arg_matches(&m));
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Suggestions::new(program, &matches))));
     let environment = match (&parsed, Environment::read()) {
         // Help and the version are for those whose environment is wrong too.
         (Err(error), _) if !error.use_stderr() => return usage(error, &args),
@@ -25,16 +27,16 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         // In our own words, with the variable's name: clap has only the flag's.
         (_, Err(error)) => {
             let failure = Failure::from(error);
-            failure.report(&early_output(&args), str::to_owned);
+            failure.report(&early_output(&args));
             return ExitCode::from(failure.exit() as u8);
         }
     };
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let (cli, suggestions) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return usage(&error, &args),
     };
     let verbose = cli.global.verbose;
-    let context = Context::new(cli.global);
+    let context = Context::new(cli.global, suggestions);
     for (warning, hint) in environment.unknown() {
         context.output().note(format!("warning: {warning}"));
         context.output().note(format!("hint:    {hint}"));
@@ -43,7 +45,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         .and_then(|()| check(&context))
         .and_then(|()| run(&context, cli.command));
     let exit = exit.unwrap_or_else(|failure| {
-        failure.report(context.output(), |text| context.placed(text));
+        failure.report(context.output());
         failure.exit()
     });
     // What was asked for did not arrive, on a full disk for example: that is not done.
@@ -164,7 +166,7 @@ fn early_output(args: &[OsString]) -> Output {
         true => (Format::Json, Color::Never),
         false => (Format::Text, Color::Auto),
     };
-    Output::new(format, color, true, Progress::silent())
+    Output::new(format, color, true, Progress::silent(), Suggestions::default())
 }
 
 /// Whether a command line that does not parse asks for JSON.

@@ -1,6 +1,7 @@
 //! What the verbs share; everything costly is made when first asked for.
 
 use super::args::Global;
+use super::suggestions::Suggestions;
 use super::{CliError, Failure, Interrupt, Output, Progress};
 use std::future::Future;
 use std::io::{IsTerminal, Write};
@@ -8,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
+
+/// The configuration file that is read when none is named and this one is in the current folder.
+pub(super) const DEFAULT_FILE: &str = "mqaws.yaml";
 
 /// What the verbs share.
 ///
@@ -22,13 +26,13 @@ pub struct Context {
 
 impl Context {
     /// The context of one run of the program.
-    pub(super) fn new(mut global: Global) -> Self {
+    pub(super) fn new(mut global: Global, suggestions: Suggestions) -> Self {
         // An empty variable counts as absent, as with the AWS tools.
         for value in [&mut global.region, &mut global.profile, &mut global.endpoint_url] {
             value.take_if(|v| v.trim().is_empty());
         }
         let progress = Progress::new(!global.no_progress && !global.quiet);
-        let output = Output::new(global.output, global.color, global.quiet, progress.clone());
+        let output = Output::new(global.output, global.color, global.quiet, progress.clone(), suggestions);
         Self {
             global,
             output,
@@ -55,11 +59,19 @@ impl Context {
 
     /// The configuration file: `--config`, else `mqaws.yaml` in the current folder when there is one.
     pub fn config_path(&self) -> Option<PathBuf> {
-        const DEFAULT: &str = "mqaws.yaml";
         self.global
             .config
             .clone()
-            .or_else(|| Path::new(DEFAULT).exists().then(|| DEFAULT.into()))
+            .or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()))
+    }
+
+    /// The line that says what to do next: commands that mean what this call meant.
+    pub(super) fn next(&self, commands: &[&str]) -> String {
+        let complete = |command: &&str| self.output.suggestions().command(command);
+        format!(
+            "Next: {}",
+            commands.iter().map(complete).collect::<Vec<_>>().join(" · ")
+        )
     }
 
     /// Runs a future on the program's runtime, which starts with the first call.

@@ -206,7 +206,7 @@ fn ending(report: &Report, kept: Option<&Path>, stopped: &Stopped, began: Instan
         String::new(),
         "These are lab times: no EC2 launch, no NLB registration delay, a stand-in\ninstead of IBM MQ.".to_owned(),
         format!(
-            "{rounds} rounds show that it can work, not how often: mqaws failover-test --rounds 60\nbounds the chance of loss to 5 %."
+            "{rounds} rounds show that it can work, not how often: `mqaws failover-test --rounds 60`\nbounds the chance of loss to 5 %."
         ),
         "Next: mqaws init · mqaws deploy --region eu-west-1 · docs/tour.md".to_owned(),
     ]

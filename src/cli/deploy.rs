@@ -157,8 +157,11 @@ fn next(context: &Context, stack: &str) -> String {
     } else {
         format!(" --stack {stack}")
     };
-    let place = context.place();
-    format!("Next: mqaws status{named}{place} · mqaws failover-test{named}{place} · mqaws destroy{named}{place}")
+    context.next(&[
+        &format!("mqaws status{named}"),
+        &format!("mqaws failover-test{named}"),
+        &format!("mqaws destroy{named}"),
+    ])
 }
 
 /// What a deployment came to.
@@ -196,7 +199,7 @@ fn review(
     if !plan.fresh {
         output.say(made.lines().trim_end());
     }
-    plan.check(allow_replace, &context.place())?;
+    plan.check(allow_replace)?;
     if plan.is_empty() {
         return Ok(());
     }
@@ -395,19 +398,15 @@ impl<'a> Document<'a> {
 
 /// The error for a stack that is not there.
 pub(super) fn no_stack(stack: &str, clients: &Clients) -> CliError {
-    let (place, hint) = match clients.is_local() {
-        true => (
-            "the local cloud",
-            "deploy it with `mqaws deploy --local`, or name another with --stack",
-        ),
-        false => (
-            clients.region(),
-            "deploy it with `mqaws deploy`, or name another with --stack, --region or --profile",
-        ),
+    let (place, others) = match clients.is_local() {
+        true => ("the local cloud", "--stack"),
+        false => (clients.region(), "--stack, --region or --profile"),
     };
     CliError::Precondition {
         message: format!("no stack {stack} in {place}"),
-        hint: Some(hint.into()),
+        hint: Some(format!(
+            "deploy it with `mqaws deploy --stack {stack}`, or name another with {others}"
+        )),
     }
 }
 

@@ -43,7 +43,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         let identity = interrupt.or(clients.identity()).await?;
-        interrupt.or(settings::same_queue_manager(context, &clients, &loaded, "destroy")).await?;
+        interrupt.or(settings::same_queue_manager(&clients, &loaded, "destroy")).await?;
         let Some(removal) = interrupt.or(deploy::find(&clients, &name, args.unprotect)).await? else {
             // An earlier run may have been killed before it could say so.
             let kept = interrupt.or(deploy::kept_of(&clients, &name)).await?;
@@ -84,7 +84,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         for data in removal.kept.iter().filter(|_| !clients.is_local() && !kept.is_empty()) {
             output.say(format!(
-                "\nThe file system is still paid for. To delete it for good: aws efs delete-file-system --file-system-id {data}"
+                "\nThe file system is still paid for. To delete it for good: `aws efs delete-file-system --file-system-id {data}`"
             ));
         }
         Ok(ExitKind::Success)

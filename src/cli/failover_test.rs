@@ -154,12 +154,7 @@ fn test(context: &Context, args: Test) -> Outcome {
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         interrupt
-            .or(settings::same_queue_manager(
-                context,
-                &clients,
-                &loaded,
-                "failover-test",
-            ))
+            .or(settings::same_queue_manager(&clients, &loaded, "failover-test"))
             .await?;
         let mut scenario = scenario(&args, &name)?;
         scenario.heal = heal_command(context, &name);
@@ -199,7 +194,7 @@ fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
     let (loaded, name) = stack(context, stack_name)?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
-        settings::same_queue_manager(context, &clients, &loaded, "failover-test heal").await?;
+        settings::same_queue_manager(&clients, &loaded, "failover-test heal").await?;
         if !clients.is_local() {
             context.confirm_name("This deletes the queues of a test and takes its mark away", &name)?;
         }
@@ -228,7 +223,8 @@ fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
 
 /// The command that undoes what a test left on this stack.
 fn heal_command(context: &Context, stack: &str) -> String {
-    format!("mqaws failover-test heal --stack {stack}{}", context.place())
+    let command = format!("mqaws failover-test heal --stack {stack}");
+    context.output().suggestions().command(&command)
 }
 
 fn verify(context: &Context, file: &Path) -> Outcome {

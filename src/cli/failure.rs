@@ -43,9 +43,7 @@ impl Failure {
     }
 
     /// The error as text: error, place, cause, details, left, hint.
-    ///
-    /// `placed` makes the hint's commands lead to the same place as the one that failed.
-    pub fn text(&self, placed: impl Fn(&str) -> String) -> String {
+    pub fn text(&self) -> String {
         let error = AnsiColor::Red.on_default().bold();
         let hint = AnsiColor::Cyan.on_default();
         let mut text = labelled("error", error, &self.0.to_string());
@@ -64,7 +62,7 @@ impl Failure {
             text += &labelled("left", Style::new(), &left);
         }
         if let Some(remedy) = self.0.hint() {
-            text += &labelled("hint", hint, &placed(&remedy));
+            text += &labelled("hint", hint, &remedy);
         }
         if nothing {
             let _ = writeln!(text, "{NOTHING}");
@@ -73,7 +71,7 @@ impl Failure {
     }
 
     /// The error as a JSON document, schema `mqaws.error/1`.
-    pub fn json(&self, placed: impl Fn(&str) -> String) -> Value {
+    pub fn json(&self) -> Value {
         let details: Map<String, Value> = self.0.details().into_iter().map(|(k, v)| (k, v.into())).collect();
         json!({
             "schema": "mqaws.error/1",
@@ -82,17 +80,17 @@ impl Failure {
             "details": details,
             "place": self.0.place(),
             "left": self.0.left(),
-            "hint": self.0.hint().map(|hint| placed(&hint)),
+            "hint": self.0.hint(),
             "exit": { "code": self.exit() as u8, "name": self.exit().name() },
         })
     }
 
     /// Prints the error: text to standard error, or JSON to standard output.
-    pub fn report(&self, output: &Output, placed: impl Fn(&str) -> String) {
+    pub fn report(&self, output: &Output) {
         if output.is_json() {
-            output.document(&self.json(placed));
+            output.document(&self.json());
         } else {
-            output.note(self.text(placed).trim_end());
+            output.note(self.text().trim_end());
         }
     }
 }
@@ -265,7 +263,7 @@ mod tests {
     #[test]
     fn text_has_every_part_in_order() {
         let failure = Failure::from(RolledBack(std::io::Error::other("no signal")));
-        let text = anstream::adapter::strip_str(&failure.text(str::to_owned)).to_string();
+        let text = anstream::adapter::strip_str(&failure.text()).to_string();
         assert_eq!(
             text,
             "error: stack `s` was rolled back\ncause: no signal\nagent: strmqm exit 71\n\
@@ -279,13 +277,13 @@ mod tests {
             message: "m".into(),
             hint: Some("h".into()),
         });
-        let text = anstream::adapter::strip_str(&failure.text(str::to_owned)).to_string();
+        let text = anstream::adapter::strip_str(&failure.text()).to_string();
         assert_eq!(text, "error: m\nhint:  h\nnothing was changed\n");
     }
 
     #[test]
     fn json_has_the_same_facts() {
-        let json = Failure::from(RolledBack(std::io::Error::other("no signal"))).json(str::to_owned);
+        let json = Failure::from(RolledBack(std::io::Error::other("no signal"))).json();
         assert_eq!(json["schema"], "mqaws.error/1");
         assert_eq!(json["causes"][0], "no signal");
         assert_eq!(json["details"]["agent"], "strmqm exit 71");

@@ -1,8 +1,10 @@
 //! The verb `init`: an annotated configuration file, filled from the account when it can be read.
 
 use super::annotated::{Account, annotated};
+use super::context::DEFAULT_FILE;
 use super::local::{self, Start};
 use super::settings::{Settings, judge_beside};
+use super::suggestions::quoted;
 use super::written::{self, NewFile};
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::{Choice, Clients};
@@ -80,9 +82,15 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             "detail": why,
         }));
     } else if !to_stdout {
+        let command = |verb: &str| match file.as_os_str() == DEFAULT_FILE {
+            true => format!("mqaws {verb}"),
+            false => format!("mqaws {verb} --config {}", quoted(&file.to_string_lossy())),
+        };
         context.output().data(format!(
-            "written: {}\n  {why}\nnext: edit it, then `mqaws validate` and `mqaws plan`\n",
-            file.display()
+            "written: {}\n  {why}\nnext: edit it, then `{}` and `{}`\n",
+            file.display(),
+            command("validate"),
+            command("plan")
         ));
     }
     Ok(ExitKind::Success)

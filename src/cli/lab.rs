@@ -207,7 +207,10 @@ fn start(context: &Context, up: &Up) -> Outcome {
     output.data(row("timing", record.timing.name()));
     output.data(row("hosts", record.hosts.name()));
     output.data(row("keys", format!("in {}/lab.json", record.dir.display())));
-    output.say("\nNext: mqaws deploy --local · mqaws lab status · mqaws lab down");
+    output.say(format!(
+        "\n{}",
+        context.next(&["mqaws deploy --local", "mqaws lab status", "mqaws lab down"])
+    ));
     Ok(ExitKind::Success)
 }
 

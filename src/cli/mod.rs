@@ -3,7 +3,8 @@
 //! A verb is a module with `Args` (clap) and `run(&Context, Args) -> Outcome`. [`Context`] holds what verbs share:
 //! the two output streams, progress, prompts, Ctrl-C, the configuration's place, the AWS clients and the asynchronous
 //! runtime, each made when first asked for, so that `render`, `validate` and `--help` start in milliseconds.
-//! Errors go up as [`Failure`] and are printed once, by [`main`].
+//! Errors go up as [`Failure`] and are printed once, by [`main`]. A command that a text suggests stands between backticks and says no
+//! more than its point: [`Output`] adds what it needs of this call to mean the same thing.
 
 mod annotated;
 mod app;
@@ -16,6 +17,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod reports;
+mod suggestions;
 mod view;
 mod words;
 mod written;

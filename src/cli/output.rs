@@ -2,6 +2,7 @@
 
 use super::args::{Color, Format};
 use super::progress::Progress;
+use super::suggestions::Suggestions;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
@@ -17,10 +18,11 @@ pub struct Output {
     quiet: bool,
     progress: Progress,
     torn: Arc<AtomicBool>,
+    suggestions: Arc<Suggestions>,
 }
 
 impl Output {
-    pub(super) fn new(format: Format, color: Color, quiet: bool, progress: Progress) -> Self {
+    pub(super) fn new(format: Format, color: Color, quiet: bool, progress: Progress, suggestions: Suggestions) -> Self {
         match color {
             // Auto also honours NO_COLOR, CLICOLOR_FORCE and TERM.
             Color::Auto => anstream::ColorChoice::Auto,
@@ -33,12 +35,18 @@ impl Output {
             quiet,
             progress,
             torn: Arc::default(),
+            suggestions: Arc::new(suggestions),
         }
     }
 
     /// Whether something for standard output could not be written there, for another reason than that its reader went away.
     pub(super) fn is_torn(&self) -> bool {
         self.torn.load(Ordering::Relaxed)
+    }
+
+    /// What the commands in messages take over from this call.
+    pub(super) fn suggestions(&self) -> &Suggestions {
+        &self.suggestions
     }
 
     /// Whether the user asked for JSON: then standard output gets one document and nothing else.
@@ -49,7 +57,7 @@ impl Output {
     /// Prints text for people to standard output; does nothing when JSON was asked for.
     pub fn data(&self, text: impl AsRef<str>) {
         if !self.is_json() {
-            self.raw(text.as_ref());
+            self.raw(&self.suggestions.complete(text.as_ref()));
         }
     }
 
@@ -75,7 +83,11 @@ impl Output {
 
     /// Prints a JSON document to standard output.
     pub fn document(&self, document: &impl Serialize) {
-        match serde_json::to_string_pretty(document) {
+        let completed = serde_json::to_value(document).and_then(|mut document| {
+            self.suggestions.complete_all(&mut document);
+            serde_json::to_string_pretty(&document)
+        });
+        match completed {
             Ok(text) => self.raw(&text),
             Err(error) => self.note(format!("error: cannot write the result as JSON: {error}")),
         }
@@ -91,7 +103,8 @@ impl Output {
     /// Prints a line to standard error, also with `--quiet`: errors and warnings.
     pub fn note(&self, text: impl AsRef<str>) {
         self.progress.aside(|| {
-            let _ = writeln!(anstream::stderr().lock(), "{}", text.as_ref());
+            let text = self.suggestions.complete(text.as_ref());
+            let _ = writeln!(anstream::stderr().lock(), "{text}");
         });
     }
 }

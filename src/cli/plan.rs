@@ -48,7 +48,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         let made = make(context, &clients, &loaded, false, consent, &interrupt).await?;
         deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
-        let at_stake = made.plan.check(&args.allow_replace, &context.place());
+        let at_stake = made.plan.check(&args.allow_replace);
         let output = context.output();
         if output.is_json() && at_stake.is_ok() {
             output.document(&made.document(&clients));

@@ -157,19 +157,14 @@ pub fn load(context: &Context, settings: &Settings) -> Result<Loaded, Failure> {
 ///
 /// # Errors
 /// Those of [`stake::same_queue_manager`].
-pub(super) async fn same_queue_manager(
-    context: &Context,
-    clients: &Clients,
-    loaded: &Loaded,
-    verb: &str,
-) -> Result<(), DeployError> {
+pub(super) async fn same_queue_manager(clients: &Clients, loaded: &Loaded, verb: &str) -> Result<(), DeployError> {
     if loaded.place("stack") != Place::Default {
         return Ok(());
     }
     let Deployment {
         stack, queue_manager, ..
     } = &loaded.deployment;
-    let command = format!("mqaws {verb}{}", context.place());
+    let command = format!("mqaws {verb}");
     stake::same_queue_manager(clients, stack.as_str(), queue_manager.name.as_str(), &command).await
 }
 
@@ -300,7 +295,7 @@ mod tests {
             },
         ));
         assert_eq!(
-            anstream::adapter::strip_str(&failure.text(str::to_owned)).to_string(),
+            anstream::adapter::strip_str(&failure.text()).to_string(),
             "error: both subnets are in one availability zone, eu-west-1a
    ╭─ mqaws.yaml:3:12
  3 │   subnets: [subnet-0000aaaa, subnet-0000bbbb]

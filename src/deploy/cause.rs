@@ -114,7 +114,7 @@ pub fn remedy(event: &Event, agent: Option<&str>) -> String {
     }
     if is_signal(reason) {
         return match agent {
-            "" => "the instance never reported service: look at its console output (`aws ec2 get-console-output`) and check \
+            "" => "the instance never reported service: look at its console output in EC2 and check \
                    that the image holds mqaws-agent, then deploy again"
                 .into(),
             _ => "solve what the agent reports, then deploy again".into(),

@@ -64,17 +64,16 @@ impl Plan {
     }
 
     /// Refuses a plan that would replace or remove a file system that `allowed` does not name, or put another queue manager
-    /// on the stack when it does not name that; `place` are the options that lead here, ` --local`, for commands in a hint.
+    /// on the stack when it does not name that.
     ///
     /// # Errors
     /// [`StakeError::OtherQueueManager`], [`DeployError::DataAtStake`].
-    pub fn check(&self, allowed: &[String], place: &str) -> Result<(), DeployError> {
+    pub fn check(&self, allowed: &[String]) -> Result<(), DeployError> {
         let named = allowed.iter().any(|name| name == QUEUE_MANAGER_PARAMETER);
         if let Some(rename) = self.rename.as_ref().filter(|_| !named) {
             return Err(StakeError::OtherQueueManager {
                 stack: self.stack.clone(),
                 rename: rename.clone(),
-                place: place.to_owned(),
             }
             .into());
         }

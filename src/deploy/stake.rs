@@ -36,8 +36,6 @@ pub enum StakeError {
         stack: String,
         /// Which, and where the other one may go.
         rename: Rename,
-        /// Options that lead to the same place, for the commands in the hint.
-        place: String,
     },
     /// The stack's name was made of a queue manager's, and the stack holds another one's data.
     #[error("stack {stack} holds queue manager {holds}, not {meant}")]
@@ -48,7 +46,7 @@ pub enum StakeError {
         holds: String,
         /// The one that is configured.
         meant: String,
-        /// The verb with the options that lead to the same place, `mqaws destroy --local`.
+        /// The verb, `mqaws destroy`.
         command: String,
     },
     /// The stack does not tell which queue manager it holds.
@@ -89,12 +87,13 @@ impl Remedy for StakeError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::OtherQueueManager { stack, rename, place } => {
+            Self::OtherQueueManager { stack, rename } => {
                 let Rename { from, to, other_stack } = rename;
                 format!(
-                    "{to} is a stack of its own: `mqaws deploy{place} --stack {other_stack} --queue-manager {to}`\n\
-                     if {from} was meant: `mqaws deploy{place} --stack {stack} --queue-manager {from}`\n\
-                     to put {from} aside nevertheless: --allow-replace {QUEUE_MANAGER_PARAMETER} (its data stay on the file system)"
+                    "{to} is a stack of its own: `mqaws deploy --stack {other_stack} --queue-manager {to}`\n\
+                     if {from} was meant: `mqaws deploy --stack {stack} --queue-manager {from}`\n\
+                     to put {from} aside nevertheless: `mqaws deploy --stack {stack} --queue-manager {to} --allow-replace \
+                     {QUEUE_MANAGER_PARAMETER}` (its data stay on the file system)"
                 )
             }
             Self::NotOf {
@@ -110,7 +109,7 @@ impl Remedy for StakeError {
                  {stack}`"
             ),
             Self::KeptStorage { .. } => {
-                "to start empty nevertheless: --new-storage (what is kept stays as it is, and its messages with it)"
+                "to start empty nevertheless: `mqaws deploy --new-storage` (what is kept stays as it is, and its messages with it)"
                     .into()
             }
         })
@@ -132,7 +131,7 @@ pub(super) fn deployed(stack: &Stack) -> Option<&str> {
 }
 
 /// Refuses a stack that holds another queue manager than the one that its name was made of: names that differ only in case
-/// or in `.`, `_`, `/` make the same. `command` is the verb with the options that lead to the same place. No stack is fine.
+/// or in `.`, `_`, `/` make the same. `command` is the verb, `mqaws destroy`. No stack is fine.
 ///
 /// # Errors
 /// [`StakeError::NotOf`], [`StakeError::UnknownQueueManager`], [`DeployError::Aws`].

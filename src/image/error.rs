@@ -317,7 +317,7 @@ impl Remedy for ImageError {
         Some(match self {
             Self::Aws(error) => return error.hint(),
             Self::Incomplete { .. } => {
-                "write it under `image:` in mqaws.yaml, or give it with --set KEY=VALUE; `mqaws init` shows every key".into()
+                "write it under `image:` in mqaws.yaml, or give it with --set KEY=VALUE; `mqaws init -` shows every key".into()
             }
             Self::Licence => {
                 "read the licence that comes with the package; if you accept it, add --accept-licence. Nothing else accepts it".into()
@@ -352,8 +352,8 @@ impl Remedy for ImageError {
             Self::NotMade { remains, region, .. } => remains.hint(region).unwrap_or_else(|| "the log has what Packer said".into()),
             Self::NotPublished { image, parameter, source, region, .. } => {
                 let by_hand = format!(
-                    "deploy it with `--ami {image}`, or publish it: aws ssm put-parameter --region {region} --name {parameter} \
-                     --type String --data-type aws:ec2:image --overwrite --value {image}"
+                    "deploy it with `mqaws deploy --ami {image}`, or publish it: `aws ssm put-parameter --region {region} --name {parameter} \
+                     --type String --data-type aws:ec2:image --overwrite --value {image}`"
                 );
                 let first = source.as_ref().and_then(Remedy::hint);
                 first.map_or(by_hand.clone(), |first| format!("{first}\n{by_hand}"))

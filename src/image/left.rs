@@ -17,7 +17,7 @@ impl Left {
     /// The commands that remove it, in an order that works.
     pub fn commands(&self, region: &str) -> Vec<String> {
         let each = |verb: &str, option: &str, ids: &[String]| {
-            let command = |id: &String| format!("aws ec2 {verb} --region {region} --{option} {id}");
+            let command = |id: &String| format!("`aws ec2 {verb} --region {region} --{option} {id}`");
             ids.iter().map(command).collect::<Vec<_>>()
         };
         [

@@ -18,6 +18,7 @@ mod lock;
 mod policies;
 mod standin;
 mod status;
+mod suggestions;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

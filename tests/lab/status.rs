@@ -88,6 +88,13 @@ fn status_is_honest_and_its_exit_code_says_whether_a_state_holds() {
         refused.err.contains("desired capacity") && refused.err.contains("set-desired-capacity"),
         "{refused}"
     );
+    // The command goes to the local cloud, not to the user's account.
+    assert!(
+        refused
+            .err
+            .contains(&format!("--region eu-west-1 --endpoint-url {}", record.endpoint)),
+        "{refused}"
+    );
 
     // What cannot be read is no state that does not hold.
     let broken = serde_json::json!({"service": "cloudformation", "action": "DescribeStacks", "error": "InternalError"});

@@ -44,7 +44,9 @@ pub(super) fn run(context: &Context, _: Args) -> Outcome {
         }
         if images.is_empty() {
             output.data(format!("no image of mqaws in {}", place(&clients, &identity)));
-            output.say("\nNext: mqaws ami build");
+            if !clients.is_local() {
+                output.say(format!("\n{}", context.next(&["mqaws ami build"])));
+            }
             return Ok(ExitKind::Success);
         }
         output.say(format!("mqaws ami list: {}\n", place(&clients, &identity)));

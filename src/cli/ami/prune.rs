@@ -202,7 +202,7 @@ mod tests {
         assert!(finish(std::slice::from_ref(&gone), &[]).is_ok());
         let failed = finish(&[gone.clone(), pruned("ami-2", &["snap-2"])], &[])
             .unwrap_err()
-            .json(str::to_owned);
+            .json();
         assert_eq!(
             failed["details"],
             json!({"gone": "ami-1", "cause": "snapshot snap-2: in use"})
@@ -211,7 +211,7 @@ mod tests {
             (&failed["left"], &failed["exit"]["code"]),
             (&json!("snapshot snap-2"), &json!(4))
         );
-        let stopped = finish(&[gone], &["ami-3".into()]).unwrap_err().json(str::to_owned);
+        let stopped = finish(&[gone], &["ami-3".into()]).unwrap_err().json();
         assert_eq!(
             (&stopped["left"], &stopped["exit"]["code"]),
             (&json!("ami-3; removed: ami-1"), &json!(130))

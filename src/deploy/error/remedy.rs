@@ -167,7 +167,7 @@ impl Remedy for DeployError {
             ),
             Self::Unknown { key, what, .. } => match *what {
                 "image" => format!("name an image of this region under `{key}`; it must be shared with this account"),
-                _ => format!("name what there is in this region under `{key}`; `mqaws init` lists it"),
+                _ => format!("name what there is in this region under `{key}`; `mqaws init -` lists it"),
             },
             Self::DataAtStake {
                 logical,

@@ -173,9 +173,9 @@ fn replacing_a_file_system_stops() {
     let cloud = Script::new([(Some("CREATE_COMPLETE"), vec![])]).with_changes(vec![change]);
     let plan = planned(&cloud).expect("planned");
     assert!(matches!(
-        plan.check(&[], ""),
+        plan.check(&[]),
         Err(DeployError::DataAtStake { replaced: true, .. })
     ));
-    assert!(plan.check(&["Other".into()], "").is_err());
-    assert!(plan.check(&["FileSystem".into()], "").is_ok());
+    assert!(plan.check(&["Other".into()]).is_err());
+    assert!(plan.check(&["FileSystem".into()]).is_ok());
 }

@@ -56,7 +56,7 @@ fn another_queue_manager_on_a_stack_stops_unless_it_is_named() {
         let cloud = living(deployed);
         let plan = plan_for(&cloud, wanted).expect("planned");
         for allowed in [&[][..], &["FileSystem".to_owned()]] {
-            let error = plan.check(allowed, " --local").expect_err("stops");
+            let error = plan.check(allowed).expect_err("stops");
             assert_eq!(
                 error.to_string(),
                 format!(
@@ -64,18 +64,18 @@ fn another_queue_manager_on_a_stack_stops_unless_it_is_named() {
                 )
             );
             let hint = error.hint().expect("a hint");
-            let own = format!("`mqaws deploy --local --stack {other} --queue-manager {wanted}`");
+            let own = format!("`mqaws deploy --stack {other} --queue-manager {wanted}`");
             assert!(hint.contains(&own), "{hint}");
-            let meant = format!("`mqaws deploy --local --stack mqaws-qm1 --queue-manager {deployed}`");
+            let meant = format!("`mqaws deploy --stack mqaws-qm1 --queue-manager {deployed}`");
             assert!(hint.contains(&meant), "{hint}");
-            assert!(hint.contains("--allow-replace QueueManagerName"), "{hint}");
+            assert!(hint.contains("--allow-replace QueueManagerName`"), "{hint}");
             assert_eq!(error.exit(), ExitKind::Precondition);
             assert_eq!(error.left().as_deref(), Some("nothing was changed"));
         }
-        assert!(plan.check(&["QueueManagerName".into()], "").is_ok());
+        assert!(plan.check(&["QueueManagerName".into()]).is_ok());
     }
     let same = plan_for(&living("QM1"), "QM1").expect("planned");
-    assert_eq!((&same.rename, same.check(&[], "").is_ok()), (&None, true));
+    assert_eq!((&same.rename, same.check(&[]).is_ok()), (&None, true));
 }
 
 #[test]
@@ -84,9 +84,9 @@ fn change_that_also_replaces_a_file_system_has_to_name_both() {
     (change.action, change.replacement) = ("Modify".into(), Some("True".into()));
     let plan = plan_for(&living("QM1").with_changes(vec![change]), "QM2").expect("planned");
     let names = ["QueueManagerName".to_owned(), "FileSystem".to_owned()];
-    assert!(plan.check(&names[..1], "").is_err());
-    assert!(plan.check(&names[1..], "").is_err());
-    assert!(plan.check(&names, "").is_ok());
+    assert!(plan.check(&names[..1]).is_err());
+    assert!(plan.check(&names[1..]).is_err());
+    assert!(plan.check(&names).is_ok());
 }
 
 #[test]

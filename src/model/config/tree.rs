@@ -66,7 +66,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Node, ConfigError> {
             let message = plain.lines().next().unwrap_or_default();
             Violation::new("", format!("{} is not valid YAML", source.name), source.place(spot))
                 .label(label(message))
-                .hint("correct the line; `mqaws init` writes a file that can be compared")
+                .hint("correct the line; `mqaws init -` prints a file to compare it with")
                 .into()
         })
 }
