@@ -9,7 +9,7 @@ use super::words::{duration, row};
 use super::{Context, Failure, Outcome};
 use crate::aws::Clients;
 use crate::observe::megabytes;
-use crate::observe::state::{SERVING, STATES, UNAVAILABLE, UNKNOWN};
+use crate::observe::state::{CONDEMNED, SERVING, STATES, UNAVAILABLE, UNKNOWN};
 use crate::observe::status::{Report, gather};
 use crate::remedy::ExitKind;
 use crate::stack::Address;
@@ -250,7 +250,7 @@ fn certificate(days: f64) -> String {
 fn headline(report: &Report, now: Timestamp) -> String {
     let style = match report.state.as_str() {
         SERVING => AnsiColor::Green.on_default(),
-        UNKNOWN | UNAVAILABLE | "condemned" => AnsiColor::Red.on_default(),
+        UNKNOWN | UNAVAILABLE | CONDEMNED => AnsiColor::Red.on_default(),
         _ => AnsiColor::Yellow.on_default(),
     };
     let bold = Style::new().bold();

@@ -9,8 +9,8 @@ use super::standing::{Standing, standing};
 use super::storage::kept_beside;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::model::Topology;
+use crate::model::agent::AgentState;
 use crate::observe::ports::{Readings, Stack};
-use crate::observe::state::PAUSED;
 use crate::stack::{Parts, QUEUE_MANAGER_PARAMETER};
 use crate::topology::GROUP;
 use jiff::Timestamp;
@@ -175,7 +175,7 @@ async fn paused<C: Readings>(cloud: &C, stack: &Stack) -> Vec<String> {
             .filter(|one| one.is_in_service())
         {
             let agent = cloud.agent_status(&instance.instance).await;
-            if agent.is_ok_and(|agent| agent.current_state() == PAUSED) {
+            if agent.is_ok_and(|agent| *agent.current_state() == AgentState::Paused) {
                 paused.push(instance.instance.to_string());
             }
         }

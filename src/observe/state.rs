@@ -1,23 +1,25 @@
 //! The state of a deployment in one word, and what keeps it from service that no waiting ends: pure.
 
 use super::ports::{Group, REBALANCE, StackStatus, Target};
-use crate::model::agent::AgentStatus;
+use crate::model::agent::{AgentState, AgentStatus};
 use crate::topology::{Role, Topology};
 use serde::Serialize;
 use std::fmt;
 
 /// Clients are served, and nothing says otherwise.
-pub const SERVING: &str = "serving";
+pub const SERVING: &str = AgentState::Serving.as_str();
 /// Clients are served, but a member, an endpoint or an alarm is not as it should be.
 pub const DEGRADED: &str = "degraded";
 /// The load balancer has no healthy target, so nobody can connect.
 pub const UNAVAILABLE: &str = "unavailable";
 /// An operator has stopped the queue manager with `mqaws-agent pause`.
-pub const PAUSED: &str = "paused";
+pub const PAUSED: &str = AgentState::Paused.as_str();
 /// No instance is wanted: the desired capacity is 0.
-pub const STOPPED: &str = "stopped";
+pub const STOPPED: &str = AgentState::Stopped.as_str();
 /// What decides it could not be read, or is too old.
-pub const UNKNOWN: &str = "unknown";
+pub const UNKNOWN: &str = AgentState::Unknown.as_str();
+/// The instance gave up and asked to be replaced.
+pub const CONDEMNED: &str = AgentState::Condemned.as_str();
 
 /// The states that can be waited for.
 pub const STATES: [&str; 6] = [SERVING, DEGRADED, UNAVAILABLE, PAUSED, STOPPED, UNKNOWN];
@@ -45,12 +47,12 @@ pub fn state(facts: &Facts<'_>) -> String {
     let word = facts.agent.map(AgentStatus::current_state);
     let healthy = |targets: &&[Target]| targets.iter().any(Target::is_healthy);
     let given = facts.topology.is_service(facts.roles);
-    let served = given || facts.roles.contains(&Role::Active) || word == Some(SERVING);
+    let served = given || facts.roles.contains(&Role::Active) || word == Some(&AgentState::Serving);
     let main = facts.targets.first().copied();
     if !served {
         let unreachable = main.flatten().is_some_and(|targets| !healthy(&targets));
         return match word {
-            Some(word) if word != UNKNOWN => word.to_owned(),
+            Some(word) if *word != AgentState::Unknown => word.to_string(),
             _ if !facts.stack.is_good() => facts.stack.0.to_lowercase().replace('_', "-"),
             _ if facts.groups.is_some_and(is_empty_on_purpose) => STOPPED.to_owned(),
             _ if unreachable => UNAVAILABLE.to_owned(),
@@ -119,7 +121,9 @@ impl Blocker {
                 });
             }
         }
-        let paused = agents.into_iter().filter(|agent| agent.current_state() == PAUSED);
+        let paused = agents
+            .into_iter()
+            .filter(|agent| *agent.current_state() == AgentState::Paused);
         found.extend(paused.map(|agent| Self::Paused {
             instance: agent.instance.clone(),
         }));

@@ -4,7 +4,7 @@ use super::ports::{Alarm, FileSystem, Group, LoadBalancer, Member, Readings, Sta
 use super::state::{Blocker, Facts, state};
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
-use crate::model::agent::{AgentStatus, ProofReport};
+use crate::model::agent::{AgentStatus, ProofKind, ProofReport};
 use crate::remedy::chain;
 use crate::stack::{Output, Parts, Protocol, TOPOLOGY_TAG, Targets};
 use crate::topology::{self, Role};
@@ -102,7 +102,7 @@ impl Report {
     /// Whether the writer's start was from a copy of another file system.
     pub fn started_from_copy(&self) -> bool {
         let proof = self.writer.as_ref().and_then(|writer| writer.proof.as_ref());
-        proof.is_some_and(|proof| proof.kind == "copy")
+        proof.is_some_and(|proof| proof.kind == ProofKind::Copy)
     }
 
     /// Alarms that fire.

@@ -15,7 +15,7 @@ use crate::topology::Member;
 pub(super) fn agent_config(deployment: &Deployment, member: &Member) -> AgentConfig {
     let engine = deployment.engine().facts();
     AgentConfig {
-        schema: "mqaws.agent/1".to_owned(),
+        schema: AgentConfig::SCHEMA.to_owned(),
         stack: "${AWS::StackName}".to_owned(),
         region: "${AWS::Region}".to_owned(),
         group: member.group.to_owned(),

@@ -5,7 +5,7 @@ use super::{
     Anchored, Arbiter, Builder, Change, Cut, Effect, FILE_SYSTEM, Facts, Fault, GROUP, Loss, Meaning, Member, NOTICED,
     Restart, Role, Seen, Stand, Storage, Term, Topology,
 };
-use crate::model::agent::AgentStatus;
+use crate::model::agent::{AgentState, AgentStatus};
 use crate::model::{Deployment, Engine};
 use crate::render::launch_template::launch_template;
 use crate::render::role::{add as add_role, put_metrics, read_credentials};
@@ -147,8 +147,8 @@ impl Topology for Toy {
 
     fn role(&self, agent: &AgentStatus) -> Role {
         match agent.current_state() {
-            "serving" => Role::Active,
-            "waiting" => Role::Standby,
+            AgentState::Serving => Role::Active,
+            AgentState::Other(word) if word == "waiting" => Role::Standby,
             _ => Role::Unknown,
         }
     }

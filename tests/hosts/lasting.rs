@@ -2,6 +2,7 @@
 
 use crate::phases;
 use crate::site::{PATIENCE, Site, until};
+use mqaws::model::agent::{AgentState, ProofKind};
 use std::time::Duration;
 
 /// The agent is killed, the keeper is killed, the keeper hangs, the agent's unit is restarted, the file server stands still for 8 s and for 60 s: the
@@ -32,11 +33,11 @@ pub(crate) fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no
     let served = until("the queue manager runs behind another keeper", PATIENCE, || {
         site.status(&host)
             .ok()
-            .filter(|s| s.state == "serving" && s.epoch == Some(2))
+            .filter(|s| s.state == AgentState::Serving && s.epoch == Some(2))
     });
     assert_eq!(
-        served.proof.map(|p| p.kind).as_deref(),
-        Some("same-host"),
+        served.proof.map(|p| p.kind),
+        Some(ProofKind::SameHost),
         "its engine died with it"
     );
     assert!(!["0\n", keeper.as_str()].contains(&pid("mqaws-engine").as_str()));
@@ -59,7 +60,7 @@ pub(crate) fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no
     until("the queue manager runs behind a third keeper", PATIENCE, || {
         site.status(&host)
             .ok()
-            .filter(|s| s.state == "serving" && s.epoch == Some(3))
+            .filter(|s| s.state == AgentState::Serving && s.epoch == Some(3))
     });
     let why = site.shell(&host, "journalctl -u mqaws-engine").unwrap();
     assert!(why.contains("Watchdog timeout"), "{why}");
@@ -90,7 +91,7 @@ pub(crate) fn a_dead_agent_and_a_server_that_stands_still_cost_no_message_and_no
     site.shell(&host, "systemctl restart mqaws-agent").unwrap();
     sent.extend(site.put("restarted", 50));
     let proof = site.serving(&host).proof.expect("a start has a proof");
-    assert_eq!(proof.kind, "clean", "{proof:?}");
+    assert_eq!(proof.kind, ProofKind::Clean, "{proof:?}");
 
     assert_eq!(site.running(), host, "no replacement");
     assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
@@ -136,7 +137,11 @@ pub(crate) fn a_host_without_names_with_a_wrong_clock_or_a_full_disk_serves_on()
     });
     let status = site.serving(&host);
     let proof = status.proof.clone().expect("a start has a proof");
-    assert_eq!(proof.kind, "clean", "an orderly reboot lets go of the data: {status:?}");
+    assert_eq!(
+        proof.kind,
+        ProofKind::Clean,
+        "an orderly reboot lets go of the data: {status:?}"
+    );
     assert_eq!(site.running(), host, "no replacement");
     assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
     site.one_writer();
@@ -247,10 +252,10 @@ pub(crate) fn a_host_whose_systemd_stands_still_is_reset_by_its_watchdog() {
     let status = until("another boot serves", PATIENCE, || {
         site.status(&host)
             .ok()
-            .filter(|s| s.state == "serving" && s.epoch == Some(2))
+            .filter(|s| s.state == AgentState::Serving && s.epoch == Some(2))
     });
     let proof = status.proof.expect("a start has a proof");
-    assert_eq!(proof.kind, "same-host", "another boot of it: {proof:?}");
+    assert_eq!(proof.kind, ProofKind::SameHost, "another boot of it: {proof:?}");
     assert_eq!(site.running(), host, "no replacement");
     assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
     site.one_writer();

@@ -7,7 +7,7 @@ use crate::support::{Client, Put, between, call, own_call};
 use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::{Answer, Target, TestBed};
 use mqaws::model::InstanceId;
-use mqaws::model::agent::{AgentStatus, Mark};
+use mqaws::model::agent::{AgentState, AgentStatus, Mark};
 use mqaws::stack::Protocol;
 use mqaws_agent::fence::{Lock, LockError, NfsLock};
 use mqaws_lab::home::{self, LabRecord};
@@ -268,7 +268,7 @@ impl Site {
         until("the instance serves", PATIENCE, || {
             self.status(instance)
                 .ok()
-                .filter(|s| s.state == "serving" && s.lock_held)
+                .filter(|s| s.state == AgentState::Serving && s.lock_held)
         })
     }
 

@@ -4,6 +4,7 @@ use crate::locks::{self, Guests};
 use crate::phases;
 use crate::site::{PATIENCE, Site, until};
 use mqaws::failover::port::TestBed;
+use mqaws::model::agent::AgentState;
 use mqaws_agent::fence::conformance;
 
 /// Two hosts without an agent on one file system: the lock on NFS obeys every rule of a lock, with one of them frozen too.
@@ -81,7 +82,7 @@ pub(crate) fn a_host_that_is_cut_off_resets_itself_and_nothing_of_it_arrives_lat
     site.rig("plug", &first);
     let (seen, plugged) = (site.audit(), phases::now());
     let again = until("the first is back and asks for the data", PATIENCE, || {
-        site.status(&first).ok().filter(|s| s.state == "fencing")
+        site.status(&first).ok().filter(|s| s.state == AgentState::Fencing)
     });
     assert!(!again.lock_held, "{again:?}");
     assert_eq!(
@@ -131,7 +132,7 @@ pub(crate) fn a_host_that_wakes_after_its_lease_writes_nothing_into_its_successo
     until("the successor has the lock and waits for a proof", PATIENCE, || {
         site.status(&second)
             .ok()
-            .filter(|s| s.state == "fencing" && s.lock_held)
+            .filter(|s| s.state == AgentState::Fencing && s.lock_held)
     });
     let waits = phases::now();
     site.rig("thaw", &first);

@@ -8,7 +8,7 @@ use mqaws::aws::Clients;
 use mqaws::deploy::ports::Stacks;
 use mqaws::failover::port::{Probe, TestBed};
 use mqaws::model::InstanceId;
-use mqaws::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport, mark};
+use mqaws::model::agent::{AgentState, AgentStatus, FaultReport, Mark, ProbeReport, mark};
 use mqaws::stack::Protocol;
 use mqaws_lab::home::LabRecord;
 use secrecy::ExposeSecret;
@@ -38,7 +38,7 @@ impl Site {
             let instances = wait(self.clients.instances(&target)).ok()?;
             let one = instances.iter().find(|i| Some(i.id.as_str()) != other)?;
             let status = wait(self.clients.agent_status(&one.id)).ok()?;
-            (status.state == "serving" && status.lock_held).then_some(status)
+            (status.state == AgentState::Serving && status.lock_held).then_some(status)
         })
     }
 

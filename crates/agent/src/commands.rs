@@ -14,7 +14,7 @@ use super::marks::{Marks, unix_nanos};
 use super::status::{self, StatusFile};
 use crate::fence::Word;
 use crate::model::QueueManagerName;
-use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentStatus, STATUS_STALE_SECONDS};
+use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentState, AgentStatus, STATUS_STALE_SECONDS};
 use crate::remedy::chain;
 use crate::signed::{Client, Imds, Object};
 use mqaws_engine::{Engine, Product, Products, processes};
@@ -59,11 +59,12 @@ impl Guard {
     /// In words; what cannot be read is not allowed.
     pub(crate) fn allows_faults(&self) -> Result<(), String> {
         let Guard::Tag(imds) = self else { return Ok(()) };
-        let refused =
-            "faults are refused: deploy the stack with `--allow-faults`, which sets the tag mqaws:allow-faults=true";
+        let refused = format!(
+            "faults are refused: deploy the stack with `--allow-faults`, which sets the tag {ALLOW_FAULTS_TAG}=true"
+        );
         match imds.get(&format!("tags/instance/{ALLOW_FAULTS_TAG}")) {
             Ok(Some(value)) if value == "true" => Ok(()),
-            Ok(_) => Err(refused.to_owned()),
+            Ok(_) => Err(refused),
             Err(error) => Err(format!(
                 "{refused} (the instance's tags cannot be read: {})",
                 chain(&error)
@@ -80,11 +81,12 @@ pub(crate) fn config(layout: &Layout, duties: Duties) -> Result<AgentConfig, Str
     let path = layout.config();
     let text = fs::read(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
     let config: AgentConfig = serde_json::from_slice(&text).map_err(|e| format!("read {}: {e}", path.display()))?;
-    if config.schema != "mqaws.agent/1" {
+    if config.schema != AgentConfig::SCHEMA {
         return Err(format!(
-            "{}: the schema `{}` is not mqaws.agent/1",
+            "{}: the schema `{}` is not {}",
             path.display(),
-            config.schema
+            config.schema,
+            AgentConfig::SCHEMA
         ));
     }
     QueueManagerName::new(config.queue_manager.as_str()).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -253,9 +255,9 @@ fn judged(file: StatusFile) -> AgentStatus {
     let mut status = file.status;
     let age = unix_nanos().saturating_sub(file.written_unix_ns);
     let alive = !matches!(processes::state(file.pid), None | Some('Z'));
-    if !alive && status.state != "stopped" {
+    if !alive && status.state != AgentState::Stopped {
         status.last_error = Some(format!("the agent does not run; its last state was {}", status.state));
-        status.state = "stopped".to_owned();
+        status.state = AgentState::Stopped;
     } else if alive {
         let age = u64::try_from(age / 1_000_000_000).unwrap_or_default();
         status.age_seconds = Some(age);
@@ -280,7 +282,7 @@ fn pause(layout: &Layout, pause: bool) -> Result<(), String> {
     let deadline = Instant::now() + PAUSE;
     loop {
         let status = status_of(layout)?;
-        if (status.state == "paused") == pause {
+        if (status.state == AgentState::Paused) == pause {
             return print(&status);
         }
         if Instant::now() > deadline {
@@ -303,7 +305,7 @@ mod tests {
         let known = mqaws_engine::PRODUCTS[0].kind().to_string();
         let configured = |topology: &str, kind: &str| {
             let text = serde_json::json!({
-                "schema": "mqaws.agent/1", "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
+                "schema": AgentConfig::SCHEMA, "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
                 "queue_manager": "QM1", "topology": topology, "engine": {"kind": kind, "bin_dir": "/opt"},
                 "storage": {"file_system": "fs-1", "mount": "/mnt/mqaws"}, "credentials": "arn", "mq_port": 1,
                 "metrics_namespace": "mqaws/s",
@@ -340,7 +342,7 @@ mod tests {
             ("a\nb", false),
         ] {
             let text = serde_json::json!({
-                "schema": "mqaws.agent/1", "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
+                "schema": AgentConfig::SCHEMA, "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
                 "queue_manager": name, "topology": "single", "engine": {"kind": "ibm-mq", "bin_dir": "/opt/mqm/bin"},
                 "storage": {"file_system": "fs-1", "mount": "/mnt/mqaws"}, "credentials": "arn", "mq_port": 1414,
                 "metrics_namespace": "mqaws/s",

@@ -1,9 +1,8 @@
 //! Metrics: once a minute, all in one call.
 
-use super::duty::SERVING;
 use super::ports::Measures;
 use super::work::{Message, Ports, spawn};
-use crate::model::agent::AgentStatus;
+use crate::model::agent::{AgentState, AgentStatus, metric};
 use crate::signed::Datum;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -37,7 +36,7 @@ pub(crate) fn start(
             let Some(status) = snapshot.lock().unwrap_or_else(|e| e.into_inner()).clone() else {
                 continue;
             };
-            let serving = status.state == SERVING;
+            let serving = status.state == AgentState::Serving;
             let measures = if serving { engine.measure() } else { Measures::default() };
             if out.send(Message::Measured(measures.clone())).is_err() {
                 return;
@@ -74,7 +73,7 @@ impl Failovers {
         self.unsent += status.restarts.saturating_sub(self.restarts);
         self.restarts = status.restarts;
         let previous = status.proof.as_ref().and_then(|p| p.previous.as_deref());
-        let taken_over = status.state == SERVING && previous.is_some_and(|p| p != status.instance);
+        let taken_over = status.state == AgentState::Serving && previous.is_some_and(|p| p != status.instance);
         self.unsent += u32::from(taken_over && !self.taken_over);
         self.taken_over |= taken_over;
     }
@@ -84,18 +83,30 @@ fn data(status: &AgentStatus, measures: &Measures, running: Option<bool>, failov
     let flag = |on: bool| f64::from(u8::from(on));
     let datum = |name, value, unit| Datum { name, value, unit };
     let mut data = vec![
-        datum("QmgrUp", flag(status.state == SERVING), "Count"),
-        datum("LockHeld", flag(status.lock_held), "Count"),
-        datum("Failovers", f64::from(failovers), "Count"),
-        datum("FenceAlarm", flag(status.alarm.is_some()), "Count"),
+        datum(
+            metric::QUEUE_MANAGER_UP,
+            flag(status.state == AgentState::Serving),
+            "Count",
+        ),
+        datum(metric::LOCK_HELD, flag(status.lock_held), "Count"),
+        datum(metric::FAILOVERS, f64::from(failovers), "Count"),
+        datum(metric::FENCE_ALARM, flag(status.alarm.is_some()), "Count"),
     ];
     // What is not known is not sent: a zero would be a statement.
-    data.extend(running.map(|r| datum("EngineRunning", flag(r), "Count")));
-    data.extend(status.fsync_millis.map(|ms| datum("FsyncMillis", ms, "Milliseconds")));
-    data.extend(measures.connections.map(|n| datum("Connections", n as f64, "Count")));
+    data.extend(running.map(|r| datum(metric::ENGINE_RUNNING, flag(r), "Count")));
+    data.extend(
+        status
+            .fsync_millis
+            .map(|ms| datum(metric::FSYNC_MILLIS, ms, "Milliseconds")),
+    );
+    data.extend(
+        measures
+            .connections
+            .map(|n| datum(metric::CONNECTIONS, n as f64, "Count")),
+    );
     let certificate = measures.certificate_days;
-    data.extend(certificate.map(|days| datum("CertificateDays", days, "Count")));
-    data.extend(measures.depth.map(|n| datum("QueueDepth", n as f64, "Count")));
+    data.extend(certificate.map(|days| datum(metric::CERTIFICATE_DAYS, days, "Count")));
+    data.extend(measures.depth.map(|n| datum(metric::QUEUE_DEPTH, n as f64, "Count")));
     data
 }
 

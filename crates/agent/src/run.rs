@@ -2,7 +2,7 @@
 
 use super::clock::{since_boot, since_main, since_start};
 use super::commands::DecisionFile;
-use super::duty::{Action, DrainReason, Duty, Event, Ordered, SERVING, Timer};
+use super::duty::{Action, DrainReason, Duty, Event, Ordered, Timer};
 use super::layout::Layout;
 use super::marks::{Marks, unix_nanos};
 use super::metrics;
@@ -10,7 +10,7 @@ use super::notices;
 use super::status::{self, Extra};
 use super::waits;
 use super::work::{Message, Ports, Worker, spawn, was_ordered};
-use crate::model::agent::{AgentConfig, AgentStatus, Mark, Wait, mark};
+use crate::model::agent::{AgentConfig, AgentState, AgentStatus, Mark, Wait, mark};
 use mqaws_engine::processes;
 use std::collections::HashMap;
 use std::fs;
@@ -35,7 +35,7 @@ struct Agent {
     marks: Marks,
     timers: HashMap<Timer, Instant>,
     extra: Extra,
-    state: Option<&'static str>,
+    state: Option<AgentState>,
     written: Option<(AgentStatus, Instant)>,
     snapshot: Arc<Mutex<Option<AgentStatus>>>,
     measure: Sender<()>,
@@ -135,7 +135,7 @@ impl Agent {
                 }
             }
             self.publish();
-            self.worker.ports.init.alive(self.duty.view().state);
+            self.worker.ports.init.alive(self.duty.view().state.as_str());
         }
     }
 
@@ -157,11 +157,12 @@ impl Agent {
             self.action(action);
         }
         let state = self.duty.view().state;
-        if self.state != Some(state) {
-            tracing::info!(state, why = self.duty.view().last_error, "state");
-            self.state = Some(state);
+        if self.state.as_ref() != Some(&state) {
+            tracing::info!(state = state.as_str(), why = self.duty.view().last_error, "state");
             self.extra.since = jiff::Timestamp::now().to_string();
-            if state == SERVING {
+            let serves = state == AgentState::Serving;
+            self.state = Some(state);
+            if serves {
                 // The measuring thread is gone only when the process ends.
                 let _ = self.measure.send(());
             }

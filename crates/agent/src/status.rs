@@ -12,9 +12,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Schema of what is printed.
-pub(crate) const SCHEMA: &str = "mqaws.agent-status/1";
-
 /// What the file holds: the status, and whose it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StatusFile {
@@ -53,17 +50,17 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
     let fence = view.fence.as_ref();
     let inquiry = fence.and_then(|fence| fence.inquiry);
     AgentStatus {
-        schema: SCHEMA.to_owned(),
+        schema: AgentStatus::SCHEMA.to_owned(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: view.identity.map(|i| i.instance.to_string()).unwrap_or_default(),
         zone: view.identity.map(|i| i.zone.clone()).unwrap_or_default(),
         queue_manager: config.queue_manager.clone(),
-        state: view.state.to_owned(),
+        state: view.state.clone(),
         since: extra.since.clone(),
         age_seconds: None,
         epoch: fence.and_then(|fence| fence.epoch).map(|e| e.0),
         proof: fence.and_then(|fence| fence.proof).map(|proof| ProofReport {
-            kind: proof.kind.to_string(),
+            kind: proof.kind.clone(),
             previous: proof.previous.as_ref().map(ToString::to_string),
             at: extra.proof_at.clone(),
         }),
@@ -82,7 +79,7 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         original: inquiry.and_then(original),
         decision: view.decision.map(|decision| FenceDecision {
             id: decision.id.clone(),
-            kind: decision.word.kind().to_string(),
+            kind: decision.word.kind(),
             named: decision.word.named().to_owned(),
             refused: decision.refused.clone(),
         }),
@@ -129,4 +126,33 @@ pub(crate) fn write(layout: &Layout, status: &AgentStatus) -> io::Result<()> {
 /// When there is none or it cannot be read.
 pub(crate) fn read(path: &Path) -> io::Result<StatusFile> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::agent::{AgentState, ProofKind};
+
+    #[test]
+    fn words_of_a_status_that_another_version_wrote_are_handed_on_as_they_are() {
+        let written = |state: &str, proof: &str| {
+            serde_json::json!({
+                "schema": AgentStatus::SCHEMA, "agent_version": "9", "instance": "i-1", "zone": "z", "queue_manager": "QM1",
+                "state": state, "since": "", "proof": {"kind": proof, "previous": null, "at": ""},
+            })
+        };
+        let read = |state: &str, proof: &str| {
+            let status: AgentStatus = serde_json::from_value(written(state, proof)).expect("a status");
+            let again = serde_json::to_value(&status).expect("JSON");
+            assert_eq!(
+                (&again["state"], &again["proof"]["kind"]),
+                (&state.into(), &proof.into())
+            );
+            (status.state, status.proof.expect("proof").kind)
+        };
+        assert_eq!(read("serving", "copy"), (AgentState::Serving, ProofKind::Copy));
+        let (state, proof) = read("replicating", "quorum");
+        assert_eq!(state, AgentState::Other("replicating".into()));
+        assert_eq!(proof, ProofKind::Other("quorum".into()));
+    }
 }

@@ -6,13 +6,21 @@ use crate::EngineKind;
 use crate::words::words;
 use serde::{Deserialize, Serialize};
 
+pub mod mark;
+pub mod metric;
+mod proof;
+mod state;
+
+pub use proof::ProofKind;
+pub use state::AgentState;
+
 /// The tag that allows failover tests to inject faults, when its value is `true`; a stack hands it on to its instances.
 pub const ALLOW_FAULTS_TAG: &str = "mqaws:allow-faults";
 
 /// The agent's configuration, written to `/etc/mqaws/agent.json` by the user data; holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentConfig {
-    /// `mqaws.agent/1`.
+    /// [`AgentConfig::SCHEMA`].
     pub schema: String,
     /// Name of the stack.
     pub stack: String,
@@ -48,6 +56,11 @@ pub struct AgentConfig {
     /// What is known of the previous owner before the engine may start.
     #[serde(default, skip_serializing_if = "FenceConfig::is_default")]
     pub fence: FenceConfig,
+}
+
+impl AgentConfig {
+    /// The schema of this version.
+    pub const SCHEMA: &str = "mqaws.agent/1";
 }
 
 /// What is known of the previous owner before the engine may start.
@@ -125,11 +138,6 @@ pub struct StorageConfig {
     pub lease_seconds: Option<u32>,
 }
 
-/// What a decision was before there were several kinds.
-fn operator() -> String {
-    "operator".to_owned()
-}
-
 fn default_user() -> String {
     "mqapp".to_owned()
 }
@@ -137,7 +145,7 @@ fn default_user() -> String {
 /// What `mqaws-agent status --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentStatus {
-    /// `mqaws.agent-status/1`.
+    /// [`AgentStatus::SCHEMA`].
     pub schema: String,
     /// Version of the agent.
     pub agent_version: String,
@@ -147,8 +155,8 @@ pub struct AgentStatus {
     pub zone: String,
     /// Queue manager name.
     pub queue_manager: String,
-    /// State of the agent's machine in kebab case: `booting fencing mounting adopting starting serving restarting condemned draining stopped paused`.
-    pub state: String,
+    /// State of the agent's machine.
+    pub state: AgentState,
     /// When that state was entered, RFC 3339 UTC.
     pub since: String,
     /// For how many seconds a living agent has not renewed this status, by the clock of its host.
@@ -223,10 +231,13 @@ pub fn place_definitions(words: &str, file: &str) -> String {
 pub const STATUS_STALE_SECONDS: u64 = 30;
 
 impl AgentStatus {
-    /// The state, or `unknown` when the status is too old to tell.
-    pub fn current_state(&self) -> &str {
+    /// The schema of this version.
+    pub const SCHEMA: &str = "mqaws.agent-status/1";
+
+    /// The state, or [`AgentState::Unknown`] when the status is too old to tell.
+    pub fn current_state(&self) -> &AgentState {
         match self.age_seconds {
-            Some(age) if age > STATUS_STALE_SECONDS => "unknown",
+            Some(age) if age > STATUS_STALE_SECONDS => &AgentState::Unknown,
             _ => &self.state,
         }
     }
@@ -263,9 +274,9 @@ pub struct PreviousOwner {
 pub struct FenceDecision {
     /// Names the decision.
     pub id: String,
-    /// The proof that it gives: `operator`, or `copy`.
-    #[serde(default = "operator")]
-    pub kind: String,
+    /// The proof that it gives: [`ProofKind::Operator`], or [`ProofKind::Copy`].
+    #[serde(default = "ProofKind::before_there_were_several")]
+    pub kind: ProofKind,
     /// The instance that was said to be gone, or the file system that this one was said to be a copy of.
     pub named: String,
     /// Why it was not taken, if it was not.
@@ -276,9 +287,8 @@ pub struct FenceDecision {
 /// Why a start of a queue manager on existing data was safe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofReport {
-    /// `new` (no data existed), `clean`, `terminated`,
-    /// `same-host` (this host's own earlier epoch), `lease`, `operator` or `copy`.
-    pub kind: String,
+    /// What kind of proof.
+    pub kind: ProofKind,
     /// Instance id of the previous owner, when there was one; of a copy, that of the original's.
     #[serde(default)]
     pub previous: Option<String>,
@@ -314,42 +324,6 @@ pub struct Wait {
     pub t_unix_ns: i64,
     /// How long it took, in nanoseconds.
     pub ns: i64,
-}
-
-/// Names of marks, in the order of a start.
-pub mod mark {
-    /// The agent's process started.
-    pub const AGENT_STARTED: &str = "agent-started";
-    /// The shared file system is mounted.
-    pub const MOUNTED: &str = "mounted";
-    /// The lock was obtained.
-    pub const LOCK_OBTAINED: &str = "lock-obtained";
-    /// A proof was obtained; the detail names it.
-    pub const PROOF: &str = "proof";
-    /// The queue manager was created or adopted.
-    pub const ADOPTED: &str = "adopted";
-    /// The start command was issued.
-    pub const ENGINE_STARTING: &str = "engine-starting";
-    /// The queue manager runs and its listener accepts.
-    pub const ENGINE_STARTED: &str = "engine-started";
-    /// Definitions checked, signal sent: service is given.
-    pub const SERVING: &str = "serving";
-    /// The kernel told of the engine's death.
-    pub const DEATH_NOTICED: &str = "death-noticed";
-    /// The engine does not answer its health check.
-    pub const HANG_NOTICED: &str = "hang-noticed";
-    /// A restart in place begins; the detail says which.
-    pub const RESTARTING: &str = "restarting";
-    /// The instance was reported unhealthy.
-    pub const CONDEMNED: &str = "condemned";
-    /// A drain begins.
-    pub const DRAINING: &str = "draining";
-    /// The queue manager is stopped and the lock released.
-    pub const STOPPED: &str = "stopped";
-    /// The start is refused until a person decides; the detail says why.
-    pub const ALARM: &str = "alarm";
-    /// A fault was injected on this instance.
-    pub const FAULT: &str = "fault";
 }
 
 /// What `mqaws-agent fault KIND` prints.

@@ -45,10 +45,10 @@ macro_rules! words {
             }
 
             /// The word.
-            pub fn as_str(&self) -> &str {
+            pub const fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $word,)+
-                    Self::Other(word) => word,
+                    Self::Other(word) => word.as_str(),
                 }
             }
         }

@@ -5,6 +5,7 @@ use super::port::CloudError;
 use crate::failover::clients::client::ClientError;
 use crate::failover::clients::tls::TrustError;
 use crate::model::Topology;
+use crate::model::agent::ALLOW_FAULTS_TAG;
 use crate::remedy::{ExitKind, Remedy};
 use crate::topology;
 use crate::topology::Fault;
@@ -213,7 +214,7 @@ impl Remedy for FailoverError {
                 "check that {endpoint} answers from here: an internal load balancer does so only inside its VPC; run this there, or forward a port and say --amqp-url amqp://127.0.0.1:5672 (amqps:// where the queue manager has a certificate)"
             ),
             Self::NoAmqp { .. } => "set `amqp: true` under `endpoint` in mqaws.yaml and deploy, or name another way: --amqp-url".into(),
-            Self::NotAllowed { .. } => "deploy it with --allow-faults, which tags it mqaws:allow-faults=true".into(),
+            Self::NotAllowed { .. } => format!("deploy it with --allow-faults, which tags it {ALLOW_FAULTS_TAG}=true"),
             Self::NotStood { topology, .. } => {
                 let stands = topology::of(*topology).stands().iter().map(|stand| stand.fault.name());
                 format!("name one of those that it stands with --fault: {}", stands.collect::<Vec<_>>().join(", "))

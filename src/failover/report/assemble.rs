@@ -68,7 +68,7 @@ pub(crate) fn host(status: &AgentStatus) -> Host {
         instance: status.instance.clone(),
         zone: status.zone.clone(),
         epoch: status.epoch,
-        proof: status.proof.as_ref().map(|proof| proof.kind.clone()),
+        proof: status.proof.as_ref().map(|proof| proof.kind.to_string()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ids::{LOAD_BALANCER, MEMBER, MQ};
 use crate::model::Deployment;
+use crate::model::agent::metric;
 use crate::render::alarm::{Alarm, dimension, metrics_namespace};
 use crate::template::{Template, get_att, list, reference};
 
@@ -42,7 +43,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         Alarm {
             name: "TwoEnginesAlarm",
             words: "More than one instance reports a running queue manager",
-            metric: (metrics_namespace(), "EngineRunning"),
+            metric: (metrics_namespace(), metric::ENGINE_RUNNING),
             dimensions: list![dimension("Stack", reference("AWS::StackName"))],
             // Each instance puts 1 a minute; the minute of an orderly takeover has two, three in a row have not.
             statistic: "Sum",
@@ -55,7 +56,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         Alarm {
             name: "FenceAlarm",
             words: "An instance refuses to start the queue manager and waits: for EC2, for a person, or for a newer image",
-            metric: (metrics_namespace(), "FenceAlarm"),
+            metric: (metrics_namespace(), metric::FENCE_ALARM),
             dimensions: list![dimension("Stack", reference("AWS::StackName"))],
             statistic: "Maximum",
             comparison: "GreaterThanThreshold",
@@ -67,7 +68,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         Alarm {
             name: "CertificateAlarm",
             words: "The certificate is over in less than 14 days: store a new one in its secret",
-            metric: (metrics_namespace(), "CertificateDays"),
+            metric: (metrics_namespace(), metric::CERTIFICATE_DAYS),
             dimensions: list![dimension("Stack", reference("AWS::StackName"))],
             statistic: "Minimum",
             comparison: "LessThanThreshold",

@@ -1,15 +1,20 @@
 //! What shows service: one instance in service whose agent serves.
 
-use crate::model::agent::AgentStatus;
+use crate::model::agent::{AgentState, AgentStatus};
 use crate::topology::role::listed;
 use crate::topology::{Role, Seen};
 
 /// What a member does, by its agent's word.
 pub(super) fn role(agent: &AgentStatus) -> Role {
+    use AgentState as State;
     match agent.current_state() {
-        "serving" => Role::Active,
-        "booting" | "fencing" | "mounting" | "adopting" | "starting" | "restarting" => Role::Starting,
-        _ => Role::Unknown,
+        State::Serving => Role::Active,
+        State::Booting | State::Mounting | State::Fencing | State::Adopting | State::Starting | State::Restarting => {
+            Role::Starting
+        }
+        State::Condemned | State::Draining | State::Stopped | State::Paused | State::Unknown | State::Other(_) => {
+            Role::Unknown
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A topology of tests alone: the template of the first one, and answers of its own to all that the program asks.
 
-use mqaws::model::agent::{AgentStatus, mark};
+use mqaws::model::agent::{AgentState, AgentStatus, mark};
 use mqaws::model::{Deployment, Topology as Name};
 use mqaws::template::{Output, Template, Value};
 use mqaws::topology::{
@@ -54,7 +54,7 @@ impl Topology for Toy {
 
     fn role(&self, agent: &AgentStatus) -> Role {
         match agent.current_state() {
-            "serving" => Role::Standby,
+            AgentState::Serving => Role::Standby,
             _ => Role::Unknown,
         }
     }

@@ -8,7 +8,7 @@ use crate::agent::keeper::Keeper;
 use crate::agent::keeper::protocol::KeeperStatus;
 use crate::agent::layout::Layout;
 use crate::fence::OwnerRecord;
-use crate::model::agent::{AgentStatus, FenceDecision, Original, PreviousOwner, ProofReport};
+use crate::model::agent::{AgentState, AgentStatus, FenceDecision, Original, PreviousOwner, ProofReport};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io;
@@ -24,7 +24,7 @@ pub(super) struct Inspected {
     /// This host.
     pub(crate) instance: String,
     /// State of the agent's machine.
-    pub(crate) state: String,
+    pub(crate) state: AgentState,
     /// The lock, as its keeper sees it; absent when no keeper answers.
     pub(crate) lock: Option<LockReport>,
     /// Why no keeper answers.

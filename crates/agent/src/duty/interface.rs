@@ -3,11 +3,9 @@
 use super::event::{Action, Decision, Event};
 use crate::agent::ports::Identity;
 use crate::fence::{Epoch, Inquiry, Proof};
+use crate::model::agent::AgentState;
 use mqaws_engine::EngineInfo;
 use std::time::Duration;
-
-/// The state in which service is given on this host, whatever the duty: what the deploying side waits for.
-pub const SERVING: &str = "serving";
 
 /// What a topology asks of the agent on one host.
 pub trait Duty: Send {
@@ -25,8 +23,8 @@ pub trait Duty: Send {
 /// What a status tells of a duty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct View<'a> {
-    /// The state: [`SERVING`], or a word of the duty's own.
-    pub(crate) state: &'static str,
+    /// The state.
+    pub(crate) state: AgentState,
     /// An engine that was started in full runs: what was measured of it holds.
     pub(crate) running: bool,
     /// Identity, once known.

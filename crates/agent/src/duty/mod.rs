@@ -16,6 +16,6 @@ mod steps;
 mod table;
 
 pub use event::{Action, Decision, DrainReason, Event, Ordered, Outcome, Timer, Work};
-pub use interface::{Duty, FenceView, SERVING, View};
+pub use interface::{Duty, FenceView, View};
 pub use steps::Steps;
 pub use table::{DUTIES, Duties, DutyOf, find};

@@ -1,10 +1,11 @@
 //! May this host start the engine, and why? The decision, without effects.
 
 use self::life::SignOfLife;
-use super::proof::{Proof, ProofKind};
+use super::proof::Proof;
 use super::record::{OwnerRecord, ThisHost};
 use super::times::LeaseTimes;
 use super::word::{DecisionRefused, Word};
+use crate::model::agent::ProofKind;
 use crate::model::{AsWritten, InstanceId};
 pub use mqaws_engine::{DataState, LeaseRule};
 use std::time::Duration;

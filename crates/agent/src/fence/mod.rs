@@ -23,6 +23,7 @@ mod store;
 mod times;
 mod word;
 
+pub use crate::model::agent::ProofKind;
 pub use conformance::{Bench, conformance, conformance_of_living_hosts};
 pub use folder::Folder;
 pub use inquiry::{
@@ -30,7 +31,7 @@ pub use inquiry::{
 };
 pub use lock::{Lock, LockError, LockPlace};
 pub use nfs::{ASSUMED_LEASE, NfsLock, is_full};
-pub use proof::{Proof, ProofKind};
+pub use proof::Proof;
 pub use record::{BootId, Epoch, OwnerRecord, RecordError, SCHEMA, ThisHost, Writer};
 pub use store::{RecordStore, StoreError};
 pub use times::{LeaseTimes, MARGIN, SELF_RESET};

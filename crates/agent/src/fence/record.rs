@@ -146,8 +146,8 @@ impl OwnerRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::super::proof::ProofKind;
     use super::*;
+    use crate::model::agent::ProofKind;
     use proptest::prelude::*;
 
     pub(crate) fn sample() -> OwnerRecord {

@@ -224,9 +224,10 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
 
 #[cfg(test)]
 mod tests {
-    use super::super::proof::{Proof, ProofKind};
+    use super::super::proof::Proof;
     use super::super::record::{SCHEMA, Writer};
     use super::*;
+    use crate::model::agent::ProofKind;
     use proptest::prelude::*;
 
     fn record(keeper: &str, epoch: u64) -> OwnerRecord {

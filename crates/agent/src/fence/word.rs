@@ -1,6 +1,6 @@
 //! A person's word, where nothing else can tell.
 
-use super::proof::ProofKind;
+use crate::model::agent::ProofKind;
 use crate::model::{AsWritten, InstanceId};
 
 /// What a person says, and nothing can check.

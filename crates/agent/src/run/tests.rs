@@ -11,6 +11,7 @@ use crate::agent::keeper::protocol::KeeperConfig;
 use crate::agent::keeper::{Keeper, guard_file};
 use crate::agent::ports::LockPlace;
 use crate::fence::{CloudState, RecordStore};
+use crate::model::agent::ProofKind;
 use doubles::{Keepers, PATIENCE, Server, Sleeper, World};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -116,7 +117,7 @@ impl Host {
     }
 
     fn serves(&self, epoch: u64) -> AgentStatus {
-        self.until("serving", |s| s.state == "serving" && s.epoch == Some(epoch))
+        self.until("serving", |s| s.state == AgentState::Serving && s.epoch == Some(epoch))
     }
 
     fn marks(&self) -> Vec<String> {
@@ -178,14 +179,14 @@ fn a_death_is_noticed_and_answered_and_everything_ends_in_order() {
     let site = site();
     let host = site.boot("i-1");
     let status = host.serves(1);
-    assert_eq!(status.proof.map(|p| p.kind).as_deref(), Some("new"));
+    assert_eq!(status.proof.map(|p| p.kind), Some(ProofKind::New));
     assert!(status.lock_held);
     let first = host.engine.pid().expect("runs");
     processes::signal(first, rustix::process::Signal::KILL);
     let status = host.serves(2);
     assert_eq!(
-        (status.restarts, status.proof.map(|p| p.kind).as_deref()),
-        (1, Some("same-host"))
+        (status.restarts, status.proof.map(|p| p.kind)),
+        (1, Some(ProofKind::SameHost))
     );
     assert_ne!(host.engine.pid(), Some(first));
     let marks = host.marks();
@@ -240,7 +241,7 @@ fn a_replacement_waits_for_the_drain_and_starts_on_a_clean_release() {
         (proof.kind.as_str(), proof.previous.as_deref()),
         ("clean", Some("i-old"))
     );
-    old.until("stopped", |s| s.state == "stopped");
+    old.until("stopped", |s| s.state == AgentState::Stopped);
     assert!(old.engine.pid().is_none());
     assert_eq!(old.calls().last().map(String::as_str), Some("hook"));
     assert!(
@@ -259,7 +260,7 @@ fn a_lost_lock_kills_the_engine_and_the_successor_fences_the_previous_owner() {
     let pid = old.engine.pid().expect("runs");
     // The server gives the lock to a stranger, as after a lease that ran out.
     *site.server.lock().expect("server") = Some(("stranger".into(), "i-stranger".into()));
-    old.until("lost", |s| s.state == "fencing" && !s.lock_held);
+    old.until("lost", |s| s.state == AgentState::Fencing && !s.lock_held);
     assert!(
         processes::wait_for_end(pid, Some(PATIENCE)).expect("watch"),
         "the engine is dead"
@@ -273,7 +274,7 @@ fn a_lost_lock_kills_the_engine_and_the_successor_fences_the_previous_owner() {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let states = [&old, &new].map(|h| status::read(&h.layout.status()).expect("status").status);
-        let serving: Vec<_> = states.iter().filter(|s| s.state == "serving").collect();
+        let serving: Vec<_> = states.iter().filter(|s| s.state == AgentState::Serving).collect();
         assert!(serving.len() < 2, "two writers");
         if let Some(status) = serving.first() {
             let proof = status.proof.clone().expect("proof");
@@ -336,7 +337,7 @@ fn a_start_that_fails_at_first_is_tried_again_in_place() {
     let engine = Arc::new(Sleeper::default());
     engine.failures.store(2, Ordering::SeqCst);
     let host = Host::boot_with(site.dir.path(), &site.shared, &site.server, "i-1", engine);
-    let status = host.until("serving", |s| s.state == "serving");
+    let status = host.until("serving", |s| s.state == AgentState::Serving);
     assert_eq!(status.restarts, 2);
     assert!(!host.calls().contains(&"unhealthy".to_owned()));
     host.stop();
@@ -348,7 +349,7 @@ fn a_start_that_never_succeeds_lets_go_and_asks_for_a_replacement() {
     let engine = Arc::new(Sleeper::default());
     engine.failures.store(99, Ordering::SeqCst);
     let host = Host::boot_with(site.dir.path(), &site.shared, &site.server, "i-1", engine);
-    host.until("condemned", |s| s.state == "condemned");
+    host.until("condemned", |s| s.state == AgentState::Condemned);
     let deadline = Instant::now() + PATIENCE;
     while !host.calls().contains(&"unhealthy".to_owned()) {
         assert!(Instant::now() < deadline, "{:?}", host.calls());

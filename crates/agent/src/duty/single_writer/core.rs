@@ -162,7 +162,7 @@ impl Duty for SingleWriter {
     fn view(&self) -> View<'_> {
         let attended = matches!(self.state, State::Serving | State::Paused);
         View {
-            state: self.state.as_str(),
+            state: self.state.said(),
             running: attended && self.engine.controller.is_some(),
             identity: self.identity.as_ref(),
             engine: self.engine.info.as_ref(),

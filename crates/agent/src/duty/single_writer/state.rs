@@ -1,6 +1,6 @@
 //! States of a single writer.
 
-use crate::agent::duty::SERVING;
+use crate::model::agent::AgentState;
 
 /// States, in the order of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,20 +30,20 @@ pub(super) enum State {
 }
 
 impl State {
-    /// The word in status and logs.
-    pub(super) fn as_str(self) -> &'static str {
+    /// What a status says of it.
+    pub(super) fn said(self) -> AgentState {
         match self {
-            Self::Booting => "booting",
-            Self::Mounting => "mounting",
-            Self::Fencing => "fencing",
-            Self::Adopting => "adopting",
-            Self::Starting => "starting",
-            Self::Serving => SERVING,
-            Self::Restarting => "restarting",
-            Self::Condemned => "condemned",
-            Self::Draining => "draining",
-            Self::Stopped => "stopped",
-            Self::Paused => "paused",
+            Self::Booting => AgentState::Booting,
+            Self::Mounting => AgentState::Mounting,
+            Self::Fencing => AgentState::Fencing,
+            Self::Adopting => AgentState::Adopting,
+            Self::Starting => AgentState::Starting,
+            Self::Serving => AgentState::Serving,
+            Self::Restarting => AgentState::Restarting,
+            Self::Condemned => AgentState::Condemned,
+            Self::Draining => AgentState::Draining,
+            Self::Stopped => AgentState::Stopped,
+            Self::Paused => AgentState::Paused,
         }
     }
 }

@@ -58,7 +58,7 @@ fn waits(host: &Host) -> AgentStatus {
 
 fn proof(status: &AgentStatus) -> (String, Option<String>) {
     let proof = status.proof.clone().expect("proof");
-    (proof.kind, proof.previous)
+    (proof.kind.to_string(), proof.previous)
 }
 
 /// Runs a command of the agent's command line; whether it succeeded.

@@ -12,14 +12,13 @@ const TOYS: Duties = &[DutyOf {
     begin: |_, _| Box::new(Toy::new()),
 }];
 
-const STARTING: &str = "starting";
 const WAIT: Duration = Duration::from_millis(10);
 
 /// Starts the engine, and starts it again when it dies; ends it when the agent is to end.
 #[derive(Debug)]
 struct Toy {
     steps: Steps,
-    state: &'static str,
+    state: AgentState,
     identity: Option<Identity>,
     engine: Option<EngineInfo>,
     controller: Option<i32>,
@@ -31,7 +30,7 @@ impl Toy {
     fn new() -> Self {
         Self {
             steps: Steps::new(WAIT, WAIT),
-            state: STARTING,
+            state: AgentState::Starting,
             identity: None,
             engine: None,
             controller: None,
@@ -46,7 +45,7 @@ impl Toy {
     }
 
     fn start(&mut self) {
-        self.state = STARTING;
+        self.state = AgentState::Starting;
         self.steps.order(Work::Start(Epoch::default()));
     }
 
@@ -76,7 +75,7 @@ impl Toy {
             }
             Outcome::Started(Err(failure)) => self.again(Work::Start(Epoch::default()), failed(failure)),
             Outcome::Accepting(Ok(())) => {
-                (self.state, self.last_error) = (SERVING, None);
+                (self.state, self.last_error) = (AgentState::Serving, None);
                 self.mark(mark::SERVING);
             }
             Outcome::Accepting(Err(failure)) => self.again(Work::Accept, failed(failure)),
@@ -102,7 +101,7 @@ impl Duty for Toy {
             }
             Event::Drain(_) => {
                 self.steps.drop_work();
-                (self.state, self.controller) = (STARTING, None);
+                (self.state, self.controller) = (AgentState::Starting, None);
                 self.steps.order(Work::End(PATIENCE));
             }
             Event::Timer(Timer::Retry) => {
@@ -121,8 +120,8 @@ impl Duty for Toy {
 
     fn view(&self) -> View<'_> {
         View {
-            state: self.state,
-            running: self.state == SERVING,
+            state: self.state.clone(),
+            running: self.state == AgentState::Serving,
             identity: self.identity.as_ref(),
             engine: self.engine.as_ref(),
             restarts: self.restarts,
@@ -148,14 +147,14 @@ fn a_duty_without_lock_and_fence_is_run_by_the_same_loop_from_its_start_to_its_e
     let (ports, duty) = (host.ports(), (duty.begin)(&config, host.engine.product()));
     host.start_duty(inbox, config, ports, duty);
 
-    let status = host.until("serving", |s| s.state == SERVING);
+    let status = host.until("serving", |s| s.state == AgentState::Serving);
     let first = host.engine.pid().expect("runs");
     assert_eq!(status.engine_version.as_deref(), Some("sleeper 1"));
     assert_eq!((status.instance.as_str(), status.last_error), ("i-1", None));
     assert_eq!((status.epoch, status.proof, status.lock_held), (None, None, false));
 
     processes::signal(first, rustix::process::Signal::KILL);
-    let status = host.until("serving again", |s| s.state == SERVING && s.restarts == 1);
+    let status = host.until("serving again", |s| s.state == AgentState::Serving && s.restarts == 1);
     assert_eq!((status.previous, status.original, status.alarm), (None, None, None));
     assert_ne!(host.engine.pid(), Some(first));
 

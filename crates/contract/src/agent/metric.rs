@@ -1,0 +1,20 @@
+//! Names of the agent's metrics: what it puts, and what alarms look at.
+
+/// 1 while the queue manager serves.
+pub const QUEUE_MANAGER_UP: &str = "QmgrUp";
+/// 1 while the lock is held.
+pub const LOCK_HELD: &str = "LockHeld";
+/// Starts after a failure.
+pub const FAILOVERS: &str = "Failovers";
+/// 1 while the start is refused until a person decides.
+pub const FENCE_ALARM: &str = "FenceAlarm";
+/// 1 while the engine's processes run.
+pub const ENGINE_RUNNING: &str = "EngineRunning";
+/// 99th percentile of a write and fsync on the shared file system.
+pub const FSYNC_MILLIS: &str = "FsyncMillis";
+/// Client connections.
+pub const CONNECTIONS: &str = "Connections";
+/// Days until the certificate is over.
+pub const CERTIFICATE_DAYS: &str = "CertificateDays";
+/// Messages on the queues.
+pub const QUEUE_DEPTH: &str = "QueueDepth";
