@@ -1,5 +1,6 @@
 //! What can go wrong with a call to AWS, and what to do about it.
 
+use crate::model::InvalidName;
 use crate::remedy::{ExitKind, Remedy};
 
 /// A call to AWS that did not succeed. It is never a statement about the thing it asked for.
@@ -134,6 +135,11 @@ impl AwsError {
             said: said.map(Said),
             place: None,
         }
+    }
+
+    /// An id that is none, so that nothing was asked of AWS about it.
+    pub fn no_id(action: &str, invalid: &InvalidName) -> Self {
+        Self::local(action, Problem::Refused, Some(invalid.to_string()))
     }
 
     /// An answer of AWS that is an error; what it means is told by its code.

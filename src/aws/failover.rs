@@ -170,7 +170,7 @@ impl TestBed for Clients {
                 let group = Readings::group(self, &member.group)
                     .await
                     .map_err(|error| failed(attempted, error))?;
-                let instance = |member: crate::observe::Member| Instance {
+                let instance = |member: crate::observe::GroupInstance| Instance {
                     id: member.instance,
                     zone: member.zone,
                     lifecycle: member.lifecycle,

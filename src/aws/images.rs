@@ -7,7 +7,7 @@ use crate::cloud::AwsError;
 use crate::deploy::ports::Surroundings;
 use crate::image::Temporary;
 use crate::image::ports::{Images, Left, OwnImage, Use, Uses};
-use crate::model::SourceImage;
+use crate::model::{AmiId, SnapshotId, SourceImage};
 use crate::render::packer::tags;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_ec2 as ec2;
@@ -344,13 +344,13 @@ impl Images for Clients {
         Ok(left)
     }
 
-    async fn deregister(&self, image: &str) -> Result<(), AwsError> {
-        let call = self.ec2().deregister_image().image_id(image);
+    async fn deregister(&self, image: &AmiId) -> Result<(), AwsError> {
+        let call = self.ec2().deregister_image().image_id(image.as_str());
         none_is_fine(wrap("ec2:DeregisterImage", call.send().await).map(drop))
     }
 
-    async fn delete_snapshot(&self, snapshot: &str) -> Result<(), AwsError> {
-        let call = self.ec2().delete_snapshot().snapshot_id(snapshot);
+    async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), AwsError> {
+        let call = self.ec2().delete_snapshot().snapshot_id(snapshot.as_str());
         none_is_fine(wrap("ec2:DeleteSnapshot", call.send().await).map(drop))
     }
 }

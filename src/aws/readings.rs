@@ -7,7 +7,7 @@ use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{
-    Alarm, FileSystem, Group, LoadBalancer, Member, ReadError, Readings, Resource, Stack, StackStatus, Target,
+    Alarm, FileSystem, Group, GroupInstance, LoadBalancer, ReadError, Readings, Resource, Stack, StackStatus, Target,
 };
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudwatch as cloudwatch;
@@ -90,9 +90,9 @@ impl Readings for Clients {
         let Some(group) = answer.auto_scaling_groups().first() else {
             return Ok(None);
         };
-        let unreadable = |_| AwsError::unreadable("autoscaling:DescribeAutoScalingGroups", "InstanceId");
+        let unreadable = |invalid| AwsError::odd("autoscaling:DescribeAutoScalingGroups", &invalid);
         let member = |i: &autoscaling::types::Instance| {
-            Ok(Member {
+            Ok(GroupInstance {
                 instance: InstanceId::new(i.instance_id().unwrap_or_default()).map_err(unreadable)?,
                 zone: i.availability_zone().unwrap_or_default().to_owned(),
                 lifecycle: i.lifecycle_state().map(|s| s.as_str().to_owned()).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! The SDK's errors, turned into ours.
 
 use crate::cloud::{AwsError, Problem};
+use crate::model::InvalidName;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
@@ -27,6 +28,11 @@ impl AwsError {
     /// An answer lacks something that AWS always sends.
     pub(super) fn unreadable(action: &str, what: &str) -> Self {
         Self::local(action, Problem::Unreadable, Some(format!("the answer has no {what}")))
+    }
+
+    /// An answer holds something that AWS never sends; it is named.
+    pub(super) fn odd(action: &str, invalid: &InvalidName) -> Self {
+        Self::local(action, Problem::Unreadable, Some(invalid.to_string()))
     }
 
     /// A wait of our own ended.

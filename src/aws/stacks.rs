@@ -8,6 +8,7 @@ use crate::deploy::finding::Finding;
 use crate::deploy::ports::{
     Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Listed, Stacks, Storage, Termination,
 };
+use crate::model::{FileSystemId, InstanceId, StackId};
 use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudformation as cloudformation;
@@ -172,11 +173,11 @@ impl Stacks for Clients {
         none_is_fine(wrap("cloudformation:DeleteChangeSet", call.send().await).map(drop))
     }
 
-    async fn delete_stack(&self, stack: &str, role: Option<&str>, token: &str) -> Result<(), AwsError> {
+    async fn delete_stack(&self, stack: &StackId, role: Option<&str>, token: &str) -> Result<(), AwsError> {
         let call = self
             .cloudformation()
             .delete_stack()
-            .stack_name(stack)
+            .stack_name(stack.as_str())
             .client_request_token(token);
         let call = call.set_role_arn(role.map(str::to_owned));
         none_is_fine(wrap("cloudformation:DeleteStack", call.send().await).map(drop))
@@ -231,19 +232,24 @@ impl Stacks for Clients {
         }
     }
 
-    async fn delete_file_system(&self, id: &str) -> Result<(), AwsError> {
-        let call = efs::Client::new(self.config()).delete_file_system().file_system_id(id);
+    async fn delete_file_system(&self, id: &FileSystemId) -> Result<(), AwsError> {
+        let call = efs::Client::new(self.config())
+            .delete_file_system()
+            .file_system_id(id.as_str());
         none_is_fine(wrap("elasticfilesystem:DeleteFileSystem", call.send().await).map(drop))
     }
 
     async fn launches(&self, group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
         let activities = self.activities(group, from).await?;
-        Ok(activities.iter().filter_map(launch).collect())
+        activities.iter().filter_map(|one| launch(one).transpose()).collect()
     }
 
     async fn terminations(&self, group: &str, from: Timestamp) -> Result<Vec<Termination>, AwsError> {
         let activities = self.activities(group, from).await?;
-        Ok(activities.iter().filter_map(termination).collect())
+        activities
+            .iter()
+            .filter_map(|one| termination(one).transpose())
+            .collect()
     }
 
     async fn suspend(&self, group: &str, processes: &[&str]) -> Result<(), AwsError> {
@@ -317,27 +323,48 @@ fn finding(event: &OperationEvent) -> Option<Finding> {
 }
 
 /// Reads `Launching a new EC2 instance: i-…`; a launch that failed has no id, and may have its reason behind the words.
-fn launch(activity: &Activity) -> Option<Launch> {
-    let rest = activity.description()?.strip_prefix("Launching a new EC2 instance")?;
+fn launch(activity: &Activity) -> Result<Option<Launch>, AwsError> {
+    let described = activity.description().unwrap_or_default();
+    let Some(rest) = described.strip_prefix("Launching a new EC2 instance") else {
+        return Ok(None);
+    };
+    let Some(at) = activity.start_time().and_then(time) else {
+        return Ok(None);
+    };
     let instance = rest.trim_start_matches([':', ' ']).split_whitespace().next();
-    Some(Launch {
-        at: activity.start_time().and_then(time)?,
-        instance: instance.filter(|id| id.starts_with("i-")).map(str::to_owned),
+    Ok(Some(Launch {
+        at,
+        instance: instance
+            .filter(|id| id.starts_with("i-"))
+            .map(instance_id)
+            .transpose()?,
         status: activity
             .status_code()
             .map(|s| s.as_str().to_owned())
             .unwrap_or_default(),
         words: activity.status_message().map(str::to_owned),
-    })
+    }))
 }
 
 /// Reads `Terminating EC2 instance: i-…`, behind which AWS may tell what is waited for.
-fn termination(activity: &Activity) -> Option<Termination> {
-    let rest = activity.description()?.strip_prefix("Terminating EC2 instance:")?;
-    Some(Termination {
-        at: activity.start_time().and_then(time)?,
-        instance: rest.split_whitespace().next()?.to_owned(),
-    })
+fn termination(activity: &Activity) -> Result<Option<Termination>, AwsError> {
+    let described = activity.description().unwrap_or_default();
+    let Some(rest) = described.strip_prefix("Terminating EC2 instance:") else {
+        return Ok(None);
+    };
+    let (Some(at), Some(id)) = (activity.start_time().and_then(time), rest.split_whitespace().next()) else {
+        return Ok(None);
+    };
+    Ok(Some(Termination {
+        at,
+        instance: instance_id(id)?,
+    }))
+}
+
+/// The instance that an activity is about; a sentence may end behind it.
+fn instance_id(word: &str) -> Result<InstanceId, AwsError> {
+    InstanceId::new(word.trim_end_matches(['.', ',']))
+        .map_err(|invalid| AwsError::odd("autoscaling:DescribeScalingActivities", &invalid))
 }
 
 fn event(event: &StackEvent) -> Option<Event> {
@@ -375,27 +402,37 @@ mod tests {
             .build()
     }
 
+    fn launch_of(activity: &Activity) -> Launch {
+        launch(activity).expect("readable").expect("a launch")
+    }
+
     #[test]
     fn launches_are_told_from_other_activities() {
         let words = "The key pair 'x' does not exist. Launching EC2 instance failed.";
-        let failed = launch(&activity("Launching a new EC2 instance", "Failed", Some(words))).expect("a launch");
-        assert_eq!((failed.instance.as_deref(), failed.failure()), (None, Some(words)));
+        let failed = launch_of(&activity("Launching a new EC2 instance", "Failed", Some(words)));
+        assert_eq!((failed.instance.as_ref(), failed.failure()), (None, Some(words)));
         let reason = format!("Launching a new EC2 instance.  Status Reason: {words}");
-        let failed = launch(&activity(&reason, "Failed", Some(words))).expect("a launch");
-        assert_eq!((failed.instance.as_deref(), failed.failure()), (None, Some(words)));
-        let good = launch(&activity("Launching a new EC2 instance: i-0a", "Successful", None)).expect("a launch");
-        assert_eq!((good.instance.as_deref(), good.failure()), (Some("i-0a"), None));
+        let failed = launch_of(&activity(&reason, "Failed", Some(words)));
+        assert_eq!((failed.instance.as_ref(), failed.failure()), (None, Some(words)));
+        let good = launch_of(&activity("Launching a new EC2 instance: i-0a.", "Successful", None));
         assert_eq!(
-            launch(&activity("Terminating EC2 instance: i-0a", "Failed", None)),
+            (good.instance.as_ref().map(InstanceId::as_str), good.failure()),
+            (Some("i-0a"), None)
+        );
+        assert_eq!(
+            launch(&activity("Terminating EC2 instance: i-0a", "Failed", None)).unwrap(),
             None
         );
         for words in ["", " - Waiting For ELB connection draining"] {
             let ended = activity(&format!("Terminating EC2 instance: i-0a{words}"), "InProgress", None);
-            assert_eq!(termination(&ended).map(|t| t.instance).as_deref(), Some("i-0a"));
+            assert_eq!(termination(&ended).unwrap().unwrap().instance.as_str(), "i-0a");
         }
         assert_eq!(
-            termination(&activity("Launching a new EC2 instance: i-0a", "Successful", None)),
+            termination(&activity("Launching a new EC2 instance: i-0a", "Successful", None)).unwrap(),
             None
         );
+        let odd = activity("Terminating EC2 instance: i-0a/../x", "InProgress", None);
+        let error = termination(&odd).expect_err("no id of an instance").told();
+        assert!(error.contains("`i-0a/../x` is no instance id"), "{error}");
     }
 }

@@ -60,8 +60,8 @@ pub struct Test {
     /// Name of the stack [default: as configured, `mqaws-qm1`]
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
-    /// Fault, may be given several times: stop-queue-manager, kill-queue-manager, hang-queue-manager, terminate-instance, mark-unhealthy
-    #[arg(long, value_name = "FAULT", default_value = "kill-queue-manager")]
+    /// Faults, one each.
+    #[arg(long, value_name = "FAULT", default_value = Fault::KillQueueManager.name(), help = format!("Fault, may be given several times: {}", Fault::names()))]
     pub fault: Vec<Fault>,
     /// Rounds of each fault
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]

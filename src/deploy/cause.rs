@@ -210,6 +210,7 @@ impl Code {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::model::InstanceId;
 
     pub(crate) const STACK: &str = "arn:aws:cloudformation:eu-west-1:000000000000:stack/mqaws-qm1/1";
 
@@ -222,7 +223,7 @@ pub(super) mod tests {
             physical: Some(if of_stack {
                 STACK.into()
             } else {
-                format!("{logical}-physical")
+                format!("{}-physical", logical.replace("FileSystem", "fs"))
             }),
             kind: match logical {
                 "mqaws-qm1" => "AWS::CloudFormation::Stack".into(),
@@ -285,7 +286,7 @@ pub(super) mod tests {
         let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).expect("in range");
         let launch = |second, instance: Option<&str>| Launch {
             at: at(second),
-            instance: instance.map(Into::into),
+            instance: instance.map(|id| InstanceId::new(id).unwrap()),
             status: if instance.is_some() { "Successful" } else { "Failed" }.into(),
             words: None,
         };

@@ -2,12 +2,13 @@
 
 use super::cause;
 use super::error::DeployError;
-use super::execute::{tell, token};
+use super::execute::tell;
 use super::kept::{Kept, kept};
 use super::ports::{Event, Stacks};
 use super::progress::Tracker;
 use super::stake::{self, StakeError};
 use super::standing::{is_ours, own_review};
+use super::undo::delete_stack;
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Resource, Stack};
@@ -117,7 +118,7 @@ async fn begin<C: Readings + Stacks>(
     if stack.protected {
         cloud.protect(&stack.id, false).await?;
     }
-    let Err(error) = cloud.delete_stack(&stack.id, role, &token("destroy")).await else {
+    let Err(error) = delete_stack(cloud, &stack.id, role, "destroy").await else {
         return Ok(());
     };
     // An answer that got lost says nothing; a refusal says that nothing began.

@@ -3,7 +3,7 @@
 use super::ports::{Event, Launch, Stacks, Termination};
 use crate::cloud::AwsError;
 use crate::model::Topology;
-use crate::observe::ports::{Member, Readings};
+use crate::observe::ports::{GroupInstance, Readings};
 use crate::topology::{self, GROUP};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
@@ -207,15 +207,20 @@ fn told(
     terminations: &[Termination],
     launches: &[Launch],
     signals: &[(Timestamp, String)],
-    members: &[Member],
+    members: &[GroupInstance],
 ) -> Fate {
-    let launched = |id: &str| launches.iter().any(|l| l.instance.as_deref() == Some(id));
-    let Some(first) = terminations.iter().find(|t| !launched(&t.instance)) else {
+    let launched = |id: &str| {
+        launches
+            .iter()
+            .any(|l| l.instance.as_ref().is_some_and(|one| one.as_str() == id))
+    };
+    let Some(first) = terminations.iter().find(|t| !launched(t.instance.as_str())) else {
         return Fate::Untouched;
     };
     let ends = terminations.iter().map(|t| (t.at, false, t.instance.as_str()));
     // Whoever is being ended serves nobody any more, however late its signal comes.
-    let too_late = |(at, id): &&(Timestamp, String)| terminations.iter().any(|t| t.instance == *id && t.at <= *at);
+    let too_late =
+        |(at, id): &&(Timestamp, String)| terminations.iter().any(|t| t.instance.as_str() == id && t.at <= *at);
     let starts = signals.iter().filter(|signal| !too_late(signal));
     let starts = starts.map(|(at, id)| (*at, true, id.as_str()));
     let mut steps: Vec<(Timestamp, bool, &str)> = ends.chain(starts).filter(|(at, ..)| *at >= first.at).collect();
@@ -239,7 +244,7 @@ fn told(
     let (id, at) = (last.0.to_owned(), last.1);
     match serving {
         Some(_) => Fate::Replaced {
-            old: first.instance.clone(),
+            old: first.instance.to_string(),
             ended: first.at,
             new: id,
             served: at,
@@ -270,22 +275,22 @@ mod tests {
             .iter()
             .map(|(second, id)| Termination {
                 at: at(*second),
-                instance: (*id).into(),
+                instance: InstanceId::new(*id).unwrap(),
             })
             .collect();
         let launches: Vec<Launch> = launched
             .iter()
             .map(|id| Launch {
                 at: at(0),
-                instance: Some((*id).into()),
+                instance: Some(InstanceId::new(*id).unwrap()),
                 status: "Successful".into(),
                 words: None,
             })
             .collect();
         let signals: Vec<(Timestamp, String)> = signalled.iter().map(|(s, id)| (at(*s), (*id).to_owned())).collect();
-        let members: Vec<Member> = now
+        let members: Vec<GroupInstance> = now
             .iter()
-            .map(|(id, lifecycle)| Member {
+            .map(|(id, lifecycle)| GroupInstance {
                 instance: InstanceId::new(*id).unwrap(),
                 zone: "z-a".into(),
                 lifecycle: (*lifecycle).into(),

@@ -1,12 +1,12 @@
 //! From a blueprint to a reviewed change set, and back to nothing.
 
 use super::error::DeployError;
-use super::execute::token;
 use super::ports::{Blueprint, ChangeSet, ChangeSetIds, Stacks};
 use super::review::{self, Effect, Review};
 use super::stake::{self, KeptStorage, Rename, StakeError};
 use super::standing::{Standing, standing};
 use super::storage::kept_beside;
+use super::undo::delete_stack;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::model::Topology;
 use crate::model::agent::AgentState;
@@ -330,7 +330,7 @@ async fn remove<C: Readings + Stacks>(
         stack: name.to_owned(),
         source,
     };
-    let asked = cloud.delete_stack(id, role, &token("remove")).await;
+    let asked = delete_stack(cloud, id, role, "remove").await;
     // An answer that got lost says nothing; a refusal says that nothing began.
     asked.map_err(|error| {
         if error.is_transient() {

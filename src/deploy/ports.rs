@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use crate::cloud::AwsError;
-use crate::model::Topology;
+use crate::model::{FileSystemId, InstanceId, StackId, Topology};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -115,7 +115,7 @@ pub struct Launch {
     /// When it began, on Auto Scaling's clock.
     pub at: Timestamp,
     /// The instance, once there is one.
-    pub instance: Option<String>,
+    pub instance: Option<InstanceId>,
     /// Status, `Failed`.
     pub status: String,
     /// Why, in AWS's words.
@@ -135,7 +135,7 @@ pub struct Termination {
     /// When it began, on Auto Scaling's clock.
     pub at: Timestamp,
     /// The instance.
-    pub instance: String,
+    pub instance: InstanceId,
 }
 
 /// A subnet.
@@ -173,7 +173,7 @@ pub trait Stacks: Sync {
     /// Deletes a stack; none is fine.
     fn delete_stack(
         &self,
-        stack: &str,
+        stack: &StackId,
         role: Option<&str>,
         token: &str,
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
@@ -186,7 +186,7 @@ pub trait Stacks: Sync {
     /// Every file system of the account in the region, all pages.
     fn file_systems(&self) -> impl Future<Output = Result<Vec<Storage>, AwsError>> + Send;
     /// Deletes a file system with everything in it; none is fine.
-    fn delete_file_system(&self, id: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn delete_file_system(&self, id: &FileSystemId) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Launches that a group tried from an instant on, oldest first; also those of a group that is gone.
     fn launches(&self, group: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Launch>, AwsError>> + Send;
     /// Terminations of a group's instances that began from an instant on, oldest first; also those of a group that is gone.

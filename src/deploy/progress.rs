@@ -215,7 +215,7 @@ mod tests {
         assert!(matches!(&news[0], News::Began { logical, .. } if logical == "FileSystem"));
         let ended = News::Ended {
             logical: "FileSystem".into(),
-            physical: Some("FileSystem-physical".into()),
+            physical: Some("fs-physical".into()),
             kind: "AWS::EFS::FileSystem".into(),
             took: Duration::from_secs(2),
             verb: Verb::Create,

@@ -5,6 +5,7 @@ use super::execute::Settled;
 use super::ports::Stacks;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::cloud::AwsError;
+use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
 use crate::observe::state::Blocker;
@@ -164,7 +165,7 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
             if look.reached() || since.elapsed() > pace.poll * 3 {
                 return Ok(look.service);
             }
-        } else if let Some(blocker) = look.service.blockers.iter().find(|blocker| blocker.prevents_service()) {
+        } else if let Some(blocker) = &look.prevented {
             return Err(DeployError::Blocked {
                 stack: stack.name.clone(),
                 blocker: blocker.clone(),
@@ -197,6 +198,8 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
 struct Look {
     service: Service,
     agent_given: bool,
+    /// What keeps service from coming until a person acts.
+    prevented: Option<Blocker>,
 }
 
 impl Look {
@@ -249,13 +252,22 @@ impl Look {
 
         let topology = topology::of(parts.topology);
         let mut heard = Vec::new();
-        let mut groups = Vec::new();
+        let mut blockers = Vec::new();
+        let mut held_up = 0;
         for member in &parts.members {
             let group = patience.bear(cloud.group(&member.group).await)?.flatten();
-            heard.push(agent(cloud, topology, group.as_ref()).await);
-            groups.extend(group);
+            let one = agent(cloud, topology, group.as_ref()).await;
+            if let Some(group) = &group {
+                let found = Blocker::of_member(group, one.instance.as_ref().zip(one.agent.as_ref()));
+                held_up += usize::from(found.iter().any(Blocker::holds_up_member));
+                blockers.extend(found);
+            }
+            heard.push(one);
         }
-        let blockers = Blocker::all(&groups, heard.iter().filter_map(|one| one.agent.as_ref()));
+        let prevented = match topology.can_serve_without(held_up) {
+            true => None,
+            false => blockers.iter().find(|blocker| blocker.holds_up_member()).cloned(),
+        };
         let roles: Vec<Role> = heard.iter().map(|one| one.role).collect();
         let shown = topology.is_service(&roles);
         // What may not be asked does not stand in the way.
@@ -306,6 +318,7 @@ impl Look {
                 owned: topology.facts().arbiter == Arbiter::OwnerRecord,
             },
             agent_given,
+            prevented,
         })
     }
 
@@ -337,6 +350,7 @@ const NOBODY: &str = "no instance in service yet";
 
 /// What was heard of a member.
 struct Heard {
+    instance: Option<InstanceId>,
     agent: Option<AgentStatus>,
     role: Role,
     word: String,
@@ -347,6 +361,7 @@ struct Heard {
 /// What the agent of a group's instance in service says.
 async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, group: Option<&Group>) -> Heard {
     let nothing = |word: String, denied| Heard {
+        instance: None,
         agent: None,
         role: Role::Unknown,
         word,
@@ -359,6 +374,7 @@ async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, group: Option<&G
         Ok(status) => Heard {
             word: format!("{} is {} in {}", status.instance, status.current_state(), status.zone),
             role: topology.role(&status),
+            instance: Some(member.instance.clone()),
             agent: Some(status),
             denied: false,
         },

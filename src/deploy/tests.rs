@@ -15,7 +15,7 @@ use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Li
 use super::*;
 use crate::cloud::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
-use crate::model::{InstanceId, Topology};
+use crate::model::{FileSystemId, InstanceId, StackId, Topology};
 use crate::observe::ports::*;
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::{STACK_TAG, TOPOLOGY_TAG};
@@ -249,7 +249,7 @@ impl Stacks for Script {
     async fn delete_change_set(&self, _change_set: &str) -> Result<(), AwsError> {
         self.called("delete-set")
     }
-    async fn delete_stack(&self, _stack: &str, _role: Option<&str>, _token: &str) -> Result<(), AwsError> {
+    async fn delete_stack(&self, _stack: &StackId, _role: Option<&str>, _token: &str) -> Result<(), AwsError> {
         self.called("delete-stack")?;
         if let Some(status) = self.undeletable {
             *self.frames.lock().unwrap() = [(Some(status), vec![])].into();
@@ -288,7 +288,7 @@ impl Stacks for Script {
         self.called("file-systems")?;
         Ok(self.storage.clone())
     }
-    async fn delete_file_system(&self, _id: &str) -> Result<(), AwsError> {
+    async fn delete_file_system(&self, _id: &FileSystemId) -> Result<(), AwsError> {
         self.called("delete-file-system")
     }
     async fn launches(&self, _group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
@@ -414,7 +414,7 @@ fn resource(logical: &str, kind: &str, status: &str) -> Resource {
 }
 
 fn group(lifecycle: &str, suspended: &[&str]) -> Group {
-    let member = Member {
+    let member = GroupInstance {
         instance: InstanceId::new("i-1").unwrap(),
         zone: "eu-west-1a".into(),
         lifecycle: lifecycle.into(),

@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::ports::{Event, Stacks};
 use super::watch::{Observer, Pace, Step};
 use crate::cloud::AwsError;
+use crate::model::{FileSystemId, StackId};
 use crate::observe::ports::{Readings, Target};
 use crate::remedy::Remedy;
 
@@ -75,7 +76,7 @@ pub(super) async fn begin<C: Readings + Stacks>(
     }
     let (done, asked) = if plan.fresh {
         let unreached = unreached(cloud, stack_id).await;
-        let asked = cloud.delete_stack(stack_id, plan.role.as_deref(), &token("undo")).await;
+        let asked = delete_stack(cloud, stack_id, plan.role.as_deref(), "undo").await;
         (Undo::Deleting { unreached }, asked)
     } else {
         (Undo::GoingBack, cloud.cancel_update(stack_id).await)
@@ -86,6 +87,17 @@ pub(super) async fn begin<C: Readings + Stacks>(
         Err(error) if error.is_wrong_status() => Some(Undo::TooLate),
         Err(error) => Some(Undo::Refused(error)),
     }
+}
+
+/// Asks for the deletion of a stack by its own id, and of nothing that has no such id.
+pub(super) async fn delete_stack<C: Stacks>(
+    cloud: &C,
+    id: &str,
+    role: Option<&str>,
+    reason: &str,
+) -> Result<(), AwsError> {
+    let id = StackId::new(id).map_err(|invalid| AwsError::no_id("cloudformation:DeleteStack", &invalid))?;
+    cloud.delete_stack(&id, role, &token(reason)).await
 }
 
 /// Whether ours is over and what goes on is another's operation, which is not ours to stop.
@@ -135,9 +147,11 @@ pub(super) async fn clear<C: Stacks>(
 }
 
 async fn delete<C: Stacks>(cloud: &C, id: &str, pace: Pace) -> Result<(), AwsError> {
+    let id =
+        FileSystemId::new(id).map_err(|invalid| AwsError::no_id("elasticfilesystem:DeleteFileSystem", &invalid))?;
     let mut attempt = 1;
     loop {
-        match cloud.delete_file_system(id).await {
+        match cloud.delete_file_system(&id).await {
             // A mount target may be seen for a moment after it was deleted.
             Err(error) if attempt < ATTEMPTS && (error.is_transient() || error.is_in_use()) => {
                 attempt += 1;

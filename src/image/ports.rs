@@ -2,6 +2,7 @@
 
 use super::stages::Temporary;
 use crate::cloud::AwsError;
+use crate::model::{AmiId, SnapshotId};
 use crate::render::packer::tags;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -111,7 +112,7 @@ pub trait Images: Sync {
     /// copies into an encrypted one have no tag.
     fn left_of(&self, run: &str, temporary: &Temporary) -> impl Future<Output = Result<Left, AwsError>> + Send;
     /// Deregisters an image; none is fine.
-    fn deregister(&self, image: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn deregister(&self, image: &AmiId) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Deletes a snapshot; none is fine.
-    fn delete_snapshot(&self, snapshot: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn delete_snapshot(&self, snapshot: &SnapshotId) -> impl Future<Output = Result<(), AwsError>> + Send;
 }

@@ -3,6 +3,7 @@
 use super::error::ImageError;
 use super::ports::{Images, OwnImage, Use, Uses};
 use crate::cloud::AwsError;
+use crate::model::{AmiId, SnapshotId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -141,7 +142,7 @@ impl Pruned {
 /// Deregisters an image and deletes those of its snapshots that mqaws made; goes on after a failure and tells of it.
 pub async fn prune<C: Images>(cloud: &C, image: OwnImage) -> Pruned {
     let mut pruned = Pruned {
-        kept: cloud.deregister(&image.id).await.err().map(|error| error.told()),
+        kept: deregister(cloud, &image.id).await.err().map(|error| error.told()),
         image,
         snapshots: Vec::new(),
         snapshots_left: Vec::new(),
@@ -151,12 +152,22 @@ pub async fn prune<C: Images>(cloud: &C, image: OwnImage) -> Pruned {
     }
     let OwnImage { snapshots, foreign, .. } = &pruned.image;
     for snapshot in snapshots.iter().filter(|id| !foreign.contains(*id)) {
-        match cloud.delete_snapshot(snapshot).await {
+        match delete_snapshot(cloud, snapshot).await {
             Ok(()) => pruned.snapshots.push(snapshot.clone()),
             Err(error) => pruned.snapshots_left.push((snapshot.clone(), error.told())),
         }
     }
     pruned
+}
+
+async fn deregister<C: Images>(cloud: &C, image: &str) -> Result<(), AwsError> {
+    let image = AmiId::new(image).map_err(|invalid| AwsError::no_id("ec2:DeregisterImage", &invalid))?;
+    cloud.deregister(&image).await
+}
+
+async fn delete_snapshot<C: Images>(cloud: &C, snapshot: &str) -> Result<(), AwsError> {
+    let snapshot = SnapshotId::new(snapshot).map_err(|invalid| AwsError::no_id("ec2:DeleteSnapshot", &invalid))?;
+    cloud.delete_snapshot(&snapshot).await
 }
 
 #[cfg(test)]
@@ -283,18 +294,19 @@ mod tests {
         async fn left_of(&self, _: &str, _: &Temporary) -> Result<Left, AwsError> {
             Ok(Left::default())
         }
-        async fn deregister(&self, image: &str) -> Result<(), AwsError> {
-            self.gone.lock().unwrap().push(image.to_owned());
+        async fn deregister(&self, image: &AmiId) -> Result<(), AwsError> {
+            self.gone.lock().unwrap().push(image.to_string());
             Ok(())
         }
-        async fn delete_snapshot(&self, snapshot: &str) -> Result<(), AwsError> {
-            self.deregister(snapshot).await
+        async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), AwsError> {
+            self.gone.lock().unwrap().push(snapshot.to_string());
+            Ok(())
         }
     }
 
     #[tokio::test]
     async fn snapshots_of_others_stay_when_their_image_goes() {
-        let mut ours = image("m1", "ibm-mq", 1);
+        let mut ours = image("ami-0000000a", "ibm-mq", 1);
         ours.snapshots.push("snap-theirs".into());
         // Looks like one of ours by its name alone.
         let mut foreign = image("f", "ibm-mq", 2);
@@ -310,11 +322,33 @@ mod tests {
         );
         account.unreadable = false;
         let choice = look(&account, &[], 0).await.unwrap();
-        assert_eq!(ids(&choice), (vec![], vec!["m1"]));
+        assert_eq!(ids(&choice), (vec![], vec!["ami-0000000a"]));
         let pruned = prune(&account, choice.go[0].clone()).await;
-        assert_eq!(*account.gone.lock().unwrap(), ["m1", "snap-m1"]);
+        assert_eq!(*account.gone.lock().unwrap(), ["ami-0000000a", "snap-ami-0000000a"]);
         assert!(pruned.is_whole(), "{pruned:?}");
         assert_eq!(pruned.image.foreign, ["snap-theirs".to_owned()].into());
+    }
+
+    #[tokio::test]
+    async fn what_has_no_id_of_aws_is_named_and_not_touched() {
+        let account = Account {
+            images: Vec::new(),
+            unreadable: false,
+            gone: Mutex::default(),
+        };
+        let pruned_image = prune(&account, image("ami-1 --all", "ibm-mq", 1)).await;
+        let kept = pruned_image.kept.expect("kept");
+        assert!(kept.contains("`ami-1 --all` is no AMI id"), "{kept}");
+        let mut odd = image("ami-0000000a", "ibm-mq", 1);
+        odd.snapshots = vec!["vol-1".into()];
+        let [(snapshot, why)] = &prune(&account, odd).await.snapshots_left[..] else {
+            panic!("it is left")
+        };
+        assert!(
+            snapshot == "vol-1" && why.contains("`vol-1` is no snapshot id"),
+            "{why}"
+        );
+        assert_eq!(*account.gone.lock().unwrap(), ["ami-0000000a"]);
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub use image::{
 };
 pub use mqaws_contract::{EngineFacts, EngineKind, InstanceId, InvalidName, QueueManagerName, agent};
 pub use names::{
-    AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, Region, RoleArn, SecretArn, ServerName,
-    StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
+    AmiId, FileSystemId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, Region, RoleArn, SecretArn,
+    ServerName, SnapshotId, StackId, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };
 pub use schema::json_schema;
 pub use topology::Topology;

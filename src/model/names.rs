@@ -93,6 +93,13 @@ fn is_id(text: &str, prefix: &str) -> bool {
     })
 }
 
+/// What AWS may add to its own ids stays readable, as in an instance's.
+fn is_told_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        between(rest, 1, 62) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    })
+}
+
 fn is_arn(text: &str, service: &str, kind: &str) -> bool {
     let mut parts = text.splitn(6, ':');
     parts.next() == Some("arn")
@@ -207,6 +214,36 @@ checked!(
     "ami- and 8 or 17 hexadecimal digits",
     "^ami-([0-9a-f]{8}|[0-9a-f]{17})$",
     |text| is_id(text, "ami-")
+);
+
+checked!(
+    /// Id of an EBS snapshot, as AWS tells it: what is deleted with an image.
+    SnapshotId,
+    "snapshot id",
+    "snap- and 1 to 62 letters, digits and hyphens",
+    "^snap-[A-Za-z0-9-]{1,62}$",
+    |text| is_told_id(text, "snap-")
+);
+
+checked!(
+    /// Id of an EFS file system, as AWS tells it: what is deleted with all that is in it.
+    FileSystemId,
+    "file system id",
+    "fs- and 1 to 62 letters, digits and hyphens",
+    "^fs-[A-Za-z0-9-]{1,62}$",
+    |text| is_told_id(text, "fs-")
+);
+
+checked!(
+    /// A stack's own id, its ARN: this stack, and no other that has its name later.
+    StackId,
+    "stack id",
+    "arn:PARTITION:cloudformation:REGION:ACCOUNT:stack/NAME/ID",
+    "^arn:aws[a-z-]*:cloudformation:[^:]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]{0,127}/.+$",
+    |text| is_arn(text, "cloudformation", "stack/")
+        && text.split_once(":stack/").and_then(|(_, path)| path.split_once('/')).is_some_and(|(name, id)| {
+            StackName::new(name).is_ok() && !id.is_empty()
+        })
 );
 
 checked!(

@@ -9,6 +9,6 @@ pub mod state;
 pub mod status;
 
 pub use ports::{
-    Alarm, FileSystem, Group, LoadBalancer, Member, ReadError, Readings, Resource, Stack, StackStatus, Target,
+    Alarm, FileSystem, Group, GroupInstance, LoadBalancer, ReadError, Readings, Resource, Stack, StackStatus, Target,
 };
 pub use size::megabytes;

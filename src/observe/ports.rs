@@ -99,14 +99,14 @@ pub struct Group {
     /// Desired capacity.
     pub desired: u32,
     /// Instances, those on their way in and out included.
-    pub members: Vec<Member>,
+    pub members: Vec<GroupInstance>,
     /// Suspended processes.
     pub suspended: Vec<String>,
 }
 
 /// An instance of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Member {
+pub struct GroupInstance {
     /// Instance id.
     pub instance: InstanceId,
     /// Availability zone.
@@ -117,7 +117,7 @@ pub struct Member {
     pub health: String,
 }
 
-impl Member {
+impl GroupInstance {
     /// Whether the instance is in service.
     pub fn is_in_service(&self) -> bool {
         self.lifecycle == "InService"

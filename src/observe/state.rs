@@ -1,6 +1,7 @@
 //! The state of a deployment in one word, and what keeps it from service that no waiting ends: pure.
 
 use super::ports::{Group, REBALANCE, StackStatus, Target};
+use crate::model::InstanceId;
 use crate::model::agent::{AgentState, AgentStatus};
 use crate::topology::{Role, Topology};
 use serde::Serialize;
@@ -47,7 +48,7 @@ pub fn state(facts: &Facts<'_>) -> String {
     let word = facts.agent.map(AgentStatus::current_state);
     let healthy = |targets: &&[Target]| targets.iter().any(Target::is_healthy);
     let given = facts.topology.is_service(facts.roles);
-    let served = given || facts.roles.contains(&Role::Active) || word == Some(&AgentState::Serving);
+    let served = facts.topology.is_served(facts.roles);
     let main = facts.targets.first().copied();
     if !served {
         let unreachable = main.flatten().is_some_and(|targets| !healthy(&targets));
@@ -96,42 +97,38 @@ pub enum Blocker {
     /// An operator has paused the queue manager.
     Paused {
         /// Instance on which it is.
-        instance: String,
+        instance: InstanceId,
     },
 }
 
 impl Blocker {
-    /// Those of the groups and of the agents that could be asked.
-    pub fn all<'a>(groups: &[Group], agents: impl IntoIterator<Item = &'a AgentStatus>) -> Vec<Self> {
+    /// Those of a member: of its group, and of its instance with the agent that could be asked.
+    pub fn of_member(group: &Group, asked: Option<(&InstanceId, &AgentStatus)>) -> Vec<Self> {
         let mut found = Vec::new();
-        for group in groups {
-            if group.desired == 0 {
-                found.push(Self::NoCapacity {
-                    group: group.name.clone(),
-                });
-            }
-            let suspended = group.suspended.iter().filter(|process| *process != REBALANCE);
-            let processes: Vec<String> = suspended.cloned().collect();
-            if !processes.is_empty() {
-                let lacking = group.members.is_empty() && processes.iter().any(|process| process == "Launch");
-                found.push(Self::Suspended {
-                    group: group.name.clone(),
-                    processes,
-                    lacking,
-                });
-            }
+        if group.desired == 0 {
+            found.push(Self::NoCapacity {
+                group: group.name.clone(),
+            });
         }
-        let paused = agents
-            .into_iter()
-            .filter(|agent| *agent.current_state() == AgentState::Paused);
-        found.extend(paused.map(|agent| Self::Paused {
-            instance: agent.instance.clone(),
+        let suspended = group.suspended.iter().filter(|process| *process != REBALANCE);
+        let processes: Vec<String> = suspended.cloned().collect();
+        if !processes.is_empty() {
+            let lacking = group.members.is_empty() && processes.iter().any(|process| process == "Launch");
+            found.push(Self::Suspended {
+                group: group.name.clone(),
+                processes,
+                lacking,
+            });
+        }
+        let paused = asked.filter(|(_, agent)| *agent.current_state() == AgentState::Paused);
+        found.extend(paused.map(|(instance, _)| Self::Paused {
+            instance: instance.clone(),
         }));
         found
     }
 
-    /// Whether service cannot come while it lasts.
-    pub fn prevents_service(&self) -> bool {
+    /// Whether its member cannot do its part while it lasts; what that means for service, the topology says.
+    pub fn holds_up_member(&self) -> bool {
         match self {
             Self::NoCapacity { .. } | Self::Paused { .. } => true,
             Self::Suspended { lacking, .. } => *lacking,
@@ -174,12 +171,12 @@ impl fmt::Display for Blocker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{self, InstanceId};
-    use crate::observe::ports::Member;
+    use crate::model;
+    use crate::observe::ports::GroupInstance;
     use crate::topology::{self, tests::agent};
 
     fn group(desired: u32, suspended: &[&str]) -> Group {
-        let member = Member {
+        let member = GroupInstance {
             instance: InstanceId::new("i-1").unwrap(),
             zone: "eu-west-1a".into(),
             lifecycle: "InService".into(),
@@ -276,7 +273,9 @@ mod tests {
 
     #[test]
     fn what_no_waiting_ends_is_named_with_its_remedy() {
-        let found = |group: Group, state: &str| Blocker::all(&[group], &[agent("i-1", state)]);
+        let found = |group: Group, state: &str| {
+            Blocker::of_member(&group, Some((&InstanceId::new("i-1").unwrap(), &agent("i-1", state))))
+        };
         assert_eq!(found(group(1, &["AZRebalance"]), "serving"), []);
         for (blockers, words, remedy, prevents) in [
             (
@@ -303,10 +302,10 @@ mod tests {
             };
             assert!(blocker.to_string().contains(words), "{blocker}");
             assert!(blocker.remedy().contains(remedy), "{}", blocker.remedy());
-            assert_eq!(blocker.prevents_service(), prevents, "{blocker}");
+            assert_eq!(blocker.holds_up_member(), prevents, "{blocker}");
         }
         let mut empty = group(1, &["Launch"]);
         empty.members.clear();
-        assert!(Blocker::all(&[empty], []).iter().all(Blocker::prevents_service));
+        assert!(Blocker::of_member(&empty, None).iter().all(Blocker::holds_up_member));
     }
 }

@@ -1,6 +1,6 @@
 //! Everything about one deployment, read at once.
 
-use super::ports::{Alarm, FileSystem, Group, LoadBalancer, Member, Readings, Stack, Target};
+use super::ports::{Alarm, FileSystem, Group, GroupInstance, LoadBalancer, Readings, Stack, Target};
 use super::state::{Blocker, Facts, state};
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
@@ -38,7 +38,7 @@ pub struct Report {
     /// Whether the engine is a stand-in.
     pub stand_in: bool,
     /// Instances of the groups.
-    pub instances: Option<Vec<Member>>,
+    pub instances: Option<Vec<GroupInstance>>,
     /// What the members do, by instance, where there is more than one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<InstanceId, Role>,
@@ -157,9 +157,11 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
     let mut agents = Vec::new();
     let mut roles = BTreeMap::new();
     let mut members = Vec::new();
+    let mut blockers = Vec::new();
     for group in groups.iter().flatten() {
         let Some(member) = group.members.iter().find(|m| m.is_in_service()) else {
             members.push(Role::Unknown);
+            blockers.extend(Blocker::of_member(group, None));
             continue;
         };
         let part = match several {
@@ -170,6 +172,8 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         let role = status.as_ref().map_or(Role::Unknown, |status| topology.role(status));
         members.push(role);
         roles.insert(member.instance.clone(), role);
+        let asked = status.as_ref().map(|status| (&member.instance, status));
+        blockers.extend(Blocker::of_member(group, asked));
         agents.extend(status.map(|status| (role, status)));
     }
     if groups.is_some() && roles.is_empty() {
@@ -178,10 +182,6 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
     if !several {
         roles.clear();
     }
-    let blockers = Blocker::all(
-        groups.as_deref().unwrap_or_default(),
-        agents.iter().map(|(_, agent)| agent),
-    );
     let active = agents.iter().position(|(role, _)| *role == Role::Active);
     let agent = agents.into_iter().nth(active.unwrap_or(0)).map(|(_, status)| status);
     let facts = Facts {

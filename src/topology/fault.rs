@@ -45,10 +45,19 @@ impl Fault {
         }
     }
 
+    /// Names of all, `a, b, c`.
+    #[must_use]
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
     /// Whether the agent injects it on the instance, else it is a call to EC2 or Auto Scaling.
     #[must_use]
     pub fn by_agent(self) -> bool {
-        InstanceFault::of(self.name()).is_some()
+        match self {
+            Self::StopQueueManager | Self::KillQueueManager | Self::HangQueueManager => true,
+            Self::TerminateInstance | Self::MarkUnhealthy => false,
+        }
     }
 }
 
@@ -71,7 +80,7 @@ impl FromStr for Fault {
 
 /// A fault that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no fault `{0}`; there are {names}", names = Fault::ALL.map(Fault::name).join(", "))]
+#[error("there is no fault `{0}`; there are {names}", names = Fault::names())]
 pub struct UnknownFault(pub String);
 
 /// What a topology does about a fault that it stands.
@@ -131,6 +140,15 @@ pub const NOTICED: &[&str] = &[mark::DEATH_NOTICED, mark::HANG_NOTICED, mark::DR
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_agent_knows_those_that_are_its_own() {
+        for fault in Fault::ALL {
+            assert_eq!(InstanceFault::of(fault.name()).is_some(), fault.by_agent(), "{fault}");
+        }
+        let own = Fault::ALL.into_iter().filter(|fault| fault.by_agent());
+        assert_eq!(own.count(), InstanceFault::ALL.len());
+    }
 
     #[test]
     fn names_read_back() {

@@ -34,6 +34,14 @@ pub trait Topology: Sync {
     /// Whether service is given as it should be, by the roles of the members; [`Role::Unknown`] for one without an instance in service.
     fn is_service(&self, roles: &[Role]) -> bool;
 
+    /// Whether clients are served at all, be it by fewer members than there should be.
+    fn is_served(&self, roles: &[Role]) -> bool {
+        self.is_service(roles) || roles.contains(&Role::Active)
+    }
+
+    /// Whether service can come while so many of its members are held up until a person acts.
+    fn can_serve_without(&self, members: usize) -> bool;
+
     /// Which of the groups' instances have agents that tell whether there is something to test, as indices.
     ///
     /// # Errors

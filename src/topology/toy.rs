@@ -157,6 +157,10 @@ impl Topology for Toy {
         roles.contains(&Role::Active) && roles.contains(&Role::Standby)
     }
 
+    fn can_serve_without(&self, members: usize) -> bool {
+        members < MEMBERS.len()
+    }
+
     fn asked(&self, seen: &[Seen<'_>]) -> Result<Vec<usize>, String> {
         match seen.iter().filter(|one| one.is_in_service()).count() {
             2 => Ok((0..seen.len()).filter(|&index| seen[index].is_in_service()).collect()),

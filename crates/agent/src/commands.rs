@@ -17,6 +17,7 @@ use crate::model::QueueManagerName;
 use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentState, AgentStatus, STATUS_STALE_SECONDS};
 use crate::remedy::chain;
 use crate::signed::{Client, Imds, Object};
+use mqaws_contract::InstanceFault;
 use mqaws_engine::{Engine, Product, Products, processes};
 use serde::Serialize;
 use std::fs;
@@ -29,7 +30,11 @@ use std::time::{Duration, Instant};
 /// How long `pause` and `resume` wait for the agent.
 const PAUSE: Duration = Duration::from_secs(15);
 
-const USAGE: &str = "\
+/// The command lines.
+fn usage() -> String {
+    let faults = InstanceFault::ALL.map(InstanceFault::name).join(" | ");
+    format!(
+        "\
 usage: mqaws-agent [run]
        mqaws-agent status --json
        mqaws-agent marks --since UNIX_NANOSECONDS
@@ -37,12 +42,14 @@ usage: mqaws-agent [run]
        mqaws-agent fence operator PREVIOUS_OWNER
        mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
        mqaws-agent pause | resume
-       mqaws-agent fault stop-queue-manager | kill-queue-manager | hang-queue-manager
+       mqaws-agent fault {faults}
        mqaws-agent probe define | depth | delete
        mqaws-agent doctor --image [--json]
        mqaws-agent fetch s3://BUCKET/KEY FILE [--sha256 HEX]
        mqaws-agent --version
-example: mqaws-agent status --json";
+example: mqaws-agent status --json"
+    )
+}
 
 /// Who may inject faults.
 pub enum Guard {
@@ -152,20 +159,20 @@ pub fn run(
             "define" => print(&engine.probe_define()?),
             "depth" => print(&engine.probe_depth()?),
             "delete" => print(&engine.probe_delete()?),
-            _ => Err(USAGE.to_owned()),
+            _ => Err(usage()),
         }),
         ["--version" | "-V"] => {
             println!("mqaws-agent {}", env!("CARGO_PKG_VERSION"));
             Ok(())
         }
         ["--help" | "-h" | "help"] => {
-            println!("{USAGE}");
+            println!("{}", usage());
             Ok(())
         }
         words => match engines.iter().find_map(|engine| engine.own_command(words)) {
             Some(ran) => ran.map(|said| println!("{said}")),
             None => {
-                eprintln!("{USAGE}");
+                eprintln!("{}", usage());
                 return ExitCode::from(2);
             }
         },

@@ -20,7 +20,7 @@ pub mod runner;
 pub(crate) mod service;
 
 pub use certificate::Certificate;
-pub use product::{LeaseRule, NoDriver, Product, Products, Role, find};
+pub use product::{LeaseRule, NoDriver, ProcessKind, Product, Products, find};
 pub use root::Root;
 pub use runner::{Command, Output, RunError, Runner};
 pub use service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures, Order};

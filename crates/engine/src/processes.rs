@@ -4,7 +4,7 @@
 //! In the lab many instances share one machine, so the mark in the environment must fit as well: no process of another
 //! instance is ever seen, let alone signalled.
 
-use crate::product::{Product, Role};
+use crate::product::{ProcessKind, Product};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use std::fs;
@@ -100,7 +100,7 @@ impl Processes {
             .filter_map(|a| std::str::from_utf8(a).ok())
             .collect();
         let role = match self.product.identify(&args, &self.queue_manager) {
-            None if self.mark.is_none() && self.is_in_unit(pid, &args) => Role {
+            None if self.mark.is_none() && self.is_in_unit(pid, &args) => ProcessKind {
                 name: args.first().copied().unwrap_or_default(),
                 controller: false,
             },

@@ -19,7 +19,7 @@ pub trait Product: fmt::Debug + Sync {
 
     /// Name and role of a process by its command line, when it belongs to this queue manager and writes or can come to write
     /// to its data. Commands that end by themselves and leave writing to others are none.
-    fn identify<'a>(&self, args: &[&'a str], queue_manager: &str) -> Option<Role<'a>>;
+    fn identify<'a>(&self, args: &[&'a str], queue_manager: &str) -> Option<ProcessKind<'a>>;
 
     /// Whether a command writes to the data itself, before an engine runs that could do it; such a command runs in the
     /// keeper's unit, behind the fence.
@@ -55,9 +55,9 @@ pub trait Product: fmt::Debug + Sync {
     fn engine(&self, config: &AgentConfig, host: Host) -> Arc<dyn Engine>;
 }
 
-/// A process of an engine.
+/// What a process is to its engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Role<'a> {
+pub struct ProcessKind<'a> {
     /// Its name, without directory.
     pub name: &'a str,
     /// Whether it is the execution controller: the one whose death is the queue manager's.

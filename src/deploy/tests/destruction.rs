@@ -28,7 +28,7 @@ fn destruction_tells_what_is_kept() {
     assert!(wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).is_err());
     assert!(!cloud.calls().contains(&"delete-stack".to_owned()));
     let kept = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect("destroyed");
-    assert_eq!(kept, ["file system FileSystem-physical"]);
+    assert_eq!(kept, ["file system fs-physical"]);
 }
 
 fn stored(id: &str) -> Storage {
@@ -61,18 +61,14 @@ fn storage_that_an_earlier_operation_kept_is_told_as_long_as_it_is_there() {
             cloud.storage = there
                 .map(|state| Storage {
                     state: state.into(),
-                    ..stored("FileSystem-physical")
+                    ..stored("fs-physical")
                 })
                 .into_iter()
                 .collect();
             let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
             let kept =
                 wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect("destroyed");
-            let wanted: &[&str] = if told {
-                &["file system FileSystem-physical"]
-            } else {
-                &[]
-            };
+            let wanted: &[&str] = if told { &["file system fs-physical"] } else { &[] };
             assert_eq!(kept, wanted, "{} {there:?}", before.0);
         }
     }
@@ -83,7 +79,7 @@ fn storage_that_an_earlier_operation_kept_is_told_as_long_as_it_is_there() {
     )]);
     let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
     let kept = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect("destroyed");
-    assert_eq!(kept, ["file system FileSystem-physical"]);
+    assert_eq!(kept, ["file system fs-physical"]);
 }
 
 #[test]
@@ -99,7 +95,7 @@ fn failed_destruction_tells_what_is_kept() {
     let error = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("failed");
     let left = error.left().expect("something");
     assert!(
-        left.contains("what is left of it; file system FileSystem-physical (kept)"),
+        left.contains("what is left of it; file system fs-physical (kept)"),
         "{left}"
     );
 }

@@ -109,7 +109,7 @@ fn rollback_tells_root_cause_agent_and_what_is_left() {
     let left = error.left().expect("left");
     assert_eq!(
         left,
-        "file system FileSystem-physical (kept), the empty stack, which the next deploy removes"
+        "file system fs-physical (kept), the empty stack, which the next deploy removes"
     );
     assert!(error.hint().is_some_and(|h| h.contains("licence")));
     assert!(steps.iter().any(|s| matches!(
@@ -209,7 +209,7 @@ fn interrupted_creation_leaves_nothing_when_nobody_was_served() {
     assert_eq!(error.exit(), ExitKind::Interrupted);
     assert_eq!(
         notes(&steps),
-        "deleting what was created so far\nfile system FileSystem-physical deleted: no client can have reached it"
+        "deleting what was created so far\nfile system fs-physical deleted: no client can have reached it"
     );
     let calls = cloud.calls();
     let at = |call: &str| calls.iter().rposition(|c| c == call).expect("called");
@@ -249,14 +249,13 @@ fn interrupted_creation_keeps_a_file_system_that_may_hold_messages() {
         );
         assert_eq!(
             error.left().as_deref(),
-            Some("file system FileSystem-physical (kept)"),
+            Some("file system fs-physical (kept)"),
             "{what}"
         );
         assert!(
-            error
-                .hint()
-                .is_some_and(|h| h
-                    .contains("`aws efs delete-file-system --file-system-id FileSystem-physical --region eu-west-1`")),
+            error.hint().is_some_and(
+                |h| h.contains("`aws efs delete-file-system --file-system-id fs-physical --region eu-west-1`")
+            ),
             "{what}: {:?}",
             error.hint()
         );
@@ -291,7 +290,7 @@ fn deletion_by_somebody_else_is_no_rollback() {
         );
         assert_eq!(notes(&steps), "somebody else is deleting the stack");
         let left = error.left().expect("left");
-        assert!(left.starts_with("file system FileSystem-physical (kept)"), "{left}");
+        assert!(left.starts_with("file system fs-physical (kept)"), "{left}");
         assert_eq!(left.contains("stack mqaws-qm1 in DELETE_FAILED"), !gone, "{left}");
         assert!(!cloud.calls().contains(&"delete-file-system".to_owned()));
     }
@@ -412,7 +411,7 @@ fn launch_that_failed_is_the_cause_and_chooses_the_hint() {
     ];
     let launch = |second: i64, instance: Option<&str>| Launch {
         at: Timestamp::from_second(1_700_000_000 + second).expect("in range"),
-        instance: instance.map(Into::into),
+        instance: instance.map(|id| InstanceId::new(id).unwrap()),
         status: if instance.is_some() { "Successful" } else { "Failed" }.into(),
         words: Some("The key pair 'x' does not exist. Launching EC2 instance failed.".into()),
     };

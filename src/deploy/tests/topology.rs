@@ -141,7 +141,7 @@ fn members_that_do_not_serve_alone_end_without_an_outage() {
     cloud.resources = vec![resource("GroupA", kind, "UPDATE_COMPLETE")];
     cloud.terminations = vec![Termination {
         at: Timestamp::from_second(1_700_000_010).expect("in range"),
-        instance: "i-0".into(),
+        instance: InstanceId::new("i-0").unwrap(),
     }];
     let mut signal = event(
         20,

@@ -29,7 +29,7 @@ fn way_back_tells_what_became_of_the_instance() {
     ];
     let termination = |second| Termination {
         at: at(second),
-        instance: "i-1".into(),
+        instance: InstanceId::new("i-1").unwrap(),
     };
     for (terminations, denied, expected) in [
         (vec![], false, "the stack as it was before"),

@@ -256,10 +256,6 @@ fn interrupted_creation_deletes_only_a_file_system_that_it_made() {
         let error = stopped(&cloud).expect_err("interrupted");
         assert_eq!(cloud.calls().contains(&"delete-file-system".to_owned()), cleared);
         let left = error.left().unwrap_or_default();
-        assert_eq!(
-            left.contains("file system FileSystem-physical (kept)"),
-            !cleared,
-            "{left}"
-        );
+        assert_eq!(left.contains("file system fs-physical (kept)"), !cleared, "{left}");
     }
 }

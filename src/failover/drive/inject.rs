@@ -108,7 +108,7 @@ pub(super) async fn inject(
                 },
             )
         }
-        fault => {
+        Fault::StopQueueManager | Fault::KillQueueManager | Fault::HangQueueManager => {
             let report = cloud.inject(&instance.id, fault).await?;
             (
                 Some(report.t_unix_ns),
@@ -162,7 +162,7 @@ pub(super) async fn verify(
                     })
             }
             // The agent has looked already, and nobody else can.
-            _ => return,
+            Fault::StopQueueManager | Fault::KillQueueManager | Fault::HangQueueManager => return,
         };
         // A call that failed says nothing about the instance.
         if let Ok(Some(evidence)) = looked {

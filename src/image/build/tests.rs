@@ -3,6 +3,7 @@
 use super::*;
 use crate::cloud::{AwsError, Problem};
 use crate::image::ports::{Left, Uses};
+use crate::model::{AmiId, SnapshotId};
 use crate::remedy::Remedy;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -63,10 +64,10 @@ impl Images for Account {
     async fn left_of(&self, _: &str, _: &Temporary) -> Result<Left, AwsError> {
         self.left.clone()
     }
-    async fn deregister(&self, _: &str) -> Result<(), AwsError> {
+    async fn deregister(&self, _: &AmiId) -> Result<(), AwsError> {
         Ok(())
     }
-    async fn delete_snapshot(&self, _: &str) -> Result<(), AwsError> {
+    async fn delete_snapshot(&self, _: &SnapshotId) -> Result<(), AwsError> {
         Ok(())
     }
 }

@@ -73,6 +73,10 @@ impl Topology for Single {
         roles.contains(&Role::Active)
     }
 
+    fn can_serve_without(&self, members: usize) -> bool {
+        members == 0
+    }
+
     fn asked(&self, seen: &[Seen<'_>]) -> Result<Vec<usize>, String> {
         service::asked(seen)
     }

@@ -12,7 +12,7 @@ use mqaws_contract::{EngineKind, PathComponent};
 use mqaws_engine::processes::{Processes, signal, wait_for_end};
 use mqaws_engine::{
     Command, DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, LeaseRule, Measures, Order,
-    Product, Role,
+    ProcessKind, Product,
 };
 use rustix::process::Signal;
 use std::fs::{self, OpenOptions};
@@ -52,12 +52,12 @@ impl Product for Toy {
         "toy"
     }
 
-    fn identify<'a>(&self, args: &[&'a str], queue_manager: &str) -> Option<Role<'a>> {
+    fn identify<'a>(&self, args: &[&'a str], queue_manager: &str) -> Option<ProcessKind<'a>> {
         let at = args.iter().position(|arg| *arg == VERB)?;
         let [name, of, ..] = args.get(at + 1..)? else {
             return None;
         };
-        (*of == queue_manager).then_some(Role {
+        (*of == queue_manager).then_some(ProcessKind {
             name,
             controller: *name == "serve",
         })

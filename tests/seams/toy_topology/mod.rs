@@ -63,6 +63,10 @@ impl Topology for Toy {
         roles == [Role::Standby]
     }
 
+    fn can_serve_without(&self, members: usize) -> bool {
+        first().can_serve_without(members)
+    }
+
     fn asked(&self, seen: &[Seen<'_>]) -> Result<Vec<usize>, String> {
         first().asked(seen)
     }

@@ -23,7 +23,7 @@ enum Basis {
 }
 
 /// The record as this keeper knows it.
-pub(super) struct Desk {
+pub(super) struct KeptRecord {
     config: KeeperConfig,
     product: &'static dyn Product,
     token: String,
@@ -53,7 +53,7 @@ pub(super) enum Beat {
 /// Less free room than this, in bytes, is none: an engine that has to write a page or two would not start.
 const ROOM: u64 = 1 << 20;
 
-impl Desk {
+impl KeptRecord {
     pub(super) fn new(config: KeeperConfig, product: &'static dyn Product, token: String) -> Self {
         let store = RecordStore::new(&config.mount, &config.queue_manager);
         Self {

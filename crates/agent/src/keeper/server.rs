@@ -2,7 +2,7 @@
 
 use super::last_proof::{LastProof, boot_millis};
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
-use super::record::{Beat, Desk};
+use super::record::{Beat, KeptRecord};
 use super::shared::{Job, LockOrder, Shared, locked, spawn};
 use super::socket::{listen, only_one};
 use crate::agent::clock::since_main;
@@ -95,9 +95,9 @@ pub(crate) fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io
         end: Condvar::new(),
         config: config.clone(),
     });
-    let desk = Desk::new(config.clone(), ports.engine.product(), token);
+    let kept = KeptRecord::new(config.clone(), ports.engine.product(), token);
     let io = shared.clone();
-    spawn("record", move || io.record_loop(desk, &job_queue))?;
+    spawn("record", move || io.record_loop(kept, &job_queue))?;
     let lock = shared.clone();
     spawn("lock", move || lock.lock_loop(ports.lock, &order_queue))?;
     let guard = shared.clone();
@@ -114,39 +114,39 @@ pub(crate) fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io
 impl Shared {
     // --- record ---
 
-    fn record_loop(&self, mut desk: Desk, jobs: &Receiver<Job>) {
+    fn record_loop(&self, mut kept: KeptRecord, jobs: &Receiver<Job>) {
         let mut next = Instant::now() + BEAT;
         loop {
             let job = jobs.recv_timeout(next.saturating_duration_since(Instant::now()));
             *locked(&self.busy_since) = Some(Instant::now());
             match job {
                 Ok(Job { request, reply }) => {
-                    let answer = self.work(&mut desk, request);
+                    let answer = self.work(&mut kept, request);
                     let _ = reply.send(answer);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.beat(&mut desk);
+                    self.beat(&mut kept);
                     next = Instant::now() + BEAT;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             *locked(&self.busy_since) = None;
             let mut status = locked(&self.status);
-            status.claimed = desk.claimed();
-            status.record = desk.seen();
-            status.fsync_millis = desk.fsync_millis();
+            status.claimed = kept.claimed();
+            status.record = kept.seen();
+            status.fsync_millis = kept.fsync_millis();
         }
     }
 
-    fn work(&self, desk: &mut Desk, request: Request) -> Reply {
+    fn work(&self, kept: &mut KeptRecord, request: Request) -> Reply {
         match request {
             _ if !self.held() => Reply::failed("the lock is not held"),
-            Request::Inspect => desk.inspect(self.lease.load(Ordering::Acquire)),
-            Request::Look => desk.look(),
+            Request::Inspect => kept.inspect(self.lease.load(Ordering::Acquire)),
+            Request::Look => kept.look(),
             Request::Claim { .. } if !self.verify() => Reply::failed(UNPROVED),
             Request::Level { .. } | Request::Release { .. } if !self.proved_lately() => Reply::failed(UNPROVED),
             Request::Claim { proof } => {
-                let reply = desk.claim(proof);
+                let reply = kept.claim(proof);
                 // The claim may have taken its time: it counts for nothing if the lock went meanwhile.
                 if reply.ok && !self.verify() {
                     return Reply::failed("the claim was written, and after it the lock could not be proved");
@@ -155,12 +155,12 @@ impl Shared {
                     self.last_proof.claimed();
                 }
                 // Known at once, for an agent that asks before the loop comes round.
-                locked(&self.status).claimed = desk.claimed();
+                locked(&self.status).claimed = kept.claimed();
                 reply
             }
-            Request::Level { engine_version } => desk.level(engine_version),
-            Request::NoteServed => desk.note_served(),
-            Request::Release { condemned } => desk.release(condemned),
+            Request::Level { engine_version } => kept.level(engine_version),
+            Request::NoteServed => kept.note_served(),
+            Request::Release { condemned } => kept.release(condemned),
             Request::Status | Request::Watch | Request::Run { .. } => Reply::failed("not for this thread"),
         }
     }
@@ -176,14 +176,14 @@ impl Shared {
         self.orders.send(LockOrder::Verify(answer)).is_ok() && verified.recv_timeout(ANSWER).unwrap_or(false)
     }
 
-    fn beat(&self, desk: &mut Desk) {
+    fn beat(&self, kept: &mut KeptRecord) {
         if !self.fresh() {
             return;
         }
-        let beat = desk.beat();
+        let beat = kept.beat();
         let full = match &beat {
             Beat::Full(why) => Some(why.clone()),
-            Beat::Written => desk.little_room(),
+            Beat::Written => kept.little_room(),
             Beat::Nothing | Beat::Foreign(_) | Beat::Gone(_) | Beat::Failed(_) => None,
         };
         let was_full = self.full.swap(full.is_some(), Ordering::AcqRel);
@@ -199,8 +199,8 @@ impl Shared {
                     self.tell(&Notice::Record { gone: None });
                 }
                 self.tell(&Notice::Beat {
-                    fsync_millis: desk.fsync_millis(),
-                    fsync_fastest_millis: desk.fsync_fastest_millis(),
+                    fsync_millis: kept.fsync_millis(),
+                    fsync_fastest_millis: kept.fsync_fastest_millis(),
                 });
             }
             Beat::Nothing | Beat::Full(_) => {}

@@ -5,7 +5,7 @@ use super::service::Service;
 use super::{data_path, tune, version};
 use crate::Command;
 use crate::image::ImageParts;
-use crate::product::{LeaseRule, Product, Role};
+use crate::product::{LeaseRule, ProcessKind, Product};
 use crate::service::{DataState, Engine, Host, Order};
 use mqaws_contract::agent::AgentConfig;
 use mqaws_contract::{EngineKind, engine};
@@ -65,7 +65,7 @@ impl Product for IbmMq {
         USER
     }
 
-    fn identify<'a>(&self, args: &[&'a str], queue_manager: &str) -> Option<Role<'a>> {
+    fn identify<'a>(&self, args: &[&'a str], queue_manager: &str) -> Option<ProcessKind<'a>> {
         let name = |arg: &'a str| arg.rsplit('/').next().unwrap_or(arg);
         let mine = |n: &str| n.starts_with("amq") || COMPANIONS.contains(&n) || WRITERS.contains(&n);
         // Agents of the queue manager are started with `-mQM1` in one word, others with `-m QM1` in two.
@@ -76,10 +76,10 @@ impl Product for IbmMq {
         let first = args.iter().take(3).enumerate().map(|(at, arg)| (at, name(arg)));
         if let Some((_, name)) = first.into_iter().find(|(at, name)| mine(name) && named_beside(*at)) {
             let controller = name == CONTROLLER;
-            return Some(Role { name, controller });
+            return Some(ProcessKind { name, controller });
         }
         let java = args.iter().any(|a| a.contains("com.ibm.mq.MQXR"));
-        (java && named_beside(0)).then_some(Role {
+        (java && named_beside(0)).then_some(ProcessKind {
             name: "amqp-service",
             controller: false,
         })

@@ -2,7 +2,7 @@ use super::*;
 use crate::fence::{DataState, ProofKind, RecordView};
 use std::path::Path;
 
-fn desk(mount: &Path, instance: &str) -> Desk {
+fn kept(mount: &Path, instance: &str) -> KeptRecord {
     let config = KeeperConfig {
         socket: mount.join("sock"),
         mount: mount.to_owned(),
@@ -17,7 +17,7 @@ fn desk(mount: &Path, instance: &str) -> Desk {
         },
         owner: None,
     };
-    Desk::new(config, &mqaws_engine::ibm_mq::IbmMq, format!("keeper-of-{instance}"))
+    KeptRecord::new(config, &mqaws_engine::ibm_mq::IbmMq, format!("keeper-of-{instance}"))
 }
 
 fn proof(kind: ProofKind) -> Proof {
@@ -27,7 +27,7 @@ fn proof(kind: ProofKind) -> Proof {
 #[test]
 fn epochs_rise_from_owner_to_owner_and_a_claim_needs_the_record_that_was_seen() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let (mut first, mut second) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
+    let (mut first, mut second) = (kept(dir.path(), "i-1"), kept(dir.path(), "i-2"));
     assert!(first.claim(proof(ProofKind::New)).changed, "nothing was inspected yet");
     let found = first.inspect(1000).found.expect("found").view();
     assert_eq!((found.record, found.data), (RecordView::Absent, DataState::Absent));
@@ -57,7 +57,7 @@ fn epochs_rise_from_owner_to_owner_and_a_claim_needs_the_record_that_was_seen() 
 #[test]
 fn a_zombie_finds_the_record_foreign_and_writes_nothing() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let (mut old, mut new) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
+    let (mut old, mut new) = (kept(dir.path(), "i-1"), kept(dir.path(), "i-2"));
     old.inspect(1000);
     old.claim(proof(ProofKind::New));
     new.inspect(1000);
@@ -70,23 +70,23 @@ fn a_zombie_finds_the_record_foreign_and_writes_nothing() {
 #[test]
 fn a_record_that_is_gone_is_not_anothers_nor_is_a_claim_of_ones_own_whose_answer_was_lost() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let mut desk = desk(dir.path(), "i-1");
-    desk.inspect(1000);
-    desk.claim(proof(ProofKind::New));
-    let mut lost = desk.own.clone().expect("claimed");
+    let mut kept = kept(dir.path(), "i-1");
+    kept.inspect(1000);
+    kept.claim(proof(ProofKind::New));
+    let mut lost = kept.own.clone().expect("claimed");
     lost.epoch = lost.epoch.next();
-    desk.store.claim(&lost).expect("claim");
-    assert!(matches!(desk.beat(), Beat::Failed(_)));
-    fs::remove_file(desk.store.path(Epoch(2)).expect("path")).expect("remove");
-    assert!(matches!(desk.beat(), Beat::Written));
-    fs::remove_file(desk.store.path(Epoch(1)).expect("path")).expect("remove");
-    assert!(matches!(desk.beat(), Beat::Gone(_)));
+    kept.store.claim(&lost).expect("claim");
+    assert!(matches!(kept.beat(), Beat::Failed(_)));
+    fs::remove_file(kept.store.path(Epoch(2)).expect("path")).expect("remove");
+    assert!(matches!(kept.beat(), Beat::Written));
+    fs::remove_file(kept.store.path(Epoch(1)).expect("path")).expect("remove");
+    assert!(matches!(kept.beat(), Beat::Gone(_)));
 }
 
 #[test]
 fn a_look_finds_the_sign_of_life_of_the_inspected_record_and_of_no_other() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let (mut old, mut new) = (desk(dir.path(), "i-1"), desk(dir.path(), "i-2"));
+    let (mut old, mut new) = (kept(dir.path(), "i-1"), kept(dir.path(), "i-2"));
     old.inspect(1000);
     old.claim(proof(ProofKind::New));
     assert!(new.look().changed, "nothing was inspected yet");
@@ -105,70 +105,70 @@ fn a_look_finds_the_sign_of_life_of_the_inspected_record_and_of_no_other() {
 #[test]
 fn the_engines_version_is_in_the_record_before_the_engine_writes_and_passes_to_the_next_epoch() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let mut desk = desk(dir.path(), "i-1");
-    assert!(!desk.level("MQ 1".into()).ok, "nothing was claimed");
-    desk.inspect(1000);
-    desk.claim(proof(ProofKind::New));
-    let on_disk = |desk: &Desk| desk.store.read().expect("read").expect("record").engine_version;
-    assert_eq!(on_disk(&desk), None);
-    assert!(desk.level("MQ 1".into()).ok);
-    assert_eq!(on_disk(&desk).as_deref(), Some("MQ 1"));
-    desk.claim(proof(ProofKind::SameHost));
-    assert_eq!(on_disk(&desk).as_deref(), Some("MQ 1"));
+    let mut kept = kept(dir.path(), "i-1");
+    assert!(!kept.level("MQ 1".into()).ok, "nothing was claimed");
+    kept.inspect(1000);
+    kept.claim(proof(ProofKind::New));
+    let on_disk = |kept: &KeptRecord| kept.store.read().expect("read").expect("record").engine_version;
+    assert_eq!(on_disk(&kept), None);
+    assert!(kept.level("MQ 1".into()).ok);
+    assert_eq!(on_disk(&kept).as_deref(), Some("MQ 1"));
+    kept.claim(proof(ProofKind::SameHost));
+    assert_eq!(on_disk(&kept).as_deref(), Some("MQ 1"));
 }
 
 #[test]
 fn instances_that_gave_up_are_counted_until_one_serves() {
     let dir = tempfile::tempdir().expect("tempdir");
     for n in 1..=3 {
-        let mut desk = desk(dir.path(), &format!("i-{n}"));
-        let before = desk
+        let mut kept = kept(dir.path(), &format!("i-{n}"));
+        let before = kept
             .inspect(1000)
             .found
             .expect("found")
             .record
             .map_or(0, |r| r.condemned);
         assert_eq!(before, n - 1);
-        desk.claim(proof(ProofKind::Clean));
-        desk.release(true);
+        kept.claim(proof(ProofKind::Clean));
+        kept.release(true);
     }
-    let mut desk = desk(dir.path(), "i-9");
-    desk.inspect(1000);
-    desk.claim(proof(ProofKind::Clean));
-    assert!(desk.note_served().ok);
-    desk.beat();
-    assert_eq!(desk.store.read().expect("read").expect("record").condemned, 0);
+    let mut kept = kept(dir.path(), "i-9");
+    kept.inspect(1000);
+    kept.claim(proof(ProofKind::Clean));
+    assert!(kept.note_served().ok);
+    kept.beat();
+    assert_eq!(kept.store.read().expect("read").expect("record").condemned, 0);
 }
 
 #[test]
 fn data_states_and_damage() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let mut desk = desk(dir.path(), "i-1");
+    let mut kept = kept(dir.path(), "i-1");
     let own = dir.path().join("QM1/data/QM1");
     fs::create_dir_all(&own).expect("dir");
     assert_eq!(
-        desk.inspect(1000).found.expect("found").view().data,
+        kept.inspect(1000).found.expect("found").view().data,
         DataState::HalfCreated
     );
     fs::write(own.join("qm.ini"), "").expect("qm.ini");
-    assert_eq!(desk.inspect(1000).found.expect("found").view().data, DataState::Present);
-    fs::write(desk.store.path(Epoch(1)).expect("path"), "garbage").expect("damage");
+    assert_eq!(kept.inspect(1000).found.expect("found").view().data, DataState::Present);
+    fs::write(kept.store.path(Epoch(1)).expect("path"), "garbage").expect("damage");
     assert!(matches!(
-        desk.inspect(1000).found.expect("found").view().record,
+        kept.inspect(1000).found.expect("found").view().record,
         RecordView::Unreadable(_)
     ));
-    assert!(desk.claim(proof(ProofKind::New)).error.is_some());
+    assert!(kept.claim(proof(ProofKind::New)).error.is_some());
 }
 
 #[test]
 fn on_a_copy_the_first_claim_names_the_copy_and_counts_nobody_who_gave_up_on_the_original() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let mut original = desk(dir.path(), "i-1");
+    let mut original = kept(dir.path(), "i-1");
     original.inspect(1000);
     original.claim(proof(ProofKind::New));
     original.level("MQ 9.4.0.0".into());
     original.release(true);
-    let mut copied = desk(dir.path(), "i-2");
+    let mut copied = kept(dir.path(), "i-2");
     copied.config.file_system = "fs-2".into();
     let found = copied.inspect(1000).found.expect("found").record.expect("record");
     assert_eq!((found.original("fs-2"), found.condemned), (Some("fs-1"), 1));
