@@ -129,10 +129,16 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
     let is_error = error.use_stderr();
     if is_error && wants_json(args) {
         let text = error.to_string();
-        let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-        let message = lines
-            .next()
-            .unwrap_or_default()
+        let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+        // What is missing or possible stands in the lines below the first.
+        let said = lines.clone().take_while(|line| {
+            !["tip: ", "Usage: ", "For more "]
+                .iter()
+                .any(|after| line.starts_with(after))
+        });
+        let message = said
+            .collect::<Vec<_>>()
+            .join(" ")
             .trim_start_matches("error: ")
             .to_owned();
         let hint: Vec<&str> = lines.filter_map(|l| l.strip_prefix("tip: ")).collect();

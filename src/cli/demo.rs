@@ -47,7 +47,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     output.data("mqaws demo: local cloud (process hosts, fast timing), stand-in queue manager\n");
     let interrupt = context.interrupt()?;
     context.block_on(async {
-        interrupt.remains("the demo's local cloud, if it was started; `mqaws lab down` removes it".to_owned());
+        interrupt.remains("the demo's local cloud, if it was started, which ends by itself".to_owned());
         let options = Options {
             private: true,
             ..Options::default()

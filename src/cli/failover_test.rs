@@ -1,7 +1,7 @@
 //! The verb `failover-test`.
 
 use super::local::Start;
-use super::reports::{keep, place, prepare_folder};
+use super::reports::{keep, place, prepare_folder, remove_empty};
 use super::settings::{self, Settings};
 use super::words::row;
 use super::{CliError, Context, Failure, Outcome, Wait};
@@ -149,9 +149,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 fn test(context: &Context, args: Test) -> Outcome {
     let output = context.output();
     let (loaded, name) = stack(context, args.stack.clone())?;
-    prepare_folder(&args.out)?;
+    let made = prepare_folder(&args.out)?;
     let interrupt = context.interrupt()?;
-    context.block_on(async {
+    let tested = context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         interrupt
             .or(settings::same_queue_manager(&clients, &loaded, "failover-test"))
@@ -187,7 +187,11 @@ fn test(context: &Context, args: Test) -> Outcome {
             output.document(&report);
         }
         Ok(report.exit())
-    })
+    });
+    if tested.is_err() {
+        remove_empty(&made);
+    }
+    tested
 }
 
 fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {

@@ -99,7 +99,7 @@ impl Interrupt {
     pub async fn or<T, E: Into<Failure>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
         tokio::select! {
             done = work => done.map_err(Into::into),
-            () = self.wait() => Err(CliError::Interrupted { left: None }.into()),
+            () = self.wait() => Err(CliError::Interrupted { left: self.remains.lock().clone() }.into()),
         }
     }
 

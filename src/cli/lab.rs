@@ -1,7 +1,7 @@
 //! The verb `lab`: start, end and look at the local cloud of this user.
 
 use super::failover_test::time;
-use super::local::runs_already;
+use super::local::{cleared, runs_already, what_is_gone};
 use super::words::{duration, row};
 use super::{CliError, Context, Outcome};
 use crate::remedy::{ExitKind, Remedy};
@@ -174,32 +174,35 @@ fn start(context: &Context, up: &Up) -> Outcome {
         ready: up.timeout,
         ..Options::default()
     };
-    if let Some(record) = &before
-        && (record.timing != options.timing
-            || record.hosts != options.hosts
-            || up.standin_defect.is_some()
-            || up.api_faults > 0.0
-            || up.port.is_some())
+    let fits = |record: &LabRecord| match record.timing != options.timing
+        || record.hosts != options.hosts
+        || up.standin_defect.is_some()
+        || up.api_faults > 0.0
+        || up.port.is_some()
     {
-        return Err(runs_already(record).into());
+        true => Err(runs_already(record)),
+        false => Ok(()),
+    };
+    if let Some(record) = &before {
+        fits(record)?;
     }
     let lab = client::start(&options).map_err(LabError)?;
+    // Somebody else may have started it at the same moment, with options of their own.
+    if !lab.is_new() {
+        fits(&lab.record)?;
+    }
     let output = context.output();
-    if let Some(cleared) = lab
-        .cleared
-        .as_ref()
-        .filter(|c| c.killed > 0 || !c.file_systems.is_empty())
-    {
-        output.say(row("cleared", what_is_gone("an earlier local cloud", cleared)));
+    if let Some(cleared) = cleared(&lab) {
+        output.say(cleared);
     }
     let record = &lab.record;
     let mut document = shown(record);
     document["schema"] = json!("mqaws.lab-up/1");
-    document["started"] = json!(before.is_none());
+    document["started"] = json!(lab.is_new());
     if output.is_json() {
         output.document(&document);
     }
-    let verb = if before.is_some() { "runs already" } else { "started" };
+    let verb = if lab.is_new() { "started" } else { "runs already" };
     output.data(row(
         "cloud",
         format!("{}, {verb} in {}", record.endpoint, duration(began.elapsed())),
@@ -219,17 +222,6 @@ fn shown(record: &LabRecord) -> Value {
         "endpoint": record.endpoint, "id": record.id, "region": record.region, "account": record.account, "pid": record.pid,
         "timing": record.timing.name(), "hosts": record.hosts.name(), "dir": record.dir,
     })
-}
-
-fn what_is_gone(what: &str, stopped: &Stopped) -> String {
-    let mut text = what.to_owned();
-    if !stopped.file_systems.is_empty() {
-        text.push_str(&format!(", its file systems {}", stopped.file_systems.join(", ")));
-    }
-    if stopped.killed > 0 {
-        text.push_str(&format!(", {} processes that were left", stopped.killed));
-    }
-    text
 }
 
 fn down(context: &Context) -> Outcome {

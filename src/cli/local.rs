@@ -4,7 +4,7 @@ use super::lab::LabError;
 use super::words::row;
 use super::{CliError, Context, Failure, timed};
 use crate::aws::LocalCloud;
-use mqaws_lab::client::{self, ClientError, Options};
+use mqaws_lab::client::{self, ClientError, Options, Stopped};
 use mqaws_lab::home::LabRecord;
 use mqaws_lab::hosts::Hosts;
 use mqaws_lab::timing::Timing;
@@ -61,9 +61,31 @@ pub async fn cloud(context: &Context, start: Start) -> Result<LocalCloud, Failur
         ..Options::default()
     };
     let lab = blocking(move || client::start(&options)).await?;
+    if let Some(cleared) = cleared(&lab) {
+        context.output().note(cleared);
+    }
     let line = row("cloud", format!("{} (local, started)", lab.record.endpoint));
     context.progress().line(timed(&line, began.elapsed()));
     fits(lab.record.clone())
+}
+
+/// What an earlier local cloud had left in the same place, file systems above all, and is gone now.
+pub(super) fn cleared(lab: &client::Lab) -> Option<String> {
+    let cleared = lab.cleared.as_ref()?;
+    let anything = cleared.killed > 0 || !cleared.file_systems.is_empty();
+    anything.then(|| row("cleared", what_is_gone("an earlier local cloud", cleared)))
+}
+
+/// What goes with a local cloud.
+pub(super) fn what_is_gone(what: &str, stopped: &Stopped) -> String {
+    let mut text = what.to_owned();
+    if !stopped.file_systems.is_empty() {
+        text.push_str(&format!(", its file systems {}", stopped.file_systems.join(", ")));
+    }
+    if stopped.killed > 0 {
+        text.push_str(&format!(", {} processes that were left", stopped.killed));
+    }
+    text
 }
 
 /// How to reach a local cloud.

@@ -48,6 +48,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         let made = make(context, &clients, &loaded, false, consent, &interrupt).await?;
         deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
+        interrupt.remains(None);
         let at_stake = made.plan.check(&args.allow_replace);
         let output = context.output();
         if output.is_json() && at_stake.is_ok() {
@@ -105,6 +106,12 @@ pub(super) async fn make(
     let (blueprint, chosen) = interrupt.or(blueprint).await?;
     let mut view = View::new(context.progress(), "plan", &blueprint.stack);
     let stop = Stop::new(interrupt.receiver());
+    // A review that nobody waits for any more stays: a stack without a resource when there was none, a change set else.
+    interrupt.remains(format!(
+        "perhaps a change set of stack {0} in {1}, and that stack without a resource: `mqaws status --stack {0}` tells",
+        blueprint.stack,
+        clients.region()
+    ));
     let plan = deploy::plan(clients, &blueprint, consent, pace(clients), &stop, &mut view).await;
     let plan = plan.map_err(|error| Placed::new(loaded, error))?;
     view.rest();

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 static TRIAL: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Makes the folder of the reports and writes into it: found out now, not after an hour of rounds.
-pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
+///
+/// Returns the folders that were made for it, the outermost first.
+pub(super) fn prepare_folder(out: &Path) -> Result<Vec<PathBuf>, CliError> {
     let unwritable = |source| CliError::File {
         action: "write a report into",
         path: out.to_owned(),
@@ -29,12 +31,20 @@ pub(super) fn prepare_folder(out: &Path) -> Result<(), CliError> {
             let written = file.write_all(&TRIAL);
             written.and(fs::remove_file(&probe))
         });
-    written.map_err(|source| {
-        for folder in folders.iter().rev() {
-            let _ = fs::remove_dir(folder);
+    match written {
+        Ok(()) => Ok(folders),
+        Err(source) => {
+            remove_empty(&folders);
+            Err(unwritable(source))
         }
-        unwritable(source)
-    })
+    }
+}
+
+/// Removes those of the folders that nothing was written into, the outermost last.
+pub(super) fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders.iter().rev() {
+        let _ = fs::remove_dir(folder);
+    }
 }
 
 /// Writes a report into `out`; where that fails, into a new folder among the temporary files; where that fails too, to standard error.

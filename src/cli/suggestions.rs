@@ -74,7 +74,10 @@ impl Suggestions {
             (verb, matches) = (found, below);
             names.push(name.to_owned());
         }
-        let given = verb.get_arguments().flat_map(|arg| of_call(arg, matches)).collect();
+        // What `init` was given stands in the file that it wrote, where it may be edited.
+        let stands_in_file = |given: &Given| names == ["init"] && given.option != "endpoint-url";
+        let given = verb.get_arguments().flat_map(|arg| of_call(arg, matches));
+        let given = given.filter(|given| !stands_in_file(given)).collect();
         Self {
             program,
             verb: names,
@@ -318,6 +321,11 @@ mod tests {
                 "mqaws status --local",
                 "mqaws status, `mqaws`, `mqaws unknown`, `mqaws-agent resume`, `it is 'open`, `mqaws lab up`",
                 "mqaws status, `mqaws`, `mqaws unknown`, `mqaws-agent resume`, `it is 'open`, `mqaws lab up`",
+            ),
+            (
+                "mqaws init --region eu-west-1 --queue-manager ORDERS",
+                "`mqaws validate` and `mqaws plan`",
+                "`mqaws validate` and `mqaws plan`",
             ),
             (
                 "mqaws plan -c f.yaml --region eu-west-1",

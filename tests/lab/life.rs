@@ -189,6 +189,24 @@ fn a_terminated_instance_takes_its_daemons_along_and_a_new_lab_clears_a_killed_o
     assert_gone(&next, None);
 }
 
+#[test]
+fn what_a_killed_lab_held_is_told_by_whoever_clears_it() {
+    let lab = Lab::deployed(&[]);
+    let held = lab.json(&["lab", "status"], 0)["file_systems"][0].clone();
+    let record = lab.record();
+    assert!(process::signal(record.server(), Signal::KILL));
+    until("the server is gone", || {
+        (!process::is_alive(record.server())).then_some(())
+    });
+    let again = lab.run(&["deploy", "--local", "--yes", "--quiet", "--until", "stack"], 0);
+    let told = format!(
+        "an earlier local cloud, its file systems {}",
+        held.as_str().expect("an id")
+    );
+    assert!(again.err.contains(&told), "{again}");
+    lab.end();
+}
+
 /// Starts a private lab as a program would, holding its standard input.
 fn private(lab: &Lab) -> (std::process::Child, LabRecord) {
     let dir = lab.path(format!("mqaws-lab-{:08x}", std::process::id()));

@@ -174,6 +174,11 @@ impl Lab {
         stopped
     }
 
+    /// Whether this call started it; else it ran already, or somebody else started it at the same moment.
+    pub fn is_new(&self) -> bool {
+        self.child.is_some()
+    }
+
     fn reap(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();

@@ -152,6 +152,9 @@ impl Remedy for DeployError {
                 let hint = error.hint().unwrap_or_default();
                 format!("to see which value it is: {hint}")
             }
+            Self::Refused { reason, .. } if reason.contains("] already exists") || reason.contains("_IN_PROGRESS state") => {
+                "somebody else deploys it at the same moment: wait until that is done, then run `mqaws deploy` again".into()
+            }
             Self::Refused { .. } => "check the ids in the configuration against the account and region".into(),
             Self::Invalid { topology, findings, .. } => {
                 let mut keys: Vec<&str> = findings.iter().filter_map(|f| f.key(*topology)).collect();
@@ -219,7 +222,7 @@ impl Remedy for DeployError {
             Self::Deleted { left, .. } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
             Self::LostSight { stack, .. } => Some(format!("stack {stack}, in whatever state it reaches")),
             Self::NotServing { stack, .. } | Self::Blocked { stack, .. } => {
-                Some(format!("stack {stack} with its instance and its data"))
+                Some(format!("stack {stack} with its data"))
             }
             Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may well serve")),
             Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resource")),

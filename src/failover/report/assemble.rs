@@ -91,6 +91,10 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
         .map(|note| (note.worker, note.at_ns))
         .collect();
     let mut outages = gap::outages(ledger, &observed.ends, &cuts, asked_ns);
+    // An outage may begin between the order and its effect; what a report counts from the fault, it counts from one moment.
+    for outage in &mut outages {
+        outage.from_fault_ns = outage.first_ok_ns.map(|first| first.saturating_sub(at_ns));
+    }
     // A consumer that is connected and gets nothing because others take everything is not out of service.
     let others = outages
         .iter()

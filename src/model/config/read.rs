@@ -191,6 +191,15 @@ impl Reader {
 
     fn unknown(&mut self, section: &str, name: &str, place: Place) {
         let known = keys::below(section);
+        if section.is_empty() && known.contains(&name) {
+            let message = format!("`{name}` holds keys of its own, and takes no value");
+            let keys = keys::below(name)
+                .iter()
+                .map(|key| format!("{name}.{key}"))
+                .collect::<Vec<_>>();
+            let hint = format!("keys: {}", keys.join(", "));
+            return self.refuse(Violation::new(name, message, place).hint(hint));
+        }
         let hint = match keys::nearest(section, name) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("known keys: {}", known.join(", ")),

@@ -288,6 +288,20 @@ fn variables_weigh_more_than_the_file_and_flags_more_than_variables() {
 }
 
 #[test]
+fn a_section_that_is_given_a_value_is_told_with_its_keys() {
+    let error = read(None, &Overrides::none().flag("queue_manager", "--set", "1")).unwrap_err();
+    let [told] = error.violations() else {
+        panic!("{error:?}");
+    };
+    assert_eq!(
+        told.message,
+        "`queue_manager` holds keys of its own, and takes no value"
+    );
+    let hint = error.hint().unwrap_or_default();
+    assert!(hint.starts_with("keys: queue_manager.name, "), "{hint}");
+}
+
+#[test]
 fn mistakes_beside_the_file_name_their_variable_or_flag() {
     let environment = [("MQAWS_INSTANCE_AMI".to_owned(), "ami".to_owned())];
     let overrides = Overrides::none()

@@ -97,7 +97,15 @@ fn list(key: &Key, texts: &[Text], place: &Place) -> (Option<Value>, Vec<Violati
         Kind::Ranges { min, max } => {
             if !(min..=max).contains(&values.len()) {
                 let message = format!("`{path}` must list {min} to {max} ranges, found {}", values.len());
-                refuse(message, "join neighbouring ranges");
+                let few = values.len() < min;
+                refuse(
+                    message,
+                    if few {
+                        "name the addresses that connect, such as 10.0.0.0/16"
+                    } else {
+                        "join neighbouring ranges"
+                    },
+                );
             }
             if let Some(twice) = twice {
                 refuse(format!("`{path}` lists {twice} twice"), "keep one of them");
