@@ -6,7 +6,7 @@ use crate::cloud::AwsError;
 use crate::deploy::ports::{Subnet, Surroundings};
 use aws_sdk_ec2 as ec2;
 use aws_sdk_ssm as ssm;
-use ec2::types::Filter;
+use ec2::types::{Filter, LocationType};
 
 impl Surroundings for Clients {
     async fn default_vpc(&self) -> Result<Option<String>, AwsError> {
@@ -44,6 +44,23 @@ impl Surroundings for Clients {
             .availability_zones()
             .iter()
             .filter_map(|z| z.zone_name().map(str::to_owned))
+            .collect();
+        zones.sort();
+        Ok(zones)
+    }
+
+    async fn offered_in(&self, instance_type: &str) -> Result<Vec<String>, AwsError> {
+        let pages = ec2::Client::new(self.config())
+            .describe_instance_type_offerings()
+            .location_type(LocationType::AvailabilityZone)
+            .filters(filter("instance-type", instance_type))
+            .into_paginator()
+            .items()
+            .send();
+        let offerings: Vec<_> = wrap("ec2:DescribeInstanceTypeOfferings", pages.collect().await)?;
+        let mut zones: Vec<String> = offerings
+            .iter()
+            .filter_map(|offering| offering.location().map(str::to_owned))
             .collect();
         zones.sort();
         Ok(zones)

@@ -4,7 +4,7 @@ use super::doomed::{Circumstances, dooms};
 use super::error::DeployError;
 use super::network::{Network, in_order_of, standing};
 use super::ports::{Blueprint, Surroundings};
-use super::resolve::{NetworkChoice, Site, resolve};
+use super::resolve::{NetworkChoice, Site, offered, resolve};
 use crate::model::{AmiId, Cidr, Deployment, InvalidName, Placement, SubnetId, VpcId, ZoneName};
 use crate::observe::ports::Readings;
 use crate::render::{self, Resolved};
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// has there.
 ///
 /// # Errors
-/// [`DeployError::Render`], [`DeployError::Unknown`] for an image, [`DeployError::Doomed`], and those of resolving the network and the image.
+/// [`DeployError::Render`], [`DeployError::NotOffered`], [`DeployError::Unknown`] for an image, [`DeployError::Doomed`], and those of resolving the network and the image.
 pub async fn blueprint<C: Surroundings + Readings>(
     cloud: &C,
     deployment: &Deployment,
@@ -38,6 +38,7 @@ pub async fn blueprint<C: Surroundings + Readings>(
     let placement = &deployment.network.placement;
     let image = deployment.instance.ami.as_ref().map(ToString::to_string);
     let site = resolve(cloud, &wanted(placement), image.as_deref(), network.as_ref()).await?;
+    offered(cloud, deployment.instance.kind.as_ref(), &site.zones).await?;
     let root_device = cloud.root_device(&site.image).await.map_err(|error| {
         if !error.is_not_found() {
             return error.into();

@@ -66,6 +66,16 @@ pub enum DeployError {
         /// A subnet of the same VPC in another zone, with its zone.
         other: Option<(String, String)>,
     },
+    /// EC2 does not offer the instance type in a zone of the deployment.
+    #[error("instance type {instance_type} is not offered in {}", missing.join(" and "))]
+    NotOffered {
+        /// The instance type.
+        instance_type: String,
+        /// Zones of the deployment that do not have it.
+        missing: Vec<String>,
+        /// Zones of the region that have it.
+        offered: Vec<String>,
+    },
     /// No image is named and none was built.
     #[error("no image for the instance")]
     NoImage,
@@ -306,6 +316,9 @@ impl DeployError {
     pub fn key(&self) -> Option<(&'static str, String)> {
         match self {
             Self::OneZone { zone, .. } => Some(("network.subnets", format!("both in {zone}"))),
+            Self::NotOffered { missing, .. } => {
+                Some(("instance.type", format!("not offered in {}", missing.join(" and "))))
+            }
             Self::Unknown { key, id, .. } => Some((*key, format!("{id} does not exist"))),
             Self::OtherTopology { deployed, .. } => {
                 Some(("topology", format!("the stack has `{}`", deployed.as_str())))

@@ -209,6 +209,8 @@ pub trait Surroundings: Sync {
     fn subnets_by_id(&self, ids: &[String]) -> impl Future<Output = Result<Vec<Subnet>, AwsError>> + Send;
     /// Names of the region's availability zones that can be used.
     fn zones(&self) -> impl Future<Output = Result<Vec<String>, AwsError>> + Send;
+    /// Zones of the region in which EC2 offers an instance type.
+    fn offered_in(&self, instance_type: &str) -> impl Future<Output = Result<Vec<String>, AwsError>> + Send;
     /// Device name of an image's root volume; `None` when AWS does not tell.
     fn root_device(&self, image: &str) -> impl Future<Output = Result<Option<String>, AwsError>> + Send;
     /// A parameter of Systems Manager; `None` when there is none.

@@ -63,6 +63,28 @@ pub(super) async fn resolve<C: Surroundings>(
     Ok(site)
 }
 
+/// Makes sure that EC2 can run the instance in each of the zones. CloudFormation would find out at the first instance that
+/// does not launch, which for the second zone is the day on which the first one fails.
+///
+/// # Errors
+/// [`DeployError::NotOffered`], [`DeployError::Aws`].
+pub(super) async fn offered<C: Surroundings>(
+    cloud: &C,
+    instance_type: &str,
+    zones: &[String; 2],
+) -> Result<(), DeployError> {
+    let offered = cloud.offered_in(instance_type).await?;
+    let missing: Vec<String> = zones.iter().filter(|zone| !offered.contains(zone)).cloned().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(DeployError::NotOffered {
+        instance_type: instance_type.to_owned(),
+        missing,
+        offered,
+    })
+}
+
 async fn given<C: Surroundings>(cloud: &C, ids: &[String; 2]) -> Result<Site, DeployError> {
     let unknown = |id: &str, source| DeployError::Unknown {
         key: "network.subnets",

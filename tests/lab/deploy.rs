@@ -166,9 +166,21 @@ fn what_is_not_there_is_shown_where_it_was_asked_for(lab: &Lab) {
     for (flag, value, error, hint) in [
         (
             "--instance-type",
-            "zz.large",
+            "z9.large",
             "CloudFormation does not take a value of mqaws-qm1",
             "change `instance.type`",
+        ),
+        (
+            "--instance-type",
+            "zz.large",
+            "instance type zz.large is not offered in eu-west-1a and eu-west-1b",
+            "nowhere in this region",
+        ),
+        (
+            "--instance-type",
+            "m8i.large",
+            "instance type m8i.large is not offered in eu-west-1b",
+            "two zones out of eu-west-1a, eu-west-1c",
         ),
         (
             "--ami",
@@ -194,9 +206,9 @@ fn what_is_not_there_is_shown_where_it_was_asked_for(lab: &Lab) {
         );
         assert_eq!(found["left"], "nothing was changed");
     }
-    let found = lab.json(&["deploy", "--local", "--instance-type", "zz.large"], 3);
+    let found = lab.json(&["deploy", "--local", "--instance-type", "z9.large"], 3);
     let cause = found["details"]["cause"].as_str().unwrap_or_default();
-    assert!(cause.contains("InstanceType") && cause.contains("zz.large"), "{found}");
+    assert!(cause.contains("InstanceType") && cause.contains("z9.large"), "{found}");
 
     let found = lab.json(&["deploy", "--local", "--timing", "aws"], 3);
     assert_eq!(

@@ -16,6 +16,7 @@ impl Remedy for DeployError {
             Self::Besides(besides) => besides.exit(),
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
+            | Self::NotOffered { .. }
             | Self::Invalid { .. }
             | Self::OtherTopology { .. }
             | Self::Unknown { .. }
@@ -114,6 +115,14 @@ impl Remedy for DeployError {
                     other.unwrap_or_default()
                 )
             }
+            Self::NotOffered { offered, .. } if offered.is_empty() => {
+                "EC2 offers it nowhere in this region; choose another under `instance.type`".into()
+            }
+            Self::NotOffered { offered, .. } => format!(
+                "each zone must be able to run the instance; choose another type under `instance.type`, or two zones out of {}, \
+                 with `network.subnets` or, for a new network, `network.zones`",
+                offered.join(", ")
+            ),
             Self::NoImage => {
                 "build one with `mqaws ami build`, name one that holds IBM MQ and mqaws-agent under `instance.ami`, or see it \
                  work without one: `mqaws deploy --local`"

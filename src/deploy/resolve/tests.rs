@@ -11,6 +11,8 @@ struct Account {
     vpc: Option<String>,
     subnets: Vec<Subnet>,
     image: Option<String>,
+    /// Zones that have instances of the type that is asked about.
+    offered: Vec<String>,
 }
 
 impl Surroundings for Account {
@@ -33,6 +35,9 @@ impl Surroundings for Account {
     }
     async fn zones(&self) -> Result<Vec<String>, AwsError> {
         Ok(vec!["z-a".into(), "z-b".into()])
+    }
+    async fn offered_in(&self, _instance_type: &str) -> Result<Vec<String>, AwsError> {
+        Ok(self.offered.clone())
     }
     async fn root_device(&self, _image: &str) -> Result<Option<String>, AwsError> {
         Ok(None)
@@ -62,6 +67,7 @@ fn account() -> Account {
             subnet("subnet-3", "z-c", true),
         ],
         image: Some("ami-1".into()),
+        offered: vec!["z-a".into(), "z-c".into()],
     }
 }
 
@@ -155,6 +161,30 @@ fn other_zone_is_offered() {
     )
     .expect_err("one zone");
     assert!(matches!(error, DeployError::OneZone { other: Some((_, zone)), .. } if zone != "z-a"));
+}
+
+#[test]
+fn a_zone_without_the_instance_type_is_named_with_those_that_have_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let ask = |account: &Account, zones| runtime.block_on(offered(account, "m8i.large", &zones));
+    assert!(ask(&account(), pair("z-a", "z-c")).is_ok());
+    let error = ask(&account(), pair("z-a", "z-b")).expect_err("missing in z-b");
+    assert_eq!(error.to_string(), "instance type m8i.large is not offered in z-b");
+    assert_eq!(error.exit(), ExitKind::Precondition);
+    assert_eq!(error.key(), Some(("instance.type", "not offered in z-b".to_owned())));
+    assert!(error.hint().is_some_and(|h| h.contains("two zones out of z-a, z-c")));
+    let nowhere = Account {
+        offered: Vec::new(),
+        ..account()
+    };
+    let error = ask(&nowhere, pair("z-a", "z-b")).expect_err("missing everywhere");
+    assert_eq!(
+        error.to_string(),
+        "instance type m8i.large is not offered in z-a and z-b"
+    );
+    assert!(error.hint().is_some_and(|h| h.contains("nowhere in this region")));
 }
 
 #[test]

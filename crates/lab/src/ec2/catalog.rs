@@ -17,7 +17,10 @@ pub(super) const SEEDED_KEY: &str = "lab";
 /// Zones of a region: letter and index.
 pub(super) const ZONES: [(char, u8); 3] = [('a', 0), ('b', 1), ('c', 2)];
 
-const TYPES: [(&str, u32, u32); 8] = [
+/// Type that one zone does not have, to see what is said about it, and the letter of that zone.
+const SCARCE: (&str, char) = ("m8i.large", 'b');
+
+const TYPES: [(&str, u32, u32); 9] = [
     ("t3.small", 2, 2048),
     ("t3.medium", 2, 4096),
     ("t3.large", 2, 8192),
@@ -25,6 +28,7 @@ const TYPES: [(&str, u32, u32); 8] = [
     ("m6i.large", 2, 8192),
     ("m6i.xlarge", 4, 16384),
     ("m7i.large", 2, 8192),
+    ("m8i.large", 2, 8192),
     ("c6i.large", 2, 4096),
 ];
 
@@ -426,6 +430,11 @@ pub(super) fn image(id: &str, name: &str, description: &str) -> Object {
     );
     image.tags.insert("Name".to_owned(), name.to_owned());
     image
+}
+
+/// Whether a zone has an instance type.
+pub(super) fn has(zone: &str, instance_type: &str) -> bool {
+    is_instance_type(instance_type) && !(instance_type == SCARCE.0 && zone.ends_with(SCARCE.1))
 }
 
 /// Whether the lab knows an instance type: those it describes, and any of the same shape of name.

@@ -1,6 +1,6 @@
 //! RunInstances: launch template and request merged, checked, and turned into instances that come to life.
 
-use super::catalog::is_instance_type;
+use super::catalog::{has, is_instance_type};
 use super::instances::{Instance, InstanceState, next_address, now, reservations, zone_index};
 use super::life::live;
 use super::objects::{Kind, Objects, specified_tags};
@@ -260,6 +260,15 @@ fn instance(
         shown.text("availabilityZone").to_owned(),
         shown.text("vpcId").to_owned(),
     );
+    let instance_type = text(wanted, "InstanceType").unwrap_or_else(|| "m1.small".to_owned());
+    if !has(&zone, &instance_type) {
+        return Err(ApiError::new(
+            "Unsupported",
+            format!(
+                "Your requested instance type ({instance_type}) is not supported in your requested Availability Zone ({zone})."
+            ),
+        ));
+    }
     let address = next_address(state, cloud.site.octet, zone_index(&zone))?;
     let id = resource_id("i");
     let [_, l, third, n] = address.octets();
@@ -276,7 +285,6 @@ fn instance(
     let tags_in_metadata = options["InstanceMetadataTags"] == "enabled";
     let launched = now();
     let image = text(wanted, "ImageId").unwrap_or_default();
-    let instance_type = text(wanted, "InstanceType").unwrap_or_else(|| "m1.small".to_owned());
     let facts = Facts {
         instance: id.clone(),
         region: state.region.clone(),

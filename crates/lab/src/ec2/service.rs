@@ -1,15 +1,17 @@
 //! The service: which handler answers which action.
 
+use super::catalog::{has, is_instance_type};
 use super::groups::{self, Direction};
 use super::instances::{self, Instance};
 use super::life;
 use super::objects::{Kind, describe};
 use super::state::State;
 use super::{launch, network, routes, tags, templates, wire};
-use crate::api::{ApiError, ApiResult, Call, Cloud, Service, flag, text, texts, unknown_action};
+use crate::api::{ApiError, ApiResult, Call, Cloud, Service, flag, list, text, texts, unknown_action};
 use crate::instance::Host;
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -200,18 +202,17 @@ fn describe_zones(state: &State, params: &Value) -> ApiResult {
 
 fn describe_offerings(state: &State, params: &Value) -> ApiResult {
     let location_type = text(params, "LocationType").unwrap_or_else(|| "region".to_owned());
-    let places: Vec<Value> = match location_type.as_str() {
-        "region" => vec![json!(state.region)],
-        "availability-zone" => state
-            .shown(Kind::AvailabilityZone)
-            .iter()
-            .map(|z| z["zoneName"].clone())
+    let zones = state.shown(Kind::AvailabilityZone);
+    let zones = zones
+        .iter()
+        .map(|zone| (zone, zone["zoneName"].as_str().unwrap_or_default()));
+    // A location, and the zones that make it up.
+    let places: Vec<(Value, Vec<&str>)> = match location_type.as_str() {
+        "region" => vec![(json!(state.region), zones.map(|(_, name)| name).collect())],
+        "availability-zone" => zones
+            .map(|(zone, name)| (zone["zoneName"].clone(), vec![name]))
             .collect(),
-        "availability-zone-id" => state
-            .shown(Kind::AvailabilityZone)
-            .iter()
-            .map(|z| z["zoneId"].clone())
-            .collect(),
+        "availability-zone-id" => zones.map(|(zone, name)| (zone["zoneId"].clone(), vec![name])).collect(),
         _ => {
             return Err(ApiError::new(
                 "InvalidParameterValue",
@@ -219,22 +220,33 @@ fn describe_offerings(state: &State, params: &Value) -> ApiResult {
             ));
         }
     };
-    let rows = state
+    let places = &places;
+    let location_type = &location_type;
+    let mut types: BTreeSet<String> = state
         .shown(Kind::InstanceType)
         .iter()
-        .flat_map(|t| {
-            let (name, location_type) = (t["instanceType"].clone(), location_type.clone());
-            places
-                .iter()
-                .map(move |p| json!({"instanceType": name, "locationType": location_type, "location": p}))
-                .collect::<Vec<_>>()
-        })
+        .filter_map(|t| t["instanceType"].as_str().map(str::to_owned))
         .collect();
-    describe(Kind::InstanceTypeOffering, params, rows)
+    // What is not described starts here too, if it is called as a type is; who asks for it by name is told so.
+    let filters = list(params, "Filter");
+    let named = filters.iter().filter(|filter| filter["Name"] == "instance-type");
+    types.extend(
+        named
+            .flat_map(|filter| texts(filter, "Value"))
+            .filter(|name| is_instance_type(name)),
+    );
+    let rows = types.iter().flat_map(|name| {
+        let there = places
+            .iter()
+            .filter(move |(_, zones)| zones.iter().any(|zone| has(zone, name)));
+        there.map(move |(place, _)| json!({"instanceType": name, "locationType": location_type, "location": place}))
+    });
+    describe(Kind::InstanceTypeOffering, params, rows.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::catalog::SEEDED_IMAGE;
     use super::*;
     use crate::api::Caller;
 
@@ -299,9 +311,39 @@ mod tests {
         .await
         .expect("shown");
         assert_eq!(dns["enableDnsHostnames"]["value"], true);
-        let offered =
-            json!({"LocationType": "availability-zone", "Filter": [{"Name": "instance-type", "Value": ["m6i.large"]}]});
-        let offered = call("DescribeInstanceTypeOfferings", offered).await.expect("shown");
-        assert_eq!(offered["instanceTypeOfferingSet"].as_array().map(Vec::len), Some(3));
+    }
+
+    #[tokio::test]
+    async fn a_type_is_offered_where_instances_of_it_start() {
+        let cloud = Cloud::new("eu-west-1");
+        cloud.add("ec2", Ec2::new("eu-west-1"));
+        for (name, by, places) in [
+            (
+                "m6i.large",
+                "availability-zone",
+                vec!["eu-west-1a", "eu-west-1b", "eu-west-1c"],
+            ),
+            ("m8i.large", "availability-zone", vec!["eu-west-1a", "eu-west-1c"]),
+            ("m8i.large", "region", vec!["eu-west-1"]),
+            ("r6i.24xlarge", "region", vec!["eu-west-1"]),
+            ("zz.large", "availability-zone", vec![]),
+        ] {
+            let asked = json!({"LocationType": by, "Filter": [{"Name": "instance-type", "Value": [name]}]});
+            let offered = cloud
+                .call("ec2", "DescribeInstanceTypeOfferings", asked, Caller::Admin)
+                .await;
+            let offered = offered.expect("shown")["instanceTypeOfferingSet"].clone();
+            let offered = offered.as_array().cloned().unwrap_or_default();
+            let found: Vec<_> = offered.iter().filter_map(|o| o["location"].as_str()).collect();
+            assert_eq!(found, places, "{name} by {by}");
+        }
+        for (letter, answer) in [("a", Ok(())), ("b", Err("Unsupported".to_owned()))] {
+            let asked = json!({
+                "ImageId": SEEDED_IMAGE, "InstanceType": "m8i.large", "MinCount": 1, "MaxCount": 1,
+                "Placement": {"AvailabilityZone": format!("eu-west-1{letter}")},
+            });
+            let started = cloud.call("ec2", "RunInstances", asked, Caller::Admin).await;
+            assert_eq!(started.map(|_| ()).map_err(|error| error.code), answer, "zone {letter}");
+        }
     }
 }
