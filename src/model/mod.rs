@@ -3,6 +3,7 @@
 //! [`Deployment`] is what the user wants. Every name in it obeys its AWS or IBM MQ rule, because it can only be made by
 //! a checking constructor. [`keys`] declares each key of `mqaws.yaml` once; [`config`] reads the file, variables and flags by them; [`agent`] holds what the deploying side and the instance tell each other.
 
+mod arn;
 mod cidr;
 pub mod config;
 mod definitions;

@@ -1,6 +1,7 @@
 //! Names and numbers that AWS and IBM MQ have rules for: each can only be made by a checking constructor.
 
-use mqaws_contract::QueueManagerName;
+use super::arn::{Arn, is_account};
+use mqaws_contract::{Partition, QueueManagerName, partitions};
 
 /// A text that is checked when it is read, and the rule that it obeys.
 pub(in crate::model) trait Checked {
@@ -32,7 +33,7 @@ macro_rules! schema {
 
 /// Declares a checked text, as [`mqaws_contract::checked`] does, that has a JSON Schema.
 macro_rules! checked {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:expr, $check:expr) => {
         mqaws_contract::checked!($(#[$doc])* $name, $what, $rule, $pattern, $check);
         $crate::model::names::schema!($name, stringify!($name), $pattern, $rule);
 
@@ -69,18 +70,7 @@ fn is_label(text: &str) -> bool {
 }
 
 fn is_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [first, middle @ .., last] = parts.as_slice() else {
-        return false;
-    };
-    first.len() == 2
-        && first.bytes().all(|byte| byte.is_ascii_lowercase())
-        && !middle.is_empty()
-        && middle
-            .iter()
-            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
-        && matches!(last.len(), 1 | 2)
-        && last.bytes().all(|byte| byte.is_ascii_digit())
+    Partition::of(text).is_some()
 }
 
 /// AWS writes its own ids with 8 or 17 hexadecimal digits.
@@ -100,27 +90,22 @@ fn is_told_id(text: &str, prefix: &str) -> bool {
     })
 }
 
-fn is_arn(text: &str, service: &str, kind: &str) -> bool {
-    let mut parts = text.splitn(6, ':');
-    parts.next() == Some("arn")
-        && parts
-            .next()
-            .is_some_and(|partition| is_label(partition) && partition.starts_with("aws"))
-        && parts.next() == Some(service)
-        && parts.next().is_some()
-        && parts.next().is_some_and(|account| {
-            account == "aws" || account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
-        })
-        && parts
-            .next()
-            .and_then(|rest| rest.strip_prefix(kind))
-            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
+/// Whether it is the ARN of something that lies in a region.
+fn is_regional(text: &str, service: &str, kind: &str) -> bool {
+    Arn::read(text).is_some_and(|arn| arn.regional(service, kind).is_some())
+}
+
+/// Whether it is the ARN of something of IAM, which belongs to an account or, if `aws` may have some, to AWS.
+fn is_of_iam(text: &str, kind: &str, aws: bool) -> bool {
+    let arn = Arn::read(text).filter(|arn| aws || is_account(arn.account));
+    arn.is_some_and(|arn| arn.global("iam", kind).is_some())
 }
 
 /// AWS names what a secret may be called, and adds the last seven characters.
 fn is_secret_arn(text: &str) -> bool {
-    is_arn(text, "secretsmanager", "secret:")
-        && text.rsplit(':').next().is_some_and(|name| {
+    let arn = Arn::read(text);
+    arn.and_then(|arn| arn.regional("secretsmanager", "secret:"))
+        .is_some_and(|name| {
             name.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
                 && name.rsplit_once('-').is_some_and(|(own, added)| {
@@ -129,18 +114,33 @@ fn is_secret_arn(text: &str) -> bool {
         })
 }
 
-fn is_uuid(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+fn is_key_arn(text: &str) -> bool {
+    let arn = Arn::read(text);
+    arn.and_then(|arn| arn.regional("kms", "key/"))
+        .is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
 }
 
 fn is_kms_key(text: &str) -> bool {
-    let id = |text: &str| is_uuid(text) || text.strip_prefix("mrk-").is_some_and(|rest| rest.len() == 32);
-    let alias = |text: &str| {
-        text.strip_prefix("alias/")
-            .is_some_and(|rest| !rest.is_empty() && text.len() <= 256)
+    let is_hexadecimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_uuid = || {
+        let lengths = text.split('-').map(str::len);
+        lengths.eq([8, 4, 4, 4, 12]) && text.split('-').all(is_hexadecimal)
     };
-    id(text) || alias(text) || is_arn(text, "kms", "key/") || is_arn(text, "kms", "alias/")
+    let is_multi_region = || {
+        let id = text.strip_prefix("mrk-");
+        id.is_some_and(|id| id.len() == 32 && is_hexadecimal(id))
+    };
+    let is_alias = |text: &str| {
+        let name = text.strip_prefix("alias/");
+        name.is_some_and(|name| {
+            between(name, 1, 250)
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"/_-".contains(&byte))
+        })
+    };
+    let is_alias_arn = || Arn::read(text).is_some_and(|arn| arn.regional("kms", "").is_some_and(is_alias));
+    is_uuid() || is_multi_region() || is_alias(text) || is_key_arn(text) || is_alias_arn()
 }
 
 /// IAM and EFS know many letters but no comma, instance metadata knows few; every tag must suit all of them. To IAM keys are the
@@ -176,7 +176,7 @@ checked!(
     Region,
     "AWS region",
     "such as eu-west-1",
-    "^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$",
+    concat!("^", partitions!(region), "$"),
     is_region
 );
 
@@ -185,7 +185,7 @@ checked!(
     ZoneName,
     "availability zone",
     "a region and a letter, such as eu-west-1a",
-    "^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}[a-z]$",
+    concat!("^", partitions!(region), "[a-z]$"),
     |text| text.chars().last().is_some_and(|last| last.is_ascii_lowercase()) && is_region(&text[..text.len() - 1])
 );
 
@@ -240,7 +240,7 @@ checked!(
     "stack id",
     "arn:PARTITION:cloudformation:REGION:ACCOUNT:stack/NAME/ID",
     "^arn:aws[a-z-]*:cloudformation:[^:]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]{0,127}/.+$",
-    |text| is_arn(text, "cloudformation", "stack/")
+    |text| is_regional(text, "cloudformation", "stack/")
         && text.split_once(":stack/").and_then(|(_, path)| path.split_once('/')).is_some_and(|(name, id)| {
             StackName::new(name).is_ok() && !id.is_empty()
         })
@@ -251,7 +251,12 @@ checked!(
     KmsKey,
     "KMS key",
     "a key id, alias/NAME, or the ARN of either",
-    "^(arn:aws[a-z-]*:kms:[^:]+:[0-9]{12}:(key|alias)/.+|alias/.+|mrk-[0-9a-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$",
+    concat!(
+        "^(",
+        partitions!(arn "kms"),
+        ":[0-9]{12}:(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]{1,250})|alias/[A-Za-z0-9/_-]{1,250}",
+        "|mrk-[0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$"
+    ),
     is_kms_key
 );
 
@@ -282,8 +287,8 @@ checked!(
     RoleArn,
     "role ARN",
     "such as arn:aws:iam::123456789012:role/NAME",
-    "^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$",
-    |text| is_arn(text, "iam", "role/")
+    concat!("^", partitions!(global "iam"), ":[0-9]{12}:role/[!-~]+$"),
+    |text| is_of_iam(text, "role/", false)
 );
 
 checked!(
@@ -291,8 +296,8 @@ checked!(
     PolicyArn,
     "policy ARN",
     "such as arn:aws:iam::123456789012:policy/NAME",
-    "^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$",
-    |text| is_arn(text, "iam", "policy/")
+    concat!("^", partitions!(global "iam"), ":([0-9]{12}|aws):policy/[!-~]+$"),
+    |text| is_of_iam(text, "policy/", true)
 );
 
 checked!(
@@ -300,8 +305,8 @@ checked!(
     TopicArn,
     "topic ARN",
     "such as arn:aws:sns:eu-west-1:123456789012:NAME",
-    "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:.+$",
-    |text| is_arn(text, "sns", "")
+    concat!("^", partitions!(arn "sns"), ":[0-9]{12}:[!-~]+$"),
+    |text| is_regional(text, "sns", "")
 );
 
 checked!(
@@ -309,7 +314,11 @@ checked!(
     SecretArn,
     "secret ARN",
     "such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME-AbCdEf",
-    "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$",
+    concat!(
+        "^",
+        partitions!(arn "secretsmanager"),
+        ":[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$"
+    ),
     is_secret_arn
 );
 
@@ -318,9 +327,8 @@ checked!(
     KeyArn,
     "KMS key ARN",
     "such as arn:aws:kms:eu-west-1:123456789012:key/ID",
-    "^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
-    |text| is_arn(text, "kms", "key/")
-        && text.rsplit('/').next().is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+    concat!("^", partitions!(arn "kms"), ":[0-9]{12}:key/[A-Za-z0-9-]+$"),
+    is_key_arn
 );
 
 checked!(
@@ -392,3 +400,6 @@ impl ZoneName {
         Region(self.0[..self.0.len() - 1].to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests;

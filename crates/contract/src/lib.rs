@@ -5,6 +5,7 @@
 //! - [`InstanceFault`] are the faults that the one tells the other to inject;
 //! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean ([`AsWritten`], when somebody
 //!   else wrote it), and [`PathComponent`] what its directories are named;
+//! - [`Partition`] is where a region lies, which says what its ARNs and endpoints are called;
 //! - [`mqsc`] reads the lines of the user's own definitions, for the one who checks them and for the stand-in that runs them;
 //! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
 
@@ -15,6 +16,7 @@ mod exit;
 mod fault;
 pub mod mqsc;
 mod names;
+mod partition;
 mod quote;
 pub mod remedy;
 mod words;
@@ -24,6 +26,7 @@ pub use component::PathComponent;
 pub use engine::{EngineFacts, EngineKind};
 pub use fault::InstanceFault;
 pub use names::{InstanceId, InvalidName, QueueManagerName};
+pub use partition::Partition;
 pub use quote::clipped;
 pub use words::UnknownWord;
 pub use written::AsWritten;

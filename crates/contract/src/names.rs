@@ -17,7 +17,7 @@ pub struct InvalidName {
 /// Whoever uses it needs serde.
 #[macro_export]
 macro_rules! checked {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:expr, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(into = "String", try_from = "String")]

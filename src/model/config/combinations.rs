@@ -4,9 +4,14 @@ use super::error::Violation;
 use super::place::Place;
 use super::read::Reader;
 use crate::model::Topology;
+use crate::model::arn::Arn;
 use crate::model::deployment::{Deployment, Mount, PerformanceMode, Throughput};
 use crate::model::keys::{self, Topologies, Values};
 use crate::model::{Region, ZoneName};
+use mqaws_contract::Partition;
+
+/// Domain of the partitions whose services a new network reaches by endpoints of the names that the template has.
+const ENDPOINTS: &str = "amazonaws.com";
 
 impl Reader {
     pub(super) fn place(&self, key: &str) -> Place {
@@ -33,7 +38,8 @@ impl Reader {
     pub(super) fn combinations(&mut self, deployment: &Deployment, values: &Values) {
         self.network(deployment, values);
         self.storage(deployment);
-        self.tls(deployment);
+        self.tls();
+        self.arns(deployment);
         self.machine(&deployment.image);
         self.packages(&deployment.image);
         self.endpoint(deployment);
@@ -71,8 +77,14 @@ impl Reader {
             let hint = "remove it, or give the new network a range under `network.cidr`";
             self.against("network.zones", "`network.zones` is only for a new network", hint);
         }
-        if values.get("network.cidr").is_some() && region.is_some_and(|region| region.as_str().starts_with("cn-")) {
-            let message = "a new network cannot be made in a region of China yet: its endpoints have other names";
+        let partition = region.and_then(|region| Partition::of(region.as_str()));
+        if values.get("network.cidr").is_some()
+            && let Some(partition) = partition.filter(|partition| partition.dns_suffix != ENDPOINTS)
+        {
+            let message = format!(
+                "a new network cannot be made in partition {} yet: its endpoints have other names",
+                partition.name
+            );
             let hint = "use an existing network: `network.vpc` and `network.subnets`";
             self.against("network.cidr", message, hint);
         }
@@ -146,8 +158,7 @@ impl Reader {
         }
     }
 
-    fn tls(&mut self, deployment: &Deployment) {
-        let Deployment { tls, region, .. } = deployment;
+    fn tls(&mut self) {
         if !self.is_given("tls.certificate") {
             for key in ["tls.kms_key", "tls.server_name"] {
                 if self.is_given(key) {
@@ -157,18 +168,46 @@ impl Reader {
                 }
             }
         }
-        let elsewhere = |arn: &str| {
-            let of = arn.split(':').nth(3).unwrap_or_default();
-            region.as_ref().is_some_and(|region| region.as_str() != of)
-        };
+    }
+
+    /// What an ARN names must lie where the stack does: no service takes it from another region or partition.
+    fn arns(&mut self, deployment: &Deployment) {
+        let Some(region) = &deployment.region else { return };
+        let Deployment {
+            tls,
+            storage,
+            security,
+            alarms,
+            ..
+        } = deployment;
+        let replicate = "replicate the secret to the deployment's region, and name the replica";
+        let own = "name one of the deployment's region";
         let arns = [
-            ("tls.certificate", tls.certificate.as_ref().map(AsRef::as_ref)),
-            ("tls.kms_key", tls.kms_key.as_ref().map(AsRef::as_ref)),
+            (
+                "tls.certificate",
+                tls.certificate.as_ref().map(AsRef::as_ref),
+                replicate,
+            ),
+            ("tls.kms_key", tls.kms_key.as_ref().map(AsRef::as_ref), replicate),
+            ("storage.kms_key", storage.kms_key.as_ref().map(AsRef::as_ref), own),
+            ("alarms.topic", alarms.topic.as_ref().map(AsRef::as_ref), own),
+            (
+                "security.permissions_boundary",
+                security.permissions_boundary.as_ref().map(AsRef::as_ref),
+                "name one of the deployment's partition",
+            ),
+            (
+                "security.cloudformation_role",
+                security.cloudformation_role.as_ref().map(AsRef::as_ref),
+                "name one of the deployment's partition",
+            ),
         ];
-        for (key, arn) in arns {
-            if arn.is_some_and(elsewhere) {
-                let message = format!("`{key}` is in another region than the deployment");
-                let hint = "replicate the secret to the deployment's region, and name the replica";
+        for (key, text, hint) in arns {
+            let Some(arn) = text.and_then(Arn::read) else { continue };
+            if !arn.region.is_empty() && arn.region != region.as_str() {
+                self.against(key, format!("`{key}` is in another region than the deployment"), hint);
+            } else if !arn.partition.has(region.as_str()) {
+                let message = format!("`{key}` is in partition {}, and {region} is not", arn.partition.name);
                 self.against(key, message, hint);
             }
         }

@@ -352,7 +352,7 @@ fn combinations_that_do_not_go_together_are_refused() {
         ),
         (
             "region: cn-north-1\nnetwork: {cidr: 10.0.0.0/16}",
-            "a new network cannot be made in a region of China yet: its endpoints have other names",
+            "a new network cannot be made in partition aws-cn yet: its endpoints have other names",
         ),
         (
             "endpoint: {internal: false}",
@@ -394,6 +394,42 @@ fn an_open_door_is_a_warning() {
         found,
         ["network.clients", "endpoint.internal"],
         "everybody, and in clear text"
+    );
+}
+
+/// An ARN of another region or partition than the deployment's is told with its place.
+#[test]
+fn what_an_arn_names_lies_where_the_deployment_does() {
+    let boundary = "security: {permissions_boundary: 'arn:aws:iam::aws:policy/p'}";
+    for (text, message) in [
+        (
+            "alarms: {topic: 'arn:aws:sns:eu-west-2:123456789012:t'}",
+            Some("`alarms.topic` is in another region than the deployment"),
+        ),
+        (
+            "storage: {kms_key: 'arn:aws:kms:us-east-1:123456789012:key/0a'}",
+            Some("`storage.kms_key` is in another region than the deployment"),
+        ),
+        ("alarms: {topic: 'arn:aws:sns:eu-west-1:123456789012:t'}", None),
+        ("storage: {kms_key: alias/mq}", None),
+        (boundary, None),
+    ] {
+        let text = format!("region: eu-west-1\n{text}");
+        match message {
+            Some(message) => {
+                let [(place, words)] = &refused(&text)[..] else {
+                    panic!("{text}: one mistake")
+                };
+                assert!(place.starts_with("mqaws.yaml:2:"), "{place}");
+                assert_eq!(words, message);
+            }
+            None => assert!(load(&text).is_ok(), "{text}"),
+        }
+    }
+    let refused = refused(&format!("region: eusc-de-east-1\n{boundary}"));
+    assert_eq!(
+        refused[0].1,
+        "`security.permissions_boundary` is in partition aws, and eusc-de-east-1 is not"
     );
 }
 

@@ -50,7 +50,7 @@ pub(super) const KEYS: &[Key] = &[
     .example("10.20.0.0/16")
     .page(
         "Makes a new VPC of this range, prefix {bounds}, instead of using one that exists. Excludes `vpc` and \
-         `subnets`. Not in regions of China yet.",
+         `subnets`. Only in the partitions `aws` and `aws-us-gov` yet.",
     ),
     Key::new(
         "network.zones",

@@ -1,5 +1,7 @@
 //! Where the services are.
 
+use mqaws_contract::Partition;
+
 /// Services that the agent calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
@@ -99,13 +101,7 @@ fn trimmed(url: &str) -> Option<String> {
 
 /// DNS suffix of the region's partition.
 pub fn dns_suffix(region: &str) -> &'static str {
-    match region {
-        r if r.starts_with("cn-") => "amazonaws.com.cn",
-        r if r.starts_with("us-iso-") => "c2s.ic.gov",
-        r if r.starts_with("us-isob-") => "sc2s.sgov.gov",
-        r if r.starts_with("eusc-") => "amazonaws.eu",
-        _ => "amazonaws.com",
-    }
+    Partition::of(region).map_or("amazonaws.com", |partition| partition.dns_suffix)
 }
 
 #[cfg(test)]
@@ -133,6 +129,12 @@ mod tests {
                 None,
                 Service::Ec2,
                 "https://ec2.us-iso-east-1.c2s.ic.gov/",
+            ),
+            (
+                "us-isof-south-1",
+                None,
+                Service::Ec2,
+                "https://ec2.us-isof-south-1.csp.hci.ic.gov/",
             ),
             (
                 "eu-west-1",

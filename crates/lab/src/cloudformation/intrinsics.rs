@@ -73,13 +73,26 @@ fn error(message: impl std::fmt::Display) -> ApiError {
     invalid(format!("Template error: {message}"))
 }
 
+/// What the regions of a partition other than `aws` begin with, its name and the domain of its endpoints, as AWS publishes
+/// them in `partitions.json`.
+const PARTITIONS: [(&str, &str, &str); 7] = [
+    ("cn-", "aws-cn", "amazonaws.com.cn"),
+    ("eusc-", "aws-eusc", "amazonaws.eu"),
+    ("us-iso-", "aws-iso", "c2s.ic.gov"),
+    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
+    ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"),
+    ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"),
+    ("us-gov-", "aws-us-gov", "amazonaws.com"),
+];
+
+fn of_region(region: &str) -> (&'static str, &'static str) {
+    let found = PARTITIONS.iter().find(|(start, _, _)| region.starts_with(start));
+    found.map_or(("aws", "amazonaws.com"), |(_, name, suffix)| (name, suffix))
+}
+
 /// Partition of a region.
 pub(crate) fn partition(region: &str) -> &'static str {
-    match region {
-        r if r.starts_with("cn-") => "aws-cn",
-        r if r.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+    of_region(region).0
 }
 
 impl Scope<'_> {
@@ -264,10 +277,7 @@ impl Scope<'_> {
             "AWS::StackId" => facts.stack_id.as_str().into(),
             "AWS::StackName" => facts.stack_name.as_str().into(),
             "AWS::NotificationARNs" => Value::Array(Vec::new()),
-            "AWS::URLSuffix" => match partition(&facts.region) {
-                "aws-cn" => "amazonaws.com.cn".into(),
-                _ => "amazonaws.com".into(),
-            },
+            "AWS::URLSuffix" => of_region(&facts.region).1.into(),
             other => match facts.parameters.get(other) {
                 Some(value) => value.clone(),
                 None => self.resources.reference(other).ok_or_else(|| {

@@ -126,3 +126,16 @@ Resources: {V: {Type: 'AWS::EC2::VPC'}}
     assert!(conditions(&template, &facts("q")).unwrap()["B"]);
     assert!(!conditions(&template, &facts("")).unwrap()["B"]);
 }
+
+#[test]
+fn a_region_has_a_partition_and_its_domain() {
+    for (region, found) in [
+        ("eu-west-1", ("aws", "amazonaws.com")),
+        ("us-gov-west-1", ("aws-us-gov", "amazonaws.com")),
+        ("cn-north-1", ("aws-cn", "amazonaws.com.cn")),
+        ("us-isof-south-1", ("aws-iso-f", "csp.hci.ic.gov")),
+        ("eusc-de-east-1", ("aws-eusc", "amazonaws.eu")),
+    ] {
+        assert_eq!(of_region(region), found, "{region}");
+    }
+}
