@@ -17,6 +17,7 @@ mod judge;
 mod partitions;
 #[cfg(feature = "cli")]
 mod release;
+mod security;
 #[cfg(feature = "cli")]
 #[path = "../support/shipped_agent.rs"]
 mod shipped_agent;

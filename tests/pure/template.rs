@@ -35,7 +35,7 @@ fn deployment(keys: &[(&str, &str)]) -> Deployment {
 }
 
 /// Templates that between them hold every resource and every form of it.
-fn variants() -> Vec<(&'static str, Deployment)> {
+pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
     let full = [
         ("queue_manager.name", "ON"),
         ("region", "eu-west-1"),

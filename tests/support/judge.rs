@@ -1,4 +1,5 @@
-//! Judges from elsewhere: Python tools of the environment that `MQAWS_TEST_VENV` names, and programs of the system. A test
+//! Judges from elsewhere: Python tools of the environment that `MQAWS_TEST_VENV` names, checkov of the one
+//! that `MQAWS_TEST_CHECKOV` names, and programs of the system. A test
 //! that has not got them says that it was skipped and why, or fails where somebody wants them.
 
 use std::io::Write;
@@ -32,28 +33,38 @@ pub(crate) fn skip(required: &str, test: &str, why: &str) {
     writeln!(std::io::stderr(), "SKIPPED {test}: {why}").expect("standard error");
 }
 
-fn environment() -> Result<PathBuf, String> {
-    match std::env::var_os("MQAWS_TEST_VENV") {
+/// The environment of most judges.
+const VENV: &str = "MQAWS_TEST_VENV";
+
+fn environment(variable: &str) -> Result<PathBuf, String> {
+    match std::env::var_os(variable) {
         Some(venv) if !venv.is_empty() => Ok(venv.into()),
-        _ => Err("MQAWS_TEST_VENV is not set; scripts/test makes the environment".to_owned()),
+        _ => Err(format!("{variable} is not set; scripts/test makes the environment")),
     }
+}
+
+fn program(variable: &str, name: &str) -> Result<PathBuf, String> {
+    let path = environment(variable)?.join("bin").join(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(format!("{} does not exist", path.display()))
 }
 
 /// The Python environment; `None` after a visible line when there is none.
 #[track_caller]
 pub(crate) fn venv(test: &str) -> Option<PathBuf> {
-    environment().map_err(|why| skip(TOOLS, test, &why)).ok()
+    environment(VENV).map_err(|why| skip(TOOLS, test, &why)).ok()
 }
 
-/// A program of the Python environment; `None` after a visible line when there is none.
+/// A program of the Python environment, or checkov of its own; `None` after a visible line when there is none.
 #[track_caller]
 pub(crate) fn tool(name: &str) -> Option<PathBuf> {
-    let found = environment().map(|venv| venv.join("bin").join(name));
-    let found = found.and_then(|path| match path.exists() {
-        true => Ok(path),
-        false => Err(format!("{} does not exist", path.display())),
-    });
-    found.map_err(|why| skip(TOOLS, name, &why)).ok()
+    let variable = match name {
+        "checkov" => "MQAWS_TEST_CHECKOV",
+        _ => VENV,
+    };
+    program(variable, name).map_err(|why| skip(TOOLS, name, &why)).ok()
 }
 
 /// A command with nothing of the user's AWS configuration.
