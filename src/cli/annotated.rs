@@ -285,6 +285,7 @@ mod tests {
             ("storage.mount", "nfs"),
             ("storage.lease_seconds", "10"),
             ("storage.start_on_lease", "false"),
+            ("credentials.kms_key", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"),
             (
                 "tls.certificate",
                 "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq-AbCdEf",

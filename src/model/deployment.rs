@@ -290,6 +290,9 @@ impl PerformanceMode {
 pub struct Credentials {
     /// Name of the user.
     pub username: UserName,
+    /// KMS key that encrypts the secret; when absent, the account's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<KeyArn>,
 }
 
 /// The certificate that clients see; without one nothing is encrypted on its way between them and the queue manager.

@@ -1,8 +1,9 @@
 //! The secret with the application's user.
 
+use super::parameters::only_if;
 use super::tags::tags;
 use crate::model::Deployment;
-use crate::template::{DeletionPolicy, Resource, Template, object, sub};
+use crate::template::{DeletionPolicy, Resource, Template, object, reference, sub};
 
 /// Logical id of the secret.
 pub(crate) const CREDENTIALS: &str = "Credentials";
@@ -11,6 +12,7 @@ pub(crate) const CREDENTIALS: &str = "Credentials";
 pub(crate) fn add(template: &mut Template, _: &Deployment) {
     let secret = object! {
         "Description" => sub("Application user of queue manager ${QueueManagerName}"),
+        "KmsKeyId" => only_if("HasCredentialsKey", reference("CredentialsKey")),
         "GenerateSecretString" => object! {
             "SecretStringTemplate" => sub("{\"username\":\"${UserName}\"}"),
             "GenerateStringKey" => "password",

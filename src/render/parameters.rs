@@ -226,6 +226,7 @@ pub(super) fn declare(template: &mut Template, deployment: &Deployment) {
         ("HasPermissionsBoundary", set("PermissionsBoundary")),
         ("HasAlarmTopic", set("AlarmTopic")),
         ("HasCertificate", set(CERTIFICATE)),
+        ("HasCredentialsKey", set("CredentialsKey")),
         ("HasCertificateKey", set("CertificateKey")),
         ("HasProvisionedThroughput", equals("ThroughputMode", "provisioned")),
         ("HasAmqp", equals("Amqp", "true")),

@@ -52,6 +52,19 @@ pub(crate) fn put_metrics() -> Value {
     )
 }
 
+/// Allows to decrypt one secret with a key of the user's, through Secrets Manager alone.
+fn decrypt(sid: &str, key: &str, secret: &str) -> Value {
+    statement(
+        sid,
+        &["kms:Decrypt"],
+        reference(key),
+        Some(object! { "StringEquals" => object! {
+            "kms:ViaService" => sub("secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
+            "kms:EncryptionContext:SecretARN" => reference(secret),
+        } }),
+    )
+}
+
 /// Adds the role `Role` with what the agent needs, certificate and sessions beside it, and the profile `InstanceProfile`.
 pub(crate) fn add(template: &mut Template, agent: Value) {
     // Policies of their own, since a condition makes them come and go.
@@ -61,15 +74,8 @@ pub(crate) fn add(template: &mut Template, agent: Value) {
         reference(CERTIFICATE),
         None
     )];
-    let certificate_key = list![statement(
-        "DecryptCertificate",
-        &["kms:Decrypt"],
-        reference("CertificateKey"),
-        Some(object! { "StringEquals" => object! {
-            "kms:ViaService" => sub("secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
-            "kms:EncryptionContext:SecretARN" => reference(CERTIFICATE),
-        } }),
-    )];
+    let credentials_key = list![decrypt("DecryptCredentials", "CredentialsKey", CREDENTIALS)];
+    let certificate_key = list![decrypt("DecryptCertificate", "CertificateKey", CERTIFICATE)];
     // Session Manager and Run Command, without the managed policy, which reads every SSM parameter.
     let session = list![statement(
         "SessionManagerAndRunCommand",
@@ -109,6 +115,7 @@ pub(crate) fn add(template: &mut Template, agent: Value) {
         "Policies" => list![
             policy("agent", agent),
             policy("session", session),
+            only_if("HasCredentialsKey", policy("credentials-key", credentials_key)),
             only_if("HasCertificate", policy("certificate", certificate)),
             only_if("HasCertificateKey", policy("certificate-key", certificate_key)),
         ],

@@ -324,6 +324,7 @@ fn deployments() -> impl Strategy<Value = Deployment> {
                 deployment.security.permissions_boundary = Some(PolicyArn::new(boundary).unwrap());
                 let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq-AbCdEf";
                 deployment.tls.certificate = Some(SecretArn::new(secret).unwrap());
+                deployment.credentials.kms_key = KeyArn::new("arn:aws:kms:eu-west-1:123456789012:key/5678abcd").ok();
                 deployment.tls.kms_key = Some(KeyArn::new("arn:aws:kms:eu-west-1:123456789012:key/1234abcd").unwrap());
                 deployment.alarms.topic = Some(TopicArn::new("arn:aws:sns:eu-west-1:123456789012:ops").unwrap());
             }

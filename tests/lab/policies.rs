@@ -24,6 +24,7 @@ const ACTIONS: &[(&str, Step)] = &[
     ("elasticfilesystem:ClientRootAccess", Step::Mount),
     ("elasticfilesystem:ClientWrite", Step::Mount),
     ("elasticfilesystem:DescribeMountTargets", Step::FindMountTargets),
+    ("kms:Decrypt", Step::ReadCredentials),
     ("kms:Decrypt", Step::ReadCertificate),
     ("secretsmanager:GetSecretValue", Step::ReadCredentials),
     ("secretsmanager:GetSecretValue", Step::ReadCertificate),
@@ -65,7 +66,7 @@ fn refused_without(sid: &str, steps: &[Step]) {
     );
     for (step, why) in refused {
         let words = match sid {
-            "DecryptCertificate" => KMS_REFUSAL,
+            "DecryptCertificate" | "DecryptCredentials" => KMS_REFUSAL,
             _ => refusal(step),
         };
         assert!(why.contains(words), "without {sid}, {step:?}: {why}");
@@ -95,6 +96,7 @@ cases! {
     a_queue_manager_with_tls_does_not_start_without_read_certificate: "ReadCertificate" => [ReadCertificate];
     a_certificate_under_a_key_of_ones_own_stays_closed_without_decrypt_certificate:
         "DecryptCertificate" => [ReadCertificate];
+    a_user_under_a_key_of_ones_own_stays_unknown_without_decrypt_credentials: "DecryptCredentials" => [ReadCredentials];
     an_engine_has_no_user_without_read_credentials: "ReadCredentials" => [ReadCredentials];
     nothing_is_measured_without_put_metrics: "PutMetrics" => [PutMetrics];
     an_operator_reaches_no_instance_without_session_manager_and_run_command:

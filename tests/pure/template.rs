@@ -54,6 +54,10 @@ pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
             "arn:aws:iam::123456789012:policy/boundary",
         ),
         (
+            "credentials.kms_key",
+            "arn:aws:kms:eu-west-1:123456789012:key/5678abcd-12ab-34cd-56ef-1234567890ab",
+        ),
+        (
             "tls.certificate",
             "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mq-AbCdEf",
         ),

@@ -175,6 +175,7 @@ impl Reader {
         let Some(region) = &deployment.region else { return };
         let Deployment {
             tls,
+            credentials,
             storage,
             security,
             alarms,
@@ -189,6 +190,11 @@ impl Reader {
                 replicate,
             ),
             ("tls.kms_key", tls.kms_key.as_ref().map(AsRef::as_ref), replicate),
+            (
+                "credentials.kms_key",
+                credentials.kms_key.as_ref().map(AsRef::as_ref),
+                own,
+            ),
             ("storage.kms_key", storage.kms_key.as_ref().map(AsRef::as_ref), own),
             ("alarms.topic", alarms.topic.as_ref().map(AsRef::as_ref), own),
             (

@@ -22,6 +22,25 @@ pub(super) const KEYS: &[Key] = &[
             .pattern(Pattern::Own("^[a-z][a-z0-9_-]{0,11}$")),
     ),
     Key::new(
+        "credentials.kms_key",
+        Kind::Text(Rule::of::<KeyArn>()),
+        "KMS key of yours that encrypts the user's secret; default: the account's own key for Secrets Manager.",
+    )
+    .otherwise("none: the account's own key")
+    .comment("KMS key of yours that encrypts the user's secret")
+    .example("arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab")
+    .page(
+        "ARN of your KMS key that encrypts the user's secret; the instance's role may then decrypt that secret with it, and \
+         whoever runs `failover-test` must be allowed to. The key's own policy must let IAM policies count.",
+    )
+    .parameter(
+        Parameter::new(
+            "CredentialsKey",
+            "ARN of your own KMS key that encrypts the user's secret; empty for the account's own",
+        )
+        .pattern(Pattern::OfRule),
+    ),
+    Key::new(
         "tls.certificate",
         Kind::Text(Rule::of::<SecretArn>()),
         "Your own secret with the certificate and its key; default: none, and connections are plain.",

@@ -109,6 +109,7 @@ pub(super) fn create(record: &LabRecord, template: &Value) {
         root_device: Some("/dev/xvda".to_owned()),
     };
     let mut deployment = Deployment::default();
+    deployment.credentials.kms_key = Some(KeyArn::new(KEY).expect("an ARN"));
     deployment.tls.certificate = Some(SecretArn::new(store_certificate(record)).expect("an ARN"));
     deployment.tls.kms_key = Some(KeyArn::new(KEY).expect("an ARN"));
     let parameters = render::parameters(&deployment, &resolved).expect("parameters");
