@@ -1,11 +1,16 @@
 //! The one contract of a deployed stack: what its template calls its outputs, tags and parameters, and what they say when they are
 //! read again.
 //!
-//! `render` is the one writer, [`Parts::read`] the one reader; whatever works on a stack works on its [`Parts`].
+//! [`write_outputs`] is the one writer, [`Parts::read`] the one reader; whatever works on a stack works on its [`Parts`].
 
 mod address;
+mod outputs;
+mod way;
 
 pub use address::{Address, InvalidAddress};
+pub use mqaws_contract::engine::{AMQP, Protocol};
+pub(crate) use outputs::{References, write_outputs};
+pub use way::{AMQP_PARAMETER, HAS_AMQP, OWN_GROUP, OWN_TARGETS, Way};
 
 use crate::model::{Engine, Topology};
 use std::collections::BTreeMap;
@@ -24,6 +29,9 @@ pub const QUEUE_MANAGER_TAG: &str = "mqaws:queue-manager";
 /// The tag of a stack that carries the word of its topology; the first one's stacks have none.
 pub const TOPOLOGY_TAG: &str = "mqaws:topology";
 
+/// The tag of a stack that carries the word of its engine; the first one's stacks have none.
+pub const ENGINE_TAG: &str = "mqaws:engine";
+
 /// The tag of an Auto Scaling group that says who tests its stack.
 pub const UNDER_TEST_TAG: &str = "mqaws:under-test";
 
@@ -37,25 +45,17 @@ pub fn image_parameter(engine: Engine) -> String {
     format!("/mqaws/ami/{}", engine.as_str())
 }
 
-/// An output of the template.
+/// An output of the template; for those of the endpoints see [`Way`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Output {
     /// DNS name of the load balancer.
     Endpoint,
-    /// CONNAME of MQ clients, `host(port)`.
-    MqEndpoint,
-    /// Address of AMQP clients, `host:port`; absent when the service is off.
-    AmqpEndpoint,
     /// Id of the file system.
     FileSystemId,
     /// Names of the members' Auto Scaling groups, in the order of the topology's members, with `,` between them.
     GroupName,
     /// ARN of the load balancer.
     LoadBalancerArn,
-    /// ARN of the target group behind [`Output::MqEndpoint`].
-    TargetGroupArn,
-    /// ARN of the target group behind [`Output::AmqpEndpoint`].
-    AmqpTargetGroupArn,
     /// ARN of the secret with the application's user.
     CredentialsSecret,
     /// ARN of the secret with the certificate; absent without TLS.
@@ -69,27 +69,14 @@ impl Output {
     pub fn name(self) -> &'static str {
         match self {
             Self::Endpoint => "Endpoint",
-            Self::MqEndpoint => "MqEndpoint",
-            Self::AmqpEndpoint => "AmqpEndpoint",
             Self::FileSystemId => "FileSystemId",
             Self::GroupName => "GroupName",
             Self::LoadBalancerArn => "LoadBalancerArn",
-            Self::TargetGroupArn => "TargetGroupArn",
-            Self::AmqpTargetGroupArn => "AmqpTargetGroupArn",
             Self::CredentialsSecret => "CredentialsSecret",
             Self::CertificateSecret => "CertificateSecret",
             Self::QueueManagerName => "QueueManagerName",
         }
     }
-}
-
-/// What clients speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Protocol {
-    /// The queue manager's own.
-    Mq,
-    /// AMQP.
-    Amqp,
 }
 
 /// A way to the queue manager.
@@ -109,7 +96,7 @@ pub struct Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Targets {
     /// The output that names it.
-    pub output: Output,
+    pub output: String,
     /// Its ARN.
     pub arn: String,
 }
@@ -126,6 +113,8 @@ pub struct Member {
 pub struct Parts {
     /// How the queue manager is made highly available.
     pub topology: Topology,
+    /// What the queue manager is made of.
+    pub engine: Engine,
     /// Name of the queue manager.
     pub queue_manager: Option<String>,
     /// The members.
@@ -148,18 +137,26 @@ pub struct Parts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// An output that should name an address.
-    #[error("output {} of stack {stack}", output.name())]
+    #[error("output {output} of stack {stack}")]
     Address {
         /// Name of the stack.
         stack: String,
         /// Which one.
-        output: Output,
+        output: String,
         /// Why.
         source: InvalidAddress,
     },
     /// A topology that this version does not know.
     #[error("stack {stack} is of topology `{word}`, which this version of mqaws does not know")]
     Topology {
+        /// Name of the stack.
+        stack: String,
+        /// What its tag says.
+        word: String,
+    },
+    /// An engine that this version does not know.
+    #[error("stack {stack} is of engine `{word}`, which this version of mqaws does not know")]
+    Engine {
         /// Name of the stack.
         stack: String,
         /// What its tag says.
@@ -175,7 +172,9 @@ impl Unreadable {
                 "was its template changed by other means? See `aws cloudformation describe-stacks --stack-name {stack}`; `mqaws \
                  deploy --stack {stack}` puts it right"
             ),
-            Self::Topology { .. } => "use the version that deployed it, or a newer one".to_owned(),
+            Self::Topology { .. } | Self::Engine { .. } => {
+                "use the version that deployed it, or a newer one".to_owned()
+            }
         }
     }
 }
@@ -194,48 +193,55 @@ pub fn topology(stack: &str, tags: &BTreeMap<String, String>) -> Result<Topology
     })
 }
 
+/// The engine of a stack, by its tags.
+///
+/// # Errors
+/// [`Unreadable::Engine`].
+pub fn engine(stack: &str, tags: &BTreeMap<String, String>) -> Result<Engine, Unreadable> {
+    let Some(word) = tags.get(ENGINE_TAG) else {
+        return Ok(Engine::default());
+    };
+    Engine::of(word).ok_or_else(|| Unreadable::Engine {
+        stack: stack.to_owned(),
+        word: word.clone(),
+    })
+}
+
 impl Parts {
     /// Reads the outputs and tags of a stack; those that mqaws does not know are ignored, as are empty ones.
     ///
     /// # Errors
-    /// [`Unreadable`], when an address is none, which a template of mqaws never gives, or when the topology is unknown.
+    /// [`Unreadable`], when an address is none, which a template of mqaws never gives, or when topology or engine is unknown.
     pub fn read(
         stack: &str,
         outputs: &BTreeMap<String, String>,
         tags: &BTreeMap<String, String>,
     ) -> Result<Self, Unreadable> {
-        let output = |output: Output| outputs.get(output.name()).filter(|value| !value.is_empty()).cloned();
+        let named = |name: &str| outputs.get(name).filter(|value| !value.is_empty()).cloned();
+        let output = |output: Output| named(output.name());
+        let engine = engine(stack, tags)?;
         let mut endpoints = Vec::new();
-        for (protocol, place, behind, parse) in [
-            (
-                Protocol::Mq,
-                Output::MqEndpoint,
-                Output::TargetGroupArn,
-                Address::parse_conname as fn(&str) -> _,
-            ),
-            (
-                Protocol::Amqp,
-                Output::AmqpEndpoint,
-                Output::AmqpTargetGroupArn,
-                Address::parse,
-            ),
-        ] {
-            let Some(text) = output(place) else { continue };
-            let address = parse(&text).map_err(|source| Unreadable::Address {
+        for way in Way::all(engine) {
+            let Some(text) = named(&way.address()) else { continue };
+            let address = Address::parse_as(&text, way.protocol()).map_err(|source| Unreadable::Address {
                 stack: stack.to_owned(),
-                output: place,
+                output: way.address(),
                 source,
             })?;
             endpoints.push(Endpoint {
-                protocol,
+                protocol: *way.protocol(),
                 address,
                 text,
-                targets: output(behind).map(|arn| Targets { output: behind, arn }),
+                targets: named(&way.targets()).map(|arn| Targets {
+                    output: way.targets(),
+                    arn,
+                }),
             });
         }
         let groups = output(Output::GroupName);
         Ok(Self {
             topology: topology(stack, tags)?,
+            engine,
             queue_manager: output(Output::QueueManagerName),
             members: groups
                 .iter()
@@ -254,8 +260,8 @@ impl Parts {
     }
 
     /// The endpoint of a protocol.
-    pub fn endpoint(&self, protocol: Protocol) -> Option<&Endpoint> {
-        self.endpoints.iter().find(|endpoint| endpoint.protocol == protocol)
+    pub fn endpoint(&self, protocol: &Protocol) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.protocol == *protocol)
     }
 }
 
@@ -263,9 +269,9 @@ impl Parts {
 mod tests {
     use super::*;
 
-    fn outputs(some: &[(Output, &str)]) -> BTreeMap<String, String> {
+    fn outputs(some: &[(&str, &str)]) -> BTreeMap<String, String> {
         some.iter()
-            .map(|(output, value)| (output.name().to_owned(), (*value).to_owned()))
+            .map(|(output, value)| ((*output).to_owned(), (*value).to_owned()))
             .collect()
     }
 
@@ -282,25 +288,28 @@ mod tests {
         let parts = Parts::read(
             "s",
             &outputs(&[
-                (Output::MqEndpoint, "lb(1414)"),
-                (Output::TargetGroupArn, "arn:mq"),
-                (Output::AmqpEndpoint, "lb:5672"),
-                (Output::AmqpTargetGroupArn, ""),
-                (Output::GroupName, "g"),
+                ("MqEndpoint", "lb(1414)"),
+                ("TargetGroupArn", "arn:mq"),
+                ("AmqpEndpoint", "lb:5672"),
+                ("AmqpTargetGroupArn", ""),
+                ("GroupName", "g"),
             ]),
             &BTreeMap::new(),
         )
         .unwrap();
-        let mq = parts.endpoint(Protocol::Mq).unwrap();
+        let [mq, amqp] = parts.endpoints.as_slice() else {
+            panic!("{parts:?}")
+        };
         assert_eq!((mq.address.port, mq.text.as_str()), (1414, "lb(1414)"));
         assert_eq!(mq.targets.as_ref().map(|targets| targets.arn.as_str()), Some("arn:mq"));
-        assert_eq!(parts.endpoint(Protocol::Amqp).unwrap().targets, None);
+        assert_eq!(amqp.targets, None);
+        assert_eq!(parts.endpoint(&AMQP), Some(amqp));
         assert_eq!(parts.members, [Member { group: "g".into() }]);
     }
 
     #[test]
     fn a_bad_port_is_no_other_one() {
-        let error = Parts::read("s", &outputs(&[(Output::AmqpEndpoint, "lb:56x72")]), &BTreeMap::new()).unwrap_err();
+        let error = Parts::read("s", &outputs(&[("AmqpEndpoint", "lb:56x72")]), &BTreeMap::new()).unwrap_err();
         assert_eq!(error.to_string(), "output AmqpEndpoint of stack s");
         let Unreadable::Address { source, .. } = error else {
             panic!("{error}")
@@ -311,12 +320,28 @@ mod tests {
     #[test]
     fn another_topology_is_not_taken_for_the_first() {
         let tagged = |word: &str| BTreeMap::from([(TOPOLOGY_TAG.to_owned(), word.to_owned())]);
-        let read = |tags: &BTreeMap<String, String>| Parts::read("s", &outputs(&[(Output::GroupName, "a,b")]), tags);
+        let read = |tags: &BTreeMap<String, String>| Parts::read("s", &outputs(&[("GroupName", "a,b")]), tags);
         let first = Topology::default();
         assert_eq!(read(&BTreeMap::new()).map(|parts| parts.topology), Ok(first));
         assert_eq!(read(&tagged(first.as_str())).map(|parts| parts.members.len()), Ok(2));
         assert_eq!(read(&tagged("toy")).map(|parts| parts.topology), Ok(Topology::TOY));
         let error = read(&tagged("newer")).unwrap_err();
+        assert!(error.to_string().contains("`newer`") && error.hint().contains("version"));
+    }
+
+    #[test]
+    fn the_tag_of_the_engine_says_which_outputs_are_endpoints() {
+        let tagged = |word: &str| BTreeMap::from([(ENGINE_TAG.to_owned(), word.to_owned())]);
+        let other = Engine::all().find(|engine| *engine != Engine::default()).unwrap();
+        let written: Vec<(String, String)> = Way::all(other)
+            .map(|way| (way.address(), format!("lb:{}", way.port())))
+            .collect();
+        let all: BTreeMap<String, String> = written.iter().cloned().collect();
+        let parts = Parts::read("s", &all, &tagged(other.as_str())).unwrap();
+        let read: Vec<&str> = parts.endpoints.iter().map(|endpoint| endpoint.text.as_str()).collect();
+        let written: Vec<&str> = written.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!((parts.engine, read), (other, written));
+        let error = Parts::read("s", &all, &tagged("newer")).unwrap_err();
         assert!(error.to_string().contains("`newer`") && error.hint().contains("version"));
     }
 }

@@ -11,7 +11,7 @@ use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
 use crate::remedy::Remedy;
-use crate::stack::{ALLOW_FAULTS_TAG, Output, Parts, Protocol};
+use crate::stack::{ALLOW_FAULTS_TAG, AMQP, Output, Parts};
 use crate::topology;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_ec2 as ec2;
@@ -235,7 +235,7 @@ impl TestBed for Clients {
 
     fn healthy_targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<usize>> {
         Box::pin(async move {
-            let amqp = target.parts.endpoint(Protocol::Amqp);
+            let amqp = target.parts.endpoint(&AMQP);
             let Some(group) = amqp.and_then(|endpoint| endpoint.targets.as_ref()) else {
                 return Ok(None);
             };

@@ -11,7 +11,8 @@ use crate::image::ports::OwnImage;
 use crate::model::config::{Loaded, Place};
 use crate::model::{self, Package};
 use crate::render::packer::tags;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -42,30 +43,18 @@ enum AmiVerb {
 #[command(next_help_heading = "Configuration")]
 pub struct ImageSettings {
     /// The engine that the image holds [default: ibm-mq]
-    #[arg(long, value_enum, value_name = "ENGINE")]
-    pub engine: Option<Engine>,
+    #[arg(long, value_parser = PossibleValuesParser::new(engines()), value_name = "ENGINE")]
+    pub engine: Option<String>,
     /// Any key of the configuration file, such as image.subnet=subnet-0123456789abcdef0
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 
-/// The engine of an image, as the command line names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Engine {
-    /// IBM MQ, from your package
-    IbmMq,
-    /// RabbitMQ, from the distribution
-    #[value(name = "rabbitmq")]
-    RabbitMq,
-}
-
-impl From<Engine> for model::Engine {
-    fn from(engine: Engine) -> Self {
-        match engine {
-            Engine::IbmMq => Self::IbmMq,
-            Engine::RabbitMq => Self::RabbitMq,
-        }
-    }
+/// The engines that an image can hold.
+fn engines() -> Vec<PossibleValue> {
+    model::Engine::all()
+        .map(|engine| PossibleValue::new(engine.as_str()).help(engine.facts().line.trim_end_matches('.')))
+        .collect()
 }
 
 /// Runs the verb.
@@ -86,8 +75,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 /// # Errors
 /// As [`load`].
 fn configuration(context: &Context, settings: &ImageSettings) -> Result<Loaded, Failure> {
-    let engine = settings.engine.map(model::Engine::from);
-    let engine = engine.map(|engine| format!("image.engine={}", engine.as_str()));
+    let engine = settings.engine.as_ref().map(|word| format!("image.engine={word}"));
     let settings = Settings {
         set: engine.into_iter().chain(settings.set.iter().cloned()).collect(),
         ..Settings::default()
@@ -113,7 +101,7 @@ fn configuration(context: &Context, settings: &ImageSettings) -> Result<Loaded, 
 
 /// The parameters that name an image, one for each engine.
 fn parameters() -> Vec<String> {
-    model::Engine::ALL.map(crate::stack::image_parameter).into()
+    model::Engine::all().map(crate::stack::image_parameter).collect()
 }
 
 /// `2026-11-18 03:12 UTC`, or that nobody says.

@@ -94,7 +94,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             },
         );
     }
-    let loaded = settings::load(context, &args.settings)?;
+    let loaded = settings::load(context, &args.settings)?.deployable()?;
     let interrupt = context.interrupt()?;
     let stop = Stop::new(interrupt.receiver());
     context.block_on(async {
@@ -328,10 +328,13 @@ impl Deployed {
 
 /// `service  QM1 answers on 127.77.1.1, MQ 1414, AMQP 5672`
 pub(super) fn service_line(service: &Service) -> String {
-    let port = |name: &str, port: Option<u16>| port.map(|port| format!(", {name} {port}")).unwrap_or_default();
-    let (mq, amqp) = (port("MQ", service.mq_port), port("AMQP", service.amqp_port));
+    let open = service
+        .ports
+        .iter()
+        .filter_map(|(protocol, port)| Some((protocol.name, (*port)?)));
+    let ports: String = open.map(|(name, port)| format!(", {name} {port}")).collect();
     let name = &service.queue_manager;
-    row("service", format!("{name} answers on {}{mq}{amqp}", service.endpoint))
+    row("service", format!("{name} answers on {}{ports}", service.endpoint))
 }
 
 /// `written by i-… in eu-west-1a, epoch 1, proof: clean`

@@ -37,7 +37,7 @@ pub struct Args {
 /// # Errors
 /// Those of [`deploy::plan`] and of [`Plan::check`].
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let loaded = settings::load(context, &args.settings)?;
+    let loaded = settings::load(context, &args.settings)?.deployable()?;
     let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;

@@ -37,7 +37,7 @@ pub enum Form {
 /// # Errors
 /// A configuration that breaks a rule; [`RenderError`].
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let deployment = load(context, &args.settings)?.deployment;
+    let deployment = load(context, &args.settings)?.deployable()?.deployment;
     if context.output().is_json() {
         context.output().document(&document(&deployment, args.format)?);
     } else {

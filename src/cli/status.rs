@@ -12,7 +12,6 @@ use crate::observe::megabytes;
 use crate::observe::state::{CONDEMNED, SERVING, STATES, UNAVAILABLE, UNKNOWN};
 use crate::observe::status::{Report, gather};
 use crate::remedy::ExitKind;
-use crate::stack::Address;
 use anstyle::{AnsiColor, Style};
 use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
@@ -220,16 +219,26 @@ fn text(report: &Report, now: Timestamp) -> String {
         add("agent", alarm.clone());
     }
     if let Some(clients) = &report.clients {
-        add("clients", format!("CONNAME('{}')", clients.conname));
-        add("", "reconnect: MQCNO_RECONNECT, ReconDelay=(200,100)(500,200)".into());
-        if let Some(amqp) = &clients.amqp {
-            let scheme = if clients.tls { "amqps" } else { "amqp" };
-            add("", format!("{scheme}://{amqp}"));
+        let mut label = "clients";
+        let mut cipher = String::new();
+        let found = clients
+            .endpoints
+            .iter()
+            .filter_map(|(protocol, found)| Some((protocol.notation, found.as_ref()?)));
+        for (notation, endpoint) in found {
+            let (before, after) = if clients.tls { notation.tls } else { notation.plain };
+            add(std::mem::take(&mut label), format!("{before}{}{after}", endpoint.text));
+            if !notation.reconnect.is_empty() {
+                add("", format!("reconnect: {}", notation.reconnect));
+            }
+            if !notation.cipher.is_empty() {
+                cipher = format!(": {}", notation.cipher);
+            }
         }
         if clients.tls {
             let days = report.agent.as_ref().and_then(|agent| agent.certificate_days);
             let until = days.map(certificate).unwrap_or_default();
-            add("", format!("TLS 1.2 or later: SSLCIPH(ANY_TLS12_OR_HIGHER){until}"));
+            add("", format!("TLS 1.2 or later{cipher}{until}"));
         }
     }
     for (part, why) in &report.unread {
@@ -280,23 +289,17 @@ fn endpoint(report: &Report) -> Option<String> {
     let health = report
         .healthy()
         .map(|(healthy, all)| format!(", {healthy} of {all} target{} healthy", if all == 1 { "" } else { "s" }));
-    let ports = report.clients.as_ref().map(|clients| {
-        let mq = Address::parse_conname(&clients.conname).ok();
-        let amqp = clients.amqp.as_deref().and_then(|amqp| Address::parse(amqp).ok());
-        let port = |name: &str, at: Option<Address>| at.map(|at| format!(", {name} {}", at.port)).unwrap_or_default();
-        format!("{}{}", port("MQ", mq), port("AMQP", amqp))
-    });
+    let ports: String = (report.clients.iter())
+        .flat_map(|clients| &clients.endpoints)
+        .filter_map(|(protocol, found)| Some(format!(", {} {}", protocol.name, found.as_ref()?.address.port)))
+        .collect();
     let state = if balancer.state == "active" {
         String::new()
     } else {
         format!(", {}", balancer.state)
     };
     let scheme = &balancer.scheme;
-    Some(format!(
-        "{scheme} NLB{}{}{state}",
-        health.unwrap_or_default(),
-        ports.unwrap_or_default()
-    ))
+    Some(format!("{scheme} NLB{}{}{state}", health.unwrap_or_default(), ports))
 }
 
 /// An instant as people read it: to the second, in UTC.

@@ -33,7 +33,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     }
     let file = context.config_path().map(|path| path.display().to_string());
     if context.output().is_json() {
-        let (document, exit) = match judge(context, &args.settings)? {
+        let (document, exit) = match judge(context, &args.settings)?.and_then(Loaded::deployable) {
             Ok(loaded) => {
                 render::body(&loaded.deployment)?;
                 (accepted(file.as_deref(), &loaded), ExitKind::Success)
@@ -43,7 +43,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         context.output().document(&document);
         return Ok(exit);
     }
-    let loaded = load(context, &args.settings)?;
+    let loaded = load(context, &args.settings)?.deployable()?;
     let bytes = render::body(&loaded.deployment)?.len();
     context.output().data(summary(file.as_deref(), &loaded, bytes));
     Ok(ExitKind::Success)

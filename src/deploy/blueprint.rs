@@ -37,7 +37,14 @@ pub async fn blueprint<C: Surroundings + Readings>(
     };
     let placement = &deployment.network.placement;
     let image = deployment.instance.ami.as_ref().map(ToString::to_string);
-    let site = resolve(cloud, &wanted(placement), image.as_deref(), network.as_ref()).await?;
+    let site = resolve(
+        cloud,
+        &wanted(placement),
+        image.as_deref(),
+        deployment.engine,
+        network.as_ref(),
+    )
+    .await?;
     offered(cloud, deployment.instance.kind.as_ref(), &site.zones).await?;
     let root_device = cloud.root_device(&site.image).await.map_err(|error| {
         if !error.is_not_found() {
@@ -56,6 +63,7 @@ pub async fn blueprint<C: Surroundings + Readings>(
     let parameters = render::parameters(deployment, &resolved)?.into_iter().collect();
     let circumstances = Circumstances {
         topology: deployment.topology,
+        engine: deployment.engine,
         network_key: key(placement),
         gone: &gone,
     };
@@ -70,6 +78,7 @@ pub async fn blueprint<C: Surroundings + Readings>(
         stack: deployment.stack.to_string(),
         queue_manager: deployment.queue_manager.name.to_string(),
         topology: deployment.topology,
+        engine: deployment.engine,
         template,
         parameters,
         tags: render::stack_tags(deployment).into_iter().collect(),

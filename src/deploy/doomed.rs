@@ -5,7 +5,8 @@
 //! replaced so. Each rule here has a test in which the local cloud refuses the change when it is forced.
 
 use super::network::{Network, Place};
-use crate::model::Topology;
+use crate::model::{Engine, Topology};
+use crate::stack::Way;
 use crate::topology::{self, Anchored};
 use std::collections::BTreeMap;
 
@@ -27,6 +28,8 @@ pub struct Doom {
 pub(super) struct Circumstances<'a> {
     /// How the queue manager is made highly available.
     pub topology: Topology,
+    /// What the queue manager is made of.
+    pub engine: Engine,
     /// Key of the configuration that chooses the network; `None` when it is left to choose.
     pub network_key: Option<&'static str>,
     /// Subnets of the stack that are there no longer, so that nothing stands in them.
@@ -44,7 +47,7 @@ pub(super) fn dooms(
     if let (Some(old), Some(new)) = (Network::of(old), Network::of(new)) {
         found.extend(network(&old, &new, circumstances));
     }
-    found.extend(scheme(old, new, topology::of(circumstances.topology).anchored()));
+    found.extend(scheme(old, new, circumstances));
     found
 }
 
@@ -194,21 +197,24 @@ fn same_zone(places: &[Place; 2], wanted: &[Place; 2], circumstances: Circumstan
 }
 
 /// Another scheme makes another load balancer.
-fn scheme(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>, anchored: &Anchored) -> Option<Doom> {
+fn scheme(
+    old: &BTreeMap<String, String>,
+    new: &BTreeMap<String, String>,
+    circumstances: Circumstances<'_>,
+) -> Option<Doom> {
     let (was, is) = (old.get("Scheme")?, new.get("Scheme")?);
     if was == is {
         return None;
     }
-    let amqp = |parameters: &BTreeMap<String, String>| parameters.get("Amqp").is_some_and(|v| v == "true");
-    let [(listener, group), (amqp_listener, amqp_group)] = anchored.ways;
-    let (listeners, groups) = match amqp(old) && amqp(new) {
-        true => (
-            format!("`{listener}`, `{amqp_listener}`"),
-            format!("`{group}` and `{amqp_group}`"),
-        ),
-        false => (format!("`{listener}`"), format!("`{group}`")),
+    let is_on = |way: &Way| match way.parameter() {
+        Some(name) => [old, new].iter().all(|of| of.get(name).is_some_and(|v| v == "true")),
+        None => true,
     };
-    let balancer = anchored.load_balancer;
+    let ways: Vec<Way> = Way::all(circumstances.engine).filter(is_on).collect();
+    let listeners: Vec<String> = ways.iter().map(|way| format!("`{}`", way.listener())).collect();
+    let groups: Vec<String> = ways.iter().map(|way| format!("`{}`", way.group())).collect();
+    let (listeners, groups) = (listeners.join(", "), listed(&groups));
+    let balancer = topology::of(circumstances.topology).anchored().load_balancer;
     Some(Doom {
         key: Some("endpoint.internal"),
         label: format!("the load balancer is {was}"),
@@ -256,6 +262,7 @@ mod tests {
         let gone: Vec<String> = gone.iter().map(|g| (*g).to_owned()).collect();
         let circumstances = Circumstances {
             topology: Topology::default(),
+            engine: Engine::default(),
             network_key: Some("network.subnets"),
             gone: &gone,
         };

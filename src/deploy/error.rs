@@ -6,8 +6,8 @@ use super::doomed::Doom;
 use super::finding::Finding;
 use super::stake::StakeError;
 use crate::cloud::AwsError;
-use crate::model::Topology;
 use crate::model::agent::place_definitions;
+use crate::model::{Engine, Topology};
 use crate::observe::state::Blocker;
 use crate::remedy::Besides;
 use crate::render::RenderError;
@@ -168,6 +168,16 @@ pub enum DeployError {
         /// The one that is configured.
         wanted: Topology,
     },
+    /// The stack was deployed with another engine, which cannot read the data of this one.
+    #[error("stack {stack} has engine `{}`; a stack keeps its engine, so it cannot become `{}`", deployed.as_str(), wanted.as_str())]
+    OtherEngine {
+        /// Name of the stack.
+        stack: String,
+        /// The one that is deployed.
+        deployed: Engine,
+        /// The one that is configured.
+        wanted: Engine,
+    },
     /// Something that the configuration names is not there.
     #[error("{what} {id} does not exist in this region")]
     Unknown {
@@ -323,6 +333,7 @@ impl DeployError {
             Self::OtherTopology { deployed, .. } => {
                 Some(("topology", format!("the stack has `{}`", deployed.as_str())))
             }
+            Self::OtherEngine { deployed, .. } => Some(("engine", format!("the stack has `{}`", deployed.as_str()))),
             Self::Invalid { topology, findings, .. } => {
                 let named = findings.iter().find_map(|f| Some((f.key(*topology)?, f)));
                 named.map(|(key, finding)| (key, finding.words.clone()))

@@ -94,7 +94,7 @@ impl Plan {
 ///
 /// # Errors
 /// [`DeployError::Aws`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
-/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::OtherTopology`], [`DeployError::Output`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
+/// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::OtherTopology`], [`DeployError::OtherEngine`], [`DeployError::Output`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
 /// [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
 /// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`].
 pub async fn plan<C: Readings + Stacks>(
@@ -116,6 +116,14 @@ pub async fn plan<C: Readings + Stacks>(
                 stack: stack.name.clone(),
                 deployed,
                 wanted: blueprint.topology,
+            });
+        }
+        let deployed = crate::stack::engine(&stack.name, &stack.tags).map_err(DeployError::Output)?;
+        if deployed != blueprint.engine {
+            return Err(DeployError::OtherEngine {
+                stack: stack.name.clone(),
+                deployed,
+                wanted: blueprint.engine,
             });
         }
         plan.rename = stake::rename(cloud, stack, blueprint).await?;

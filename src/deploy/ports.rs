@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use crate::cloud::AwsError;
-use crate::model::{FileSystemId, InstanceId, StackId, Topology};
+use crate::model::{Engine, FileSystemId, InstanceId, StackId, Topology};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,6 +18,8 @@ pub struct Blueprint {
     pub queue_manager: String,
     /// How it is made highly available.
     pub topology: Topology,
+    /// What it is made of.
+    pub engine: Engine,
     /// The template as text, at most 51,200 bytes.
     pub template: String,
     /// Parameters of the template.

@@ -44,6 +44,7 @@ pub(super) async fn resolve<C: Surroundings>(
     cloud: &C,
     wanted: &NetworkChoice,
     image: Option<&str>,
+    engine: Engine,
     deployed: Option<&Network>,
 ) -> Result<Site, DeployError> {
     let mut site = match wanted {
@@ -54,7 +55,7 @@ pub(super) async fn resolve<C: Surroundings>(
     site.image = match image {
         Some(image) => image.to_owned(),
         None => {
-            let parameter = image_parameter(Engine::default());
+            let parameter = image_parameter(engine);
             let image = cloud.parameter(&parameter).await?.ok_or(DeployError::NoImage)?;
             site.chosen.push(format!("image {image} (parameter {parameter})"));
             image

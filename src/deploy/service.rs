@@ -7,11 +7,12 @@ use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
+use crate::model::agent::Ports;
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
 use crate::observe::state::Blocker;
-use crate::stack::{Parts, Protocol};
+use crate::stack::{Parts, Protocol, Way};
 use crate::topology::{self, Arbiter, Role, Topology};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -58,10 +59,9 @@ pub struct Service {
     pub queue_manager: String,
     /// DNS name of the load balancer.
     pub endpoint: String,
-    /// Port of the queue manager.
-    pub mq_port: Option<u16>,
-    /// Port of the AMQP service, when it is on.
-    pub amqp_port: Option<u16>,
+    /// Ports by what is spoken there, `mq_port` and the like; one that is switched off has none.
+    #[serde(flatten, serialize_with = "as_keys")]
+    pub ports: Vec<(Protocol, Option<u16>)>,
     /// The pieces of evidence.
     pub evidence: Vec<Evidence>,
     /// What somebody ordered and no waiting ends, though service is given.
@@ -71,6 +71,10 @@ pub struct Service {
     /// Whether an owner record tells who writes.
     #[serde(skip)]
     pub owned: bool,
+}
+
+fn as_keys<S: Serializer>(ports: &[(Protocol, Option<u16>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(ports.iter().map(|(protocol, port)| (Ports::key(protocol), port)))
 }
 
 /// Switches termination protection on.
@@ -210,8 +214,9 @@ impl Look {
         parts: &Parts,
         patience: &mut Patience,
     ) -> Result<Self, AwsError> {
-        let port = |protocol| parts.endpoint(protocol).map(|endpoint| endpoint.address.port);
-        let (mq_port, amqp_port) = (port(Protocol::Mq), port(Protocol::Amqp));
+        let port = |protocol: &Protocol| parts.endpoint(protocol).map(|endpoint| endpoint.address.port);
+        let protocols = Way::all(parts.engine).map(|way| way.protocol());
+        let ports: Vec<_> = protocols.map(|protocol| (*protocol, port(protocol))).collect();
         let endpoint = parts.dns_name.clone().unwrap_or_default();
         let mut evidence = vec![match &settled.signal {
             Some(words) => Evidence {
@@ -288,7 +293,7 @@ impl Look {
         drop(agents);
 
         let mut unreached = Vec::new();
-        for port in [mq_port, amqp_port].into_iter().flatten() {
+        for port in ports.iter().filter_map(|(_, port)| *port) {
             if let Err(error) = dial.dial(&endpoint, port).await {
                 unreached.push(format!("{endpoint} port {port} cannot be reached from here: {error}"));
             }
@@ -310,8 +315,7 @@ impl Look {
             service: Service {
                 queue_manager,
                 endpoint,
-                mq_port,
-                amqp_port,
+                ports,
                 evidence,
                 blockers,
                 agent,

@@ -15,7 +15,7 @@ use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Li
 use super::*;
 use crate::cloud::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
-use crate::model::{FileSystemId, InstanceId, StackId, Topology};
+use crate::model::{Engine, FileSystemId, InstanceId, StackId, Topology};
 use crate::observe::ports::*;
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::{STACK_TAG, TOPOLOGY_TAG};
@@ -309,6 +309,7 @@ fn blueprint() -> Blueprint {
         stack: "mqaws-qm1".into(),
         queue_manager: "QM1".into(),
         topology: Topology::default(),
+        engine: Engine::default(),
         template: "{}".into(),
         parameters: BTreeMap::new(),
         tags: BTreeMap::new(),

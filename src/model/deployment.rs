@@ -10,7 +10,8 @@ use mqaws_contract::agent::MountMethod;
 use super::Topology;
 use super::cidr::Cidr;
 use super::definitions::Definitions;
-use super::image::{Engine, Image};
+use super::engine::Engine;
+use super::image::Image;
 use super::keys::Values;
 use super::names::{
     AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerNameSchema, Region, RoleArn,
@@ -31,6 +32,8 @@ pub struct Deployment {
     pub profile: Option<ProfileName>,
     /// How the queue manager is made highly available.
     pub topology: Topology,
+    /// What the queue manager is made of.
+    pub engine: Engine,
     /// The queue manager.
     pub queue_manager: QueueManager,
     /// Where it lives.
@@ -55,13 +58,6 @@ pub struct Deployment {
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<TagKey, TagValue>")]
     pub tags: IndexMap<TagKey, TagValue>,
-}
-
-impl Deployment {
-    /// The engine of its queue manager, for which there is no key yet: an image may hold another.
-    pub fn engine(&self) -> Engine {
-        Engine::default()
-    }
 }
 
 /// The queue manager.

@@ -5,12 +5,12 @@
 mod names;
 mod source;
 
-use mqaws_contract::engine::{self, EngineFacts, EngineKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cidr::Cidr;
 use super::deployment::{Deployment, Mount};
+use super::engine::Engine;
 use super::names::{InstanceType, KmsKey, SubnetId, VpcId};
 pub use names::{
     DeviceName, EngineVersion, ImageOwner, ImagePattern, InstanceProfile, LoginName, ParameterName, Sha256,
@@ -126,48 +126,7 @@ impl Deployment {
     }
 }
 
-/// The engine that an image holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Engine {
-    /// IBM MQ, from a package that the user has.
-    #[default]
-    IbmMq,
-    /// RabbitMQ, from the distribution.
-    #[serde(rename = "rabbitmq")]
-    RabbitMq,
-}
-
 impl Engine {
-    /// Every engine.
-    pub const ALL: [Self; 2] = [Self::IbmMq, Self::RabbitMq];
-
-    /// The word that the file, the tags and the scripts use.
-    pub const fn as_str(self) -> &'static str {
-        self.facts().word
-    }
-
-    /// Whether it comes as a package that the user has, with a licence to accept; else the distribution has it.
-    pub const fn is_licensed(self) -> bool {
-        self.facts().licence.is_some()
-    }
-
-    /// It, as the agent's configuration names it.
-    pub const fn kind(self) -> EngineKind {
-        match self {
-            Self::IbmMq => EngineKind::IbmMq,
-            Self::RabbitMq => EngineKind::RabbitMq,
-        }
-    }
-
-    /// What both sides of a deployment know of it.
-    pub const fn facts(self) -> &'static EngineFacts {
-        match self {
-            Self::IbmMq => &engine::IBM_MQ,
-            Self::RabbitMq => &engine::RABBITMQ,
-        }
-    }
-
     /// The image that it is built on when none is named.
     ///
     /// Owner and name of Red Hat's images are from documents and were never looked up in an account; so is the form of
@@ -228,12 +187,12 @@ mod tests {
         assert_eq!(keys(&ibm, Mount::Nfs), three);
         assert_eq!(keys(&ibm, Mount::EfsUtils)[3..], ["image.efs_utils_package"]);
         let rabbit = Image {
-            engine: Engine::RabbitMq,
+            engine: Engine::of("rabbitmq").unwrap(),
             ..Image::default()
         };
         assert_eq!(keys(&rabbit, Mount::EfsUtils), ["image.engine_version"]);
         let on_red_hat = Image {
-            source: Some(Engine::IbmMq.source()),
+            source: Some(Engine::default().source()),
             engine_version: Some(EngineVersion::new("3.13").unwrap()),
             ..rabbit
         };

@@ -8,6 +8,7 @@ mod cidr;
 pub mod config;
 mod definitions;
 mod deployment;
+mod engine;
 mod image;
 pub mod keys;
 mod names;
@@ -20,8 +21,9 @@ pub use deployment::{
     Alarms, Credentials, Deployment, Endpoint, Instance, Mount, Network, PerformanceMode, Placement, QueueManager,
     Security, Storage, Throughput, Tls,
 };
+pub use engine::Engine;
 pub use image::{
-    Connect, DeviceName, Engine, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
+    Connect, DeviceName, EngineVersion, Image, ImageOwner, ImagePattern, InstanceProfile, LoginName, Package,
     ParameterName, Sha256, SourceImage,
 };
 pub use mqaws_contract::{EngineFacts, EngineKind, InstanceId, InvalidName, QueueManagerName, agent};

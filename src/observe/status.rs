@@ -6,9 +6,9 @@ use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ProofKind, ProofReport};
 use crate::remedy::chain;
-use crate::stack::{Output, Parts, Protocol, TOPOLOGY_TAG, Targets};
+use crate::stack::{Endpoint, OWN_TARGETS, Parts, Protocol, TOPOLOGY_TAG, Way};
 use crate::topology::{self, Role};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// What `mqaws status` knows. A part that could not be read is absent, and `unread` says why.
@@ -82,20 +82,30 @@ pub struct Writer {
 /// How clients connect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clients {
-    /// For IBM MQ clients.
-    pub conname: String,
-    /// For AMQP clients, when the service is on.
-    pub amqp: Option<String>,
+    /// Addresses by what is spoken there, under the keys that their clients know; one that is switched off has none.
+    #[serde(flatten, serialize_with = "as_keys")]
+    pub endpoints: Vec<(Protocol, Option<Endpoint>)>,
     /// Whether they must speak TLS.
     pub tls: bool,
     /// Secret with user and password.
     pub secret: Option<String>,
 }
 
+type Endpoints = [(Protocol, Option<Endpoint>)];
+
+fn as_keys<S: Serializer>(endpoints: &Endpoints, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = |endpoint: &Option<Endpoint>| endpoint.as_ref().map(|endpoint| endpoint.text.clone());
+    serializer.collect_map(
+        endpoints
+            .iter()
+            .map(|(protocol, found)| (protocol.notation.key, text(found))),
+    )
+}
+
 impl Report {
     /// The targets of the queue manager's own protocol: healthy ones, and all.
     pub fn healthy(&self) -> Option<(usize, usize)> {
-        let targets = self.targets.as_ref()?.get(Output::TargetGroupArn.name())?;
+        let targets = self.targets.as_ref()?.get(OWN_TARGETS)?;
         Some((targets.iter().filter(|t| t.is_healthy()).count(), targets.len()))
     }
 
@@ -122,20 +132,21 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
     let mut unread = BTreeMap::new();
     let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags);
     let parts = keep("outputs", parts, &mut unread).unwrap_or_default();
-    let endpoint = |protocol| parts.endpoint(protocol);
     let topology = topology::of(parts.topology);
-    let targets_of = |protocol| endpoint(protocol).and_then(|endpoint| endpoint.targets.clone());
-    let (behind_mq, behind_amqp) = (targets_of(Protocol::Mq), targets_of(Protocol::Amqp));
-    let arn = |targets: &Option<Targets>| targets.as_ref().map(|targets| targets.arn.clone());
 
-    let (groups, storage, load_balancer, mq, amqp, alarms) = tokio::join!(
+    let (groups, storage, load_balancer, found, alarms) = tokio::join!(
         groups(cloud, &parts),
         maybe(parts.storage.clone(), async |n: String| cloud.file_system(&n).await),
         maybe(parts.load_balancer.clone(), async |n: String| cloud
             .load_balancer(&n)
             .await),
-        maybe(arn(&behind_mq), async |n: String| cloud.targets(&n).await.map(Some)),
-        maybe(arn(&behind_amqp), async |n: String| cloud.targets(&n).await.map(Some)),
+        async {
+            let mut found = Vec::new();
+            for targets in parts.endpoints.iter().filter_map(|endpoint| endpoint.targets.as_ref()) {
+                found.push((targets, cloud.targets(&targets.arn).await));
+            }
+            found
+        },
         alarms(cloud, &stack, topology.alarms()),
     );
     let groups = keep("instances", groups, &mut unread).filter(|groups| !groups.is_empty());
@@ -144,13 +155,10 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
     let (alarms, alarm) = keep("alarms", alarms, &mut unread).unzip();
     let mut targets = BTreeMap::new();
     let mut behind = Vec::new();
-    for (endpoint, found) in [(behind_mq, mq), (behind_amqp, amqp)] {
-        let found = keep("targets", found, &mut unread).flatten();
-        if let Some(endpoint) = endpoint {
-            let name = endpoint.output.name();
-            targets.extend(found.map(|found| (name.to_owned(), found)));
-            behind.push(name);
-        }
+    for (group, found) in found {
+        let found = keep("targets", found, &mut unread);
+        targets.extend(found.map(|found| (group.output.clone(), found)));
+        behind.push(group.output.as_str());
     }
 
     let several = topology.facts().members.len() > 1;
@@ -227,9 +235,10 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
         targets: (!targets.is_empty()).then_some(targets),
         blockers,
         alarms,
-        clients: endpoint(Protocol::Mq).filter(|_| has_balancer).map(|mq| Clients {
-            conname: mq.text.clone(),
-            amqp: endpoint(Protocol::Amqp).map(|amqp| amqp.text.clone()),
+        clients: (has_balancer && !parts.endpoints.is_empty()).then(|| Clients {
+            endpoints: Way::all(parts.engine)
+                .map(|way| (*way.protocol(), parts.endpoint(way.protocol()).cloned()))
+                .collect(),
             tls: parts.certificate.is_some(),
             secret: parts.secret.clone(),
         }),

@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 
 use super::error::RenderError;
 use super::parameters;
-use crate::model::{Deployment, Topology};
-use crate::stack::{ALLOW_FAULTS_TAG, MOST_TEMPLATE_BYTES, STACK_TAG, TOPOLOGY_TAG};
+use crate::model::{Deployment, Engine, Topology};
+use crate::stack::{ALLOW_FAULTS_TAG, ENGINE_TAG, MOST_TEMPLATE_BYTES, STACK_TAG, TOPOLOGY_TAG};
 use crate::template::Template;
 use crate::topology;
 
@@ -51,6 +51,9 @@ pub fn stack_tags(deployment: &Deployment) -> IndexMap<String, String> {
     // Stacks of before know of no other, and a tag that comes later would change everything in them.
     if deployment.topology != Topology::default() {
         tags.insert(TOPOLOGY_TAG.to_owned(), deployment.topology.as_str().to_owned());
+    }
+    if deployment.engine != Engine::default() {
+        tags.insert(ENGINE_TAG.to_owned(), deployment.engine.as_str().to_owned());
     }
     if deployment.security.allow_faults {
         tags.insert(ALLOW_FAULTS_TAG.to_owned(), "true".to_owned());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::error::RenderError;
 use crate::model::keys::{self, Key, Kind, Otherwise, Pattern};
 use crate::model::{AmiId, Cidr, Deployment, Placement, SubnetId, VpcId, ZoneName};
+use crate::stack::{AMQP_PARAMETER, HAS_AMQP, Way};
 use crate::template::{Assertion, Function, Parameter, Rule, Template, Value, list, object, reference};
 
 /// What only an account can tell.
@@ -165,8 +166,10 @@ fn network(deployment: &Deployment, resolved: &Resolved) -> Vec<Declared> {
 /// Every parameter with its definition and its value, when it is known; the one list that both sides use.
 fn all(deployment: &Deployment, resolved: &Resolved) -> Vec<Declared> {
     let values = serde_json::to_value(deployment).unwrap_or_default();
+    let has_amqp = switches_amqp(deployment);
     let mut left: Vec<&Key> = keys::keys()
         .filter(|key| key.topologies.include(deployment.topology))
+        .filter(|key| has_amqp || key.parameter.is_none_or(|row| row.name != AMQP_PARAMETER))
         .collect();
     let mut of_keys = |out: &mut Vec<Declared>, places: &[&str]| {
         for place in places {
@@ -220,7 +223,8 @@ pub(super) fn declare(template: &mut Template, deployment: &Deployment) {
     }
     rules(template, deployment);
     let set = |name: &str| Value::call(Function::Not, list![equals(name, "")]);
-    for (name, condition) in [
+    let amqp = switches_amqp(deployment).then(|| (HAS_AMQP, equals(AMQP_PARAMETER, "true")));
+    let conditions = [
         ("HasKeyName", set("KeyName")),
         ("HasKmsKey", set("KmsKey")),
         ("HasPermissionsBoundary", set("PermissionsBoundary")),
@@ -229,11 +233,16 @@ pub(super) fn declare(template: &mut Template, deployment: &Deployment) {
         ("HasCredentialsKey", set("CredentialsKey")),
         ("HasCertificateKey", set("CertificateKey")),
         ("HasProvisionedThroughput", equals("ThroughputMode", "provisioned")),
-        ("HasAmqp", equals("Amqp", "true")),
-        ("HasFaultsAllowed", equals("AllowFaults", "true")),
-    ] {
+    ];
+    let faults = ("HasFaultsAllowed", equals("AllowFaults", "true"));
+    for (name, condition) in conditions.into_iter().chain(amqp).chain([faults]) {
         template.conditions.insert(name.to_owned(), condition);
     }
+}
+
+/// Whether the engine leaves AMQP to the configuration.
+fn switches_amqp(deployment: &Deployment) -> bool {
+    Way::all(deployment.engine).any(|way| way.parameter() == Some(AMQP_PARAMETER))
 }
 
 fn equals(parameter: &str, value: &str) -> Value {

@@ -1,21 +1,11 @@
 //! One way through a network load balancer: a target group and its listener.
 
 use super::network;
+use super::only_if;
 use super::tags::tags;
-use crate::model::{Deployment, EngineFacts};
+use crate::model::Deployment;
+use crate::stack::Way;
 use crate::template::{Resource, Template, Value, list, object, reference};
-
-/// A port that clients connect to, and what is behind it.
-pub(crate) struct Way {
-    /// Logical id of the target group.
-    pub group: &'static str,
-    /// Logical id of the listener.
-    pub listener: &'static str,
-    /// TCP port of the engine.
-    pub port: fn(&EngineFacts) -> u16,
-    /// A condition of the template without which there is no such way.
-    pub when: Option<&'static str>,
-}
 
 /// An attribute of a load balancer, a listener or a target group.
 pub(crate) fn attribute(key: &str, value: impl Into<Value>) -> Value {
@@ -23,16 +13,19 @@ pub(crate) fn attribute(key: &str, value: impl Into<Value>) -> Value {
 }
 
 impl Way {
-    /// TCP port in a deployment.
-    pub(crate) fn port_of(&self, deployment: &Deployment) -> u16 {
-        (self.port)(deployment.engine().facts())
+    /// A value that is there where the way is.
+    pub(crate) fn only(self, value: Value) -> Value {
+        match self.condition() {
+            Some(condition) => only_if(condition, value),
+            None => value,
+        }
     }
 
     /// Adds the target group, whose targets are instances, and the listener on `balancer`.
-    pub(crate) fn add(&self, template: &mut Template, deployment: &Deployment, balancer: &str) {
+    pub(crate) fn add(self, template: &mut Template, deployment: &Deployment, balancer: &str) {
         let target_group = object! {
             "Protocol" => "TCP",
-            "Port" => self.port_of(deployment),
+            "Port" => self.port(),
             "TargetType" => "instance",
             "VpcId" => network::vpc(deployment),
             "HealthCheckProtocol" => "TCP",
@@ -51,21 +44,21 @@ impl Way {
             ],
             "Tags" => tags(),
         };
-        let group = self.group;
+        let group = self.group();
         let listens = object! {
             "LoadBalancerArn" => reference(balancer),
             "Protocol" => "TCP",
-            "Port" => self.port_of(deployment),
-            "DefaultActions" => list![object! { "Type" => "forward", "TargetGroupArn" => reference(group) }],
+            "Port" => self.port(),
+            "DefaultActions" => list![object! { "Type" => "forward", "TargetGroupArn" => reference(&group) }],
             "ListenerAttributes" => list![attribute("tcp.idle_timeout.seconds", reference("IdleTimeout"))],
         };
         for (name, kind, properties) in [
             (group, "TargetGroup", target_group),
-            (self.listener, "Listener", listens),
+            (self.listener(), "Listener", listens),
         ] {
             let mut resource = Resource::new(&format!("AWS::ElasticLoadBalancingV2::{kind}"), properties);
-            resource.condition = self.when.map(ToOwned::to_owned);
-            template.resources.insert(name.to_owned(), resource);
+            resource.condition = self.condition().map(ToOwned::to_owned);
+            template.resources.insert(name, resource);
         }
     }
 }

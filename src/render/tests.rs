@@ -129,7 +129,7 @@ fn user_data_writes_the_agents_configuration_and_starts_its_unit() {
         let config: AgentConfig = serde_json::from_str(files[0]["content"].as_str().unwrap()).unwrap();
         assert_eq!(config.queue_manager, "A./_%z");
         assert_eq!(config.storage.file_system, "fs-0123456789abcdef0");
-        assert_eq!(config.amqp_port, amqp.then_some(5672));
+        assert_eq!(config.ports.of(&crate::stack::AMQP), amqp.then_some(5672));
         assert_eq!(config.group, member().group);
         assert_eq!(config.user, "payroll");
         assert!(config.certificate.ends_with(":secret:mq-AbCdEf"));

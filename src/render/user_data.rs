@@ -5,15 +5,20 @@ use indexmap::IndexMap;
 use super::alarm::METRICS_NAMESPACE;
 use super::launch_template::TERMINATING_HOOK;
 use crate::model::Deployment;
-use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, LeaseUse, StorageConfig};
-use crate::template::{Function, Value, if_, sub_with};
+use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, LeaseUse, Ports, StorageConfig};
+use crate::stack::Way;
+use crate::template::{Function, Value, if_, sub, sub_with};
 use crate::topology::Member;
 
 /// The agent's configuration on a member, with the template's placeholders in it; CloudFormation fills them in.
 ///
-/// `amqp_port` is left out here, because only the deployed stack knows whether AMQP is on.
+/// Ports that can be switched off are left out here, because only the deployed stack knows whether they are on.
 pub(super) fn agent_config(deployment: &Deployment, member: &Member) -> AgentConfig {
-    let engine = deployment.engine().facts();
+    let engine = deployment.engine.facts();
+    let mut ports = Ports::default();
+    for way in always(deployment) {
+        ports.set(way.protocol(), way.port());
+    }
     AgentConfig {
         schema: AgentConfig::SCHEMA.to_owned(),
         stack: "${AWS::StackName}".to_owned(),
@@ -23,7 +28,7 @@ pub(super) fn agent_config(deployment: &Deployment, member: &Member) -> AgentCon
         queue_manager: "${QueueManagerName}".to_owned(),
         topology: deployment.topology.into(),
         engine: EngineConfig {
-            kind: deployment.engine().kind(),
+            kind: deployment.engine.kind(),
             bin_dir: engine.bin_dir.to_owned(),
         },
         storage: StorageConfig {
@@ -35,8 +40,7 @@ pub(super) fn agent_config(deployment: &Deployment, member: &Member) -> AgentCon
         credentials: "${Credentials}".to_owned(),
         user: "${UserName}".to_owned(),
         certificate: "${Certificate}".to_owned(),
-        mq_port: engine.port,
-        amqp_port: None,
+        ports,
         metrics_namespace: METRICS_NAMESPACE.to_owned(),
         fence: FenceConfig {
             lease: deployment.storage.start_on_lease.map(|may| match may {
@@ -53,10 +57,19 @@ pub(super) fn agent_config(deployment: &Deployment, member: &Member) -> AgentCon
 /// and ARNs are AWS's own.
 pub(super) fn user_data(deployment: &Deployment, member: &Member) -> Value {
     let mut config = serde_json::to_value(agent_config(deployment, member)).expect("the configuration is plain data");
-    config["amqp_port"] = "${AmqpPort}".into();
-    let config = serde_json::to_string_pretty(&config).expect("the configuration is plain data");
-    // A number or null, so it stands without quotes.
-    let config = config.replace("\"${AmqpPort}\"", "${AmqpPort}");
+    let mut variables = IndexMap::new();
+    for way in Way::all(deployment.engine) {
+        if let Some(condition) = way.condition() {
+            let variable = format!("{}Port", way.protocol().part);
+            config[Ports::key(way.protocol())] = format!("${{{variable}}}").into();
+            variables.insert(variable, if_(condition, way.port().to_string(), "null"));
+        }
+    }
+    let mut config = serde_json::to_string_pretty(&config).expect("the configuration is plain data");
+    for variable in variables.keys() {
+        // A number or null, so it stands without quotes.
+        config = config.replace(&format!("\"${{{variable}}}\""), &format!("${{{variable}}}"));
+    }
 
     let mut text = String::from(
         "#cloud-config\nwrite_files:\n  - path: /etc/mqaws/agent.json\n    owner: root:root\n    permissions: \"0600\"\n    content: |\n",
@@ -71,7 +84,7 @@ pub(super) fn user_data(deployment: &Deployment, member: &Member) -> Value {
         let content = serde_json::Value::from(definitions.text.as_str())
             .to_string()
             .replace("${", "${!");
-        let path = deployment.engine().facts().definitions;
+        let path = deployment.engine.facts().definitions;
         text.push_str("  - path: ");
         text.push_str(path);
         text.push_str("\n    owner: root:root\n    permissions: \"0600\"\n    content: ");
@@ -79,7 +92,14 @@ pub(super) fn user_data(deployment: &Deployment, member: &Member) -> Value {
         text.push('\n');
     }
     text.push_str("runcmd:\n  - [systemctl, enable, --now, mqaws-agent.service]\n");
-    let amqp_port = deployment.engine().facts().amqp_port.to_string();
-    let variables = IndexMap::from([("AmqpPort".to_owned(), if_("HasAmqp", amqp_port, "null"))]);
-    Value::call(Function::Base64, sub_with(text, variables))
+    let text = match variables.is_empty() {
+        true => sub(text),
+        false => sub_with(text, variables),
+    };
+    Value::call(Function::Base64, text)
+}
+
+/// The ways that the deployed stack cannot switch off.
+fn always(deployment: &Deployment) -> impl Iterator<Item = Way> {
+    Way::all(deployment.engine).filter(|way| way.condition().is_none())
 }

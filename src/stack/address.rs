@@ -1,5 +1,7 @@
 //! Hosts and ports as clients write them.
 
+use mqaws_contract::engine::Protocol;
+
 /// Where clients connect: a host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -15,7 +17,7 @@ pub struct Address {
 pub struct InvalidAddress {
     /// What was given.
     pub text: String,
-    example: &'static str,
+    example: String,
 }
 
 impl Address {
@@ -32,22 +34,26 @@ impl Address {
         };
         read().ok_or_else(|| InvalidAddress {
             text: text.to_owned(),
-            example: "mq.example.com:5672",
+            example: "mq.example.com:1000".to_owned(),
         })
     }
 
-    /// Reads `host(port)`, as clients of IBM MQ write it.
+    /// Reads an address as the clients of a protocol write it.
     ///
     /// # Errors
     /// [`InvalidAddress`].
-    pub fn parse_conname(text: &str) -> Result<Self, InvalidAddress> {
+    pub fn parse_as(text: &str, protocol: &Protocol) -> Result<Self, InvalidAddress> {
+        let (before, after) = protocol.notation.port;
+        if (before, after) == (":", "") {
+            return Self::parse(text);
+        }
         let read = || {
-            let (host, port) = text.strip_suffix(')')?.rsplit_once('(')?;
+            let (host, port) = text.strip_suffix(after)?.rsplit_once(before)?;
             Self::of(host, port)
         };
         read().ok_or_else(|| InvalidAddress {
             text: text.to_owned(),
-            example: "mq.example.com(1414)",
+            example: format!("mq.example.com{before}1000{after}"),
         })
     }
 
@@ -78,6 +84,7 @@ impl std::fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mqaws_contract::engine::MQ;
 
     #[test]
     fn addresses_are_read_whole_or_not_at_all() {
@@ -107,10 +114,10 @@ mod tests {
         ] {
             assert!(Address::parse(text).is_err(), "{text}");
         }
-        let address = Address::parse_conname("lb.example(1414)").unwrap();
+        let address = Address::parse_as("lb.example(1414)", &MQ).unwrap();
         assert_eq!((address.host.as_str(), address.port), ("lb.example", 1414));
         for text in ["lb(1414", "lb1414)", "lb()", "(1414)", "lb(0)", "a(1),b(2)", "lb:1414"] {
-            assert!(Address::parse_conname(text).is_err(), "{text}");
+            assert!(Address::parse_as(text, &MQ).is_err(), "{text}");
         }
     }
 }

@@ -153,8 +153,6 @@ impl Meaning {
 pub struct Anchored {
     /// Logical id of the load balancer.
     pub load_balancer: &'static str,
-    /// Logical ids of listener and target group, of the queue manager's own protocol and of AMQP.
-    pub ways: [(&'static str, &'static str); 2],
     /// Logical ids of the mount targets of a shared file system, one for each zone; none without one.
     pub mount_targets: &'static [&'static str],
 }

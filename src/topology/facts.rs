@@ -13,14 +13,10 @@ pub struct Facts {
     pub description: &'static str,
     /// The members, in the order of their zones.
     pub members: &'static [Member],
-    /// How many zones it spans.
-    pub zones: usize,
-    /// Where the data is.
-    pub storage: Storage,
     /// Who decides which member may write.
     pub arbiter: Arbiter,
     /// The engines that it takes.
-    pub engines: &'static [Engine],
+    pub engines: Engines,
     /// Whether nobody serves while a member is without an instance that does.
     pub alone: bool,
 }
@@ -32,11 +28,23 @@ pub struct Member {
     pub group: &'static str,
 }
 
-/// Where the data is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Storage {
-    /// On one file system that every member mounts.
-    Shared,
+/// The engines that a topology takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Engines {
+    /// Any engine.
+    Any,
+    /// These alone, by their words.
+    Only(&'static [&'static str]),
+}
+
+impl Engines {
+    /// Whether it takes this one.
+    pub fn take(self, engine: Engine) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(words) => words.contains(&engine.as_str()),
+        }
+    }
 }
 
 /// Who decides which member may write.

@@ -14,7 +14,7 @@ mod single;
 mod toy;
 
 pub use change::{Anchored, Change, Detail, Effect, FILE_SYSTEM, GROUP, Meaning};
-pub use facts::{Arbiter, Facts, Member, Storage};
+pub use facts::{Arbiter, Engines, Facts, Member};
 pub use fault::{Cut, Fault, Loss, NOTICED, Restart, Stand, Term, UnknownFault};
 pub use questions::{Builder, Topology};
 pub use role::{Role, Seen};

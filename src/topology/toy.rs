@@ -2,33 +2,18 @@
 
 use super::role::listed;
 use super::{
-    Anchored, Arbiter, Builder, Change, Cut, Effect, FILE_SYSTEM, Facts, Fault, GROUP, Loss, Meaning, Member, NOTICED,
-    Restart, Role, Seen, Stand, Storage, Term, Topology,
+    Anchored, Arbiter, Builder, Change, Cut, Effect, Engines, FILE_SYSTEM, Facts, Fault, GROUP, Loss, Meaning, Member,
+    NOTICED, Restart, Role, Seen, Stand, Term, Topology,
 };
+use crate::model::Deployment;
 use crate::model::agent::{AgentState, AgentStatus};
-use crate::model::{Deployment, Engine};
 use crate::render::launch_template::launch_template;
 use crate::render::role::{add as add_role, put_metrics, read_credentials};
-use crate::render::target::Way;
 use crate::render::{credentials, network};
-use crate::stack::Output as Name;
-use crate::template::{Output, Resource, Template, Value, get_att, list, object, reference, sub};
+use crate::stack::{References, Way, write_outputs};
+use crate::template::{Resource, Template, Value, get_att, list, object, reference};
 
 const MEMBERS: [Member; 2] = [Member { group: "GroupA" }, Member { group: "GroupB" }];
-const WAYS: [Way; 2] = [
-    Way {
-        group: "ToyTargets",
-        listener: "ToyListener",
-        port: |engine| engine.port,
-        when: None,
-    },
-    Way {
-        group: "ToyAmqpTargets",
-        listener: "ToyAmqpListener",
-        port: |engine| engine.amqp_port,
-        when: Some("HasAmqp"),
-    },
-];
 
 fn storage(template: &mut Template, deployment: &Deployment) {
     let open = object! { "GroupDescription" => "All", "VpcId" => network::vpc(deployment) };
@@ -54,7 +39,7 @@ fn traffic(template: &mut Template, deployment: &Deployment) {
     template
         .resources
         .insert("Balancer".to_owned(), Resource::new(kind, balancer));
-    for way in WAYS {
+    for way in Way::all(deployment.engine) {
         way.add(template, deployment, "Balancer");
     }
 }
@@ -70,7 +55,7 @@ fn members(template: &mut Template, deployment: &Deployment) {
                 "LaunchTemplateId" => reference(&name),
                 "Version" => get_att(&name, "LatestVersionNumber"),
             },
-            "TargetGroupARNs" => list![reference(WAYS[0].group)],
+            "TargetGroupARNs" => Value::List(Way::all(deployment.engine).take(1).map(|way| reference(&way.group())).collect()),
         };
         template.resources.insert(name, launch_template(deployment, member));
         template
@@ -79,15 +64,13 @@ fn members(template: &mut Template, deployment: &Deployment) {
     }
 }
 
-fn outputs(template: &mut Template, _: &Deployment) {
-    let groups: Vec<Value> = MEMBERS.iter().map(|member| reference(member.group)).collect();
-    let groups = Value::call(crate::template::Function::Join, list![",", Value::List(groups)]);
-    for (name, output) in [
-        (Name::MqEndpoint, Output::new("MQ", sub("${Balancer.DNSName}(1414)"))),
-        (Name::GroupName, Output::new("Groups", groups)),
-    ] {
-        template.outputs.insert(name.name().to_owned(), output);
-    }
+fn outputs(template: &mut Template, deployment: &Deployment) {
+    let parts = References {
+        load_balancer: "Balancer",
+        members: &MEMBERS,
+        storage: Some(reference("FileSystem")),
+    };
+    write_outputs(template, deployment, &parts);
 }
 
 /// The topology.
@@ -100,10 +83,8 @@ impl Topology for Toy {
             summary: "two instances, one of which waits",
             description: "a topology of tests",
             members: &MEMBERS,
-            zones: 2,
-            storage: Storage::Shared,
             arbiter: Arbiter::OwnerRecord,
-            engines: &[Engine::RabbitMq],
+            engines: Engines::Any,
             alone: false,
         }
     }
@@ -136,7 +117,6 @@ impl Topology for Toy {
     fn anchored(&self) -> &'static Anchored {
         &Anchored {
             load_balancer: "Balancer",
-            ways: [(WAYS[0].listener, WAYS[0].group), (WAYS[1].listener, WAYS[1].group)],
             mount_targets: &[],
         }
     }

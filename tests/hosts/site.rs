@@ -8,7 +8,7 @@ use mqaws::aws::{Clients, LocalCloud};
 use mqaws::failover::port::{Answer, Target, TestBed};
 use mqaws::model::InstanceId;
 use mqaws::model::agent::{AgentState, AgentStatus, Mark};
-use mqaws::stack::Protocol;
+use mqaws::stack::AMQP;
 use mqaws_agent::fence::{Lock, LockError, NfsLock};
 use mqaws_lab::home::{self, LabRecord};
 use mqaws_standin::Audit;
@@ -280,7 +280,7 @@ impl Site {
     /// A client of the load balancer.
     pub(crate) fn client(&self, name: &str) -> Result<Client, String> {
         let credentials = self.ask(self.clients.credentials(&self.target))?;
-        let endpoint = self.target.parts.endpoint(Protocol::Amqp).expect("AMQP is on");
+        let endpoint = self.target.parts.endpoint(&AMQP).expect("AMQP is on");
         let address = endpoint.address.host.parse().unwrap();
         let password = credentials.password.expose_secret();
         Client::connect(address, &credentials.username, password, name)

@@ -9,7 +9,7 @@ use mqaws::deploy::ports::Stacks;
 use mqaws::failover::port::{Probe, TestBed};
 use mqaws::model::InstanceId;
 use mqaws::model::agent::{AgentState, AgentStatus, FaultReport, Mark, ProbeReport, mark};
-use mqaws::stack::Protocol;
+use mqaws::stack::AMQP;
 use mqaws_lab::home::LabRecord;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
@@ -46,7 +46,7 @@ impl Site {
     fn client(&self) -> Client {
         let target = wait(self.clients.target(STACK)).expect("a stack");
         let user = wait(self.clients.credentials(&target)).expect("a user");
-        let endpoint = target.parts.endpoint(Protocol::Amqp).expect("AMQP is on");
+        let endpoint = target.parts.endpoint(&AMQP).expect("AMQP is on");
         let address = endpoint.address.host.parse().expect("an address");
         let password = user.password.expose_secret();
         until("a client is let in", || {

@@ -78,6 +78,7 @@ pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
         ("full", deployment(&full)),
         ("new-network", deployment(&[("network.cidr", "10.20.0.0/16")])),
         ("new-network-outside", deployment(&outside)),
+        ("other-engine", deployment(&[("engine", "rabbitmq")])),
     ]
 }
 

@@ -13,6 +13,7 @@ mod toy_engine;
 mod toy_topology;
 
 use mqaws::lab_agent::{keeper_main_with, main_with};
+use mqaws::model::Engine;
 use mqaws::topology;
 use mqaws_agent::duty::{DUTIES, Duties, DutyOf};
 use mqaws_engine::{PRODUCTS, Products};
@@ -24,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
-use support::{LIMIT, Lab, call, failing, said};
+use support::{LIMIT, Lab, Said, call, failing, said};
 use toy_engine::{Toy, WORDS, ask};
 
 /// The one row.
@@ -38,6 +39,8 @@ const ALL_DUTIES: Duties = &[
     },
 ];
 const NAME: &str = "an_engine_and_a_topology_that_only_a_test_knows_are_run_in_the_local_cloud";
+/// The image that the lab has.
+const IMAGE: &str = "ami-0aa55ed1ab0000001";
 /// The verb by which this executable is `mqaws`.
 const PROGRAM: &str = "__mqaws";
 
@@ -45,11 +48,7 @@ fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
     let called_as = Path::new(&args[0]).file_name().unwrap().to_owned();
     if called_as == "mqaws-agent" {
-        let words = args.split_off(1);
-        if words.is_empty() {
-            name_the_toy();
-        }
-        return main_with(ENGINES, ALL_DUTIES, words);
+        return main_with(ENGINES, ALL_DUTIES, args.split_off(1));
     }
     match args.get(1).and_then(|arg| arg.to_str()) {
         Some("__agent") => return main_with(ENGINES, ALL_DUTIES, args.split_off(2)),
@@ -57,6 +56,7 @@ fn main() -> ExitCode {
             topology::bring(&toy_topology::Toy)
                 .ok()
                 .expect("there is none of its name");
+            Engine::bring(&toy_engine::FACTS).expect("there is none of its word");
             args.remove(1);
             return mqaws::cli::main(args);
         }
@@ -76,28 +76,27 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A deployment has no key for its engine yet, so the instance's configuration is given the word on its way to the agent.
-fn name_the_toy() {
-    let path = PathBuf::from(std::env::var_os("MQAWS_LAB_ROOT").unwrap()).join("etc/mqaws/agent.json");
-    let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    config["engine"]["kind"] = "toy".into();
-    fs::write(&path, config.to_string()).unwrap();
-}
-
 fn story() {
     let lab = Lab::new();
     let mut up = lab.command(&["lab", "up"]);
     up.env("MQAWS_EXE", std::env::current_exe().unwrap());
     let up = lab.started(up).wait();
     assert_eq!(up.code, Some(0), "{up}");
-    let example = Lab::example();
-    let example = example.as_str();
-    lab.run(&["deploy", "--local", "--yes", "--config", example], 0);
+    // The lab's parameter names the image of the engine that it stands in for, so the toy's is named here.
+    let own = lab.path("engine.yaml");
+    let text = fs::read_to_string(Lab::example()).unwrap();
+    fs::write(&own, format!("{text}engine: toy\ninstance: {{ami: {IMAGE}}}\n")).unwrap();
+    let example = own.to_str().unwrap();
+    // It is known to nobody else.
+    let refused = lab.run(&["validate", "--config", example], 3);
+    assert!(refused.err.contains("`engine` knows no `toy`"), "{refused}");
+    program(&lab, &["deploy", "--local", "--yes", "--config", example], 0);
 
-    let status = lab.json(&["status", "--local", "--config", example], 0);
+    let json = ["status", "--local", "--output", "json", "--config", example];
+    let status = program(&lab, &json, 0).json();
     assert!(status.to_string().contains("\"Toy 1\""), "{status}");
-    let conname = status["clients"]["conname"].as_str().expect("a way to it");
-    let endpoint: SocketAddr = conname.replace('(', ":").replace(')', "").parse().unwrap();
+    let endpoint = status["clients"]["lines"].as_str().expect("a way to it");
+    let endpoint: SocketAddr = endpoint.parse().unwrap();
     assert_eq!(until_answered(endpoint, "PUT one"), 1);
 
     // A fault is injected and seen, and the engine is started again in place, on its data.
@@ -126,30 +125,46 @@ fn story() {
     );
 
     // Under load: what it acknowledged is received, and it is asked for its own counts.
-    let words = [
-        "--yes",
-        "--config",
-        example,
-        "--fault",
-        "kill-queue-manager",
-        "--rounds",
-        "1",
-    ];
-    let report = lab.failover(&words, 0);
-    assert_eq!(failing(&report), Vec::<String>::new());
-    lab.run(&["destroy", "--local", "--yes", "--config", example], 0);
+    tested(&lab, example);
+    program(&lab, &["destroy", "--local", "--yes", "--config", example], 0);
     of_the_toy_topology(&lab, example);
 }
 
-/// The program itself, with the toy topology in its table.
-fn of_the_toy_topology(lab: &Lab, example: &str) {
+/// The program itself, with the toys in its tables.
+fn program(lab: &Lab, words: &[&str], code: i32) -> Said {
     let itself = std::env::current_exe().unwrap();
-    let program = |words: &[&str], code: i32| {
-        let words = [&[PROGRAM], words].concat();
-        let said = lab.started(lab.command_of(&itself, &words)).wait();
-        lab.demand(&words, &said, code);
-        said
-    };
+    let words = [&[PROGRAM], words].concat();
+    let said = lab.started(lab.command_of(&itself, &words)).wait();
+    lab.demand(&words, &said, code);
+    said
+}
+
+/// The report of a failover test of one round, in which nothing fails.
+fn tested(lab: &Lab, config: &str) -> Value {
+    let words = [
+        "failover-test",
+        "--local",
+        "--yes",
+        "--config",
+        config,
+        "--rounds",
+        "1",
+        "--output",
+        "json",
+        "--fault",
+        "kill-queue-manager",
+    ];
+    let itself = std::env::current_exe().unwrap();
+    let words = [&[PROGRAM], &words[..]].concat();
+    let once = || lab.started(lab.command_of(&itself, &words)).wait();
+    let report = lab.repeated(&words, 0, once);
+    assert_eq!(failing(&report), Vec::<String>::new());
+    report
+}
+
+/// The same of the other toy: its topology.
+fn of_the_toy_topology(lab: &Lab, example: &str) {
+    let program = |words: &[&str], code: i32| program(lab, words, code);
     let own = lab.path("toy.yaml");
     let text = fs::read_to_string(example).unwrap();
     let text = text.replace("topology: single", "topology: toy");
@@ -173,17 +188,7 @@ fn of_the_toy_topology(lab: &Lab, example: &str) {
         3,
     );
     assert!(said.err.contains("topology `toy`, which does not stand"), "{said}");
-    let words = [
-        "failover-test",
-        "--rounds",
-        "1",
-        "--output",
-        "json",
-        "--fault",
-        "kill-queue-manager",
-    ];
-    let report = program(&[&words, &local[..]].concat(), 0).json();
-    assert_eq!(failing(&report), Vec::<String>::new());
+    let report = tested(lab, config[1]);
     let phases = report["runs"][0].to_string();
     assert!(phases.contains("\"notice\"") && phases.contains("\"play\""), "{phases}");
     program(&[&["destroy"], &local[..]].concat(), 0);

@@ -1,7 +1,7 @@
 //! Failover tests in a private local cloud, and what their reports say.
 
 use super::cloud::Lab;
-use super::command::Running;
+use super::command::{Running, Said};
 use serde_json::Value;
 
 impl Lab {
@@ -22,6 +22,12 @@ impl Lab {
             during(&mut running);
             running.wait()
         };
+        self.repeated(&all, code, once)
+    }
+
+    /// The report of a run that ends with a code, which is repeated when the machine paused it.
+    #[track_caller]
+    pub(crate) fn repeated(&self, all: &[&str], code: i32, once: impl Fn() -> Said) -> Value {
         let mut said = once();
         for _ in 0..2 {
             let report: Value = serde_json::from_str(&said.out).unwrap_or_default();
@@ -31,7 +37,7 @@ impl Lab {
             println!("once more: this machine paused the run {}", all.join(" "));
             said = once();
         }
-        self.demand(&all, &said, code);
+        self.demand(all, &said, code);
         said.json()
     }
 }

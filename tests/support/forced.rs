@@ -3,7 +3,7 @@
 use mqaws::aws::Clients;
 use mqaws::deploy::Blueprint;
 use mqaws::deploy::ports::{Event, Stacks};
-use mqaws::model::Topology;
+use mqaws::model::{Engine, Topology};
 use mqaws::observe::ports::Readings;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -35,6 +35,7 @@ pub(crate) fn forced(clients: &Clients, template: &str, change: &[(&str, &str)])
             stack: STACK.into(),
             queue_manager: "QM1".into(),
             topology: Topology::default(),
+            engine: Engine::default(),
             template: template.into(),
             parameters,
             tags: stack.tags.clone(),

@@ -111,9 +111,11 @@ pub fn product(
     duties: Duties,
 ) -> Result<(AgentConfig, &'static dyn Product), String> {
     let config = config(layout, duties)?;
-    match mqaws_engine::find(engines, &config.engine.kind) {
-        Ok(product) => Ok((config, product)),
-        Err(error) => Err(format!("{}: {error}", layout.config().display())),
+    let refused = |error: &dyn std::fmt::Display| format!("{}: {error}", layout.config().display());
+    let product = mqaws_engine::find(engines, &config.engine.kind).map_err(|error| refused(&error))?;
+    match config.engine.kind.facts().and_then(|facts| config.ports.missing(facts)) {
+        Some(missing) => Err(refused(&format!("missing field `{missing}`"))),
+        None => Ok((config, product)),
     }
 }
 
@@ -332,6 +334,14 @@ mod tests {
             );
         }
         let why = configured("double", &known).expect_err("unknown");
+        let text = fs::read_to_string(layout.config()).expect("configuration");
+        fs::write(
+            layout.config(),
+            text.replace("double", "single").replace("mq_port", "port"),
+        )
+        .expect("configuration");
+        let less = product(&layout, mqaws_engine::PRODUCTS, DUTIES).expect_err("without its port");
+        assert!(less.contains("missing field `mq_port`"), "{less}");
         assert!(why.contains("`double`") && why.contains("`single`"), "{why}");
     }
 

@@ -3,6 +3,7 @@
 //! Written as JSON. Readers keep unknown values; writers only add fields within one schema version.
 
 use crate::EngineKind;
+pub use crate::ports::Ports;
 use crate::words::words;
 use serde::{Deserialize, Serialize};
 
@@ -46,11 +47,9 @@ pub struct AgentConfig {
     /// ARN of the secret that holds the certificate; empty when the queue manager serves without TLS.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub certificate: String,
-    /// TCP port of the queue manager.
-    pub mq_port: u16,
-    /// TCP port of the AMQP service; absent when the service is off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub amqp_port: Option<u16>,
+    /// TCP ports of the engine, one key each: `mq_port`, `amqp_port`.
+    #[serde(flatten)]
+    pub ports: Ports,
     /// CloudWatch namespace of the agent's metrics.
     pub metrics_namespace: String,
     /// What is known of the previous owner before the engine may start.

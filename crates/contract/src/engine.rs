@@ -1,89 +1,89 @@
 //! The engines by one list, and what both sides of a deployment must know of each alike.
 
-use crate::words::words;
+mod facts;
+mod ibm_mq;
+mod rabbitmq;
 
-words! {
-    /// An engine: what a queue manager is made of. The default is the one that there was before there were several.
-    #[derive(Default)]
-    pub enum EngineKind {
-        /// IBM MQ.
-        #[default]
-        IbmMq = "ibm-mq",
-        /// RabbitMQ.
-        RabbitMq = "rabbitmq",
-    }
-}
+pub use facts::{AMQP, Endpoint, EngineFacts, Notation, Protocol, Switch};
+pub use ibm_mq::{IBM_MQ, MQ};
+pub use rabbitmq::RABBITMQ;
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The engines of this version, the default one first: the one table.
+pub const ENGINES: &[&EngineFacts] = &[&IBM_MQ, &RABBITMQ];
+
+/// The word of an engine, which this version need not know. The default is that of the engine that there was before there were several.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EngineKind(Cow<'static, str>);
 
 impl EngineKind {
-    /// Ports and directories of an engine that this version knows.
-    pub const fn facts(&self) -> Option<&'static EngineFacts> {
-        match self {
-            Self::IbmMq => Some(&IBM_MQ),
-            Self::RabbitMq => Some(&RABBITMQ),
-            Self::Other(_) => None,
-        }
+    /// That of an engine.
+    pub const fn of(engine: &'static EngineFacts) -> Self {
+        Self(Cow::Borrowed(engine.word))
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is known of an engine that this version knows.
+    pub fn facts(&self) -> Option<&'static EngineFacts> {
+        ENGINES.iter().copied().find(|facts| facts.word == self.0)
     }
 }
 
-/// What both sides of a deployment must know of an engine alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EngineFacts {
-    /// Its word in configurations, tags and records.
-    pub word: &'static str,
-    /// What people call it.
-    pub name: &'static str,
-    /// The licence that somebody must accept, of an engine that comes as a package which the user has; absent for one that
-    /// comes from the distribution.
-    pub licence: Option<&'static str>,
-    /// Owner and name of the images that its own are built on when none is named, and their root device.
-    pub base_image: (&'static str, &'static str, &'static str),
-    /// TCP port of the queue manager in its own protocol.
-    pub port: u16,
-    /// TCP port of AMQP; that of the queue manager where its own protocol is AMQP.
-    pub amqp_port: u16,
-    /// Directory of its commands.
-    pub bin_dir: &'static str,
-    /// Where the user's own definitions are on an instance.
-    pub definitions: &'static str,
+impl Default for EngineKind {
+    fn default() -> Self {
+        Self::of(ENGINES[0])
+    }
 }
 
-/// IBM MQ; the AMQP service is one of its own.
-pub const IBM_MQ: EngineFacts = EngineFacts {
-    word: "ibm-mq",
-    name: "IBM MQ",
-    licence: Some("IBM's licence"),
-    base_image: ("309956199498", "RHEL-9*_HVM-*-x86_64-*", "/dev/sda1"),
-    port: 1414,
-    amqp_port: 5672,
-    bin_dir: "/opt/mqm/bin",
-    definitions: "/etc/mqaws/definitions.mqsc",
-};
+impl From<&str> for EngineKind {
+    fn from(word: &str) -> Self {
+        Self(Cow::Owned(word.to_owned()))
+    }
+}
 
-/// RabbitMQ, of which there are images and no driver yet.
-pub const RABBITMQ: EngineFacts = EngineFacts {
-    word: "rabbitmq",
-    name: "RabbitMQ",
-    licence: None,
-    base_image: ("amazon", "al2023-ami-2023.*-x86_64", "/dev/xvda"),
-    port: 5672,
-    amqp_port: 5672,
-    bin_dir: "/usr/lib/rabbitmq/bin",
-    definitions: "/etc/mqaws/definitions.json",
-};
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_engine_is_read_from_its_word_and_has_facts_and_no_other_word_is_one() {
-        for kind in EngineKind::ALL {
-            assert_eq!(&EngineKind::from(kind.as_str()), kind);
-            assert_eq!(kind.facts().map(|facts| facts.word), Some(kind.as_str()));
+        for facts in ENGINES {
+            let kind = EngineKind::from(facts.word);
+            assert_eq!((kind.clone(), kind.as_str()), (EngineKind::of(facts), facts.word));
+            assert_eq!(kind.facts().map(|found| found.word), Some(facts.word));
         }
         for word in ["", "ibm", "IBM-MQ", "activemq"] {
             let kind = EngineKind::from(word);
-            assert_eq!((kind.as_str(), kind.facts()), (word, None));
+            assert_eq!((kind.as_str(), kind.facts().is_none()), (word, true));
+        }
+    }
+
+    #[test]
+    fn no_two_endpoints_of_an_engine_have_a_port_or_a_name_in_common() {
+        for engine in ENGINES {
+            let each = engine.endpoints;
+            assert!(each.first().is_some_and(|own| own.when.is_none()), "{}", engine.word);
+            let ports: BTreeSet<u16> = each.iter().map(|endpoint| endpoint.port).collect();
+            let words: BTreeSet<&str> = each.iter().map(|endpoint| endpoint.protocol.word).collect();
+            let parts: BTreeSet<&str> = each.iter().map(|endpoint| endpoint.protocol.part).collect();
+            let keys: BTreeSet<&str> = each.iter().map(|endpoint| endpoint.protocol.notation.key).collect();
+            let lengths = [ports.len(), words.len(), parts.len(), keys.len()];
+            assert_eq!(lengths, [each.len(); 4], "{}", engine.word);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the packages of mqaws have in common, and nothing that does anything.
 //!
 //! - [`agent`] is what the deploying side and the agent tell each other: configuration in, status and marks out;
-//! - [`EngineKind`] is the list of engines, and [`EngineFacts`] what both sides must know of each alike;
+//! - [`engine::ENGINES`] is the list of engines, and [`EngineFacts`] what both sides must know of each alike;
 //! - [`InstanceFault`] are the faults that the one tells the other to inject;
 //! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean ([`AsWritten`], when somebody
 //!   else wrote it), and [`PathComponent`] what its directories are named;
@@ -17,6 +17,7 @@ mod fault;
 pub mod mqsc;
 mod names;
 mod partition;
+mod ports;
 mod quote;
 pub mod remedy;
 mod words;

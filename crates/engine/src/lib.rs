@@ -27,3 +27,17 @@ pub use service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Hea
 
 /// The engines that the shipped agent can run. What is added here, an agent can run.
 pub const PRODUCTS: Products = &[&ibm_mq::IbmMq];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mqaws_contract::engine::{ENGINES, EngineKind};
+
+    #[test]
+    fn the_engines_that_can_be_deployed_are_those_with_a_driver() {
+        for facts in ENGINES {
+            let driver = find(PRODUCTS, &EngineKind::of(facts));
+            assert_eq!(facts.runs, driver.is_ok(), "{}", facts.word);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use mqaws_contract::{EngineKind, engine};
 
 /// What an image of RabbitMQ holds.
 pub(crate) const IMAGE: ImageParts = ImageParts {
-    kind: EngineKind::RabbitMq,
+    kind: EngineKind::of(&engine::RABBITMQ),
     name: engine::RABBITMQ.name,
     user: "rabbitmq",
     commands: &["rabbitmq-server", "rabbitmqctl"],

@@ -297,7 +297,7 @@ fn success(built: &Built, loaded: &Loaded, began: Instant) -> String {
     lines.extend(tags.iter().map(|tag| row("", tag)));
     lines.push(row("named by", &built.parameter));
     // Only an image of the engine that is deployed is one to deploy with.
-    let of_the_deployment = loaded.deployment.image.engine == loaded.deployment.engine();
+    let of_the_deployment = loaded.deployment.image.engine == loaded.deployment.engine;
     let next = match of_the_deployment {
         true if loaded.deployment.instance.ami.is_none() => "mqaws deploy · mqaws ami list".to_owned(),
         true => format!(

@@ -19,6 +19,7 @@ impl Remedy for DeployError {
             | Self::NotOffered { .. }
             | Self::Invalid { .. }
             | Self::OtherTopology { .. }
+            | Self::OtherEngine { .. }
             | Self::Unknown { .. }
             | Self::NoImage
             | Self::Output(_)
@@ -175,6 +176,10 @@ impl Remedy for DeployError {
             }
             Self::OtherTopology { deployed, .. } => format!(
                 "set `topology: {}` again, or deploy another stack (--stack NAME), which starts on storage of its own",
+                deployed.as_str()
+            ),
+            Self::OtherEngine { deployed, .. } => format!(
+                "set `engine: {}` again, or deploy another stack (--stack NAME), which starts on storage of its own",
                 deployed.as_str()
             ),
             Self::Unknown { key, what, .. } => match *what {

@@ -43,7 +43,7 @@ impl Surroundings for Account {
         Ok(None)
     }
     async fn parameter(&self, name: &str) -> Result<Option<String>, AwsError> {
-        assert_eq!(name, image_parameter(Engine::IbmMq));
+        assert_eq!(name, image_parameter(Engine::default()));
         Ok(self.image.clone())
     }
 }
@@ -84,7 +84,7 @@ fn again(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    runtime.block_on(resolve(account, &wanted, image, deployed))
+    runtime.block_on(resolve(account, &wanted, image, Engine::default(), deployed))
 }
 
 fn pair(a: &str, b: &str) -> [String; 2] {

@@ -125,6 +125,7 @@ fn what_cannot_move_is_named_as_the_topology_names_it() {
     };
     let circumstances = Circumstances {
         topology: Topology::TOY,
+        engine: Engine::default(),
         network_key: None,
         gone: &[],
     };
@@ -174,6 +175,33 @@ fn members_that_do_not_serve_alone_end_without_an_outage() {
     cloud.resources.push(resource("GroupB", kind, "UPDATE_COMPLETE"));
     let both = told(&cloud, &[]);
     assert!(both.starts_with("GroupA: ") && both.contains("; GroupB: "), "{both}");
+}
+
+#[test]
+fn stack_keeps_its_engine() {
+    let mut cloud = pair(["serving", "waiting"]);
+    cloud.topology = Topology::default();
+    let other = Engine::all().find(|engine| *engine != Engine::default()).unwrap();
+    let mut blueprint = blueprint();
+    blueprint.engine = other;
+    let consent = Consent::default();
+    let error = wait(plan(
+        &cloud,
+        &blueprint,
+        consent,
+        PACE,
+        &Stop::never(),
+        &mut |_: Step| {},
+    ))
+    .expect_err("another engine");
+    assert!(
+        matches!(error, DeployError::OtherEngine { wanted, .. } if wanted == other),
+        "{error}"
+    );
+    assert_eq!(error.key().map(|(key, _)| key), Some("engine"));
+    assert!(error.hint().is_some_and(|hint| hint.contains("--stack")));
+    let calls = cloud.calls();
+    assert!(!calls.iter().any(|call| call.ends_with("-set")), "{calls:?}");
 }
 
 #[test]

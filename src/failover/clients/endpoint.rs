@@ -1,7 +1,6 @@
 //! Where the load's clients connect, and whether they speak TLS there.
 
-use crate::model::Engine;
-use crate::stack::{Address, Endpoint, Parts, Protocol};
+use crate::stack::{AMQP, Address, Endpoint, Parts};
 
 /// Where an AMQP service answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +9,8 @@ pub struct AmqpEndpoint {
     pub address: Address,
     /// Whether clients speak TLS; absent when nothing was said of it, and then they do as with the stack's own.
     pub tls: Option<bool>,
+    /// Whether the port was named; else it is what the scheme usually has, and the stack's own outweighs it.
+    named_port: bool,
 }
 
 /// A text that names no AMQP service.
@@ -27,18 +28,22 @@ impl AmqpEndpoint {
     /// The stack's own; `None` when the service is off.
     #[must_use]
     pub fn of(parts: &Parts) -> Option<Self> {
-        let Endpoint { address, .. } = parts.endpoint(Protocol::Amqp)?;
+        let Endpoint { address, .. } = parts.endpoint(&AMQP)?;
         Some(Self {
             address: address.clone(),
             tls: Some(parts.certificate.is_some()),
+            named_port: true,
         })
     }
 
-    /// This one; where nothing was said of TLS, it is as with the stack's own.
+    /// This one; where nothing was said of TLS, or no port was named, it is as with the stack's own.
     #[must_use]
-    pub fn like(self, own: Option<&Self>) -> Self {
-        let tls = self.tls.or_else(|| own.and_then(|own| own.tls));
-        Self { tls, ..self }
+    pub fn like(mut self, own: Option<&Self>) -> Self {
+        self.tls = self.tls.or_else(|| own.and_then(|own| own.tls));
+        if let (false, Some(own)) = (self.named_port, own) {
+            self.address.port = own.address.port;
+        }
+        self
     }
 }
 
@@ -47,20 +52,29 @@ impl std::str::FromStr for AmqpEndpoint {
     type Err = InvalidEndpoint;
 
     fn from_str(url: &str) -> Result<Self, InvalidEndpoint> {
-        let schemes = [("amqp://", false), ("amqps://", true)];
+        // The ports are IANA's for the schemes.
+        let schemes = [
+            ("amqp://", Some(false), 5672),
+            ("amqps://", Some(true), 5671),
+            ("", None, 5672),
+        ];
         let known = schemes
             .into_iter()
-            .find_map(|(scheme, tls)| Some((Some(tls), url.strip_prefix(scheme)?)));
-        let (tls, rest) = known.unwrap_or((None, url));
+            .find_map(|(scheme, tls, port)| Some((tls, port, url.strip_prefix(scheme)?)));
+        let (tls, port, rest) = known.ok_or(InvalidEndpoint::Malformed)?;
         let place = rest.strip_suffix('/').unwrap_or(rest);
         if place.contains('@') {
             return Err(InvalidEndpoint::User);
         }
-        // The stack's listener has the same with TLS.
-        let with_port = || Address::parse(&format!("{place}:{}", Engine::default().facts().amqp_port));
-        let address = Address::parse(place).or_else(|_| with_port());
-        let address = address.map_err(|_| InvalidEndpoint::Malformed)?;
-        Ok(Self { address, tls })
+        let (address, named_port) = match Address::parse(place) {
+            Ok(address) => (Ok(address), true),
+            Err(_) => (Address::parse(&format!("{place}:{port}")), false),
+        };
+        Ok(Self {
+            address: address.map_err(|_| InvalidEndpoint::Malformed)?,
+            tls,
+            named_port,
+        })
     }
 }
 
@@ -84,6 +98,7 @@ mod tests {
             ("amqp://10.0.0.1:5672", "10.0.0.1:5672", Some(false)),
             ("amqp://broker/", "broker:5672", Some(false)),
             ("amqps://broker:5671", "amqps://broker:5671", Some(true)),
+            ("amqps://broker", "amqps://broker:5671", Some(true)),
             ("broker", "broker:5672", None),
             ("127.0.0.1:15672", "127.0.0.1:15672", None),
             ("[::1]", "[::1]:5672", None),
@@ -116,11 +131,13 @@ mod tests {
         let read = |url: &str| url.parse::<AmqpEndpoint>().unwrap();
         let (with, without) = (read("amqps://own"), read("amqp://own"));
         for (named, own, expected) in [
-            ("a", Some(&with), "amqps://a:5672"),
+            ("a", Some(&with), "amqps://a:5671"),
             ("a", Some(&without), "a:5672"),
             ("a", None, "a:5672"),
-            ("amqp://a", Some(&with), "a:5672"),
+            ("amqp://a", Some(&with), "a:5671"),
             ("amqps://a", Some(&without), "amqps://a:5672"),
+            ("amqps://a", None, "amqps://a:5671"),
+            ("amqps://a:1", Some(&without), "amqps://a:1"),
         ] {
             assert_eq!(read(named).like(own).to_string(), expected);
         }

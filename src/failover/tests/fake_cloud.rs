@@ -66,7 +66,7 @@ impl FakeCloud {
             parts: Parts::read(
                 "mqaws-qm1",
                 &[
-                    (Output::AmqpEndpoint.name().to_owned(), broker.address().to_string()),
+                    ("AmqpEndpoint".to_owned(), broker.address().to_string()),
                     (Output::GroupName.name().to_owned(), "g".to_owned()),
                     (Output::CredentialsSecret.name().to_owned(), "s".to_owned()),
                 ]

@@ -3,12 +3,13 @@
 use super::error::Violation;
 use super::place::Place;
 use super::read::Reader;
-use crate::model::Topology;
 use crate::model::arn::Arn;
 use crate::model::deployment::{Deployment, Mount, PerformanceMode, Throughput};
 use crate::model::keys::{self, Topologies, Values};
-use crate::model::{Region, ZoneName};
+use crate::model::{Engine, Region, ZoneName};
+use crate::topology;
 use mqaws_contract::Partition;
+use mqaws_contract::engine::{Endpoint, Switch};
 
 /// Domain of the partitions whose services a new network reaches by endpoints of the names that the template has.
 const ENDPOINTS: &str = "amazonaws.com";
@@ -43,13 +44,31 @@ impl Reader {
         self.machine(&deployment.image);
         self.packages(&deployment.image);
         self.endpoint(deployment);
-        self.of_the_topology(deployment.topology);
+        self.of_the_topology(deployment);
     }
 
-    fn of_the_topology(&mut self, topology: Topology) {
+    fn of_the_topology(&mut self, deployment: &Deployment) {
+        let topology = deployment.topology;
         // One mistake is told once: a topology that there is not is another's default here.
         if self.violations.iter().any(|violation| violation.key == "topology") {
             return;
+        }
+        let (engine, takes) = (deployment.engine, topology::of(topology).facts().engines);
+        if !takes.take(engine) {
+            let message = format!(
+                "engine `{}` does not go with topology `{}`",
+                engine.as_str(),
+                topology.as_str()
+            );
+            let words: Vec<String> = Engine::all()
+                .filter(|engine| takes.take(*engine))
+                .map(|engine| format!("`{}`", engine.as_str()))
+                .collect();
+            self.against(
+                "engine",
+                message,
+                format!("use engine {}, or another topology", words.join(" or ")),
+            );
         }
         for key in keys::keys() {
             if let Topologies::Only(these) = key.topologies
@@ -112,6 +131,16 @@ impl Reader {
     }
 
     fn endpoint(&mut self, deployment: &Deployment) {
+        let engine = deployment.engine;
+        let switched = |endpoint: &Endpoint| endpoint.when == Some(Switch::Amqp);
+        if self.is_given("endpoint.amqp") && !engine.facts().endpoints.iter().any(switched) {
+            let message = format!("`endpoint.amqp` does not go with engine `{}`", engine.as_str());
+            self.against(
+                "endpoint.amqp",
+                message,
+                "remove it: what this engine serves is always on",
+            );
+        }
         if deployment.endpoint.internal {
             return;
         }

@@ -34,7 +34,7 @@ impl Reader {
             if !image.engine.is_licensed() && self.is_given(key) {
                 let engine = image.engine.as_str();
                 let message = format!("`{key}` does not go with engine `{engine}`, which comes from the distribution");
-                let licensed = Engine::ALL.into_iter().find(|engine| engine.is_licensed());
+                let licensed = Engine::all().find(|engine| engine.is_licensed());
                 let other = licensed.map(|engine| format!(", or set `image.engine: {}`", engine.as_str()));
                 self.against(key, message, format!("remove it{}", other.unwrap_or_default()));
             }

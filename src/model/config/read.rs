@@ -7,7 +7,7 @@ use super::overrides::{Override, Overrides};
 use super::place::{Place, Source, Spot};
 use super::tree::{self, Content, Node};
 use crate::model::keys::{self, Shape};
-use crate::model::{Definitions, Deployment};
+use crate::model::{Definitions, Deployment, Engine};
 use mqaws_contract::clipped;
 use mqaws_contract::mqsc::{self, Mistake};
 
@@ -65,6 +65,41 @@ impl Loaded {
                 let hint = "name a text file of MQSC commands, at most 8 KiB, relative to the configuration file";
                 Err(self.violation(KEY, why).hint(hint).into())
             }
+        }
+    }
+
+    /// The same, if this version can deploy what it says.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every engine that cannot be deployed yet, or that is not the queue manager's.
+    pub fn deployable(self) -> Result<Self, ConfigError> {
+        let Deployment { engine, image, .. } = &self.deployment;
+        let mut violations = Vec::new();
+        let runs: Vec<String> = Engine::all()
+            .filter(|engine| engine.facts().runs)
+            .map(|engine| format!("`{}`", engine.as_str()))
+            .collect();
+        let not_yet = |engine: &Engine| format!("engine `{}` cannot be deployed yet", engine.as_str());
+        if !engine.facts().runs {
+            let message = format!("{}: this version has no driver for it", not_yet(engine));
+            violations.push(
+                self.violation("engine", message)
+                    .hint(format!("use {}", runs.join(" or "))),
+            );
+        }
+        if self.place("image.engine") != Place::Default && image.engine != *engine {
+            let (holds, key) = (image.engine.as_str(), "image.engine");
+            let message = match image.engine.facts().runs {
+                true => format!("`{key}` is `{holds}`, but `engine` is `{}`", engine.as_str()),
+                false => format!("{}: there are images of it alone", not_yet(&image.engine)),
+            };
+            let hint =
+                format!("leave `{key}` out where you deploy; `mqaws ami build --engine {holds}` builds such an image");
+            violations.push(self.violation(key, message).hint(hint));
+        }
+        match ConfigError::of(violations) {
+            Some(error) => Err(error),
+            None => Ok(self),
         }
     }
 

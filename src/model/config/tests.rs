@@ -635,3 +635,33 @@ fn no_message_is_longer_than_a_screen() {
         );
     }
 }
+
+#[test]
+fn an_engine_that_cannot_be_deployed_yet_is_refused_where_it_stands_and_only_there() {
+    let deployable = |text: &str| {
+        let error = load(text).unwrap().deployable().err()?;
+        let [one] = error.violations() else { panic!("{error:?}") };
+        Some((one.place.short()?, one.message.clone(), one.hint.clone()?))
+    };
+    assert_eq!(deployable(""), None);
+    assert_eq!(deployable("engine: ibm-mq\nimage: {engine: ibm-mq}\n"), None);
+    let (place, message, hint) = deployable("\nengine: rabbitmq\n").unwrap();
+    assert_eq!(place, "mqaws.yaml:2:9");
+    assert_eq!(
+        message,
+        "engine `rabbitmq` cannot be deployed yet: this version has no driver for it"
+    );
+    assert_eq!(hint, "use `ibm-mq`");
+    let (place, message, hint) = deployable("image:\n  engine: rabbitmq\n").unwrap();
+    assert_eq!(place, "mqaws.yaml:2:11");
+    assert!(
+        message.starts_with("engine `rabbitmq` cannot be deployed yet"),
+        "{message}"
+    );
+    assert!(hint.contains("`mqaws ami build --engine rabbitmq`"), "{hint}");
+    let expected = "`endpoint.amqp` does not go with engine `rabbitmq`".to_owned();
+    assert_eq!(
+        refused("engine: rabbitmq\nendpoint: {amqp: false}\n"),
+        [("mqaws.yaml:2:18".to_owned(), expected)]
+    );
+}

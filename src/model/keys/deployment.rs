@@ -2,7 +2,7 @@
 
 use super::key::{Flag, Key, Parameter, Pattern};
 use super::kind::{Kind, Rule, Wrong};
-use crate::model::{ProfileName, QueueManagerName, Region, StackName, TagKey, TagValue, Topology};
+use crate::model::{Engine, ProfileName, QueueManagerName, Region, StackName, TagKey, TagValue, Topology};
 
 /// The word of a topology that there is.
 const TOPOLOGY: Rule = Rule {
@@ -85,6 +85,14 @@ pub(super) const KEYS: &[Key] = &[
         "How the queue manager is made highly available. `single` is the only one so far: one instance, replaced in \
          either of two zones on the same data.",
     ),
+    Key::new(
+        "engine",
+        Kind::Word(|| Engine::all().map(Engine::as_str).collect()),
+        "What the queue manager is made of.",
+    )
+    .default("ibm-mq")
+    .comment("What the queue manager is made of: {words}")
+    .page("{words}. What the queue manager is made of. `ibm-mq` is the only one that can be deployed so far; of the others there are images alone."),
     Key::new(
         "queue_manager.name",
         Kind::Text(Rule::of::<QueueManagerName>()),

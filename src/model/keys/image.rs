@@ -26,7 +26,7 @@ const ZEROS: &str = "\"000000000000000000000000000000000000000000000000000000000
 pub(super) const KEYS: &[Key] = &[
     Key::new(
         "image.engine",
-        Kind::Word(|| Engine::ALL.map(Engine::as_str).to_vec()),
+        Kind::Word(|| Engine::all().map(Engine::as_str).collect()),
         "The engine that it holds.",
     )
     .default("ibm-mq")

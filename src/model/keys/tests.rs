@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::config::{Loaded, Overrides, Place, Source, read};
-use crate::model::{Deployment, Topology, json_schema};
+use crate::model::{Deployment, Engine, Topology, json_schema};
 use serde_json::{Value, json};
 
 /// A value that a key may have: its default, or the example of its line.
@@ -98,7 +98,8 @@ fn no_text_of_a_row_is_left_unfilled() {
 fn the_first_words_are_what_the_types_begin_with() {
     let deployment = Deployment::default();
     assert_eq!(deployment.topology, Topology::default());
-    assert_eq!(deployment.image.engine, deployment.engine());
+    assert_eq!(deployment.engine, Engine::default());
+    assert_eq!(deployment.image.engine, Engine::default());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::find::variable;
 use super::key::{Flag, Key, Otherwise, Topologies};
 use super::kind::{Kind, Shape};
 use crate::model::Engine;
+use mqaws_contract::engine::AMQP;
 
 impl Key {
     /// What it is, for the JSON Schema and wherever there are no other words.
@@ -70,6 +71,7 @@ impl Key {
 
     fn fill(&self, text: &str) -> String {
         let engine = Engine::default().facts();
+        let amqp = engine.endpoint(&AMQP);
         let (bounds, max) = match self.kind {
             Kind::Integer { min, max } => (format!("{min} to {max}"), max.to_string()),
             Kind::Range { min, max, .. } => (format!("{min} to {max}"), max.to_string()),
@@ -91,8 +93,11 @@ impl Key {
             .replace("{default}", &default)
             .replace("{words}", &words)
             .replace("{rule}", rule)
-            .replace("{port}", &engine.port.to_string())
-            .replace("{amqp_port}", &engine.amqp_port.to_string())
+            .replace("{port}", &engine.endpoints[0].port.to_string())
+            .replace(
+                "{amqp_port}",
+                &amqp.map_or_else(String::new, |amqp| amqp.port.to_string()),
+            )
     }
 }
 

@@ -1,9 +1,10 @@
 //! Alarms: no service, an overlap that lasts, two engines at once, a start that is refused, a certificate that is nearly over.
 
-use super::ids::{LOAD_BALANCER, MEMBER, MQ};
+use super::ids::{LOAD_BALANCER, MEMBER};
 use crate::model::Deployment;
 use crate::model::agent::metric;
 use crate::render::alarm::{Alarm, dimension, metrics_namespace};
+use crate::stack::OWN_GROUP;
 use crate::template::{Template, get_att, list, reference};
 
 /// Those that say that service is not as it should be.
@@ -18,7 +19,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
             metric: ("AWS/NetworkELB".into(), "HealthyHostCount"),
             dimensions: list![
                 dimension("LoadBalancer", get_att(LOAD_BALANCER, "LoadBalancerFullName")),
-                dimension("TargetGroup", get_att(MQ.group, "TargetGroupFullName")),
+                dimension("TargetGroup", get_att(OWN_GROUP, "TargetGroupFullName")),
             ],
             // The most that any zone's node counts.
             statistic: "Maximum",

@@ -15,7 +15,6 @@ pub(super) const KEYS: &[(&str, &str)] = &[
 /// What stands in the network, and on the load balancer.
 pub(super) const ANCHORED: Anchored = Anchored {
     load_balancer: ids::LOAD_BALANCER,
-    ways: [(ids::MQ.listener, ids::MQ.group), (ids::AMQP.listener, ids::AMQP.group)],
     mount_targets: &ids::MOUNT_TARGETS,
 };
 

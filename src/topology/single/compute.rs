@@ -1,10 +1,10 @@
 //! The launch template and the group that keeps one instance of it.
 
-use super::ids::{AMQP, LAUNCH_TEMPLATE, MEMBER, MOUNT_TARGETS, MQ};
+use super::ids::{LAUNCH_TEMPLATE, MEMBER, MOUNT_TARGETS};
 use crate::model::Deployment;
 use crate::render::launch_template::{SIGNAL_TIMEOUT, TERMINATING_HOOK, launch_template};
 use crate::render::{network, only_if};
-use crate::stack::{ALLOW_FAULTS_TAG, STACK_TAG};
+use crate::stack::{ALLOW_FAULTS_TAG, STACK_TAG, Way};
 use crate::template::{Resource, Template, Value, get_att, list, object, reference};
 
 fn propagated(key: &str, value: Value) -> Value {
@@ -17,6 +17,7 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
         .resources
         .insert(LAUNCH_TEMPLATE.to_owned(), launch_template(deployment, &MEMBER));
 
+    let attached = Way::all(deployment.engine).map(|way| way.only(reference(&way.group())));
     let group = object! {
         "MinSize" => "0",
         "MaxSize" => "1",
@@ -26,7 +27,7 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
             "LaunchTemplateId" => reference(LAUNCH_TEMPLATE),
             "Version" => get_att(LAUNCH_TEMPLATE, "LatestVersionNumber"),
         },
-        "TargetGroupARNs" => list![reference(MQ.group), only_if("HasAmqp", reference(AMQP.group))],
+        "TargetGroupARNs" => Value::List(attached.collect()),
         // The agent alone condemns: a load balancer's check would end an instance that replays its log.
         "HealthCheckType" => "EC2",
         "HealthCheckGracePeriod" => 0,
@@ -47,10 +48,11 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
             only_if("HasFaultsAllowed", propagated(ALLOW_FAULTS_TAG, "true".into())),
         ],
     };
-    let mut group = Resource::new("AWS::AutoScaling::AutoScalingGroup", group)
-        .after(&MOUNT_TARGETS)
-        .after(&[MQ.listener])
-        .after(&network::prerequisites(deployment));
+    let mut group = Resource::new("AWS::AutoScaling::AutoScalingGroup", group).after(&MOUNT_TARGETS);
+    for way in Way::all(deployment.engine).filter(|way| way.condition().is_none()) {
+        group = group.after(&[&way.listener()]);
+    }
+    group = group.after(&network::prerequisites(deployment));
     group.creation_policy = Some(object! { "ResourceSignal" => object! { "Count" => 1, "Timeout" => SIGNAL_TIMEOUT } });
     group.update_policy = Some(object! {
         "AutoScalingRollingUpdate" => object! {

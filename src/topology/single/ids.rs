@@ -1,6 +1,5 @@
 //! Logical ids that more than one file of the topology speaks of.
 
-use crate::render::target::Way;
 use crate::topology::Member;
 
 /// The EFS file system.
@@ -13,17 +12,3 @@ pub(super) const LOAD_BALANCER: &str = "LoadBalancer";
 pub(super) const LAUNCH_TEMPLATE: &str = "LaunchTemplate";
 /// The one member.
 pub(super) const MEMBER: Member = Member { group: "Group" };
-/// The queue manager's own protocol.
-pub(super) const MQ: Way = Way {
-    group: "TargetGroup",
-    listener: "Listener",
-    port: |engine| engine.port,
-    when: None,
-};
-/// AMQP 1.0.
-pub(super) const AMQP: Way = Way {
-    group: "AmqpTargetGroup",
-    listener: "AmqpListener",
-    port: |engine| engine.amqp_port,
-    when: Some("HasAmqp"),
-};

@@ -15,8 +15,7 @@ mod service;
 mod storage;
 mod traffic;
 
-use super::{Anchored, Arbiter, Builder, Change, Facts, Meaning, Role, Seen, Stand, Storage, Term, Topology};
-use crate::model::Engine;
+use super::{Anchored, Arbiter, Builder, Change, Engines, Facts, Meaning, Role, Seen, Stand, Term, Topology};
 use crate::model::agent::AgentStatus;
 use crate::render::{credentials, network};
 
@@ -30,10 +29,8 @@ impl Topology for Single {
             summary: "one instance, replaced in either of two zones on the same data",
             description: "one queue manager on EFS, in either of two zones, behind an NLB",
             members: &[ids::MEMBER],
-            zones: 2,
-            storage: Storage::Shared,
             arbiter: Arbiter::OwnerRecord,
-            engines: &[Engine::IbmMq, Engine::RabbitMq],
+            engines: Engines::Any,
             alone: true,
         }
     }

@@ -1,8 +1,8 @@
 //! The three security groups, each of which admits only its neighbour.
 
-use super::ids::{AMQP, MQ};
 use crate::model::Deployment;
-use crate::render::{client_parameter, network, only_if, tags, tcp};
+use crate::render::{client_parameter, network, tags, tcp};
+use crate::stack::Way;
 use crate::template::{Resource, Template, Value, get_att, list, object, reference};
 
 /// Adds the three groups.
@@ -20,29 +20,26 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
         Resource::new("AWS::EC2::SecurityGroup", Value::Map(properties))
     };
     let mut put = |name: &str, resource: Resource| template.resources.insert(name.to_owned(), resource);
-    let (mq, amqp) = (MQ.port_of(deployment), AMQP.port_of(deployment));
-    let mut clients = Vec::new();
-    for index in 0..deployment.network.clients.len() {
+    // A rule for each way, of one neighbour.
+    let rules = |neighbour: &dyn Fn() -> (&'static str, Value), words: &dyn Fn(&str) -> String| {
+        let rule = |way: Way| way.only(tcp(way.port(), neighbour(), &words(way.protocol().name)));
+        Way::all(deployment.engine).map(rule).collect::<Vec<_>>()
+    };
+    let clients = (0..deployment.network.clients.len()).flat_map(|index| {
         let range = || ("CidrIp", reference(&client_parameter(index)));
-        clients.push(tcp(mq, range(), "MQ clients"));
-        clients.push(only_if("HasAmqp", tcp(amqp, range(), "AMQP clients")));
-    }
+        rules(&range, &|name| format!("{name} clients"))
+    });
+    let clients = Value::List(clients.collect());
     // By port only: naming the instances' group here and this group there would be a circle.
     let anywhere = || ("CidrIp", Value::from("0.0.0.0/0"));
-    let to_targets = list![
-        tcp(mq, anywhere(), "Targets, MQ"),
-        only_if("HasAmqp", tcp(amqp, anywhere(), "Targets, AMQP"))
-    ];
+    let to_targets = Value::List(rules(&anywhere, &|name| format!("Targets, {name}")));
     put(
         "LoadBalancerSecurityGroup",
-        group("Load balancer: admits clients", Value::List(clients), Some(to_targets)),
+        group("Load balancer: admits clients", clients, Some(to_targets)),
     );
 
     let balancer = || ("SourceSecurityGroupId", get_att("LoadBalancerSecurityGroup", "GroupId"));
-    let from_balancer = list![
-        tcp(mq, balancer(), "Load balancer, MQ"),
-        only_if("HasAmqp", tcp(amqp, balancer(), "Load balancer, AMQP")),
-    ];
+    let from_balancer = Value::List(rules(&balancer, &|name| format!("Load balancer, {name}")));
     // Its way out stays open: a queue manager's sender channels go wherever its partners are.
     put(
         "InstanceSecurityGroup",

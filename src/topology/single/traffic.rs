@@ -1,12 +1,13 @@
-//! The load balancer, and both ways through it.
+//! The load balancer, and the ways through it.
 
-use super::ids::{AMQP, LOAD_BALANCER, MQ};
+use super::ids::LOAD_BALANCER;
 use crate::model::Deployment;
 use crate::render::target::attribute;
 use crate::render::{network, tags};
+use crate::stack::Way;
 use crate::template::{Resource, Template, get_att, list, object, reference};
 
-/// Adds the load balancer and both ways through it.
+/// Adds the load balancer and the ways through it.
 pub(super) fn add(template: &mut Template, deployment: &Deployment) {
     let balancer = object! {
         "Type" => "network",
@@ -26,7 +27,7 @@ pub(super) fn add(template: &mut Template, deployment: &Deployment) {
     }
     template.resources.insert(LOAD_BALANCER.to_owned(), balancer);
 
-    for way in [MQ, AMQP] {
+    for way in Way::all(deployment.engine) {
         way.add(template, deployment, LOAD_BALANCER);
     }
 }

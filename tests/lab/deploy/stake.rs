@@ -3,7 +3,7 @@
 use crate::support::{Lab, said};
 use mqaws::deploy::Blueprint;
 use mqaws::deploy::ports::{ChangeSetIds, Stacks};
-use mqaws::model::Topology;
+use mqaws::model::{Engine, Topology};
 use mqaws::observe::Readings;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -224,6 +224,7 @@ async fn their_change_set(cloud: &impl Stacks, stack: &str, name: &str, tags: &[
         stack: stack.into(),
         queue_manager: "QM1".into(),
         topology: Topology::default(),
+        engine: Engine::default(),
         template: template.to_string(),
         parameters: BTreeMap::new(),
         tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),

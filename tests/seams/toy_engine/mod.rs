@@ -7,6 +7,7 @@ mod journal;
 use journal::{Journal, Shared};
 
 use mqaws_contract::agent::{AgentConfig, ProbeQueue, ProbeReport};
+use mqaws_contract::engine::{AMQP, Endpoint, EngineFacts, Notation, Protocol};
 use mqaws_contract::remedy::chain;
 use mqaws_contract::{EngineKind, PathComponent};
 use mqaws_engine::processes::{Processes, signal, wait_for_end};
@@ -39,13 +40,53 @@ const ANSWER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Toy;
 
+/// What a deployment must know of it.
+pub(crate) const FACTS: EngineFacts = EngineFacts {
+    word: "toy",
+    name: "Toy",
+    line: "A test double.",
+    runs: true,
+    licence: None,
+    base_image: ("self", "toy-*", "/dev/xvda"),
+    endpoints: &[
+        Endpoint {
+            protocol: LINES,
+            port: 7000,
+            when: None,
+        },
+        Endpoint {
+            protocol: AMQP,
+            port: 7001,
+            when: None,
+        },
+    ],
+    bin_dir: "/opt/toy/bin",
+    definitions: "/etc/mqaws/definitions.toy",
+};
+
+/// The protocol of lines.
+const LINES: Protocol = Protocol {
+    word: "lines",
+    part: "Lines",
+    name: "lines",
+    notation: Notation {
+        name: "Address",
+        key: "lines",
+        port: (":", ""),
+        plain: ("lines://", ""),
+        tls: ("lines://", ""),
+        reconnect: "",
+        cipher: "",
+    },
+};
+
 fn folder(mount: &Path, queue_manager: &str) -> PathBuf {
     mount.join(PathComponent::of_queue_manager(queue_manager)).join("toy")
 }
 
 impl Product for Toy {
     fn kind(&self) -> EngineKind {
-        "toy".into()
+        EngineKind::of(&FACTS)
     }
 
     fn user(&self) -> &'static str {
@@ -107,8 +148,8 @@ impl Product for Toy {
             folder: folder(&host.root.path(&config.storage.mount), &config.queue_manager),
             addresses: host.root.path("var/lib/mqaws/toy"),
             queue_manager: config.queue_manager.clone(),
-            port: config.mq_port,
-            amqp_port: config.amqp_port,
+            port: config.ports.of(&LINES).unwrap(),
+            amqp_port: config.ports.of(&AMQP),
             host,
         })
     }

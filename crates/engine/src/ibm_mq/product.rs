@@ -28,7 +28,7 @@ pub struct IbmMq;
 
 /// What an image of IBM MQ holds.
 pub const IMAGE: ImageParts = ImageParts {
-    kind: EngineKind::IbmMq,
+    kind: EngineKind::of(&engine::IBM_MQ),
     name: engine::IBM_MQ.name,
     user: USER,
     commands: &[
@@ -58,7 +58,7 @@ pub const IMAGE: ImageParts = ImageParts {
 
 impl Product for IbmMq {
     fn kind(&self) -> EngineKind {
-        EngineKind::IbmMq
+        EngineKind::of(&engine::IBM_MQ)
     }
 
     fn user(&self) -> &'static str {

@@ -93,8 +93,9 @@ impl Service {
             tls: !config.certificate.is_empty(),
             key_repository: places::key_repository(&root, &config.queue_manager),
             certificate: Mutex::default(),
-            mq_port: config.mq_port,
-            amqp_port: config.amqp_port,
+            // The agent refuses a configuration without it.
+            mq_port: config.ports.of(&engine::MQ).unwrap_or(engine::IBM_MQ.endpoints[0].port),
+            amqp_port: config.ports.of(&engine::AMQP),
         }
     }
 

@@ -49,7 +49,7 @@ impl Runner for Script {
 fn config(port: u16) -> AgentConfig {
     let file = include_str!("../../../../../tests/fixtures/agent.json");
     let mut config: AgentConfig = serde_json::from_str(file).expect("a configuration");
-    config.mq_port = port;
+    config.ports.set(&engine::MQ, port);
     config
 }
 
@@ -116,11 +116,11 @@ fn with_a_certificate_nothing_is_defined_before_it_and_nothing_plain_after_it() 
         answers: Mutex::new(vec![("runmqsc", 0, done), ("runmqsc", 10, ""), ("runmqsc", 0, done)]),
         lines: Mutex::default(),
     });
-    let config = AgentConfig {
+    let mut config = AgentConfig {
         certificate: "arn".into(),
-        amqp_port: Some(5672),
         ..config(1414)
     };
+    config.ports.set(&engine::AMQP, 5672);
     let agent = || Service::new(&config, host(dir.path(), script.clone()));
     let mq = agent();
     let address = [127, 0, 0, 1].into();
@@ -157,11 +157,11 @@ fn a_refused_key_repository_is_told_without_its_password() {
         answers: Mutex::new(vec![("runmqsc", 10, said)]),
         lines: Mutex::default(),
     });
-    let config = AgentConfig {
+    let mut config = AgentConfig {
         certificate: "arn".into(),
-        amqp_port: Some(5672),
         ..config(1414)
     };
+    config.ports.set(&engine::AMQP, 5672);
     let mq = Service::new(&config, host(dir.path(), script.clone()));
     let secret = r#"{"pkcs12": "MAo=", "password": "s3cret"}"#.to_owned().into();
     mq.install(&Certificate::parse(&secret, "QM1").expect("a certificate"))

@@ -1,0 +1,98 @@
+//! What both sides of a deployment must know of an engine alike.
+
+/// What both sides of a deployment must know of an engine alike.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineFacts {
+    /// Its word in configurations, tags and records.
+    pub word: &'static str,
+    /// What people call it.
+    pub name: &'static str,
+    /// One line for whoever chooses it.
+    pub line: &'static str,
+    /// Whether an agent of this version can run it; of one that it cannot, there are images alone.
+    pub runs: bool,
+    /// The licence that somebody must accept, of an engine that comes as a package which the user has; absent for one that
+    /// comes from the distribution.
+    pub licence: Option<&'static str>,
+    /// Owner and name of the images that its own are built on when none is named, and their root device.
+    pub base_image: (&'static str, &'static str, &'static str),
+    /// Where clients connect; the first is the engine's own, and always there.
+    pub endpoints: &'static [Endpoint],
+    /// Directory of its commands.
+    pub bin_dir: &'static str,
+    /// Where the user's own definitions are on an instance.
+    pub definitions: &'static str,
+}
+
+impl EngineFacts {
+    /// The endpoint of a protocol.
+    pub fn endpoint(&self, protocol: &Protocol) -> Option<&'static Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.protocol == *protocol)
+    }
+}
+
+/// A TCP port of an engine, to which clients connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// The port.
+    pub port: u16,
+    /// What must be on for it to be there; absent when it always is.
+    pub when: Option<Switch>,
+}
+
+/// A key of the configuration that switches an endpoint on and off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// `endpoint.amqp`.
+    Amqp,
+}
+
+/// What clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protocol {
+    /// Its word in the agent's configuration and in reports: `amqp` in `amqp_port`.
+    pub word: &'static str,
+    /// Its part of names in the template: `Amqp` in `AmqpEndpoint`.
+    pub part: &'static str,
+    /// What people call it.
+    pub name: &'static str,
+    /// How its clients write an address.
+    pub notation: Notation,
+}
+
+/// How clients write an address, and what else they should be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notation {
+    /// What they call it.
+    pub name: &'static str,
+    /// Its key in reports.
+    pub key: &'static str,
+    /// What stands before and after the port, which follows the host.
+    pub port: (&'static str, &'static str),
+    /// What stands before and after the whole, without TLS and with it.
+    pub plain: (&'static str, &'static str),
+    /// The same with TLS.
+    pub tls: (&'static str, &'static str),
+    /// How clients should be configured to reconnect; empty when there is nothing to say.
+    pub reconnect: &'static str,
+    /// What clients are configured with for TLS; empty when there is nothing to say.
+    pub cipher: &'static str,
+}
+
+/// AMQP, which more than one engine speaks.
+pub const AMQP: Protocol = Protocol {
+    word: "amqp",
+    part: "Amqp",
+    name: "AMQP",
+    notation: Notation {
+        name: "Address",
+        key: "amqp",
+        port: (":", ""),
+        plain: ("amqp://", ""),
+        tls: ("amqps://", ""),
+        reconnect: "",
+        cipher: "",
+    },
+};
