@@ -1,6 +1,7 @@
 //! The root cause of a failed operation, found among its events and the launches of its group.
 
 use super::ports::{Event, Launch};
+use crate::model::Engine;
 use crate::topology::GROUP;
 use jiff::Timestamp;
 
@@ -109,7 +110,8 @@ pub fn launch_remedy(words: &str) -> String {
 pub fn remedy(event: &Event, agent: Option<&str>) -> String {
     let reason = event.reason.as_deref().unwrap_or_default();
     let agent = agent.unwrap_or_default();
-    if agent.contains("AMQ7128") {
+    let unaccepted = |engine: Engine| engine.facts().licence_missing.is_some_and(|code| agent.contains(code));
+    if Engine::all().any(unaccepted) {
         return "the image lacks a licence: accept it while building the image, then deploy again".into();
     }
     if is_signal(reason) {

@@ -90,8 +90,6 @@ pub struct Stand {
     pub fault: Fault,
     /// What it must do.
     pub by: Restart,
-    /// What may be lost.
-    pub loses: Loss,
 }
 
 /// How service comes back.
@@ -101,13 +99,6 @@ pub enum Restart {
     InPlace,
     /// Another instance takes over; the one of before is gone, with what only it can tell.
     Elsewhere,
-}
-
-/// What a fault may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// Messages that were put as non-persistent, and no others.
-    NonPersistent,
 }
 
 /// One term of an outage: what it is called, and the mark that ends it.

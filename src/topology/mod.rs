@@ -15,7 +15,7 @@ mod toy;
 
 pub use change::{Anchored, Change, Detail, Effect, FILE_SYSTEM, GROUP, Meaning};
 pub use facts::{Arbiter, Engines, Facts, Member};
-pub use fault::{Cut, Fault, Loss, NOTICED, Restart, Stand, Term, UnknownFault};
+pub use fault::{Cut, Fault, NOTICED, Restart, Stand, Term, UnknownFault};
 pub use questions::{Builder, Topology};
 pub use role::{Role, Seen};
 

@@ -2,7 +2,7 @@
 
 use super::role::listed;
 use super::{
-    Anchored, Arbiter, Builder, Change, Cut, Effect, Engines, FILE_SYSTEM, Facts, Fault, GROUP, Loss, Meaning, Member,
+    Anchored, Arbiter, Builder, Change, Cut, Effect, Engines, FILE_SYSTEM, Facts, Fault, GROUP, Meaning, Member,
     NOTICED, Restart, Role, Seen, Stand, Term, Topology,
 };
 use crate::model::Deployment;
@@ -161,7 +161,6 @@ impl Topology for Toy {
         &[Stand {
             fault: Fault::KillQueueManager,
             by: Restart::Elsewhere,
-            loses: Loss::NonPersistent,
         }]
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// What a file names an engine by; in any case, and numbers as whole words.
-const NAMES: [&str; 7] = ["ibm", "rabbit", "strmqm", "amqzxma0", "mqm", "1414", "5672"];
+const NAMES: [&str; 9] = [
+    "ibm", "rabbit", "strmqm", "amqzxma0", "mqm", "conname", "amq7", "1414", "5672",
+];
 
 /// Folders of the engines, and the test double of one.
 const FOLDERS: [&str; 5] = [

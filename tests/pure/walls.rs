@@ -174,8 +174,7 @@ fn only_its_folder_the_table_and_the_configuration_name_a_topology() {
     let is_outside = |path: &PathBuf| {
         // IBM MQ has a standby of its own, and neither of the two can be told of a topology.
         let others = ["src/topology", "crates/engine", "crates/standin"];
-        let fixture = path.ends_with("tests.rs") || path.ends_with("commands.rs");
-        let is_fixture = path.starts_with("crates/agent") && fixture;
+        let is_fixture = path.starts_with("crates/agent") && path.ends_with("tests.rs");
         !(is_fixture || others.iter().any(|folder| path.starts_with(folder)))
     };
     let rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");

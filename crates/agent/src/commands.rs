@@ -312,6 +312,7 @@ mod tests {
         let layout = Layout::new(dir.path());
         fs::create_dir_all(layout.config().parent().expect("a folder")).expect("folder");
         let known = mqaws_engine::PRODUCTS[0].kind().to_string();
+        let first = DUTIES[0].topology;
         let configured = |topology: &str, kind: &str| {
             let text = serde_json::json!({
                 "schema": AgentConfig::SCHEMA, "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
@@ -323,11 +324,11 @@ mod tests {
             product(&layout, mqaws_engine::PRODUCTS, DUTIES).map(|(_, product)| product.kind())
         };
         assert_eq!(
-            configured("single", &known).map(|kind| kind.to_string()),
+            configured(first, &known).map(|kind| kind.to_string()),
             Ok(known.clone())
         );
         for kind in ["rabbitmq", "toy", ""] {
-            let why = configured("single", kind).expect_err(kind);
+            let why = configured(first, kind).expect_err(kind);
             assert!(
                 why.contains(&format!("`{kind}`")) && why.contains(&format!("`{known}`")),
                 "{why}"
@@ -337,12 +338,12 @@ mod tests {
         let text = fs::read_to_string(layout.config()).expect("configuration");
         fs::write(
             layout.config(),
-            text.replace("double", "single").replace("mq_port", "port"),
+            text.replace("double", first).replace("mq_port", "port"),
         )
         .expect("configuration");
         let less = product(&layout, mqaws_engine::PRODUCTS, DUTIES).expect_err("without its port");
         assert!(less.contains("missing field `mq_port`"), "{less}");
-        assert!(why.contains("`double`") && why.contains("`single`"), "{why}");
+        assert!(why.contains("`double`") && why.contains(&format!("`{first}`")), "{why}");
     }
 
     #[test]
@@ -360,7 +361,7 @@ mod tests {
         ] {
             let text = serde_json::json!({
                 "schema": AgentConfig::SCHEMA, "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
-                "queue_manager": name, "topology": "single", "engine": {"kind": "ibm-mq", "bin_dir": "/opt/mqm/bin"},
+                "queue_manager": name, "topology": DUTIES[0].topology, "engine": {"kind": "ibm-mq", "bin_dir": "/opt/mqm/bin"},
                 "storage": {"file_system": "fs-1", "mount": "/mnt/mqaws"}, "credentials": "arn", "mq_port": 1414,
                 "metrics_namespace": "mqaws/s",
             });

@@ -1,15 +1,10 @@
 //! The faults that it stands, what it does about each, and of what terms an outage consists.
 
 use crate::model::agent::mark;
-use crate::topology::{Cut, Fault, Loss, NOTICED, Restart, Stand, Term};
+use crate::topology::{Cut, Fault, NOTICED, Restart, Stand, Term};
 
 const fn stand(fault: Fault, by: Restart) -> Stand {
-    Stand {
-        fault,
-        by,
-        // Persistent messages are on the file system before they are acknowledged, and the file system reaches both zones.
-        loses: Loss::NonPersistent,
-    }
+    Stand { fault, by }
 }
 
 /// The faults.

@@ -47,6 +47,7 @@ pub(crate) const FACTS: EngineFacts = EngineFacts {
     line: "A test double.",
     runs: true,
     licence: None,
+    licence_missing: None,
     base_image: ("self", "toy-*", "/dev/xvda"),
     endpoints: &[
         Endpoint {

@@ -4,7 +4,7 @@ use mqaws::model::agent::{AgentState, AgentStatus, mark};
 use mqaws::model::{Deployment, Topology as Name};
 use mqaws::template::{Output, Template, Value};
 use mqaws::topology::{
-    Anchored, Builder, Change, Cut, Facts, Fault, Loss, Meaning, Restart, Role, Seen, Stand, Term, Topology, of,
+    Anchored, Builder, Change, Cut, Facts, Fault, Meaning, Restart, Role, Seen, Stand, Term, Topology, of,
 };
 use std::sync::OnceLock;
 
@@ -84,7 +84,6 @@ impl Topology for Toy {
         &[Stand {
             fault: Fault::KillQueueManager,
             by: Restart::InPlace,
-            loses: Loss::NonPersistent,
         }]
     }
 

@@ -14,6 +14,8 @@ pub struct EngineFacts {
     /// The licence that somebody must accept, of an engine that comes as a package which the user has; absent for one that
     /// comes from the distribution.
     pub licence: Option<&'static str>,
+    /// The code of its message that says that the licence was not accepted.
+    pub licence_missing: Option<&'static str>,
     /// Owner and name of the images that its own are built on when none is named, and their root device.
     pub base_image: (&'static str, &'static str, &'static str),
     /// Where clients connect; the first is the engine's own, and always there.

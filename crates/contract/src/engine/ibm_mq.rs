@@ -9,6 +9,7 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
     line: "IBM MQ, from a package that the user has.",
     runs: true,
     licence: Some("IBM's licence"),
+    licence_missing: Some("AMQ7128"),
     base_image: ("309956199498", "RHEL-9*_HVM-*-x86_64-*", "/dev/sda1"),
     endpoints: &[
         Endpoint {

@@ -9,6 +9,7 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
     line: "RabbitMQ, from the distribution.",
     runs: false,
     licence: None,
+    licence_missing: None,
     base_image: ("amazon", "al2023-ami-2023.*-x86_64", "/dev/xvda"),
     endpoints: &[
         Endpoint {
