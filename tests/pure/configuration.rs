@@ -78,7 +78,7 @@ valid: mqaws.yaml
   network  two subnets of the default VPC, chosen when it is deployed
   TLS      none: connections of clients are plain
   template [..] of 51200 bytes
-not checked: what only the account knows; see it with `mqaws plan --region eu-west-1 --stack orders`
+not checked: what only the account knows; see it with `mqaws plan --stack orders --region eu-west-1`
 
 "#]]);
 }
