@@ -143,12 +143,13 @@ impl Suggestions {
             verb = found;
             names.push(word.clone());
         }
-        let Some(first) = names.first().map(String::as_str) else {
-            return Vec::new();
-        };
-        let reads = |option: &str| match first {
-            "init" => ACCOUNT.contains(&option),
-            verb => !PLACELESS.contains(&verb),
+        let path: Vec<&str> = names.iter().map(String::as_str).collect();
+        let reads = |option: &str| match path.as_slice() {
+            [] => false,
+            ["init", ..] => ACCOUNT.contains(&option),
+            // An image is made in an account.
+            ["ami", "build" | "prune", ..] => option != "local",
+            [verb, ..] => !PLACELESS.contains(verb),
         };
         let has = |option: &str| named(words, option);
         let accepts = |option: &str| verb.get_arguments().any(|arg| arg.get_long() == Some(option));
@@ -258,6 +259,10 @@ fn sets(words: &[String], key: &Key) -> bool {
 
 /// A word as a shell takes it.
 pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
     // Only a word with a NUL cannot be quoted, and no argument has one.
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), |word| word.into_owned())
 }
@@ -303,8 +308,8 @@ mod tests {
             ),
             (
                 "mqaws plan --local",
-                "`mqaws plan --region us-east-1`, `mqaws ami build`",
-                "`mqaws plan --region us-east-1`, `mqaws ami build --local`",
+                "`mqaws plan --region us-east-1`, `mqaws ami list`, `mqaws ami build`",
+                "`mqaws plan --region us-east-1`, `mqaws ami list --local`, `mqaws ami build`",
             ),
             // The same verb again has all of its options, but not what was consented to.
             (
@@ -430,10 +435,14 @@ mod tests {
                 // Only an error of `ami prune` suggests it, and has what it was called with.
                 let complete = of("mqaws ami prune --keep 1").command(&line);
                 let parsed = command().try_get_matches_from(shlex::split(&complete).unwrap());
-                // A verb that has verbs of its own answers with help, which is what it should print.
+                // A verb that has verbs of its own answers with help, which is what it should print; a placeholder is none of a
+                // few words.
                 if let Err(error) = parsed.as_ref()
                     && error.use_stderr()
-                    && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                    && !matches!(
+                        error.kind(),
+                        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::InvalidValue
+                    )
                 {
                     panic!("{}: `{line}` cannot be pasted: {error}", path.display());
                 }
