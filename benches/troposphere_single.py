@@ -4,7 +4,7 @@ import sys
 
 from troposphere import Base64, Equals, GetAtt, If, Join, NoValue, Not, Output, Parameter, Ref, Split
 from troposphere import StackName, Sub, Tags, Template
-from troposphere import autoscaling, cloudwatch, ec2, efs, elasticloadbalancingv2, iam, policies, secretsmanager
+from troposphere import autoscaling, cloudwatch, ec2, efs, elasticloadbalancingv2, iam, policies, secretsmanager, ssm
 
 template = Template()
 template.set_version("2010-09-09")
@@ -884,6 +884,93 @@ template.add_resource(
         OKActions=If("HasAlarmTopic", [Ref("AlarmTopic")], NoValue),
     )
 )
+WORD, NUMBER = "^[A-Za-z0-9._:-]{1,64}$", "^[0-9]{1,19}$"
+PAGE = "printf '%s\\n' \"$answer\" | tail -n +'{{ FromLine }}' | head -c 20000"
+
+
+def parameter(description, pattern, **more):
+    return {"type": "String", "description": description, **more, "allowedPattern": pattern}
+
+
+def argument(verb, default="none", pattern=WORD):
+    return parameter(f"Argument of {verb}", pattern, default=default)
+
+
+DOCUMENTS = {
+    "read": (
+        "Reads status, phase marks, depth of the test queues and fence; changes nothing",
+        {
+            "status": "answer=$(mqaws-agent status --json)",
+            "marks": "answer=$(mqaws-agent marks --since '{{ Since }}')",
+            "depth": "answer=$(mqaws-agent probe depth)",
+            "fence": "answer=$(mqaws-agent fence --json)",
+        },
+        {
+            "Since": argument("marks", "0", NUMBER),
+            "FromLine": parameter("First line of the answer that is wanted", NUMBER, default="1"),
+        },
+        ["esac || exit", PAGE],
+    ),
+    "test": (
+        "Injects faults, defines and deletes the queues of a failover test",
+        {
+            "fault": "mqaws-agent fault '{{ Fault }}'",
+            "define": "mqaws-agent probe define",
+            "delete": "mqaws-agent probe delete",
+        },
+        {"Fault": argument("fault")},
+        ["esac"],
+    ),
+    "operate": (
+        "Pauses and resumes the queue manager",
+        {"pause": "mqaws-agent pause", "resume": "mqaws-agent resume"},
+        {},
+        ["esac"],
+    ),
+    "fence": (
+        "Decides that a previous owner is gone, or that a copy of a file system may be used",
+        {
+            "operator": "mqaws-agent fence operator '{{ PreviousOwner }}'",
+            "copy": "mqaws-agent fence copy '{{ OriginalFileSystem }}'",
+        },
+        {"PreviousOwner": argument("operator"), "OriginalFileSystem": argument("copy")},
+        ["esac"],
+    ),
+}
+for name, (words, verbs, arguments, end) in DOCUMENTS.items():
+    command = parameter("What is asked of the agent", WORD, allowedValues=list(verbs))
+    content = {
+        "schemaVersion": "2.2",
+        "description": words,
+        "parameters": {"Command": command, **arguments},
+        "mainSteps": [
+            {
+                "action": "aws:runShellScript",
+                "name": name,
+                "precondition": {"StringEquals": ["platformType", "Linux"]},
+                "inputs": {
+                    "timeoutSeconds": "60",
+                    "runCommand": [
+                        "case '{{ Command }}' in",
+                        *(f"{verb}) {line} ;;" for verb, line in verbs.items()),
+                        "*) exit 2 ;;",
+                        *end,
+                    ],
+                },
+            }
+        ],
+    }
+    document = ssm.Document(
+        f"{name.title()}Document",
+        DocumentType="Command",
+        TargetType="/AWS::EC2::Instance",
+        UpdateMethod="NewVersion",
+        Content=content,
+        Tags=[{"Key": "Name", "Value": StackName}, {"Key": "mqaws:stack", "Value": StackName}],
+    )
+    if name == "test":
+        document.Condition = "HasFaultsAllowed"
+    template.add_resource(document)
 template.add_output(
     Output("Endpoint", Description="DNS name of the load balancer", Value=GetAtt("LoadBalancer", "DNSName"))
 )
@@ -917,4 +1004,10 @@ template.add_output(
     )
 )
 template.add_output(Output("QueueManagerName", Description="Queue manager", Value=Ref("QueueManagerName")))
+for name in DOCUMENTS:
+    title = f"{name.title()}Document"
+    output = Output(title, Description=f"Document of Systems Manager: {name}", Value=Ref(title))
+    if name == "test":
+        output.Condition = "HasFaultsAllowed"
+    template.add_output(output)
 print(template.to_json() if "--json" in sys.argv else template.to_yaml())

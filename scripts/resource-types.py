@@ -23,7 +23,7 @@ AWS::EC2::VPC AWS::EC2::VPCEndpoint AWS::EC2::VPCGatewayAttachment
 AWS::EFS::FileSystem AWS::EFS::MountTarget
 AWS::ElasticLoadBalancingV2::Listener AWS::ElasticLoadBalancingV2::LoadBalancer AWS::ElasticLoadBalancingV2::TargetGroup
 AWS::IAM::InstanceProfile AWS::IAM::Policy AWS::IAM::Role
-AWS::SSM::Parameter AWS::SecretsManager::Secret
+AWS::SSM::Document AWS::SSM::Parameter AWS::SecretsManager::Secret
 """.split()
 KEPT = {
     "type": "type", "enum": "enum", "required": "required", "minimum": "min", "maximum": "max",

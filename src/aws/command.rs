@@ -1,14 +1,18 @@
-//! One command line on one instance, through Systems Manager.
+//! What is asked of the agent of one instance, through Systems Manager and a document of the stack's own.
 
 use super::clients::Clients;
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use aws_sdk_ssm as ssm;
+use mqaws_contract::verb::{Class, PAGE_BYTES, Request};
 use std::time::{Duration, Instant};
 
 /// How long a command may take, delivery included; Systems Manager allows no less than 30 s for the delivery alone.
 const LIMIT: Duration = Duration::from_secs(45);
+
+/// An answer has at most so many pages; that of an agent which goes well has one.
+const MOST_PAGES: usize = 200;
 
 /// What a command printed and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,17 +25,57 @@ pub(super) struct CommandOutput {
     pub stderr: String,
 }
 
-/// Runs one command line with `AWS-RunShellScript` and waits for its end.
-pub(super) async fn run(clients: &Clients, instance: &InstanceId, line: &str) -> Result<CommandOutput, AwsError> {
+/// Asks with a document and waits for the whole answer, which comes in pages when it is long.
+pub(super) async fn ask(
+    clients: &Clients,
+    document: &str,
+    instance: &InstanceId,
+    request: &Request,
+) -> Result<CommandOutput, AwsError> {
+    let (mut whole, mut from_line) = (String::new(), 1);
+    for _ in 0..MOST_PAGES {
+        let mut page = send(clients, document, instance, request.parameters(from_line)).await?;
+        if page.status != "Success" || request.class() != Class::Read {
+            return Ok(page);
+        }
+        let Some(lines) = cut(&page.stdout) else {
+            page.stdout.insert_str(0, &whole);
+            return Ok(page);
+        };
+        from_line += lines.matches('\n').count();
+        whole.push_str(lines);
+        if lines.is_empty() {
+            break;
+        }
+    }
+    Err(AwsError::unreadable(
+        "ssm:GetCommandInvocation",
+        "the end of StandardOutputContent",
+    ))
+}
+
+/// The whole lines of a page that another one follows; `None` when it is the last.
+fn cut(page: &str) -> Option<&str> {
+    // The line break at the end may have been taken for white space on the way.
+    (page.len() + 1 >= PAGE_BYTES).then(|| page.rfind('\n').map_or("", |end| &page[..=end]))
+}
+
+async fn send(
+    clients: &Clients,
+    document: &str,
+    instance: &InstanceId,
+    parameters: Vec<(&'static str, String)>,
+) -> Result<CommandOutput, AwsError> {
     let client = ssm::Client::new(clients.config());
-    let sent = client
+    let mut call = client
         .send_command()
-        .document_name("AWS-RunShellScript")
+        .document_name(document)
         .instance_ids(instance.as_str())
-        .parameters("commands", vec![line.to_owned()])
-        .timeout_seconds(30)
-        .send()
-        .await;
+        .timeout_seconds(30);
+    for (name, value) in parameters {
+        call = call.parameters(name, vec![value]);
+    }
+    let sent = call.send().await;
     let sent = wrap("ssm:SendCommand", sent)?;
     let id = sent.command().and_then(|c| c.command_id());
     let id = id
@@ -69,5 +113,18 @@ pub(super) async fn run(clients: &Clients, instance: &InstanceId, line: &str) ->
             return Err(AwsError::timed_out("ssm:GetCommandInvocation"));
         }
         pause = (pause * 3 / 2).min(Duration::from_secs(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_another_one_follows_gives_its_whole_lines() {
+        assert_eq!(cut("a\nb\n"), None);
+        let full = format!("{}\nhalf", "a".repeat(PAGE_BYTES - 5));
+        assert_eq!(cut(&full).map(str::len), Some(PAGE_BYTES - 4));
+        assert_eq!(cut(&"a".repeat(PAGE_BYTES)), Some(""));
     }
 }

@@ -16,14 +16,19 @@ use crate::topology;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_ec2 as ec2;
 use aws_sdk_secretsmanager as secretsmanager;
+use mqaws_contract::verb::{Request, Verb};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 impl Clients {
-    async fn line(&self, instance: &InstanceId, line: &str) -> Result<String, CloudError> {
-        let attempted = || format!("run `{line}` on {instance}");
-        let output = command::run(self, instance, line)
+    async fn line(&self, target: &Target, instance: &InstanceId, request: &Request) -> Result<String, CloudError> {
+        let attempted = || format!("run `{request}` on {instance}");
+        let document = target.parts.documents.of(request.class()).map_err(|error| {
+            let hint = error.hint();
+            CloudError::precondition(attempted(), error, hint)
+        })?;
+        let output = command::ask(self, document, instance, request)
             .await
             .map_err(|error| failed(attempted(), error))?;
         if output.status == "Success" {
@@ -36,10 +41,14 @@ impl Clients {
         Err(CloudError::remote(attempted(), format!("{}: {words}", output.status)))
     }
 
-    async fn json<T: DeserializeOwned>(&self, instance: &InstanceId, line: &str) -> Result<T, CloudError> {
-        let text = self.line(instance, line).await?;
-        serde_json::from_str(text.trim())
-            .map_err(|error| CloudError::remote(format!("read the answer of `{line}` on {instance}"), error))
+    async fn json<T: DeserializeOwned>(
+        &self,
+        target: &Target,
+        instance: &InstanceId,
+        request: Request,
+    ) -> Result<T, CloudError> {
+        let text = self.line(target, instance, &request).await?;
+        read(text.trim(), instance, &request)
     }
 
     /// What the local cloud says of itself; `None` when this is none, or when it does not say.
@@ -81,6 +90,11 @@ impl Clients {
         });
         asked.await.ok().flatten()
     }
+}
+
+fn read<T: DeserializeOwned>(text: &str, instance: &InstanceId, request: &Request) -> Result<T, CloudError> {
+    serde_json::from_str(text)
+        .map_err(|error| CloudError::remote(format!("read the answer of `{request}` on {instance}"), error))
 }
 
 fn failed(attempted: String, error: AwsError) -> CloudError {
@@ -247,31 +261,29 @@ impl TestBed for Clients {
         })
     }
 
-    fn agent_status<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, AgentStatus> {
-        Box::pin(self.json(instance, "mqaws-agent status --json"))
+    fn agent_status<'a>(&'a self, target: &'a Target, instance: &'a InstanceId) -> Answer<'a, AgentStatus> {
+        Box::pin(self.json(target, instance, Request::new(Verb::Status)))
     }
 
-    fn marks<'a>(&'a self, instance: &'a InstanceId, since_unix_ns: i64) -> Answer<'a, Vec<Mark>> {
+    fn marks<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, since_unix_ns: i64) -> Answer<'a, Vec<Mark>> {
         Box::pin(async move {
-            let line = format!("mqaws-agent marks --since {since_unix_ns}");
-            let text = self.line(instance, &line).await?;
-            // Systems Manager cuts long output off in the middle of a line.
-            Ok(text
-                .lines()
-                .filter_map(|line| serde_json::from_str(line).ok())
-                .collect())
+            let request = Request::marks(since_unix_ns);
+            let text = self.line(target, instance, &request).await?;
+            let lines = text.lines().filter(|line| !line.is_empty());
+            lines.map(|line| read(line, instance, &request)).collect()
         })
     }
 
-    fn inject<'a>(&'a self, instance: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
-        Box::pin(async move { self.json(instance, &format!("mqaws-agent fault {fault}")).await })
+    fn inject<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
+        Box::pin(async move {
+            let attempted = || format!("inject {fault} on {instance}");
+            let request = Request::fault(fault.name()).map_err(|error| CloudError::remote(attempted(), error))?;
+            self.json(target, instance, request).await
+        })
     }
 
-    fn probe<'a>(&'a self, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
-        Box::pin(async move {
-            self.json(instance, &format!("mqaws-agent probe {}", probe.word()))
-                .await
-        })
+    fn probe<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
+        Box::pin(self.json(target, instance, Request::new(probe.verb())))
     }
 
     fn terminate<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()> {

@@ -9,10 +9,12 @@ use crate::model::agent::AgentStatus;
 use crate::observe::ports::{
     Alarm, FileSystem, Group, GroupInstance, LoadBalancer, ReadError, Readings, Resource, Stack, StackStatus, Target,
 };
+use crate::stack::Documents;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudwatch as cloudwatch;
 use aws_sdk_efs as efs;
 use aws_sdk_elasticloadbalancingv2 as elb;
+use mqaws_contract::verb::{Request, Verb};
 
 impl Readings for Clients {
     async fn stack(&self, name: &str) -> Result<Option<Stack>, AwsError> {
@@ -211,10 +213,10 @@ impl Readings for Clients {
             .collect())
     }
 
-    async fn agent_status(&self, instance: &InstanceId) -> Result<AgentStatus, ReadError> {
-        const COMMAND: &str = "mqaws-agent status --json";
-        let output = command::run(self, instance, COMMAND).await?;
-        let (command, instance) = (COMMAND.to_owned(), instance.to_string());
+    async fn agent_status(&self, documents: &Documents, instance: &InstanceId) -> Result<AgentStatus, ReadError> {
+        let request = Request::new(Verb::Status);
+        let output = command::ask(self, documents.of(request.class())?, instance, &request).await?;
+        let (command, instance) = (request.to_string(), instance.to_string());
         if output.status != "Success" {
             let text = match output.stderr.trim() {
                 "" if output.status == "TimedOut" => "Systems Manager does not reach the instance".to_owned(),

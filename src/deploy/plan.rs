@@ -173,16 +173,16 @@ pub async fn plan<C: Readings + Stacks>(
 
 /// The instances on which an operator paused the queue manager; what cannot be read is not said.
 async fn paused<C: Readings>(cloud: &C, stack: &Stack) -> Vec<String> {
-    let members = Parts::read(&stack.name, &stack.outputs, &stack.tags).map(|parts| parts.members);
+    let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags).unwrap_or_default();
     let mut paused = Vec::new();
-    for member in members.unwrap_or_default() {
+    for member in &parts.members {
         let group = cloud.group(&member.group).await.ok().flatten();
         for instance in group
             .iter()
             .flat_map(|group| &group.members)
             .filter(|one| one.is_in_service())
         {
-            let agent = cloud.agent_status(&instance.instance).await;
+            let agent = cloud.agent_status(&parts.documents, &instance.instance).await;
             if agent.is_ok_and(|agent| *agent.current_state() == AgentState::Paused) {
                 paused.push(instance.instance.to_string());
             }

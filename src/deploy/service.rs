@@ -10,7 +10,7 @@ use crate::model::agent::AgentStatus;
 use crate::model::agent::Ports;
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
 use crate::observe::state::Blocker;
-use crate::stack::{Parts, Protocol, Way};
+use crate::stack::{Documents, Parts, Protocol, Way};
 use crate::topology::{self, Arbiter, Role, Topology};
 use serde::{Serialize, Serializer};
 use std::future::Future;
@@ -261,7 +261,7 @@ impl Look {
         let mut held_up = 0;
         for member in &parts.members {
             let group = patience.bear(cloud.group(&member.group).await)?.flatten();
-            let one = agent(cloud, topology, group.as_ref()).await;
+            let one = agent(cloud, topology, &parts.documents, group.as_ref()).await;
             if let Some(group) = &group {
                 let found = Blocker::of_member(group, one.instance.as_ref().zip(one.agent.as_ref()));
                 held_up += usize::from(found.iter().any(Blocker::holds_up_member));
@@ -363,7 +363,7 @@ struct Heard {
 }
 
 /// What the agent of a group's instance in service says.
-async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, group: Option<&Group>) -> Heard {
+async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, documents: &Documents, group: Option<&Group>) -> Heard {
     let nothing = |word: String, denied| Heard {
         instance: None,
         agent: None,
@@ -374,7 +374,7 @@ async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, group: Option<&G
     let Some(member) = group.and_then(|g| g.members.iter().find(|m| m.is_in_service())) else {
         return nothing(NOBODY.into(), false);
     };
-    match cloud.agent_status(&member.instance).await {
+    match cloud.agent_status(documents, &member.instance).await {
         Ok(status) => Heard {
             word: format!("{} is {} in {}", status.instance, status.current_state(), status.zone),
             role: topology.role(&status),

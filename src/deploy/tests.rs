@@ -18,7 +18,7 @@ use crate::model::agent::AgentStatus;
 use crate::model::{Engine, FileSystemId, InstanceId, StackId, Topology};
 use crate::observe::ports::*;
 use crate::remedy::{ExitKind, Remedy};
-use crate::stack::{STACK_TAG, TOPOLOGY_TAG};
+use crate::stack::{Documents, STACK_TAG, TOPOLOGY_TAG};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -151,6 +151,7 @@ impl Script {
                 ("Endpoint", "lb"),
                 ("MqEndpoint", "lb(1414)"),
                 ("TargetGroupArn", "t"),
+                ("ReadDocument", "d"),
             ]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .into_iter()
@@ -203,7 +204,7 @@ impl Readings for Script {
     async fn alarms(&self, _names: &[String]) -> Result<Vec<Alarm>, AwsError> {
         Ok(Vec::new())
     }
-    async fn agent_status(&self, instance: &InstanceId) -> Result<AgentStatus, ReadError> {
+    async fn agent_status(&self, _: &Documents, instance: &InstanceId) -> Result<AgentStatus, ReadError> {
         if let Some(agent) = self.agents.get(instance.as_str()) {
             return Ok(agent.clone());
         }

@@ -3,6 +3,7 @@
 use super::ports::{Launch, Stacks};
 use super::watch::Pace;
 use crate::observe::ports::Readings;
+use crate::stack::Documents;
 use crate::topology::GROUP;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -64,6 +65,11 @@ impl Witness {
             let Ok(resources) = cloud.resources(stack).await else {
                 continue;
             };
+            // A stack that is being made has no outputs yet.
+            let documents = Documents::new(stack, |logical| {
+                let found = resources.iter().find(|one| one.logical == logical);
+                found.and_then(|one| one.physical.clone())
+            });
             let groups = resources.iter().filter(|r| r.kind == GROUP);
             for name in groups.filter_map(|g| g.physical.as_deref()) {
                 if let Ok(launches) = cloud.launches(name, from).await {
@@ -73,7 +79,7 @@ impl Witness {
                     continue;
                 };
                 for member in &group.members {
-                    if let Ok(status) = cloud.agent_status(&member.instance).await
+                    if let Ok(status) = cloud.agent_status(&documents, &member.instance).await
                         && let Some(error) = status.last_error
                     {
                         self.heard(member.instance.as_str(), &status.since, &error, Timestamp::now());

@@ -4,6 +4,7 @@ use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::remedy::{ExitKind, Remedy};
+use crate::stack::{Documents, NoDocument};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -196,6 +197,9 @@ pub enum ReadError {
     /// AWS did not answer the call.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// The stack has no document to ask with.
+    #[error(transparent)]
+    NoDocument(#[from] NoDocument),
     /// A command on the instance did not succeed.
     #[error("`{command}` on {instance} ended with {status}: {text}")]
     Command {
@@ -227,6 +231,7 @@ impl ReadError {
             Self::Aws(error) => error.is_transient(),
             // The agent may be starting, or the instance may be on its way out.
             Self::Command { .. } | Self::Output { .. } => true,
+            Self::NoDocument(_) => false,
         }
     }
 }
@@ -235,13 +240,15 @@ impl Remedy for ReadError {
     fn exit(&self) -> ExitKind {
         match self {
             Self::Aws(error) => error.exit(),
-            _ => ExitKind::Remote,
+            Self::NoDocument(_) => ExitKind::Precondition,
+            Self::Command { .. } | Self::Output { .. } => ExitKind::Remote,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::Aws(error) => error.hint(),
+            Self::NoDocument(error) => Some(error.hint()),
             Self::Command { instance, .. } | Self::Output { instance, .. } => Some(format!(
                 "look at the agent on the instance: `aws ssm start-session --target {instance}`, then `journalctl -u \
                  mqaws-agent`"
@@ -267,5 +274,9 @@ pub trait Readings: Sync {
     /// Alarms by name.
     fn alarms(&self, names: &[String]) -> impl Future<Output = Result<Vec<Alarm>, AwsError>> + Send;
     /// What the agent of an instance says of itself, through Systems Manager.
-    fn agent_status(&self, instance: &InstanceId) -> impl Future<Output = Result<AgentStatus, ReadError>> + Send;
+    fn agent_status(
+        &self,
+        documents: &Documents,
+        instance: &InstanceId,
+    ) -> impl Future<Output = Result<AgentStatus, ReadError>> + Send;
 }

@@ -1,6 +1,6 @@
 //! Everything about one deployment, read at once.
 
-use super::ports::{Alarm, FileSystem, Group, GroupInstance, LoadBalancer, Readings, Stack, Target};
+use super::ports::{Alarm, FileSystem, Group, GroupInstance, LoadBalancer, ReadError, Readings, Stack, Target};
 use super::state::{Blocker, Facts, state};
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
@@ -8,6 +8,7 @@ use crate::model::agent::{AgentStatus, ProofKind, ProofReport};
 use crate::remedy::chain;
 use crate::stack::{Endpoint, OWN_TARGETS, Parts, Protocol, TOPOLOGY_TAG, Way};
 use crate::topology::{self, Role};
+use mqaws_contract::verb::Class;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -124,14 +125,23 @@ impl Report {
 /// Reads everything about a stack; `None` when there is none. Only the stack itself must be readable.
 ///
 /// # Errors
-/// An [`AwsError`] of reading the stack.
-pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: bool) -> Result<Option<Report>, AwsError> {
+/// A [`ReadError`] of reading the stack, also of one without the documents with which its agents are asked.
+pub async fn gather<C: Readings>(
+    cloud: &C,
+    name: &str,
+    region: &str,
+    local: bool,
+) -> Result<Option<Report>, ReadError> {
     let Some(stack) = cloud.stack(name).await?.filter(|s| !s.status.is_deleted()) else {
         return Ok(None);
     };
     let mut unread = BTreeMap::new();
     let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags);
     let parts = keep("outputs", parts, &mut unread).unwrap_or_default();
+    // One that was never complete has no agents to ask either.
+    if !parts.members.is_empty() {
+        parts.documents.of(Class::Read)?;
+    }
     let topology = topology::of(parts.topology);
 
     let (groups, storage, load_balancer, found, alarms) = tokio::join!(
@@ -176,7 +186,11 @@ pub async fn gather<C: Readings>(cloud: &C, name: &str, region: &str, local: boo
             true => format!("agent of {}", member.instance),
             false => "agent".to_owned(),
         };
-        let status = keep(&part, cloud.agent_status(&member.instance).await, &mut unread);
+        let status = keep(
+            &part,
+            cloud.agent_status(&parts.documents, &member.instance).await,
+            &mut unread,
+        );
         let role = status.as_ref().map_or(Role::Unknown, |status| topology.role(status));
         members.push(role);
         roles.insert(member.instance.clone(), role);

@@ -5,6 +5,7 @@
 
 pub(crate) mod alarm;
 pub(crate) mod credentials;
+pub(crate) mod documents;
 mod entry;
 mod error;
 pub(crate) mod launch_template;

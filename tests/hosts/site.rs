@@ -260,7 +260,7 @@ impl Site {
 
     /// What an instance's agent says of itself.
     pub(crate) fn status(&self, of: &Instance) -> Result<AgentStatus, String> {
-        self.ask(self.clients.agent_status(&of.instance_id()))
+        self.ask(self.clients.agent_status(&self.target, &of.instance_id()))
     }
 
     /// Waits until an instance serves.
@@ -274,7 +274,8 @@ impl Site {
 
     /// The marks of an instance.
     pub(crate) fn marks(&self, of: &Instance) -> Vec<Mark> {
-        self.ask(self.clients.marks(&of.instance_id(), 0)).unwrap()
+        self.ask(self.clients.marks(&self.target, &of.instance_id(), 0))
+            .unwrap()
     }
 
     /// A client of the load balancer.

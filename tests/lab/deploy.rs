@@ -92,7 +92,9 @@ fn deployment_lives_and_goes_and_its_data_stay() {
         .run(&["plan", "--local", "--set", "endpoint.idle_timeout_seconds=600"], 0)
         .out;
     assert!(review.contains("~ change   Listener"), "{review}");
-    let review = lab.run(&["plan", "--local", "--allow-faults"], 0).out;
+    let review = lab
+        .run(&["plan", "--local", "--set", "security.allow_faults=false"], 0)
+        .out;
     assert!(
         review.contains("may replace its instance") && !review.contains("; replaces its instance"),
         "a tag is no outage: {review}"

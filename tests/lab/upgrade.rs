@@ -1,9 +1,10 @@
 //! A stack of the version of commit 29030b5 is found, gone on with, upgraded and tested.
 //!
 //! Its template is that version's own, carried out as CloudFormation would; its owner record is brought to that version's
-//! shape while nobody holds the lock. The agents are of this version: the one that takes over stands for a new image.
+//! shape while nobody holds the lock. The agents are of this version: the one that takes over stands for a new image. Until then the
+//! stack has no documents, and its agents are asked as that version asked them.
 
-use crate::support::{Client, Lab, Put, STACK, call, failing, forced, until, wait};
+use crate::support::{Client, Lab, Put, STACK, call, failing, forced, json_call, until, wait};
 use mqaws::aws::Clients;
 use mqaws::deploy::ports::Stacks;
 use mqaws::failover::port::{Probe, TestBed};
@@ -12,6 +13,7 @@ use mqaws::model::agent::{AgentState, AgentStatus, FaultReport, Mark, ProbeRepor
 use mqaws::stack::AMQP;
 use mqaws_lab::home::LabRecord;
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -37,9 +39,31 @@ impl Site {
         until("an instance serves", || {
             let instances = wait(self.clients.instances(&target)).ok()?;
             let one = instances.iter().find(|i| Some(i.id.as_str()) != other)?;
-            let status = wait(self.clients.agent_status(&one.id)).ok()?;
+            let status: AgentStatus = self.asked_as_before(one.id.as_str(), "mqaws-agent status --json")?;
             (status.state == AgentState::Serving && status.lock_held).then_some(status)
         })
+    }
+
+    /// What an agent answers to a command line, sent as the version before sent it; `None` when it does not succeed.
+    fn asked_as_before<T: DeserializeOwned>(&self, instance: &str, line: &str) -> Option<T> {
+        let ask = |action: &str, body: &Value| json_call(&self.record, "ssm", &format!("AmazonSSM.{action}"), body);
+        let body = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance], "Parameters": {"commands": [line]}});
+        let sent = ask("SendCommand", &body).ok()?;
+        let body = json!({"CommandId": sent["Command"]["CommandId"], "InstanceId": instance});
+        let ended = until("the command ends", || {
+            let found = ask("GetCommandInvocation", &body).ok()?;
+            let over = !["Pending", "InProgress"].contains(&found["Status"].as_str()?);
+            over.then_some(found)
+        });
+        serde_json::from_str(ended["StandardOutputContent"].as_str()?).ok()
+    }
+
+    /// A verb that has to ask an agent is refused, and says what to do first.
+    fn is_to_be_deployed_first(&self, verb: &[&str]) {
+        let refused = self.lab.json(&[verb, &["--local", "--stack", STACK]].concat(), 3);
+        let hint = refused["hint"].as_str().unwrap_or_default();
+        let wanted = format!("deploy first: `mqaws deploy --stack {STACK} --local` adds it");
+        assert_eq!(hint, wanted, "{refused}");
     }
 
     /// A client of the stack's endpoint, once one is let in.
@@ -118,12 +142,12 @@ fn stack_of_the_version_before_is_gone_on_with_and_upgraded_and_tested() {
     assert_eq!(first.epoch, Some(2), "{first:?}");
 
     let id = |text: &str| InstanceId::new(text).expect("an instance id");
-    let probe = |instance: &str, probe| {
-        wait(site.clients.probe(&id(instance), probe))
-            .expect("its queues")
-            .queues
-    };
-    let queue = probe(&first.instance, Probe::Define).remove(0).name;
+    let defined: ProbeReport = site
+        .asked_as_before(&first.instance, "mqaws-agent probe define")
+        .expect("its queues");
+    let queue = defined.queues[0].name.clone();
+    site.is_to_be_deployed_first(&["status"]);
+    site.is_to_be_deployed_first(&["failover-test"]);
     let ids: Vec<String> = (0..100).map(|n| format!("before-{n}")).collect();
     let puts: Vec<Put> = ids.iter().map(|id| Put::persistent(id)).collect();
     assert_eq!(site.client().put(&queue, &puts).expect("put"), ids);
@@ -169,8 +193,9 @@ fn stack_of_the_version_before_is_gone_on_with_and_upgraded_and_tested() {
     let third = site.serving(Some(&second.instance));
     assert_eq!(third.epoch, Some(4), "{third:?}");
     assert_eq!(site.namespace(&third.instance), format!("mqaws/{STACK}"));
-    let depths = probe(&third.instance, Probe::Depth);
-    let depth = depths.iter().find(|q| q.name == queue).map(|q| q.depth);
+    let target = wait(site.clients.target(STACK)).expect("a stack");
+    let depths = wait(site.clients.probe(&target, &id(&third.instance), Probe::Depth)).expect("its queues");
+    let depth = depths.queues.iter().find(|q| q.name == queue).map(|q| q.depth);
     assert_eq!(depth, Some(100), "{depths:?}");
     let got = site.client().get(&queue, 100).expect("got");
     assert_eq!(got.into_iter().map(|m| m.id).collect::<Vec<_>>(), ids);

@@ -18,6 +18,7 @@ use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentState, AgentStatus
 use crate::remedy::chain;
 use crate::signed::{Client, Imds, Object};
 use mqaws_contract::InstanceFault;
+use mqaws_contract::verb::Verb;
 use mqaws_engine::{Engine, Product, Products, processes};
 use serde::Serialize;
 use std::fs;
@@ -143,26 +144,10 @@ pub fn run(
                 }
             };
         }
-        ["status"] | ["status", "--json"] => status_of(layout).and_then(|s| print(&s)),
-        ["marks", "--since", since] => marks(layout, since),
+        // Shorter for people at a terminal.
+        ["status"] => status_of(layout).and_then(|s| print(&s)),
         ["marks"] => marks(layout, "0"),
         ["fence"] => fence::inspect(layout, false),
-        ["fence", "--json"] => fence::inspect(layout, true),
-        ["fence", "operator", instance] => decision::decide(layout, &Word::Gone((*instance).into())),
-        ["fence", "copy", original] => decision::decide(layout, &Word::Copy((*original).to_owned())),
-        ["pause"] => pause(layout, true),
-        ["resume"] => pause(layout, false),
-        ["fault", kind] => configured().and_then(|engine| {
-            guard.allows_faults()?;
-            let fault = faults::parse(kind)?;
-            print(&faults::inject(fault, layout, engine.as_ref())?)
-        }),
-        ["probe", action] => configured().and_then(|engine| match *action {
-            "define" => print(&engine.probe_define()?),
-            "depth" => print(&engine.probe_depth()?),
-            "delete" => print(&engine.probe_delete()?),
-            _ => Err(usage()),
-        }),
         ["--version" | "-V"] => {
             println!("mqaws-agent {}", env!("CARGO_PKG_VERSION"));
             Ok(())
@@ -171,6 +156,23 @@ pub fn run(
             println!("{}", usage());
             Ok(())
         }
+        words if let Some((verb, argument)) = Verb::parse(words) => match verb {
+            Verb::Status => status_of(layout).and_then(|s| print(&s)),
+            Verb::Marks => marks(layout, argument),
+            Verb::Fence => fence::inspect(layout, true),
+            Verb::Operator => decision::decide(layout, &Word::Gone(argument.into())),
+            Verb::Copy => decision::decide(layout, &Word::Copy(argument.to_owned())),
+            Verb::Pause => pause(layout, true),
+            Verb::Resume => pause(layout, false),
+            Verb::Define => configured().and_then(|engine| print(&engine.probe_define()?)),
+            Verb::Depth => configured().and_then(|engine| print(&engine.probe_depth()?)),
+            Verb::Delete => configured().and_then(|engine| print(&engine.probe_delete()?)),
+            Verb::Fault => configured().and_then(|engine| {
+                guard.allows_faults()?;
+                let fault = faults::parse(argument)?;
+                print(&faults::inject(fault, layout, engine.as_ref())?)
+            }),
+        },
         words => match engines.iter().find_map(|engine| engine.own_command(words)) {
             Some(ran) => ran.map(|said| println!("{said}")),
             None => {

@@ -2,6 +2,7 @@
 //!
 //! - [`agent`] is what the deploying side and the agent tell each other: configuration in, status and marks out;
 //! - [`engine::ENGINES`] is the list of engines, and [`EngineFacts`] what both sides must know of each alike;
+//! - [`verb`] is what may be asked of an agent through Systems Manager, in the classes that IAM can tell apart;
 //! - [`InstanceFault`] are the faults that the one tells the other to inject;
 //! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean ([`AsWritten`], when somebody
 //!   else wrote it), and [`PathComponent`] what its directories are named;
@@ -20,6 +21,7 @@ mod partition;
 mod ports;
 mod quote;
 pub mod remedy;
+pub mod verb;
 mod words;
 mod written;
 

@@ -90,7 +90,7 @@ impl EndpointCheck<'_> {
             }
             if measured < MEASURED {
                 sleep(APART).await;
-                let status = self.cloud.agent_status(self.instance).await;
+                let status = self.cloud.agent_status(self.target, self.instance).await;
                 // Who cannot be asked gives no reason to doubt.
                 let Ok(status) = status else { return Ok(Vec::new()) };
                 fastest = status.fsync_fastest_millis;
@@ -121,7 +121,7 @@ impl EndpointCheck<'_> {
                 cause: filled.trouble,
             });
         }
-        let there = depth::read(self.cloud, self.instance, self.queue).await?;
+        let there = depth::read(self.cloud, self.target, self.instance, self.queue).await?;
         let (account, left) = self.get_back(&round).await;
         self.judge(there, left, &account)?;
         let ledger = round.ledger();
@@ -144,7 +144,16 @@ impl EndpointCheck<'_> {
         };
         let consumer = tokio::spawn(consumer.work(round.clone(), self.driver.clone()));
         let every = Duration::from_millis(100);
-        let drained = drain(self.cloud, round, self.instance, self.queue, self.pace, every).await;
+        let drained = drain(
+            self.cloud,
+            self.target,
+            round,
+            self.instance,
+            self.queue,
+            self.pace,
+            every,
+        )
+        .await;
         round.advance(Stage::End);
         let _ = consumer.await;
         (Account::of(&round.ledger(), drained.drain), drained.depth)

@@ -1,6 +1,6 @@
 //! Reads how many messages the broker itself counts: now, and when nothing moves any more.
 
-use super::port::{CloudError, Probe, TestBed};
+use super::port::{CloudError, Probe, Target, TestBed};
 use super::round::Round;
 use crate::failover::measure::at_rest::{AtRest, Expected};
 use crate::model::InstanceId;
@@ -18,10 +18,15 @@ const TRIES: u32 = 3;
 ///
 /// # Errors
 /// The last of three attempts: the command failed, or the queue is not there.
-pub(super) async fn read(cloud: &dyn TestBed, instance: &InstanceId, queue: &str) -> Result<u64, CloudError> {
+pub(super) async fn read(
+    cloud: &dyn TestBed,
+    target: &Target,
+    instance: &InstanceId,
+    queue: &str,
+) -> Result<u64, CloudError> {
     let mut tries = 1;
     loop {
-        let read = match cloud.probe(instance, Probe::Depth).await {
+        let read = match cloud.probe(target, instance, Probe::Depth).await {
             Ok(report) => report
                 .queues
                 .iter()
@@ -43,6 +48,7 @@ pub(super) async fn read(cloud: &dyn TestBed, instance: &InstanceId, queue: &str
 /// Reads until two readings are equal and nothing moved between them, at most for `limit`. Nobody may put or get any more.
 pub(super) async fn at_rest(
     cloud: &dyn TestBed,
+    target: &Target,
     round: &Round,
     instance: &InstanceId,
     queue: &str,
@@ -53,7 +59,7 @@ pub(super) async fn at_rest(
     let mut last = None;
     loop {
         let before = seen();
-        let depth = match read(cloud, instance, queue).await {
+        let depth = match read(cloud, target, instance, queue).await {
             Ok(depth) => depth,
             Err(error) => return AtRest::Unread(chain(&error)),
         };

@@ -1,6 +1,6 @@
 //! Empties the queue before anything is said about loss: by the broker's depth and by the ids.
 
-use super::port::{Probe, TestBed};
+use super::port::{Probe, Target, TestBed};
 use super::round::{Round, nanos};
 use crate::failover::measure::account::Drain;
 use crate::failover::scenario::Pace;
@@ -25,6 +25,7 @@ pub(super) struct Drained {
 /// Waits until the queue is empty; consumers must be at work.
 pub(super) async fn drain(
     cloud: &dyn TestBed,
+    target: &Target,
     round: &Round,
     instance: &InstanceId,
     queue: &str,
@@ -48,7 +49,7 @@ pub(super) async fn drain(
         };
         // Asking costs a command on the instance, so the ids come first.
         if seen_all || quiet {
-            match cloud.probe(instance, Probe::Depth).await {
+            match cloud.probe(target, instance, Probe::Depth).await {
                 Ok(report) => {
                     let depth = report.queues.iter().find(|one| one.name == queue).map(|one| one.depth);
                     last.trouble = depth.is_none().then(|| format!("queue {queue} is not there"));

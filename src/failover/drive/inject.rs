@@ -81,6 +81,7 @@ pub(super) struct FaultEvidence {
 /// When the call or the command failed; whether the fault happened is then not known.
 pub(super) async fn inject(
     cloud: &dyn TestBed,
+    target: &Target,
     round: &Round,
     fault: Fault,
     instance: &Instance,
@@ -109,7 +110,7 @@ pub(super) async fn inject(
             )
         }
         Fault::StopQueueManager | Fault::KillQueueManager | Fault::HangQueueManager => {
-            let report = cloud.inject(&instance.id, fault).await?;
+            let report = cloud.inject(target, &instance.id, fault).await?;
             (
                 Some(report.t_unix_ns),
                 FaultEvidence {

@@ -122,7 +122,7 @@ impl Journal {
         if self.probe_queues {
             let deleted = match instance {
                 Some(instance) => cloud
-                    .probe(instance, Probe::Delete)
+                    .probe(target, instance, Probe::Delete)
                     .await
                     .map(|_| ())
                     .map_err(|error| chain(&error)),

@@ -9,6 +9,7 @@ use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::Parts;
 use crate::topology::Fault;
+use mqaws_contract::verb::Verb;
 use secrecy::SecretString;
 
 /// The answer of one call.
@@ -146,13 +147,13 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// The word on the agent's command line.
+    /// The agent's verb for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn verb(self) -> Verb {
         match self {
-            Self::Define => "define",
-            Self::Depth => "depth",
-            Self::Delete => "delete",
+            Self::Define => Verb::Define,
+            Self::Depth => Verb::Depth,
+            Self::Delete => Verb::Delete,
         }
     }
 }
@@ -175,16 +176,16 @@ pub trait TestBed: Send + Sync {
     fn healthy_targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<usize>>;
 
     /// `mqaws-agent status --json` on an instance.
-    fn agent_status<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, AgentStatus>;
+    fn agent_status<'a>(&'a self, target: &'a Target, instance: &'a InstanceId) -> Answer<'a, AgentStatus>;
 
     /// `mqaws-agent marks --since` on an instance; wall clock in nanoseconds since 1970.
-    fn marks<'a>(&'a self, instance: &'a InstanceId, since_unix_ns: i64) -> Answer<'a, Vec<Mark>>;
+    fn marks<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, since_unix_ns: i64) -> Answer<'a, Vec<Mark>>;
 
     /// `mqaws-agent fault` on an instance; only for faults of the agent.
-    fn inject<'a>(&'a self, instance: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport>;
+    fn inject<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport>;
 
     /// `mqaws-agent probe` on an instance.
-    fn probe<'a>(&'a self, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport>;
+    fn probe<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport>;
 
     /// EC2 TerminateInstances.
     fn terminate<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()>;

@@ -93,7 +93,7 @@ async fn look(cloud: &dyn TestBed, target: &Target) -> Result<Result<(Instance, 
     };
     let mut agents = Vec::new();
     for &index in &asked {
-        agents.push(cloud.agent_status(&instances[index].id).await?);
+        agents.push(cloud.agent_status(target, &instances[index].id).await?);
     }
     Ok(topology
         .serving(&agents)
@@ -120,11 +120,15 @@ pub(super) fn foreign(target: &Target, status: &AgentStatus, consent: &Consent) 
 ///
 /// # Errors
 /// When the agent cannot be asked, or names no queue.
-pub(super) async fn queue(cloud: &dyn TestBed, instance: &InstanceId) -> Result<String, FailoverError> {
-    let mut report = cloud.probe(instance, Probe::Define).await?;
+pub(super) async fn queue(
+    cloud: &dyn TestBed,
+    target: &Target,
+    instance: &InstanceId,
+) -> Result<String, FailoverError> {
+    let mut report = cloud.probe(target, instance, Probe::Define).await?;
     if report.queues.iter().any(|queue| queue.depth > 0) {
-        cloud.probe(instance, Probe::Delete).await?;
-        report = cloud.probe(instance, Probe::Define).await?;
+        cloud.probe(target, instance, Probe::Delete).await?;
+        report = cloud.probe(target, instance, Probe::Define).await?;
     }
     report
         .queues

@@ -57,7 +57,7 @@ impl Session<'_> {
         let cloud = self.cloud.as_ref();
         self.watch.doing("checking the endpoint");
         journal.defining_queues()?;
-        let mut queue = preflight::queue(cloud, &instance.id).await?;
+        let mut queue = preflight::queue(cloud, &self.target, &instance.id).await?;
         let check = EndpointCheck {
             cloud,
             driver: self.driver.clone(),
@@ -78,7 +78,7 @@ impl Session<'_> {
                 if number > 1 {
                     self.watch.doing("waiting for the stack to settle");
                     (instance, status) = preflight::serving(cloud, &self.target, self.pace.recovery_timeout).await?;
-                    queue = preflight::queue(cloud, &instance.id).await?;
+                    queue = preflight::queue(cloud, &self.target, &instance.id).await?;
                 }
                 let (run, ledger) = self
                     .round(number, fault, &instance, &status, &queue, warnings.clone(), journal)
@@ -142,7 +142,7 @@ impl Session<'_> {
             });
         }
         // Read before anything is broken: clients that were led elsewhere would prove nothing about what is broken here.
-        let after_fill = depth::read(cloud, &instance.id, queue).await?;
+        let after_fill = depth::read(cloud, &self.target, &instance.id, queue).await?;
         if after_fill == 0 {
             return Err(FailoverError::Elsewhere {
                 queue_manager: self.target.queue_manager.clone(),
@@ -184,7 +184,7 @@ impl Session<'_> {
         self.watch.doing(&format!("{fault}: injecting"));
         journal.injecting(fault.name(), &instance.id)?;
         round.advance(Stage::Fault);
-        let injected = inject(cloud, &round, fault, instance).await?;
+        let injected = inject(cloud, &self.target, &round, fault, instance).await?;
         let (seen, seeing) = watch::channel(injected.seen.clone());
         let workers: Vec<Worker> = (0..producers)
             .map(Worker::Producer)
@@ -234,7 +234,7 @@ impl Session<'_> {
         let after = preflight::serving(cloud, &self.target, limit).await.ok();
         let at_rest = match (still, &after) {
             (Ok(()), Some((instance, _))) => {
-                depth::at_rest(cloud, &round, &instance.id, queue, pace.drain_timeout).await
+                depth::at_rest(cloud, &self.target, &round, &instance.id, queue, pace.drain_timeout).await
             }
             (Err(why), _) => AtRest::Unread(why),
             (Ok(()), None) => AtRest::Unread("no instance serves".into()),
@@ -243,7 +243,7 @@ impl Session<'_> {
         let drain_ns = round.now_ns();
         round.advance(Stage::Drain);
         let drained = match &after {
-            Some((instance, _)) => drain(cloud, &round, &instance.id, queue, pace, every).await,
+            Some((instance, _)) => drain(cloud, &self.target, &round, &instance.id, queue, pace, every).await,
             None => Drained {
                 drain: Drain::Incomplete,
                 depth: None,
@@ -287,7 +287,7 @@ impl Session<'_> {
                 .filter(|id| **id != instance.id),
         );
         for host in hosts {
-            match cloud.marks(host, since).await {
+            match cloud.marks(&self.target, host, since).await {
                 // The first marks of an agent come before it knows where it is.
                 Ok(more) => marks.extend(more.into_iter().map(|mut one| {
                     if one.instance.is_empty() {

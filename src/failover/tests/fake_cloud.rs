@@ -176,7 +176,7 @@ impl TestBed for FakeCloud {
         self.answer(|| Some(usize::from(self.serving.load(Ordering::SeqCst))))
     }
 
-    fn agent_status<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, AgentStatus> {
+    fn agent_status<'a>(&'a self, _: &'a Target, instance: &'a InstanceId) -> Answer<'a, AgentStatus> {
         let state = if self.serving.load(Ordering::SeqCst) {
             "serving"
         } else {
@@ -199,7 +199,7 @@ impl TestBed for FakeCloud {
         self.answer(|| serde_json::from_value(status).unwrap())
     }
 
-    fn marks<'a>(&'a self, instance: &'a InstanceId, since: i64) -> Answer<'a, Vec<Mark>> {
+    fn marks<'a>(&'a self, _: &'a Target, instance: &'a InstanceId, since: i64) -> Answer<'a, Vec<Mark>> {
         let marks = self.marks.lock().unwrap();
         let own = marks
             .iter()
@@ -209,7 +209,7 @@ impl TestBed for FakeCloud {
         self.answer(|| own)
     }
 
-    fn inject<'a>(&'a self, _: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
+    fn inject<'a>(&'a self, _: &'a Target, _: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
         if self.cloud_defect == CloudDefect::FaultRefused {
             return Box::pin(async { Err(CloudError::remote("inject the fault", "the command timed out")) });
         }
@@ -232,7 +232,7 @@ impl TestBed for FakeCloud {
         })
     }
 
-    fn probe<'a>(&'a self, _: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
+    fn probe<'a>(&'a self, _: &'a Target, _: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
         if probe == Probe::Depth && self.cloud_defect == CloudDefect::NoDepth && self.injected.load(Ordering::SeqCst) {
             return Box::pin(async { Err(CloudError::remote("read the depth", "no answer")) });
         }

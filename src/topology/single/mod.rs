@@ -17,7 +17,7 @@ mod traffic;
 
 use super::{Anchored, Arbiter, Builder, Change, Engines, Facts, Meaning, Role, Seen, Stand, Term, Topology};
 use crate::model::agent::AgentStatus;
-use crate::render::{credentials, network};
+use crate::render::{credentials, documents, network};
 
 /// The topology.
 pub(super) struct Single;
@@ -47,6 +47,7 @@ impl Topology for Single {
             compute::add,
             alarms::add,
             outputs::add,
+            documents::add,
         ]
     }
 

@@ -25,7 +25,7 @@ mod tests {
         let template = template(&Deployment::default()).unwrap();
         let outputs: Vec<&str> = template.outputs.keys().map(String::as_str).collect();
         let expected = "Endpoint MqEndpoint AmqpEndpoint FileSystemId GroupName LoadBalancerArn TargetGroupArn AmqpTargetGroupArn \
-             CredentialsSecret CertificateSecret QueueManagerName";
+             CredentialsSecret CertificateSecret QueueManagerName ReadDocument TestDocument OperateDocument FenceDocument";
         assert_eq!(outputs, expected.split_whitespace().collect::<Vec<_>>());
     }
 }

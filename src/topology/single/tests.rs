@@ -125,6 +125,6 @@ fn logical_ids_stay_what_they_are_in_deployed_stacks() {
     let ids: Vec<&str> = template.resources.keys().map(String::as_str).collect();
     let expected = "LoadBalancerSecurityGroup InstanceSecurityGroup FileSystemSecurityGroup FileSystem MountTarget1 MountTarget2 \
          Credentials Role InstanceProfile LoadBalancer TargetGroup Listener AmqpTargetGroup AmqpListener LaunchTemplate Group \
-         OutageAlarm OverlapAlarm TwoEnginesAlarm FenceAlarm CertificateAlarm";
+         OutageAlarm OverlapAlarm TwoEnginesAlarm FenceAlarm CertificateAlarm ReadDocument TestDocument OperateDocument FenceDocument";
     assert_eq!(ids, expected.split_whitespace().collect::<Vec<_>>());
 }

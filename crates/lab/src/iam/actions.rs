@@ -6,6 +6,7 @@
 use crate::api::{ACCOUNT, ApiError, Caller, Cloud, list, text, texts};
 use crate::cloudformation::intrinsics::partition;
 use crate::policy::Context;
+use crate::ssm::document_arn;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -32,6 +33,10 @@ pub(super) enum On {
     Secret,
     /// The parameter `Name`.
     Parameter,
+    /// The document `DocumentName`, and the instances that are to run it.
+    Command,
+    /// The document `Name`.
+    Document,
 }
 
 const ACTIONS: &[(&str, &str, On)] = &[
@@ -46,13 +51,23 @@ const ACTIONS: &[(&str, &str, On)] = &[
         "TerminateInstanceInAutoScalingGroup",
         On::GroupOfInstance,
     ),
+    ("cloudformation", "DescribeStackResources", On::Stack),
+    ("cloudformation", "DescribeStacks", On::Stack),
     ("cloudformation", "SignalResource", On::Stack),
     ("ec2", "StopInstances", On::Instances),
     ("ec2", "TerminateInstances", On::Instances),
+    ("elasticfilesystem", "DescribeFileSystems", On::FileSystem),
     ("elasticfilesystem", "DescribeMountTargets", On::FileSystem),
+    ("monitoring", "DescribeAlarms", On::Nothing),
     ("monitoring", "PutMetricData", On::Namespace),
     ("secretsmanager", "GetSecretValue", On::Secret),
+    ("ssm", "DescribeDocument", On::Document),
+    ("ssm", "GetCommandInvocation", On::Nothing),
+    ("ssm", "GetDocument", On::Document),
     ("ssm", "GetParameter", On::Parameter),
+    ("ssm", "ListCommandInvocations", On::Nothing),
+    ("ssm", "ListCommands", On::Nothing),
+    ("ssm", "SendCommand", On::Command),
     ("sts", "GetCallerIdentity", On::Free),
 ];
 
@@ -127,7 +142,7 @@ pub(super) async fn resources(cloud: &Arc<Cloud>, on: On, params: &Value) -> Res
         On::Instances => {
             let mut all = Vec::new();
             for id in ["InstanceId", "InstanceIds"].iter().flat_map(|n| texts(params, n)) {
-                all.push(here.instance(&id).await?);
+                all.push(here.instance(&id, "ec2").await?);
             }
             // Without one the action answers for itself.
             if all.is_empty() {
@@ -145,6 +160,23 @@ pub(super) async fn resources(cloud: &Arc<Cloud>, on: On, params: &Value) -> Res
         On::Stack => vec![here.stack(&named("StackName")).await?],
         On::FileSystem => vec![here.file_system(params).await?],
         On::Secret => vec![here.secret(&named("SecretId")).await?],
+        On::Command => {
+            let mut all = vec![here.document(&named("DocumentName")).await?];
+            let targets = list(params, "Targets");
+            let named = targets
+                .iter()
+                .filter(|one| text(one, "Key").is_some_and(|key| key.eq_ignore_ascii_case("instanceids")));
+            let ids = named.clone().flat_map(|one| texts(one, "Values"));
+            for id in texts(params, "InstanceIds").into_iter().chain(ids) {
+                all.push(here.instance(&id, "ssm").await?);
+            }
+            // Who chooses by a tag may end up with any.
+            if named.count() < targets.len() || all.len() == 1 {
+                all.push(Resource::new(here.arn("ec2", "instance/*")));
+            }
+            all
+        }
+        On::Document => vec![here.document(&named("Name")).await?],
         On::Parameter => {
             let name = named("Name");
             let name = name.split(':').next().unwrap_or_default();
@@ -199,12 +231,20 @@ impl Here<'_> {
         }
     }
 
-    async fn instance(&self, id: &str) -> Result<Resource, ApiError> {
+    /// An instance, with its tags as the service `family` calls them.
+    async fn instance(&self, id: &str, family: &str) -> Result<Resource, ApiError> {
         let found = self
             .ask("ec2", "DescribeInstances", json!({"InstanceId": [id]}))
             .await?;
         let tags = list(&found["reservationSet"][0]["instancesSet"][0], "tagSet");
-        Ok(Resource::new(self.arn("ec2", &format!("instance/{id}"))).tagged(&tags, &["ec2"]))
+        Ok(Resource::new(self.arn("ec2", &format!("instance/{id}"))).tagged(&tags, &[family]))
+    }
+
+    async fn document(&self, name: &str) -> Result<Resource, ApiError> {
+        let asked = json!({"Name": name});
+        let found = self.ask("ssm", "DescribeDocument", asked).await?;
+        let tags = list(&found["Document"], "Tags");
+        Ok(Resource::new(document_arn(&self.0.region, name)).tagged(&tags, &["ssm"]))
     }
 
     async fn group(&self, name: &str) -> Result<Resource, ApiError> {

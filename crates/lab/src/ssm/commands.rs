@@ -1,6 +1,8 @@
 //! SendCommand and what became of it.
 
 use super::agent;
+use super::content::{SECONDS, Script};
+use super::documents::{self, RUN_SHELL_SCRIPT};
 use super::execution::{End, Outcome, execute, is_reached};
 use super::service::Ssm;
 use super::state::State;
@@ -21,6 +23,8 @@ const KEPT: usize = 1_000;
 #[derive(Debug, Clone)]
 pub(super) struct Command {
     id: String,
+    document: String,
+    version: String,
     comment: String,
     parameters: Value,
     requested: f64,
@@ -72,6 +76,33 @@ async fn targets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<String>, ApiE
     Ok(ids)
 }
 
+/// The script of Amazon's own document, which is whatever the caller says.
+fn any_script(parameters: &Value) -> Result<Script, ApiError> {
+    only(parameters, &["commands", "workingDirectory", "executionTimeout"])
+        .map_err(|e| error("InvalidParameters", e.message))?;
+    let text = texts(parameters, "commands").join("\n");
+    if text.is_empty() {
+        return Err(error("InvalidParameters", "Parameter \"commands\" is required"));
+    }
+    let seconds = match texts(parameters, "executionTimeout").first() {
+        None => SECONDS,
+        Some(given) => given
+            .parse::<u64>()
+            .ok()
+            .filter(|s| (1..=172_800).contains(s))
+            .ok_or_else(|| {
+                error(
+                    "InvalidParameters",
+                    format!("executionTimeout `{given}` is not 1 to 172800 seconds"),
+                )
+            })?,
+    };
+    Ok(Script {
+        text,
+        limit: Duration::from_secs(seconds),
+    })
+}
+
 /// SendCommand.
 pub(super) async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> ApiResult {
     only(
@@ -91,31 +122,11 @@ pub(super) async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> 
         ],
     )?;
     let document = required(params, "DocumentName")?;
-    if document != "AWS-RunShellScript" {
-        return Err(error(
-            "InvalidDocument",
-            format!("Document with name {document} does not exist."),
-        ));
-    }
     let parameters = params.get("Parameters").cloned().unwrap_or_else(|| json!({}));
-    only(&parameters, &["commands", "workingDirectory", "executionTimeout"])
-        .map_err(|e| error("InvalidParameters", e.message))?;
-    let script = texts(&parameters, "commands").join("\n");
-    if script.is_empty() {
-        return Err(error("InvalidParameters", "Parameter \"commands\" is required"));
-    }
-    let seconds = match texts(&parameters, "executionTimeout").first() {
-        None => 3600,
-        Some(given) => given
-            .parse::<u64>()
-            .ok()
-            .filter(|s| (1..=172_800).contains(s))
-            .ok_or_else(|| {
-                error(
-                    "InvalidParameters",
-                    format!("executionTimeout `{given}` is not 1 to 172800 seconds"),
-                )
-            })?,
+    let wanted = text(params, "DocumentVersion");
+    let (version, script) = match document.as_str() {
+        RUN_SHELL_SCRIPT => ("1".to_owned(), any_script(&parameters)?),
+        own => documents::script(&ssm.state(), own, wanted.as_deref(), &parameters)?,
     };
     let delivery_limit = match number(params, "TimeoutSeconds") {
         None => 3600,
@@ -144,6 +155,8 @@ pub(super) async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> 
     }
     let command = Command {
         id: uuid(),
+        document: documents::plain_name(&document).to_owned(),
+        version: wanted.map_or_else(|| "$DEFAULT".to_owned(), |_| version),
         comment: text(params, "Comment").unwrap_or_default(),
         parameters,
         requested: now_seconds(),
@@ -168,7 +181,7 @@ pub(super) async fn send(ssm: &Arc<Ssm>, cloud: &Arc<Cloud>, params: &Value) -> 
                     (i.status, i.details) = ("TimedOut", "DeliveryTimedOut");
                 });
             }
-            run(&ssm, &id, &host, &script, Duration::from_secs(seconds)).await;
+            run(&ssm, &id, &host, &script.text, script.limit).await;
         });
     }
     Ok(answer)
@@ -210,7 +223,7 @@ impl Command {
             self.status()
         };
         json!({
-            "CommandId": self.id, "DocumentName": "AWS-RunShellScript", "DocumentVersion": "$DEFAULT", "Comment": self.comment,
+            "CommandId": self.id, "DocumentName": self.document, "DocumentVersion": self.version, "Comment": self.comment,
             "Parameters": self.parameters, "InstanceIds": self.invocations.keys().collect::<Vec<_>>(), "Targets": [],
             "RequestedDateTime": self.requested, "Status": status, "StatusDetails": status, "TargetCount": self.invocations.len(),
             "CompletedCount": count(Invocation::is_over), "ErrorCount": count(|i| i.is_over() && i.status != "Success"),
@@ -273,8 +286,8 @@ pub(super) fn invocation(state: &State, params: &Value) -> ApiResult {
         )
     })?;
     Ok(json!({
-        "CommandId": id, "InstanceId": instance, "Comment": command.comment, "DocumentName": "AWS-RunShellScript",
-        "DocumentVersion": "$DEFAULT", "PluginName": "aws:runShellScript", "ResponseCode": found.code,
+        "CommandId": id, "InstanceId": instance, "Comment": command.comment, "DocumentName": command.document,
+        "DocumentVersion": command.version, "PluginName": "aws:runShellScript", "ResponseCode": found.code,
         "ExecutionStartDateTime": found.started.clone().unwrap_or_default(), "ExecutionEndDateTime": found.ended.clone().unwrap_or_default(),
         "ExecutionElapsedTime": if found.is_over() { format!("PT{:.3}S", found.elapsed.as_secs_f64()) } else { String::new() },
         "Status": found.status, "StatusDetails": found.details, "StandardOutputContent": found.output, "StandardOutputUrl": "",
@@ -342,7 +355,7 @@ pub(super) fn invocations(state: &State, params: &Value) -> ApiResult {
             }]);
             json!({
                 "CommandId": command.id, "InstanceId": instance, "InstanceName": "", "Comment": command.comment,
-                "DocumentName": "AWS-RunShellScript", "DocumentVersion": "$DEFAULT", "RequestedDateTime": command.requested,
+                "DocumentName": command.document, "DocumentVersion": command.version, "RequestedDateTime": command.requested,
                 "Status": found.status, "StatusDetails": found.details, "StandardOutputUrl": "", "StandardErrorUrl": "",
                 "CommandPlugins": if details { plugins } else { json!([]) },
             })

@@ -1,7 +1,7 @@
 //! The service: which handler answers which action.
 
 use super::state::State;
-use super::{commands, parameters};
+use super::{commands, documents, parameters};
 use crate::api::{ApiResult, Call, Cloud, Service, unknown_action};
 use crate::ec2::Ec2;
 use indexmap::IndexMap;
@@ -23,6 +23,7 @@ impl Ssm {
             ec2,
             state: Mutex::new(State {
                 commands: IndexMap::new(),
+                documents: IndexMap::new(),
                 parameters: parameters::seed(),
             }),
         })
@@ -41,6 +42,15 @@ impl Ssm {
             "ListCommandInvocations" => commands::invocations(&self.state(), params),
             "ListCommands" => commands::list_commands(&self.state(), params),
             "DescribeInstanceInformation" => commands::instance_information(&self, &cloud, params).await,
+            "CreateDocument" => documents::create(&mut self.state(), params),
+            "UpdateDocument" => documents::update(&mut self.state(), params),
+            "UpdateDocumentDefaultVersion" => documents::set_default(&mut self.state(), params),
+            "DescribeDocument" => documents::describe(&mut self.state(), params),
+            "GetDocument" => documents::get(&mut self.state(), params),
+            "DeleteDocument" => documents::delete(&mut self.state(), params),
+            "AddTagsToResource" => documents::add_tags(&mut self.state(), params),
+            "RemoveTagsFromResource" => documents::remove_tags(&mut self.state(), params),
+            "ListTagsForResource" => documents::list_tags(&mut self.state(), params),
             "GetParameter" => parameters::get(&self.state(), &cloud.region, params),
             "GetParameters" => parameters::get_many(&self.state(), &cloud.region, params),
             "PutParameter" => parameters::put(&mut self.state(), params),

@@ -1,6 +1,7 @@
 //! What Systems Manager knows.
 
 use super::commands::Command;
+use super::documents::Document;
 use super::parameters::Parameter;
 use indexmap::IndexMap;
 
@@ -8,6 +9,8 @@ use indexmap::IndexMap;
 pub(super) struct State {
     /// Commands by id, oldest first.
     pub(crate) commands: IndexMap<String, Command>,
+    /// Documents of the account by name.
+    pub(crate) documents: IndexMap<String, Document>,
     /// Parameters by name.
     pub(crate) parameters: IndexMap<String, Parameter>,
 }

@@ -10,6 +10,7 @@ mod network;
 mod others;
 mod retag;
 mod security_group;
+mod ssm;
 mod table;
 
 pub(crate) use table::{create, custom_name, delete, replaces, takes_tags, update};

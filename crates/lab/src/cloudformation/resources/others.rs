@@ -1,4 +1,4 @@
-//! Secrets, alarms, SSM parameters.
+//! Secrets, alarms.
 
 use super::retag::{SECRET, retag};
 use super::table::{answer, chosen};
@@ -129,46 +129,6 @@ pub(super) async fn update_alarm(
 pub(super) async fn delete_alarm(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
     context
         .call("monitoring", "DeleteAlarms", json!({"AlarmNames": [physical]}))
-        .await
-        .map(drop)
-}
-
-fn parameter(properties: &Value, name: &str) -> Value {
-    let mut params = chosen(
-        properties,
-        &["Type", "Value", "Description", "AllowedPattern", "DataType", "Tier"],
-    );
-    params.insert("Name".into(), name.into());
-    params.into()
-}
-
-pub(super) async fn create_parameter(context: &Context, properties: &Value) -> Result<Attributes, Failure> {
-    let name = properties["Name"].as_str().map_or_else(
-        || format!("CFN-{}-{}", context.logical, crate::ids::alphanumeric(12)),
-        str::to_owned,
-    );
-    context
-        .call("ssm", "PutParameter", parameter(properties, &name))
-        .await?;
-    context.created(&name);
-    Ok(Attributes::new())
-}
-
-pub(super) async fn update_parameter(
-    context: &Context,
-    physical: &str,
-    _: &Record,
-    properties: &Value,
-) -> Result<Attributes, Failure> {
-    let mut params = parameter(properties, physical);
-    params["Overwrite"] = true.into();
-    context.call("ssm", "PutParameter", params).await?;
-    Ok(Attributes::new())
-}
-
-pub(super) async fn delete_parameter(context: &Context, physical: &str, _: &Value) -> Result<(), Failure> {
-    context
-        .call("ssm", "DeleteParameter", json!({"Name": physical}))
         .await
         .map(drop)
 }

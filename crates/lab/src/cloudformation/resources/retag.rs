@@ -15,6 +15,8 @@ pub(super) struct Tagging {
     remove: (&'static str, &'static str, fn(&str) -> Value),
     /// The action that sets tags, and its parameter.
     set: (&'static str, &'static str),
+    /// What else both actions must be told.
+    besides: &'static [(&'static str, &'static str)],
 }
 
 fn one(text: &str) -> Value {
@@ -31,6 +33,7 @@ pub(super) const EC2: Tagging = Tagging {
     resource: ("ResourceId", list),
     remove: ("DeleteTags", "Tag", |key| json!({"Key": key})),
     set: ("CreateTags", "Tag"),
+    besides: &[],
 };
 
 pub(super) const FILE_SYSTEM: Tagging = Tagging {
@@ -39,6 +42,7 @@ pub(super) const FILE_SYSTEM: Tagging = Tagging {
     resource: ("ResourceId", one),
     remove: ("UntagResource", "TagKeys", one),
     set: ("TagResource", "Tags"),
+    besides: &[],
 };
 
 pub(super) const LOAD_BALANCING: Tagging = Tagging {
@@ -47,6 +51,7 @@ pub(super) const LOAD_BALANCING: Tagging = Tagging {
     resource: ("ResourceArns", list),
     remove: ("RemoveTags", "TagKeys", one),
     set: ("AddTags", "Tags"),
+    besides: &[],
 };
 
 pub(super) const ROLE: Tagging = Tagging {
@@ -55,6 +60,7 @@ pub(super) const ROLE: Tagging = Tagging {
     resource: ("RoleName", one),
     remove: ("UntagRole", "TagKeys", one),
     set: ("TagRole", "Tags"),
+    besides: &[],
 };
 
 pub(super) const SECRET: Tagging = Tagging {
@@ -63,6 +69,16 @@ pub(super) const SECRET: Tagging = Tagging {
     resource: ("SecretId", one),
     remove: ("UntagResource", "TagKeys", one),
     set: ("TagResource", "Tags"),
+    besides: &[],
+};
+
+pub(super) const DOCUMENT: Tagging = Tagging {
+    service: "ssm",
+    property: "Tags",
+    resource: ("ResourceId", one),
+    remove: ("RemoveTagsFromResource", "TagKeys", one),
+    set: ("AddTagsToResource", "Tags"),
+    besides: &[("ResourceType", "Document")],
 };
 
 /// Brings the tags of a resource up to date: its own, and those of the stack.
@@ -85,7 +101,7 @@ pub(super) async fn retag(
         .map(|(k, _)| key(k))
         .collect();
     if !gone.is_empty() {
-        let params = json!({name: resource(physical), keys: gone});
+        let params = with(json!({name: resource(physical), keys: gone}), tagging.besides);
         context.call(tagging.service, remove, params).await?;
     }
     let (set, tags) = tagging.set;
@@ -95,8 +111,15 @@ pub(super) async fn retag(
         .map(|(k, v)| json!({"Key": k, "Value": v}))
         .collect();
     if !new.is_empty() {
-        let params = json!({name: resource(physical), tags: new});
+        let params = with(json!({name: resource(physical), tags: new}), tagging.besides);
         context.call(tagging.service, set, params).await?;
     }
     Ok(())
+}
+
+fn with(mut params: Value, besides: &[(&str, &str)]) -> Value {
+    for (name, value) in besides {
+        params[*name] = (*value).into();
+    }
+    params
 }

@@ -1,6 +1,6 @@
 //! From a type to its handlers, one row a type, and what holds for all types.
 
-use super::{autoscaling, ec2, efs, elbv2, iam, launch_template, network, others, security_group};
+use super::{autoscaling, ec2, efs, elbv2, iam, launch_template, network, others, security_group, ssm};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::schema;
 use crate::cloudformation::state::Record;
@@ -62,7 +62,8 @@ const HANDLERS: &[Handler] = handlers! {
     "AWS::IAM::InstanceProfile": iam::create_profile, iam::update_profile, iam::delete_profile;
     "AWS::IAM::Policy": iam::create_policy, iam::update_policy, iam::delete_policy;
     "AWS::IAM::Role": iam::create_role, iam::update_role, iam::delete_role;
-    "AWS::SSM::Parameter": others::create_parameter, others::update_parameter, others::delete_parameter;
+    "AWS::SSM::Document": ssm::create_document, ssm::update_document, ssm::delete_document;
+    "AWS::SSM::Parameter": ssm::create_parameter, ssm::update_parameter, ssm::delete_parameter;
     "AWS::SecretsManager::Secret": others::create_secret, others::update_secret, others::delete_secret;
 };
 
@@ -131,6 +132,10 @@ pub(crate) fn replaces(kind: &str, old: &Value, new: &Value) -> bool {
         "AWS::EC2::VPC" => {
             old.get("InstanceTenancy") != new.get("InstanceTenancy") && new["InstanceTenancy"] != "default"
         }
+        "AWS::SSM::Document" if new["UpdateMethod"] != "NewVersion" => schema
+            .conditional_create_only
+            .iter()
+            .any(|name| old.get(name) != new.get(name)),
         _ => false,
     }
 }
