@@ -966,7 +966,7 @@ for name, (words, verbs, arguments, end) in DOCUMENTS.items():
         TargetType="/AWS::EC2::Instance",
         UpdateMethod="NewVersion",
         Content=content,
-        Tags=[{"Key": "Name", "Value": StackName}, {"Key": "mqaws:stack", "Value": StackName}],
+        Tags=Tags(**{"Name": StackName, "mqaws:stack": StackName}),
     )
     if name == "test":
         document.Condition = "HasFaultsAllowed"

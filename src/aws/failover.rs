@@ -24,10 +24,7 @@ use std::time::Duration;
 impl Clients {
     async fn line(&self, target: &Target, instance: &InstanceId, request: &Request) -> Result<String, CloudError> {
         let attempted = || format!("run `{request}` on {instance}");
-        let document = target.parts.documents.of(request.class()).map_err(|error| {
-            let hint = error.hint();
-            CloudError::precondition(attempted(), error, hint)
-        })?;
+        let document = target.parts.documents.of(request.class())?;
         let output = command::ask(self, document, instance, request)
             .await
             .map_err(|error| failed(attempted(), error))?;

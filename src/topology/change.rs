@@ -104,7 +104,11 @@ pub struct Meaning {
 impl Meaning {
     /// What a change means in any topology, as it does where nothing depends on the resource but clients.
     pub fn usual(change: &Change) -> Self {
-        let effect = change.effect();
+        let effect = match change.effect() {
+            // Those of the template get a new version under the same name.
+            Effect::Replace if change.kind == "AWS::SSM::Document" && !change.is_certain() => Effect::Change,
+            effect => effect,
+        };
         let either = |sure, perhaps| Some(if change.is_certain() { sure } else { perhaps });
         let words = match (change.kind.as_str(), effect) {
             ("AWS::ElasticLoadBalancingV2::LoadBalancer", Effect::Replace) => either(

@@ -15,6 +15,7 @@ mod judges;
 mod lies;
 mod life;
 mod lock;
+mod permissions;
 mod policies;
 mod standin;
 mod status;

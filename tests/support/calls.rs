@@ -48,6 +48,41 @@ pub(crate) fn own_call(record: &LabRecord, name: &str, body: &Value) -> Result<S
     request(record, "mqaws", ("POST", &path), &headers, body.to_string())
 }
 
+/// Keys of a session of a role, as STS gives them.
+pub(crate) struct Session {
+    /// The lab, with the session's keys in place of the administrator's.
+    pub record: LabRecord,
+    /// What has to come with them.
+    pub token: String,
+}
+
+impl Session {
+    /// Assumes a role.
+    pub(crate) fn of(record: &LabRecord, role: &str) -> Self {
+        let arn = format!("arn:aws:iam::000000000000:role/{role}");
+        let params = [("Action", "AssumeRole"), ("RoleArn", &arn), ("RoleSessionName", "test")];
+        let given = call(record, "sts", "2011-06-15", &params);
+        let mut record = record.clone();
+        record.access_key_id = between(&given, "AccessKeyId");
+        record.secret_access_key = between(&given, "SecretAccessKey");
+        Self {
+            record,
+            token: between(&given, "SessionToken"),
+        }
+    }
+
+    /// As [`json_call`].
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(crate) fn json_call(&self, service: &str, target: &str, body: &Value) -> Result<Value, String> {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let token = Some(self.token.as_str());
+        let answer = request_as(&self.record, token, service, ("POST", "/"), &headers, body.to_string())?;
+        Ok(serde_json::from_str(&answer).unwrap_or_default())
+    }
+}
+
 /// A signed request; the answer as text.
 ///
 /// # Errors
@@ -55,12 +90,30 @@ pub(crate) fn own_call(record: &LabRecord, name: &str, body: &Value) -> Result<S
 pub(crate) fn request(
     record: &LabRecord,
     service: &str,
+    of: (&str, &str),
+    headers: &[(&str, &str)],
+    body: String,
+) -> Result<String, String> {
+    request_as(record, None, service, of, headers, body)
+}
+
+fn request_as(
+    record: &LabRecord,
+    token: Option<&str>,
+    service: &str,
     (method, path): (&str, &str),
     headers: &[(&str, &str)],
     body: String,
 ) -> Result<String, String> {
     let url = format!("{}{path}", record.endpoint);
-    let identity = Credentials::new(&record.access_key_id, &record.secret_access_key, None, None, "test").into();
+    let identity = Credentials::new(
+        &record.access_key_id,
+        &record.secret_access_key,
+        token.map(str::to_owned),
+        None,
+        "test",
+    );
+    let identity = identity.into();
     let settings = v4::SigningParams::builder()
         .identity(&identity)
         .region(&record.region)

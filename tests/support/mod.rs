@@ -12,7 +12,7 @@ mod processes;
 mod shipped_agent;
 mod standin;
 
-pub(crate) use calls::{all, between, call, json_call, own_call, request, run_command};
+pub(crate) use calls::{Session, all, between, call, json_call, own_call, request, run_command};
 pub(crate) use client::{Client, Put};
 pub(crate) use cloud::Lab;
 pub(crate) use command::{LIMIT, Running, Said, said, until};

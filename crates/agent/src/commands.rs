@@ -309,6 +309,13 @@ mod tests {
     use crate::agent::duty::DUTIES;
 
     #[test]
+    fn the_usage_tells_of_every_verb() {
+        for word in Verb::ALL.iter().flat_map(|verb| verb.words()) {
+            assert!(usage().contains(word), "{word}");
+        }
+    }
+
+    #[test]
     fn an_engine_or_a_topology_that_this_version_does_not_know_is_refused_with_those_that_it_does() {
         let dir = tempfile::tempdir().expect("tempdir");
         let layout = Layout::new(dir.path());

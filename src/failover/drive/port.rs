@@ -7,7 +7,7 @@ use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
 use crate::remedy::{ExitKind, Remedy};
-use crate::stack::Parts;
+use crate::stack::{NoDocument, Parts};
 use crate::topology::Fault;
 use mqaws_contract::verb::Verb;
 use secrecy::SecretString;
@@ -53,6 +53,13 @@ impl CloudError {
             hint: Some(hint.into()),
             exit: ExitKind::Precondition,
         }
+    }
+}
+
+impl From<NoDocument> for CloudError {
+    fn from(error: NoDocument) -> Self {
+        let hint = error.hint();
+        Self::precondition(format!("ask the agents of stack {}", error.stack), error, hint)
     }
 }
 

@@ -1,26 +1,30 @@
 //! Before anything is changed: may this stack be tested, does it serve, and where are its queues?
 
 use super::error::FailoverError;
-use super::port::{Instance, Probe, Target, TestBed};
+use super::port::{CloudError, Instance, Probe, Target, TestBed};
 use crate::failover::scenario::Consent;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::topology::{self, Fault, Seen};
+use mqaws_contract::verb::Class;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Refuses what must not be tested. A lab may always be.
+/// Refuses what must not be tested, or cannot be asked. A lab may always be.
 ///
 /// # Errors
 /// [`FailoverError`] with what is missing; nothing was changed.
 pub(super) async fn guard(cloud: &dyn TestBed, target: &Target, consent: &Consent) -> Result<(), FailoverError> {
-    if target.lab.is_some() {
-        return Ok(());
-    }
-    if !target.allow_faults {
+    if target.lab.is_none() && !target.allow_faults {
         return Err(FailoverError::NotAllowed {
             stack: target.stack.clone(),
         });
+    }
+    for class in [Class::Read, Class::Test] {
+        target.parts.documents.of(class).map_err(CloudError::from)?;
+    }
+    if target.lab.is_some() {
+        return Ok(());
     }
     let named = consent.typed.as_deref() == Some(&target.stack);
     if !named && consent.account.as_deref() != Some(&target.account) {
@@ -134,5 +138,5 @@ pub(super) async fn queue(
         .queues
         .first()
         .map(|queue| queue.name.clone())
-        .ok_or_else(|| super::port::CloudError::remote("define the queues of the test", "the agent named none").into())
+        .ok_or_else(|| CloudError::remote("define the queues of the test", "the agent named none").into())
 }

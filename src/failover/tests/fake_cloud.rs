@@ -69,6 +69,8 @@ impl FakeCloud {
                     ("AmqpEndpoint".to_owned(), broker.address().to_string()),
                     (Output::GroupName.name().to_owned(), "g".to_owned()),
                     (Output::CredentialsSecret.name().to_owned(), "s".to_owned()),
+                    (Output::ReadDocument.name().to_owned(), "r".to_owned()),
+                    (Output::TestDocument.name().to_owned(), "t".to_owned()),
                 ]
                 .into(),
                 &BTreeMap::new(),

@@ -108,6 +108,9 @@ mod tests {
             let group = change(GROUP, "Modify", Some(replacement), name);
             assert!(text(group).starts_with(words), "{replacement}");
         }
+        let document = |replacement| change("AWS::SSM::Document", "Modify", Some(replacement), "Content");
+        assert_eq!(text(document("Conditional")), "", "its name stays");
+        assert_eq!(text(document("True")), "replaced");
         let balancer = change(
             "AWS::ElasticLoadBalancingV2::LoadBalancer",
             "Modify",

@@ -238,6 +238,54 @@ mod tests {
     }
 
     #[test]
+    fn a_command_must_be_allowed_on_its_document_and_on_its_instance() {
+        let document = "arn:aws:ssm:eu-west-1:000000000000:document/s-ReadDocument-*";
+        let on = |resource: &str| json!({"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": resource});
+        let mut instances = on("arn:aws:ec2:*:*:instance/*");
+        instances["Condition"] = json!({"StringEquals": {"ssm:resourceTag/t": "i-1"}});
+        let may = |statement: &Value, params: Value| {
+            block_on(authorise(
+                &cloud(statement.clone()),
+                "ssm",
+                "SendCommand",
+                &params,
+                &instance(),
+            ))
+        };
+        let sent = |document: &str, ids: Value| json!({"DocumentName": document, "InstanceIds": ids});
+        let both = json!([on(document), instances]);
+        let read = "s-ReadDocument-1";
+        assert!(may(&both, sent(read, json!(["i-1"]))).is_ok());
+        let arn = "arn:aws:ssm:eu-west-1:000000000000:document/s-ReadDocument-1";
+        assert!(may(&both, sent(arn, json!(["i-1"]))).is_ok());
+        for (name, ids, on) in [
+            ("s-OperateDocument-1", json!(["i-1"]), "document/s-OperateDocument-1"),
+            (
+                "AWS-RunShellScript",
+                json!(["i-1"]),
+                "arn:aws:ssm:eu-west-1::document/AWS-RunShellScript",
+            ),
+            (read, json!(["i-1", "i-2"]), "instance/i-2"),
+            (read, json!([]), "instance/*"),
+        ] {
+            let refused = may(&both, sent(name, ids.clone())).unwrap_err();
+            assert!(refused.message.contains(on), "{name} {ids}: {}", refused.message);
+        }
+        for by in ["InstanceIds", "tag:t"] {
+            let targets = json!({"DocumentName": read, "Targets": [{"Key": by, "Values": ["i-1"]}]});
+            assert_eq!(may(&both, targets).is_ok(), by == "InstanceIds", "{by}");
+        }
+        assert!(
+            may(&json!([on(document)]), sent(read, json!(["i-1"]))).is_err(),
+            "the document alone"
+        );
+        assert!(
+            may(&json!([instances]), sent(read, json!(["i-1"]))).is_err(),
+            "the instance alone"
+        );
+    }
+
+    #[test]
     fn every_resource_of_a_call_must_be_allowed() {
         let cloud = cloud(
             json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": {

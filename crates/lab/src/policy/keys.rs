@@ -28,6 +28,7 @@ const TAGS: &[&str] = &[
     "aws:resourcetag/",
     "ec2:resourcetag/",
     "secretsmanager:resourcetag/",
+    "ssm:resourcetag/",
 ];
 
 /// Keys of trust policies, which are checked for form and not evaluated.

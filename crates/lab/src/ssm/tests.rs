@@ -85,6 +85,10 @@ impl Lab {
 
     async fn run(&self, parameters: Value) -> Value {
         let sent = self.send(parameters).await.expect("sent");
+        self.ended(&sent).await
+    }
+
+    async fn ended(&self, sent: &Value) -> Value {
         let params = json!({"CommandId": sent["Command"]["CommandId"], "InstanceId": self.instance});
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
@@ -179,6 +183,64 @@ async fn commands_for_instances_that_do_not_run_and_unknown_documents_are_refuse
         lab.send(json!({"commands": ["x"]})).await.expect_err("it is gone").code,
         "InvalidInstanceId"
     );
+}
+
+#[tokio::test]
+async fn a_command_runs_the_default_version_of_its_document_unless_another_is_named() {
+    let lab = Lab::start(211).await;
+    let call = |action: &'static str, params: Value| lab.cloud.call("ssm", action, params, Caller::Admin);
+    let content = |word: &str| {
+        json!({"schemaVersion": "2.2", "parameters": {"Who": {"type": "String", "allowedPattern": "^[a-z]{1,9}$"}},
+            "mainSteps": [{"action": "aws:runShellScript", "name": "s", "inputs": {"runCommand": [format!("echo {word} '{{{{ Who }}}}'")]}}]})
+        .to_string()
+    };
+    let made = json!({"Name": "s-Doc-1", "Content": content("one"), "DocumentType": "Command",
+        "Tags": [{"Key": "k", "Value": "v"}]});
+    call("CreateDocument", made.clone()).await.expect("made");
+    let code = |result: Result<Value, ApiError>| result.expect_err("refused").code;
+    assert_eq!(code(call("CreateDocument", made).await), "DocumentAlreadyExists");
+    let reserved = json!({"Name": "AWS-Mine", "Content": content("one"), "DocumentType": "Command"});
+    assert_eq!(code(call("CreateDocument", reserved).await), "ValidationException");
+    let update = |word: &str| json!({"Name": "s-Doc-1", "Content": content(word), "DocumentVersion": "$LATEST"});
+    assert_eq!(
+        code(call("UpdateDocument", update("one")).await),
+        "DuplicateDocumentContent"
+    );
+    call("UpdateDocument", update("two")).await.expect("updated");
+
+    let params = |version: Option<&str>, who: &str| {
+        json!({"DocumentName": "s-Doc-1", "InstanceIds": [lab.instance], "DocumentVersion": version,
+            "Parameters": {"Who": [who]}})
+    };
+    for (version, said) in [(None, "one a\n"), (Some("$LATEST"), "two a\n"), (Some("1"), "one a\n")] {
+        let sent = call("SendCommand", params(version, "a")).await.expect("sent");
+        let ended = lab.ended(&sent).await;
+        assert_eq!(
+            (&ended["StandardOutputContent"], &ended["DocumentName"]),
+            (&json!(said), &json!("s-Doc-1")),
+            "{version:?}"
+        );
+    }
+    assert_eq!(
+        code(call("SendCommand", params(Some("3"), "a")).await),
+        "InvalidDocumentVersion"
+    );
+    assert_eq!(
+        code(call("SendCommand", params(None, "a';id;'")).await),
+        "InvalidParameters"
+    );
+    let default = json!({"Name": "s-Doc-1", "DocumentVersion": "2"});
+    call("UpdateDocumentDefaultVersion", default).await.expect("set");
+    let sent = call("SendCommand", params(None, "b")).await.expect("sent");
+    assert_eq!(lab.ended(&sent).await["StandardOutputContent"], "two b\n");
+    let named = json!({"ResourceType": "Document", "ResourceId": "s-Doc-1"});
+    let tags = call("ListTagsForResource", named).await.expect("tags");
+    assert_eq!(tags["TagList"], json!([{"Key": "k", "Value": "v"}]));
+    call("DeleteDocument", json!({"Name": "s-Doc-1"}))
+        .await
+        .expect("deleted");
+    assert_eq!(code(call("SendCommand", params(None, "a")).await), "InvalidDocument");
+    lab.ec2.cut_all().await;
 }
 
 #[tokio::test]
