@@ -888,12 +888,12 @@ WORD, NUMBER = "^[A-Za-z0-9._:-]{1,64}$", "^[0-9]{1,19}$"
 PAGE = "printf '%s\\n' \"$answer\" | tail -n +'{{ FromLine }}' | head -c 20000"
 
 
-def parameter(description, pattern, **more):
-    return {"type": "String", "description": description, **more, "allowedPattern": pattern}
+def parameter(pattern, **more):
+    return {"type": "String", **more, "allowedPattern": pattern}
 
 
-def argument(verb, default="none", pattern=WORD):
-    return parameter(f"Argument of {verb}", pattern, default=default)
+def argument(default="none", pattern=WORD):
+    return parameter(pattern, default=default)
 
 
 DOCUMENTS = {
@@ -906,8 +906,8 @@ DOCUMENTS = {
             "fence": "answer=$(mqaws-agent fence --json)",
         },
         {
-            "Since": argument("marks", "0", NUMBER),
-            "FromLine": parameter("First line of the answer that is wanted", NUMBER, default="1"),
+            "Since": argument("0", NUMBER),
+            "FromLine": parameter(NUMBER, default="1"),
         },
         ["esac || exit", PAGE],
     ),
@@ -918,7 +918,7 @@ DOCUMENTS = {
             "define": "mqaws-agent probe define",
             "delete": "mqaws-agent probe delete",
         },
-        {"Fault": argument("fault")},
+        {"Fault": argument()},
         ["esac"],
     ),
     "operate": (
@@ -933,12 +933,12 @@ DOCUMENTS = {
             "operator": "mqaws-agent fence operator '{{ PreviousOwner }}'",
             "copy": "mqaws-agent fence copy '{{ OriginalFileSystem }}'",
         },
-        {"PreviousOwner": argument("operator"), "OriginalFileSystem": argument("copy")},
+        {"PreviousOwner": argument(), "OriginalFileSystem": argument()},
         ["esac"],
     ),
 }
 for name, (words, verbs, arguments, end) in DOCUMENTS.items():
-    command = parameter("What is asked of the agent", WORD, allowedValues=list(verbs))
+    command = parameter(WORD, allowedValues=list(verbs))
     content = {
         "schemaVersion": "2.2",
         "description": words,

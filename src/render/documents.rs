@@ -52,13 +52,13 @@ fn properties(class: Class) -> Value {
     }
 }
 
+/// Without descriptions: a template of a large network has few bytes left.
 fn parameters(class: Class) -> Value {
     let names: Vec<&str> = class.verbs().map(Verb::name).collect();
     let mut all = IndexMap::from([(
         COMMAND.to_owned(),
         object! {
             "type" => "String",
-            "description" => "What is asked of the agent",
             "allowedValues" => Value::from(names),
             "allowedPattern" => ARGUMENT_PATTERN,
         },
@@ -67,7 +67,6 @@ fn parameters(class: Class) -> Value {
         let Some(parameter) = verb.parameter() else { continue };
         let of_verb = object! {
             "type" => "String",
-            "description" => format!("Argument of {}", verb.name()),
             "default" => parameter.default(),
             "allowedPattern" => parameter.pattern(),
         };
@@ -76,7 +75,6 @@ fn parameters(class: Class) -> Value {
     if class == Class::Read {
         let from_line = object! {
             "type" => "String",
-            "description" => "First line of the answer that is wanted",
             "default" => "1",
             "allowedPattern" => NUMBER_PATTERN,
         };
