@@ -9,7 +9,7 @@ use crate::model::keys::{self, Topologies, Values};
 use crate::model::{Engine, Region, ZoneName};
 use crate::topology;
 use mqaws_contract::Partition;
-use mqaws_contract::engine::{Endpoint, Switch};
+use mqaws_contract::engine::{AMQP, Endpoint, Switch};
 
 /// Domain of the partitions whose services a new network reaches by endpoints of the names that the template has.
 const ENDPOINTS: &str = "amazonaws.com";
@@ -133,7 +133,14 @@ impl Reader {
     fn endpoint(&mut self, deployment: &Deployment) {
         let engine = deployment.engine;
         let switched = |endpoint: &Endpoint| endpoint.when == Some(Switch::Amqp);
-        if self.is_given("endpoint.amqp") && !engine.facts().endpoints.iter().any(switched) {
+        // What is always on may be said to be on.
+        let always = engine
+            .facts()
+            .endpoints
+            .iter()
+            .any(|endpoint| endpoint.protocol == AMQP);
+        let is_true = always && deployment.endpoint.amqp;
+        if self.is_given("endpoint.amqp") && !is_true && !engine.facts().endpoints.iter().any(switched) {
             let message = format!("`endpoint.amqp` does not go with engine `{}`", engine.as_str());
             self.against(
                 "endpoint.amqp",

@@ -664,4 +664,5 @@ fn an_engine_that_cannot_be_deployed_yet_is_refused_where_it_stands_and_only_the
         refused("engine: rabbitmq\nendpoint: {amqp: false}\n"),
         [("mqaws.yaml:2:18".to_owned(), expected)]
     );
+    assert!(load("engine: rabbitmq\nendpoint: {amqp: true}\n").is_ok());
 }
