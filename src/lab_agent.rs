@@ -7,12 +7,13 @@ mod lease;
 pub use lease::LeaseLock;
 
 use crate::remedy::chain;
+use mqaws_agent::Systemd;
 use mqaws_agent::commands::Guard;
 use mqaws_agent::duty::{DUTIES, Duties};
 use mqaws_agent::fence::{Folder, Lock};
 use mqaws_agent::keeper::protocol::KeeperConfig;
 use mqaws_agent::layout::Layout;
-use mqaws_agent::ports::{Accounts, HostReset, Init, KeeperSpawner, LockPlace, Mounter};
+use mqaws_agent::ports::{Accounts, HostReset, KeeperSpawner, LockPlace, Mounter};
 use mqaws_agent::signed::{HttpTransport, Imds, Transport};
 use mqaws_agent::wiring::{Wiring, executable, imds, run_command, run_keeper};
 use mqaws_contract::UnknownWord;
@@ -61,7 +62,13 @@ pub fn keeper_main_with(engines: Products, _args: Vec<OsString>) -> ExitCode {
     let Some(wiring) = wiring(engines, DUTIES) else {
         return refuse();
     };
-    run_keeper(&wiring, Arc::new(NoInit), |engine| Arc::new(KillEngine(engine)))
+    match Systemd::from_env() {
+        Ok(init) => run_keeper(&wiring, Arc::new(init), |engine| Arc::new(KillEngine(engine))),
+        Err(error) => {
+            eprintln!("error: the socket of the lab's watchdog: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn wiring(engines: Products, duties: Duties) -> Option<Wiring> {
@@ -114,6 +121,8 @@ fn agent(wiring: &Wiring, config: AgentConfig, product: &'static dyn Product) ->
         point: wiring.layout.mount(&config),
         imds: imds(),
     };
+    // The lab watches its hosts as systemd does.
+    let init = Systemd::from_env().map_err(|e| format!("the socket of the lab's watchdog: {e}"))?;
     let accounts = LabAccounts(wiring.layout.root().as_path().to_owned());
     wiring.run(
         config,
@@ -121,7 +130,7 @@ fn agent(wiring: &Wiring, config: AgentConfig, product: &'static dyn Product) ->
         Arc::new(mounter),
         Arc::new(accounts),
         Arc::new(SpawnKeeper),
-        Arc::new(NoInit),
+        Arc::new(init),
     )
 }
 
@@ -225,13 +234,6 @@ impl Accounts for LabAccounts {
             .map_err(|e| format!("derive the password's hash: {e}"))?;
         accounts.write(&self.0).map_err(|e| chain(&e))
     }
-}
-
-/// A lab instance has no init system: who restarts its agent sees its end.
-struct NoInit;
-
-impl Init for NoInit {
-    fn alive(&self, _state: &str) {}
 }
 
 /// Starts the keeper by running this executable again.

@@ -190,6 +190,28 @@ fn a_terminated_instance_takes_its_daemons_along_and_a_new_lab_clears_a_killed_o
 }
 
 #[test]
+fn a_host_whose_agent_and_keeper_stand_still_is_ended_as_by_its_watchdogs() {
+    let lab = Lab::deployed(&[]);
+    let record = lab.record();
+    let first = lab.json(&["status", "--local", "--wait", "serving"], 0)["writer"]["instance"].clone();
+    for process in others(&record) {
+        assert!(process::signal(process, Signal::STOP), "{process:?}");
+    }
+    let console = lab
+        .dir()
+        .join(format!("log/{}.console", first.as_str().expect("an instance")));
+    until("nothing is heard of the units", || {
+        std::fs::read_to_string(&console)
+            .ok()?
+            .contains("watchdog: ")
+            .then_some(())
+    });
+    let again = lab.json(&["status", "--local", "--wait", "serving"], 0);
+    assert_eq!(again["writer"]["instance"], first, "on the same host: {again}");
+    lab.end();
+}
+
+#[test]
 fn what_a_killed_lab_held_is_told_by_whoever_clears_it() {
     let lab = Lab::deployed(&[]);
     let held = lab.json(&["lab", "status"], 0)["file_systems"][0].clone();

@@ -34,4 +34,5 @@ mod waits;
 pub mod wiring;
 pub mod work;
 
+pub use host::Systemd;
 pub use wiring::host::main as host_main;

@@ -16,5 +16,5 @@ pub(crate) mod programs;
 pub(crate) use accounts::HostAccounts;
 pub(crate) use keeper_unit::KeeperUnit;
 pub(crate) use mount::{HostMount, MountTarget, Network};
-pub(crate) use notify::Systemd;
+pub use notify::Systemd;
 pub(crate) use programs::Programs;

@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// systemd, when it started this process and wants to hear of it.
-pub(crate) struct Systemd {
+/// systemd, or whoever stands in its place, when it started this process and wants to hear of it.
+pub struct Systemd {
     socket: Option<(UnixDatagram, SocketAddr)>,
     ready: AtomicBool,
 }
@@ -19,7 +19,7 @@ impl Systemd {
     ///
     /// # Errors
     /// When the variable names no socket.
-    pub(crate) fn from_env() -> io::Result<Self> {
+    pub fn from_env() -> io::Result<Self> {
         Self::new(std::env::var_os("NOTIFY_SOCKET"))
     }
 

@@ -18,11 +18,21 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::UnixDatagram;
 use tokio::process::Command;
 use tokio::sync::watch;
 
 /// Longest path of a lab directory: the sockets of agent and engine below it must fit into 107 bytes.
 pub(crate) const MAX_LAB_DIR: usize = 56;
+
+/// How long the units of a host may say nothing before they are killed: `WatchdogSec` of the keeper's, the shorter one.
+const WATCHDOG: Duration = Duration::from_secs(20);
+
+/// How long they may take to say anything: `TimeoutStartSec`.
+const FIRST_WORD: Duration = Duration::from_secs(60);
+
+/// Socket of the units' words, in the host's root.
+const NOTIFY: &str = "run/mqaws/notify";
 
 /// Commands that an instance finds in `opt/mqm/bin`, all the same executable.
 const COMMANDS: [&str; 12] = [
@@ -194,9 +204,10 @@ impl ProcessHost {
         let mut stopping = self.stopping.subscribe();
         let mut wait = self.restart.0;
         let program = self.root.join("opt/mqm/bin/mqaws-agent");
+        let told = self.listen();
         while !*stopping.borrow() {
             let started = Instant::now();
-            let ended = self.run_agent_once(&program).await;
+            let ended = self.run_agent_once(&program, told.as_ref()).await;
             if *stopping.borrow() {
                 break;
             }
@@ -213,13 +224,37 @@ impl ProcessHost {
         }
     }
 
-    async fn run_agent_once(&self, program: &Path) -> String {
+    /// The socket on which the units say that they live, as `sd_notify` of systemd.
+    fn listen(&self) -> Option<UnixDatagram> {
+        let path = self.root.join(NOTIFY);
+        let _ = fs::remove_file(&path);
+        let socket = UnixDatagram::bind(&path);
+        if let Err(error) = &socket {
+            self.console.print(&format!("unit: no watchdog: {error}"));
+        }
+        socket.ok()
+    }
+
+    /// Kills every process of the host, as the watchdogs of its units do when none of them says that it lives.
+    async fn bite(&self, silent: Duration) {
+        self.console.print(&format!(
+            "watchdog: the units have said nothing for {silent:?}; killing their processes"
+        ));
+        let root = self.root.to_string_lossy().into_owned();
+        let kill = move || process::kill_marked(ROOT_MARK, &root, Duration::from_secs(10));
+        let _ = tokio::task::spawn_blocking(kill).await;
+    }
+
+    async fn run_agent_once(&self, program: &Path, told: Option<&UnixDatagram>) -> String {
         let log = match self.console.open().and_then(|log| Ok((log.try_clone()?, log))) {
             Ok(log) => log,
             Err(e) => return format!("has no console: {e}"),
         };
         let mut command = self.command(program);
         command.stdout(log.0).stderr(log.1);
+        if told.is_some() {
+            command.env("NOTIFY_SOCKET", self.root.join(NOTIFY));
+        }
         let mut child = match self.interface.spawn(command).await {
             Ok(child) => child,
             Err(e) => return format!("does not start ({}): {e}", self.executable.display()),
@@ -233,7 +268,16 @@ impl ProcessHost {
         if *self.stopping.borrow() {
             self.signal_unit(Signal::TERM);
         }
-        let ended = child.wait().await;
+        let mut patience = FIRST_WORD;
+        let ended = loop {
+            tokio::select! {
+                ended = child.wait() => break ended,
+                heard = word(told, patience) => match heard {
+                    true => patience = WATCHDOG,
+                    false => self.bite(patience).await,
+                },
+            }
+        };
         *self.unit() = None;
         match ended {
             Ok(status) => format!("ended: {status}"),
@@ -312,6 +356,22 @@ impl ProcessHost {
         let _ = fs::copy(self.root.join("var/log/mqaws/agent.log"), kept);
         let _ = fs::remove_dir_all(&self.root);
         self.interface.remove();
+    }
+}
+
+/// Whether a unit says within a time that it lives; without a socket there is no end to the time.
+async fn word(told: Option<&UnixDatagram>, limit: Duration) -> bool {
+    let Some(socket) = told else {
+        return std::future::pending().await;
+    };
+    match tokio::time::timeout(limit, socket.recv(&mut [0; 256])).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(_)) => {
+            // Never a loop without a pause.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            true
+        }
+        Err(_) => false,
     }
 }
 
