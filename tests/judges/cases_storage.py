@@ -15,6 +15,7 @@ ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "e
 
 def run(lab, stack):
     efs(lab, stack)
+    adopted(lab)
     secrets(lab, stack)
     metrics(lab)
     iam(lab, stack)
@@ -63,6 +64,50 @@ def efs(lab, stack):
     lab.wait("no mount target", lambda: not lab.call(service, "DescribeMountTargets", **own)["MountTargets"])
     lab.call(service, "DeleteFileSystem", **own)
     lab.refused("FileSystemNotFound", service, "DescribeFileSystems", FileSystemId="fs-0123456789abcdef0")
+
+
+ALONE = """
+Resources:
+  FileSystem:
+    Type: AWS::EFS::FileSystem
+    DeletionPolicy: Retain
+    Properties: {Encrypted: true}
+"""
+
+
+def adopted(lab):
+    """A new stack imports a file system that exists, and leaves it when it goes."""
+    made = lab.call("efs", "CreateFileSystem", CreationToken="judge-import", Encrypted=True)
+    own = {"FileSystemId": made["FileSystemId"]}
+
+    def system():
+        return lab.call("efs", "DescribeFileSystems", **own)["FileSystems"][0]
+
+    lab.wait("file system", lambda: system()["LifeCycleState"] == "available")
+    one = {"ResourceType": "AWS::EFS::FileSystem", "LogicalResourceId": "FileSystem", "ResourceIdentifier": own}
+    params = {"StackName": "judge-import", "ChangeSetName": "import", "ChangeSetType": "IMPORT", "TemplateBody": ALONE}
+    lab.refused("ValidationError", "cloudformation", "CreateChangeSet", **params)
+    lab.call("cloudformation", "CreateChangeSet", ResourcesToImport=[one], **params)
+    change = lab.read("cloudformation", "DescribeChangeSet", StackName="judge-import", ChangeSetName="import")["Changes"][0]
+    assert change["ResourceChange"]["Action"] == "Import", change
+    assert change["ResourceChange"]["PhysicalResourceId"] == own["FileSystemId"], change
+    lab.call("cloudformation", "ExecuteChangeSet", StackName="judge-import", ChangeSetName="import")
+
+    def status():
+        return lab.call("cloudformation", "DescribeStacks", StackName="judge-import")["Stacks"][0]["StackStatus"]
+
+    lab.wait("imported stack", lambda: status() == "IMPORT_COMPLETE")
+    found = lab.call("cloudformation", "DescribeStackResources", PhysicalResourceId=own["FileSystemId"])["StackResources"]
+    assert found[0]["StackName"] == "judge-import", found
+    lab.call("cloudformation", "DeleteStack", StackName="judge-import")
+
+    def gone():
+        stacks = lab.call("cloudformation", "ListStacks")["StackSummaries"]
+        return any(s["StackName"] == "judge-import" and s["StackStatus"] == "DELETE_COMPLETE" for s in stacks)
+
+    lab.wait("no imported stack", gone)
+    assert system()["LifeCycleState"] == "available"
+    lab.call("efs", "DeleteFileSystem", **own)
 
 
 def secrets(lab, stack):

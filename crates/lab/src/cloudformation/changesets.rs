@@ -2,6 +2,7 @@
 
 use super::diff;
 use super::events;
+use super::imports;
 use super::intrinsics::Scope;
 use super::request::{check_name, check_params, on_failure, stack_arn};
 use super::schema::{self, UNKNOWN};
@@ -35,6 +36,7 @@ impl CloudFormation {
                 "IncludeNestedStacks",
                 "ImportExistingResources",
                 "OnStackFailure",
+                "ResourcesToImport",
             ],
         )?;
         let name = text(params, "ChangeSetName").ok_or_else(|| missing("ChangeSetName"))?;
@@ -47,8 +49,12 @@ impl CloudFormation {
                  expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
             )));
         }
-        let creates = match text(params, "ChangeSetType").as_deref() {
+        let kind = text(params, "ChangeSetType");
+        let imports = imports::read(params)?;
+        let creates = match kind.as_deref() {
             Some("CREATE") => true,
+            // Into a stack that exists, nothing of the product imports.
+            Some("IMPORT") => true,
             None | Some("UPDATE") => false,
             Some(other) => {
                 return Err(invalid(format!(
@@ -56,6 +62,12 @@ impl CloudFormation {
                 )));
             }
         };
+        let is_import = kind.as_deref() == Some("IMPORT");
+        if !is_import && !imports.is_empty() {
+            return Err(invalid(
+                "ResourcesToImport can only be used when the change set type is IMPORT",
+            ));
+        }
         let failure = on_failure(params, "OnStackFailure")?;
         if failure == Some(OnFailure::Delete) && !creates {
             return Err(invalid(
@@ -87,7 +99,17 @@ impl CloudFormation {
             token: token.clone(),
             ..Stack::default()
         });
-        let set = judge(&cloud.region, &stack, desired, &name, creates, failure, token, params)?;
+        if is_import {
+            imports::check(&desired, &imports)?;
+        }
+        let mut set = judge(&cloud.region, &stack, desired, &name, creates, failure, token, params)?;
+        if is_import {
+            set.changes = imports::changes(&imports);
+            if let Some(reason) = imports::taken(&self.lock(), &imports) {
+                (set.status, set.execution, set.reason) = ("FAILED".into(), "UNAVAILABLE".into(), Some(reason));
+            }
+            set.imports = imports;
+        }
         let answer = json!({"Id": set.id, "StackId": stack.id});
         let mut state = self.lock();
         if creates && !state.stacks.contains_key(&id) {
@@ -255,12 +277,18 @@ impl CloudFormation {
                 events::set_stack(
                     &mut state,
                     &set.stack,
-                    "CREATE_IN_PROGRESS",
+                    match set.imports.is_empty() {
+                        true => "CREATE_IN_PROGRESS",
+                        false => "IMPORT_IN_PROGRESS",
+                    },
                     Some("User Initiated".to_owned()),
                 );
             }
             let operation = self.operation(cloud, caller, &set.stack);
-            tokio::spawn(operation.create(set.desired.clone(), failure));
+            match set.imports.is_empty() {
+                true => drop(tokio::spawn(operation.create(set.desired.clone(), failure))),
+                false => drop(tokio::spawn(operation.import(set.desired.clone(), set.imports.clone()))),
+            }
         } else {
             self.start_update(cloud, caller, &set.stack, set.desired.clone(), failure, token)?;
         }
@@ -350,6 +378,7 @@ fn judge(
         description: text(params, "Description"),
         created: clock::now_iso(),
         creates,
+        imports: Vec::new(),
         desired,
         changes,
         on_failure: failure,

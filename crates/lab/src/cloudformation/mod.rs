@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`document`] and [`template`] read; [`references`], [`parameters`], [`intrinsics`] and [`schema`] check and
 //! evaluate; [`state`] is what is remembered; [`service`] takes calls and hands them to [`stacks`], [`changesets`] and
-//! [`describe`]; [`operations`] and [`provision`] carry changes out, [`resources`] one type each, all through the other
+//! [`describe`]; [`operations`] and [`provision`] carry changes out, [`imports`] takes over what exists, [`resources`] one type each, all through the other
 //! services' own actions; [`signals`] and [`rolling`] wait for instances.
 
 pub(crate) mod cancel;
@@ -12,6 +12,7 @@ pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod document;
 pub(crate) mod events;
+mod imports;
 pub(crate) mod intrinsics;
 pub(crate) mod operations;
 pub(crate) mod parameters;

@@ -27,7 +27,7 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    fn status(&self, status: &str, reason: Option<String>) {
+    pub(super) fn status(&self, status: &str, reason: Option<String>) {
         let mut state = self.service.lock();
         if state.stacks.get(&self.stack_id).is_some_and(|s| s.operation == self.id) {
             events::set_stack(&mut state, &self.stack_id, status, reason);
@@ -40,7 +40,7 @@ impl Operation {
     }
 
     /// Waits until no other operation works on this stack.
-    async fn turn(&self) -> tokio::sync::OwnedMutexGuard<()> {
+    pub(super) async fn turn(&self) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = self
             .service
             .lock()
@@ -51,7 +51,7 @@ impl Operation {
         turn.lock_owned().await
     }
 
-    fn plan(&self, desired: Desired, cancelled: Arc<AtomicBool>) -> Arc<Plan> {
+    pub(super) fn plan(&self, desired: Desired, cancelled: Arc<AtomicBool>) -> Arc<Plan> {
         Plan::new(
             self.service.clone(),
             self.cloud.clone(),
@@ -253,7 +253,7 @@ impl Operation {
         }
     }
 
-    fn finish(&self, outputs: Vec<StackOutput>) {
+    pub(super) fn finish(&self, outputs: Vec<StackOutput>) {
         let mut state = self.service.lock();
         if let Some(stack) = state.stacks.get_mut(&self.stack_id) {
             stack.outputs = outputs;

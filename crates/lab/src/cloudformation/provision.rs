@@ -121,7 +121,7 @@ impl Plan {
         scope.evaluate(value).ok().flatten().unwrap_or_default()
     }
 
-    fn properties(&self, logical: &str, resource: &Resource) -> Result<Value, Failure> {
+    pub(super) fn properties(&self, logical: &str, resource: &Resource) -> Result<Value, Failure> {
         let snapshot = self.snapshot();
         let scope = Scope {
             template: &self.desired.template,

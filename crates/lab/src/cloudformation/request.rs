@@ -15,7 +15,6 @@ const UNSUPPORTED: &[&str] = &[
     "StackPolicyDuringUpdateURL",
     "TemplateURL",
     "TimeoutInMinutes",
-    "ResourcesToImport",
     "DeploymentMode",
     "DeploymentConfig",
 ];

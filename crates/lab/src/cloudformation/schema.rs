@@ -30,6 +30,8 @@ pub(crate) struct Schema {
     pub(crate) read_only: BTreeSet<String>,
     /// Attributes of `Fn::GetAtt`.
     pub(crate) attributes: BTreeSet<String>,
+    /// Properties that tell one resource from another.
+    pub(crate) identifier: Vec<String>,
 }
 
 /// The shape of a property.

@@ -1,5 +1,6 @@
 //! What CloudFormation remembers.
 
+use super::imports::Import;
 use super::intrinsics::{Facts, Lookup};
 use super::parameters::Parameters;
 use super::template::{Resource, Template};
@@ -207,6 +208,8 @@ pub(crate) struct ChangeSet {
     pub(crate) created: String,
     /// Whether it creates the stack.
     pub(crate) creates: bool,
+    /// Resources that exist already, of which the stack will be made.
+    pub(crate) imports: Vec<Import>,
     /// What the stack will be made from.
     pub(crate) desired: Desired,
     /// Changes as DescribeChangeSet shows them.

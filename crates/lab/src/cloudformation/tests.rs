@@ -1,6 +1,7 @@
 //! Lives of whole stacks, on the lab's own EC2, IAM, Secrets Manager and CloudWatch, with an Auto Scaling of the tests'.
 
 mod documents;
+mod imports;
 mod life;
 mod refusals;
 mod rollback;

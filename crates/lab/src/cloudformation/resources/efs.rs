@@ -25,8 +25,14 @@ pub(super) async fn create(context: &Context, properties: &Value) -> Result<Attr
     let made = context.call(EFS, "CreateFileSystem", params.into()).await?;
     let id = answer(&made, "/FileSystemId")?;
     context.created(&id);
-    let ready = available(context, &id).await?;
+    let attributes = read(context, &id).await?;
     settings(context, &id, &Value::Null, properties).await?;
+    Ok(attributes)
+}
+
+/// What a file system tells of itself, once it is available.
+pub(super) async fn read(context: &Context, id: &str) -> Result<Attributes, Failure> {
+    let ready = available(context, id).await?;
     let mut attributes = Attributes::new();
     attributes.insert("FileSystemId".into(), id.into());
     attributes.insert("Arn".into(), answer(&ready, "/FileSystemArn")?.into());

@@ -13,4 +13,4 @@ mod security_group;
 mod ssm;
 mod table;
 
-pub(crate) use table::{create, custom_name, delete, replaces, takes_tags, update};
+pub(crate) use table::{create, custom_name, delete, is_importable, read, replaces, takes_tags, update};

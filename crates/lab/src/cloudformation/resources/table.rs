@@ -111,6 +111,25 @@ pub(crate) async fn delete(context: &Context, physical: &str, properties: &Value
     (handler(context)?.delete)(context, physical, properties).await
 }
 
+/// Whether a type can be imported.
+pub(crate) fn is_importable(kind: &str) -> bool {
+    kind == "AWS::EFS::FileSystem"
+}
+
+/// Reads a resource that exists, for its import.
+///
+/// # Errors
+/// The reason in CloudFormation's words; also when it does not exist, or is of a type that cannot be imported.
+pub(crate) async fn read(context: &Context, physical: &str) -> Result<Attributes, Failure> {
+    match is_importable(&context.kind) {
+        true => efs::read(context, physical).await,
+        false => Err(Failure::new(format!(
+            "Resource type {} cannot be imported",
+            context.kind
+        ))),
+    }
+}
+
 /// Whether a type carries tags, and with them the stack's.
 pub(crate) fn takes_tags(kind: &str) -> bool {
     kind == "AWS::EC2::LaunchTemplate"
