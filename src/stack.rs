@@ -29,6 +29,9 @@ pub const STACK_TAG: &str = "mqaws:stack";
 /// The tag of the file system that carries the queue manager's name, with `:` for `%`.
 pub const QUEUE_MANAGER_TAG: &str = "mqaws:queue-manager";
 
+/// The tag of a stack that has its file system and nothing else yet, with the stack's name: it is being adopted.
+pub const ADOPTED_BY_TAG: &str = "mqaws:adopted-by";
+
 /// The tag of a stack that carries the word of its topology; the first one's stacks have none.
 pub const TOPOLOGY_TAG: &str = "mqaws:topology";
 

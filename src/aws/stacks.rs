@@ -4,16 +4,22 @@ use super::clients::Clients;
 use super::sdk_error::wrap;
 use super::time;
 use crate::cloud::AwsError;
+use crate::deploy::Adopts;
 use crate::deploy::finding::Finding;
 use crate::deploy::ports::{
-    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Listed, Stacks, Storage, Termination,
+    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Listed, Made, SetKind, Stacks, Storage,
+    Termination,
 };
 use crate::model::{FileSystemId, InstanceId, StackId};
+use crate::topology::FILE_SYSTEM;
 use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudformation as cloudformation;
 use aws_sdk_efs as efs;
-use cloudformation::types::{Capability, ChangeSetType, OperationEvent, Parameter, ResourceChange, StackEvent, Tag};
+use cloudformation::types::{
+    Capability, ChangeSetType, OperationEvent, Parameter, ResourceChange, ResourceToImport, StackEvent, StackResource,
+    Tag,
+};
 use jiff::Timestamp;
 
 impl Clients {
@@ -51,12 +57,13 @@ impl Stacks for Clients {
         &self,
         blueprint: &Blueprint,
         name: &str,
-        fresh: bool,
+        kind: SetKind,
     ) -> Result<ChangeSetIds, AwsError> {
-        let kind = if fresh {
-            ChangeSetType::Create
-        } else {
-            ChangeSetType::Update
+        const ACTION: &str = "cloudformation:CreateChangeSet";
+        let (kind, imported) = match (kind, &blueprint.adopts) {
+            (SetKind::Create, _) => (ChangeSetType::Create, None),
+            (SetKind::Update, _) => (ChangeSetType::Update, None),
+            (SetKind::Import, adopts) => (ChangeSetType::Import, adopts.as_ref().map(imported)),
         };
         let parameters = blueprint
             .parameters
@@ -78,9 +85,9 @@ impl Stacks for Clients {
             .set_parameters(Some(parameters.collect()))
             .set_tags(Some(tags.collect()))
             .set_role_arn(blueprint.role.clone())
+            .set_resources_to_import(imported.map(|one| vec![one]))
             .send()
             .await;
-        const ACTION: &str = "cloudformation:CreateChangeSet";
         let answer = wrap(ACTION, answer).map_err(|e| e.at(self.endpoint(), self.region()))?;
         let lacks = |what| AwsError::unreadable(ACTION, what);
         Ok(ChangeSetIds {
@@ -232,6 +239,20 @@ impl Stacks for Clients {
         }
     }
 
+    async fn holder(&self, id: &FileSystemId) -> Result<Option<String>, AwsError> {
+        let call = self.cloudformation().describe_stack_resources();
+        let answer = call.physical_resource_id(id.as_str()).send().await;
+        let answer = match wrap("cloudformation:DescribeStackResources", answer) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            other => other?,
+        };
+        // A stack that is deleted tells of what it left for months.
+        let left = |r: &StackResource| r.resource_status().is_some_and(|s| s.as_str().starts_with("DELETE_"));
+        let mut all = answer.stack_resources().iter();
+        let one = all.find(|r| r.physical_resource_id() == Some(id.as_str()) && !left(r));
+        Ok(one.and_then(|r| r.stack_name()).map(str::to_owned))
+    }
+
     async fn delete_file_system(&self, id: &FileSystemId) -> Result<(), AwsError> {
         let call = efs::Client::new(self.config())
             .delete_file_system()
@@ -269,6 +290,15 @@ pub(super) fn none_is_fine(result: Result<(), AwsError>) -> Result<(), AwsError>
     result.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
 }
 
+/// The file system as a resource that an import takes into its stack.
+fn imported(adopts: &Adopts) -> ResourceToImport {
+    ResourceToImport::builder()
+        .resource_type(FILE_SYSTEM)
+        .logical_resource_id(&adopts.logical)
+        .resource_identifier("FileSystemId", adopts.file_system.as_str())
+        .build()
+}
+
 fn storage(found: &efs::types::FileSystemDescription) -> Storage {
     let tags = found.tags().iter();
     Storage {
@@ -280,6 +310,20 @@ fn storage(found: &efs::types::FileSystemDescription) -> Storage {
             .unwrap_or(0),
         created: time(found.creation_time()),
         tags: tags.map(|t| (t.key().to_owned(), t.value().to_owned())).collect(),
+        made: Made {
+            encrypted: found.encrypted().unwrap_or(false),
+            kms_key: found.kms_key_id().map(str::to_owned),
+            performance_mode: found.performance_mode().as_str().to_owned(),
+            throughput: found
+                .throughput_mode()
+                .map(|m| m.as_str().to_owned())
+                .unwrap_or_default(),
+            // EFS takes whole numbers alone for what it calls a double.
+            provisioned_mibps: found
+                .provisioned_throughput_in_mibps()
+                .map(|mibps| mibps.round() as u32),
+            zone: found.availability_zone_name().map(str::to_owned),
+        },
     }
 }
 

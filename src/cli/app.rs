@@ -4,7 +4,9 @@ use super::args::{Cli, Color, Command, Format};
 use super::environment::{Environment, without_empty};
 use super::suggestions::Suggestions;
 use super::{CliError, Context, Failure, Outcome, Output, Progress};
-use super::{ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, validate};
+use super::{
+    ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, status, storage, validate,
+};
 use crate::remedy::ExitKind;
 use clap::{CommandFactory, FromArgMatches};
 use mqaws_lab::REGION;
@@ -72,6 +74,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Status(args) => status::run(context, args),
         Command::Destroy(args) => destroy::run(context, args),
         Command::FailoverTest(args) => failover_test::run(context, *args),
+        Command::Storage(args) => storage::run(context, args),
         Command::Ami(args) => ami::run(context, args),
         Command::Lab(args) => lab::run(context, args),
         Command::Completions(args) => completions::run(context, args),

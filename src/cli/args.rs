@@ -2,7 +2,7 @@
 
 use super::{
     ami, completions, demo, deploy, destroy, environment, failover_test, init, lab, man, plan, render, settings,
-    status, validate,
+    status, storage, validate,
 };
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -133,6 +133,8 @@ pub enum Command {
     FailoverTest(Box<failover_test::Args>),
     /// Delete a stack and keep its data
     Destroy(destroy::Args),
+    /// List and delete the file systems that stacks left
+    Storage(storage::Args),
     /// Make the image that instances start from
     Ami(ami::Args),
     /// Start, stop and look at the local cloud

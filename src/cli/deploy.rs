@@ -11,7 +11,7 @@ use super::words::row;
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::Clients;
 use crate::deploy::stake::KeptStorage;
-use crate::deploy::{self, Consent, DeployError, News, Observer, Pace, Service, Step, Stop, Tcp, Verb};
+use crate::deploy::{self, Adoption, Consent, DeployError, News, Observer, Pace, Service, Step, Stop, Tcp, Verb};
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
 use crate::topology::FILE_SYSTEM;
@@ -191,6 +191,7 @@ fn review(
         output.say(row("chosen", chosen));
     }
     made.kept().chain(made.warnings()).for_each(|line| output.note(line));
+    made.adopts().for_each(|line| output.note(line));
     if plan.is_empty() {
         output.say(row("plan", "no change"));
     } else {
@@ -247,7 +248,7 @@ pub(super) async fn carry_out(
             }
             view.tell(step);
         };
-        let executed = deploy::execute(clients, &made.plan, pace, stop, &mut watch).await;
+        let executed = deploy::carry_out(clients, &made.blueprint, &made.plan, pace, stop, &mut watch).await;
         executed.map_err(placed)?
     };
     let stack = &settled.stack;
@@ -365,6 +366,7 @@ struct Document<'a> {
     changes: serde_json::Value,
     chosen: &'a [String],
     kept_storage: &'a [KeptStorage],
+    adopted: &'a Option<Adoption>,
     outputs: &'a BTreeMap<String, String>,
     kept: &'a [String],
     service: &'a Option<Service>,
@@ -391,6 +393,7 @@ impl<'a> Document<'a> {
             }),
             chosen: &made.chosen,
             kept_storage: &made.plan.kept,
+            adopted: &made.plan.adopts,
             outputs: &deployed.stack.outputs,
             kept: &deployed.kept,
             service: &deployed.service,

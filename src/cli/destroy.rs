@@ -84,7 +84,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         for data in removal.kept.iter().filter(|_| !clients.is_local() && !kept.is_empty()) {
             output.say(format!(
-                "\nThe file system is still paid for. To delete it for good: `aws efs delete-file-system --file-system-id {data}`"
+                "\nThe file system is still paid for. To deploy on it again: `mqaws deploy --adopt-file-system {data}`; to delete it for \
+                 good: `mqaws storage delete {data}`"
             ));
         }
         Ok(ExitKind::Success)

@@ -36,6 +36,7 @@ pub mod plan;
 pub mod render;
 pub mod settings;
 pub mod status;
+pub mod storage;
 pub mod validate;
 
 pub use annotated::{Account, annotated};

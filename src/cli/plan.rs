@@ -9,7 +9,7 @@ use super::{Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::review::Line;
 use crate::deploy::stake::{KeptStorage, Rename};
-use crate::deploy::{self, Blueprint, Consent, Effect, Plan, Review, Stop};
+use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, Plan, Review, Stop};
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
 use anstyle::AnsiColor;
@@ -84,6 +84,7 @@ pub(super) struct Document<'a> {
     changes: &'a Review,
     rename: &'a Option<Rename>,
     kept_storage: &'a [KeptStorage],
+    adopts: &'a Option<Adoption>,
     paused: &'a [String],
     chosen: &'a [String],
 }
@@ -142,6 +143,7 @@ impl PlannedDeployment {
             changes: &self.plan.review,
             rename: &self.plan.rename,
             kept_storage: &self.plan.kept,
+            adopts: &self.plan.adopts,
             paused: &self.plan.paused,
             chosen: &self.chosen,
         }
@@ -156,6 +158,7 @@ impl PlannedDeployment {
             .iter()
             .map(|c| row("chosen", c))
             .chain(self.kept())
+            .chain(self.adopts())
             .chain(self.warnings())
             .collect();
         for line in &told {
@@ -182,6 +185,21 @@ impl PlannedDeployment {
         paused.map(|instance| {
             let words = format!("the queue manager is paused on {instance}: a new instance in its place starts it");
             row("warning", words)
+        })
+    }
+
+    /// The file system that the stack adopts, what its first start can prove, and what is made afterwards.
+    pub(super) fn adopts(&self) -> impl Iterator<Item = String> {
+        let adopts = self.plan.adopts.iter();
+        adopts.flat_map(|Adoption { storage, proof, rest }| {
+            [
+                row("adopts", storage.to_string()),
+                row("proof", proof),
+                row(
+                    "then",
+                    format!("the rest of the stack around it, up to {rest} resources"),
+                ),
+            ]
         })
     }
 
@@ -227,6 +245,7 @@ fn lines(review: &Review) -> String {
 fn effect(effect: Effect, logical: &str, text: &str) -> String {
     let (symbol, word, color) = match effect {
         Effect::Add => ("+", "add", AnsiColor::Green),
+        Effect::Import => ("=", "adopt", AnsiColor::Green),
         Effect::Change => ("~", "change", AnsiColor::Yellow),
         Effect::Replace => ("!", "replace", AnsiColor::Red),
         Effect::Remove => ("-", "remove", AnsiColor::Red),

@@ -1,5 +1,6 @@
 //! From a deployment as the user wrote it to a blueprint in which nothing is left to choose.
 
+use super::adopt::Adopts;
 use super::doomed::{Circumstances, dooms};
 use super::error::DeployError;
 use super::network::{Network, in_order_of, standing};
@@ -8,7 +9,11 @@ use super::resolve::{NetworkChoice, Site, offered, resolve};
 use crate::model::{AmiId, Cidr, Deployment, InvalidName, Placement, SubnetId, VpcId, ZoneName};
 use crate::observe::ports::Readings;
 use crate::render::{self, Resolved};
+use crate::topology::FILE_SYSTEM;
 use std::collections::BTreeMap;
+
+/// What the agent takes the lease of EFS to be, when nobody says otherwise.
+const ASSUMED_LEASE_SECONDS: u32 = 90;
 
 /// Renders a deployment for the account that `cloud` speaks for; also says what was chosen on the way.
 ///
@@ -88,8 +93,31 @@ pub async fn blueprint<C: Surroundings + Readings>(
             .as_ref()
             .map(ToString::to_string),
         protect,
+        adopts: adopts(deployment)?,
     };
     Ok((blueprint, chosen))
+}
+
+/// What the deployment wants of the file system that it adopts, when it adopts one.
+fn adopts(deployment: &Deployment) -> Result<Option<Adopts>, DeployError> {
+    let Some(file_system) = &deployment.storage.file_system else {
+        return Ok(None);
+    };
+    let template = render::template(deployment)?;
+    let mut resources = template.resources.iter();
+    // Every topology so far has one; one that has several says which of them a kept one becomes.
+    let logical = resources
+        .find(|(_, resource)| resource.kind == FILE_SYSTEM)
+        .map(|(logical, _)| logical);
+    Ok(logical.map(|logical| Adopts {
+        file_system: file_system.clone(),
+        logical: logical.clone(),
+        performance_mode: deployment.storage.performance_mode,
+        kms_key: deployment.storage.kms_key.as_ref().map(ToString::to_string),
+        lease_seconds: (deployment.storage.start_on_lease != Some(false))
+            .then(|| deployment.storage.lease_seconds.unwrap_or(ASSUMED_LEASE_SECONDS)),
+        rest: template.resources.len() - 1,
+    }))
 }
 
 /// The deployment with its client ranges in the order of a deployed stack's parameters.

@@ -2,6 +2,7 @@
 
 mod remedy;
 
+use super::adopt::AdoptError;
 use super::doomed::Doom;
 use super::finding::Finding;
 use super::stake::StakeError;
@@ -123,6 +124,9 @@ pub enum DeployError {
     /// Data are at stake that nobody named.
     #[error(transparent)]
     Stake(#[from] StakeError),
+    /// The file system cannot be adopted.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
     /// The stack was made by something else.
     #[error("stack {stack} was not made by mqaws")]
     Foreign {
@@ -338,6 +342,7 @@ impl DeployError {
                 let named = findings.iter().find_map(|f| Some((f.key(*topology)?, f)));
                 named.map(|(key, finding)| (key, finding.words.clone()))
             }
+            Self::Adopt(error) => Some(error.key()),
             Self::Doomed { dooms, .. } => dooms.iter().find_map(|doom| Some((doom.key?, doom.label.clone()))),
             Self::Besides(besides) => besides.error.key(),
             _ => None,

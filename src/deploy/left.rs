@@ -30,6 +30,8 @@ pub(super) fn left(
         ("UPDATE_ROLLBACK_COMPLETE", Some(found)) if found.are_untouched() => Some("the stack as it was before".into()),
         ("UPDATE_ROLLBACK_COMPLETE", Some(found)) => Some(format!("the stack with its settings of before; {found}")),
         ("UPDATE_COMPLETE", _) => Some(format!("stack {stack} with the change, which is live")),
+        ("IMPORT_COMPLETE", _) => Some(format!("stack {stack} with the adopted file system alone")),
+        ("IMPORT_ROLLBACK_COMPLETE", _) => Some("the empty stack, which the next deploy removes".into()),
         ("CREATE_COMPLETE", _) => Some(format!("stack {stack}, deployed")),
         (other, None) => Some(format!("stack {stack} in {other}")),
         (other, Some(found)) => Some(format!("stack {stack} in {other}; {found}")),

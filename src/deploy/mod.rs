@@ -4,8 +4,10 @@
 //! parameter. What a change set would do is a [`Review`]; what it does is followed by a [`Tracker`]; why it failed is
 //! found by [`cause::root_cause`]. These are pure; the calls are behind [`ports`].
 
+mod adopt;
 mod blueprint;
 pub mod cause;
+mod deletion;
 mod destroy;
 mod doomed;
 mod error;
@@ -31,7 +33,9 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
+pub use adopt::{AdoptError, Adoption, Adopts, carry_out};
 pub use blueprint::blueprint;
+pub use deletion::{StorageError, deletable, delete_kept};
 pub use destroy::{Removal, destroy, find};
 pub use doomed::Doom;
 pub use error::DeployError;
@@ -41,5 +45,5 @@ pub use ports::Blueprint;
 pub use progress::{News, Tracker, Verb, Work};
 pub use review::{Effect, Review};
 pub use service::{Dial, Evidence, REBALANCE, Service, Tcp, await_service, protect, suspend_rebalance};
-pub use storage::kept_of;
+pub use storage::{kept_everywhere, kept_of};
 pub use watch::{Observer, Pace, Step, Stop};

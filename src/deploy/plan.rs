@@ -1,7 +1,8 @@
 //! From a blueprint to a reviewed change set, and back to nothing.
 
+use super::adopt::{self, Adoption};
 use super::error::DeployError;
-use super::ports::{Blueprint, ChangeSet, ChangeSetIds, Stacks};
+use super::ports::{Blueprint, ChangeSet, ChangeSetIds, SetKind, Stacks};
 use super::review::{self, Effect, Review};
 use super::stake::{self, KeptStorage, Rename, StakeError};
 use super::standing::{Standing, standing};
@@ -43,6 +44,8 @@ pub struct Plan {
     pub rename: Option<Rename>,
     /// File systems of before that stay unused beside the new one.
     pub kept: Vec<KeptStorage>,
+    /// The file system that the new stack adopts: this plan makes the stack of it alone, another one the rest.
+    pub adopts: Option<Adoption>,
     /// Instances on which the queue manager is paused, when the change may replace them, and so starts it.
     pub paused: Vec<String>,
     /// Whether the empty stack that a failed deployment left was removed for it.
@@ -96,7 +99,7 @@ impl Plan {
 /// [`DeployError::Aws`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
 /// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::OtherTopology`], [`DeployError::OtherEngine`], [`DeployError::Output`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
 /// [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
-/// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`].
+/// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`], [`DeployError::Adopt`].
 pub async fn plan<C: Readings + Stacks>(
     cloud: &C,
     blueprint: &Blueprint,
@@ -109,6 +112,7 @@ pub async fn plan<C: Readings + Stacks>(
     let old = found.as_ref().map(|stack| stack.parameters.clone()).unwrap_or_default();
     let standing = standing(cloud, found).await?;
     let mut plan = nothing(blueprint);
+    let mut import = None;
     if let Standing::Living(stack) = &standing {
         let deployed = crate::stack::topology(&stack.name, &stack.tags).map_err(DeployError::Output)?;
         if deployed != blueprint.topology {
@@ -127,13 +131,21 @@ pub async fn plan<C: Readings + Stacks>(
             });
         }
         plan.rename = stake::rename(cloud, stack, blueprint).await?;
+        if let Some(adopts) = &blueprint.adopts {
+            adopt::same_storage(cloud, stack, adopts).await?;
+        }
     } else {
         plan.fresh = true;
         plan.kept = kept_beside(cloud, &blueprint.stack, &blueprint.queue_manager).await?;
+        if let Some(adopts) = &blueprint.adopts {
+            let (adoption, alone) = adopt::prepare(cloud, blueprint, adopts).await?;
+            plan.kept.retain(|kept| kept.id != adoption.storage.id);
+            (plan.adopts, import) = (Some(adoption), Some(alone));
+        }
         // Under another name it is another deployment, as each run of a pipeline is one; it is only told of what there is.
         let mut own = plan.kept.clone();
         own.retain(|kept| kept.stack == blueprint.stack);
-        if !(own.is_empty() || consent.new_storage) {
+        if !(own.is_empty() || consent.new_storage || plan.adopts.is_some()) {
             return Err(StakeError::KeptStorage {
                 queue_manager: blueprint.queue_manager.clone(),
                 kept: own,
@@ -162,7 +174,8 @@ pub async fn plan<C: Readings + Stacks>(
         plan.cleared = true;
     }
     let cleared = plan.cleared;
-    let mut proposed = propose(cloud, blueprint, plan, &old, pace, stop, observer).await;
+    let first = import.as_ref().unwrap_or(blueprint);
+    let mut proposed = propose(cloud, first, plan, &old, pace, stop, observer).await;
     if let (Ok(plan), Some(stack)) = (&mut proposed, &living)
         && plan.review.lines.iter().any(|line| line.kind == GROUP && !line.follows)
     {
@@ -204,7 +217,12 @@ async fn propose<C: Readings + Stacks>(
     // The name is also the token that makes a repeated call harmless, so it must be new for each plan.
     let name = format!("mqaws-{}", Timestamp::now().as_nanosecond());
     observer.tell(Step::Waiting("change set".into()));
-    let ids = match cloud.create_change_set(blueprint, &name, plan.fresh).await {
+    let kind = match plan.fresh {
+        true if plan.adopts.is_some() => SetKind::Import,
+        true => SetKind::Create,
+        false => SetKind::Update,
+    };
+    let ids = match cloud.create_change_set(blueprint, &name, kind).await {
         Ok(ids) => ids,
         // AWS words this as an error of the call when it sees at once that nothing changes.
         Err(error) if is_no_change(error.message()) => return Ok(plan),
@@ -297,6 +315,7 @@ fn nothing(blueprint: &Blueprint) -> Plan {
         review: Review::of(blueprint.topology, &[]),
         rename: None,
         kept: Vec::new(),
+        adopts: None,
         paused: Vec::new(),
         cleared: false,
         made_stack: false,

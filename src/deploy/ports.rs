@@ -1,5 +1,6 @@
 //! The calls that deploying needs beyond reading, and what they return.
 
+use super::adopt::Adopts;
 use super::finding::Finding;
 use crate::cloud::AwsError;
 use crate::model::{Engine, FileSystemId, InstanceId, StackId, Topology};
@@ -30,6 +31,19 @@ pub struct Blueprint {
     pub role: Option<String>,
     /// Whether to switch termination protection on after the deployment.
     pub protect: bool,
+    /// The file system that a new stack adopts.
+    pub adopts: Option<Adopts>,
+}
+
+/// What a change set does to its stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetKind {
+    /// It creates the stack.
+    Create,
+    /// It changes the stack.
+    Update,
+    /// It makes the stack of the file system that the blueprint adopts.
+    Import,
 }
 
 /// A change set that was made.
@@ -76,6 +90,25 @@ pub struct Storage {
     pub created: Option<Timestamp>,
     /// Tags, those of CloudFormation included.
     pub tags: BTreeMap<String, String>,
+    /// How it was made.
+    pub made: Made,
+}
+
+/// Properties of a file system, as EFS tells them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Made {
+    /// Whether it is encrypted at rest.
+    pub encrypted: bool,
+    /// ARN of the key that encrypts it.
+    pub kms_key: Option<String>,
+    /// Performance mode, `generalPurpose`.
+    pub performance_mode: String,
+    /// Throughput mode, `elastic`.
+    pub throughput: String,
+    /// MiB/s for throughput mode `provisioned`.
+    pub provisioned_mibps: Option<u32>,
+    /// The zone of one that has only one.
+    pub zone: Option<String>,
 }
 
 impl Storage {
@@ -160,7 +193,7 @@ pub trait Stacks: Sync {
         &self,
         blueprint: &Blueprint,
         name: &str,
-        fresh: bool,
+        kind: SetKind,
     ) -> impl Future<Output = Result<ChangeSetIds, AwsError>> + Send;
     /// Describes a change set with all its changes.
     fn change_set(&self, id: &str) -> impl Future<Output = Result<ChangeSet, AwsError>> + Send;
@@ -187,6 +220,8 @@ pub trait Stacks: Sync {
     fn protect(&self, stack: &str, on: bool) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Every file system of the account in the region, all pages.
     fn file_systems(&self) -> impl Future<Output = Result<Vec<Storage>, AwsError>> + Send;
+    /// Name of the stack that has a file system; `None` when no stack has it.
+    fn holder(&self, id: &FileSystemId) -> impl Future<Output = Result<Option<String>, AwsError>> + Send;
     /// Deletes a file system with everything in it; none is fine.
     fn delete_file_system(&self, id: &FileSystemId) -> impl Future<Output = Result<(), AwsError>> + Send;
     /// Launches that a group tried from an instant on, oldest first; also those of a group that is gone.

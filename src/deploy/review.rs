@@ -60,14 +60,18 @@ impl Review {
             .collect()
     }
 
-    /// `23 to add, 0 to change, 0 to replace`; removals only when there are any.
+    /// `23 to add, 0 to change, 0 to replace`; removals and adoptions only when there are any.
     pub fn summary(&self) -> String {
         let removed = match self.count(Effect::Remove) {
             0 => String::new(),
             n => format!(", {n} to remove"),
         };
+        let imported = match self.count(Effect::Import) {
+            0 => String::new(),
+            n => format!("{n} to adopt, "),
+        };
         format!(
-            "{} to add, {} to change, {} to replace{removed}",
+            "{imported}{} to add, {} to change, {} to replace{removed}",
             self.count(Effect::Add),
             self.count(Effect::Change),
             self.count(Effect::Replace),
@@ -79,8 +83,9 @@ fn order(effect: Effect) -> u8 {
     match effect {
         Effect::Replace => 0,
         Effect::Remove => 1,
-        Effect::Change => 2,
-        Effect::Add => 3,
+        Effect::Import => 2,
+        Effect::Change => 3,
+        Effect::Add => 4,
     }
 }
 

@@ -108,9 +108,19 @@ impl Remedy for StakeError {
                 "choose another name with --stack, or see what it is: `aws cloudformation describe-stacks --stack-name \
                  {stack}`"
             ),
-            Self::KeptStorage { .. } => {
-                "to start empty nevertheless: `mqaws deploy --new-storage` (what is kept stays as it is, and its messages with it)"
-                    .into()
+            Self::KeptStorage { queue_manager, kept } => {
+                let own = kept
+                    .iter()
+                    .find(|one| one.queue_manager.as_ref().is_none_or(|of| of == queue_manager));
+                let adopt = own.map(|one| {
+                    format!(
+                        "to go on with its messages: `mqaws deploy --adopt-file-system {}`\n",
+                        one.id
+                    )
+                });
+                adopt.unwrap_or_default()
+                    + "to start empty nevertheless: `mqaws deploy --new-storage` (what is kept stays as it is, and its messages \
+                       with it)"
             }
         })
     }

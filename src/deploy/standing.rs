@@ -3,7 +3,8 @@
 use super::error::DeployError;
 use super::ports::{Listed, Stacks};
 use crate::observe::ports::{Readings, Stack};
-use crate::stack::{Output, STACK_TAG};
+use crate::stack::{ADOPTED_BY_TAG, Output, STACK_TAG};
+use std::collections::BTreeMap;
 
 /// What a deployment finds under the stack's name.
 #[derive(Debug)]
@@ -20,10 +21,17 @@ pub(super) enum Standing {
 
 /// Whether a stack is one of ours: tagged by mqaws, or made from its template by other means.
 pub(super) fn is_ours(stack: &Stack) -> bool {
-    stack.tags.get(STACK_TAG).is_some_and(|name| *name == stack.name)
+    is_tagged(&stack.tags, &stack.name)
         || [Output::QueueManagerName, Output::FileSystemId]
             .iter()
             .all(|output| stack.outputs.contains_key(output.name()))
+}
+
+/// Whether tags are those that mqaws gives to a stack of that name.
+fn is_tagged(tags: &BTreeMap<String, String>, name: &str) -> bool {
+    [STACK_TAG, ADOPTED_BY_TAG]
+        .iter()
+        .any(|tag| tags.get(*tag).is_some_and(|of| of == name))
 }
 
 /// Refuses a stack in review that holds change sets of others, or none.
@@ -37,7 +45,7 @@ pub(super) async fn own_review<C: Stacks>(cloud: &C, stack: &Stack) -> Result<()
         return Ok(());
     }
     let sets = cloud.change_sets(&stack.id).await?;
-    let ours = |set: &Listed| set.tags.get(STACK_TAG).is_some_and(|name| *name == stack.name);
+    let ours = |set: &Listed| is_tagged(&set.tags, &stack.name);
     let name = stack.name.clone();
     match sets.iter().all(ours) {
         true if sets.is_empty() => Err(DeployError::Unclaimed {
@@ -74,15 +82,18 @@ pub(super) async fn standing<C: Readings + Stacks>(cloud: &C, found: Option<Stac
         reason: stack.reason,
         ours,
     };
-    if stack.status.is_dead() {
+    // What an import that failed leaves: a new stack holds nothing then, another one what it had.
+    let import_failed = stack.status.0 == "IMPORT_ROLLBACK_COMPLETE";
+    if stack.status.is_dead() || import_failed {
         let resources = cloud.resources(&stack.id).await?;
         let empty = resources
             .iter()
             .all(|r| matches!(r.status.as_str(), "DELETE_COMPLETE" | "DELETE_SKIPPED"));
-        return match ours && empty {
-            true => Ok(Standing::Dead(stack)),
-            false => Err(stuck(stack)),
-        };
+        match ours && empty {
+            true => return Ok(Standing::Dead(stack)),
+            false if !import_failed => return Err(stuck(stack)),
+            false => {}
+        }
     }
     if matches!(
         stack.status.0.as_str(),

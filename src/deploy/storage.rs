@@ -1,18 +1,19 @@
 //! File systems that earlier stacks left, so that nobody starts empty beside kept messages without knowing it.
 
-use super::ports::{Stacks, Storage};
+use super::ports::Stacks;
 use super::stake;
 use super::standing::is_ours;
 use crate::cloud::AwsError;
+use crate::model::FileSystemId;
 use crate::observe::megabytes;
-use crate::observe::ports::{Readings, Stack};
+use crate::observe::ports::Readings;
 use crate::stack::{QUEUE_MANAGER_TAG, STACK_TAG};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// Tag by which CloudFormation names the stack that made something; it outlives the stack.
-const STACK_ID_TAG: &str = "aws:cloudformation:stack-id";
+pub(super) const STACK_ID_TAG: &str = "aws:cloudformation:stack-id";
 
 /// A file system that holds what a stack left, and that no stack uses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,6 +64,19 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
     stack: &str,
     queue_manager: &str,
 ) -> Result<Vec<KeptStorage>, AwsError> {
+    kept(cloud, Some((stack, queue_manager))).await
+}
+
+/// Every file system that a stack of mqaws left and that no living stack has; the newest first.
+///
+/// # Errors
+/// [`AwsError`]: as long as anything cannot be read, nothing is known to be kept by nobody.
+pub async fn kept_everywhere<C: Readings + Stacks>(cloud: &C) -> Result<Vec<KeptStorage>, AwsError> {
+    kept(cloud, None).await
+}
+
+/// Those of a stack's name or of a queue manager, or all of them.
+async fn kept<C: Readings + Stacks>(cloud: &C, of: Option<(&str, &str)>) -> Result<Vec<KeptStorage>, AwsError> {
     let mut kept = Vec::new();
     for storage in cloud.file_systems().await? {
         let stack_id = storage.tags.get(STACK_ID_TAG);
@@ -70,13 +84,14 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
         let Some(of_stack) = tag.or(stack_id.and_then(|id| name_in(id))).filter(|_| !storage.goes()) else {
             continue;
         };
+        let elsewhere = of.is_some_and(|(stack, _)| of_stack != stack);
         // What another stack made without a tag of ours is somebody else's, and no business of this one.
-        if of_stack != stack && tag.is_none() {
+        if elsewhere && tag.is_none() {
             continue;
         }
         let tagged = storage.tags.get(QUEUE_MANAGER_TAG).map(|value| untagged(value));
-        let other = |name: &Option<String>| name.as_deref() != Some(queue_manager);
-        if of_stack != stack && tagged.is_some() && other(&tagged) {
+        let other = |name: &Option<String>| of.is_some_and(|(_, wanted)| name.as_deref() != Some(wanted));
+        if elsewhere && tagged.is_some() && other(&tagged) {
             continue;
         }
         let owner = cloud.stack(stack_id.map_or(of_stack, String::as_str)).await?;
@@ -84,15 +99,16 @@ pub(super) async fn kept_beside<C: Readings + Stacks>(
         if tag.is_none() && !owner.as_ref().is_some_and(is_ours) {
             continue;
         }
-        if let Some(owner) = &owner
-            && has(cloud, owner, &storage).await?
-        {
+        // CloudFormation tags what it makes, not what a stack adopts later: only it knows who has it now.
+        let id = FileSystemId::new(storage.id.as_str())
+            .map_err(|invalid| AwsError::no_id("cloudformation:DescribeStackResources", &invalid))?;
+        if cloud.holder(&id).await?.is_some() {
             continue;
         }
         // Under the name alone there may be a later stack by now.
         let maker = owner.as_ref().filter(|_| stack_id.is_some());
         let holds = tagged.or_else(|| maker.and_then(stake::deployed).map(str::to_owned));
-        if of_stack != stack && other(&holds) {
+        if elsewhere && other(&holds) {
             continue;
         }
         kept.push(KeptStorage {
@@ -118,25 +134,13 @@ pub async fn kept_of<C: Readings + Stacks>(cloud: &C, stack: &str) -> Result<Vec
     Ok(kept)
 }
 
-/// Whether a file system is one of a stack's resources.
-async fn has<C: Readings>(cloud: &C, stack: &Stack, storage: &Storage) -> Result<bool, AwsError> {
-    if stack.status.is_deleted() {
-        return Ok(false);
-    }
-    let resources = cloud.resources(&stack.id).await?;
-    let left = |status: &str| matches!(status, "DELETE_COMPLETE" | "DELETE_SKIPPED");
-    Ok(resources
-        .iter()
-        .any(|r| r.physical.as_deref() == Some(&storage.id) && !left(&r.status)))
-}
-
 /// The name in a stack's ARN, `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID`.
-fn name_in(arn: &str) -> Option<&str> {
+pub(super) fn name_in(arn: &str) -> Option<&str> {
     let (_, path) = arn.split_once(":stack/")?;
     path.split_once('/').map(|(name, _)| name)
 }
 
 /// The name in a tag: EFS takes no `%` in a value, and a queue manager's name has no `:`.
-fn untagged(value: &str) -> String {
+pub(super) fn untagged(value: &str) -> String {
     value.replace(':', "%")
 }

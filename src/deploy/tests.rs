@@ -1,5 +1,6 @@
 //! Whole flows against a cloud that plays a script.
 
+mod adopt;
 mod destruction;
 mod execute;
 mod plans;
@@ -11,7 +12,9 @@ mod whose;
 
 use super::cause::tests::{STACK, event};
 use super::finding::Finding;
-use super::ports::{Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Stacks, Storage, Termination};
+use super::ports::{
+    Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Made, SetKind, Stacks, Storage, Termination,
+};
 use super::*;
 use crate::cloud::{AwsError, Problem};
 use crate::model::agent::AgentStatus;
@@ -49,6 +52,8 @@ struct Script {
     /// Change sets besides the one that is made.
     sets: Mutex<Vec<Listed>>,
     storage: Vec<Storage>,
+    /// Zones in which the file systems have mount targets.
+    mount_targets: Vec<&'static str>,
     /// Stacks besides the one that the frames show, by name or ARN.
     others: BTreeMap<String, Stack>,
     /// Resources of those.
@@ -198,8 +203,18 @@ impl Readings for Script {
     async fn load_balancer(&self, _arn: &str) -> Result<Option<LoadBalancer>, AwsError> {
         Ok(None)
     }
-    async fn file_system(&self, _id: &str) -> Result<Option<FileSystem>, AwsError> {
-        Ok(None)
+    async fn file_system(&self, id: &str) -> Result<Option<FileSystem>, AwsError> {
+        let targets = self.mount_targets.iter();
+        Ok(self.storage.iter().find(|one| one.id == id).map(|one| FileSystem {
+            id: one.id.clone(),
+            state: one.state.clone(),
+            bytes: one.bytes,
+            throughput: one.made.throughput.clone(),
+            encrypted: one.made.encrypted,
+            mount_targets: targets
+                .map(|zone| ((*zone).to_owned(), "available".to_owned()))
+                .collect(),
+        }))
     }
     async fn alarms(&self, _names: &[String]) -> Result<Vec<Alarm>, AwsError> {
         Ok(Vec::new())
@@ -217,8 +232,12 @@ impl Readings for Script {
 }
 
 impl Stacks for Script {
-    async fn create_change_set(&self, _: &Blueprint, _: &str, fresh: bool) -> Result<ChangeSetIds, AwsError> {
-        self.called(if fresh { "create-set" } else { "update-set" })?;
+    async fn create_change_set(&self, _: &Blueprint, _: &str, kind: SetKind) -> Result<ChangeSetIds, AwsError> {
+        self.called(match kind {
+            SetKind::Create => "create-set",
+            SetKind::Update => "update-set",
+            SetKind::Import => "import-set",
+        })?;
         let mut frames = self.frames.lock().unwrap();
         // A change set that creates a stack makes it, in review.
         let makes = frames.front().is_some_and(|f| f.0.is_none());
@@ -289,6 +308,16 @@ impl Stacks for Script {
         self.called("file-systems")?;
         Ok(self.storage.clone())
     }
+    async fn holder(&self, id: &FileSystemId) -> Result<Option<String>, AwsError> {
+        self.called("holder")?;
+        let has = |of: &[Resource]| {
+            let mut of = of.iter().filter(|r| !r.status.starts_with("DELETE_"));
+            of.any(|r| r.physical.as_deref() == Some(id.as_str()))
+        };
+        let other = self.resources_of.iter().find(|(_, of)| has(of));
+        let other = other.map(|(stack, _)| stack.clone());
+        Ok(other.or_else(|| has(&self.resources).then(|| "mqaws-qm1".to_owned())))
+    }
     async fn delete_file_system(&self, _id: &FileSystemId) -> Result<(), AwsError> {
         self.called("delete-file-system")
     }
@@ -316,6 +345,7 @@ fn blueprint() -> Blueprint {
         tags: BTreeMap::new(),
         role: None,
         protect: false,
+        adopts: None,
     }
 }
 

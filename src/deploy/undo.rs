@@ -34,6 +34,8 @@ pub(super) enum Undo {
     GoingBack,
     /// The stack is past the point where its update can be cancelled: done, or going back by itself.
     TooLate,
+    /// A file system is being adopted, which takes seconds and has no way back.
+    Adopting,
     /// CloudFormation did not take the wish; the operation goes on.
     Refused(AwsError),
 }
@@ -44,6 +46,7 @@ impl std::fmt::Display for Undo {
             Self::Deleting { .. } => f.write_str("deleting what was created so far"),
             Self::GoingBack => f.write_str("rolling the update back"),
             Self::TooLate => f.write_str("too late to cancel: the update is over, or goes back already"),
+            Self::Adopting => f.write_str("too late to cancel: an import is followed to its end"),
             Self::Refused(error) => write!(f, "not stopped, the operation goes on: {}", error.told()),
         }
     }
@@ -54,7 +57,7 @@ impl Undo {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Refused(error) => error.hint(),
-            Self::Deleting { .. } | Self::GoingBack | Self::TooLate => None,
+            Self::Deleting { .. } | Self::GoingBack | Self::TooLate | Self::Adopting => None,
         }
     }
 
@@ -71,6 +74,9 @@ pub(super) async fn begin<C: Readings + Stacks>(
     stack_id: &str,
     events: &[Event],
 ) -> Option<Undo> {
+    if plan.adopts.is_some() {
+        return Some(Undo::Adopting);
+    }
     if is_overtaken(events, plan, stack_id) {
         return Some(Undo::TooLate);
     }

@@ -14,8 +14,8 @@ use super::engine::Engine;
 use super::image::Image;
 use super::keys::Values;
 use super::names::{
-    AmiId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerNameSchema, Region, RoleArn,
-    SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
+    AmiId, FileSystemId, InstanceType, KeyArn, KeyPairName, KmsKey, PolicyArn, ProfileName, QueueManagerNameSchema,
+    Region, RoleArn, SecretArn, ServerName, StackName, SubnetId, TagKey, TagValue, TopicArn, UserName, VpcId, ZoneName,
 };
 
 /// A deployment, complete but for what only an account can tell: see [`Network::placement`] and [`Instance::ami`].
@@ -176,6 +176,9 @@ pub struct Instance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Storage {
+    /// A kept file system that a new stack adopts; when absent, it makes one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_system: Option<FileSystemId>,
     /// How its throughput is paid for.
     pub throughput: Throughput,
     /// Throughput in MiB/s for [`Throughput::Provisioned`].

@@ -61,7 +61,8 @@ impl Change {
     /// What happens to the resource, by CloudFormation's own words; what is not known to be harmless is not.
     pub fn effect(&self) -> Effect {
         match (self.action.as_str(), self.replacement.as_deref()) {
-            ("Add" | "Import", _) => Effect::Add,
+            ("Add", _) => Effect::Add,
+            ("Import", _) => Effect::Import,
             ("Remove", _) => Effect::Remove,
             (_, None | Some("False")) => Effect::Change,
             _ => Effect::Replace,
@@ -82,6 +83,8 @@ impl Detail {
 pub enum Effect {
     /// It is created.
     Add,
+    /// It exists, and becomes the stack's.
+    Import,
     /// It is changed in place.
     Change,
     /// A new one takes its place, or may do so.
@@ -121,7 +124,7 @@ impl Meaning {
             ),
             (_, Effect::Replace) => either("replaced", "may be replaced"),
             (_, Effect::Remove) => Some("removed"),
-            (_, Effect::Add | Effect::Change) => None,
+            (_, Effect::Add | Effect::Import | Effect::Change) => None,
         };
         Self {
             effect,
@@ -142,6 +145,7 @@ impl Meaning {
             }
             Effect::Remove if change.is_kept() => Some("leaves the stack: the file system is kept, but no longer used"),
             Effect::Remove => Some("DELETES the file system with all messages"),
+            Effect::Import => Some("becomes the stack's own, with all messages"),
             Effect::Add | Effect::Change => None,
         };
         Self {

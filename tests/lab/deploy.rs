@@ -1,5 +1,6 @@
 //! `deploy`, `plan`, `status` and `destroy` from end to end, each test in a local cloud of its own.
 
+mod adopt;
 mod changes;
 mod stake;
 

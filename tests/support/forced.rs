@@ -2,7 +2,7 @@
 
 use mqaws::aws::Clients;
 use mqaws::deploy::Blueprint;
-use mqaws::deploy::ports::{Event, Stacks};
+use mqaws::deploy::ports::{Event, SetKind, Stacks};
 use mqaws::model::{Engine, Topology};
 use mqaws::observe::ports::Readings;
 use std::collections::BTreeMap;
@@ -41,10 +41,11 @@ pub(crate) fn forced(clients: &Clients, template: &str, change: &[(&str, &str)])
             tags: stack.tags.clone(),
             role: None,
             protect: false,
+            adopts: None,
         };
         let name = format!("forced-{from}");
         let ids = clients
-            .create_change_set(&blueprint, &name, false)
+            .create_change_set(&blueprint, &name, SetKind::Update)
             .await
             .expect("a change set");
         let deadline = Instant::now() + PATIENCE;

@@ -13,6 +13,7 @@ impl Remedy for DeployError {
             | Self::NotAbandoned { source: error, .. } => error.exit(),
             Self::Render(error) => error.exit(),
             Self::Stake(error) => error.exit(),
+            Self::Adopt(error) => error.exit(),
             Self::Besides(besides) => besides.exit(),
             Self::NoNetwork { .. }
             | Self::OneZone { .. }
@@ -81,6 +82,7 @@ impl Remedy for DeployError {
             Self::Aws(error) => return error.hint(),
             Self::Render(error) => return error.hint(),
             Self::Stake(error) => return error.hint(),
+            Self::Adopt(error) => return error.hint(),
             Self::Besides(besides) => return besides.hint(),
             Self::Dead { stack, .. } => {
                 format!("`mqaws deploy --stack {stack}` removes it and begins anew; `mqaws destroy --stack {stack}` only removes it")

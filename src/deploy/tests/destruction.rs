@@ -38,6 +38,7 @@ fn stored(id: &str) -> Storage {
         bytes: 6144,
         created: None,
         tags: [(STACK_TAG.to_owned(), "mqaws-qm1".to_owned())].into(),
+        made: Made::default(),
     }
 }
 

@@ -141,6 +141,7 @@ fn storage(id: &str, of_stack: &str, queue_manager: Option<&str>) -> Storage {
         bytes: 18_200_000,
         created: Some(Timestamp::from_second(1_700_000_000).expect("in range")),
         tags,
+        made: Made::default(),
     }
 }
 
@@ -293,7 +294,7 @@ fn names_that_efs_takes_in_no_tag_are_found_again() {
 
 #[test]
 fn what_cannot_be_read_is_no_sign_that_nothing_is_kept() {
-    for call in ["file-systems", "stack", "resources"] {
+    for call in ["file-systems", "stack", "holder"] {
         let mut cloud = fresh(vec![storage("fs-1", "mqaws-dev", Some("QM1"))]);
         cloud.others = [("arn:old-mqaws-dev".to_owned(), stack("mqaws-dev", "QM1"))].into();
         let denied = Problem::Denied("elasticfilesystem:DescribeFileSystems".into());
@@ -326,8 +327,10 @@ fn update_of_a_stack_that_lives_looks_for_nothing_kept() {
 fn dead_stack_stays_as_long_as_the_start_is_not_decided() {
     let mut cloud =
         Script::new([(Some("ROLLBACK_COMPLETE"), vec![]), (Some("DELETE_COMPLETE"), vec![])]).with_changes(changes());
-    cloud.resources = vec![resource("FileSystem", "AWS::EFS::FileSystem", "DELETE_SKIPPED")];
-    cloud.storage = vec![storage("FileSystem-1", "mqaws-qm1", Some("QM1"))];
+    let mut skipped = resource("FileSystem", "AWS::EFS::FileSystem", "DELETE_SKIPPED");
+    skipped.physical = Some("fs-1".into());
+    cloud.resources = vec![skipped];
+    cloud.storage = vec![storage("fs-1", "mqaws-qm1", Some("QM1"))];
     assert!(matches!(
         planned(&cloud),
         Err(DeployError::Stake(StakeError::KeptStorage { .. }))

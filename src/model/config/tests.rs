@@ -113,7 +113,7 @@ fn unknown_keys_name_the_nearest_known_one() {
         ("network:\n  ami: x", "did you mean `instance.ami`?"),
         (
             "storage:\n  mode: x",
-            "known keys: throughput, provisioned_mibps, performance_mode, backup, kms_key, mount, lease_seconds, start_on_lease",
+            "known keys: file_system, throughput, provisioned_mibps, performance_mode, backup, kms_key, mount, lease_seconds, start_on_lease",
         ),
         (
             "security:\n  boundary: x",

@@ -2,7 +2,7 @@
 
 use super::key::{Flag, Key, Parameter};
 use super::kind::{Kind, Rule};
-use crate::model::{AmiId, InstanceType, KeyPairName, KmsKey, Mount, PerformanceMode, Throughput};
+use crate::model::{AmiId, FileSystemId, InstanceType, KeyPairName, KmsKey, Mount, PerformanceMode, Throughput};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new(
@@ -50,6 +50,23 @@ pub(super) const KEYS: &[Key] = &[
     .comment("Size of the encrypted root volume, {bounds}")
     .page("{bounds}. The encrypted root volume; messages are not on it.")
     .parameter(Parameter::new("RootVolumeSize", "Size of the root volume in GiB")),
+    Key::new(
+        "storage.file_system",
+        Kind::Text(Rule::of::<FileSystemId>()),
+        "Kept file system that a new stack adopts, with its messages; default: it makes one of its own.",
+    )
+    .otherwise("none: a new stack makes one of its own")
+    .comment("Kept file system that a new stack adopts; default: it makes one of its own")
+    .example("fs-0123456789abcdef0")
+    .page(
+        "A kept file system (`mqaws storage list`) that a stack which does not exist yet adopts, with the messages on it. A \
+         stack that exists must have this one. See [kept data](troubleshooting.md#kept-data-comes-back).",
+    )
+    .flag(Flag::new(
+        "adopt-file-system",
+        "ID",
+        "Kept file system that a new stack adopts [default: it makes one]",
+    )),
     Key::new(
         "storage.throughput",
         Kind::Word(|| Throughput::ALL.map(Throughput::as_str).to_vec()),

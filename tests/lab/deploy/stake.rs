@@ -2,7 +2,7 @@
 
 use crate::support::{Lab, said};
 use mqaws::deploy::Blueprint;
-use mqaws::deploy::ports::{ChangeSetIds, Stacks};
+use mqaws::deploy::ports::{ChangeSetIds, SetKind, Stacks};
 use mqaws::model::{Engine, Topology};
 use mqaws::observe::Readings;
 use serde_json::{Value, json};
@@ -119,7 +119,12 @@ fn nobody_starts_empty_beside_kept_data_without_a_word() {
                 "{line}"
             );
         }
-        assert!(text(&error, "/hint").contains("--new-storage"), "{error}");
+        let hint = text(&error, "/hint");
+        assert!(
+            hint.starts_with("to go on with its messages: `mqaws deploy --adopt-file-system fs-"),
+            "{error}"
+        );
+        assert!(hint.contains("--new-storage"), "{error}");
         assert_eq!(text(&error, "/left"), "nothing was changed");
     };
     stops("plan", &[], &[&first]);
@@ -230,9 +235,10 @@ async fn their_change_set(cloud: &impl Stacks, stack: &str, name: &str, tags: &[
         tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         role: None,
         protect: false,
+        adopts: None,
     };
     cloud
-        .create_change_set(&blueprint, name, true)
+        .create_change_set(&blueprint, name, SetKind::Create)
         .await
         .expect("a change set")
 }
