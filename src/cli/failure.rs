@@ -1,6 +1,7 @@
 //! Errors at the edge: any [`Remedy`] becomes text or one JSON document, and an exit code.
 
 use super::output::Output;
+use super::pipeline::annotate_error;
 use crate::remedy::{Besides, ExitKind, NOTHING, Remedy};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
@@ -92,6 +93,8 @@ impl Failure {
         } else {
             output.note(self.text().trim_end());
         }
+        let all: Vec<String> = [self.0.to_string()].into_iter().chain(causes(self.error())).collect();
+        annotate_error(output, &all.join(": "));
     }
 }
 

@@ -15,6 +15,7 @@ mod environment;
 mod failure;
 mod interrupt;
 mod output;
+mod pipeline;
 mod progress;
 mod reports;
 mod suggestions;

@@ -53,6 +53,31 @@ pub(super) fn write_with_folders(files: &[NewFile<'_>]) -> Result<(), CliError> 
         })
 }
 
+/// Makes the folders of a file that is to be written later, and begins to write it; the file itself stays as it is.
+///
+/// # Errors
+/// [`CliError::Write`].
+pub(super) fn try_out(path: &Path) -> Result<(), CliError> {
+    let file = NewFile {
+        path: path.to_owned(),
+        content: b"-",
+        mode: None,
+        replaces: true,
+    };
+    let mut folders = Vec::new();
+    let begun = make_folder(path, &mut folders).and_then(|()| begin(&file));
+    begun.map(drop).map_err(|source| {
+        for folder in folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+        CliError::Write {
+            path: path.to_owned(),
+            source,
+            written: Vec::new(),
+        }
+    })
+}
+
 type Failed = (PathBuf, io::Error);
 
 fn place(files: &[NewFile<'_>], written: &mut Vec<PathBuf>) -> Result<(), Failed> {

@@ -2,6 +2,7 @@
 
 mod alive;
 mod elsewhere;
+mod pipeline;
 mod reports;
 
 use crate::support::{Lab, failing, runs};

@@ -36,7 +36,7 @@ exit_kinds! {
     Success = 0, "success", "done, or the test passed";
     SloExceeded = 14, "slo-exceeded", "the measured outage does not fit the SLO";
     Duplicates = 13, "duplicates", "duplicates or order against the policy; messages that came back otherwise than they were put";
-    RtoExceeded = 12, "rto-exceeded", "RTO over `--max-rto`";
+    RtoExceeded = 12, "rto-exceeded", "RTO over `--max-rto`; `failover-test compare`: the outage got longer";
     Inconclusive = 20, "inconclusive", "inconclusive: nothing was proved";
     NoRecovery = 11, "no-recovery", "service did not come back in time; `status --check` and `--wait`: the state does not hold";
     Lost = 10, "lost", "acknowledged messages were lost";

@@ -25,6 +25,7 @@ impl Session<'_> {
                 region: self.target.region.clone(),
                 account: self.target.account.clone(),
                 stack: self.target.stack.clone(),
+                topology: Some(self.target.parts.topology.as_str().to_owned()),
                 endpoint: self.endpoint.clone(),
             },
             engine: Engine {

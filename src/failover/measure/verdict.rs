@@ -139,7 +139,7 @@ fn exit_of(check: &Check) -> ExitKind {
     ExitKind::of(check.exit_code).unwrap_or(ExitKind::Internal)
 }
 
-pub(super) fn check(
+pub(crate) fn check(
     name: &str,
     limit: impl Into<String>,
     value: Option<String>,

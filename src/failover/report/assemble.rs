@@ -144,7 +144,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
             unsent,
             stalled_ns,
         },
-        observed.limits,
+        &observed.limits.of_round(fault.name),
     )
     .with(
         observed

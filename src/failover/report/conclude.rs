@@ -12,10 +12,12 @@ impl Report {
     /// Adds up the rounds and sets the verdict.
     pub fn conclude(&mut self) {
         self.summary = summarize(&self.runs);
-        let exit = self
-            .runs
-            .iter()
-            .map(|run| exit_kind(run.exit_code))
+        self.count_by_fault();
+        let rounds = self.runs.iter().map(|run| run.exit_code);
+        let over_rounds = self.summary.faults.iter().flat_map(|entry| &entry.thresholds);
+        let exit = rounds
+            .chain(over_rounds.map(|check| check.exit_code))
+            .map(exit_kind)
             .fold(ExitKind::Success, ExitKind::worse);
         let exit = if self.runs.is_empty() {
             ExitKind::Inconclusive
@@ -169,10 +171,8 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::{DriverInfo, Engine, Place, SCHEMA};
+    use super::super::samples::empty;
     use super::*;
-    use crate::failover::measure::limits::Limits;
-    use crate::failover::scenario::Load;
 
     /// `MQAWS_UPDATE=1` writes the file anew.
     #[test]
@@ -273,45 +273,6 @@ mod tests {
             assert_eq!(json["unwritten"]["kept"], "/t/report.json");
             let text = crate::failover::report::text::summary(&report);
             assert!(text.contains("not written into out: No space left on device"), "{text}");
-        }
-    }
-
-    fn empty() -> Report {
-        Report {
-            schema: SCHEMA.into(),
-            mqaws_version: "0".into(),
-            started_at: String::new(),
-            place: Place {
-                kind: "lab".into(),
-                timing: None,
-                hosts: None,
-                assumed: Vec::new(),
-                region: String::new(),
-                account: String::new(),
-                stack: String::new(),
-                endpoint: String::new(),
-            },
-            engine: Engine {
-                queue_manager: String::new(),
-                version: None,
-                stand_in: true,
-                agent_version: String::new(),
-            },
-            driver: DriverInfo {
-                name: String::new(),
-                caveat: String::new(),
-            },
-            load: Load::default(),
-            limits: Limits::default(),
-            runs: Vec::new(),
-            summary: Summary::default(),
-            assumptions: Vec::new(),
-            not_shown: Vec::new(),
-            verdict: Verdict::Pass,
-            exit_code: 0,
-            broken_off: None,
-            unwritten: None,
-            ledgers: Vec::new(),
         }
     }
 }

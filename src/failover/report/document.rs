@@ -4,6 +4,7 @@ use crate::failover::measure::account::{Account, Counts};
 use crate::failover::measure::gap::Outage;
 use crate::failover::measure::limits::Limits;
 use crate::failover::measure::phases::{Clock, Phase};
+use crate::failover::measure::spread::RtoSpread;
 use crate::failover::measure::verdict::{Check, Verdict};
 use crate::failover::scenario::Load;
 use crate::topology::Fault;
@@ -96,6 +97,9 @@ pub struct Place {
     pub account: String,
     /// Name of the stack.
     pub stack: String,
+    /// Topology of the stack; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<String>,
     /// `host:port` that the clients used, with `amqps://` before it where they used TLS.
     pub endpoint: String,
 }
@@ -295,6 +299,32 @@ pub struct Summary {
     pub rto: Vec<RtoSummary>,
     /// All counts of persistent messages added up.
     pub messages: Counts,
+    /// Rounds counted by fault, in the order of the first round; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSummary>,
+}
+
+/// All rounds of one fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultSummary {
+    /// The fault.
+    pub fault: Fault,
+    /// Rounds done.
+    pub rounds: u32,
+    /// Rounds that passed.
+    pub passed: u32,
+    /// Rounds that failed.
+    pub failed: u32,
+    /// Rounds that proved nothing.
+    pub inconclusive: u32,
+    /// Messages lost in all of them.
+    pub lost: u64,
+    /// Rounds that lost a message.
+    pub losing_rounds: u32,
+    /// The outages of those that proved something; absent when none of them measured one.
+    pub rto: Option<RtoSpread>,
+    /// Values over all rounds and their limits.
+    pub thresholds: Vec<Check>,
 }
 
 /// Outages of all rounds of one fault.

@@ -1,8 +1,10 @@
 //! The report for people: the same lines on a terminal and off one, 80 columns, no cursor movement, no colour.
 
+use super::complaints::{over_rounds, reason};
 use super::document::{Entry, Report, Run};
 use crate::failover::measure::gap::Worker;
 use crate::failover::measure::ledger::Tally;
+use crate::failover::measure::spread::RtoSpread;
 use crate::failover::measure::verdict::{Check, Verdict};
 use crate::failover::scenario::Load;
 use std::fmt::Write;
@@ -63,8 +65,11 @@ pub fn run(run: &Run) -> String {
                 INDENT,
             );
             for check in bad {
-                let reason = check.reason.as_deref().unwrap_or("over its limit");
-                line(&mut text, &format!("{}: {reason}", check.name), "             ");
+                line(
+                    &mut text,
+                    &format!("{}: {}", check.name, reason(check)),
+                    "             ",
+                );
             }
         }
     }
@@ -82,17 +87,20 @@ pub fn summary(report: &Report) -> String {
             "  rounds   {}: {} passed, {} failed, {} inconclusive",
             summary.rounds, summary.passed, summary.failed, summary.inconclusive
         );
-        for entry in &summary.rto {
-            let (min, median, max) = entry.min_median_max_ns;
-            let _ = writeln!(
-                text,
-                "{INDENT}{:<22} RTO {} · {} · {} (min, median, max of {})",
-                entry.fault.name(),
-                seconds(min),
-                seconds(median),
-                seconds(max),
-                entry.outages_ns.len()
+        for entry in &summary.faults {
+            let counts = format!(
+                "{}: {} of {} passed, {} failed, {} inconclusive",
+                entry.fault, entry.passed, entry.rounds, entry.failed, entry.inconclusive
             );
+            line(&mut text, &counts, "             ");
+            if let Some(rto) = &entry.rto {
+                line_at(
+                    &mut text,
+                    "             ",
+                    &format!("RTO {}", spread(rto)),
+                    "               ",
+                );
+            }
         }
     }
     if let Some(bound) = summary.loss_chance_below {
@@ -117,6 +125,10 @@ pub fn summary(report: &Report) -> String {
         line_at(&mut text, "  assumed  ", &assumed, INDENT);
     }
     let _ = writeln!(text, "  verdict  {} (exit {})", word(report.verdict), report.exit_code);
+    for (fault, check) in over_rounds(report) {
+        let why = format!("{fault}, {}: {}", check.name, reason(check));
+        line_at(&mut text, INDENT, &why, "             ");
+    }
     if let Some(broken) = &report.broken_off {
         let why = format!(
             "broken off after {} of {} rounds: {}",
@@ -136,7 +148,23 @@ pub fn summary(report: &Report) -> String {
     text
 }
 
-fn place(report: &Report) -> String {
+/// The outages of a fault's rounds. Of few rounds, the 95th percentile is marked as what it is.
+pub(super) fn spread(spread: &RtoSpread) -> String {
+    let value = |ns: Option<u64>| ns.map_or_else(|| "did not come back".to_owned(), seconds);
+    let worst = value(spread.worst_ns);
+    let few = match (spread.rounds, spread.p95_is_worst) {
+        (1, _) => return format!("{worst} (1 round)"),
+        (rounds, true) => format!("{rounds} rounds, so the p95 is the worst"),
+        (rounds, false) => format!("{rounds} rounds"),
+    };
+    format!(
+        "median {} · p95 {} · worst {worst} ({few})",
+        value(spread.median_ns),
+        value(spread.p95_ns)
+    )
+}
+
+pub(super) fn place(report: &Report) -> String {
     let engine = report
         .engine
         .version
@@ -301,7 +329,7 @@ fn duplicates(tally: &Tally) -> Option<String> {
     }
 }
 
-fn word(verdict: Verdict) -> &'static str {
+pub(super) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS",
         Verdict::Fail => "FAIL",
@@ -309,12 +337,12 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn line(text: &mut String, content: &str, hang: &str) {
+pub(super) fn line(text: &mut String, content: &str, hang: &str) {
     line_at(text, INDENT, content, hang);
 }
 
 /// Writes a paragraph that breaks between words at the right edge and goes on under `hang`.
-fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) {
+pub(super) fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) {
     let mut row = lead.to_owned();
     let mut column = lead.chars().count();
     let mut fresh = true;
@@ -346,7 +374,7 @@ fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) {
 }
 
 /// Seconds with the precision that is true.
-fn seconds(ns: u64) -> String {
+pub(super) fn seconds(ns: u64) -> String {
     let seconds = ns as f64 / 1e9;
     if seconds < 9.95 {
         format!("{seconds:.2} s")

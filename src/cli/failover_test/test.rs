@@ -1,0 +1,215 @@
+//! A test: its options, and how it is run.
+
+use super::limits::{self, FaultTime};
+use super::times::at_least;
+use super::{Show, heal_command, journals, stack};
+use crate::cli::local::Start;
+use crate::cli::pipeline::{Published, annotate};
+use crate::cli::reports::{keep, place, prepare_folder, remove_empty};
+use crate::cli::words::row;
+use crate::cli::{CliError, Context, Outcome, settings};
+use crate::failover::endpoint::{AmqpEndpoint, InvalidEndpoint};
+use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Scenario, Times, Trust, text};
+use crate::remedy::ExitKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A test.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// Name of the stack [default: as configured, `mqaws-qm1`]
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<String>,
+    /// Faults, one each.
+    #[arg(long, value_name = "FAULT", default_value = Fault::KillQueueManager.name(), help = format!("Fault, may be given several times: {}", Fault::names()))]
+    pub fault: Vec<Fault>,
+    /// Rounds of each fault
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Producers of persistent messages
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Load")]
+    pub producers: u32,
+    /// Producers of non-persistent messages beside them, accounted apart
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100), help_heading = "Load")]
+    pub non_persistent: u32,
+    /// Messages per second of each producer
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    pub rate: u32,
+    /// Consumers
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Load")]
+    pub consumers: u32,
+    /// Bytes of a message
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(40..=1_000_000), help_heading = "Load")]
+    pub size: u32,
+    /// Messages without an answer that a producer may have
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    pub window: u32,
+    /// Messages that wait in the queue when the fault comes
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
+    pub backlog: u64,
+    /// Longest outage of a round that passes, such as 30s, or kill-queue-manager=2s for one fault [default: any that ends in time]
+    #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
+    pub max_rto: Vec<FaultTime>,
+    /// Longest median outage of a fault's rounds that passes
+    #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
+    pub max_rto_median: Vec<FaultTime>,
+    /// Longest 95th percentile of a fault's rounds that passes; of fewer than 20 rounds it is the worst
+    #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
+    pub max_rto_p95: Vec<FaultTime>,
+    /// Most acknowledged messages that may be lost
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Limits")]
+    pub max_rpo: u64,
+    /// Which duplicates pass: allow, explained (by a lost connection that had the message), none
+    #[arg(long, value_name = "POLICY", default_value = "explained", help_heading = "Limits")]
+    pub duplicates: Duplicates,
+    /// Messages of one producer may overtake each other
+    #[arg(long, help_heading = "Limits")]
+    pub allow_reordering: bool,
+    /// Load before the fault [default: 10s; 2s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
+    pub baseline: Option<Duration>,
+    /// Load after service is back [default: 10s; 2s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
+    pub settle: Option<Duration>,
+    /// Service must be back within this time [default: 10m; 60s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = at_least("100ms"), help_heading = "Times")]
+    pub recovery_timeout: Option<Duration>,
+    /// The queue must be empty within this time [default: 5m; 60s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
+    pub drain_timeout: Option<Duration>,
+    /// With an empty queue, what did not come within this time is lost [default: 30s; 5s in a fast local cloud]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
+    pub drain_idle: Option<Duration>,
+    /// Where the AMQP service answers, instead of the stack's own endpoint; amqps:// for TLS
+    #[arg(long, value_name = "URL")]
+    pub amqp_url: Option<String>,
+    /// Certificates of the authority that vouches for the queue manager, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Name in the queue manager's certificate [default: `tls.server_name`, else the endpoint's host]
+    #[arg(long, value_name = "NAME")]
+    pub tls_server_name: Option<String>,
+    /// Account id that --yes is meant for; needed off a terminal
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Go on although others are connected to the queue manager
+    #[arg(long)]
+    pub allow_foreign_connections: bool,
+    /// Folder for report.json; nothing there is overwritten
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub out: PathBuf,
+    /// JUnit XML of the thresholds, one case each; replaces the file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Markdown summary; replaces the file, and is added to $GITHUB_STEP_SUMMARY when that is set
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
+
+/// Runs a test.
+pub(super) fn run(context: &Context, args: Test) -> Outcome {
+    let output = context.output();
+    let (loaded, name) = stack(context, args.stack.clone())?;
+    let limits = limits::of(&args)?;
+    let made = prepare_folder(&args.out)?;
+    let files = Published::prepare(args.junit.clone(), args.markdown.clone())?;
+    let interrupt = context.interrupt()?;
+    let tested = context.block_on(async {
+        let clients = context.clients(&loaded.deployment, Start::Never).await?;
+        interrupt
+            .or(settings::same_queue_manager(&clients, &loaded, "failover-test"))
+            .await?;
+        let mut scenario = scenario(&args, &name, limits)?;
+        scenario.heal = heal_command(context, &name);
+        let own_name = loaded.deployment.tls.server_name.as_ref().map(ToString::to_string);
+        scenario.trust.server_name = args.tls_server_name.clone().or(own_name);
+        if !clients.is_local() {
+            if context.global().yes {
+                scenario.consent.account = args.account.clone();
+            } else {
+                let faults: Vec<&str> = args.fault.iter().map(|fault| fault.name()).collect();
+                context.confirm_name(&format!("This injects {} into a real stack", faults.join(", ")), &name)?;
+                scenario.consent.typed = Some(name.clone());
+            }
+            scenario.journals = journals();
+        }
+        output.say(format!("mqaws failover-test: {name}\n"));
+        interrupt.remains(format!(
+            "perhaps queues MQAWS.PROBE.* and the mark of a test on {name}: `{}` takes them away",
+            scenario.heal
+        ));
+        let show = Show::writing_into(context, &args.out).publishing(&files);
+        let cloud = Arc::new(clients);
+        let mut report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
+        drop(show);
+        interrupt.remains(None);
+        let kept = keep(context, &mut report, &args.out);
+        output.data(text::summary(&report));
+        output.data(row("report", place(kept.as_deref())));
+        let published = files.publish(context, &[&report]);
+        annotate(output, &report);
+        if output.is_json() {
+            output.document(&report);
+        }
+        // Who passed is not done without the files that were asked for.
+        match report.exit() {
+            ExitKind::Success => Ok(published),
+            exit => Ok(exit),
+        }
+    });
+    if tested.is_err() {
+        remove_empty(&made);
+    }
+    tested
+}
+
+fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliError> {
+    if let (Some(idle), Some(limit)) = (args.drain_idle, args.drain_timeout)
+        && idle > limit
+    {
+        return Err(CliError::Usage {
+            message: "--drain-idle is longer than --drain-timeout: no queue could be found empty in time".to_owned(),
+            hint: None,
+        });
+    }
+    let amqp = args.amqp_url.as_deref().map(endpoint).transpose()?;
+    Ok(Scenario {
+        faults: args.fault.clone(),
+        rounds: args.rounds,
+        load: Load {
+            producers: args.producers,
+            non_persistent_producers: args.non_persistent,
+            rate: args.rate,
+            consumers: args.consumers,
+            size: args.size as usize,
+            window: args.window as usize,
+            backlog: args.backlog,
+        },
+        limits,
+        times: Times {
+            baseline: args.baseline,
+            settle: args.settle,
+            recovery_timeout: args.recovery_timeout,
+            drain_timeout: args.drain_timeout,
+            drain_idle: args.drain_idle,
+        },
+        amqp,
+        trust: Trust {
+            ca_file: args.ca_file.clone(),
+            server_name: None,
+        },
+        consent: Consent {
+            foreign_connections: args.allow_foreign_connections,
+            ..Consent::default()
+        },
+        ..Scenario::new(stack, Fault::KillQueueManager)
+    })
+}
+
+fn endpoint(url: &str) -> Result<AmqpEndpoint, CliError> {
+    url.parse().map_err(|hint: InvalidEndpoint| CliError::Usage {
+        message: format!("--amqp-url wants amqp://host:port or amqps://host:port, found `{url}`"),
+        hint: Some(hint.to_string()),
+    })
+}

@@ -1,0 +1,132 @@
+//! What a pipeline reads of a test: JUnit XML, a Markdown summary, and the annotations of GitHub Actions.
+
+use super::words::row;
+use super::written::{self, NewFile};
+use super::{CliError, Context, Failure, Output};
+use crate::failover::Report;
+use crate::failover::report::complaints;
+use crate::failover::report::junit::junit;
+use crate::failover::report::markdown::markdown;
+use crate::failover::verdict::Verdict;
+use crate::remedy::ExitKind;
+use std::env;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// GitHub Actions shows no more annotations of a step than this.
+const ANNOTATIONS: usize = 10;
+
+/// The files that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    junit: Option<PathBuf>,
+    markdown: Option<PathBuf>,
+}
+
+impl Published {
+    /// Makes the folders of the files and begins to write there: found out now, not after an hour of rounds.
+    ///
+    /// # Errors
+    /// [`CliError::Write`].
+    pub(super) fn prepare(junit: Option<PathBuf>, markdown: Option<PathBuf>) -> Result<Self, CliError> {
+        for path in [&junit, &markdown].into_iter().flatten() {
+            written::try_out(path)?;
+        }
+        Ok(Self { junit, markdown })
+    }
+
+    /// Writes the files of these reports.
+    ///
+    /// Returns how it ended: what a pipeline cannot read is not done. Why is said at once.
+    pub(super) fn publish(&self, context: &Context, reports: &[&Report]) -> ExitKind {
+        let output = context.output();
+        let mut exit = ExitKind::Success;
+        let mut done = |label: &str, path: &Path, written: Result<(), CliError>| match written {
+            Ok(()) => output.data(row(label, path.display().to_string())),
+            Err(error) => {
+                let failure = Failure::from(error);
+                output.note(failure.text().trim_end());
+                exit = failure.exit();
+            }
+        };
+        if let Some(path) = &self.junit {
+            done("junit", path, write(path, &junit(reports)));
+        }
+        if let Some(path) = &self.markdown {
+            let page = markdown(reports);
+            done("markdown", path, write(path, &page));
+            if let Some(summary) = env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
+                let summary = PathBuf::from(summary);
+                done("markdown", &summary, append(&summary, &page));
+            }
+        }
+        exit
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    written::write(NewFile {
+        path: path.to_owned(),
+        content: text.as_bytes(),
+        mode: None,
+        replaces: true,
+    })
+}
+
+/// Adds a page to the summary of a step, which other commands of the step have added to.
+fn append(path: &Path, page: &str) -> Result<(), CliError> {
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(format!("{page}\n").as_bytes()));
+    written.map_err(|source| CliError::Write {
+        path: path.to_owned(),
+        source,
+        written: Vec::new(),
+    })
+}
+
+/// Tells GitHub Actions what did not pass, when it runs this.
+pub(super) fn annotate(output: &Output, report: &Report) {
+    if !is_github() {
+        return;
+    }
+    let all = complaints(report);
+    for (verdict, about, reason) in all.iter().take(ANNOTATIONS) {
+        let title = match verdict {
+            Verdict::Fail => "failover test failed",
+            _ => "failover test proved nothing",
+        };
+        output.note(annotation(title, &format!("{about}: {reason}")));
+    }
+}
+
+/// Tells GitHub Actions of an error, when it runs this.
+pub(super) fn annotate_error(output: &Output, message: &str) {
+    if is_github() {
+        output.note(annotation("mqaws", message));
+    }
+}
+
+fn is_github() -> bool {
+    env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// A workflow command of GitHub Actions: one line, whatever the text is.
+fn annotation(title: &str, message: &str) -> String {
+    let safe = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let title = safe(title).replace(':', "%3A").replace(',', "%2C");
+    format!("::error title={title}::{}", safe(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_annotation_is_one_line_and_one_command() {
+        assert_eq!(
+            annotation("a: b, c", "100 %\r\n::warning::x"),
+            "::error title=a%3A b%2C c::100 %25%0D%0A::warning::x"
+        );
+    }
+}

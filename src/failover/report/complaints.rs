@@ -1,0 +1,48 @@
+//! What of a test did not pass.
+
+use super::document::{Report, Run};
+use crate::failover::measure::verdict::{Check, Verdict};
+use crate::topology::Fault;
+
+/// Values over all rounds of a fault that did not pass.
+pub(super) fn over_rounds(report: &Report) -> impl Iterator<Item = (Fault, &Check)> {
+    let faults = report.summary.faults.iter();
+    let checks = faults.flat_map(|entry| entry.thresholds.iter().map(move |check| (entry.fault, check)));
+    checks.filter(|(_, check)| check.verdict != Verdict::Pass)
+}
+
+/// Why a value did not pass.
+pub(super) fn reason(check: &Check) -> &str {
+    check.reason.as_deref().unwrap_or("over its limit")
+}
+
+/// What did not pass, in the order of the rounds: the verdict, what it is about, why.
+#[must_use]
+pub fn complaints(report: &Report) -> Vec<(Verdict, String, String)> {
+    let of_round = |run: &Run| {
+        let about = format!("{}, round {}", run.fault.name, run.round);
+        let bad = run.thresholds.iter().filter(|check| check.verdict != Verdict::Pass);
+        let said = move |check: &Check| {
+            (
+                check.verdict,
+                format!("{about}, {}", check.name),
+                reason(check).to_owned(),
+            )
+        };
+        bad.map(said).collect::<Vec<_>>()
+    };
+    let mut all: Vec<_> = report.runs.iter().flat_map(of_round).collect();
+    for (fault, check) in over_rounds(report) {
+        all.push((
+            check.verdict,
+            format!("{fault}, {}", check.name),
+            reason(check).to_owned(),
+        ));
+    }
+    if let Some(broken) = &report.broken_off {
+        let done = report.runs.len();
+        let why = format!("broken off after {done} of {} rounds: {}", broken.rounds, broken.cause);
+        all.push((Verdict::Inconclusive, "the test".to_owned(), why));
+    }
+    all
+}
