@@ -1,5 +1,7 @@
 //! The verb `lab`: start, end and look at the local cloud of this user.
 
+mod env;
+
 use super::failover_test::time;
 use super::local::{cleared, runs_already, what_is_gone};
 use super::words::{duration, row};
@@ -39,7 +41,7 @@ impl Remedy for LabError {
 /// Arguments of `lab`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws lab up                        start it; `--local` on any verb then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents\n  mqaws lab up --hosts namespace      with network cables that can be cut\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  mqaws lab down                      end it; its file systems go with it"
+    after_help = "Examples:\n  mqaws lab up                        start it; `--local` on any verb then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents\n  mqaws lab up --hosts namespace      with network cables that can be cut\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  eval \"$(mqaws lab env)\"             the AWS CLI and the SDKs then use it too\n  mqaws lab down                      end it; its file systems go with it"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -56,6 +58,8 @@ enum LabVerb {
     Status,
     /// Print the log of the local cloud, or the console of an instance
     Logs(Logs),
+    /// Print lines for a shell, with which the AWS CLI and the SDKs use the local cloud
+    Env,
 }
 
 #[derive(Debug, clap::Args)]
@@ -156,6 +160,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         LabVerb::Down => down(context),
         LabVerb::Status => status(context),
         LabVerb::Logs(logs) => print_logs(context, &logs),
+        LabVerb::Env => env::run(context),
     }
 }
 
