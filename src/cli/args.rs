@@ -32,7 +32,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Configuration file [default: mqaws.yaml, when there is one]
+    /// Configuration file, - for standard input [default: mqaws.yaml, when there is one]
     #[arg(
         long,
         short = 'c',

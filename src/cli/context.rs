@@ -3,6 +3,7 @@
 use super::args::Global;
 use super::suggestions::Suggestions;
 use super::{CliError, Failure, Interrupt, Output, Progress};
+use mqaws_files::read_text_from;
 use std::future::Future;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use std::time::Duration;
 /// The configuration file that is read when none is named and this one is in the current folder.
 pub(super) const DEFAULT_FILE: &str = "mqaws.yaml";
 
+/// The name of a configuration file that stands for standard input.
+pub(super) const STANDARD_INPUT: &str = "-";
+
 /// What the verbs share.
 ///
 /// Verbs are plain functions; those that call AWS enter the runtime once, with [`Context::block_on`].
@@ -22,6 +26,7 @@ pub struct Context {
     progress: Progress,
     runtime: OnceLock<tokio::runtime::Runtime>,
     interrupt: OnceLock<Interrupt>,
+    input: OnceLock<String>,
 }
 
 impl Context {
@@ -39,6 +44,7 @@ impl Context {
             progress,
             runtime: OnceLock::new(),
             interrupt: OnceLock::new(),
+            input: OnceLock::new(),
         }
     }
 
@@ -63,6 +69,37 @@ impl Context {
             .config
             .clone()
             .or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()))
+    }
+
+    /// What the configuration file is called, for people.
+    pub(super) fn config_name(&self) -> Option<String> {
+        let name = |path: PathBuf| match path == Path::new(STANDARD_INPUT) {
+            true => "standard input".to_owned(),
+            false => path.display().to_string(),
+        };
+        self.config_path().map(name)
+    }
+
+    /// The text on standard input, of at most `limit` bytes. It is there once, and so it is read once.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] on a terminal, where nobody knows that a text is waited for; [`CliError::Text`] for what is no text.
+    pub(super) fn standard_input(&self, limit: u64) -> Result<String, CliError> {
+        if let Some(text) = self.input.get() {
+            return Ok(text.clone());
+        }
+        let input = std::io::stdin();
+        if input.is_terminal() {
+            return Err(CliError::Usage {
+                message: "--config - reads standard input, which is a terminal".to_owned(),
+                hint: Some("name a file, or redirect one to the standard input of this command".to_owned()),
+            });
+        }
+        let text = read_text_from(input.lock(), limit).map_err(|source| CliError::Text {
+            path: "standard input".into(),
+            source,
+        })?;
+        Ok(self.input.get_or_init(|| text).clone())
     }
 
     /// The line that says what to do next: commands that mean what this call meant.

@@ -1,5 +1,6 @@
 //! The configuration of verbs that have one: file, variables, flags.
 
+use super::context::STANDARD_INPUT;
 use super::environment::Environment;
 use super::{CliError, Context, Failure};
 use crate::aws::Clients;
@@ -178,11 +179,11 @@ pub(super) async fn same_queue_manager(clients: &Clients, loaded: &Loaded, verb:
 /// [`CliError::Text`] for a file that cannot be read, [`CliError::Usage`] for `--set` without a value.
 pub fn judge(context: &Context, settings: &Settings) -> Result<Result<Loaded, ConfigError>, CliError> {
     let path = context.config_path();
-    let text = path.as_deref().map(read).transpose()?;
-    let name = path
-        .as_deref()
-        .map(|path| path.display().to_string())
-        .unwrap_or_default();
+    let text = match path.as_deref() {
+        Some(path) if path == Path::new(STANDARD_INPUT) => Some(context.standard_input(LARGEST)?),
+        path => path.map(read).transpose()?,
+    };
+    let name = context.config_name().unwrap_or_default();
     let source = text.as_deref().map(|text| Source { name: &name, text });
     let folder = path
         .as_deref()

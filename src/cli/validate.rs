@@ -31,7 +31,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         context.output().raw(&schema());
         return Ok(ExitKind::Success);
     }
-    let file = context.config_path().map(|path| path.display().to_string());
+    let file = context.config_name();
     if context.output().is_json() {
         let (document, exit) = match judge(context, &args.settings)?.and_then(Loaded::deployable) {
             Ok(loaded) => {

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 mod text;
 
-pub use text::{TextError, open_regular, read_text};
+pub use text::{TextError, open_regular, read_text, read_text_from};
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy)]

@@ -77,8 +77,19 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, TextError> {
         Ok(error) => error,
         Err(error) => TextError::Read(error),
     })?;
+    read_text_from(file, limit)
+}
+
+/// Reads a whole text of at most `limit` bytes from what is open, as [`read_text`] does from a file.
+///
+/// # Errors
+/// [`TextError`].
+pub fn read_text_from(source: impl Read, limit: u64) -> Result<String, TextError> {
     let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(TextError::Read)?;
+    source
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(TextError::Read)?;
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(TextError::Utf16);
     }
