@@ -164,7 +164,10 @@ fn line(out: &mut String, key: &Key, value: Option<&Value>, default: Option<&Val
 /// The file for a deployment, with the account's networks when they were read.
 pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
     let mut out = String::from(
-        "# mqaws.yaml: a highly available queue manager on AWS.\n\
+        "# yaml-language-server: $schema=mqaws.schema.json\n\
+         # The line above is for editors; the file that it names holds what `mqaws validate --schema` prints.\n\
+         #\n\
+         # mqaws.yaml: a highly available queue manager on AWS.\n\
          # Every key is optional; a line that is commented out shows the default or an example. Check the file with\n\
          # `mqaws validate`, look at what it would change with `mqaws plan`. docs/configuration.md describes every key.\n\
          # Variables (MQAWS_STACK, MQAWS_NETWORK_VPC, …) outweigh this file, flags outweigh both.\n",
