@@ -16,6 +16,7 @@ mod lies;
 mod life;
 mod lock;
 mod permissions;
+mod pipelines;
 mod policies;
 mod standin;
 mod status;
