@@ -2,6 +2,7 @@
 
 use super::args::{Cli, Color, Command, Format};
 use super::environment::{Environment, without_empty};
+use super::reference;
 use super::suggestions::Suggestions;
 use super::{CliError, Context, Failure, Outcome, Output, Progress};
 use super::{
@@ -60,7 +61,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 
 /// The command tree, for completions and the manual.
 pub fn command() -> clap::Command {
-    Cli::command()
+    reference::in_help(Cli::command())
 }
 
 fn run(context: &Context, command: Command) -> Outcome {

@@ -21,12 +21,21 @@ const OTHERS: &[(&str, Option<Kind>)] = &[
     ("MQAWS_LAB_DIR", None),
     ("MQAWS_LAB", None),
     ("MQAWS_LAB_ROOT", None),
-    // The program that a lab runs its instances with.
-    ("MQAWS_EXE", None),
+    (EXE, None),
 ];
+
+/// The program that a lab runs its instances with.
+const EXE: &str = "MQAWS_EXE";
 
 /// The variable with a log filter.
 const LOG: &str = "MQAWS_LOG";
+
+/// Those of [`OTHERS`] that a user sets; a lab sets the rest for what it starts.
+#[cfg(test)]
+pub(super) fn for_users() -> impl Iterator<Item = &'static str> {
+    let names = OTHERS.iter().map(|(name, _)| *name);
+    names.filter(|name| !["MQAWS_LAB", "MQAWS_LAB_ROOT", EXE].contains(name))
+}
 
 /// The `MQAWS_*` variables that have a value; one that is empty counts as absent.
 #[derive(Debug, Clone, Default)]

@@ -17,6 +17,7 @@ mod interrupt;
 mod output;
 mod pipeline;
 mod progress;
+mod reference;
 mod reports;
 mod suggestions;
 mod view;
