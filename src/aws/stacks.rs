@@ -477,6 +477,6 @@ mod tests {
         );
         let odd = activity("Terminating EC2 instance: i-0a/../x", "InProgress", None);
         let error = termination(&odd).expect_err("no id of an instance").told();
-        assert!(error.contains("`i-0a/../x` is no instance id"), "{error}");
+        assert!(error.contains("invalid instance ID `i-0a/../x`"), "{error}");
     }
 }

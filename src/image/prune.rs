@@ -338,14 +338,14 @@ mod tests {
         };
         let pruned_image = prune(&account, image("ami-1 --all", "ibm-mq", 1)).await;
         let kept = pruned_image.kept.expect("kept");
-        assert!(kept.contains("`ami-1 --all` is no AMI id"), "{kept}");
+        assert!(kept.contains("invalid AMI ID `ami-1 --all`"), "{kept}");
         let mut odd = image("ami-0000000a", "ibm-mq", 1);
         odd.snapshots = vec!["vol-1".into()];
         let [(snapshot, why)] = &prune(&account, odd).await.snapshots_left[..] else {
             panic!("it is left")
         };
         assert!(
-            snapshot == "vol-1" && why.contains("`vol-1` is no snapshot id"),
+            snapshot == "vol-1" && why.contains("invalid snapshot ID `vol-1`"),
             "{why}"
         );
         assert_eq!(*account.gone.lock().unwrap(), ["ami-0000000a"]);

@@ -10,7 +10,7 @@ use mqaws_contract::InvalidName;
 
 use super::names::Checked;
 
-/// An IPv4 range such as `10.0.0.0/8`, with no bit set behind its prefix.
+/// An IPv4 range such as `10.0.0.0/8`, without host bits set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Cidr(Ipv4Net);
@@ -19,17 +19,19 @@ impl Cidr {
     /// The rule as a regular expression.
     pub const PATTERN: &'static str = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/([0-9]|[12][0-9]|3[0-2])$";
     const WHAT: &'static str = "address range";
-    const RULE: &'static str = "an IPv4 network address and a prefix length, such as 10.0.0.0/8";
+    const EXAMPLE: &'static str = "10.0.0.0/8";
+    const RULE: &'static str = "an IPv4 network address and a prefix length";
 
     /// Checks a text.
     ///
     /// # Errors
-    /// [`InvalidName`] when it is no range or has bits set behind its prefix.
+    /// [`InvalidName`] when it is no range or has host bits set.
     pub fn new(text: &str) -> Result<Self, InvalidName> {
-        let wrong = |rule| InvalidName {
+        let wrong = |requirement, example| InvalidName {
             value: text.to_owned(),
             what: Self::WHAT,
-            rule,
+            requirement,
+            example,
         };
         let parsed = text.split_once('/').and_then(|(address, prefix)| {
             // Not ipnet's own parser: it takes addresses with leading zeros, which others read as octal.
@@ -37,11 +39,10 @@ impl Cidr {
             let prefix = prefix.parse().ok().filter(|_| digits)?;
             Ipv4Net::new(address.parse().ok()?, prefix).ok()
         });
-        let range = parsed.ok_or_else(|| wrong(Self::RULE))?;
+        let range = parsed.ok_or_else(|| wrong(Self::RULE, Self::EXAMPLE.into()))?;
         if range != range.trunc() {
-            return Err(wrong(
-                "it has bits set behind its prefix; give the network's own address",
-            ));
+            let network = range.trunc().to_string();
+            return Err(wrong("a network address without host bits set", network.into()));
         }
         Ok(Self(range))
     }
@@ -102,7 +103,7 @@ impl schemars::JsonSchema for Cidr {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": Self::PATTERN, "description": Self::RULE })
+        schemars::json_schema!({ "type": "string", "pattern": Self::PATTERN, "description": Self::RULE, "examples": [Self::EXAMPLE] })
     }
 }
 
@@ -125,6 +126,12 @@ mod tests {
         ] {
             assert_eq!(Cidr::new(text).is_ok(), valid, "{text}");
         }
+        let refused = Cidr::new("10.0.0.1/8").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "invalid address range `10.0.0.1/8`: must be a network address without host bits set"
+        );
+        assert_eq!(refused.example, "10.0.0.0/8");
         let vpc = Cidr::new("10.20.0.0/16").unwrap();
         assert_eq!(vpc.part(20, 1).unwrap().to_string(), "10.20.16.0/20");
         assert_eq!(vpc.part(20, 15).unwrap().to_string(), "10.20.240.0/20");

@@ -18,14 +18,14 @@ impl Checked for QueueManagerName {
 
 /// Says in a JSON Schema what a checked text must be.
 macro_rules! schema {
-    ($of:ty, $name:expr, $pattern:expr, $rule:expr) => {
+    ($of:ty, $name:expr, $pattern:expr, $rule:expr, $example:expr) => {
         impl schemars::JsonSchema for $of {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "pattern": $pattern, "description": $rule })
+                schemars::json_schema!({ "type": "string", "pattern": $pattern, "description": $rule, "examples": [$example] })
             }
         }
     };
@@ -33,9 +33,9 @@ macro_rules! schema {
 
 /// Declares a checked text, as [`mqaws_contract::checked`] does, that has a JSON Schema.
 macro_rules! checked {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:expr, $check:expr) => {
-        mqaws_contract::checked!($(#[$doc])* $name, $what, $rule, $pattern, $check);
-        $crate::model::names::schema!($name, stringify!($name), $pattern, $rule);
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $example:literal, $pattern:expr, $check:expr) => {
+        mqaws_contract::checked!($(#[$doc])* $name, $what, $rule, $example, $pattern, $check);
+        $crate::model::names::schema!($name, stringify!($name), $pattern, $rule, $example);
 
         impl $crate::model::names::Checked for $name {
             const PATTERN: &'static str = $pattern;
@@ -53,7 +53,8 @@ schema!(
     QueueManagerNameSchema,
     "QueueManagerName",
     QueueManagerName::PATTERN,
-    QueueManagerName::RULE
+    QueueManagerName::RULE,
+    QueueManagerName::EXAMPLE
 );
 
 pub(in crate::model) fn between(text: &str, min: usize, max: usize) -> bool {
@@ -164,7 +165,8 @@ checked!(
     /// Name of a CloudFormation stack.
     StackName,
     "stack name",
-    "a letter, then up to 127 letters, digits and hyphens",
+    "a letter followed by up to 127 letters, digits and hyphens",
+    "mqaws-qm1",
     "^[A-Za-z][A-Za-z0-9-]{0,127}$",
     |text| between(text, 1, 128)
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -174,8 +176,9 @@ checked!(
 checked!(
     /// An AWS region, such as `eu-west-1`.
     Region,
-    "AWS region",
-    "such as eu-west-1",
+    "AWS Region",
+    "the code of an AWS Region",
+    "eu-west-1",
     concat!("^", partitions!(region), "$"),
     is_region
 );
@@ -183,8 +186,9 @@ checked!(
 checked!(
     /// An availability zone of a region, such as `eu-west-1a`.
     ZoneName,
-    "availability zone",
-    "a region and a letter, such as eu-west-1a",
+    "Availability Zone",
+    "the code of an AWS Region followed by a letter",
+    "eu-west-1a",
     concat!("^", partitions!(region), "[a-z]$"),
     |text| text.chars().last().is_some_and(|last| last.is_ascii_lowercase()) && is_region(&text[..text.len() - 1])
 );
@@ -192,8 +196,9 @@ checked!(
 checked!(
     /// Id of a VPC.
     VpcId,
-    "VPC id",
-    "vpc- and 8 or 17 hexadecimal digits",
+    "VPC ID",
+    "`vpc-` followed by 8 or 17 hexadecimal characters",
+    "vpc-0123456789abcdef0",
     "^vpc-([0-9a-f]{8}|[0-9a-f]{17})$",
     |text| is_id(text, "vpc-")
 );
@@ -201,8 +206,9 @@ checked!(
 checked!(
     /// Id of a subnet.
     SubnetId,
-    "subnet id",
-    "subnet- and 8 or 17 hexadecimal digits",
+    "subnet ID",
+    "`subnet-` followed by 8 or 17 hexadecimal characters",
+    "subnet-0123456789abcdef0",
     "^subnet-([0-9a-f]{8}|[0-9a-f]{17})$",
     |text| is_id(text, "subnet-")
 );
@@ -210,8 +216,9 @@ checked!(
 checked!(
     /// Id of an Amazon machine image.
     AmiId,
-    "AMI id",
-    "ami- and 8 or 17 hexadecimal digits",
+    "AMI ID",
+    "`ami-` followed by 8 or 17 hexadecimal characters",
+    "ami-0123456789abcdef0",
     "^ami-([0-9a-f]{8}|[0-9a-f]{17})$",
     |text| is_id(text, "ami-")
 );
@@ -219,8 +226,9 @@ checked!(
 checked!(
     /// Id of an EBS snapshot, as AWS tells it: what is deleted with an image.
     SnapshotId,
-    "snapshot id",
-    "snap- and 1 to 62 letters, digits and hyphens",
+    "snapshot ID",
+    "`snap-` followed by 1 to 62 letters, digits and hyphens",
+    "snap-0123456789abcdef0",
     "^snap-[A-Za-z0-9-]{1,62}$",
     |text| is_told_id(text, "snap-")
 );
@@ -228,8 +236,9 @@ checked!(
 checked!(
     /// Id of an EFS file system, as AWS tells it: what is deleted with all that is in it.
     FileSystemId,
-    "file system id",
-    "fs- and 1 to 62 letters, digits and hyphens",
+    "file system ID",
+    "`fs-` followed by 1 to 62 letters, digits and hyphens",
+    "fs-0123456789abcdef0",
     "^fs-[A-Za-z0-9-]{1,62}$",
     |text| is_told_id(text, "fs-")
 );
@@ -237,8 +246,9 @@ checked!(
 checked!(
     /// A stack's own id, its ARN: this stack, and no other that has its name later.
     StackId,
-    "stack id",
+    "stack ID",
     "arn:PARTITION:cloudformation:REGION:ACCOUNT:stack/NAME/ID",
+    "arn:aws:cloudformation:eu-west-1:123456789012:stack/mqaws-qm1/1a2b3c4d",
     "^arn:aws[a-z-]*:cloudformation:[^:]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]{0,127}/.+$",
     |text| is_regional(text, "cloudformation", "stack/")
         && text.split_once(":stack/").and_then(|(_, path)| path.split_once('/')).is_some_and(|(name, id)| {
@@ -250,7 +260,8 @@ checked!(
     /// A KMS key: its id, its alias or the ARN of either.
     KmsKey,
     "KMS key",
-    "a key id, alias/NAME, or the ARN of either",
+    "a key ID, alias/NAME, or the ARN of either",
+    "alias/mqaws",
     concat!(
         "^(",
         partitions!(arn "kms"),
@@ -264,7 +275,8 @@ checked!(
     /// An EC2 instance type, such as `m6i.large`.
     InstanceType,
     "instance type",
-    "a family, a dot and a size, such as m6i.large",
+    "a family, a dot and a size",
+    "m6i.large",
     "^[a-z][a-z0-9-]*\\.[a-z0-9-]+$",
     |text| text.split_once('.').is_some_and(|(family, size)| {
         is_label(family) && family.starts_with(|first: char| first.is_ascii_lowercase()) && is_label(size)
@@ -276,6 +288,7 @@ checked!(
     KeyPairName,
     "key pair name",
     "1 to 255 ASCII characters without spaces at the ends",
+    "my-key",
     "^[!-~]([ -~]{0,253}[!-~])?$",
     |text| between(text, 1, 255)
         && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
@@ -286,7 +299,8 @@ checked!(
     /// ARN of an IAM role.
     RoleArn,
     "role ARN",
-    "such as arn:aws:iam::123456789012:role/NAME",
+    "arn:PARTITION:iam::ACCOUNT:role/NAME",
+    "arn:aws:iam::123456789012:role/mqaws",
     concat!("^", partitions!(global "iam"), ":[0-9]{12}:role/[!-~]+$"),
     |text| is_of_iam(text, "role/", false)
 );
@@ -295,7 +309,8 @@ checked!(
     /// ARN of an IAM policy.
     PolicyArn,
     "policy ARN",
-    "such as arn:aws:iam::123456789012:policy/NAME",
+    "arn:PARTITION:iam::ACCOUNT:policy/NAME",
+    "arn:aws:iam::123456789012:policy/mqaws",
     concat!("^", partitions!(global "iam"), ":([0-9]{12}|aws):policy/[!-~]+$"),
     |text| is_of_iam(text, "policy/", true)
 );
@@ -304,7 +319,8 @@ checked!(
     /// ARN of an SNS topic.
     TopicArn,
     "topic ARN",
-    "such as arn:aws:sns:eu-west-1:123456789012:NAME",
+    "arn:PARTITION:sns:REGION:ACCOUNT:NAME",
+    "arn:aws:sns:eu-west-1:123456789012:mqaws",
     concat!("^", partitions!(arn "sns"), ":[0-9]{12}:[!-~]+$"),
     |text| is_regional(text, "sns", "")
 );
@@ -313,7 +329,8 @@ checked!(
     /// ARN of a secret in Secrets Manager; AWS ends it with a hyphen and six characters of its own.
     SecretArn,
     "secret ARN",
-    "such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME-AbCdEf",
+    "arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX",
+    "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mqaws-AbCdEf",
     concat!(
         "^",
         partitions!(arn "secretsmanager"),
@@ -326,7 +343,8 @@ checked!(
     /// ARN of a KMS key itself: policies know no alias.
     KeyArn,
     "KMS key ARN",
-    "such as arn:aws:kms:eu-west-1:123456789012:key/ID",
+    "arn:PARTITION:kms:REGION:ACCOUNT:key/ID",
+    "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     concat!("^", partitions!(arn "kms"), ":[0-9]{12}:key/[A-Za-z0-9-]+$"),
     is_key_arn
 );
@@ -335,7 +353,8 @@ checked!(
     /// A name that a certificate is made out to: a DNS name, or an IP address.
     ServerName,
     "server name",
-    "a DNS name such as mq.example.com, or an IP address",
+    "a DNS name or an IP address",
+    "mq.example.com",
     "^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$",
     |text| text.parse::<std::net::IpAddr>().is_ok()
         || between(text, 1, 253)
@@ -347,6 +366,7 @@ checked!(
     TagKey,
     "tag key",
     "1 to 128 of A-Z a-z 0-9 + - = . _ : @, in any case neither Name nor starting with aws: or mqaws:",
+    "cost-center",
     "^(?!([Mm][Qq])?[Aa][Ww][Ss]:|([Nn][Aa][Mm][Ee]|\\.{1,2}|_index)$)[A-Za-z0-9+=._:@-]{1,128}$",
     is_tag_key
 );
@@ -356,6 +376,7 @@ checked!(
     TagValue,
     "tag value",
     "up to 256 letters, digits, spaces and + - = . _ : / @",
+    "messaging",
     "^[\\p{L}\\p{N}\\p{Z}+=._:/@-]{0,256}$",
     |text| between(text, 0, 256)
         && text.chars().all(|letter| letter.is_alphanumeric() || letter == ' ' || "+-=._:/@".contains(letter))
@@ -365,7 +386,8 @@ checked!(
     /// Name of the application's user: an account of the operating system on the instance.
     UserName,
     "user name",
-    "a lower-case letter, then up to 11 lower-case letters, digits, _ and -, and neither mqm nor root",
+    "a lower-case letter followed by up to 11 lower-case letters, digits, _ and -, and neither mqm nor root",
+    "mqapp",
     "^(?!(mqm|root)$)[a-z][a-z0-9_-]{0,11}$",
     // IBM MQ knows at most 12 characters of a user identifier.
     |text| between(text, 1, 12)
@@ -379,6 +401,7 @@ checked!(
     ProfileName,
     "profile name",
     "1 to 128 characters without brackets and line breaks",
+    "production",
     "^[^\\[\\]\\r\\n]{1,128}$",
     |text| between(text, 1, 128) && !text.contains(['[', ']', '\r', '\n'])
 );

@@ -43,7 +43,6 @@ error: 2 mistakes in the configuration
    ╭─ mqaws.yaml:5:11
  5 │   backup: maybe
    ·           ─────
-   hint: write true or false
 hint:  correct them, then check with `mqaws validate`
 nothing was changed
 
@@ -104,9 +103,9 @@ nothing was changed
         .code(3)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: `vpc` is no VPC id: vpc- and 8 or 17 hexadecimal digits
+error: invalid VPC ID `vpc`: must be `vpc-` followed by 8 or 17 hexadecimal characters
    ╭─ variable MQAWS_NETWORK_VPC
-hint:  a VPC id is vpc- and 8 or 17 hexadecimal digits
+hint:  Example: vpc-0123456789abcdef0
 nothing was changed
 
 "#]]);

@@ -89,7 +89,7 @@ fn story() {
     let example = own.to_str().unwrap();
     // It is known to nobody else.
     let refused = lab.run(&["validate", "--config", example], 3);
-    assert!(refused.err.contains("`engine` knows no `toy`"), "{refused}");
+    assert!(refused.err.contains("invalid value `toy` for `engine`"), "{refused}");
     program(&lab, &["deploy", "--local", "--yes", "--config", example], 0);
 
     let json = ["status", "--local", "--output", "json", "--config", example];

@@ -25,7 +25,8 @@ impl PathComponent {
             false => Err(InvalidName {
                 value,
                 what: "name of a file",
-                rule: "1 to 255 bytes, neither . nor .., without / and control characters",
+                requirement: "1 to 255 bytes, neither . nor .., without / and control characters",
+                example: "orders".into(),
             }),
         }
     }

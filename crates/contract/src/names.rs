@@ -2,22 +2,25 @@
 
 /// A text that breaks the rule of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no {what}: {rule}", crate::clipped(.value))]
+#[error("invalid {what} `{}`: must be {requirement}", crate::clipped(.value))]
 pub struct InvalidName {
     /// What was given.
     pub value: String,
     /// What it should have been, such as `queue manager name`.
     pub what: &'static str,
-    /// The rule, in words.
-    pub rule: &'static str,
+    /// The rule that it breaks, in words that follow "must be".
+    pub requirement: &'static str,
+    /// A text that obeys the rule.
+    pub example: std::borrow::Cow<'static, str>,
 }
 
-/// Declares a checked text: its name, what it is, its rule in words and as a regular expression, the check.
+/// Declares a checked text: its name, what it is, its rule in words that follow "must be", an example, the rule as a regular expression, the
+/// check.
 ///
 /// Whoever uses it needs serde.
 #[macro_export]
 macro_rules! checked {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:expr, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $example:literal, $pattern:expr, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(into = "String", try_from = "String")]
@@ -26,6 +29,8 @@ macro_rules! checked {
         impl $name {
             /// The rule in words.
             pub const RULE: &'static str = $rule;
+            /// A text that obeys the rule.
+            pub const EXAMPLE: &'static str = $example;
             /// The rule as a regular expression.
             pub const PATTERN: &'static str = $pattern;
 
@@ -36,7 +41,15 @@ macro_rules! checked {
             pub fn new(text: impl Into<String>) -> Result<Self, $crate::InvalidName> {
                 let value = text.into();
                 let check: fn(&str) -> bool = $check;
-                if check(&value) { Ok(Self(value)) } else { Err($crate::InvalidName { value, what: $what, rule: $rule }) }
+                match check(&value) {
+                    true => Ok(Self(value)),
+                    false => Err($crate::InvalidName {
+                        value,
+                        what: $what,
+                        requirement: Self::RULE,
+                        example: Self::EXAMPLE.into(),
+                    }),
+                }
             }
 
             /// The text.
@@ -86,6 +99,7 @@ checked!(
     QueueManagerName,
     "queue manager name",
     "1 to 48 of A-Z a-z 0-9 . / _ %",
+    "QM1",
     "^[A-Za-z0-9./_%]{1,48}$",
     |text| (1..=48).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./_%".contains(&byte))
@@ -96,8 +110,9 @@ checked!(
     ///
     /// AWS's own are hexadecimal; what it may add stays readable.
     InstanceId,
-    "instance id",
-    "i- and 1 to 62 letters, digits and hyphens",
+    "instance ID",
+    "`i-` followed by 1 to 62 letters, digits and hyphens",
+    "i-0123456789abcdef0",
     "^i-[A-Za-z0-9-]{1,62}$",
     |text| text
         .strip_prefix("i-")

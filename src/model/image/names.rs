@@ -7,6 +7,7 @@ checked!(
     InstanceProfile,
     "instance profile name",
     "1 to 128 of A-Z a-z 0-9 + = , . @ _ -",
+    "mqaws-build",
     "^[A-Za-z0-9+=,.@_-]{1,128}$",
     |text| between(text, 1, 128)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
@@ -16,7 +17,8 @@ checked!(
     /// Version of an engine: part of the image's name, of which EC2 limits the characters.
     EngineVersion,
     "engine version",
-    "a letter or digit, then up to 31 letters, digits, dots and hyphens, such as 9.4.0.0",
+    "a letter or digit followed by up to 31 letters, digits, dots and hyphens",
+    "9.4.0.0",
     "^[A-Za-z0-9][A-Za-z0-9.-]{0,31}$",
     |text| between(text, 1, 32)
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -27,7 +29,8 @@ checked!(
     /// SHA-256 of a file, as `sha256sum` prints it.
     Sha256,
     "SHA-256",
-    "64 hexadecimal digits in lower case, as `sha256sum` prints them",
+    "64 lower-case hexadecimal characters, as printed by `sha256sum`",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "^[0-9a-f]{64}$",
     |text| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 );
@@ -36,7 +39,8 @@ checked!(
     /// Account of the source image that ssh logs in to.
     LoginName,
     "login name",
-    "a lower-case letter, then up to 31 lower-case letters, digits, _ and -",
+    "a lower-case letter followed by up to 31 lower-case letters, digits, _ and -",
+    "ec2-user",
     "^[a-z][a-z0-9_-]{0,31}$",
     |text| between(text, 1, 32)
         && text.starts_with(|first: char| first.is_ascii_lowercase())
@@ -47,7 +51,8 @@ checked!(
     /// Name of a block device as EC2 knows it.
     DeviceName,
     "device name",
-    "/dev/ and up to 27 letters and digits, such as /dev/xvda",
+    "/dev/ followed by 1 to 27 lower-case letters and digits",
+    "/dev/xvda",
     "^/dev/[a-z0-9]{1,27}$",
     |text| text.strip_prefix("/dev/").is_some_and(|name| {
         between(name, 1, 27) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
@@ -58,7 +63,8 @@ checked!(
     /// Name of a parameter of Systems Manager.
     ParameterName,
     "parameter name",
-    "a path such as /aws/service/NAME of A-Z a-z 0-9 . _ - and /",
+    "a path of A-Z a-z 0-9 . _ - and /",
+    "/mqaws/ami",
     "^/[A-Za-z0-9._/-]{1,1010}$",
     |text| between(text, 2, 1011)
         && text.starts_with('/')
@@ -69,7 +75,8 @@ checked!(
     /// Who owns a source image: an account, or a word that EC2 knows.
     ImageOwner,
     "image owner",
-    "12 digits, self, amazon or aws-marketplace",
+    "an account ID of 12 digits, self, amazon or aws-marketplace",
+    "309956199498",
     "^([0-9]{12}|self|amazon|aws-marketplace)$",
     |text| matches!(text, "self" | "amazon" | "aws-marketplace")
         || text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -80,6 +87,7 @@ checked!(
     ImagePattern,
     "image name",
     "1 to 128 of A-Z a-z 0-9 space ( ) . / ' @ _ - and the wildcards * and ?",
+    "RHEL-9*",
     "^[A-Za-z0-9 ()./'@_*?-]{1,128}$",
     |text| between(text, 1, 128)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ()./'@_*?-".contains(&byte))

@@ -12,7 +12,7 @@ use crate::model::{AmiId, InvalidName};
 
 /// Declares how a type is written as one text: in the file, in JSON, and in the JSON Schema by a pattern.
 macro_rules! written {
-    ($name:ident, $what:literal, $rule:literal, $pattern:literal) => {
+    ($name:ident, $what:literal, $rule:literal, $example:literal, $pattern:literal) => {
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -37,13 +37,13 @@ macro_rules! written {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "pattern": $pattern, "description": $rule })
+                schemars::json_schema!({ "type": "string", "pattern": $pattern, "description": $rule, "examples": [$example] })
             }
         }
 
         impl $name {
             fn refuse(text: &str) -> InvalidName {
-                InvalidName { value: text.to_owned(), what: $what, rule: $rule }
+                InvalidName { value: text.to_owned(), what: $what, requirement: $rule, example: $example.into() }
             }
         }
     };
@@ -68,7 +68,8 @@ pub enum SourceImage {
 written!(
     SourceImage,
     "source image",
-    "an AMI id, ssm:/NAME of a parameter, or filter:OWNER/NAME with * and ? in the name",
+    "an AMI ID, ssm:/NAME of a parameter, or filter:OWNER/NAME with * and ? in the name",
+    "filter:309956199498/RHEL-9*",
     "^(ami-([0-9a-f]{8}|[0-9a-f]{17})|ssm:/[A-Za-z0-9._/-]+|filter:([0-9]{12}|self|amazon|aws-marketplace)/[A-Za-z0-9 ()./'@_*?-]{1,128})$"
 );
 
@@ -112,7 +113,8 @@ pub enum Package {
 written!(
     Package,
     "package",
-    "the path of a file, or s3://BUCKET/KEY",
+    "the path of a file or s3://BUCKET/KEY",
+    "s3://my-bucket/mq.tar.gz",
     "^(s3://[a-z0-9.-]{3,63}/.+|(?!s3:).+)$"
 );
 

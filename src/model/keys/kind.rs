@@ -100,30 +100,34 @@ impl Rule {
 #[derive(Debug)]
 pub(in crate::model) struct Wrong {
     message: String,
-    hint: String,
+    hint: Option<String>,
 }
 
 impl Wrong {
     pub(in crate::model) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            hint: hint.into(),
+            hint: Some(hint.into()),
         }
     }
 
+    /// One whose message says already what to write.
+    fn plain(message: String) -> Self {
+        Self { message, hint: None }
+    }
+
     pub(in crate::model) fn at(self, key: &str, place: Place) -> Violation {
-        Violation::new(key, self.message, place).hint(self.hint)
+        let violation = Violation::new(key, self.message, place);
+        match self.hint {
+            Some(hint) => violation.hint(hint),
+            None => violation,
+        }
     }
 }
 
 impl From<&InvalidName> for Wrong {
     fn from(error: &InvalidName) -> Self {
-        let article = if error.what.starts_with(['a', 'e', 'i', 'A']) {
-            "an"
-        } else {
-            "a"
-        };
-        Self::new(error.to_string(), format!("{article} {} is {}", error.what, error.rule))
+        Self::new(error.to_string(), format!("Example: {}", error.example))
     }
 }
 
@@ -151,26 +155,23 @@ impl Kind {
         match self {
             Self::Boolean => match boolean(text) {
                 Some(value) => Ok(value.into()),
-                None => Err(Wrong::new(
-                    format!("`{key}` must be true or false, found `{}`", clipped(text)),
-                    "write true or false",
-                )),
+                None => Err(Wrong::plain(format!(
+                    "`{key}` must be true or false, found `{}`",
+                    clipped(text)
+                ))),
             },
             Self::Integer { min, max } => match text.parse::<u32>() {
                 Ok(number) if (min..=max).contains(&number) => Ok(number.into()),
-                _ => Err(Wrong::new(
-                    format!(
-                        "`{key}` must be a whole number from {min} to {max}, found `{}`",
-                        clipped(text)
-                    ),
-                    format!("give a number from {min} to {max}"),
-                )),
+                _ => Err(Wrong::plain(format!(
+                    "`{key}` must be a whole number from {min} to {max}, found `{}`",
+                    clipped(text)
+                ))),
             },
             Self::Word(words) => match words() {
                 words if words.contains(&text) => Ok(text.into()),
                 words => Err(Wrong::new(
-                    format!("`{key}` knows no `{}`", clipped(text)),
-                    format!("one of: {}", words.join(", ")),
+                    format!("invalid value `{}` for `{key}`", clipped(text)),
+                    format!("Valid values: {}", words.join(", ")),
                 )),
             },
             Self::Text(rule) | Self::Pair { rule, .. } | Self::Map { value: rule, .. } => {

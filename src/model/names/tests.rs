@@ -113,3 +113,15 @@ fn an_arn_lies_in_a_region_of_its_partition() {
     assert!(RoleArn::new("arn:aws:iam::aws:role/r").is_err());
     assert!(PolicyArn::new("arn:aws-us-gov:iam::aws:policy/p").is_ok());
 }
+
+#[test]
+fn every_example_obeys_its_rule() {
+    macro_rules! obeys {
+        ($($name:ident),+) => {
+            $(assert!($name::new($name::EXAMPLE).is_ok(), "{}", stringify!($name));)+
+        };
+    }
+    obeys!(StackName, Region, ZoneName, VpcId, SubnetId, AmiId, SnapshotId, FileSystemId, StackId, KmsKey);
+    obeys!(InstanceType, KeyPairName, RoleArn, PolicyArn, TopicArn, SecretArn, KeyArn, ServerName, TagKey);
+    obeys!(TagValue, UserName, ProfileName, QueueManagerName);
+}

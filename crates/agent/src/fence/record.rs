@@ -29,8 +29,9 @@ impl fmt::Display for Epoch {
 checked!(
     /// Id of one life of a kernel.
     BootId,
-    "boot id",
+    "boot ID",
     "1 to 64 letters, digits and hyphens",
+    "3c0f1a52-8f6e-4d3b-9a51-2b7c64d0e1f8",
     "^[A-Za-z0-9-]{1,64}$",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 );
