@@ -69,7 +69,7 @@ impl Clients {
         }))
     }
 
-    fn ec2(&self) -> ec2::Client {
+    pub(super) fn ec2(&self) -> ec2::Client {
         ec2::Client::new(self.config())
     }
 

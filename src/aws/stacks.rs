@@ -7,7 +7,7 @@ use crate::cloud::AwsError;
 use crate::deploy::Adopts;
 use crate::deploy::finding::Finding;
 use crate::deploy::ports::{
-    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, Launch, Listed, Made, SetKind, Stacks, Storage,
+    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, GroupUsers, Launch, Listed, Made, SetKind, Stacks, Storage,
     Termination,
 };
 use crate::model::{FileSystemId, InstanceId, StackId};
@@ -15,6 +15,7 @@ use crate::topology::FILE_SYSTEM;
 use autoscaling::types::Activity;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudformation as cloudformation;
+use aws_sdk_ec2::types::Filter;
 use aws_sdk_efs as efs;
 use cloudformation::types::{
     Capability, ChangeSetType, OperationEvent, Parameter, ResourceChange, ResourceToImport, StackEvent, StackResource,
@@ -258,6 +259,25 @@ impl Stacks for Clients {
             .delete_file_system()
             .file_system_id(id.as_str());
         none_is_fine(wrap("elasticfilesystem:DeleteFileSystem", call.send().await).map(drop))
+    }
+
+    async fn users_of_group(&self, group: &str) -> Result<GroupUsers, AwsError> {
+        let by = |name: &str| Filter::builder().name(name).values(group).build();
+        let call = self
+            .ec2()
+            .describe_security_groups()
+            .filters(by("ip-permission.group-id"));
+        let answer = wrap("ec2:DescribeSecurityGroups", call.send().await)?;
+        let groups = answer.security_groups().iter().filter_map(|found| found.group_id());
+        let call = self.ec2().describe_network_interfaces().filters(by("group-id"));
+        let answer = wrap("ec2:DescribeNetworkInterfaces", call.send().await)?;
+        let interfaces = answer.network_interfaces().iter();
+        Ok(GroupUsers {
+            groups: groups.filter(|id| *id != group).map(str::to_owned).collect(),
+            interfaces: interfaces
+                .filter_map(|found| found.network_interface_id().map(str::to_owned))
+                .collect(),
+        })
     }
 
     async fn launches(&self, group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {

@@ -1,5 +1,6 @@
 //! Removing a stack; its data stay.
 
+use super::blocked;
 use super::cause;
 use super::error::DeployError;
 use super::execute::tell;
@@ -234,6 +235,10 @@ pub async fn destroy<C: Readings + Stacks>(
         None => Ok(all.iter().map(ToString::to_string).collect()),
         Some(found) => Err(DeployError::NotDeleted {
             stack: stack.name.clone(),
+            in_the_way: match cause::root_cause(events, &stack.id) {
+                Some(event) => blocked::users(cloud, event, tracker.events()).await,
+                None => None,
+            },
             cause: cause::root_cause(events, &stack.id)
                 .map(cause::describe)
                 .or(found.reason),

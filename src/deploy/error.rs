@@ -278,6 +278,8 @@ pub enum DeployError {
         stack: String,
         /// The root cause: resource, time, AWS's words.
         cause: Option<String>,
+        /// What to do about what is in the way, when it is known.
+        in_the_way: Option<String>,
         /// What exists.
         left: String,
     },

@@ -5,6 +5,7 @@
 //! found by [`cause::root_cause`]. These are pure; the calls are behind [`ports`].
 
 mod adopt;
+mod blocked;
 mod blueprint;
 pub mod cause;
 mod deletion;

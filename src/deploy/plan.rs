@@ -376,6 +376,7 @@ async fn remove<C: Readings + Stacks>(
                 return Err(DeployError::NotDeleted {
                     stack: found.name,
                     cause: found.reason,
+                    in_the_way: None,
                     left,
                 });
             }

@@ -186,6 +186,15 @@ pub struct Subnet {
     pub default: bool,
 }
 
+/// What uses a security group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupUsers {
+    /// Ids of other security groups with a rule that refers to it.
+    pub groups: Vec<String>,
+    /// Ids of network interfaces that have it.
+    pub interfaces: Vec<String>,
+}
+
 /// Change sets, stacks and what CloudFormation cannot express.
 pub trait Stacks: Sync {
     /// Makes a change set; `fresh` when the stack does not exist yet.
@@ -224,6 +233,8 @@ pub trait Stacks: Sync {
     fn holder(&self, id: &FileSystemId) -> impl Future<Output = Result<Option<String>, AwsError>> + Send;
     /// Deletes a file system with everything in it; none is fine.
     fn delete_file_system(&self, id: &FileSystemId) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// What refers to a security group or uses it, itself apart.
+    fn users_of_group(&self, group: &str) -> impl Future<Output = Result<GroupUsers, AwsError>> + Send;
     /// Launches that a group tried from an instant on, oldest first; also those of a group that is gone.
     fn launches(&self, group: &str, from: Timestamp) -> impl Future<Output = Result<Vec<Launch>, AwsError>> + Send;
     /// Terminations of a group's instances that began from an instant on, oldest first; also those of a group that is gone.

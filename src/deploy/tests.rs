@@ -13,7 +13,8 @@ mod whose;
 use super::cause::tests::{STACK, event};
 use super::finding::Finding;
 use super::ports::{
-    Blueprint, Change, ChangeSet, ChangeSetIds, Event, Launch, Listed, Made, SetKind, Stacks, Storage, Termination,
+    Blueprint, Change, ChangeSet, ChangeSetIds, Event, GroupUsers, Launch, Listed, Made, SetKind, Stacks, Storage,
+    Termination,
 };
 use super::*;
 use crate::cloud::{AwsError, Problem};
@@ -59,6 +60,7 @@ struct Script {
     /// Resources of those.
     resources_of: BTreeMap<String, Vec<Resource>>,
     launches: Vec<Launch>,
+    users: GroupUsers,
     terminations: Vec<Termination>,
     findings: Vec<Finding>,
     /// Status that the stack turns out to be in when its deletion is refused.
@@ -320,6 +322,10 @@ impl Stacks for Script {
     }
     async fn delete_file_system(&self, _id: &FileSystemId) -> Result<(), AwsError> {
         self.called("delete-file-system")
+    }
+    async fn users_of_group(&self, _group: &str) -> Result<GroupUsers, AwsError> {
+        self.called("users-of-group")?;
+        Ok(self.users.clone())
     }
     async fn launches(&self, _group: &str, from: Timestamp) -> Result<Vec<Launch>, AwsError> {
         self.called("launches")?;

@@ -220,6 +220,11 @@ impl Remedy for DeployError {
                  suspend-processes --auto-scaling-group-name {group} --scaling-processes AZRebalance`"
             ),
             Self::Protected { stack } => format!("if you mean it: `mqaws destroy --stack {stack} --unprotect`"),
+            Self::NotDeleted {
+                stack,
+                in_the_way: Some(what),
+                ..
+            } => format!("{what}; then `mqaws destroy --stack {stack}` again"),
             Self::NotDeleted { stack, .. } => {
                 format!("remove what the cause names, then `mqaws destroy --stack {stack}` again")
             }

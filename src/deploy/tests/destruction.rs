@@ -137,6 +137,37 @@ fn failed_destruction_tells_why() {
     );
 }
 
+/// AWS's words name the stack's own group; to delete that is what it failed to do.
+#[test]
+fn whoever_uses_a_security_group_is_named_and_the_stacks_own_group_is_not_blamed() {
+    let mut blocked = event(
+        5,
+        "InstanceSecurityGroup",
+        "DELETE_FAILED",
+        "resource sg-1 has a dependent object (Service: Ec2, Status Code: 400)",
+    );
+    blocked.kind = "AWS::EC2::SecurityGroup".into();
+    blocked.physical = Some("sg-1".into());
+    let mut own = event(4, "FileSystemSecurityGroup", "DELETE_COMPLETE", "");
+    own.physical = Some("sg-2".into());
+    let mut cloud = Script::new(vec![
+        (Some("CREATE_COMPLETE"), vec![]),
+        (Some("DELETE_FAILED"), vec![own, blocked]),
+    ]);
+    cloud.users = GroupUsers {
+        groups: vec!["sg-2".into(), "sg-foreign".into()],
+        interfaces: vec!["eni-1".into()],
+    };
+    let removal = wait(find(&cloud, "mqaws-qm1", false)).expect("found").expect("there");
+    let error = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("failed");
+    let hint = error.hint().expect("a hint");
+    assert!(
+        hint.contains("the rule of security group sg-foreign that refers to sg-1"),
+        "{hint}"
+    );
+    assert!(hint.contains("eni-1") && !hint.contains("sg-2"), "{hint}");
+}
+
 #[test]
 fn protected_and_foreign_stacks_are_not_removed() {
     for (foreign, protected, unprotect, expected) in [

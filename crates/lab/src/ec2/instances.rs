@@ -1,6 +1,7 @@
 //! Instances: their record, their states over time, and what Describe calls show of them.
 
 use super::catalog::ZONES;
+use super::filters::{filters, passes};
 use super::objects::{Kind, describe, page};
 use super::state::State;
 use super::wire::tag_set;
@@ -239,6 +240,48 @@ pub(super) fn describe_instances(state: &State, params: &Value) -> ApiResult {
     let mut answer = describe(Kind::Instance, params, shown)?;
     let found = answer["reservationSet"].as_array().cloned().unwrap_or_default();
     answer["reservationSet"] = reservations(found);
+    Ok(answer)
+}
+
+/// DescribeNetworkInterfaces: those of instances.
+pub(super) fn describe_interfaces(state: &State, params: &Value) -> ApiResult {
+    const FILTERS: &[(&str, &str)] = &[
+        ("network-interface-id", "networkInterfaceId"),
+        ("group-id", "groupSet.groupId"),
+        ("subnet-id", "subnetId"),
+        ("vpc-id", "vpcId"),
+        ("status", "status"),
+        ("attachment.instance-id", "attachment.instanceId"),
+    ];
+    only(
+        params,
+        &["NetworkInterfaceId", "Filter", "MaxResults", "NextToken", "DryRun"],
+    )?;
+    let filters = filters(params, FILTERS)?;
+    let ids = texts(params, "NetworkInterfaceId");
+    let mut all = Vec::new();
+    for instance in state.instances.values() {
+        let shown = instance.shown(|id| group_name(state, id));
+        for interface in shown["networkInterfaceSet"].as_array().into_iter().flatten() {
+            let mut interface = interface.clone();
+            interface["attachment"]["instanceId"] = json!(instance.id);
+            all.push(interface);
+        }
+    }
+    let is_there = |id: &String| all.iter().any(|one| one["networkInterfaceId"] == **id);
+    if let Some(unknown) = ids.iter().find(|id| !is_there(id)) {
+        return Err(ApiError::new(
+            "InvalidNetworkInterfaceID.NotFound",
+            format!("The networkInterface ID '{unknown}' does not exist"),
+        ));
+    }
+    all.retain(|one| ids.is_empty() || ids.iter().any(|id| one["networkInterfaceId"] == **id));
+    all.retain(|one| passes(one, &filters, FILTERS));
+    let (found, next) = page(all, params)?;
+    let mut answer = json!({"networkInterfaceSet": found});
+    if let Some(next) = next {
+        answer["nextToken"] = json!(next);
+    }
     Ok(answer)
 }
 

@@ -161,6 +161,7 @@ impl Ec2 {
             "DescribeLaunchTemplates" => templates::show(state, params),
             "DescribeLaunchTemplateVersions" => templates::show_versions(state, params),
             "DescribeInstances" => instances::describe_instances(state, params),
+            "DescribeNetworkInterfaces" => instances::describe_interfaces(state, params),
             "DescribeInstanceStatus" => instances::describe_status(state, params),
             "GetConsoleOutput" => instances::console_output(state, params),
             _ => Err(unknown_action(call)),
