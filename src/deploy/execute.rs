@@ -159,7 +159,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
             other => Err(DeployError::Deleted {
                 stack: self.plan.stack.clone(),
                 gone: other.as_ref().is_none_or(|s| s.status.is_deleted()),
-                left: self.left(other.as_ref(), &[]).await,
+                left: self.left(other.as_ref(), &[], self.touched(other.as_ref()).await.as_ref()),
             }),
         }
     }
@@ -185,8 +185,10 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                 deletions.join(", ")
             ));
         }
+        let instances = self.touched(settled).await;
+        hints.extend(self.way_back(instances.as_ref()));
         DeployError::Interrupted {
-            left: self.left(settled, &cleared).await,
+            left: self.left(settled, &cleared, instances.as_ref()),
             hint: (!hints.is_empty()).then(|| hints.join("; ")),
         }
     }
@@ -229,6 +231,12 @@ impl<C: Readings + Stacks> Follow<'_, C> {
             Some(launch) => format!("{}\n{}", cause::describe_launch(launch), cause::describe(event)),
             None => cause::describe(event),
         });
+        let instances = self.touched(Some(stack)).await;
+        let remedy = match (found, &launch) {
+            (_, Some(launch)) => cause::launch_remedy(launch.failure().unwrap_or_default()),
+            (Some(event), None) => cause::remedy(event, agent.as_deref()),
+            (None, None) => "the stack's events hold the details".into(),
+        };
         DeployError::RolledBack {
             stack: self.plan.stack.clone(),
             undone: matches!(
@@ -236,12 +244,13 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                 "ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
             ),
             cause: told.or_else(|| stack.reason.clone()),
-            hint: match (found, &launch) {
-                (_, Some(launch)) => cause::launch_remedy(launch.failure().unwrap_or_default()),
-                (Some(event), None) => cause::remedy(event, agent.as_deref()),
-                (None, None) => "the stack's events hold the details".into(),
+            hint: match self.way_back(instances.as_ref()) {
+                Some(way_back) => format!("{remedy}; {way_back}"),
+                None => remedy,
             },
-            left: self.left(Some(stack), &[]).await.unwrap_or_else(|| "nothing".into()),
+            left: self
+                .left(Some(stack), &[], instances.as_ref())
+                .unwrap_or_else(|| "nothing".into()),
             agent,
             status: stack.status.0.clone(),
         }
@@ -266,16 +275,26 @@ impl<C: Readings + Stacks> Follow<'_, C> {
     }
 
     /// What exists after a failure, in words, but for what was cleared since.
-    async fn left(&self, stack: Option<&Stack>, cleared: &[Kept]) -> Option<String> {
-        let events = self.tracker.events();
+    fn left(&self, stack: Option<&Stack>, cleared: &[Kept], instances: Option<&Instances>) -> Option<String> {
         let status = stack.map(|s| s.status.0.as_str());
-        let instances = match status {
+        left(&self.plan.stack, status, self.tracker.events(), cleared, instances)
+    }
+
+    /// What became of the instances, where a stack ended so that they can have changed for nothing.
+    async fn touched(&self, stack: Option<&Stack>) -> Option<Instances> {
+        match stack.map(|s| s.status.0.as_str()) {
             Some(status) if status.starts_with("UPDATE_") && status != "UPDATE_COMPLETE" => {
                 Some(self.instances().await)
             }
             _ => None,
-        };
-        left(&self.plan.stack, status, events, cleared, instances.as_ref())
+        }
+    }
+
+    /// Whoever is told that nobody serves wants to know when somebody does.
+    fn way_back(&self, instances: Option<&Instances>) -> Option<String> {
+        let stack = &self.plan.stack;
+        let out = instances.is_some_and(Instances::are_out_of_service);
+        out.then(|| format!("`mqaws status --stack {stack} --wait serving` waits until it is back in service"))
     }
 
     /// What became of the instances since the operation's own first event.

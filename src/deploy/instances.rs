@@ -60,6 +60,14 @@ impl Instances {
         }
     }
 
+    /// Whether nobody serves: the only one ended, and none has reported service since.
+    pub(super) fn are_out_of_service(&self) -> bool {
+        match self {
+            Self::Read { alone, members } => *alone && members.iter().any(|(_, fate)| matches!(fate, Fate::Out { .. })),
+            Self::Unread(_) => false,
+        }
+    }
+
     /// Those of a stack with one member, which serves alone.
     #[cfg(test)]
     pub(super) fn of_one(fate: Fate) -> Self {
@@ -297,7 +305,10 @@ mod tests {
                 health: "Healthy".into(),
             })
             .collect();
-        Instances::of_one(told(&terminations, &launches, &signals, &members)).to_string()
+        let found = Instances::of_one(told(&terminations, &launches, &signals, &members));
+        let text = found.to_string();
+        assert_eq!(found.are_out_of_service(), text.starts_with("OUT OF SERVICE"), "{text}");
+        text
     }
 
     #[test]

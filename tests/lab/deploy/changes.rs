@@ -300,6 +300,8 @@ fn failed_update_tells_that_the_instance_was_replaced() {
     // A signal that the old instance sent again may end CloudFormation's wait before the new one serves.
     if outage.starts_with(&format!("OUT OF SERVICE: {before} was ended at ")) {
         assert!(outage.contains(&format!("and the group has {after} (")), "{left}");
+        let hint = error["hint"].as_str().expect("hint");
+        assert!(hint.contains("--wait serving"), "{hint}");
     } else {
         assert!(
             outage.starts_with(&format!("its instance was replaced: {before} was ended at ")),
