@@ -131,6 +131,26 @@ fn a_lab_goes_up_once_shows_its_instance_and_goes_down() {
     let status = lab.json(&["lab", "status"], 0);
     assert_eq!(status["instances"][0]["id"], *instance);
     assert_eq!(status["instances"][0]["state"], "running");
+    let by_instance = [
+        ("Action", "DescribeNetworkInterfaces"),
+        ("Filter.1.Name", "attachment.instance-id"),
+        ("Filter.1.Value.1", instance.as_str()),
+    ];
+    let interface = call(&record, "ec2", EC2, &by_instance);
+    assert!(
+        between(&interface, "networkInterfaceId").starts_with("eni-"),
+        "{interface}"
+    );
+    let by_group = [
+        ("Action", "DescribeNetworkInterfaces"),
+        ("Filter.1.Name", "group-id"),
+        ("Filter.1.Value.1", "sg-0123456789abcdef0"),
+    ];
+    assert!(!call(&record, "ec2", EC2, &by_group).contains("eni-"));
+    // The image that deployments start is shown.
+    let images = lab.json(&["ami", "list", "--local"], 0);
+    assert_eq!(images["images"][0]["id"], "ami-0aa55ed1ab0000001", "{images}");
+    assert_eq!(images["images"][0]["parameters"][0], "/mqaws/ami/ibm-mq", "{images}");
     let console = until("the console shows the boot", || {
         let logs = lab.json(&["lab", "logs", &instance], 0);
         let text = logs["lines"].to_string();

@@ -11,6 +11,12 @@ use serde_json::{Value, json};
 pub const SEEDED_IMAGE: &str = "ami-0aa55ed1ab0000001";
 /// A second image that the lab seeds: a host without agent and queue manager, to see what a wrong image does.
 pub const BARE_IMAGE: &str = "ami-0ba5e5ed1ab000001";
+/// What a build says of an image, said of the seeded one: its engine is no IBM MQ.
+const SEEDED_TAGS: [(&str, &str); 3] = [
+    ("mqaws:image", "ibm-mq"),
+    ("mqaws:engine-version", "stand-in"),
+    ("mqaws:agent-version", env!("CARGO_PKG_VERSION")),
+];
 /// Key pair that the lab seeds; process hosts have no SSH.
 pub(super) const SEEDED_KEY: &str = "lab";
 
@@ -388,7 +394,16 @@ fn seed_images(all: &mut Objects) {
     let full = "process host of the local cloud: agent and stand-in queue manager, no IBM MQ";
     let bare = "process host of the local cloud without agent and queue manager: what a wrong image looks like";
     for (id, name, description) in [(SEEDED_IMAGE, "mqaws-lab", full), (BARE_IMAGE, "mqaws-lab-bare", bare)] {
-        all.insert(id, image(id, name, description));
+        let mut image = image(id, name, description);
+        // Older than what is built elsewhere and added, of which the newest comes first in lists.
+        image.body["creationDate"] = json!("2025-12-01T00:00:00.000Z");
+        if id == SEEDED_IMAGE {
+            // As a build tags its images: deployments start this one, so `ami list` shows it.
+            for (key, value) in SEEDED_TAGS {
+                image.tags.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        all.insert(id, image);
     }
     all.insert(
         SEEDED_KEY,
