@@ -2,6 +2,8 @@
 
 use crate::model::InvalidName;
 use crate::remedy::{ExitKind, Remedy};
+use mqaws_contract::clipped;
+use std::borrow::Cow;
 
 /// A call to AWS that did not succeed. It is never a statement about the thing it asked for.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -33,8 +35,17 @@ pub enum Problem {
     NoRegion,
     /// The endpoint is not a URL.
     Endpoint,
+    /// The AWS configuration files have no such profile.
+    NoProfile {
+        /// The name that was given.
+        name: String,
+        /// Those that they have.
+        known: Vec<String>,
+    },
     /// No credentials were found.
     NoCredentials,
+    /// The SSO session of this profile has not begun, or is over.
+    NoSession(String),
     /// The credentials have expired.
     Expired,
     /// AWS does not know the credentials, or not in this region.
@@ -58,8 +69,10 @@ pub enum Problem {
 }
 
 impl Problem {
-    fn words(&self) -> &'static str {
-        match self {
+    fn words(&self) -> Cow<'static, str> {
+        let words = match self {
+            Self::NoProfile { name, .. } => return format!("profile `{}` not found", clipped(name)).into(),
+            Self::NoSession(profile) => return format!("profile `{profile}` has no valid SSO session").into(),
             Self::NoRegion => "no region",
             Self::Endpoint => "the endpoint is not a URL",
             Self::NoCredentials => "no credentials",
@@ -73,7 +86,8 @@ impl Problem {
             Self::Unreadable => "the answer is not one of AWS",
             Self::NotFound => "not found",
             Self::Refused => "refused",
-        }
+        };
+        words.into()
     }
 }
 
@@ -175,7 +189,9 @@ impl Remedy for AwsError {
         match self.problem {
             Problem::NoRegion
             | Problem::Endpoint
+            | Problem::NoProfile { .. }
             | Problem::NoCredentials
+            | Problem::NoSession(_)
             | Problem::Expired
             | Problem::UnknownCredentials
             | Problem::Denied(_)
@@ -194,6 +210,18 @@ impl Remedy for AwsError {
         Some(match &self.problem {
             Problem::NoRegion => "give --region, `region:` in mqaws.yaml, AWS_REGION or a profile that has one".into(),
             Problem::Endpoint => "write it as http://host:port or https://host".into(),
+            Problem::NoProfile { known, .. } if known.is_empty() => {
+                "~/.aws/config and ~/.aws/credentials have no profiles; create one with `aws configure sso` or `aws configure`"
+                    .into()
+            }
+            Problem::NoProfile { known, .. } => format!(
+                "profiles in ~/.aws/config and ~/.aws/credentials: {}",
+                known.join(", ")
+            ),
+            Problem::NoSession(profile) => format!(
+                "log in with `aws sso login --profile {}`, then run the same command again",
+                quoted(profile)
+            ),
             Problem::NoCredentials => {
                 "log in (`aws sso login`, AWS_PROFILE, AWS_ACCESS_KEY_ID …), or see it work without an \
                  account: `mqaws demo`"
@@ -222,6 +250,15 @@ impl Remedy for AwsError {
             Problem::Unreadable => format!("does something other than AWS answer at {place} (a proxy, a login page)?"),
             Problem::NotFound | Problem::Refused => return None,
         })
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+@/".contains(&byte);
+    match word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

@@ -250,3 +250,74 @@ fn a_key_that_two_flags_give_is_refused() {
         assert!(said.contains("is given twice"), "{said}");
     }
 }
+
+#[test]
+fn a_profile_is_looked_for_before_anything_else_and_its_session_is_named() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let files = "[profile dev]\nregion = eu-west-1\n[profile old]\nsso_start_url = https://x.awsapps.com/start\n\
+                 sso_region = eu-west-1\nsso_account_id = 123456789012\nsso_role_name = Admin\n";
+    std::fs::write(dir.path().join("config"), files).expect("written");
+    let status = |args: &[&str], variables: &[(&str, &str)]| {
+        told(
+            Command::new(env!("CARGO_BIN_EXE_mqaws"))
+                .arg("status")
+                .args(args)
+                .env_clear()
+                .env("HOME", dir.path())
+                .env("AWS_CONFIG_FILE", dir.path().join("config"))
+                .env("AWS_EC2_METADATA_DISABLED", "true")
+                .envs(variables.iter().copied())
+                .current_dir(dir.path()),
+        )
+    };
+    let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    let named = [("AWS_PROFILE", "nosuch")];
+    for (args, variables) in [
+        (&["--profile", "nosuch"][..], &[][..]),
+        (&["--profile", "nosuch", "--region", "eu-west-1"], &keys),
+        (&[], &named),
+    ] {
+        let (exit, said) = status(args, variables);
+        assert_eq!(exit, Some(3), "{said}");
+        assert!(said.contains("profile `nosuch` not found"), "{said}");
+        assert!(said.contains("dev, old"), "{said}");
+    }
+    let (exit, said) = status(&["--profile", "old", "--region", "eu-west-1"], &[]);
+    assert_eq!(exit, Some(3), "{said}");
+    assert!(said.contains("`aws sso login --profile old`"), "{said}");
+    assert!(!said.contains("os error"), "{said}");
+}
+
+/// Who accepts a connection and never answers.
+#[test]
+fn the_time_of_a_wait_bounds_what_is_read() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("bound"));
+    let began = std::time::Instant::now();
+    let args = [
+        "status",
+        "--region",
+        "eu-west-1",
+        "--endpoint-url",
+        &url,
+        "--wait",
+        "serving",
+        "--timeout",
+        "2s",
+    ];
+    let (exit, said) = told(
+        Command::new(env!("CARGO_BIN_EXE_mqaws"))
+            .args(args)
+            .env_clear()
+            .env("AWS_ACCESS_KEY_ID", "a")
+            .env("AWS_SECRET_ACCESS_KEY", "b")
+            .current_dir(std::env::temp_dir()),
+    );
+    assert_eq!(exit, Some(4), "{said}");
+    assert!(said.contains("no answer in time"), "{said}");
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+}

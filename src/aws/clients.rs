@@ -1,6 +1,7 @@
 //! One account, region and endpoint, and the clients of its services.
 
 use super::http;
+use super::profile::Profile;
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -59,6 +60,8 @@ pub struct Clients {
     config: SdkConfig,
     region: String,
     local: bool,
+    /// The profile, when its credentials come from a session that has to be begun.
+    sso: Option<String>,
 }
 
 impl Clients {
@@ -68,8 +71,8 @@ impl Clients {
     /// for them would take seconds and could hand real credentials to something that is not AWS.
     ///
     /// # Errors
-    /// [`NoRegion`](crate::cloud::Problem::NoRegion), [`Endpoint`](crate::cloud::Problem::Endpoint) for an URL that is none. Credentials are looked at
-    /// with the first call; see [`Clients::identity`].
+    /// [`NoRegion`](crate::cloud::Problem::NoRegion), [`Endpoint`](crate::cloud::Problem::Endpoint) for an URL that is none,
+    /// [`NoProfile`](crate::cloud::Problem::NoProfile). Credentials are looked at with the first call; see [`Clients::identity`].
     pub async fn load(choice: &Choice) -> Result<Self, AwsError> {
         let endpoint = choice.endpoint_url.as_deref();
         if let Some(url) = endpoint
@@ -77,6 +80,7 @@ impl Clients {
         {
             return Err(AwsError::bad_endpoint(url));
         }
+        let profile = Profile::chosen(choice.profile.as_deref()).await?;
         let loopback = endpoint.is_some_and(http::is_loopback);
         let client = http::client(endpoint);
         let region = match &choice.region {
@@ -122,7 +126,7 @@ impl Clients {
             .region(region.clone())
             .credentials_provider(credentials)
             .retry_config(retries(loopback))
-            .timeout_config(timeouts());
+            .timeout_config(timeouts(loopback));
         if let Some(name) = &choice.profile {
             loader = loader.profile_name(name);
         }
@@ -136,6 +140,7 @@ impl Clients {
             config: loader.load().await,
             region: region.to_string(),
             local: false,
+            sso: profile.filter(|profile| profile.sso).map(|profile| profile.name),
         })
     }
 
@@ -155,12 +160,13 @@ impl Clients {
             .http_client(http::client(Some(&cloud.endpoint)))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(retries(true))
-            .timeout_config(timeouts())
+            .timeout_config(timeouts(true))
             .build();
         Self {
             config,
             region: cloud.region.clone(),
             local: true,
+            sso: None,
         }
     }
 
@@ -208,7 +214,7 @@ impl Clients {
             "sts:GetCallerIdentity",
             call.customize().config_override(few).send().await,
         )
-        .map_err(|e| e.at(self.endpoint(), &self.region))?;
+        .map_err(|e| e.at(self.endpoint(), &self.region).of_session(self.sso.as_deref()))?;
         Ok(Identity {
             account: answer.account().unwrap_or_default().to_owned(),
             arn: answer.arn().unwrap_or_default().to_owned(),
@@ -250,9 +256,14 @@ fn retries(loopback: bool) -> RetryConfig {
     }
 }
 
-fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(Duration::from_secs(30))
-        .build()
+fn timeouts(loopback: bool) -> TimeoutConfig {
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5));
+    let timeouts = match loopback {
+        // Who accepts on this machine and does not answer will not: eight attempts of 30 s each would say so after minutes.
+        true => timeouts
+            .operation_attempt_timeout(Duration::from_secs(15))
+            .operation_timeout(Duration::from_secs(30)),
+        false => timeouts.operation_attempt_timeout(Duration::from_secs(30)),
+    };
+    timeouts.build()
 }

@@ -9,6 +9,7 @@ mod failover;
 mod http;
 mod images;
 mod networks;
+mod profile;
 mod readings;
 mod sdk_error;
 mod stacks;

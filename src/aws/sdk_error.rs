@@ -15,6 +15,19 @@ impl AwsError {
         self
     }
 
+    /// Of a profile whose credentials come from a session, when none were found: the session is not there or over, whatever file
+    /// the SDK missed. What AWS itself answered stays as it is.
+    pub(super) fn of_session(mut self, profile: Option<&str>) -> Self {
+        if let Some(profile) = profile
+            && self.code.is_none()
+            && matches!(self.problem, Problem::NoCredentials | Problem::Expired)
+        {
+            self.problem = Problem::NoSession(profile.to_owned());
+            self.said = None;
+        }
+        self
+    }
+
     /// No region was given anywhere.
     pub(super) fn no_region() -> Self {
         Self::local("AWS configuration", Problem::NoRegion, None)

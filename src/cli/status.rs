@@ -8,6 +8,7 @@ use super::settings::{self, Settings};
 use super::words::{duration, row};
 use super::{Context, Failure, Outcome};
 use crate::aws::Clients;
+use crate::cloud::{AwsError, Problem};
 use crate::observe::megabytes;
 use crate::observe::state::{CONDEMNED, SERVING, STATES, UNAVAILABLE, UNKNOWN};
 use crate::observe::status::{Report, gather};
@@ -45,11 +46,18 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let loaded = settings::load(context, &Settings::of_stack(args.stack))?;
     let name = loaded.deployment.stack.to_string();
     context.block_on(async {
+        let until = Instant::now() + args.timeout;
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
-        clients.identity().await?;
         let wanted = args.wait.as_deref();
+        {
+            let _shown = context.progress().wait(row("", format!("reading {name}")));
+            match wanted {
+                Some(_) => within(until, "sts:GetCallerIdentity", &clients, clients.identity()).await?,
+                None => clients.identity().await?,
+            };
+        }
         let report = match wanted {
-            Some(state) => wait(context, &clients, &name, state, args.timeout).await?,
+            Some(state) => wait(context, &clients, &name, state, until).await?,
             None => {
                 let _shown = context.progress().wait(row("", format!("reading {name}")));
                 read(&clients, &name).await?
@@ -92,25 +100,58 @@ async fn wait(
     clients: &Clients,
     name: &str,
     wanted: &str,
-    timeout: Duration,
+    until: Instant,
 ) -> Result<Report, Failure> {
-    let began = Instant::now();
     let mut now = "not read yet".to_owned();
+    let mut last: Option<Report> = None;
     loop {
         let _shown = context
             .progress()
             .wait(row("", format!("waiting for {name} to be `{wanted}`: {now}")));
-        let left = timeout.saturating_sub(began.elapsed());
-        match gather(clients, name, clients.region(), clients.is_local()).await {
+        let read = gather(clients, name, clients.region(), clients.is_local());
+        let error = match within(until, "read the state", clients, read).await {
             Ok(None) => return Err(no_stack(name, clients).into()),
-            Ok(Some(report)) if report.state == wanted || left.is_zero() => return Ok(report),
-            Ok(Some(report)) => now = report.state,
-            Err(error) if !error.is_transient() || left.is_zero() => return Err(error.into()),
-            Err(error) => now = error.to_string(),
+            Ok(Some(report)) if report.state == wanted => return Ok(report),
+            Ok(Some(report)) => {
+                now.clone_from(&report.state);
+                last = Some(report);
+                None
+            }
+            Err(error) if !error.is_transient() => return Err(error.into()),
+            Err(error) => {
+                now = error.to_string();
+                Some(error)
+            }
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        match (left.is_zero(), last.take(), error) {
+            (true, Some(report), _) => return Ok(report),
+            (true, None, Some(error)) => return Err(error.into()),
+            (_, before, _) => last = before,
         }
         tokio::time::sleep(pace(clients).agent.min(left)).await;
     }
 }
+
+/// What is read before the time is up, or an error that it did not come: whoever gives `--timeout` waits no longer.
+async fn within<T, E: From<AwsError>>(
+    until: Instant,
+    action: &str,
+    clients: &Clients,
+    read: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    // With no time at all, one quick look is still meant.
+    let left = until.saturating_duration_since(Instant::now()).max(SHORTEST);
+    let answer = tokio::time::timeout(left, read).await;
+    answer.unwrap_or_else(|_| {
+        let mut error = AwsError::local(action, Problem::TimedOut, None);
+        error.place = clients.endpoint().map(str::to_owned);
+        Err(error.into())
+    })
+}
+
+/// Shortest time for a read.
+const SHORTEST: Duration = Duration::from_millis(500);
 
 /// The report for people.
 fn text(report: &Report, now: Timestamp) -> String {
