@@ -123,10 +123,13 @@ impl Settings {
             overrides = overrides.flag(key.path, &format!("--{flag}"), value);
         }
         for entry in &self.set {
-            let (key, value) = entry.split_once('=').ok_or_else(|| CliError::Usage {
-                message: format!("--set wants KEY=VALUE, found `{}`", clipped(entry)),
-                hint: Some("such as --set storage.backup=false".into()),
-            })?;
+            let (key, value) = entry
+                .split_once('=')
+                .filter(|(key, _)| !key.trim().is_empty())
+                .ok_or_else(|| CliError::Usage {
+                    message: format!("--set wants KEY=VALUE, found `{}`", clipped(entry)),
+                    hint: Some("such as --set storage.backup=false".into()),
+                })?;
             overrides = overrides.flag(key.trim(), &format!("--set {}", clipped(key)), value);
         }
         Ok(overrides)
