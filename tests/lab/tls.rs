@@ -238,12 +238,12 @@ fn clients_see_the_certificate_of_the_secret_and_nothing_else_is_served() {
     assert!(status.contains("amqps://") && status.contains("serving"), "{status}");
 
     for (args, words) in [
-        (&["--ca-file", "qm.csr"][..], "it holds none"),
+        (&["--ca-file", "qm.csr"][..], "CERTIFICATE REQUEST and no certificate"),
         (
             &["--ca-file", "ca.pem", "--tls-server-name", "other.example.com"],
             "other.example.com",
         ),
-        (&[], "UnknownIssuer"),
+        (&[], "unknown certificate authority"),
         (&["--amqp-url", &format!("amqp://{endpoint}")], "could not"),
     ] {
         let said = lab.run(&[&["failover-test", "--local"], args].concat(), 3).text();

@@ -172,6 +172,19 @@ impl Certificate {
                 },
             )));
         }
+        let constraints = Command::new(OPENSSL)
+            .args(["x509", "-noout", "-ext", "basicConstraints"])
+            .stdin(opened.text.clone())
+            .deadline(DEADLINE);
+        // An openssl that does not know the option tells nothing, and nothing is refused.
+        let found = runner.run(&constraints).ok().filter(|o| o.code == 0);
+        if found.is_some_and(|found| found.text.contains("CA:TRUE")) {
+            return Err(Examination::Unusable(
+                "its `pkcs12` holds the certificate of a certificate authority (CA:TRUE) as the server's own, which clients reject; \
+                 issue one with basicConstraints CA:FALSE"
+                    .to_owned(),
+            ));
+        }
         let dates = Command::new(OPENSSL)
             .args(["x509", "-noout", "-enddate"])
             .stdin(opened.text)
@@ -208,7 +221,7 @@ mod tests {
     }
 
     /// A file as the documentation says to make it, of a certificate that is over after these days.
-    fn exported(name: &str, password: &str) -> Vec<u8> {
+    fn exported(name: &str, password: &str, is_authority: bool) -> Vec<u8> {
         let dir = tempfile::tempdir().expect("tempdir");
         let run = |args: &[&str]| {
             let done = process::Command::new(OPENSSL)
@@ -234,6 +247,12 @@ mod tests {
             "3",
             "-subj",
             "/CN=mq",
+            "-addext",
+            if is_authority {
+                "basicConstraints=critical,CA:TRUE"
+            } else {
+                "basicConstraints=critical,CA:FALSE"
+            },
         ]);
         std::fs::write(dir.path().join("pw"), password).expect("written");
         run(&[
@@ -284,13 +303,15 @@ mod tests {
 
     #[test]
     fn the_file_is_opened_with_the_password_and_its_label_and_end_are_read() {
-        let file = exported("ibmwebspheremqqm1", "it's s3cret");
+        let file = exported("ibmwebspheremqqm1", "it's s3cret", false);
+        let authority = exported("ibmwebspheremqqm1", "it's s3cret", true);
         let found = examined(&parsed(&file, "it's s3cret", None)).expect("examined");
         assert_eq!(found.labels, ["ibmwebspheremqqm1"]);
         let hours = (found.until.expect("an end").as_second() - Timestamp::now().as_second()) / 3600;
         assert!((70..=72).contains(&hours), "{hours}");
         for (certificate, words) in [
             (parsed(&file, "another", None), "does not open"),
+            (parsed(&authority, "it's s3cret", None), "CA:TRUE"),
             (
                 parsed(&file, "it's s3cret", Some("other")),
                 "no certificate `other`, but `ibmwebspheremqqm1`",

@@ -31,7 +31,7 @@ pub enum ClientError {
     Untrusted {
         /// `host:port`.
         endpoint: String,
-        /// The TLS library's words.
+        /// What is wrong with its certificate.
         cause: String,
     },
     /// The user or password was refused.
