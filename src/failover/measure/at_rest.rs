@@ -26,6 +26,14 @@ impl Expected {
         }
     }
 
+    /// Least and most with what is known in the end, when `came` more had been received.
+    fn in_the_end(self, account: &Account, came: u64) -> (u64, u64) {
+        (
+            self.least.saturating_sub(account.lost.unwrap_or(0)),
+            self.most.max(came),
+        )
+    }
+
     /// What the ledger says while the queue is not empty yet.
     pub(crate) fn by(ledger: &Ledger) -> Self {
         Self::of(&Account::of(ledger, Drain::Incomplete))
@@ -79,21 +87,30 @@ impl AtRest {
         }
     }
 
-    /// Judges the reading once the queue was emptied: `account` and `receipts` are those of the end.
+    /// Least and most that can have been on the queue at the reading, as known once the queue was emptied: `account` and `receipts` are
+    /// those of the end. `None` without a reading.
     ///
     /// What turned out to be lost cannot have been there, and what came in addition (twice, damaged, another's) must have been: both
     /// are judged by checks of their own.
+    pub(crate) fn range(&self, account: &Account, receipts: u64) -> Option<(u64, u64)> {
+        match self {
+            Self::Read {
+                expected,
+                receipts: before,
+                ..
+            } => Some(expected.in_the_end(account, receipts.saturating_sub(*before))),
+            Self::Unread(_) => None,
+        }
+    }
+
+    /// Judges the reading by its [`range`](Self::range).
     pub(crate) fn check(&self, queue_manager: &str, queue: &str, account: &Account, receipts: u64) -> Check {
-        let (depth, least, most) = match self {
+        let (depth, (least, most)) = match self {
             Self::Read {
                 depth,
                 expected,
                 receipts: before,
-            } => (
-                *depth,
-                expected.least.saturating_sub(account.lost.unwrap_or(0)),
-                expected.most.max(receipts.saturating_sub(*before)),
-            ),
+            } => (*depth, expected.in_the_end(account, receipts.saturating_sub(*before))),
             Self::Unread(why) => {
                 let reason = format!("{queue_manager}'s own count could not be compared: {why}");
                 return check(NAME, "", None, Some((ExitKind::Inconclusive, reason)));
@@ -143,6 +160,8 @@ mod tests {
             receipts: 7,
         };
         let check = reading.check("QM1", "Q", &account(lost), 7 + came);
+        let (least, most) = reading.range(&account(lost), 7 + came).expect("a reading");
+        assert_eq!(check.limit, format!("{least} to {most} at rest"));
         assert_eq!(check.exit_code, if check.verdict == Verdict::Pass { 0 } else { 20 });
         check.verdict == Verdict::Pass
     }

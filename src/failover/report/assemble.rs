@@ -196,7 +196,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
                 ns: stall.to_ns - stall.from_ns,
             })
             .collect(),
-        broker: Some(broker_count(&observed.at_rest, observed.after_fill)),
+        broker: Some(broker_count(observed, &account)),
         ledger: account,
         outages,
         backlog_at_fault,
@@ -212,15 +212,15 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     }
 }
 
-fn broker_count(at_rest: &AtRest, after_fill: u64) -> BrokerCount {
-    let (at_rest, expected) = match at_rest {
-        AtRest::Read { depth, expected, .. } => (Some(*depth), Some((expected.least, expected.most))),
-        AtRest::Unread(_) => (None, None),
+fn broker_count(observed: &Observations<'_>, account: &Account) -> BrokerCount {
+    let at_rest = match &observed.at_rest {
+        AtRest::Read { depth, .. } => Some(*depth),
+        AtRest::Unread(_) => None,
     };
     BrokerCount {
-        after_fill,
+        after_fill: observed.after_fill,
         at_rest,
-        expected,
+        expected: observed.at_rest.range(account, observed.receipts),
     }
 }
 

@@ -192,7 +192,7 @@ pub struct BrokerCount {
     pub after_fill: u64,
     /// At rest after the load, before the queue was emptied; absent when there were no two equal readings.
     pub at_rest: Option<u64>,
-    /// Least and most that the ledger left open for it at that moment.
+    /// Least and most that can have been there, without what turned out to be lost: the limit of the check `broker.depth`.
     pub expected: Option<(u64, u64)>,
 }
 
