@@ -44,7 +44,8 @@ pub fn run(run: &Run) -> String {
         .max(2);
     let _ = writeln!(text, "{head}{}{verified}", " ".repeat(gap));
     for entry in &run.timeline {
-        line(&mut text, &event(entry), "                             ");
+        let text_of = event(entry, is_close(entry, &run.timeline));
+        line(&mut text, &text_of, "                             ");
     }
     line(&mut text, &rto(run), "             ");
     line(&mut text, &rpo(run), "             ");
@@ -187,8 +188,19 @@ pub(super) fn place(report: &Report) -> String {
     }
 }
 
-fn event(entry: &Entry) -> String {
-    format!("{:<+9.3} {:<8} {}", entry.t_ns as f64 / 1e9, entry.source, entry.text)
+fn event(entry: &Entry, is_close: bool) -> String {
+    let line = format!("{:<+9.3} {:<8} {}", entry.t_ns as f64 / 1e9, entry.source, entry.text);
+    match is_close {
+        true => format!("{line} (±{} ms)", entry.uncertainty_ns.div_ceil(1_000_000)),
+        false => line,
+    }
+}
+
+/// Whether an entry of another clock than the clients' is so near one of theirs that their order is not known.
+fn is_close(entry: &Entry, all: &[Entry]) -> bool {
+    let near = |other: &Entry| entry.t_ns.abs_diff(other.t_ns) <= entry.uncertainty_ns;
+    let theirs = all.iter().filter(|other| other.uncertainty_ns == 0);
+    entry.source != "fault" && entry.uncertainty_ns > 0 && theirs.into_iter().any(near)
 }
 
 fn rto(run: &Run) -> String {

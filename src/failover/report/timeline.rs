@@ -72,15 +72,12 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
             entries.push(local(at, "target", "health", text));
         }
     }
-    let first = outages
-        .iter()
-        .filter_map(|outage| Some((outage.first_ok_ns?, outage.worker)))
-        .filter(|_| !lost.is_empty());
+    let first = served_again(outages, &lost);
     let of = |producer: bool| {
         first
-            .clone()
+            .iter()
             .filter(move |(_, worker)| matches!(worker, Worker::Producer(_)) == producer)
-            .map(|(at, _)| at)
+            .map(|(at, _)| *at)
     };
     for (producer, one, all) in [
         (true, "first acknowledgement", "every producer served again"),
@@ -107,6 +104,19 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
     entries
 }
 
+/// When workers that lost their connection were served again. What was under way when the fault came, and was answered all the same,
+/// is no return of service: it would stand before the engine runs.
+fn served_again(outages: &[Outage], lost: &[(Worker, u64, &String)]) -> Vec<(u64, Worker)> {
+    let after = |(at, worker): &(u64, Worker)| {
+        let own = lost.iter().find(|(who, _, _)| who == worker);
+        own.is_some_and(|(_, lost_at, _)| at > lost_at)
+    };
+    let first = outages
+        .iter()
+        .filter_map(|outage| Some((outage.first_ok_ns?, outage.worker)));
+    first.filter(after).collect()
+}
+
 /// A mark in words for people; empty for marks that say nothing to them.
 fn words(one: &Mark) -> String {
     let text = match one.mark.as_str() {
@@ -129,5 +139,37 @@ fn words(one: &Mark) -> String {
         "" => text,
         detail if text.is_empty() || text.contains(detail) => text,
         detail => format!("{text}: {detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_under_way_at_the_fault_is_no_return_of_service() {
+        let outage = |worker: Worker, first_ok_ns: u64| Outage {
+            worker,
+            last_ok_ns: 90,
+            first_ok_ns: Some(first_ok_ns),
+            gap_ns: first_ok_ns - 90,
+            from_fault_ns: None,
+            total_ns: 0,
+            gaps: 0,
+            threshold_ns: 0,
+            longest_ns: 0,
+            down_at_end: false,
+        };
+        let (cut, whole) = (Worker::Producer(0), Worker::Producer(1));
+        let cause = "reset".to_owned();
+        let lost = [(cut, 110, &cause)];
+        // Answered before its connection was lost; served again; never cut off.
+        for (outages, expected) in [
+            (vec![outage(cut, 107)], vec![]),
+            (vec![outage(cut, 170)], vec![(170, cut)]),
+            (vec![outage(whole, 107), outage(cut, 170)], vec![(170, cut)]),
+        ] {
+            assert_eq!(served_again(&outages, &lost), expected);
+        }
     }
 }
