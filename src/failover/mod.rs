@@ -23,7 +23,7 @@ pub use clients::endpoint;
 pub use clients::tls::Trust;
 pub use drive::error::FailoverError;
 pub use drive::journal::Journal;
-pub use drive::{Stop, Watch, heal, never, port, run};
+pub use drive::{Stop, Watch, check, heal, never, port, run};
 pub use measure::limits::{Duplicates, Limits};
 pub use measure::verdict;
 pub use report::{Report, archive, schema, text};

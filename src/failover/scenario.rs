@@ -133,6 +133,8 @@ pub struct Scenario {
     pub amqp: Option<AmqpEndpoint>,
     /// Whom the clients trust where there is TLS.
     pub trust: Trust,
+    /// Options about trust that the user gave, which an endpoint without TLS would not obey.
+    pub tls_options: Vec<&'static str>,
     /// What the user said about a real account.
     pub consent: Consent,
     /// Folder in which the journal of changes is written, so that a later run can undo them.
@@ -156,6 +158,7 @@ impl Scenario {
             limits: Limits::default(),
             amqp: None,
             trust: Trust::default(),
+            tls_options: Vec::new(),
             consent: Consent::default(),
             journals: None,
         }

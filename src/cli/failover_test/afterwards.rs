@@ -6,8 +6,9 @@ use crate::cli::pipeline::Published;
 use crate::cli::words::row;
 use crate::cli::{CliError, Context, Outcome, settings};
 use crate::failover::archive::recount;
+use crate::failover::port::TestBed;
 use crate::failover::report::compare::{compare as compared, comparison, differences, shared_rounds};
-use crate::failover::{self, Report, text};
+use crate::failover::{self, FailoverError, Report, text};
 use crate::remedy::ExitKind;
 use mqaws_files::read_text;
 use serde_json::json;
@@ -24,6 +25,7 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
         settings::same_queue_manager(&clients, &loaded, "failover-test heal").await?;
         if !clients.is_local() {
+            clients.target(&name).await.map_err(FailoverError::from)?;
             context.confirm_name("This deletes the queues of a test and takes its mark away", &name)?;
         }
         // A test in a local cloud has no journal: what lies there is of another place.

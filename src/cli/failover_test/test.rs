@@ -124,10 +124,11 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
         scenario.heal = heal_command(context, &name);
         let own_name = loaded.deployment.tls.server_name.as_ref().map(ToString::to_string);
         scenario.trust.server_name = args.tls_server_name.clone().or(own_name);
+        scenario.consent.account = args.account.clone();
         if !clients.is_local() {
-            if context.global().yes {
-                scenario.consent.account = args.account.clone();
-            } else {
+            if !context.global().yes {
+                // First what can be read, then the question: nobody types a name to hear that nothing can be tested.
+                failover::check(&clients, &scenario).await?;
                 let faults: Vec<&str> = args.fault.iter().map(|fault| fault.name()).collect();
                 context.confirm_name(&format!("This injects {} into a real stack", faults.join(", ")), &name)?;
                 scenario.consent.typed = Some(name.clone());
@@ -199,6 +200,14 @@ fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliErr
             ca_file: args.ca_file.clone(),
             server_name: None,
         },
+        tls_options: [
+            ("--ca-file", args.ca_file.is_some()),
+            ("--tls-server-name", args.tls_server_name.is_some()),
+        ]
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(option, _)| option)
+        .collect(),
         consent: Consent {
             foreign_connections: args.allow_foreign_connections,
             ..Consent::default()

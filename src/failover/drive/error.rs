@@ -58,6 +58,24 @@ pub enum FailoverError {
         /// Account id.
         account: String,
     },
+    /// The user named another account than the stack's.
+    #[error("stack {stack} is in account {account}, not in {named}")]
+    OtherAccount {
+        /// Stack.
+        stack: String,
+        /// The account that it is in.
+        account: String,
+        /// The account that was named.
+        named: String,
+    },
+    /// Options were given that only TLS obeys.
+    #[error("{options} cannot be used with {endpoint}, which does not use TLS")]
+    Plain {
+        /// The endpoint as a URL.
+        endpoint: String,
+        /// The options.
+        options: String,
+    },
     /// An alarm is firing.
     #[error("an alarm of stack {stack} is firing: {alarms}")]
     Alarm {
@@ -222,6 +240,8 @@ impl Remedy for FailoverError {
             Self::NoConsent { stack, account } => {
                 format!("type the stack's name when asked, or say --yes --account {account} --stack {stack} off a terminal")
             }
+            Self::OtherAccount { .. } => "use credentials of that account, or correct --account".into(),
+            Self::Plain { options, .. } => format!("remove {options}, or name an endpoint with TLS: --amqp-url amqps://HOST"),
             Self::Alarm { .. } => "wait until it is over: a test on top of an outage proves nothing".into(),
             Self::Busy { over: true, heal, .. } => format!("`{heal}` takes its mark and its queues away, then test again"),
             Self::Busy { heal, .. } => format!("wait for it; when it is over, `{heal}` takes away what it left"),

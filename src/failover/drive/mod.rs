@@ -21,4 +21,4 @@ pub(crate) mod run;
 mod session;
 mod turn;
 
-pub use run::{Stop, Watch, heal, never, run};
+pub use run::{Stop, Watch, check, heal, never, run};

@@ -2,6 +2,7 @@
 
 use super::error::FailoverError;
 use super::port::{CloudError, Instance, Probe, Target, TestBed};
+use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::scenario::Consent;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
@@ -10,11 +11,55 @@ use mqaws_contract::verb::Class;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
+/// Refuses a stack of another account than the one that the user named, in a lab too.
+///
+/// # Errors
+/// [`FailoverError::OtherAccount`].
+pub(super) fn account(target: &Target, consent: &Consent) -> Result<(), FailoverError> {
+    match &consent.account {
+        Some(named) if *named != target.account => Err(FailoverError::OtherAccount {
+            stack: target.stack.clone(),
+            account: target.account.clone(),
+            named: named.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses options that only TLS would obey, where there is none: a test must not pass as if they had been.
+///
+/// # Errors
+/// [`FailoverError::Plain`].
+pub(super) fn obeyed(endpoint: &AmqpEndpoint, options: &[&'static str]) -> Result<(), FailoverError> {
+    match options.is_empty() || endpoint.tls == Some(true) {
+        true => Ok(()),
+        false => Err(FailoverError::Plain {
+            endpoint: endpoint.to_string(),
+            options: options.join(" and "),
+        }),
+    }
+}
+
+/// Refuses a test to which the user did not agree by the stack's name or the account's. A lab may always be tested.
+///
+/// # Errors
+/// [`FailoverError::NoConsent`].
+pub(super) fn consented(target: &Target, consent: &Consent) -> Result<(), FailoverError> {
+    let named = consent.typed.as_deref() == Some(&target.stack);
+    match target.lab.is_some() || named || consent.account.as_deref() == Some(&target.account) {
+        true => Ok(()),
+        false => Err(FailoverError::NoConsent {
+            stack: target.stack.clone(),
+            account: target.account.clone(),
+        }),
+    }
+}
+
 /// Refuses what must not be tested, or cannot be asked. A lab may always be.
 ///
 /// # Errors
 /// [`FailoverError`] with what is missing; nothing was changed.
-pub(super) async fn guard(cloud: &dyn TestBed, target: &Target, consent: &Consent) -> Result<(), FailoverError> {
+pub(super) async fn guard(cloud: &dyn TestBed, target: &Target) -> Result<(), FailoverError> {
     if target.lab.is_none() && !target.allow_faults {
         return Err(FailoverError::NotAllowed {
             stack: target.stack.clone(),
@@ -25,13 +70,6 @@ pub(super) async fn guard(cloud: &dyn TestBed, target: &Target, consent: &Consen
     }
     if target.lab.is_some() {
         return Ok(());
-    }
-    let named = consent.typed.as_deref() == Some(&target.stack);
-    if !named && consent.account.as_deref() != Some(&target.account) {
-        return Err(FailoverError::NoConsent {
-            stack: target.stack.clone(),
-            account: target.account.clone(),
-        });
     }
     let alarms = cloud.alarms(target).await?;
     if !alarms.is_empty() {

@@ -3,7 +3,7 @@
 use super::error::{FailoverError, injected};
 use super::holder::{self, Holder, Life};
 use super::journal::Journal;
-use super::port::{Credentials, TestBed, Turn};
+use super::port::{Credentials, Instance, Target, TestBed, Turn};
 use super::preflight;
 use super::session::Session;
 use super::turn::CleanUp;
@@ -12,6 +12,7 @@ use crate::failover::clients::dial::driver;
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::report::{Report, Run, rfc3339};
 use crate::failover::scenario::{Pace, Scenario};
+use crate::model::agent::AgentStatus;
 use crate::remedy::Remedy;
 use jiff::Timestamp;
 use std::path::Path;
@@ -63,10 +64,56 @@ pub async fn run(
     watch: &dyn Watch,
     stop: Stop,
 ) -> Result<Report, FailoverError> {
+    run_with(cloud, scenario, watch, stop, &dial(scenario)).await
+}
+
+/// Whether a test could begin, consent apart: what [`run()`] finds out before it changes anything, for a user who is asked only then.
+///
+/// # Errors
+/// [`FailoverError`]; nothing was changed.
+pub async fn check(cloud: &dyn TestBed, scenario: &Scenario) -> Result<(), FailoverError> {
+    preflight(cloud, scenario, &dial(scenario)).await.map(|_| ())
+}
+
+fn dial(
+    scenario: &Scenario,
+) -> impl Fn(&AmqpEndpoint, &Credentials) -> Result<Arc<dyn BrokerDriver>, FailoverError> + use<> {
     let trust = scenario.trust.clone();
-    let dial =
-        move |endpoint: &AmqpEndpoint, who: &Credentials| Ok(driver(endpoint, &who.username, &who.password, &trust)?);
-    run_with(cloud, scenario, watch, stop, &dial).await
+    move |endpoint, who| Ok(driver(endpoint, &who.username, &who.password, &trust)?)
+}
+
+/// What is known of a stack that can be tested.
+struct Preflight {
+    target: Target,
+    endpoint: AmqpEndpoint,
+    instance: Instance,
+    status: AgentStatus,
+    driver: Arc<dyn BrokerDriver>,
+}
+
+/// Reads all that can keep a test from beginning, and changes nothing.
+async fn preflight(cloud: &dyn TestBed, scenario: &Scenario, dial: &ConnectDriver) -> Result<Preflight, FailoverError> {
+    let target = cloud.target(&scenario.stack).await?;
+    preflight::account(&target, &scenario.consent)?;
+    preflight::guard(cloud, &target).await?;
+    preflight::stood(&target, &scenario.faults)?;
+    let own = AmqpEndpoint::of(&target.parts);
+    let named = scenario.amqp.clone().map(|named| named.like(own.as_ref()));
+    let endpoint = named.or(own).ok_or_else(|| FailoverError::NoAmqp {
+        stack: target.stack.clone(),
+    })?;
+    preflight::obeyed(&endpoint, &scenario.tls_options)?;
+    let (instance, status) = preflight::serving(cloud, &target, Duration::ZERO).await?;
+    preflight::foreign(&target, &status, &scenario.consent)?;
+    let credentials = cloud.credentials(&target).await?;
+    let driver = dial(&endpoint, &credentials)?;
+    Ok(Preflight {
+        target,
+        endpoint,
+        instance,
+        status,
+        driver,
+    })
 }
 
 pub(crate) async fn run_with(
@@ -77,27 +124,19 @@ pub(crate) async fn run_with(
     dial: &ConnectDriver,
 ) -> Result<Report, FailoverError> {
     watch.doing("reading the stack");
-    let target = cloud.target(&scenario.stack).await?;
-    preflight::guard(cloud.as_ref(), &target, &scenario.consent).await?;
-    preflight::stood(&target, &scenario.faults)?;
-    let own = AmqpEndpoint::of(&target.parts);
-    let endpoint = scenario
-        .amqp
-        .clone()
-        .map(|named| named.like(own.as_ref()))
-        .or(own.clone())
-        .ok_or_else(|| FailoverError::NoAmqp {
-            stack: target.stack.clone(),
-        })?;
+    let Preflight {
+        target,
+        endpoint,
+        instance,
+        status,
+        driver,
+    } = preflight(cloud.as_ref(), scenario, dial).await?;
+    preflight::consented(&target, &scenario.consent)?;
     let pace = match &target.lab {
         Some(lab) if lab.timing == "fast" => Pace::lab_fast(),
         _ => Pace::default(),
     }
     .with(&scenario.times);
-    let (instance, status) = preflight::serving(cloud.as_ref(), &target, Duration::ZERO).await?;
-    preflight::foreign(&target, &status, &scenario.consent)?;
-    let credentials = cloud.credentials(&target).await?;
-    let driver = dial(&endpoint, &credentials)?;
     let journal = (scenario.journals.as_deref())
         .map(|folder| Journal::place(folder, &target))
         .transpose()?;

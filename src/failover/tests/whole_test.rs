@@ -7,7 +7,7 @@ use crate::failover::drive::run::{Watch, run};
 use crate::failover::measure::account::Drain;
 use crate::failover::measure::verdict::Verdict;
 use crate::failover::report::{AssumedDelay, Report};
-use crate::failover::{Consent, FailoverError, Fault};
+use crate::failover::{Consent, FailoverError, Fault, check};
 use crate::remedy::{ExitKind, Remedy};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -302,7 +302,7 @@ async fn real_accounts_are_guarded() {
     ));
     assert!(matches!(
         refused(real(true), &wrong).await,
-        FailoverError::NoConsent { .. }
+        FailoverError::OtherAccount { .. }
     ));
     let mut alarmed = real(true);
     alarmed.alarms = vec!["OutageAlarm".into()];
@@ -316,12 +316,41 @@ async fn real_accounts_are_guarded() {
         refused(used, &named).await,
         FailoverError::ForeignConnections { count: 3, .. }
     ));
+    // A lab may always be tested, and an account that is not its own is not passed over.
+    let lab = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+    assert!(matches!(refused(lab, &wrong).await, FailoverError::OtherAccount { .. }));
     for consent in [&named, &by_account] {
         assert!(matches!(
             refused(real(true), consent).await,
             FailoverError::Endpoint { .. }
         ));
     }
+}
+
+#[tokio::test]
+async fn what_only_tls_obeys_is_refused_without_it() {
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None));
+    let mut scenario = scenario(&[Fault::KillQueueManager]);
+    scenario.tls_options = vec!["--ca-file", "--tls-server-name"];
+    let error = test(&cloud, &scenario).await.unwrap_err();
+    assert!(matches!(error, FailoverError::Plain { .. }), "{error:?}");
+    assert!(error.to_string().contains("--ca-file and --tls-server-name"), "{error}");
+}
+
+/// Whoever is to type a stack's name is asked only when nothing else is in the way.
+#[tokio::test]
+async fn what_keeps_a_test_from_beginning_is_found_before_consent_is_asked_for() {
+    let mut cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+    cloud.target.lab = None;
+    let refused = check(&cloud, &scenario(&[Fault::KillQueueManager])).await.unwrap_err();
+    assert!(matches!(refused, FailoverError::NotAllowed { .. }), "{refused:?}");
+    cloud.target.allow_faults = true;
+    let mut scenario = scenario(&[Fault::KillQueueManager]);
+    assert!(check(&cloud, &scenario).await.is_ok());
+    scenario.amqp = Some("amqps://127.0.0.1:1".parse().unwrap());
+    scenario.trust.ca_file = Some("/nonexistent".into());
+    let refused = check(&cloud, &scenario).await.unwrap_err();
+    assert!(matches!(refused, FailoverError::Trust(_)), "{refused:?}");
 }
 
 #[tokio::test]

@@ -121,7 +121,28 @@ fn every_example_obeys_its_rule() {
             $(assert!($name::new($name::EXAMPLE).is_ok(), "{}", stringify!($name));)+
         };
     }
-    obeys!(StackName, Region, ZoneName, VpcId, SubnetId, AmiId, SnapshotId, FileSystemId, StackId, KmsKey);
-    obeys!(InstanceType, KeyPairName, RoleArn, PolicyArn, TopicArn, SecretArn, KeyArn, ServerName, TagKey);
+    obeys!(
+        StackName,
+        Region,
+        ZoneName,
+        VpcId,
+        SubnetId,
+        AmiId,
+        SnapshotId,
+        FileSystemId,
+        StackId,
+        KmsKey
+    );
+    obeys!(
+        InstanceType,
+        KeyPairName,
+        RoleArn,
+        PolicyArn,
+        TopicArn,
+        SecretArn,
+        KeyArn,
+        ServerName,
+        TagKey
+    );
     obeys!(TagValue, UserName, ProfileName, QueueManagerName);
 }
