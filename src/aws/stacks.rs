@@ -7,8 +7,8 @@ use crate::cloud::AwsError;
 use crate::deploy::Adopts;
 use crate::deploy::finding::Finding;
 use crate::deploy::ports::{
-    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, GroupUsers, Launch, Listed, Made, SetKind, Stacks, Storage,
-    Termination,
+    Blueprint, Change, ChangeSet, ChangeSetIds, Detail, Event, GroupUsers, Launch, Listed, Made, SetKind, Stacks,
+    Storage, Termination,
 };
 use crate::model::{FileSystemId, InstanceId, StackId};
 use crate::topology::FILE_SYSTEM;
