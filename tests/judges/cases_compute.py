@@ -1,5 +1,7 @@
 """EC2, Elastic Load Balancing, Auto Scaling, Systems Manager: every action."""
 
+import json
+
 ALL = "0.0.0.0/0"
 
 
@@ -142,6 +144,27 @@ def commands(lab, stack):
     lab.read(service, "GetParameters", Names=["/judge", "/none"])
     lab.call(service, "DeleteParameter", Name="/judge")
     lab.refused("ParameterNotFound", service, "GetParameter", Name="/none")
+    documents(lab, service)
+
+
+def documents(lab, service):
+    def content(line):
+        step = {"action": "aws:runShellScript", "name": "run", "inputs": {"runCommand": [line]}}
+        return json.dumps({"schemaVersion": "2.2", "description": "judge", "mainSteps": [step]})
+
+    own = {"Name": "judge-document"}
+    lab.call(service, "CreateDocument", Content=content("true"), DocumentType="Command", **own)
+    lab.read(service, "DescribeDocument", **own)
+    lab.read(service, "GetDocument", **own)
+    updated = lab.call(service, "UpdateDocument", Content=content("false"), DocumentVersion="$LATEST", **own)
+    version = updated["DocumentDescription"]["DocumentVersion"]
+    lab.call(service, "UpdateDocumentDefaultVersion", DocumentVersion=version, **own)
+    tagged = {"ResourceType": "Document", "ResourceId": own["Name"]}
+    lab.call(service, "AddTagsToResource", Tags=[{"Key": "a", "Value": "b"}], **tagged)
+    assert lab.read(service, "ListTagsForResource", **tagged)["TagList"] == [{"Key": "a", "Value": "b"}]
+    lab.call(service, "RemoveTagsFromResource", TagKeys=["a"], **tagged)
+    lab.call(service, "DeleteDocument", **own)
+    lab.refused("InvalidDocument", service, "GetDocument", **own)
 
 
 def state(lab, instance):

@@ -54,8 +54,13 @@ impl Peers {
 struct Look {
     tables: PathBuf,
     begun: Instant,
+    /// How many of [`TABLES`] were read.
+    read: usize,
     users: HashMap<(String, String), u32>,
 }
+
+/// The tables, the usual one first: the kernel walks all that it has for each.
+const TABLES: [&str; 2] = ["tcp", "tcp6"];
 
 /// The last look. Whoever waits for one that began after its connection was made shares it with all that wait, so that a thousand
 /// connections at a time cost no thousand looks.
@@ -66,27 +71,40 @@ async fn user(tables: &Path, own: SocketAddrV4, other: SocketAddrV4) -> Option<u
     let asked = Instant::now();
     let mut last = LAST.lock().await;
     let current = last.take().filter(|look| look.begun >= asked && look.tables == tables);
-    let look = match current {
-        Some(look) => look,
-        None => Look::at(tables).await,
-    };
+    let mut look = current.unwrap_or_else(|| Look::at(tables));
     let ends = [(plain(own), plain(other)), (mapped(own), mapped(other))];
-    let found = ends.iter().find_map(|ends| look.users.get(ends)).copied();
+    let found = loop {
+        let found = ends.iter().find_map(|ends| look.users.get(ends)).copied();
+        if found.is_some() || !look.further().await {
+            break found;
+        }
+    };
     *last = Some(look);
     found
 }
 
 impl Look {
-    async fn at(tables: &Path) -> Self {
-        let begun = Instant::now();
-        let mut users = HashMap::new();
-        // A table that cannot be read shows nobody.
-        for table in [tables.join("tcp"), tables.join("tcp6")] {
-            let text = tokio::fs::read_to_string(table).await.unwrap_or_default();
-            users.extend(open(&text));
+    fn at(tables: &Path) -> Self {
+        Self {
+            tables: tables.to_owned(),
+            begun: Instant::now(),
+            read: 0,
+            users: HashMap::new(),
         }
-        let tables = tables.to_owned();
-        Self { tables, begun, users }
+    }
+
+    /// Reads one more table; false when all were read.
+    async fn further(&mut self) -> bool {
+        let Some(table) = TABLES.get(self.read) else {
+            return false;
+        };
+        // A table that cannot be read shows nobody.
+        let text = tokio::fs::read_to_string(self.tables.join(table))
+            .await
+            .unwrap_or_default();
+        self.users.extend(open(&text));
+        self.read += 1;
+        true
     }
 }
 
