@@ -90,7 +90,7 @@ pub enum Action {
 /// Runs a test, or undoes one that was broken off.
 ///
 /// # Errors
-/// Those of [`failover::run`] and [`failover::heal`]; a report that cannot be written.
+/// Those of [`crate::failover::run`] and [`crate::failover::heal`]; a report that cannot be written.
 pub fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
         Some(Action::Heal { stack, force }) => afterwards::heal(context, stack, force),
