@@ -27,6 +27,10 @@ enum Use {
     Messages,
     /// A failover test and its report.
     Test,
+    /// A comparison of two reports.
+    Comparison,
+    /// A pipeline that is told.
+    Pipeline,
     /// Packer.
     Packer,
 }
@@ -42,11 +46,25 @@ const VERBS: &[(&str, &[Use])] = &[
     ("status", &[Use::Configuration, Use::Cloud, Use::Service]),
     (
         "failover-test",
-        &[Use::Configuration, Use::Cloud, Use::Test, Use::Messages, Use::Service],
+        &[
+            Use::Configuration,
+            Use::Cloud,
+            Use::Test,
+            Use::Messages,
+            Use::Service,
+            Use::Pipeline,
+        ],
     ),
     ("failover-test heal", &[Use::Configuration, Use::Cloud]),
     ("failover-test verify", &[Use::Messages]),
+    (
+        "failover-test report",
+        &[Use::Test, Use::Messages, Use::Service, Use::Pipeline],
+    ),
+    ("failover-test compare", &[Use::Comparison]),
     ("destroy", &[Use::Configuration, Use::Cloud]),
+    ("storage list", &[Use::Configuration, Use::Cloud]),
+    ("storage delete", &[Use::Configuration, Use::Cloud]),
     ("ami manifest", &[Use::Configuration]),
     ("ami build", &[Use::Configuration, Use::Cloud, Use::Packer]),
     ("ami list", &[Use::Configuration, Use::Cloud]),
@@ -55,6 +73,7 @@ const VERBS: &[(&str, &[Use])] = &[
     ("lab down", &[Use::Lab]),
     ("lab status", &[Use::Lab]),
     ("lab logs", &[Use::Lab]),
+    ("lab env", &[Use::Lab]),
     ("completions", &[Use::Nothing]),
     ("man", &[Use::Nothing]),
 ];
@@ -62,11 +81,12 @@ const VERBS: &[(&str, &[Use])] = &[
 impl Use {
     const fn exits(self) -> &'static [ExitKind] {
         match self {
-            Self::Nothing | Self::Configuration | Self::Packer => &[],
+            Self::Nothing | Self::Configuration | Self::Pipeline | Self::Packer => &[],
             Self::Cloud | Self::Lab => &[Remote, Interrupted],
             Self::Service => &[NoRecovery],
             Self::Messages => &[Lost, Inconclusive],
             Self::Test => &[RtoExceeded, Duplicates],
+            Self::Comparison => &[Lost, RtoExceeded, Inconclusive],
         }
     }
 
@@ -78,6 +98,16 @@ impl Use {
                 ("AWS_*", "Credentials, profile and Region, as the AWS CLI reads them."),
             ],
             Self::Lab => &[LAB_DIR],
+            Self::Pipeline => &[
+                (
+                    "GITHUB_ACTIONS",
+                    "When true, errors and findings are annotations of the workflow, too.",
+                ),
+                (
+                    "GITHUB_STEP_SUMMARY",
+                    "File that the summary of --markdown is added to, too.",
+                ),
+            ],
             _ => &[],
         }
     }
@@ -101,7 +131,7 @@ impl Use {
                 ("ledger.bin", "What became of every message, beside the report."),
             ],
             Self::Packer => &[("mqaws-ami-RUN.log", "All that Packer says, unless --log names another.")],
-            Self::Nothing | Self::Service | Self::Messages => &[],
+            Self::Nothing | Self::Service | Self::Messages | Self::Comparison | Self::Pipeline => &[],
         }
     }
 }
