@@ -6,6 +6,25 @@ from troposphere import Base64, Equals, GetAtt, If, Join, NoValue, Not, Output, 
 from troposphere import StackName, Sub, Tags, Template
 from troposphere import autoscaling, cloudwatch, ec2, efs, elasticloadbalancingv2, iam, policies, secretsmanager, ssm
 
+# The regions of each partition that AWS publishes.
+REGIONS = {
+    "aws": "(us|eu|ap|sa|ca|me|af|il|mx)",
+    "aws-cn": "cn",
+    "aws-eusc": "eusc-de",
+    "aws-iso": "us-iso",
+    "aws-iso-b": "us-isob",
+    "aws-iso-e": "eu-isoe",
+    "aws-iso-f": "us-isof",
+    "aws-us-gov": "us-gov",
+}
+
+
+def arns(service, resource):
+    """Empty, or the ARN of a resource in a region of its partition."""
+    places = "|".join(f"{partition}:{service}:{region}" for partition, region in REGIONS.items())
+    return f"^$|^arn:({places})-[a-z]+-[0-9]{{1,2}}:[0-9]{{12}}:{resource}$"
+
+
 template = Template()
 template.set_version("2010-09-09")
 template.set_description("mqaws single: one queue manager on EFS, in either of two zones, behind an NLB")
@@ -164,7 +183,17 @@ template.add_parameter(
         Description="Name of the application's user",
         Default="mqapp",
         AllowedPattern="^[a-z][a-z0-9_-]{0,11}$",
-        ConstraintDescription="a lower-case letter, then up to 11 lower-case letters, digits, _ and -, and neither mqm nor root",
+        ConstraintDescription="a lower-case letter followed by up to 11 lower-case letters, digits, _ and -, and neither mqm nor root",
+    )
+)
+template.add_parameter(
+    Parameter(
+        "CredentialsKey",
+        Type="String",
+        Description="ARN of your own KMS key that encrypts the user's secret; empty for the account's own",
+        Default="",
+        AllowedPattern=arns("kms", "key/[A-Za-z0-9-]+"),
+        ConstraintDescription="arn:PARTITION:kms:REGION:ACCOUNT:key/ID",
     )
 )
 template.add_parameter(
@@ -173,8 +202,8 @@ template.add_parameter(
         Type="String",
         Description="ARN of the secret with the certificate that clients see; empty for plain connections",
         Default="",
-        AllowedPattern="^$|^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$",
-        ConstraintDescription="such as arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME-AbCdEf",
+        AllowedPattern=arns("secretsmanager", "secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}"),
+        ConstraintDescription="arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX",
     )
 )
 template.add_parameter(
@@ -183,8 +212,8 @@ template.add_parameter(
         Type="String",
         Description="ARN of your own KMS key that encrypts that secret; empty for the account's own",
         Default="",
-        AllowedPattern="^$|^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
-        ConstraintDescription="such as arn:aws:kms:eu-west-1:123456789012:key/ID",
+        AllowedPattern=arns("kms", "key/[A-Za-z0-9-]+"),
+        ConstraintDescription="arn:PARTITION:kms:REGION:ACCOUNT:key/ID",
     )
 )
 template.add_parameter(
@@ -256,6 +285,7 @@ template.add_rule(
 )
 template.add_condition("HasKeyName", Not(Equals(Ref("KeyName"), "")))
 template.add_condition("HasKmsKey", Not(Equals(Ref("KmsKey"), "")))
+template.add_condition("HasCredentialsKey", Not(Equals(Ref("CredentialsKey"), "")))
 template.add_condition("HasCertificate", Not(Equals(Ref("Certificate"), "")))
 template.add_condition("HasCertificateKey", Not(Equals(Ref("CertificateKey"), "")))
 template.add_condition("HasPermissionsBoundary", Not(Equals(Ref("PermissionsBoundary"), "")))
@@ -457,6 +487,7 @@ template.add_resource(
             PasswordLength=32,
             ExcludePunctuation=True,
         ),
+        KmsKeyId=If("HasCredentialsKey", Ref("CredentialsKey"), NoValue),
         Tags=[{"Key": "Name", "Value": StackName}, {"Key": "mqaws:stack", "Value": StackName}],
         DeletionPolicy="Delete",
         UpdateReplacePolicy="Delete",
@@ -565,6 +596,30 @@ template.add_resource(
                         }
                     ],
                 },
+            ),
+            If(
+                "HasCredentialsKey",
+                iam.Policy(
+                    PolicyName="credentials-key",
+                    PolicyDocument={
+                        "Version": "2012-10-17",
+                        "Statement": [
+                            {
+                                "Sid": "DecryptCredentials",
+                                "Effect": "Allow",
+                                "Action": ["kms:Decrypt"],
+                                "Resource": Ref("CredentialsKey"),
+                                "Condition": {
+                                    "StringEquals": {
+                                        "kms:ViaService": Sub("secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
+                                        "kms:EncryptionContext:SecretARN": Ref("Credentials"),
+                                    }
+                                },
+                            }
+                        ],
+                    },
+                ),
+                NoValue,
             ),
             If(
                 "HasCertificate",

@@ -50,7 +50,7 @@ pub async fn blueprint<C: Surroundings + Readings>(
         network.as_ref(),
     )
     .await?;
-    offered(cloud, deployment.instance.kind.as_ref(), &site.zones).await?;
+    let unasked = offered(cloud, deployment.instance.kind.as_ref(), &site.zones).await?;
     let root_device = cloud.root_device(&site.image).await.map_err(|error| {
         if !error.is_not_found() {
             return error.into();
@@ -62,7 +62,8 @@ pub async fn blueprint<C: Surroundings + Readings>(
             source: Some(error),
         }
     })?;
-    let chosen = site.chosen.clone();
+    let mut chosen = site.chosen.clone();
+    chosen.extend(unasked);
     let gone = gone(cloud, network.as_ref(), &site).await?;
     let resolved = resolved(site, root_device).map_err(|error| DeployError::NoNetwork { why: error.to_string() })?;
     let parameters = render::parameters(deployment, &resolved)?.into_iter().collect();

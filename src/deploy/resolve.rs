@@ -3,6 +3,7 @@
 use super::error::DeployError;
 use super::network::{Choice, Network, choose, pair_in_order_of};
 use super::ports::Surroundings;
+use crate::cloud::Problem;
 use crate::model::Engine;
 use crate::stack::image_parameter;
 
@@ -68,16 +69,26 @@ pub(super) async fn resolve<C: Surroundings>(
 /// does not launch, which for the second zone is the day on which the first one fails.
 ///
 /// # Errors
-/// [`DeployError::NotOffered`], [`DeployError::Aws`].
+/// [`DeployError::NotOffered`], [`DeployError::Aws`]; none where it may not be asked: returns a line that says so instead.
 pub(super) async fn offered<C: Surroundings>(
     cloud: &C,
     instance_type: &str,
     zones: &[String; 2],
-) -> Result<(), DeployError> {
-    let offered = cloud.offered_in(instance_type).await?;
+) -> Result<Option<String>, DeployError> {
+    let offered = match cloud.offered_in(instance_type).await {
+        Ok(offered) => offered,
+        // What may not be asked is no verdict; CloudFormation tells when an instance fails to launch.
+        Err(error) if error.is_unknown_action() || matches!(error.problem, Problem::Denied(_)) => {
+            return Ok(Some(format!(
+                "instance type {instance_type}, without asking whether {} and {} offer it: {error}",
+                zones[0], zones[1]
+            )));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let missing: Vec<String> = zones.iter().filter(|zone| !offered.contains(zone)).cloned().collect();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     Err(DeployError::NotOffered {
         instance_type: instance_type.to_owned(),

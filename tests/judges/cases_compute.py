@@ -24,7 +24,7 @@ def only(lab, operation, key, **params):
 def network(lab):
     service = "ec2"
     for action in ("DescribeAvailabilityZones", "DescribeRegions", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings",
-                   "DescribeKeyPairs", "DescribeTags"):  # fmt: skip
+                   "DescribeKeyPairs", "DescribeTags", "DescribeNetworkInterfaces"):  # fmt: skip
         lab.read(service, action)
     vpc = {"VpcId": lab.call(service, "CreateVpc", CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]}
     lab.call(service, "ModifyVpcAttribute", EnableDnsHostnames={"Value": True}, **vpc)

@@ -30,6 +30,7 @@ crates/lab/src/instance/process.rs | &file.path | checked where user data are re
 crates/lab/src/instance/process.rs | &spec.instance | an id that the lab makes
 crates/lab/src/instance/process.rs | command | names of commands in the source
 crates/lab/src/instance/process.rs | d | words of the source
+crates/lab/src/network/peer.rs | table | names of tables in the source
 crates/standin/src/home.rs | directory | words of the source
 crates/standin/src/home.rs | file | the name of a socket in the source
 crates/standin/src/home.rs | rest | the path itself, as the host sees it

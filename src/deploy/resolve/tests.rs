@@ -13,6 +13,8 @@ struct Account {
     image: Option<String>,
     /// Zones that have instances of the type that is asked about.
     offered: Vec<String>,
+    /// Code with which it refuses to say what is offered.
+    refused: Option<&'static str>,
 }
 
 impl Surroundings for Account {
@@ -37,7 +39,10 @@ impl Surroundings for Account {
         Ok(vec!["z-a".into(), "z-b".into()])
     }
     async fn offered_in(&self, _instance_type: &str) -> Result<Vec<String>, AwsError> {
-        Ok(self.offered.clone())
+        match self.refused {
+            None => Ok(self.offered.clone()),
+            Some(code) => Err(AwsError::test_answer("ec2:DescribeInstanceTypeOfferings", code, "no")),
+        }
     }
     async fn root_device(&self, _image: &str) -> Result<Option<String>, AwsError> {
         Ok(None)
@@ -59,6 +64,7 @@ fn subnet(id: &str, zone: &str, default: bool) -> Subnet {
 
 fn account() -> Account {
     Account {
+        refused: None,
         vpc: Some("vpc-d".into()),
         subnets: vec![
             subnet("subnet-4", "z-b", true),
@@ -185,6 +191,20 @@ fn a_zone_without_the_instance_type_is_named_with_those_that_have_it() {
         "instance type m8i.large is not offered in z-a and z-b"
     );
     assert!(error.hint().is_some_and(|h| h.contains("nowhere in this region")));
+    // What an endpoint other than AWS does not know, or the credentials may not ask, keeps nobody from deploying.
+    for code in ["InvalidAction", "UnauthorizedOperation"] {
+        let mute = Account {
+            refused: Some(code),
+            ..account()
+        };
+        let told = ask(&mute, pair("z-a", "z-b")).expect("goes on").expect("a line");
+        assert!(told.contains("without asking whether z-a and z-b offer it"), "{told}");
+    }
+    let broken = Account {
+        refused: Some("InternalError"),
+        ..account()
+    };
+    ask(&broken, pair("z-a", "z-b")).expect_err("an error is an error");
 }
 
 #[test]

@@ -483,6 +483,7 @@ mod tests {
             "MQAWS_LAB",
             "MQAWS_LAB_ROOT",
             "MQAWS_STANDIN_DEFECT",
+            "NOTIFY_SOCKET",
             "PATH",
         ];
         assert_eq!(names, expected);

@@ -95,7 +95,7 @@ impl Look {
 
     /// Reads one more table; false when all were read.
     async fn further(&mut self) -> bool {
-        let Some(table) = TABLES.get(self.read) else {
+        let Some(&table) = TABLES.get(self.read) else {
             return false;
         };
         // A table that cannot be read shows nobody.
