@@ -89,7 +89,12 @@ impl Failure {
     /// Prints the error: text to standard error, or JSON to standard output.
     pub fn report(&self, output: &Output) {
         if output.is_json() {
-            output.document(&self.json());
+            let mut document = self.json();
+            // What the user wrote stands in the others, and is quoted as it is.
+            for field in ["details", "left", "hint"] {
+                output.suggestions().complete_all(&mut document[field]);
+            }
+            output.document(&document);
         } else {
             output.note(self.text().trim_end());
         }

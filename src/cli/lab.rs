@@ -353,7 +353,7 @@ fn print_logs(context: &Context, logs: &Logs) -> Outcome {
     if output.is_json() {
         output.document(&json!({"schema": "mqaws.lab-logs/1", "instance": logs.instance, "lines": last}));
     } else if !last.is_empty() {
-        output.data(last.join("\n"));
+        output.raw(&last.join("\n"));
     }
     Ok(ExitKind::Success)
 }

@@ -83,11 +83,7 @@ impl Output {
 
     /// Prints a JSON document to standard output.
     pub fn document(&self, document: &impl Serialize) {
-        let completed = serde_json::to_value(document).and_then(|mut document| {
-            self.suggestions.complete_all(&mut document);
-            serde_json::to_string_pretty(&document)
-        });
-        match completed {
+        match serde_json::to_string_pretty(document) {
             Ok(text) => self.raw(&text),
             Err(error) => self.note(format!("error: cannot write the result as JSON: {error}")),
         }

@@ -105,7 +105,7 @@ impl Suggestions {
         text.split('`').enumerate().map(part).collect::<Vec<_>>().join("`")
     }
 
-    /// The same for each text in a document.
+    /// The same for each text in the document of an error. Other documents hold data, which stays as it is.
     pub(super) fn complete_all(&self, document: &mut Value) {
         match document {
             Value::String(text) if text.contains('`') => *text = self.complete(text),

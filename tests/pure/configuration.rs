@@ -136,6 +136,23 @@ fn render_prints_the_checked_in_template() {
 }
 
 #[test]
+fn what_a_user_defines_is_data_and_no_suggestion() {
+    let folder = folder("queue_manager: {definitions: own.mqsc}\n");
+    let own = "DEFINE QLOCAL(A) DESCR('see `mqaws status`') REPLACE\n";
+    std::fs::write(folder.path().join("own.mqsc"), own).unwrap();
+    for form in [&["--output", "json"][..], &["--format", "json"]] {
+        let output = mqaws(folder.path())
+            .args(["render", "--config", "mqaws.yaml"])
+            .args(form)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{form:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("see `mqaws status`"), "{form:?}");
+    }
+}
+
+#[test]
 fn init_writes_a_valid_file_once() {
     let folder = folder("");
     mqaws(folder.path())
