@@ -38,7 +38,7 @@ template.add_parameter(
     Parameter(
         "AvailabilityZone2",
         Type="AWS::EC2::AvailabilityZone::Name",
-        Description="The second zone, another than the first",
+        Description="The second zone, different from the first",
     )
 )
 template.add_parameter(
@@ -48,14 +48,14 @@ template.add_parameter(
         Description="Name of the queue manager",
         Default="QM1",
         AllowedPattern="^[A-Za-z0-9./_%]{1,48}$",
-        ConstraintDescription="1 to 48 of A-Z a-z 0-9 . / _ %",
+        ConstraintDescription="1 to 48 characters of A-Z a-z 0-9 . / _ %",
     )
 )
 template.add_parameter(
     Parameter("AMI", Type="AWS::EC2::Image::Id", Description="Image with the queue manager's software and the agent")
 )
 template.add_parameter(
-    Parameter("KeyName", Type="String", Description="EC2 key pair for ssh; empty for none", Default="")
+    Parameter("KeyName", Type="String", Description="EC2 key pair for SSH; empty for none", Default="")
 )
 template.add_parameter(Parameter("InstanceType", Type="String", Description="EC2 instance type", Default="m6i.large"))
 template.add_parameter(
@@ -125,7 +125,7 @@ template.add_parameter(
     Parameter(
         "IdleTimeout",
         Type="Number",
-        Description="Seconds after which idle connections are forgotten",
+        Description="Seconds after which idle connections are dropped",
         Default=6000,
         MinValue=60,
         MaxValue=6000,
@@ -163,7 +163,7 @@ template.add_parameter(
     Parameter(
         "Backup",
         Type="String",
-        Description="Whether AWS Backup copies the file system daily",
+        Description="Whether AWS Backup backs up the file system daily",
         Default="ENABLED",
         AllowedValues=["ENABLED", "DISABLED"],
     )
@@ -200,7 +200,7 @@ template.add_parameter(
     Parameter(
         "Certificate",
         Type="String",
-        Description="ARN of the secret with the certificate that clients see; empty for plain connections",
+        Description="ARN of the secret with the certificate for clients; empty for unencrypted connections",
         Default="",
         AllowedPattern=arns("secretsmanager", "secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}"),
         ConstraintDescription="arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX",
@@ -210,7 +210,7 @@ template.add_parameter(
     Parameter(
         "CertificateKey",
         Type="String",
-        Description="ARN of your own KMS key that encrypts that secret; empty for the account's own",
+        Description="ARN of your own KMS key that encrypts the certificate's secret; empty for the account's own",
         Default="",
         AllowedPattern=arns("kms", "key/[A-Za-z0-9-]+"),
         ConstraintDescription="arn:PARTITION:kms:REGION:ACCOUNT:key/ID",
@@ -220,13 +220,13 @@ template.add_parameter(
     Parameter(
         "PermissionsBoundary",
         Type="String",
-        Description="ARN of the policy that bounds the instance's role; empty for none",
+        Description="ARN of the permissions boundary of the instance's role; empty for none",
         Default="",
     )
 )
 template.add_parameter(
     Parameter(
-        "AlarmTopic", Type="String", Description="ARN of the SNS topic that alarms go to; empty for none", Default=""
+        "AlarmTopic", Type="String", Description="ARN of the SNS topic for alarms; empty for none", Default=""
     )
 )
 template.add_parameter(
@@ -278,7 +278,7 @@ template.add_rule(
         "Assertions": [
             {
                 "Assert": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PerformanceMode"}, "maxIO"]}]},
-                "AssertDescription": "PerformanceMode maxIO does not go with ThroughputMode elastic",
+                "AssertDescription": "PerformanceMode maxIO cannot be combined with ThroughputMode elastic",
             }
         ],
     },
@@ -853,7 +853,7 @@ template.add_resource(
 template.add_resource(
     cloudwatch.Alarm(
         "OutageAlarm",
-        AlarmDescription="The load balancer has no healthy target: nobody can connect",
+        AlarmDescription="The load balancer has no healthy targets: clients cannot connect",
         Namespace="AWS/NetworkELB",
         MetricName="HealthyHostCount",
         Dimensions=[
@@ -873,7 +873,7 @@ template.add_resource(
 template.add_resource(
     cloudwatch.Alarm(
         "OverlapAlarm",
-        AlarmDescription="The group has had more than one instance for 10 minutes: an old one does not end",
+        AlarmDescription="The group has had more than one instance for 10 minutes: an old one does not terminate",
         Namespace="AWS/AutoScaling",
         MetricName="GroupTotalInstances",
         Dimensions=[cloudwatch.MetricDimension(Name="AutoScalingGroupName", Value=Ref("Group"))],
@@ -907,7 +907,7 @@ template.add_resource(
 template.add_resource(
     cloudwatch.Alarm(
         "FenceAlarm",
-        AlarmDescription="An instance refuses to start the queue manager and waits: for EC2, for a person, or for a newer image",
+        AlarmDescription="An instance does not start the queue manager: it waits for EC2, an operator, or a newer image",
         Namespace=Sub("mqaws/${AWS::StackName}"),
         MetricName="FenceAlarm",
         Dimensions=[cloudwatch.MetricDimension(Name="Stack", Value=StackName)],
@@ -925,7 +925,7 @@ template.add_resource(
     cloudwatch.Alarm(
         "CertificateAlarm",
         Condition="HasCertificate",
-        AlarmDescription="The certificate is over in less than 14 days: store a new one in its secret",
+        AlarmDescription="The certificate expires in less than 14 days: store a new one in its secret",
         Namespace=Sub("mqaws/${AWS::StackName}"),
         MetricName="CertificateDays",
         Dimensions=[cloudwatch.MetricDimension(Name="Stack", Value=StackName)],
@@ -953,7 +953,7 @@ def argument(default="none", pattern=WORD):
 
 DOCUMENTS = {
     "read": (
-        "Reads status, phase marks, depth of the test queues and fence; changes nothing",
+        "Reads status, phase marks, depth of the test queues, and fence; read-only",
         {
             "status": "answer=$(mqaws-agent status --json)",
             "marks": "answer=$(mqaws-agent marks --since '{{ Since }}')",
@@ -967,7 +967,7 @@ DOCUMENTS = {
         ["esac || exit", PAGE],
     ),
     "test": (
-        "Injects faults, defines and deletes the queues of a failover test",
+        "Injects faults; defines and deletes the queues of a failover test",
         {
             "fault": "mqaws-agent fault '{{ Fault }}'",
             "define": "mqaws-agent probe define",

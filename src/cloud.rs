@@ -77,13 +77,13 @@ impl Problem {
             Self::Endpoint => "the endpoint is not a URL",
             Self::NoCredentials => "no credentials",
             Self::Expired => "the credentials have expired",
-            Self::UnknownCredentials => "the credentials are not valid here",
+            Self::UnknownCredentials => "the credentials are invalid, or not valid in this region",
             Self::Denied(_) => "permission missing",
-            Self::Throttled => "too many calls",
+            Self::Throttled => "too many API calls",
             Self::Unreachable => "the endpoint cannot be reached",
-            Self::TimedOut => "no answer in time",
-            Self::Server => "the service has an error of its own",
-            Self::Unreadable => "the answer is not one of AWS",
+            Self::TimedOut => "no response in time",
+            Self::Server => "the service returned an internal error",
+            Self::Unreadable => "the response is not from AWS",
             Self::NotFound => "not found",
             Self::Refused => "refused",
         };
@@ -208,8 +208,8 @@ impl Remedy for AwsError {
     fn hint(&self) -> Option<String> {
         let place = self.place.as_deref().unwrap_or("the region");
         Some(match &self.problem {
-            Problem::NoRegion => "give --region, `region:` in mqaws.yaml, AWS_REGION or a profile that has one".into(),
-            Problem::Endpoint => "write it as http://host:port or https://host".into(),
+            Problem::NoRegion => "specify --region, `region:` in mqaws.yaml, AWS_REGION, or a profile that has a region".into(),
+            Problem::Endpoint => "use the form http://host:port or https://host".into(),
             Problem::NoProfile { known, .. } if known.is_empty() => {
                 "~/.aws/config and ~/.aws/credentials have no profiles; create one with `aws configure sso` or `aws configure`"
                     .into()
@@ -223,31 +223,31 @@ impl Remedy for AwsError {
                 quoted(profile)
             ),
             Problem::NoCredentials => {
-                "log in (`aws sso login`, AWS_PROFILE, AWS_ACCESS_KEY_ID …), or see it work without an \
+                "log in (`aws sso login`, AWS_PROFILE, AWS_ACCESS_KEY_ID …), or try mqaws without an \
                  account: `mqaws demo`"
                     .into()
             }
             Problem::Expired => {
-                "renew them (`aws sso login`, or whatever began the session), then run the same command \
-                 again: it goes on where it stopped"
+                "renew them (`aws sso login`, or the tool that created the session), then run the same command \
+                 again; it continues where it stopped"
                     .into()
             }
             Problem::UnknownCredentials => format!(
-                "check that the key still exists and that the region is right and enabled for the account ({place}): \
+                "check that the access key exists and that the region is correct and enabled for the account ({place}): \
                  `aws sts get-caller-identity`"
             ),
             Problem::Denied(permission) => format!(
-                "allow `{permission}` to these credentials, or use a role that has it; docs/troubleshooting.md lists \
-                 what mqaws needs"
+                "grant `{permission}` to these credentials, or use a role that has it; docs/troubleshooting.md lists \
+                 the permissions that mqaws needs"
             ),
-            Problem::Throttled => "other callers use up the account's rate; try again in a minute".into(),
+            Problem::Throttled => "the account's request rate is exhausted; try again in a minute".into(),
             Problem::Unreachable => format!(
-                "is {place} right, and is there a way to it (network, VPN, HTTPS_PROXY)? A region that does not exist \
-                 looks the same"
+                "check {place} and the network path to it (network, VPN, HTTPS_PROXY); a region that does not exist \
+                 causes the same error"
             ),
-            Problem::TimedOut => format!("is there a slow network or a proxy on the way to {place}? Try again"),
-            Problem::Server => "try again in a minute; https://health.aws.amazon.com tells of larger trouble".into(),
-            Problem::Unreadable => format!("does something other than AWS answer at {place} (a proxy, a login page)?"),
+            Problem::TimedOut => format!("check for a slow network or a proxy on the path to {place}, then try again"),
+            Problem::Server => "try again in a minute; for service events, see https://health.aws.amazon.com".into(),
+            Problem::Unreadable => format!("check whether something other than AWS responds at {place} (a proxy, a login page)"),
             Problem::NotFound | Problem::Refused => return None,
         })
     }

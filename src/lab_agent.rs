@@ -108,8 +108,8 @@ fn lock(config: &KeeperConfig, token: &str) -> io::Result<Box<dyn Lock>> {
 }
 
 fn refuse() -> ExitCode {
-    eprintln!("error: this is the agent of a lab instance, and {ROOT} does not name one");
-    eprintln!("hint: `mqaws lab up` and a deployment start it; on a real host run the shipped `mqaws-agent`");
+    eprintln!("error: this is the agent of a lab instance, but {ROOT} does not specify one");
+    eprintln!("hint: it is started by `mqaws lab up` and a deployment; on a real host, run the released `mqaws-agent`");
     ExitCode::from(3)
 }
 

@@ -139,9 +139,9 @@ pub struct Member {
 /// What a stack consists of, as far as its outputs say; one that failed before it had any has nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parts {
-    /// How the queue manager is made highly available.
+    /// Topology that makes the queue manager highly available.
     pub topology: Topology,
-    /// What the queue manager is made of.
+    /// Engine of the queue manager.
     pub engine: Engine,
     /// Name of the queue manager.
     pub queue_manager: Option<String>,
@@ -177,7 +177,7 @@ pub enum Unreadable {
         source: InvalidAddress,
     },
     /// A topology that this version does not know.
-    #[error("stack {stack} is of topology `{word}`, which this version of mqaws does not know")]
+    #[error("stack {stack} has topology `{word}`, which this version of mqaws does not support")]
     Topology {
         /// Name of the stack.
         stack: String,
@@ -185,7 +185,7 @@ pub enum Unreadable {
         word: String,
     },
     /// An engine that this version does not know.
-    #[error("stack {stack} is of engine `{word}`, which this version of mqaws does not know")]
+    #[error("stack {stack} has engine `{word}`, which this version of mqaws does not support")]
     Engine {
         /// Name of the stack.
         stack: String,
@@ -199,11 +199,11 @@ impl Unreadable {
     pub fn hint(&self) -> String {
         match self {
             Self::Address { stack, .. } => format!(
-                "was its template changed by other means? See `aws cloudformation describe-stacks --stack-name {stack}`; `mqaws \
-                 deploy --stack {stack}` puts it right"
+                "the template may have been changed outside mqaws: see `aws cloudformation describe-stacks --stack-name {stack}`; to repair it, run `mqaws \
+                 deploy --stack {stack}`"
             ),
             Self::Topology { .. } | Self::Engine { .. } => {
-                "use the version that deployed it, or a newer one".to_owned()
+                "use the version of mqaws that deployed it, or a newer one".to_owned()
             }
         }
     }

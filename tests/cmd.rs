@@ -83,8 +83,13 @@ fn variables_are_as_strict_as_flags() {
         ("MQAWS_QUIET", OsStr::new("False"), 0, ""),
         ("MQAWS_STORAGE_BACKUP", OsStr::new("True"), 0, ""),
         ("MQAWS_CONFIG", OsStr::new(""), 0, ""),
-        ("MQAWS_HOME", OsStr::new("1"), 0, "no variable MQAWS_HOME"),
-        ("MQAWS_LOG", OsStr::new("foo=bar=baz"), 2, "not a log filter"),
+        (
+            "MQAWS_HOME",
+            OsStr::new("1"),
+            0,
+            "unknown environment variable MQAWS_HOME",
+        ),
+        ("MQAWS_LOG", OsStr::new("foo=bar=baz"), 2, "invalid log filter"),
     ] {
         let (exit, said) = with_variable(name, value, &validate);
         assert_eq!(exit, Some(code), "{name}: {said}");
@@ -247,7 +252,7 @@ fn a_key_that_two_flags_give_is_refused() {
     ] {
         let (code, said) = run(dir.path(), args);
         assert_eq!(code, Some(3), "{said}");
-        assert!(said.contains("is given twice"), "{said}");
+        assert!(said.contains("is specified twice"), "{said}");
     }
 }
 
@@ -314,7 +319,7 @@ fn the_time_of_a_wait_bounds_what_is_read() {
             .current_dir(std::env::temp_dir()),
     );
     assert_eq!(exit, Some(4), "{said}");
-    assert!(said.contains("no answer in time"), "{said}");
+    assert!(said.contains("no response in time"), "{said}");
     assert!(
         began.elapsed() < std::time::Duration::from_secs(10),
         "{:?}",

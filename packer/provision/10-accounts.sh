@@ -13,7 +13,7 @@ if [[ -d /run/systemd/system ]] && command -v cloud-init >/dev/null; then
   timeout 300 cloud-init status --wait >/dev/null || code=$?
   # 2 is an error that it got over.
   [[ $code == [02] ]] ||
-    fail 1 "cloud-init did not end well (exit $code of cloud-init status --wait; 124: it took longer than 300 s)" "see /var/log/cloud-init.log on a host of the base image, or take another base image"
+    fail 1 "cloud-init did not complete successfully (exit $code of cloud-init status --wait; 124: it took longer than 300 s)" "see /var/log/cloud-init.log on a host of the base image, or use a different base image"
 fi
 
 case $MQAWS_ENGINE in
@@ -24,14 +24,14 @@ esac
 
 if ! group=$(getent group "$user"); then
   holder=$(getent group "$MQAWS_MQM_GID" | cut -d: -f1) || true
-  [[ -z $holder ]] || fail 3 "group id $MQAWS_MQM_GID belongs to $holder" "take another base image, or another id for every image of this data"
+  [[ -z $holder ]] || fail 3 "group ID $MQAWS_MQM_GID belongs to $holder" "use a different base image, or a different ID for all images of this data"
   say "group $user, id $MQAWS_MQM_GID"
   groupadd -g "$MQAWS_MQM_GID" "$user"
   group=$(getent group "$user")
 fi
 if ! entry=$(getent passwd "$user"); then
   holder=$(getent passwd "$MQAWS_MQM_UID" | cut -d: -f1) || true
-  [[ -z $holder ]] || fail 3 "user id $MQAWS_MQM_UID belongs to $holder" "take another base image, or another id for every image of this data"
+  [[ -z $holder ]] || fail 3 "user ID $MQAWS_MQM_UID belongs to $holder" "use a different base image, or a different ID for all images of this data"
   say "user $user, id $MQAWS_MQM_UID"
   useradd -u "$MQAWS_MQM_UID" -g "$user" -d "$home" -M -s "$shell" "$user"
   entry=$(getent passwd "$user")
@@ -39,5 +39,5 @@ fi
 
 IFS=: read -r _ _ uid gid _ <<<"$entry"
 [[ $(cut -d: -f3 <<<"$group") == "$MQAWS_MQM_GID" && $uid == "$MQAWS_MQM_UID" && $gid == "$MQAWS_MQM_GID" ]] ||
-  fail 3 "$user has the ids $uid:$gid, not $MQAWS_MQM_UID:$MQAWS_MQM_GID" "take a base image without the engine"
+  fail 3 "$user has the IDs $uid:$gid, not $MQAWS_MQM_UID:$MQAWS_MQM_GID" "use a base image without the engine"
 say "$user is $uid:$gid"

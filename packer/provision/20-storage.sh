@@ -12,13 +12,13 @@ esac
 if ! command -v mount.nfs4 >/dev/null; then
   install_packages "$client"
 fi
-command -v mount.nfs4 >/dev/null || fail 1 "$client brought no mount.nfs4" "take another base image"
+command -v mount.nfs4 >/dev/null || fail 1 "$client did not install mount.nfs4" "use a different base image"
 say "NFS client: $(command -v mount.nfs4)"
 
 case $MQAWS_MOUNT in
   nfs) exit 0 ;;
   efs-utils) ;;
-  *) fail 3 "MQAWS_MOUNT is \`$MQAWS_MOUNT\`" "it is efs-utils or nfs" ;;
+  *) fail 3 "MQAWS_MOUNT is \`$MQAWS_MOUNT\`" "it must be efs-utils or nfs" ;;
 esac
 if ! command -v mount.efs >/dev/null; then
   if [[ ${MQAWS_EFS_UTILS_PACKAGE:-} ]]; then
@@ -34,8 +34,8 @@ if ! command -v mount.efs >/dev/null; then
   elif [[ $system == amzn ]]; then
     install_packages amazon-efs-utils
   else
-    fail 3 "only Amazon Linux has amazon-efs-utils in its own repository" "name a package that you built in image.efs_utils_package, with its checksum, or set storage.mount: nfs"
+    fail 3 "only Amazon Linux has amazon-efs-utils in its own repository" "set image.efs_utils_package to a package that you built, with its checksum, or set storage.mount: nfs"
   fi
 fi
-command -v mount.efs >/dev/null || fail 1 "the efs-utils package brought no mount.efs" "name another package"
+command -v mount.efs >/dev/null || fail 1 "the efs-utils package did not install mount.efs" "specify a different package"
 say "efs-utils: $(command -v mount.efs)"

@@ -21,16 +21,16 @@ file_of() {
 
 ibm_mq() {
   [[ ${MQAWS_ACCEPT_LICENCE:-} == yes ]] ||
-    fail 3 "the licence of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive shows it), then pass --accept-licence, or to Packer itself -var accept_licence=yes"
+    fail 3 "the license of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive displays it), then add --accept-licence, or for Packer itself, -var accept_licence=yes"
   local found
   if found=$(engine_version); then
     [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
-      fail 3 "IBM MQ $found is installed, not $MQAWS_ENGINE_VERSION" "take a base image without IBM MQ, or correct image.engine_version"
-    say "IBM MQ $found is installed already"
+      fail 3 "IBM MQ $found is installed, not $MQAWS_ENGINE_VERSION" "use a base image without IBM MQ, or correct image.engine_version"
+    say "IBM MQ $found is already installed"
     return
   fi
   local archive=${MQAWS_PACKAGE:-}
-  [[ $archive ]] || fail 3 "no package of IBM MQ is named" "set image.package to IBM's archive, a file or an s3:// address"
+  [[ $archive ]] || fail 3 "no package of IBM MQ is specified" "set image.package to IBM's archive, a file or an s3:// address"
   # Not below /tmp, which may be in memory: the archive is large.
   work=$(mktemp -d /var/tmp/mqaws-engine.XXXXXX)
   discard+=("$work")
@@ -39,15 +39,15 @@ ibm_mq() {
     say "get $MQAWS_PACKAGE"
     chmod 755 "$provision/mqaws-agent"
     AWS_REGION=${MQAWS_REGION:-} "$provision/mqaws-agent" fetch "$MQAWS_PACKAGE" "$archive" ||
-      fail 3 "$MQAWS_PACKAGE was not got" "the instance profile of the build must allow s3:GetObject on it"
+      fail 3 "cannot download $MQAWS_PACKAGE" "the instance profile of the build must allow s3:GetObject on it"
   fi
   verify "$archive" "${MQAWS_PACKAGE_SHA256:-}" "the package of IBM MQ"
 
   tar -xf "$archive" -C "$work" MQServer ||
-    fail 3 "the package of IBM MQ is no archive with a folder MQServer" "take IBM's archive for Linux as it is"
+    fail 3 "the package of IBM MQ is not an archive with a folder MQServer" "use IBM's archive for Linux unchanged"
   local server=$work/MQServer part file needed=1 files=() edition=.rpm
   if [[ $packages == apt ]]; then edition=.deb; fi
-  [[ -f $server/mqlicense.sh ]] || fail 3 "the package of IBM MQ has no MQServer/mqlicense.sh" "take IBM's archive for Linux as it is"
+  [[ -f $server/mqlicense.sh ]] || fail 3 "the package of IBM MQ has no MQServer/mqlicense.sh" "use IBM's archive for Linux unchanged"
   for part in "${parts[@]}"; do
     if [[ $part == -- ]]; then
       needed=
@@ -56,7 +56,7 @@ ibm_mq() {
     if file=$(file_of "$server" "$part"); then
       files+=("$file")
     elif [[ $needed ]]; then
-      fail 3 "the package of IBM MQ has no part $part as $edition" "take IBM's archive of IBM MQ Server whose packages are $edition files"
+      fail 3 "the package of IBM MQ has no part $part as $edition" "use IBM's archive of IBM MQ Server with $edition packages"
     else
       say "the package has no part $part"
     fi
@@ -64,7 +64,7 @@ ibm_mq() {
 
   # The agent reads certificates with it; RHEL and Amazon Linux have it; not every Debian has.
   command -v openssl >/dev/null || install_packages openssl
-  say "accept the licence"
+  say "accept the license"
   (cd "$server" && bash ./mqlicense.sh -accept >/dev/null)
   discard+=(/tmp/mq_license_*)
   chmod 755 "$work"
@@ -74,19 +74,19 @@ ibm_mq() {
     install -D -m 0644 "$server/licenses/amqpcert.lic" /etc/mqaws/licence.lic
   fi
 
-  found=$(engine_version) || fail 1 "/opt/mqm/bin/dspmqver does not say which version is installed" "run it on the build host: packer build -on-error=ask"
+  found=$(engine_version) || fail 1 "cannot determine the installed version from /opt/mqm/bin/dspmqver" "run it on the build host: packer build -on-error=ask"
   [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
-    fail 3 "the package holds IBM MQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version or image.package"
+    fail 3 "the package contains IBM MQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version or image.package"
   local mqm
   mqm=$(stat -c %u:%g /var/mqm)
-  [[ $mqm == "$MQAWS_MQM_UID:$MQAWS_MQM_GID" ]] || fail 1 "/var/mqm belongs to $mqm" "its ids must be those of mqm"
+  [[ $mqm == "$MQAWS_MQM_UID:$MQAWS_MQM_GID" ]] || fail 1 "/var/mqm belongs to $mqm" "its IDs must be those of mqm"
   say "IBM MQ $found is installed"
 }
 
 rabbitmq() {
   if ! command -v rabbitmqctl >/dev/null; then
     has_package rabbitmq-server ||
-      fail 3 "the repositories of this system have no rabbitmq-server" "take a base image whose repositories have it and Erlang: those of Amazon Linux 2023 have neither, those of Debian 12 both"
+      fail 3 "the repositories of this system have no rabbitmq-server" "use a base image whose repositories contain it and Erlang: those of Amazon Linux 2023 contain neither, those of Debian 12 both"
     # The package would start it, and a node that has run has a cookie, which every instance would share.
     local policy=/usr/sbin/policy-rc.d
     if [[ $packages == apt && ! -e $policy ]]; then
@@ -101,8 +101,8 @@ rabbitmq() {
   found=$(engine_version)
   # The beginning of a version will do.
   [[ $found == "$MQAWS_ENGINE_VERSION" || $found == "$MQAWS_ENGINE_VERSION"[.+~-]* ]] ||
-    fail 3 "the distribution has RabbitMQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version, or take another base image"
-  say "RabbitMQ $found is installed, and not started at boot"
+    fail 3 "the distribution has RabbitMQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version, or use a different base image"
+  say "RabbitMQ $found is installed, and is not started at boot"
 }
 
 case $MQAWS_ENGINE in

@@ -7,11 +7,11 @@ step=agent
 . /tmp/mqaws-provision/step.sh
 
 agent=$provision/mqaws-agent
-[[ -f $agent ]] || fail 3 "the agent is not there ($agent)" "name the executable mqaws-agent of the release: --agent PATH"
+[[ -f $agent ]] || fail 3 "the agent does not exist ($agent)" "specify the executable mqaws-agent of the release: --agent PATH"
 chmod 755 "$agent"
-found=$("$agent" --version) || fail 3 "the agent does not run here" "it is built for x86_64 and glibc 2.34 or later"
+found=$("$agent" --version) || fail 3 "the agent does not run on this machine" "it is built for x86_64 and glibc 2.34 or later"
 [[ $found == "mqaws-agent $MQAWS_AGENT_VERSION" ]] ||
-  fail 3 "the agent is $found, not $MQAWS_AGENT_VERSION" "take mqaws and mqaws-agent of one release"
+  fail 3 "the agent is $found, not $MQAWS_AGENT_VERSION" "use mqaws and mqaws-agent from the same release"
 say "$found"
 install -m 0755 "$agent" /usr/bin/mqaws-agent
 

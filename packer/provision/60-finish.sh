@@ -15,7 +15,7 @@ case $packages in
   dnf) dnf -q clean all ;;
 esac
 
-say "identity: ssh host keys, machine id, random seed, state of cloud-init"
+say "identity: SSH host keys, machine ID, random seed, state of cloud-init"
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
 : >/etc/machine-id
 [[ -L /var/lib/dbus/machine-id ]] || rm -f /var/lib/dbus/machine-id
@@ -41,4 +41,4 @@ sync
 
 say "check"
 mqaws-agent doctor --image ||
-  fail 1 "this image is not what it should be" "each finding above says what to do"
+  fail 1 "this image does not meet the requirements" "each finding above contains its remedy"

@@ -13,7 +13,7 @@ say() { printf 'mqaws: %s: %s\n' "${step:?}" "$*"; }
 discard=()
 told=
 
-# fail EXIT ERROR HINT: 3 where the user has to do something first, else 1.
+# fail EXIT ERROR HINT: 3 where the user has to do something first, otherwise 1.
 fail() {
   printf 'error: %s: %s\nhint: %s\n' "$step" "$2" "$3" >&2
   told=1
@@ -24,17 +24,17 @@ finish() {
   local code=$? last=$BASH_COMMAND
   rm -rf -- "${discard[@]}"
   if ((code)) && [[ -z $told ]]; then
-    printf 'error: %s: exit %d of: %s\nhint: what it printed is above\n' "$step" "$code" "$last" >&2
+    printf 'error: %s: exit %d of: %s\nhint: see its output above\n' "$step" "$code" "$last" >&2
     exit 1
   fi
 }
 trap finish EXIT
 
 [[ ${MQAWS_PROVISION:-} == 1 ]] ||
-  fail 3 "this machine is not said to become an image" "the rendered Packer template sets MQAWS_PROVISION=1; run the steps by it, and never on a machine that you need"
-((EUID == 0)) || fail 3 "this step needs root" "let the provisioner run it by sudo"
+  fail 3 "this machine is not marked as an image build" "the rendered Packer template sets MQAWS_PROVISION=1; run the steps only from it, and never on a machine that you need"
+((EUID == 0)) || fail 3 "this step requires root" "run it with sudo"
 [[ ! -e /etc/mqaws/agent.json ]] ||
-  fail 3 "this machine carries a deployment (/etc/mqaws/agent.json)" "build from a base image, not on an instance of mqaws"
+  fail 3 "this machine is part of a deployment (/etc/mqaws/agent.json)" "build from a base image, not on an instance of a deployment"
 
 # One word each: they go into files and commands.
 for variable in MQAWS_ENGINE MQAWS_AGENT_VERSION MQAWS_ENGINE_VERSION MQAWS_MOUNT MQAWS_MQM_UID MQAWS_MQM_GID; do
@@ -53,7 +53,7 @@ system=$(. /etc/os-release && echo "$ID")
 case $system in
   debian | ubuntu) packages=apt ;;
   rhel | amzn) packages=dnf ;;
-  *) fail 3 "the steps do not know the system \`$system\`" "take a base image of RHEL 9, Amazon Linux 2023, Debian 12 or Ubuntu" ;;
+  *) fail 3 "the steps do not support system \`$system\`" "use a base image of RHEL 9, Amazon Linux 2023, Debian 12 or Ubuntu" ;;
 esac
 
 # A base image's own lists are old or gone; once a build is enough.
@@ -95,12 +95,12 @@ engine_version() {
 # verify FILE SHA256 WHAT: before anything of a file is used.
 verify() {
   local file=$1 wanted=$2 what=$3 found
-  [[ -f $file ]] || fail 3 "$what is not there ($file)" "name its file in the image section of mqaws.yaml"
+  [[ -f $file ]] || fail 3 "$what does not exist ($file)" "set its path in the image section of mqaws.yaml"
   [[ $wanted =~ ^[0-9A-Fa-f]{64}$ ]] ||
-    fail 3 "the SHA-256 of $what is \`$wanted\`, not 64 hexadecimal digits" "take it from where you got the file, not from the file itself"
+    fail 3 "the SHA-256 of $what is \`$wanted\`, not 64 hexadecimal characters" "use the checksum from the publisher of the file, do not compute it from the file itself"
   # From standard input: a name with a backslash in it would put one before the sum.
   found=$(sha256sum <"$file" | cut -d' ' -f1)
   [[ $found == "${wanted,,}" ]] ||
-    fail 3 "the SHA-256 of $what is $found, not ${wanted,,}" "get the file again, or correct its checksum in mqaws.yaml"
-  say "the SHA-256 of $what is right"
+    fail 3 "the SHA-256 of $what is $found, not ${wanted,,}" "download the file again, or correct its checksum in mqaws.yaml"
+  say "the SHA-256 of $what is correct"
 }

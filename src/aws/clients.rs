@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 8;
 pub struct Choice {
     /// Region.
     pub region: Option<String>,
-    /// Profile of the AWS configuration files, also one that uses SSO.
+    /// Profile of the AWS configuration files, including profiles that use SSO.
     pub profile: Option<String>,
     /// Endpoint of every call.
     pub endpoint_url: Option<String>,

@@ -34,7 +34,7 @@ impl Clients {
         let words = [output.stderr.trim(), output.stdout.trim()]
             .into_iter()
             .find(|text| !text.is_empty())
-            .unwrap_or("it said nothing");
+            .unwrap_or("no output");
         Err(CloudError::remote(attempted(), format!("{}: {words}", output.status)))
     }
 
@@ -107,8 +107,11 @@ fn failed(attempted: String, error: AwsError) -> CloudError {
 fn lacks(attempted: String, output: Output, status: &str) -> CloudError {
     CloudError::precondition(
         attempted,
-        format!("it has no output {}; its status is {status}", output.name()),
-        "is it a stack of mqaws, and complete? See `mqaws status`",
+        format!(
+            "output {} not found; the status of the stack is {status}",
+            output.name()
+        ),
+        "the stack may be incomplete, or not created by mqaws; check `mqaws status`",
     )
 }
 
@@ -133,8 +136,8 @@ impl TestBed for Clients {
                 };
                 CloudError::precondition(
                     attempted(),
-                    format!("there is none in {place}"),
-                    format!("deploy it (`mqaws deploy --stack {stack}`), or name another with --stack"),
+                    format!("the stack does not exist in {place}"),
+                    format!("deploy it (`mqaws deploy --stack {stack}`), or specify a different stack with --stack"),
                 )
             })?;
             let parts = Parts::read(&found.name, &found.outputs, &found.tags).map_err(|unreadable| {
@@ -152,7 +155,7 @@ impl TestBed for Clients {
             let identity = self
                 .identity()
                 .await
-                .map_err(|error| failed("ask who we are".into(), error))?;
+                .map_err(|error| failed("get the caller identity".into(), error))?;
             let lab = match self.is_local() {
                 true => Some(self.lab().await.unwrap_or_else(|| Lab {
                     timing: "unknown".into(),
@@ -213,7 +216,7 @@ impl TestBed for Clients {
                 wrap("secretsmanager:GetSecretValue", call.send().await).map_err(|error| failed(attempted(), error))?;
             // A parser's complaint could quote the secret.
             let user: User = serde_json::from_str(answer.secret_string().unwrap_or_default())
-                .map_err(|_| CloudError::remote(attempted(), "it is not {\"username\", \"password\"} as JSON"))?;
+                .map_err(|_| CloudError::remote(attempted(), "it is not JSON with \"username\" and \"password\""))?;
             Ok(Credentials {
                 username: user.username,
                 password: user.password.into(),
@@ -372,7 +375,7 @@ impl TestBed for Clients {
                 .is_some_and(|turn| turn.holder == holder)
             {
                 let group = marked(target)?;
-                let attempted = format!("take the mark of the test from group {group}");
+                let attempted = format!("remove the mark of the test from group {group}");
                 self.unmark_turn(group)
                     .await
                     .map_err(|error| failed(attempted, error))?;

@@ -219,7 +219,7 @@ impl Readings for Clients {
         let (command, instance) = (request.to_string(), instance.to_string());
         if output.status != "Success" {
             let text = match output.stderr.trim() {
-                "" if output.status == "TimedOut" => "Systems Manager does not reach the instance".to_owned(),
+                "" if output.status == "TimedOut" => "Systems Manager cannot reach the instance".to_owned(),
                 said => said.to_owned(),
             };
             return Err(ReadError::Command {

@@ -40,7 +40,7 @@ impl AwsError {
 
     /// An answer lacks something that AWS always sends.
     pub(super) fn unreadable(action: &str, what: &str) -> Self {
-        Self::local(action, Problem::Unreadable, Some(format!("the answer has no {what}")))
+        Self::local(action, Problem::Unreadable, Some(format!("the response has no {what}")))
     }
 
     /// An answer holds something that AWS never sends; it is named.

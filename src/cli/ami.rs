@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `ami`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws ami manifest                         the Packer template of the configuration\n  mqaws ami manifest --engine rabbitmq --for packer-1.6\n  mqaws ami manifest --write packer          the template and its scripts, for use without mqaws\n  mqaws ami build --accept-licence           build the image; the next deployment starts it\n  mqaws ami list\n  mqaws ami prune --keep 3                   remove all but the newest three that nothing uses\n\nThe keys of `image` in mqaws.yaml say what is built; docs/image.md describes it."
+    after_help = "Examples:\n  mqaws ami manifest                         the Packer template of the configuration\n  mqaws ami manifest --engine rabbitmq --for packer-1.6\n  mqaws ami manifest --write packer          the template and its scripts, for use without mqaws\n  mqaws ami build --accept-licence           build the image; the next deployment uses it\n  mqaws ami list\n  mqaws ami prune --keep 3                   remove all but the newest three, except images in use\n\nThe keys of `image` in mqaws.yaml define the image; see docs/image.md."
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -30,19 +30,19 @@ pub struct Args {
 enum AmiVerb {
     /// Write the Packer template
     Manifest(manifest::Args),
-    /// Build an image with Packer, and let deployments start it
+    /// Build an AMI with Packer and publish its ID for deployments
     Build(build::Args),
-    /// List the images that were built
+    /// List the images that mqaws built
     List(list::Args),
-    /// Remove old images that nothing uses
+    /// Remove old images that are not in use
     Prune(prune::Args),
 }
 
-/// Flags that outweigh the configuration file; any other key can be given with `--set`.
+/// Flags that take precedence over the configuration file; any other key can be given with `--set`.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Configuration")]
 pub struct ImageSettings {
-    /// The engine that the image holds [default: ibm-mq]
+    /// Engine that the image contains [default: ibm-mq]
     #[arg(long, value_parser = PossibleValuesParser::new(engines()), value_name = "ENGINE")]
     pub engine: Option<String>,
     /// Any key of the configuration file, such as image.subnet=subnet-0123456789abcdef0

@@ -36,7 +36,7 @@ fn tidy(name: &str) -> String {
 fn networks(account: &Account) -> String {
     let mut out = format!("  # Networks in {}:\n", account.region);
     if account.vpcs.is_empty() {
-        out.push_str("  #   none; let one be made with `cidr` below\n");
+        out.push_str("  #   none; to create one, set `cidr` below\n");
     }
     for vpc in account.vpcs.iter().take(SHOWN) {
         let default = if vpc.default { " (default)" } else { "" };
@@ -69,24 +69,24 @@ fn networks(account: &Account) -> String {
 const INTROS: &[(&str, &str)] = &[
     (
         "network",
-        "# Where it lives: an existing VPC and two of its subnets, in different availability zones (EFS needs a mount\n\
-         # target in each). Without them, the account's default VPC and two of its zones are used.\n",
+        "# Network: an existing VPC and two of its subnets, in different availability zones (EFS needs a mount\n\
+         # target in each). Default: the account's default VPC and two of its zones.\n",
     ),
     (
         "storage",
-        "# The encrypted file system that holds the messages. It is kept when the stack is deleted.\n",
+        "# The encrypted file system that stores the messages. It is kept when the stack is deleted.\n",
     ),
     (
         "credentials",
-        "# The application's user; its password is generated and stays in Secrets Manager.\n",
+        "# The application's user; its password is generated and stored in Secrets Manager.\n",
     ),
     (
         "tls",
-        "# TLS towards clients, with your own certificate; without one, connections are plain.\n",
+        "# TLS for clients, with your own certificate; without one, connections are not encrypted.\n",
     ),
     (
         "image",
-        "# The image that instances start from: for `mqaws ami`, see docs/image.md.\n",
+        "# The image that instances start from, for `mqaws ami`: see docs/image.md.\n",
     ),
 ];
 
@@ -168,9 +168,9 @@ pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
          # The line above is for editors; the file that it names holds what `mqaws validate --schema` prints.\n\
          #\n\
          # mqaws.yaml: a highly available queue manager on AWS.\n\
-         # Every key is optional; a line that is commented out shows the default or an example. Check the file with\n\
-         # `mqaws validate`, look at what it would change with `mqaws plan`. docs/configuration.md describes every key.\n\
-         # Variables (MQAWS_STACK, MQAWS_NETWORK_VPC, …) outweigh this file, flags outweigh both.\n",
+         # Every key is optional; a commented-out line shows the default or an example. Check the file with\n\
+         # `mqaws validate`, preview its changes with `mqaws plan`. docs/configuration.md describes every key.\n\
+         # Variables (MQAWS_STACK, MQAWS_NETWORK_VPC, …) override this file; flags override both.\n",
     );
     let defaults = serde_json::to_value(Deployment::default()).unwrap_or_default();
     let values = values(deployment, account);
@@ -346,7 +346,9 @@ mod tests {
                 _ => line.to_owned(),
             })
             .collect();
-        let live = live.join("\n").replace("  false: reachable", "  # false: reachable");
+        let live = live
+            .join("\n")
+            .replace("  false: internet-facing", "  # false: internet-facing");
         load(&live);
     }
 

@@ -89,9 +89,9 @@ fn check(context: &Context) -> Result<(), Failure> {
     let elsewhere = global.region.as_deref().is_some_and(|region| region != REGION);
     if global.local && elsewhere {
         return Err(CliError::Usage {
-            message: format!("--local and a region other than {REGION} do not go together"),
+            message: format!("--local cannot be combined with a region other than {REGION}"),
             hint: Some(format!(
-                "the local cloud is in {REGION}; leave out --region (or the variable MQAWS_REGION)"
+                "the local cloud is in {REGION}; remove --region (or unset the variable MQAWS_REGION)"
             )),
         }
         .into());
@@ -103,9 +103,9 @@ fn check(context: &Context) -> Result<(), Failure> {
     match beside.into_iter().find(|(_, _, given)| global.local && *given) {
         None => Ok(()),
         Some((flag, variable, _)) => Err(CliError::Usage {
-            message: format!("--local and {flag} do not go together"),
+            message: format!("--local cannot be combined with {flag}"),
             hint: Some(format!(
-                "--local always uses the local cloud; leave out {flag} (or the variable {variable})"
+                "--local always uses the local cloud; remove {flag} (or unset the variable {variable})"
             )),
         }
         .into()),

@@ -7,7 +7,7 @@ use super::{
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Deploy highly available message queue managers on AWS, rehearse their failures under load, measure RPO and RTO
+/// Deploy highly available queue managers on AWS, inject faults under load, and measure RPO and RTO
 #[derive(Debug, Parser)]
 #[command(
     name = "mqaws",
@@ -17,7 +17,7 @@ use std::path::PathBuf;
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Examples:\n  mqaws demo                          see it work on this machine, without an account\n  mqaws init                          write an annotated mqaws.yaml\n  mqaws plan --region eu-west-1       show what a deployment would change\n  mqaws deploy --region eu-west-1     deploy a queue manager"
+    after_help = "Examples:\n  mqaws demo                          try it on this machine, without an AWS account\n  mqaws init                          write an annotated mqaws.yaml\n  mqaws plan --region eu-west-1       show what a deployment would change\n  mqaws deploy --region eu-west-1     deploy a queue manager"
 )]
 pub struct Cli {
     /// Options of every verb.
@@ -48,13 +48,13 @@ pub struct Global {
     /// The key `profile`.
     #[arg(long, global = true, env = "MQAWS_PROFILE", hide_env = true)]
     pub profile: Option<String>,
-    /// Endpoint of an AWS-compatible service, used for every call
+    /// Endpoint of an AWS-compatible service, used for all calls
     #[arg(long, global = true, env = "MQAWS_ENDPOINT_URL", value_name = "URL", hide_env = true)]
     pub endpoint_url: Option<String>,
     /// Use the local cloud of this machine
     #[arg(long, global = true, env = "MQAWS_LOCAL", action = ArgAction::SetTrue, value_parser = environment::boolean, hide_env = true)]
     pub local: bool,
-    /// Form of what is printed on standard output
+    /// Output format
     #[arg(
         long,
         global = true,
@@ -65,7 +65,7 @@ pub struct Global {
         hide_env = true
     )]
     pub output: Format,
-    /// When to use colour; NO_COLOR is honoured
+    /// When to use color; honors NO_COLOR
     #[arg(
         long,
         global = true,
@@ -76,13 +76,13 @@ pub struct Global {
         hide_env = true
     )]
     pub color: Color,
-    /// Show no progress
+    /// Do not show progress
     #[arg(long, global = true, env = "MQAWS_NO_PROGRESS", action = ArgAction::SetTrue, value_parser = environment::boolean, hide_env = true)]
     pub no_progress: bool,
     /// Answer yes to every question
     #[arg(long, short = 'y', global = true, env = "MQAWS_YES", action = ArgAction::SetTrue, value_parser = environment::boolean, hide_env = true)]
     pub yes: bool,
-    /// Log more: -v progress of mqaws, -vv its calls, -vvv everything
+    /// Log more: -v progress of mqaws, -vv its API calls, -vvv everything
     #[arg(long, short = 'v', global = true, env = "MQAWS_VERBOSE", action = ArgAction::Count, hide_env = true)]
     pub verbose: u8,
     /// Print results and errors only
@@ -90,7 +90,7 @@ pub struct Global {
     pub quiet: bool,
 }
 
-/// Form of what is printed on standard output.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For people
@@ -100,7 +100,7 @@ pub enum Format {
     Json,
 }
 
-/// When to use colour.
+/// When to use color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
     /// On a terminal
@@ -115,7 +115,7 @@ pub enum Color {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// See it work: deploy and fail over in a local cloud of its own
+    /// Try it: deploy and fail over in a temporary local cloud
     Demo(demo::Args),
     /// Write an annotated configuration file
     Init(init::Args),
@@ -125,19 +125,19 @@ pub enum Command {
     Validate(validate::Args),
     /// Show what a deployment would change
     Plan(plan::Args),
-    /// Deploy a queue manager, or change what is deployed
+    /// Deploy a queue manager, or update a deployment
     Deploy(deploy::Args),
-    /// Show what is there and how it is
+    /// Show the state of a deployment
     Status(status::Args),
-    /// Fail a queue manager over under load and measure RPO and RTO
+    /// Inject faults under load and measure RPO and RTO
     FailoverTest(Box<failover_test::Args>),
-    /// Delete a stack and keep its data
+    /// Delete a stack; its file system is kept
     Destroy(destroy::Args),
-    /// List and delete the file systems that stacks left
+    /// List and delete kept file systems
     Storage(storage::Args),
-    /// Make the image that instances start from
+    /// Build and manage the images that instances start from
     Ami(ami::Args),
-    /// Start, stop and look at the local cloud
+    /// Start, stop, and inspect the local cloud
     Lab(lab::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),

@@ -157,9 +157,11 @@ impl Context {
     /// # Errors
     /// As [`Context::confirm`].
     pub fn confirm_name(&self, question: &str, name: &str) -> Result<(), Failure> {
-        self.ask(&format!("{question}; type `{name}` to go on: "), question, |answer| {
-            answer == name
-        })
+        self.ask(
+            &format!("{question}; type `{name}` to continue: "),
+            question,
+            |answer| answer == name,
+        )
     }
 
     fn ask(&self, prompt: &str, question: &str, accepted: impl Fn(&str) -> bool) -> Result<(), Failure> {

@@ -27,10 +27,10 @@ const EXAMPLE: Source<'static> = Source {
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws demo\n  mqaws demo --out reports --output json\n\nNeeds no account, no root and no container. Leaves nothing behind but the report."
+    after_help = "Examples:\n  mqaws demo\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report behind."
 )]
 pub struct Args {
-    /// Folder for report.json; nothing there is overwritten
+    /// Folder for report.json; existing files are not overwritten
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub out: PathBuf,
 }
@@ -47,7 +47,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     output.data("mqaws demo: local cloud (process hosts, fast timing), stand-in queue manager\n");
     let interrupt = context.interrupt()?;
     context.block_on(async {
-        interrupt.remains("the demo's local cloud, if it was started, which ends by itself".to_owned());
+        interrupt.remains("the demo's local cloud, if it was started; it ends on its own".to_owned());
         let options = Options {
             private: true,
             ..Options::default()
@@ -104,8 +104,8 @@ fn refuse_places(context: &Context) -> Result<(), Failure> {
     match given.into_iter().find(|(_, given)| *given) {
         None => Ok(()),
         Some((flag, _)) => Err(CliError::Usage {
-            message: format!("the demo takes no {flag}"),
-            hint: Some("it runs examples/single.yaml in a local cloud of its own; for yours: `mqaws deploy`".into()),
+            message: format!("the demo does not accept {flag}"),
+            hint: Some("it runs examples/single.yaml in a temporary local cloud; for your own configuration, use `mqaws deploy`".into()),
         }
         .into()),
     }
@@ -180,7 +180,7 @@ impl failover::Watch for DemoShow<'_> {
         // The test begins by putting and getting messages, and refuses to go on when they do not come back.
         self.context
             .output()
-            .data(row("", "messages put through the load balancer were got again\n"));
+            .data(row("", "messages put through the load balancer were read back\n"));
         self.show.began(report);
     }
 
@@ -207,7 +207,7 @@ fn ending(report: &Report, kept: Option<&Path>, stopped: &Stopped, began: Instan
         String::new(),
         "These are lab times: no EC2 launch, no NLB registration delay, a stand-in\ninstead of IBM MQ.".to_owned(),
         format!(
-            "{rounds} rounds show that it can work, not how often: `mqaws failover-test --rounds 60`\nbounds the chance of loss to 5 %."
+            "{rounds} rounds show that failover works, not how reliably: `mqaws failover-test --rounds 60`\nbounds the probability of loss to 5 %."
         ),
         "Next: mqaws init · mqaws deploy --region eu-west-1 · docs/tour.md".to_owned(),
     ]

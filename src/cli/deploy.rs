@@ -26,31 +26,31 @@ use std::time::{Duration, Instant};
     after_help = "Examples:\n  mqaws deploy --region eu-west-1\n  mqaws deploy --local --yes\n  mqaws deploy --local --timing aws --yes\n  mqaws deploy --config orders.yaml --allow-faults --until stack"
 )]
 pub struct Args {
-    /// Values that outweigh the file
+    /// Values that override the file
     #[command(flatten)]
     pub settings: Settings,
-    /// What may be put out of reach: a file system, by its logical id, or QueueManagerName
+    /// Allow this replacement: the logical ID of a file system, or QueueManagerName
     #[arg(long, value_name = "LOGICAL_ID")]
     pub allow_replace: Vec<String>,
-    /// Start on a new, empty file system, although one of before is kept
+    /// Start on a new, empty file system although a previous one is kept
     #[arg(long)]
     pub new_storage: bool,
-    /// Where to end: when service is shown, or when the stack is there
+    /// What to wait for: a verified service, or only the complete stack
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub until: Until,
-    /// How long service may take to show after the stack is there [default: 5m, 4m in the local cloud]
+    /// Maximum time to wait for service after the stack is complete [default: 5m, 4m in the local cloud]
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "dry_run")]
     pub timeout: Option<Duration>,
     /// Protect the stack against deletion
     #[arg(long)]
     pub protect: bool,
-    /// Only show what would change, as `plan` does
+    /// Only show what would change, like `plan`
     #[arg(long)]
     pub dry_run: bool,
-    /// Speed of the local cloud that --local starts [default: fast]
+    /// Timing of the local cloud that --local starts [default: fast]
     #[arg(long, value_enum, value_name = "TIMING", conflicts_with = "dry_run")]
     timing: Option<Speed>,
-    /// What instances of the local cloud that --local starts are made of [default: process]
+    /// Type of hosts in the local cloud that --local starts [default: process]
     #[arg(long, value_enum, value_name = "KIND", conflicts_with = "dry_run")]
     hosts: Option<Kind>,
 }
@@ -58,10 +58,10 @@ pub struct Args {
 /// Where a deployment ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Until {
-    /// When service is shown
+    /// When service is verified
     #[default]
     Service,
-    /// When the stack is there
+    /// When the stack is complete
     Stack,
 }
 
@@ -75,8 +75,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         && !context.global().local
     {
         return Err(CliError::Usage {
-            message: format!("{option} is for the local cloud"),
-            hint: Some("add --local, or leave it out: AWS has its own".into()),
+            message: format!("{option} applies to the local cloud only"),
+            hint: Some("add --local, or remove the option".into()),
         }
         .into());
     }
@@ -133,7 +133,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         if stop.requested() {
             context
                 .output()
-                .note("interrupted when it was done already: nothing was undone");
+                .note("interrupt received after completion; nothing was rolled back");
         }
         Ok(ExitKind::Success)
     })
@@ -208,7 +208,7 @@ fn review(
         // Nothing here costs anything, and everything is thrown away.
         return Ok(());
     }
-    context.confirm("Go on?")
+    context.confirm("Continue?")
 }
 
 /// The file system that was just made.
@@ -267,7 +267,7 @@ pub(super) async fn carry_out(
         Err(DeployError::Unfinished { source, .. }) if until == Until::Stack && source.is_unknown_action() => {
             context
                 .progress()
-                .line(row("not done", format!("AZRebalance runs: {source}")));
+                .line(row("not done", format!("AZRebalance is not suspended: {source}")));
         }
         done => done?,
     }
@@ -293,13 +293,13 @@ impl Deployed {
         let mut lines = vec![match &self.service {
             None => row(
                 "stack",
-                format!("{} is there; service was not looked at", self.stack.name),
+                format!("{} is complete; service was not verified", self.stack.name),
             ),
             Some(service) => timed(&service_line(service), began.elapsed()),
         }];
         for kept in &self.kept {
             let data = if kept.starts_with("file system") {
-                " with the messages of before"
+                "with the existing messages"
             } else {
                 ""
             };
@@ -317,10 +317,10 @@ impl Deployed {
                     .evidence
                     .iter()
                     .filter(|e| !e.shown)
-                    .map(|e| row("", format!("not shown: {}", e.text))),
+                    .map(|e| row("", format!("not verified: {}", e.text))),
             );
             let warned = service.blockers.iter();
-            lines.extend(warned.map(|one| row("warning", format!("{one}; to end this: {}", one.remedy()))));
+            lines.extend(warned.map(|one| row("warning", format!("{one}; to resolve this: {}", one.remedy()))));
         }
         lines.push(format!("\n{next}"));
         lines.join("\n")
@@ -409,9 +409,9 @@ pub(super) fn no_stack(stack: &str, clients: &Clients) -> CliError {
         false => (clients.region(), "--stack, --region or --profile"),
     };
     CliError::Precondition {
-        message: format!("no stack {stack} in {place}"),
+        message: format!("stack {stack} does not exist in {place}"),
         hint: Some(format!(
-            "deploy it with `mqaws deploy --stack {stack}`, or name another with {others}"
+            "deploy it with `mqaws deploy --stack {stack}`, or specify a different one with {others}"
         )),
     }
 }

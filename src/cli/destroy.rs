@@ -25,7 +25,7 @@ pub struct Args {
     /// Also delete a stack that is protected against deletion
     #[arg(long)]
     pub unprotect: bool,
-    /// How long to follow the deletion, which goes on afterwards [default: to its end]
+    /// Maximum time to wait for the deletion, which continues afterwards [default: until it ends]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub timeout: Option<Duration>,
 }
@@ -47,7 +47,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let Some(removal) = interrupt.or(deploy::find(&clients, &name, args.unprotect)).await? else {
             // An earlier run may have been killed before it could say so.
             let kept = interrupt.or(deploy::kept_of(&clients, &name)).await?;
-            output.data(format!("no stack {name} in {}; nothing to do", place(&clients, &identity)));
+            output.data(format!("stack {name} does not exist in {}; nothing to do", place(&clients, &identity)));
             kept.iter().for_each(|storage| output.data(row("kept", storage.to_string())));
             output.is_json().then(|| output.document(&json!({
                 "schema": "mqaws.destroy/1", "stack": name, "region": clients.region(), "existed": false,
@@ -57,7 +57,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         output.say(format!("mqaws destroy: {name}, {}\n", place(&clients, &identity)));
         output.say(row("removes", match removal.resources {
-            0 => "the stack, which holds no resource".to_owned(),
+            0 => "the stack, which has no resources".to_owned(),
             count => format!("{count} resources{}", instances(removal.instances)),
         }));
         for data in &removal.kept {
@@ -84,8 +84,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         for data in removal.kept.iter().filter(|_| !clients.is_local() && !kept.is_empty()) {
             output.say(format!(
-                "\nThe file system is still paid for. To deploy on it again: `mqaws deploy --adopt-file-system {data}`; to delete it for \
-                 good: `mqaws storage delete {data}`"
+                "\nThe file system still incurs charges. To use it in a new deployment: `mqaws deploy --adopt-file-system {data}`; to delete it \
+                 permanently: `mqaws storage delete {data}`"
             ));
         }
         Ok(ExitKind::Success)
@@ -98,6 +98,6 @@ fn instances(count: Option<usize>) -> String {
         Some(0) => String::new(),
         Some(1) => " and the instance".to_owned(),
         Some(count) => format!(" and {count} instances"),
-        None => " and whatever instances there are".to_owned(),
+        None => " and any instances".to_owned(),
     }
 }

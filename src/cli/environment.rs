@@ -90,8 +90,8 @@ impl Environment {
             return Ok(None);
         };
         let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|_| CliError::Usage {
-            message: format!("`{LOG}` is not a log filter: `{filter}`"),
-            hint: Some("such as `debug`, or `mqaws=debug,hyper=warn`".to_owned()),
+            message: format!("invalid log filter `{filter}` in `{LOG}`"),
+            hint: Some("example: `debug`, or `mqaws=debug,hyper=warn`".to_owned()),
         })?;
         Ok(Some(filter))
     }
@@ -107,7 +107,7 @@ impl Environment {
                     Some(meant) => format!("did you mean {meant}?"),
                     None => "docs/configuration.md lists the variables; unset this one".to_owned(),
                 };
-                (format!("mqaws has no variable {name}, so it has no effect"), hint)
+                (format!("unknown environment variable {name}; it is ignored"), hint)
             })
             .collect()
     }
@@ -124,7 +124,7 @@ pub(super) fn without_empty(arg: clap::Arg) -> clap::Arg {
 
 /// A boolean of a flag's variable, as those of the configuration.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
-    config::boolean(text).ok_or_else(|| "write true or false".to_owned())
+    config::boolean(text).ok_or_else(|| "use true or false".to_owned())
 }
 
 #[cfg(test)]

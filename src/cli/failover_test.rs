@@ -22,7 +22,7 @@ use std::time::Duration;
     after_help = "Examples:\n  mqaws failover-test --local\n  mqaws failover-test --region eu-west-1 --fault terminate-instance --max-rto 3m\n  mqaws failover-test --rounds 60 --fault kill-queue-manager\n  mqaws failover-test --fault kill-queue-manager --max-rto kill-queue-manager=2s --junit junit.xml\n  mqaws failover-test heal --stack mqaws-qm1"
 )]
 pub struct Args {
-    /// What else to do
+    /// Action other than a test
     #[command(subcommand)]
     pub action: Option<Action>,
     /// The test.
@@ -30,25 +30,25 @@ pub struct Args {
     pub test: Test,
 }
 
-/// What else to do.
+/// Action other than a test.
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
-    /// Undo what a broken-off test left: its queues and its mark on the stack
+    /// Clean up after an interrupted test: delete its queues and its mark on the stack
     #[command(
-        after_help = "Examples:\n  mqaws failover-test heal --stack mqaws-qm1\n\nRefused while the test goes on, or may: on this machine its process is looked at; a test elsewhere\nrenews its mark every minute, and the mark is good for 15 minutes."
+        after_help = "Examples:\n  mqaws failover-test heal --stack mqaws-qm1\n\nRefused while the test is, or may be, running: on this machine, its process is checked; a test elsewhere\nrenews its mark every minute, and the mark is valid for 15 minutes."
     )]
     Heal {
         /// Name of the stack [default: as configured, `mqaws-qm1`]
         #[arg(long, value_name = "NAME")]
         stack: Option<String>,
-        /// Also while the test goes on, or may: its measurement is ruined
+        /// Proceed even if the test is, or may be, running; this invalidates its measurement
         #[arg(long)]
         force: bool,
     },
-    /// Count a ledger file again, from nothing but its bits
+    /// Recount a ledger file from its recorded bits
     #[command(after_help = "Examples:\n  mqaws failover-test verify ledger.bin")]
     Verify {
-        /// The file that a test wrote beside its report
+        /// Ledger that a test wrote next to its report
         #[arg(value_name = "FILE", default_value = "ledger.bin")]
         file: PathBuf,
     },

@@ -146,13 +146,13 @@ pub enum CliError {
         hint: Option<String>,
     },
     /// A question could not be asked.
-    #[error("`{question}` was not asked, since this is no terminal")]
+    #[error("`{question}` requires confirmation, but standard input is not a terminal")]
     NotATerminal {
         /// The question.
         question: String,
     },
     /// The answer was no.
-    #[error("not confirmed")]
+    #[error("canceled: not confirmed")]
     Declined,
     /// The user interrupted; what was begun was undone.
     #[error("interrupted")]
@@ -214,20 +214,20 @@ impl Remedy for CliError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } | Self::Precondition { hint, .. } => hint.clone(),
-            Self::NotATerminal { .. } => Some("add --yes to go ahead without a question".into()),
+            Self::NotATerminal { .. } => Some("to continue without a prompt, add --yes".into()),
             Self::File { source, .. } | Self::Write { source, .. } => Some(
                 match source.kind() {
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                        "make room there, or name another place"
+                        "free up space, or specify a different path"
                     }
-                    ErrorKind::AlreadyExists => "name another file, or remove this one",
+                    ErrorKind::AlreadyExists => "specify a different file, or remove this one",
                     _ => "check the path and its permissions",
                 }
                 .into(),
             ),
             Self::Text { source, .. } => Some(source.hint().into()),
-            Self::Runtime(_) => Some("the machine is out of threads or memory; see `ulimit -u`".into()),
-            Self::Declined => Some("nothing goes on without a yes; --yes goes ahead without a question".into()),
+            Self::Runtime(_) => Some("the machine has run out of threads or memory; check `ulimit -u`".into()),
+            Self::Declined => Some("to continue, answer yes; to skip the prompt, add --yes".into()),
             Self::Interrupted { .. } | Self::Json(_) => None,
         }
     }

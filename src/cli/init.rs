@@ -16,15 +16,15 @@ use std::time::Duration;
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws init                                  write mqaws.yaml\n  mqaws init --region eu-west-1 --queue-manager ORDERS\n  mqaws init --offline -                      print it, without reading an account"
+    after_help = "Examples:\n  mqaws init                                  write mqaws.yaml\n  mqaws init --region eu-west-1 --queue-manager ORDERS\n  mqaws init --offline -                      print it, without accessing an AWS account"
 )]
 pub struct Args {
-    /// File to write, - for standard output [default: --config, else mqaws.yaml]
+    /// File to write, or - for standard output [default: --config, else mqaws.yaml]
     pub file: Option<PathBuf>,
-    /// Replace the file when there is one
+    /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,
-    /// Read no account
+    /// Do not access an AWS account
     #[arg(long)]
     pub offline: bool,
     /// Configuration to write down.
@@ -50,12 +50,12 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     if !to_stdout && !args.force && file.exists() {
         return Err(CliError::Precondition {
             message: format!("`{}` exists", file.display()),
-            hint: Some("name another file, or replace this one with --force".into()),
+            hint: Some("specify a different file, or replace this one with --force".into()),
         }
         .into());
     }
     let account = match args.offline {
-        true => Err("no account was read, as --offline says".to_owned()),
+        true => Err("no AWS account was accessed (--offline)".to_owned()),
         false => read_account(context, deployment.region.as_ref().map(ToString::to_string)),
     };
     let text = annotated(&deployment, account.as_ref().ok());
@@ -71,8 +71,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         })?;
     }
     let (read, why) = match &account {
-        Ok(account) => (true, format!("networks of {} are listed in it", account.region)),
-        Err(why) => (false, format!("{why}; it holds the defaults")),
+        Ok(account) => (true, format!("it lists the networks in {}", account.region)),
+        Err(why) => (false, format!("{why}; it contains the defaults")),
     };
     if context.output().is_json() && !to_stdout {
         context.output().document(&json!({
@@ -122,8 +122,8 @@ fn read_account(context: &Context, region: Option<String>) -> Result<Account, St
     drop(wait);
     match outcome {
         Ok(Ok(Ok(account))) => Ok(account),
-        Ok(Ok(Err(failure))) => Err(format!("the account could not be read ({})", failure.error())),
-        Ok(Err(_)) => Err(format!("the account did not answer within {} s", PATIENCE.as_secs())),
-        Err(failure) => Err(format!("the account could not be read ({})", failure.error())),
+        Ok(Ok(Err(failure))) => Err(format!("the AWS account could not be accessed ({})", failure.error())),
+        Ok(Err(_)) => Err(format!("AWS did not respond within {} s", PATIENCE.as_secs())),
+        Err(failure) => Err(format!("the AWS account could not be accessed ({})", failure.error())),
     }
 }

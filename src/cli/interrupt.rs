@@ -57,11 +57,11 @@ impl Interrupt {
                         last();
                     }
                     let left = shared.lock().clone();
-                    let left = left.unwrap_or_else(|| "nothing that mqaws knows of".into());
+                    let left = left.unwrap_or_else(|| "no known resources".into());
                     anstream::eprintln!("\nleft:  {left}");
                     std::process::exit(i32::from(ExitKind::Interrupted as u8));
                 }
-                anstream::eprintln!("\ninterrupted: cleaning up; press Ctrl-C again to leave at once");
+                anstream::eprintln!("\ninterrupted: cleaning up; press Ctrl-C again to exit immediately");
                 let _ = send.send(true);
             }
         })?;

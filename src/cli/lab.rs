@@ -41,7 +41,7 @@ impl Remedy for LabError {
 /// Arguments of `lab`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws lab up                        start it; `--local` on any verb then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents\n  mqaws lab up --hosts namespace      with network cables that can be cut\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  eval \"$(mqaws lab env)\"             the AWS CLI and the SDKs then use it too\n  mqaws lab down                      end it; its file systems go with it"
+    after_help = "Examples:\n  mqaws lab up                        start it; any verb with `--local` then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents or that are assumed\n  mqaws lab up --hosts namespace      with network links that can be cut\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  eval \"$(mqaws lab env)\"             the AWS CLI and the SDKs then use it too\n  mqaws lab down                      stop it and delete its file systems"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -50,11 +50,11 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum LabVerb {
-    /// Start the local cloud, unless it runs
+    /// Start the local cloud, unless it is already running
     Up(Up),
-    /// End the local cloud, or what is left of one that was killed; deletes its file systems
+    /// Stop the local cloud, or clean up after one that was killed; deletes its file systems
     Down,
-    /// Show the local cloud
+    /// Show the state of the local cloud
     Status,
     /// Print the log of the local cloud, or the console of an instance
     Logs(Logs),
@@ -64,19 +64,19 @@ enum LabVerb {
 
 #[derive(Debug, clap::Args)]
 struct Up {
-    /// Speed of the cloud's control loops
+    /// Timing of the cloud's control loops
     #[arg(long, value_enum, default_value_t = Speed::Fast, value_name = "TIMING")]
     timing: Speed,
-    /// What an instance is made of
+    /// Type of host that an instance is
     #[arg(long, value_enum, default_value_t = Kind::Process, value_name = "KIND")]
     hosts: Kind,
     /// Port of the API [default: 4566]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// Make the stand-in queue managers misbehave, to see that the failover test notices
+    /// Make the stand-in queue managers misbehave, to verify that the failover test detects it
     #[arg(long, value_enum, value_name = "DEFECT")]
     standin_defect: Option<Defect>,
-    /// Share of API calls that fail on purpose, such as 0.3
+    /// Fraction of API calls that fail deliberately, such as 0.3
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
     api_faults: f64,
     /// How long it may take to answer
@@ -87,9 +87,9 @@ struct Up {
 /// Speed of the local cloud, as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Speed {
-    /// As quick as the machine
+    /// As fast as the machine allows
     Fast,
-    /// Documented AWS delays; guesses are marked in reports
+    /// AWS delays; assumed values are listed in reports
     Aws,
 }
 
@@ -105,9 +105,9 @@ impl From<Speed> for Timing {
 /// Kind of the local cloud's hosts, as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
-    /// Plain processes with a loopback address each
+    /// Processes, each with its own loopback address
     Process,
-    /// Network namespaces: a lost host is silent, cables can be cut
+    /// Network namespaces: a lost host is silent, and links can be cut
     Namespace,
 }
 
@@ -134,16 +134,16 @@ enum Defect {
 
 #[derive(Debug, clap::Args)]
 struct Logs {
-    /// Instance id; the log of the cloud itself when absent
+    /// Instance ID [default: the log of the cloud itself]
     #[arg(value_name = "INSTANCE")]
     instance: Option<String>,
-    /// How many lines from the end
+    /// Number of lines from the end
     #[arg(long, short = 'n', default_value_t = 200, value_name = "COUNT")]
     lines: usize,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    let refused = || "a share from 0 to below 1".to_owned();
+    let refused = || "must be a number from 0 to less than 1".to_owned();
     text.parse::<f64>()
         .ok()
         .filter(|r| (0.0..1.0).contains(r))
@@ -207,7 +207,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
     if output.is_json() {
         output.document(&document);
     }
-    let verb = if lab.is_new() { "started" } else { "runs already" };
+    let verb = if lab.is_new() { "started" } else { "already running" };
     output.data(row(
         "cloud",
         format!("{}, {verb} in {}", record.endpoint, duration(began.elapsed())),
@@ -250,7 +250,7 @@ fn down(context: &Context) -> Outcome {
     for orphan in &orphans {
         output.data(row(
             "removed",
-            what_is_gone(&format!("what was left in {}", orphan.dir.display()), orphan),
+            what_is_gone(&format!("remains in {}", orphan.dir.display()), orphan),
         ));
     }
     if !existed && orphans.is_empty() {
@@ -264,11 +264,11 @@ fn running() -> Result<LabRecord, CliError> {
         let left = home::read_mark(&home::shared_dir()).is_some();
         CliError::Precondition {
             message: match left {
-                true => "the local cloud was killed and has left something".into(),
+                true => "the local cloud was killed and was not cleaned up".into(),
                 false => "no local cloud is running".into(),
             },
             hint: Some(match left {
-                true => "`mqaws lab down` removes what is left".into(),
+                true => "clean up with `mqaws lab down`".into(),
                 false => "start one with `mqaws lab up`, or let `mqaws deploy --local` start it".into(),
             }),
         }
@@ -336,10 +336,10 @@ fn print_logs(context: &Context, logs: &Logs) -> Outcome {
             let Some((_, path)) = found else {
                 let known: Vec<&str> = consoles.iter().map(|(id, _)| id.as_str()).collect();
                 return Err(CliError::Precondition {
-                    message: format!("the local cloud has no instance `{wanted}`"),
+                    message: format!("instance `{wanted}` does not exist in the local cloud"),
                     hint: Some(match known.is_empty() {
-                        true => "it has none yet: `mqaws deploy --local`".into(),
-                        false => format!("it has {}", known.join(", ")),
+                        true => "it has no instances; create one with `mqaws deploy --local`".into(),
+                        false => format!("available instances: {}", known.join(", ")),
                     }),
                 }
                 .into());

@@ -83,7 +83,7 @@ pub(super) fn what_is_gone(what: &str, stopped: &Stopped) -> String {
         text.push_str(&format!(", its file systems {}", stopped.file_systems.join(", ")));
     }
     if stopped.killed > 0 {
-        text.push_str(&format!(", {} processes that were left", stopped.killed));
+        text.push_str(&format!(", {} leftover processes", stopped.killed));
     }
     text
 }
@@ -112,11 +112,11 @@ pub(super) async fn blocking<T: Send + 'static>(
 pub(super) fn runs_already(runs: &LabRecord) -> CliError {
     CliError::Precondition {
         message: format!(
-            "a local cloud runs already, with {} hosts, {} timing and its own options",
+            "a local cloud with different options is already running: {} hosts, {} timing",
             runs.hosts.name(),
             runs.timing.name()
         ),
-        hint: Some("`mqaws lab down` ends it; then start it as you want it".into()),
+        hint: Some("stop it with `mqaws lab down`, then start it with the options that you want".into()),
     }
 }
 

@@ -16,10 +16,10 @@ use std::path::PathBuf;
     after_help = "Examples:\n  mqaws man | man -l -\n  mqaws man lab up > mqaws-lab-up.1\n  mqaws man --write ~/.local/share/man/man1"
 )]
 pub struct Args {
-    /// The verb; without one, the page of mqaws itself
+    /// Verb [default: the page of mqaws itself]
     #[arg(value_name = "VERB")]
     pub verb: Vec<String>,
-    /// Write the pages of every verb into this directory instead
+    /// Write the pages of all verbs to this directory instead
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "verb")]
     pub write: Option<PathBuf>,
 }
@@ -49,8 +49,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let mut page = tree;
     for (depth, verb) in args.verb.iter().enumerate() {
         page = page.find_subcommand(verb).cloned().ok_or_else(|| CliError::Usage {
-            message: format!("no verb `{}`", args.verb[..=depth].join(" ")),
-            hint: Some("`mqaws --help` lists them".into()),
+            message: format!("unknown verb `{}`", args.verb[..=depth].join(" ")),
+            hint: Some("to list all verbs, run `mqaws --help`".into()),
         })?;
     }
     context.output().raw(&String::from_utf8_lossy(&roff(page)?));

@@ -21,13 +21,13 @@ use serde::Serialize;
     after_help = "Examples:\n  mqaws plan --region eu-west-1\n  mqaws plan --local --output json\n  mqaws plan --set storage.performance_mode=maxIO"
 )]
 pub struct Args {
-    /// Values that outweigh the file
+    /// Values that override the file
     #[command(flatten)]
     pub settings: Settings,
-    /// What may be put out of reach: a file system, by its logical id, or QueueManagerName
+    /// Allow this replacement: the logical ID of a file system, or QueueManagerName
     #[arg(long, value_name = "LOGICAL_ID")]
     pub allow_replace: Vec<String>,
-    /// Start on a new, empty file system, although one of before is kept
+    /// Start on a new, empty file system although a previous one is kept
     #[arg(long)]
     pub new_storage: bool,
 }
@@ -109,7 +109,7 @@ pub(super) async fn make(
     let stop = Stop::new(interrupt.receiver());
     // A review that nobody waits for any more stays: a stack without a resource when there was none, a change set else.
     interrupt.remains(format!(
-        "perhaps a change set of stack {0} in {1}, and that stack without a resource: `mqaws status --stack {0}` tells",
+        "possibly a change set of stack {0} in {1}, and that stack without resources; to check, run `mqaws status --stack {0}`",
         blueprint.stack,
         clients.region()
     ));
@@ -173,7 +173,7 @@ impl PlannedDeployment {
     /// What is at stake, then one line for each resource.
     pub(super) fn lines(&self) -> String {
         let rename = self.plan.rename.as_ref().map(|Rename { from, to, .. }| {
-            let text = format!("{from} → {to}: PUTS THE DATA OF {from} OUT OF REACH");
+            let text = format!("{from} → {to}: MAKES THE DATA OF {from} INACCESSIBLE");
             effect(Effect::Replace, "queue manager", &text)
         });
         rename.unwrap_or_default() + &lines(&self.plan.review)
@@ -183,7 +183,7 @@ impl PlannedDeployment {
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         let paused = self.plan.paused.iter();
         paused.map(|instance| {
-            let words = format!("the queue manager is paused on {instance}: a new instance in its place starts it");
+            let words = format!("the queue manager is paused on {instance}; its replacement instance starts it");
             row("warning", words)
         })
     }
@@ -206,7 +206,7 @@ impl PlannedDeployment {
     /// File systems of before that stay unused, each with its label.
     pub(super) fn kept(&self) -> impl Iterator<Item = String> {
         let kept = self.plan.kept.iter();
-        kept.map(|storage| row("kept", format!("{storage}; it stays unused")))
+        kept.map(|storage| row("kept", format!("{storage}; it remains unused")))
     }
 }
 
@@ -235,7 +235,7 @@ fn lines(review: &Review) -> String {
             text += &effect(
                 Effect::Change,
                 &format!("{} more", all.len()),
-                "only tags, or values that come from other changes",
+                "only tags, or values that follow from other changes",
             );
         }
     }
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(
             told(vec![line("A", true), line("B", false), line("C", true)]),
             "  ~ change   B                         Tags\n  \
-             ~ change   2 more                    only tags, or values that come from other changes\n"
+             ~ change   2 more                    only tags, or values that follow from other changes\n"
         );
         assert_eq!(
             told(vec![line("A", true)]),

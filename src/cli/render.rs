@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 /// Arguments of `render`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws render > template.yaml               the template as CloudFormation takes it\n  mqaws render --format json --queue-manager ORDERS\n  mqaws render --output json | jq .parameters\n\nReads no account: what only an account can tell (default VPC, zones, image) stays a parameter without default."
+    after_help = "Examples:\n  mqaws render > template.yaml               the template for CloudFormation\n  mqaws render --format json --queue-manager ORDERS\n  mqaws render --output json | jq .parameters\n\nDoes not access an AWS account: values that depend on the account (default VPC, zones, image) remain parameters without a default."
 )]
 pub struct Args {
     /// Configuration beside the file.
     #[command(flatten)]
     pub settings: Settings,
-    /// Form of the template
+    /// Format of the template
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     pub format: Form,
 }
 
-/// Form of the template.
+/// Format of the template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Form {
     /// YAML with short tags such as !Ref

@@ -18,7 +18,7 @@ static TRIAL: [u8; 64 << 10] = [0; 64 << 10];
 /// Returns the folders that were made for it, the outermost first.
 pub(super) fn prepare_folder(out: &Path) -> Result<Vec<PathBuf>, CliError> {
     let unwritable = |source| CliError::File {
-        action: "write a report into",
+        action: "write a report to",
         path: out.to_owned(),
         source,
     };
@@ -58,7 +58,7 @@ pub(super) fn keep(context: &Context, report: &mut Report, out: &Path) -> Option
         Err(cause) => cause,
     };
     let folder = out.display().to_string();
-    output.note(format!("warning: cannot write a report into `{folder}`: {cause}"));
+    output.note(format!("warning: cannot write the report to `{folder}`: {cause}"));
     let mut unwritten = Unwritten {
         folder,
         cause: cause.to_string(),
@@ -83,8 +83,11 @@ pub(super) fn keep(context: &Context, report: &mut Report, out: &Path) -> Option
             unwritten.kept = None;
             report.not_written(unwritten);
             let place = std::env::temp_dir();
-            output.note(format!("warning: nor into `{}`: {cause}", place.display()));
-            output.note(row("report", "here, and there is no ledger.bin to count again:"));
+            output.note(format!(
+                "warning: cannot write the report to `{}` either: {cause}",
+                place.display()
+            ));
+            output.note(row("report", "below; no ledger.bin was written for a recount:"));
             output.note(serde_json::to_string_pretty(report).unwrap_or_else(|error| format!("error: {error}")));
             None
         }

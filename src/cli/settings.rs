@@ -18,7 +18,7 @@ use std::path::Path;
 /// Most bytes of a configuration file.
 const LARGEST: u64 = 1 << 20;
 
-/// Flags that outweigh the configuration file: those of the keys that have one, and `--set` for any other.
+/// Flags that take precedence over the configuration file: those of the keys that have one, and `--set` for any other.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Keys whose flags were given, with their values.
@@ -127,8 +127,8 @@ impl Settings {
                 .split_once('=')
                 .filter(|(key, _)| !key.trim().is_empty())
                 .ok_or_else(|| CliError::Usage {
-                    message: format!("--set wants KEY=VALUE, found `{}`", clipped(entry)),
-                    hint: Some("such as --set storage.backup=false".into()),
+                    message: format!("invalid value `{}` for --set: must be KEY=VALUE", clipped(entry)),
+                    hint: Some("example: --set storage.backup=false".into()),
                 })?;
             overrides = overrides.flag(key.trim(), &format!("--set {}", clipped(key)), value);
         }
@@ -233,7 +233,7 @@ fn inside(folder: &Path, path: &Path) -> io::Result<()> {
     match path.canonicalize()?.starts_with(folder.canonicalize()?) {
         true => Ok(()),
         false => Err(io::Error::other(
-            "it is outside the folder of the configuration file; only a flag or a variable may name such a file",
+            "it is outside the folder of the configuration file; only a flag or an environment variable may refer to such a file",
         )),
     }
 }

@@ -27,13 +27,13 @@ pub struct Args {
     /// Name of the stack [default: as configured, `mqaws-qm1`]
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
-    /// Exit with 0 only if the state is `serving`, with 11 if it is another, with 4 if it cannot be determined
+    /// Exit with 0 if the state is `serving`, 11 if it is not, or 4 if it cannot be determined
     #[arg(long, conflicts_with = "wait")]
     pub check: bool,
-    /// Wait until the state is this one; exit with 11 if it is not within --timeout
+    /// Wait for this state; exit with 11 if it is not reached within --timeout
     #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES))]
     pub wait: Option<String>,
-    /// How long to wait
+    /// Maximum time to wait
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m", requires = "wait")]
     pub timeout: Duration,
 }
@@ -193,8 +193,8 @@ fn text(report: &Report, now: Timestamp) -> String {
     if report.started_from_copy() {
         add(
             "warning",
-            "this start was from a copy of another file system: AWS says that a backup of a file system in use may hold \
-             duplicated, skewed or excluded data, so compare what is on the queues with what your applications know"
+            "the queue manager started from a copy of another file system. According to AWS, a backup of a file system in use may contain \
+             duplicated, skewed, or excluded data: compare the queues with the records of your applications"
                 .into(),
         );
     }
@@ -226,12 +226,13 @@ fn text(report: &Report, now: Timestamp) -> String {
         add("endpoint", line);
     }
     for blocker in &report.blockers {
-        add("warning", format!("{blocker}; to end this: {}", blocker.remedy()));
+        add("warning", format!("{blocker}; to resolve this: {}", blocker.remedy()));
     }
     if report.rebalance_suspended == Some(false) {
         add(
             "warning",
-            "AZRebalance runs: a healthy instance may be replaced; `mqaws deploy` suspends it".into(),
+            "AZRebalance is not suspended: a healthy instance may be replaced; to suspend it, run `mqaws deploy`"
+                .into(),
         );
     }
     if let Some(alarms) = &report.alarms {
@@ -291,9 +292,9 @@ fn text(report: &Report, now: Timestamp) -> String {
 /// What clients have to know of the certificate's end.
 fn certificate(days: f64) -> String {
     if days <= 0.0 {
-        ", certificate OVER: clients do not trust it".to_owned()
+        ", certificate EXPIRED: clients reject it".to_owned()
     } else {
-        format!(", certificate over in {days:.0} d")
+        format!(", certificate expires in {days:.0} d")
     }
 }
 

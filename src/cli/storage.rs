@@ -26,11 +26,11 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum StorageVerb {
-    /// List the kept file systems, with size, age and queue manager
+    /// List the kept file systems, with size, age, and queue manager
     List,
     /// Delete a kept file system, with all messages on it
     Delete {
-        /// Id of the file system
+        /// ID of the file system
         #[arg(value_name = "ID")]
         id: String,
     },
@@ -63,7 +63,7 @@ fn list(context: &Context) -> Outcome {
         }
         let place = place(&clients, &identity);
         let Some(newest) = kept.first() else {
-            output.data(format!("no kept file system of mqaws in {place}"));
+            output.data(format!("no kept file systems in {place}"));
             return Ok(ExitKind::Success);
         };
         output.say(format!("mqaws storage list: {place}\n"));
@@ -90,7 +90,7 @@ fn line(kept: &KeptStorage) -> String {
 fn delete(context: &Context, id: &str) -> Outcome {
     let id = FileSystemId::new(id).map_err(|invalid| CliError::Usage {
         message: invalid.to_string(),
-        hint: Some("`mqaws storage list` shows what is kept".into()),
+        hint: Some("to list the kept file systems, run `mqaws storage list`".into()),
     })?;
     let loaded = settings::load(context, &Settings::default())?;
     let interrupt = context.interrupt()?;
@@ -102,7 +102,7 @@ fn delete(context: &Context, id: &str) -> Outcome {
         output.say(format!("mqaws storage delete: {}\n", place(&clients, &identity)));
         output.say(row("deletes", line(&kept)));
         let name = kept.queue_manager.as_deref().unwrap_or(kept.id.as_str());
-        context.confirm_name("This deletes the file system with all messages on it, for good", name)?;
+        context.confirm_name("This permanently deletes the file system and all messages on it", name)?;
         deploy::delete_kept(&clients, &id).await?;
         if output.is_json() {
             output.document(&json!({

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// Arguments of `validate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws validate\n  mqaws validate --config prod.yaml --output json\n  mqaws validate --schema > mqaws.schema.json   for editors\n\nReads no account: whether VPC, subnets and image exist is seen by `mqaws plan`."
+    after_help = "Examples:\n  mqaws validate\n  mqaws validate --config prod.yaml --output json\n  mqaws validate --schema > mqaws.schema.json   for editors\n\nDoes not access an AWS account; `mqaws plan` checks whether the VPC, subnets, and image exist."
 )]
 pub struct Args {
     /// Configuration beside the file.
@@ -56,7 +56,7 @@ pub fn schema() -> String {
 
 fn summary(file: Option<&str>, loaded: &Loaded, bytes: usize) -> String {
     let deployment = &loaded.deployment;
-    let what = file.unwrap_or("no file: the defaults");
+    let what = file.unwrap_or("no file; defaults apply");
     let region = deployment
         .region
         .as_ref()
@@ -66,16 +66,16 @@ fn summary(file: Option<&str>, loaded: &Loaded, bytes: usize) -> String {
             subnets: [first, second],
             ..
         } => format!("{first} and {second}"),
-        Placement::Choose { vpc: Some(vpc) } => format!("two subnets of {vpc}, chosen when it is deployed"),
-        Placement::Choose { vpc: None } => "two subnets of the default VPC, chosen when it is deployed".to_owned(),
+        Placement::Choose { vpc: Some(vpc) } => format!("two subnets of {vpc}, chosen at deployment"),
+        Placement::Choose { vpc: None } => "two subnets of the default VPC, chosen at deployment".to_owned(),
         Placement::New { cidr, .. } => format!("a new VPC, {cidr}"),
     };
     let tls = match &deployment.tls.certificate {
         Some(secret) => format!("1.2 or later, certificate in {secret}"),
-        None => "none: connections of clients are plain".to_owned(),
+        None => "none: client connections are not encrypted".to_owned(),
     };
     format!(
-        "valid: {what}\n  stack    {} in {region}\n  manager  {}\n  network  {network}\n  TLS      {tls}\n  template {bytes} of {} bytes\nnot checked: what only the account knows; see it with `mqaws plan`\n",
+        "valid: {what}\n  stack    {} in {region}\n  manager  {}\n  network  {network}\n  TLS      {tls}\n  template {bytes} of {} bytes\nnot checked: values that depend on the account; to check them, run `mqaws plan`\n",
         deployment.stack,
         deployment.queue_manager.name,
         crate::stack::MOST_TEMPLATE_BYTES,

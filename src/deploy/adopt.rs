@@ -135,11 +135,11 @@ fn fits(storage: &Storage, adopts: &Adopts) -> Result<(), AdoptError> {
         return unfit(format!("its state is `{}`", storage.state));
     }
     if !made.encrypted {
-        return unfit("it is not encrypted at rest, and mqaws deploys nothing else".into());
+        return unfit("it is not encrypted at rest, which mqaws requires".into());
     }
     if let Some(zone) = &made.zone {
         return unfit(format!(
-            "it is of one zone, {zone}, and the data must be reachable from two"
+            "it is a One Zone file system in {zone}, but the data must be reachable from two zones"
         ));
     }
     let differs = |key, has: &str, wanted: &str| {
@@ -196,19 +196,21 @@ fn kept(storage: &Storage, maker: Option<&Stack>) -> KeptStorage {
 fn proof(of_stack: Option<&str>, lease_seconds: Option<u32>) -> String {
     let clean = match of_stack {
         Some(stack) => {
-            format!("`clean` if stack {stack}, which left it, ended the queue manager in order, as `destroy` does")
+            format!(
+                "`clean` if stack {stack}, to which it belonged, stopped the queue manager in an orderly way, as `destroy` does"
+            )
         }
-        None => "nothing tells which stack left it; `clean` if that ended the queue manager in order".to_owned(),
+        None => "its previous stack is unknown; `clean` if that stack stopped the queue manager in an orderly way"
+            .to_owned(),
     };
     let otherwise = match lease_seconds {
         Some(seconds) => {
-            format!("`terminated` if EC2 still knows the owner, or `lease`, for which a start waits {seconds} s")
+            format!("`terminated` if EC2 still lists the owner, or `lease`, for which a start waits {seconds} s")
         }
-        None => {
-            "`terminated` if EC2 still knows the owner, or `operator`: a start waits until a person decides".to_owned()
-        }
+        None => "`terminated` if EC2 still lists the owner, or `operator`: a start waits until an operator decides"
+            .to_owned(),
     };
-    format!("{clean}; else {otherwise}")
+    format!("{clean}; otherwise {otherwise}")
 }
 
 /// The blueprint of the stack with the file system alone.
@@ -301,7 +303,7 @@ pub async fn carry_out<C: Readings + Stacks>(
     };
     let id = &adoption.storage.id;
     observer.tell(Step::Note(format!(
-        "file system {id} is the stack's own; now the rest of it"
+        "the stack now owns file system {id}; deploying the remaining resources"
     )));
     let rest = async {
         let rest = plan(cloud, blueprint, Consent::default(), pace, stop, observer).await?;
@@ -313,7 +315,7 @@ pub async fn carry_out<C: Readings + Stacks>(
     };
     let stands = || {
         format!(
-            "stack {} has file system {id}; the same command goes on from there",
+            "stack {} has file system {id}; to continue, run the same command again",
             first.stack
         )
     };

@@ -77,30 +77,30 @@ pub fn failed_launch(launches: &[Launch], until: Timestamp) -> Option<&Launch> {
 pub fn launch_remedy(words: &str) -> String {
     let has = |part: &str| words.to_ascii_lowercase().contains(part);
     let what = if has("key pair") {
-        "name a key pair of this region under `instance.key_name`, or leave it out: Session Manager needs none"
+        "set `instance.key_name` to a key pair of this region, or remove the key: Session Manager does not require one"
     } else if has("vcpu") || has("service quota") || has("instancelimitexceeded") {
-        "a quota of the account is used up: raise `Running On-Demand instances` in Service Quotas, or choose a smaller \
+        "the account has reached a quota: increase `Running On-Demand instances` in Service Quotas, or choose a smaller \
          `instance.type`"
     } else if has("sufficient") && has("capacity") || has("insufficientinstancecapacity") {
-        "AWS has no such instance free there at the moment: choose another `instance.type` or other `network.subnets`, \
-         or try later"
+        "AWS has insufficient capacity for this instance type: choose a different `instance.type` or `network.subnets`, \
+         or try again later"
     } else if has("kms") || has("client error on launch") {
-        "let Auto Scaling's service-linked role use the key that encrypts the volume (the account's default key for EBS, \
-         or that of the image)"
+        "allow the service-linked role of Auto Scaling to use the key that encrypts the volume (the account's default key for EBS, \
+         or the key of the image)"
     } else if has("architecture") {
-        "choose an `instance.type` of the image's architecture"
+        "choose an `instance.type` that matches the image's architecture"
     } else if has("not supported") || has("unsupported") {
-        "choose another `instance.type`, or `network.subnets` in zones that have it"
+        "choose a different `instance.type`, or `network.subnets` in zones that offer it"
     } else if has("image") && (has("does not exist") || has("not found") || has("invalid")) {
         "check `instance.ami`: it must exist in this region and be shared with this account"
     } else if has("not authorized") || has("unauthorized") || has("accessdenied") {
-        "let your credentials (or the CloudFormation role) do what launching needs: `ec2:RunInstances`, `ec2:CreateTags`, \
+        "grant your credentials (or the CloudFormation role) the permissions for a launch: `ec2:RunInstances`, `ec2:CreateTags`, \
          `iam:PassRole`"
     } else if has("free addresses") {
-        "the subnet has no address free: choose other `network.subnets`"
+        "the subnet has no free IP addresses: choose different `network.subnets`"
     } else {
-        return "solve what AWS says about the launch, then deploy again; `aws autoscaling describe-scaling-activities` \
-                lists every attempt"
+        return "resolve the launch error that AWS reports, then deploy again; `aws autoscaling describe-scaling-activities` \
+                lists all attempts"
             .into();
     };
     format!("{what}, then deploy again")
@@ -112,14 +112,14 @@ pub fn remedy(event: &Event, agent: Option<&str>) -> String {
     let agent = agent.unwrap_or_default();
     let unaccepted = |engine: Engine| engine.facts().licence_missing.is_some_and(|code| agent.contains(code));
     if Engine::all().any(unaccepted) {
-        return "the image lacks a licence: accept it while building the image, then deploy again".into();
+        return "the license is not accepted in the image: rebuild it with --accept-licence, then deploy again".into();
     }
     if is_signal(reason) {
         return match agent {
-            "" => "the instance never reported service: look at its console output in EC2 and check \
-                   that the image holds mqaws-agent, then deploy again"
+            "" => "the instance never reported service: check its console output in EC2 and verify \
+                   that the image contains mqaws-agent, then deploy again"
                 .into(),
-            _ => "solve what the agent reports, then deploy again".into(),
+            _ => "resolve the error that the agent reports, then deploy again".into(),
         };
     }
     // The words in which CloudFormation itself refuses, before a handler is asked; they come without a code.
@@ -127,7 +127,7 @@ pub fn remedy(event: &Event, agent: Option<&str>) -> String {
         || reason.contains("not authorized to perform this operation");
     let kind = codes(reason).find_map(Code::of).or(denied.then_some(Code::Denied));
     kind.map_or(
-        "docs/troubleshooting.md lists what else is known; the stack's events hold the details",
+        "for details, see the events of the stack; for known causes, see docs/troubleshooting.md",
         Code::remedy,
     )
     .into()
@@ -193,18 +193,18 @@ impl Code {
     fn remedy(self) -> &'static str {
         match self {
             Self::Denied => {
-                "let your credentials (or the CloudFormation role) do what the message names, then deploy again"
+                "grant your credentials (or the CloudFormation role) the permission in the message, then deploy again"
             }
             Self::Exists => {
-                "something of that name is there already: remove it, or choose another stack or queue manager name"
+                "a resource with that name already exists: remove it, or choose a different stack or queue manager name"
             }
-            Self::Quota => "a quota of the account is used up: raise it in Service Quotas, then deploy again",
+            Self::Quota => "the account has reached a quota: request an increase in Service Quotas, then deploy again",
             Self::NoCapacity => {
-                "AWS has no such instance free at the moment: choose another instance type, or deploy again later"
+                "AWS has insufficient capacity for this instance type: choose a different type, or deploy again later"
             }
-            Self::NotFound => "check the ids in the configuration and the region, then deploy again",
-            Self::Throttled => "AWS throttled the calls of this account: deploy again later",
-            Self::Internal => "the service had an error of its own: deploy again",
+            Self::NotFound => "check the IDs in the configuration and the region, then deploy again",
+            Self::Throttled => "AWS throttled the API calls of this account: deploy again later",
+            Self::Internal => "the service returned an internal error: deploy again",
         }
     }
 }
@@ -317,7 +317,7 @@ pub(super) mod tests {
             (
                 "We currently do not have sufficient m6i.large capacity in the Availability Zone you requested \
                  (eu-west-1a).",
-                "no such instance free",
+                "insufficient capacity",
             ),
             (
                 "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state",
@@ -327,7 +327,7 @@ pub(super) mod tests {
             (
                 "Your requested instance type (m7i.large) is not supported in your requested Availability Zone \
                  (us-east-1e).",
-                "zones that have it",
+                "zones that offer it",
             ),
             (
                 "The architecture 'x86_64' of the specified instance type does not match the architecture 'arm64' of the \
@@ -396,13 +396,13 @@ pub(super) mod tests {
             (
                 "Resource handler returned message: \"x\" (RequestToken: 2, HandlerErrorCode: NotFound)",
                 None,
-                "check the ids",
+                "check the IDs",
             ),
             (
                 "The image id '[ami-0]' does not exist (Service: AmazonEC2; Status Code: 400; Error Code: \
                  InvalidAMIID.NotFound; Request ID: 1; Proxy: null)",
                 None,
-                "check the ids",
+                "check the IDs",
             ),
             (
                 "Request limit exceeded. (Service: AmazonEC2; Status Code: 503; Error Code: RequestLimitExceeded)",

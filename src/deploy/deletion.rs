@@ -37,7 +37,7 @@ pub enum StorageError {
         targets: Vec<String>,
     },
     /// No stack of mqaws left it.
-    #[error("file system {file_system} is none that mqaws kept")]
+    #[error("file system {file_system} is not a file system that mqaws kept")]
     Foreign {
         /// Its id.
         file_system: String,
@@ -55,15 +55,16 @@ impl Remedy for StorageError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Aws(error) => return error.hint(),
-            Self::Unknown { .. } => "`mqaws storage list` shows what is kept".into(),
+            Self::Unknown { .. } => "to list the kept file systems, run `mqaws storage list`".into(),
             Self::InUse { stack, .. } => {
-                format!("`mqaws destroy --stack {stack}` removes the stack and keeps its data")
+                format!("to remove the stack and keep its data, run `mqaws destroy --stack {stack}`")
             }
             Self::MountTargets { file_system, .. } => format!(
-                "find out what mounts it: `aws efs describe-mount-targets --file-system-id {file_system}` lists them"
+                "check which clients mount it; to list the mount targets, run `aws efs describe-mount-targets --file-system-id {file_system}`"
             ),
             Self::Foreign { .. } => {
-                "delete it with the tool that made it; `mqaws storage list` shows what is kept".into()
+                "delete it with the tool that created it; to list the kept file systems, run `mqaws storage list`"
+                    .into()
             }
         })
     }

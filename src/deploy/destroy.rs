@@ -201,7 +201,7 @@ pub async fn destroy<C: Readings + Stacks>(
         }
         let late = pace.deletion.filter(|limit| began.elapsed() >= *limit);
         if stop.requested() || late.is_some() {
-            let going = format!("stack {}, whose deletion goes on", stack.name);
+            let going = format!("stack {}; its deletion continues", stack.name);
             let staying = removal.kept.iter().map(|id| format!("file system {id} (kept)"));
             let earlier = still_kept(cloud, &tracker.events()[..before]).await;
             let earlier = earlier.iter().map(|one| format!("{one} (kept)"));
@@ -242,7 +242,7 @@ pub async fn destroy<C: Readings + Stacks>(
             cause: cause::root_cause(events, &stack.id)
                 .map(cause::describe)
                 .or(found.reason),
-            left: [format!("stack {} with what is left of it", stack.name)]
+            left: [format!("stack {} with its remaining resources", stack.name)]
                 .into_iter()
                 .chain(all.iter().map(|one| format!("{one} (kept)")))
                 .chain(stack.protected.then(|| unprotected(stack)))

@@ -26,9 +26,9 @@ pub struct Doom {
 /// What only the account and the configuration can tell about a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Circumstances<'a> {
-    /// How the queue manager is made highly available.
+    /// Topology that makes the queue manager highly available.
     pub topology: Topology,
-    /// What the queue manager is made of.
+    /// Engine of the queue manager.
     pub engine: Engine,
     /// Key of the configuration that chooses the network; `None` when it is left to choose.
     pub network_key: Option<&'static str>,
@@ -52,7 +52,7 @@ pub(super) fn dooms(
 }
 
 const ELSEWHERE: &str =
-    "in another network, deploy another stack (--stack NAME), which starts on a file system of its own";
+    "for a different network, deploy a separate stack (--stack NAME), which starts on its own file system";
 
 fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Option<Doom> {
     let network_key = circumstances.network_key;
@@ -68,9 +68,9 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
             if vpc != other {
                 return Some(Doom {
                     key: network_key,
-                    label: format!("in {other}, the stack is in {vpc}"),
+                    label: format!("in {other}, but the stack is in {vpc}"),
                     why: other_vpc(vpc, other, anchored),
-                    instead: format!("name {vpc} or two of its subnets; {ELSEWHERE}"),
+                    instead: format!("specify {vpc} or two of its subnets; {ELSEWHERE}"),
                 });
             }
             same_zone(places, wanted, circumstances)
@@ -79,13 +79,13 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
             key: network_key,
             label: format!("the stack is in {vpc}"),
             why: other_vpc(vpc, "a new one", anchored),
-            instead: format!("name {vpc} or two of its subnets; {ELSEWHERE}"),
+            instead: format!("specify {vpc} or two of its subnets; {ELSEWHERE}"),
         }),
         (Network::Own { cidr, zones }, Network::Existing { .. }) => Some(Doom {
             key: network_key,
-            label: "the stack has a network of its own".into(),
+            label: "the stack has its own network".into(),
             why: vec![format!(
-                "`Vpc`: the stack would remove its own network, in which {} stand",
+                "`Vpc`: the stack would remove its own network, which contains {}",
                 listed(&standing(anchored))
             )],
             instead: format!(
@@ -98,7 +98,7 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
             label: format!("the stack's network is {cidr}"),
             why: [
                 vec![format!(
-                    "`Vpc`: the range of a VPC cannot change from {cidr} to {other}, so a new VPC would be made"
+                    "`Vpc`: the range of a VPC cannot change from {cidr} to {other}, so a new VPC would be created"
                 )],
                 other_vpc("the stack's own VPC", "a new one", anchored),
             ]
@@ -110,7 +110,7 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
             let why: Vec<String> = moved
                 .map(|(index, (was, is))| {
                     format!(
-                        "`Subnet{}`: a subnet stays in its zone, and the range that a new one in {is} would have is that of \
+                        "`Subnet{}`: a subnet cannot change its zone, and a new one in {is} would have the range of \
                          the one in {was}",
                         index + 1
                     )
@@ -120,7 +120,7 @@ fn network(old: &Network, new: &Network, circumstances: Circumstances<'_>) -> Op
                 key: Some("network.zones"),
                 label: format!("the stack's network is in {}", zones.join(" and ")),
                 why,
-                instead: format!("set `network.zones: [{}]` again, or leave it out", zones.join(", ")),
+                instead: format!("set `network.zones: [{}]` again, or remove the key", zones.join(", ")),
             })
         }
     }
@@ -143,7 +143,7 @@ fn listed(words: &[String]) -> String {
 fn other_vpc(vpc: &str, other: &str, anchored: &Anchored) -> Vec<String> {
     let balancer = anchored.load_balancer;
     let mut why = vec![format!(
-        "`{balancer}`: it stands in {vpc}, and a load balancer takes no subnets of another VPC ({other})"
+        "`{balancer}`: it belongs to {vpc}, and a load balancer cannot use subnets of a different VPC ({other})"
     )];
     if let [_, mounts @ ..] = standing(anchored).as_slice()
         && !mounts.is_empty()
@@ -174,23 +174,23 @@ fn same_zone(places: &[Place; 2], wanted: &[Place; 2], circumstances: Circumstan
         };
         let (zone, old, new, balancer) = (&new.zone, &old.subnet, &new.subnet, anchored.load_balancer);
         why.push(format!(
-            "`{balancer}`: in {zone} it stands in {old}, and takes {new} of the same zone only when it has left {old}"
+            "`{balancer}`: in {zone} it uses {old}, and cannot use {new} in the same zone until it is detached from {old}"
         ));
         if let Some(target) = anchored.mount_targets.get(index) {
             why.push(format!(
-                "`{target}`: a file system has one mount target in a zone, and that of {new} would be made while that of {old} \
-                 is there"
+                "`{target}`: a file system has one mount target for each zone, and the one in {new} would be created before the one in {old} \
+                 is deleted"
             ));
         }
     }
     let [first, second] = places;
     (!why.is_empty()).then(|| Doom {
         key: circumstances.network_key,
-        label: "another subnet of the same zone".into(),
+        label: "a different subnet of the same zone".into(),
         why,
         instead: format!(
-            "name {} and {} again; or go by way of a third zone: deploy with a subnet of it in place of the one to leave, \
-             then with the one to take. Each of the two replaces the instance: one planned outage",
+            "specify {} and {} again; or use a third zone: deploy with a subnet of that zone instead of the old one, \
+             then with the new one. Each deployment replaces the instance: one planned outage",
             first.subnet, second.subnet
         ),
     })
@@ -219,12 +219,12 @@ fn scheme(
         key: Some("endpoint.internal"),
         label: format!("the load balancer is {was}"),
         why: vec![format!(
-            "{listeners}: a new load balancer, {is}, would be made while `{balancer}` is there, and a target group \
-             ({groups}) goes with one load balancer at a time"
+            "{listeners}: a new load balancer, {is}, would be created before `{balancer}` is deleted, and a target group \
+             ({groups}) can belong to only one load balancer at a time"
         )],
         instead: format!(
-            "set `endpoint.internal: {}` again; another stack (--stack NAME) can have the other, and starts on a file system \
-             of its own",
+            "set `endpoint.internal: {}` again; for the other value, deploy a separate stack (--stack NAME), which starts on its own file \
+             system",
             was == "internal"
         ),
     })
@@ -279,14 +279,14 @@ mod tests {
                 existing("vpc-2", ("a1", "z-a"), ("b1", "z-b")),
                 &["LoadBalancer", "MountTarget1", "MountTarget2"][..],
                 "network.subnets",
-                "name vpc-1 or two of its subnets",
+                "specify vpc-1 or two of its subnets",
             ),
             (
                 &stands,
                 own("10.0.0.0/16", "z-a", "z-b"),
                 &["LoadBalancer", "MountTarget1", "MountTarget2"],
                 "network.subnets",
-                "name vpc-1",
+                "specify vpc-1",
             ),
             (
                 &owns,
@@ -314,7 +314,7 @@ mod tests {
                 existing("vpc-1", ("a2", "z-a"), ("b1", "z-b")),
                 &["LoadBalancer", "MountTarget1"],
                 "network.subnets",
-                "name a1 and b1 again; or go by way of a third zone",
+                "specify a1 and b1 again; or use a third zone",
             ),
             (
                 &stands,

@@ -33,7 +33,7 @@ pub enum DeployError {
         source: AwsError,
     },
     /// A change set that is not used was not removed.
-    #[error("the change set of stack {stack}, which is not used, was not removed")]
+    #[error("the unused change set of stack {stack} was not deleted")]
     NotAbandoned {
         /// Name of the stack.
         stack: String,
@@ -45,7 +45,7 @@ pub enum DeployError {
     #[error(transparent)]
     Render(#[from] RenderError),
     /// A call did not succeed while something was going on.
-    #[error("lost sight of stack {stack}")]
+    #[error("cannot follow the operation on stack {stack}")]
     LostSight {
         /// Name of the stack.
         stack: String,
@@ -104,7 +104,7 @@ pub enum DeployError {
         ours: bool,
     },
     /// A failed deployment left a stack without a resource, which was not to be removed.
-    #[error("stack {stack} is what a failed deployment left ({status}), without a resource")]
+    #[error("stack {stack} is left over from a failed deployment ({status}) and has no resources")]
     Dead {
         /// Name of the stack.
         stack: String,
@@ -112,7 +112,7 @@ pub enum DeployError {
         status: String,
     },
     /// What was to be removed is something else by now.
-    #[error("stack {stack} was in {before} and is in {after} now")]
+    #[error("the status of stack {stack} changed from {before} to {after}")]
     Changed {
         /// Name of the stack.
         stack: String,
@@ -128,13 +128,13 @@ pub enum DeployError {
     #[error(transparent)]
     Adopt(#[from] AdoptError),
     /// The stack was made by something else.
-    #[error("stack {stack} was not made by mqaws")]
+    #[error("stack {stack} was not created by mqaws")]
     Foreign {
         /// Name of the stack.
         stack: String,
     },
     /// The stack is in review and holds no change set, by which it could be known.
-    #[error("stack {stack} is in review without a change set, so nothing tells who made it")]
+    #[error("stack {stack} is in REVIEW_IN_PROGRESS and has no change set; its owner cannot be determined")]
     Unclaimed {
         /// Name of the stack.
         stack: String,
@@ -142,7 +142,7 @@ pub enum DeployError {
         id: String,
     },
     /// CloudFormation refused the change set.
-    #[error("CloudFormation refused the change set for {stack}: {reason}")]
+    #[error("CloudFormation rejected the change set for {stack}: {reason}")]
     Refused {
         /// Name of the stack.
         stack: String,
@@ -153,7 +153,7 @@ pub enum DeployError {
         unread: Option<AwsError>,
     },
     /// CloudFormation found values that it does not take, before anything was made.
-    #[error("CloudFormation does not take {} of {stack}", if .findings.len() == 1 { "a value" } else { "some values" })]
+    #[error("CloudFormation rejected {} of stack {stack}", if .findings.len() == 1 { "a property value" } else { "some property values" })]
     Invalid {
         /// Name of the stack.
         stack: String,
@@ -163,7 +163,7 @@ pub enum DeployError {
         findings: Vec<Finding>,
     },
     /// The stack was deployed with another topology, whose data the new one would not find.
-    #[error("stack {stack} has topology `{}`; a stack keeps its topology, so it cannot become `{}`", deployed.as_str(), wanted.as_str())]
+    #[error("stack {stack} has topology `{}`, which cannot be changed to `{}`", deployed.as_str(), wanted.as_str())]
     OtherTopology {
         /// Name of the stack.
         stack: String,
@@ -173,7 +173,7 @@ pub enum DeployError {
         wanted: Topology,
     },
     /// The stack was deployed with another engine, which cannot read the data of this one.
-    #[error("stack {stack} has engine `{}`; a stack keeps its engine, so it cannot become `{}`", deployed.as_str(), wanted.as_str())]
+    #[error("stack {stack} has engine `{}`, which cannot be changed to `{}`", deployed.as_str(), wanted.as_str())]
     OtherEngine {
         /// Name of the stack.
         stack: String,
@@ -230,7 +230,7 @@ pub enum DeployError {
         hint: String,
     },
     /// Somebody else deleted the stack while it was deployed.
-    #[error("stack {stack} {} by somebody else while it was deployed", if *.gone { "was deleted" } else { "was being deleted" })]
+    #[error("stack {stack} {} by another principal during the deployment", if *.gone { "was deleted" } else { "was being deleted" })]
     Deleted {
         /// Name of the stack.
         stack: String,
@@ -240,7 +240,7 @@ pub enum DeployError {
         left: Option<String>,
     },
     /// The stack is there, and somebody ordered that service is not given.
-    #[error("stack {stack} is deployed, but no service will come: {blocker}")]
+    #[error("stack {stack} is deployed, but cannot provide service: {blocker}")]
     Blocked {
         /// Name of the stack.
         stack: String,
@@ -248,7 +248,7 @@ pub enum DeployError {
         blocker: Blocker,
     },
     /// The stack is there, the service was not shown in time.
-    #[error("stack {stack} is deployed, but service was not shown within {waited}")]
+    #[error("stack {stack} is deployed, but service was not verified within {waited}")]
     NotServing {
         /// Name of the stack.
         stack: String,

@@ -49,7 +49,7 @@ pub async fn execute<C: Readings + Stacks>(
         let found = cloud.stack(&plan.stack).await?;
         let stack = found.ok_or_else(|| DeployError::Busy {
             stack: plan.stack.clone(),
-            status: "deleted meanwhile".into(),
+            status: "deleted in the meantime".into(),
         })?;
         return Ok(Settled {
             stack,
@@ -129,7 +129,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                 observer.tell(match &stopped {
                     Some(undo) => Step::Note(undo.to_string()),
                     // The next look tries again.
-                    None => Step::Waiting("an answer to the wish to stop".into()),
+                    None => Step::Waiting("confirmation of the cancellation".into()),
                 });
             }
             self.stop.pause(self.pace.poll).await;
@@ -181,7 +181,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         let mut hints: Vec<String> = undo.hint().into_iter().collect();
         if !deletions.is_empty() {
             hints.push(format!(
-                "the file system may hold messages, so it was kept; to delete it for good: {}",
+                "the file system may contain messages, so it was kept; to delete it permanently: {}",
                 deletions.join(", ")
             ));
         }
@@ -213,7 +213,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
     fn tell_deletion(&mut self, stack: Option<&Stack>, ours: bool, observer: &mut impl Observer) {
         let deleting = stack.is_some_and(|s| s.status.0 == "DELETE_IN_PROGRESS");
         if deleting && !ours && self.told.insert("DELETE_IN_PROGRESS".to_owned()) {
-            observer.tell(Step::Note("somebody else is deleting the stack".into()));
+            observer.tell(Step::Note("another principal is deleting the stack".into()));
         }
     }
 
@@ -235,7 +235,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
         let remedy = match (found, &launch) {
             (_, Some(launch)) => cause::launch_remedy(launch.failure().unwrap_or_default()),
             (Some(event), None) => cause::remedy(event, agent.as_deref()),
-            (None, None) => "the stack's events hold the details".into(),
+            (None, None) => "for details, see the events of the stack".into(),
         };
         DeployError::RolledBack {
             stack: self.plan.stack.clone(),

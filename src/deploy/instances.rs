@@ -84,7 +84,7 @@ impl fmt::Display for Instances {
             Self::Read { alone, members } => (*alone, members),
             Self::Unread(error) => {
                 let error = error.told();
-                return write!(f, "whether its instance was replaced could not be read ({error})");
+                return write!(f, "could not determine whether its instance was replaced ({error})");
             }
         };
         let touched = members.iter().filter(|(_, fate)| !matches!(fate, Fate::Untouched));
@@ -118,7 +118,7 @@ impl Fate {
                 without,
             } => write!(
                 f,
-                "its instance was replaced: {old} was ended at {}, {new} reported service at {}, about {} s without {}",
+                "its instance was replaced: {old} was terminated at {}, {new} reported service at {}, about {} s without {}",
                 time(ended),
                 time(served),
                 seconds(*without),
@@ -127,7 +127,7 @@ impl Fate {
             Self::Out { old, ended, now } => {
                 write!(
                     f,
-                    "{}: {old} was ended at {}, none has reported service since",
+                    "{}: {old} was terminated at {}, no instance has reported service since",
                     if alone {
                         "OUT OF SERVICE"
                     } else {
@@ -323,7 +323,7 @@ mod tests {
                 &["i-2"],
                 &[(42, "i-2")],
                 &[("i-2", "InService")],
-                "its instance was replaced: i-1 was ended at 22:13:30, i-2 reported service at 22:14:02, about 32 s without \
+                "its instance was replaced: i-1 was terminated at 22:13:30, i-2 reported service at 22:14:02, about 32 s without \
                  service",
             ),
             // The one of the change never served.
@@ -332,7 +332,7 @@ mod tests {
                 &["i-2", "i-3"],
                 &[(25, "i-3")],
                 &[("i-3", "InService")],
-                "its instance was replaced: i-1 was ended at 22:13:30, i-3 reported service at 22:13:45, about 15 s without \
+                "its instance was replaced: i-1 was terminated at 22:13:30, i-3 reported service at 22:13:45, about 15 s without \
                  service",
             ),
             // The one of the change served, and went again: two outages.
@@ -341,7 +341,7 @@ mod tests {
                 &["i-2", "i-3"],
                 &[(13, "i-2"), (34, "i-3")],
                 &[("i-3", "InService")],
-                "its instance was replaced: i-1 was ended at 22:13:30, i-3 reported service at 22:13:54, about 7.0 s without \
+                "its instance was replaced: i-1 was terminated at 22:13:30, i-3 reported service at 22:13:54, about 7.0 s without \
                  service",
             ),
             // The one of the change signalled when it was being ended already.
@@ -350,7 +350,7 @@ mod tests {
                 &["i-2", "i-3"],
                 &[(21, "i-2")],
                 &[("i-3", "InService")],
-                "OUT OF SERVICE: i-1 was ended at 22:13:30, none has reported service since, and the group has i-3 (InService)",
+                "OUT OF SERVICE: i-1 was terminated at 22:13:30, no instance has reported service since, and the group has i-3 (InService)",
             ),
             // A signal of before says nothing.
             (
@@ -358,14 +358,14 @@ mod tests {
                 &["i-2"],
                 &[(3, "i-1")],
                 &[("i-2", "Pending")],
-                "OUT OF SERVICE: i-1 was ended at 22:13:30, none has reported service since, and the group has i-2 (Pending)",
+                "OUT OF SERVICE: i-1 was terminated at 22:13:30, no instance has reported service since, and the group has i-2 (Pending)",
             ),
             (
                 &[(10, "i-1"), (30, "i-2")],
                 &["i-2"],
                 &[(13, "i-2")],
                 &[],
-                "OUT OF SERVICE: i-2 was ended at 22:13:50, none has reported service since, and the group has no instance",
+                "OUT OF SERVICE: i-2 was terminated at 22:13:50, no instance has reported service since, and the group has no instance",
             ),
         ] {
             assert_eq!(words(ended, launched, signalled, now), expected);

@@ -25,13 +25,17 @@ pub(super) fn left(
     };
     left.extend(match (status, instances) {
         ("DELETE_COMPLETE", _) => None,
-        ("ROLLBACK_COMPLETE", _) => Some("the empty stack, which the next deploy removes".into()),
-        ("UPDATE_ROLLBACK_COMPLETE", None) => Some("the stack as it was before".into()),
-        ("UPDATE_ROLLBACK_COMPLETE", Some(found)) if found.are_untouched() => Some("the stack as it was before".into()),
-        ("UPDATE_ROLLBACK_COMPLETE", Some(found)) => Some(format!("the stack with its settings of before; {found}")),
+        ("ROLLBACK_COMPLETE", _) => Some("the empty stack, which the next deployment removes".into()),
+        ("UPDATE_ROLLBACK_COMPLETE", None) => Some("the stack in its previous state".into()),
+        ("UPDATE_ROLLBACK_COMPLETE", Some(found)) if found.are_untouched() => {
+            Some("the stack in its previous state".into())
+        }
+        ("UPDATE_ROLLBACK_COMPLETE", Some(found)) => {
+            Some(format!("the stack, restored to its previous settings; {found}"))
+        }
         ("UPDATE_COMPLETE", _) => Some(format!("stack {stack} with the change, which is live")),
-        ("IMPORT_COMPLETE", _) => Some(format!("stack {stack} with the adopted file system alone")),
-        ("IMPORT_ROLLBACK_COMPLETE", _) => Some("the empty stack, which the next deploy removes".into()),
+        ("IMPORT_COMPLETE", _) => Some(format!("stack {stack} with only the adopted file system")),
+        ("IMPORT_ROLLBACK_COMPLETE", _) => Some("the empty stack, which the next deployment removes".into()),
         ("CREATE_COMPLETE", _) => Some(format!("stack {stack}, deployed")),
         (other, None) => Some(format!("stack {stack} in {other}")),
         (other, Some(found)) => Some(format!("stack {stack} in {other}; {found}")),
@@ -70,18 +74,18 @@ mod tests {
             (
                 Some("ROLLBACK_COMPLETE"),
                 None,
-                Some("the empty stack, which the next deploy removes"),
+                Some("the empty stack, which the next deployment removes"),
             ),
             (
                 Some("UPDATE_ROLLBACK_COMPLETE"),
                 Some(Instances::of_one(Fate::Untouched)),
-                Some("the stack as it was before"),
+                Some("the stack in its previous state"),
             ),
             (
                 Some("UPDATE_ROLLBACK_COMPLETE"),
                 Some(replaced()),
                 Some(
-                    "the stack with its settings of before; its instance was replaced: i-1 was ended at 22:13:20, i-2 reported \
+                    "the stack, restored to its previous settings; its instance was replaced: i-1 was terminated at 22:13:20, i-2 reported \
                      service at 22:14:21, about 61 s without service",
                 ),
             ),
@@ -100,7 +104,7 @@ mod tests {
         let told = left("s", Some("UPDATE_ROLLBACK_COMPLETE"), &[], &[], Some(&unread)).expect("left");
         assert!(
             told.starts_with(
-                "the stack with its settings of before; whether its instance was replaced could not be read ("
+                "the stack, restored to its previous settings; could not determine whether its instance was replaced ("
             ),
             "{told}"
         );
@@ -113,9 +117,9 @@ mod tests {
         for (events, expected) in [
             (
                 vec![failed.clone()],
-                "AWS::EC2::SecurityGroup Subnet2-physical (not deleted), the stack as it was before",
+                "AWS::EC2::SecurityGroup Subnet2-physical (not deleted), the stack in its previous state",
             ),
-            (vec![failed.clone(), gone.clone()], "the stack as it was before"),
+            (vec![failed.clone(), gone.clone()], "the stack in its previous state"),
         ] {
             let told = left("s", Some("UPDATE_ROLLBACK_COMPLETE"), &events, &[], None);
             assert_eq!(told.as_deref(), Some(expected));

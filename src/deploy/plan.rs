@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// What had been changed when the empty stack of a failed deployment was removed.
-pub const CLEARED: &str = "the empty stack of before was removed";
+pub const CLEARED: &str = "the previous, empty stack was removed";
 
 /// What whoever asks for a plan agrees to beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -167,7 +167,7 @@ pub async fn plan<C: Readings + Stacks>(
             });
         }
         observer.tell(Step::Note(format!(
-            "removing the empty stack that a failed deployment left ({})",
+            "removing the empty stack left over from a failed deployment ({})",
             stack.status
         )));
         remove(cloud, &stack.name, &stack.id, None, pace).await?;

@@ -207,7 +207,7 @@ fn told(choice: &Choice, deployed: bool) -> String {
     match (deployed, gone.is_empty()) {
         (false, _) => both,
         (true, true) => format!("{both}, as deployed"),
-        (true, false) => format!("{both}; gone from the VPC: {}", gone.join(", ")),
+        (true, false) => format!("{both}; no longer in the VPC: {}", gone.join(", ")),
     }
 }
 
@@ -229,7 +229,7 @@ async fn new<C: Surroundings>(
         // Also one that AWS calls impaired: the subnets stand in it.
         (None, Some(zones)) => {
             let [first, second] = zones;
-            let words = vec![format!("own network in {first} and {second}, as deployed")];
+            let words = vec![format!("its own network in {first} and {second}, as deployed")];
             Ok(site(None, None, zones.clone(), words))
         }
         (None, None) => {

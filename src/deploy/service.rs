@@ -179,7 +179,7 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
         if stop.requested() {
             return Err(DeployError::Interrupted {
                 left: Some(format!(
-                    "stack {} in {}; service was not waited for",
+                    "stack {} in {}; mqaws did not wait for service",
                     stack.name, stack.status
                 )),
                 hint: None,
@@ -227,7 +227,7 @@ impl Look {
             None => Evidence {
                 of: SIGNAL,
                 shown: false,
-                text: "the agent's signal: not part of this change".to_owned(),
+                text: "the agent's signal is not part of this change".to_owned(),
             },
         }];
 
@@ -295,7 +295,9 @@ impl Look {
         let mut unreached = Vec::new();
         for port in ports.iter().filter_map(|(_, port)| *port) {
             if let Err(error) = dial.dial(&endpoint, port).await {
-                unreached.push(format!("{endpoint} port {port} cannot be reached from here: {error}"));
+                unreached.push(format!(
+                    "{endpoint} port {port} is not reachable from this machine: {error}"
+                ));
             }
         }
         let shown = unreached.is_empty();
@@ -384,7 +386,7 @@ async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, documents: &Docu
         },
         Err(error) => {
             let denied = matches!(&error, ReadError::Aws(e) if matches!(e.problem, crate::cloud::Problem::Denied(_)));
-            nothing(format!("not read: {error}"), denied)
+            nothing(format!("could not be read: {error}"), denied)
         }
     }
 }

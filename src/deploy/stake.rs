@@ -30,7 +30,7 @@ pub struct Rename {
 #[non_exhaustive]
 pub enum StakeError {
     /// Another queue manager would start on the stack; the data of the one before are out of its reach.
-    #[error("stack {stack} holds queue manager {}; this change would start {} in its place", rename.from, rename.to)]
+    #[error("this change replaces queue manager {} of stack {stack} with {}", rename.from, rename.to)]
     OtherQueueManager {
         /// Name of the stack.
         stack: String,
@@ -38,7 +38,7 @@ pub enum StakeError {
         rename: Rename,
     },
     /// The stack's name was made of a queue manager's, and the stack holds another one's data.
-    #[error("stack {stack} holds queue manager {holds}, not {meant}")]
+    #[error("stack {stack} contains queue manager {holds}, not {meant}")]
     NotOf {
         /// Name of the stack.
         stack: String,
@@ -51,7 +51,7 @@ pub enum StakeError {
     },
     /// The stack does not tell which queue manager it holds.
     #[error(
-        "it is not known which queue manager stack {stack} holds: it has neither output nor parameter {QUEUE_MANAGER_PARAMETER}"
+        "cannot determine the queue manager of stack {stack}: it has neither an output nor a parameter {QUEUE_MANAGER_PARAMETER}"
     )]
     UnknownQueueManager {
         /// Name of the stack.
@@ -60,7 +60,7 @@ pub enum StakeError {
     /// A new file system would be made although one of before is kept.
     #[error(
         "queue manager {queue_manager} would start on a new, empty file system, but {} kept",
-        if kept.len() == 1 { "one of before is".to_owned() } else { format!("{} of before are", kept.len()) }
+        if kept.len() == 1 { "a previous one is".to_owned() } else { format!("{} previous ones are", kept.len()) }
     )]
     KeptStorage {
         /// Name of the queue manager.
@@ -90,10 +90,10 @@ impl Remedy for StakeError {
             Self::OtherQueueManager { stack, rename } => {
                 let Rename { from, to, other_stack } = rename;
                 format!(
-                    "{to} is a stack of its own: `mqaws deploy --stack {other_stack} --queue-manager {to}`\n\
-                     if {from} was meant: `mqaws deploy --stack {stack} --queue-manager {from}`\n\
-                     to put {from} aside nevertheless: `mqaws deploy --stack {stack} --queue-manager {to} --allow-replace \
-                     {QUEUE_MANAGER_PARAMETER}` (its data stay on the file system)"
+                    "to deploy {to} as a separate stack: `mqaws deploy --stack {other_stack} --queue-manager {to}`\n\
+                     to keep {from}: `mqaws deploy --stack {stack} --queue-manager {from}`\n\
+                     to replace {from} anyway: `mqaws deploy --stack {stack} --queue-manager {to} --allow-replace \
+                     {QUEUE_MANAGER_PARAMETER}` (its data remains on the file system)"
                 )
             }
             Self::NotOf {
@@ -101,11 +101,9 @@ impl Remedy for StakeError {
                 holds,
                 meant,
                 command,
-            } => format!(
-                "{meant} is a stack of its own: name that with --stack\nif {holds} was meant: `{command} --stack {stack}`"
-            ),
+            } => format!("for {meant}, specify its own stack with --stack\nfor {holds}: `{command} --stack {stack}`"),
             Self::UnknownQueueManager { stack } => format!(
-                "choose another name with --stack, or see what it is: `aws cloudformation describe-stacks --stack-name \
+                "choose a different name with --stack, or inspect the stack: `aws cloudformation describe-stacks --stack-name \
                  {stack}`"
             ),
             Self::KeptStorage { queue_manager, kept } => {
@@ -114,13 +112,13 @@ impl Remedy for StakeError {
                     .find(|one| one.queue_manager.as_ref().is_none_or(|of| of == queue_manager));
                 let adopt = own.map(|one| {
                     format!(
-                        "to go on with its messages: `mqaws deploy --adopt-file-system {}`\n",
+                        "to continue with its messages: `mqaws deploy --adopt-file-system {}`\n",
                         one.id
                     )
                 });
                 adopt.unwrap_or_default()
-                    + "to start empty nevertheless: `mqaws deploy --new-storage` (what is kept stays as it is, and its messages \
-                       with it)"
+                    + "to start empty anyway: `mqaws deploy --new-storage` (the kept file systems and their messages are not \
+                       changed)"
             }
         })
     }

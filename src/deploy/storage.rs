@@ -35,11 +35,11 @@ impl fmt::Display for KeptStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = match &self.queue_manager {
             Some(name) => format!("queue manager {name}"),
-            None => "queue manager not known".to_owned(),
+            None => "queue manager unknown".to_owned(),
         };
         let made = self
             .created
-            .map(|at| at.strftime(", made %Y-%m-%d %H:%M:%S UTC").to_string());
+            .map(|at| at.strftime(", created %Y-%m-%d %H:%M:%S UTC").to_string());
         write!(
             f,
             "file system {}, {}, {of}, of stack {}{}",

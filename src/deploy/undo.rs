@@ -43,11 +43,11 @@ pub(super) enum Undo {
 impl std::fmt::Display for Undo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Deleting { .. } => f.write_str("deleting what was created so far"),
-            Self::GoingBack => f.write_str("rolling the update back"),
-            Self::TooLate => f.write_str("too late to cancel: the update is over, or goes back already"),
+            Self::Deleting { .. } => f.write_str("deleting the resources created so far"),
+            Self::GoingBack => f.write_str("rolling back the update"),
+            Self::TooLate => f.write_str("too late to cancel: the update has completed, or is already rolling back"),
             Self::Adopting => f.write_str("too late to cancel: an import is followed to its end"),
-            Self::Refused(error) => write!(f, "not stopped, the operation goes on: {}", error.told()),
+            Self::Refused(error) => write!(f, "not canceled, the operation continues: {}", error.told()),
         }
     }
 }
@@ -143,7 +143,9 @@ pub(super) async fn clear<C: Stacks>(
     for one in kept(events).iter().filter(|k| k.is_file_system() && made(k)) {
         match delete(cloud, &one.id, pace).await {
             Ok(()) => {
-                observer.tell(Step::Note(format!("{one} deleted: no client can have reached it")));
+                observer.tell(Step::Note(format!(
+                    "{one} deleted: no client could have connected to it"
+                )));
                 cleared.push(one.clone());
             }
             Err(error) => observer.tell(Step::Note(format!("{one} not deleted: {}", error.told()))),

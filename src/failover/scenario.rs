@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Load {
     /// Producers of persistent messages, at least 1.
     pub producers: u32,
-    /// Producers of non-persistent messages beside them, accounted apart.
+    /// Additional producers of non-persistent messages, counted separately.
     pub non_persistent_producers: u32,
     /// Messages per second of each producer.
     pub rate: u32,
@@ -21,9 +21,9 @@ pub struct Load {
     pub consumers: u32,
     /// Bytes of a message body, at least the header's 40.
     pub size: usize,
-    /// Attempts without an answer that a producer may have at a time; never 0.
+    /// Unacknowledged attempts that a producer may have at a time; never 0.
     pub window: usize,
-    /// Messages that wait in the queue when the fault comes; loss only shows on messages that wait.
+    /// Messages waiting in the queue when the fault is injected; only waiting messages can show loss.
     pub backlog: u64,
 }
 
@@ -121,7 +121,7 @@ pub struct Scenario {
     pub stack: String,
     /// Faults, one after the other.
     pub faults: Vec<Fault>,
-    /// Rounds of each fault, at least 1.
+    /// Rounds for each fault, at least 1.
     pub rounds: u32,
     /// The load.
     pub load: Load,
@@ -172,6 +172,6 @@ pub struct Consent {
     pub typed: Option<String>,
     /// The account id that `--yes` was given with.
     pub account: Option<String>,
-    /// Go on although others are connected to the queue manager.
+    /// Continue even if other clients are connected to the queue manager.
     pub foreign_connections: bool,
 }

@@ -329,9 +329,9 @@ impl<C: Images> Finish<'_, C> {
         let image = self.cloud.image(id).await.map_err(Unknown::Unasked)?;
         let not = |why: String| Err(Unknown::Not(why));
         match image {
-            None => not(format!("EC2 knows no image {id}")),
+            None => not(format!("EC2 has no image {id}")),
             Some(image) if image.tag(tags::BUILD) != Some(&self.order.run) => not(format!(
-                "image {id} is not of this build: its tag {} is {}",
+                "image {id} does not belong to this build: its tag {} is {}",
                 tags::BUILD,
                 image.tag(tags::BUILD).unwrap_or("missing")
             )),
@@ -369,7 +369,7 @@ impl<C: Images> Finish<'_, C> {
                 Ok(value) if began.elapsed() > self.pace.publish => {
                     let value = value.unwrap_or_else(|| "nothing".to_owned());
                     return Err(not(
-                        Some(format!("Systems Manager did not take it; it still names {value}")),
+                        Some(format!("Systems Manager did not accept it; it still refers to {value}")),
                         None,
                     ));
                 }

@@ -17,13 +17,13 @@ pub enum ImageError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// Keys that a build needs and nobody gave.
-    #[error("the configuration does not say everything that a build needs")]
+    #[error("the configuration is incomplete for a build")]
     Incomplete {
         /// Each key, with what to do about it.
         missing: Vec<(&'static str, String)>,
     },
     /// Nobody accepted the licence.
-    #[error("IBM MQ's licence was not accepted")]
+    #[error("the license of IBM MQ was not accepted")]
     Licence,
     /// The package cannot be read.
     #[error("cannot read the package `{}`", path.display())]
@@ -35,7 +35,7 @@ pub enum ImageError {
         source: io::Error,
     },
     /// The package is another one than the checksum says.
-    #[error("the package `{}` is not the one that its checksum names", path.display())]
+    #[error("the package `{}` does not match its checksum", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum ImageError {
         found: String,
     },
     /// The agent is none that the image can run.
-    #[error("`{}` cannot be the agent of an image: {why}", path.display())]
+    #[error("`{}` cannot be used as the agent of an image: {why}", path.display())]
     Agent {
         /// The file.
         path: PathBuf,
@@ -53,13 +53,13 @@ pub enum ImageError {
         why: String,
     },
     /// There is no Packer.
-    #[error("{}", .named.as_ref().map_or_else(|| "Packer is not installed: no `packer` on the search path".to_owned(), |path| format!("`{}` is no program", path.display())))]
+    #[error("{}", .named.as_ref().map_or_else(|| "Packer is not installed: no `packer` on PATH".to_owned(), |path| format!("`{}` is not an executable", path.display())))]
     NoPacker {
         /// The one that was named.
         named: Option<PathBuf>,
     },
     /// A program of that name is something else.
-    #[error("`{}` does not answer as HashiCorp's Packer does: {said}", path.display())]
+    #[error("`{}` does not respond like HashiCorp's Packer: {said}", path.display())]
     NotPacker {
         /// The program.
         path: PathBuf,
@@ -67,7 +67,7 @@ pub enum ImageError {
         said: String,
     },
     /// Packer is too old.
-    #[error("`{}` is Packer {version}, and the templates need {} or newer", path.display(), Version::OLDEST)]
+    #[error("`{}` is Packer {version}, but the templates require {} or newer", path.display(), Version::OLDEST)]
     PackerTooOld {
         /// The program.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum ImageError {
         version: Version,
     },
     /// Packer could not reach the building machine.
-    #[error("`session-manager-plugin` is not on the search path, and `image.connect` is session-manager")]
+    #[error("`image.connect: session-manager` requires `session-manager-plugin` on PATH")]
     NoSessionPlugin,
     /// The work directory or the log cannot be written.
     #[error("cannot {action} `{}`", path.display())]
@@ -137,7 +137,7 @@ pub enum ImageError {
         region: String,
     },
     /// The image was made, but deployments do not know it.
-    #[error("image {image} is made, but parameter {parameter} does not name it")]
+    #[error("image {image} was created, but parameter {parameter} does not refer to it")]
     NotPublished {
         /// The image.
         image: String,
@@ -152,7 +152,7 @@ pub enum ImageError {
         region: String,
     },
     /// Some images or snapshots are left.
-    #[error("not everything was removed")]
+    #[error("some images or snapshots were not deleted")]
     NotPruned {
         /// What is left, with the reason.
         left: Vec<(String, String)>,
@@ -185,7 +185,7 @@ fn seconds(took: Duration) -> String {
 }
 
 /// Where Packer is got.
-const GET_PACKER: &str = "get it from https://developer.hashicorp.com/packer/install, or on Debian `apt install packer`; name it with --packer";
+const GET_PACKER: &str = "install it from https://developer.hashicorp.com/packer/install, or on Debian with `apt install packer`; specify its path with --packer";
 
 impl ImageError {
     fn log(&self) -> Option<&PathBuf> {
@@ -276,7 +276,7 @@ impl Remedy for ImageError {
                     add("during", stage.clone());
                 }
                 if *killed {
-                    add("packer", "killed, since it did not end by itself".into());
+                    add("packer", "killed because it did not exit".into());
                 }
             }
             Self::NotPruned { left, gone } => {
@@ -317,39 +317,39 @@ impl Remedy for ImageError {
         Some(match self {
             Self::Aws(error) => return error.hint(),
             Self::Incomplete { .. } => {
-                "write it under `image:` in mqaws.yaml, or give it with --set KEY=VALUE; `mqaws init -` shows every key".into()
+                "set it under `image:` in mqaws.yaml, or with --set KEY=VALUE; to see all keys, run `mqaws init -`".into()
             }
             Self::Licence => {
-                "read the licence that comes with the package; if you accept it, add --accept-licence. Nothing else accepts it".into()
+                "read the license in the package; if you accept it, add --accept-licence. There is no other way to accept it".into()
             }
             Self::Package { .. } => "check `image.package` and its permissions".into(),
             Self::Checksum { .. } => {
-                "was it downloaded whole, and is it the one that you mean? `image.package_sha256` is what its publisher states".into()
+                "check that it is the intended file and was downloaded completely; `image.package_sha256` must be the checksum that its publisher states".into()
             }
             Self::Agent { .. } => {
-                "name the `mqaws-agent` of a release with --agent; from the sources `scripts/release` builds one that runs in every image"
+                "specify the `mqaws-agent` of a release with --agent; to build one from source that runs in every image, use `scripts/release`"
                     .into()
             }
             Self::NoPacker { .. } | Self::PackerTooOld { .. } => GET_PACKER.into(),
             Self::NotPacker { .. } => format!(
-                "if it is Packer, solve what it says; another program is called so too, such as cracklib's; {GET_PACKER}"
+                "if it is Packer, resolve the error that it reports; a different program named packer, such as cracklib's, may be first on PATH; {GET_PACKER}"
             ),
             Self::NoSessionPlugin => "install AWS's Session Manager plugin, or set `image.connect: ssh`".into(),
-            Self::Work { .. } => "check the path, its permissions and the free space; TMPDIR says where the work directory is".into(),
-            Self::Run { .. } => "the machine is out of processes or memory; see `ulimit -u`".into(),
+            Self::Work { .. } => "check the path, its permissions, and the free space; to move the work directory, set TMPDIR".into(),
+            Self::Run { .. } => "the machine has run out of processes or memory; check `ulimit -u`".into(),
             Self::Refused { verb: "init", .. } => {
-                "`packer init` loads the Amazon plugin from github.com: is there a way to it (network, HTTPS_PROXY)?".into()
+                "`packer init` downloads the Amazon plugin from github.com: check the network path to it (network, HTTPS_PROXY)".into()
             }
-            Self::Refused { .. } => "change the key of `image:` that Packer complains about; `mqaws ami manifest` shows the template".into(),
+            Self::Refused { .. } => "correct the key of `image:` that Packer rejects; to see the template, run `mqaws ami manifest`".into(),
             Self::Failed { stage, remains, region, .. } => {
                 let told = stage.as_ref().and_then(|failure| failure.said.iter().rev().find_map(|line| told_hint(line)));
                 match (told, remains.hint(region)) {
                     (Some(told), Some(remove)) => format!("{told}\n{remove}"),
                     (Some(one), None) | (None, Some(one)) => one,
-                    (None, None) => "the log has everything that Packer and the scripts said; solve it, then build again".into(),
+                    (None, None) => "the log contains the complete output of Packer and the scripts; resolve the error, then build again".into(),
                 }
             }
-            Self::NotMade { remains, region, .. } => remains.hint(region).unwrap_or_else(|| "the log has what Packer said".into()),
+            Self::NotMade { remains, region, .. } => remains.hint(region).unwrap_or_else(|| "the log contains the output of Packer".into()),
             Self::NotPublished { image, parameter, source, region, .. } => {
                 let by_hand = format!(
                     "deploy it with `mqaws deploy --ami {image}`, or publish it: `aws ssm put-parameter --region {region} --name {parameter} \
@@ -358,7 +358,7 @@ impl Remedy for ImageError {
                 let first = source.as_ref().and_then(Remedy::hint);
                 first.map_or(by_hand.clone(), |first| format!("{first}\n{by_hand}"))
             }
-            Self::NotPruned { .. } => "solve the cause, then run `mqaws ami prune` again".into(),
+            Self::NotPruned { .. } => "resolve the cause, then run `mqaws ami prune` again".into(),
             Self::Interrupted { remains, region, .. } => return remains.hint(region),
         })
     }

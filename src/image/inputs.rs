@@ -39,12 +39,12 @@ impl Agent {
         let read = open_regular(path).and_then(|file| file.take(LARGEST_AGENT).read_to_end(&mut bytes));
         read.map_err(|error| wrong(error.to_string()))?;
         if !is_for_hosts(&bytes) {
-            return Err(wrong("it is no executable for Linux on x86-64".into()));
+            return Err(wrong("it is not an executable for Linux on x86-64".into()));
         }
-        let version = version(&bytes).ok_or_else(|| wrong("it is another program".into()))?;
+        let version = version(&bytes).ok_or_else(|| wrong("it is a different program".into()))?;
         if let Some((major, minor)) = newest_libc(&bytes).filter(|newest| *newest > NEWEST_LIBC) {
             return Err(wrong(format!(
-                "it needs version {major}.{minor} of the GNU C library, and RHEL 9 and Amazon Linux 2023 have {}.{}",
+                "it needs version {major}.{minor} of the GNU C library, but RHEL 9 and Amazon Linux 2023 have {}.{}",
                 NEWEST_LIBC.0, NEWEST_LIBC.1
             )));
         }
@@ -147,12 +147,12 @@ mod tests {
         let file = program(&[b"x GLIBC_2.34\0", MARK, b"0.1.0\n", b"GLIBC_2.2.5\0"]);
         assert_eq!(Agent::look(file.path()).unwrap().version, "0.1.0");
         // mqaws itself names the mark, without a version
-        assert_eq!(refusal(&[MARK, b"\x7fELF"]), "it is another program");
+        assert_eq!(refusal(&[MARK, b"\x7fELF"]), "it is a different program");
         assert!(refusal(&[MARK, b"0.1.0\n", b"GLIBC_2.39\0"]).contains("needs version 2.39"));
         std::fs::write(file.path(), "#!/bin/sh\n").unwrap();
         let error = Agent::look(file.path()).unwrap_err();
         assert!(
-            error.to_string().contains("no executable for Linux on x86-64"),
+            error.to_string().contains("not an executable for Linux on x86-64"),
             "{error}"
         );
     }

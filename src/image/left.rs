@@ -84,21 +84,21 @@ impl Leftovers {
     pub fn words(&self) -> String {
         match self {
             Self::Known(left) => left.to_string(),
-            Self::Told { left, why } if left.is_empty() => format!("not known: {why}"),
-            Self::Told { left, why } => format!("perhaps {left}; EC2 was not asked: {why}"),
+            Self::Told { left, why } if left.is_empty() => format!("unknown: {why}"),
+            Self::Told { left, why } => format!("possibly {left}; EC2 was not queried: {why}"),
         }
     }
 
     /// How to remove it; `None` when nothing is left.
     pub fn hint(&self, region: &str) -> Option<String> {
         let commands = self.left().commands(region);
-        (!commands.is_empty()).then(|| format!("remove what is left:\n{}", commands.join("\n")))
+        (!commands.is_empty()).then(|| format!("remove the remaining resources:\n{}", commands.join("\n")))
     }
 }
 
 /// Asks EC2 what a run left, at most so many times while there is something.
 pub async fn remains<C: Images>(cloud: &C, run: &str, temporary: &Temporary, looks: usize, pace: Pace) -> Leftovers {
-    let mut last = told(temporary, "no look");
+    let mut last = told(temporary, "no query was made");
     for look in 0..looks {
         if look > 0 {
             tokio::time::sleep(pace.look).await;

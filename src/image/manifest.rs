@@ -16,10 +16,10 @@ pub struct BuiltImage {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// It is not what Packer writes.
-    #[error("Packer's manifest is not one")]
+    #[error("Packer's manifest is not valid")]
     Unreadable(#[from] serde_json::Error),
     /// An artifact is not `region:ami-…`.
-    #[error("Packer's manifest names the artifact `{0}`, which is no image in a region")]
+    #[error("Packer's manifest contains the artifact `{0}`, which is not an image in a region")]
     Artifact(String),
 }
 

@@ -35,7 +35,7 @@ impl fmt::Display for Stays {
                 Ok(())
             }
             Self::State(state) => write!(f, "its state is {state}"),
-            Self::Undated => f.write_str("its age is not known"),
+            Self::Undated => f.write_str("its age is unknown"),
         }
     }
 }
@@ -254,7 +254,7 @@ mod tests {
                 vec![
                     "p its state is pending".into(),
                     "a one of the newest".into(),
-                    "u its age is not known".into()
+                    "u its age is unknown".into()
                 ],
                 vec!["x"]
             ),

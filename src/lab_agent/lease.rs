@@ -116,7 +116,7 @@ impl Lock for LeaseLock {
 
     fn renew(&mut self) -> Result<(), LockError> {
         if !self.held {
-            return Err(LockError::Lost("it was never obtained".to_owned()));
+            return Err(LockError::Lost("it was never acquired".to_owned()));
         }
         if self.connection.is_none() {
             // The connection broke, so the server has freed the lock: either it is still free, or it is lost.

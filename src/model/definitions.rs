@@ -47,7 +47,7 @@ impl Definitions {
         }
         if text.len() > Self::LIMIT {
             return Err(format!(
-                "`{}` has {} bytes, and the user data has room for {}",
+                "`{}` has {} bytes, but the user data has room for only {}",
                 self.file,
                 text.len(),
                 Self::LIMIT
@@ -55,7 +55,11 @@ impl Definitions {
         }
         let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
         if let Some(n) = text.lines().position(|line| line.contains(odd)) {
-            return Err(format!("line {} of `{}` holds a control character", n + 1, self.file));
+            return Err(format!(
+                "line {} of `{}` contains a control character",
+                n + 1,
+                self.file
+            ));
         }
         Ok(Self { text, ..self })
     }

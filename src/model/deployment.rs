@@ -30,31 +30,31 @@ pub struct Deployment {
     /// Profile of the user's AWS configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileName>,
-    /// How the queue manager is made highly available.
+    /// Topology that makes the queue manager highly available.
     pub topology: Topology,
-    /// What the queue manager is made of.
+    /// Engine of the queue manager.
     pub engine: Engine,
     /// The queue manager.
     pub queue_manager: QueueManager,
-    /// Where it lives.
+    /// Network.
     pub network: Network,
     /// How clients reach it.
     pub endpoint: Endpoint,
-    /// The instance it runs on.
+    /// The instance that it runs on.
     pub instance: Instance,
     /// The file system that holds its data.
     pub storage: Storage,
     /// The application's user.
     pub credentials: Credentials,
-    /// The certificate that clients see.
+    /// The certificate that is presented to clients.
     pub tls: Tls,
     /// Roles and limits.
     pub security: Security,
-    /// Who is told when something is wrong.
+    /// Notifications.
     pub alarms: Alarms,
-    /// How the image is made that instances start from.
+    /// The image that instances start from.
     pub image: Image,
-    /// Tags of the stack and of everything in it, and of images.
+    /// Tags of the stack, its resources, and images.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(with = "std::collections::BTreeMap<TagKey, TagValue>")]
     pub tags: IndexMap<TagKey, TagValue>,
@@ -73,7 +73,7 @@ pub struct QueueManager {
     pub definitions: Option<Definitions>,
 }
 
-/// Where the queue manager lives and who may connect.
+/// Network of the queue manager, and the clients that may connect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "NetworkKeys")]
 #[schemars(with = "NetworkKeys")]
@@ -148,7 +148,7 @@ pub struct Endpoint {
     pub internal: bool,
     /// Whether AMQP 1.0 is served.
     pub amqp: bool,
-    /// After how many idle seconds the load balancer forgets a connection.
+    /// Seconds after which the load balancer drops an idle connection.
     pub idle_timeout_seconds: u32,
     /// Of tests alone.
     #[cfg(test)]
@@ -165,7 +165,7 @@ pub struct Instance {
     /// Image with the engine and the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ami: Option<AmiId>,
-    /// EC2 key pair for ssh.
+    /// EC2 key pair for SSH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_name: Option<KeyPairName>,
     /// Size of the encrypted root volume in GiB.
@@ -179,21 +179,21 @@ pub struct Storage {
     /// A kept file system that a new stack adopts; when absent, it makes one of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_system: Option<FileSystemId>,
-    /// How its throughput is paid for.
+    /// Throughput mode.
     pub throughput: Throughput,
     /// Throughput in MiB/s for [`Throughput::Provisioned`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provisioned_mibps: Option<u32>,
     /// EFS performance mode; a change REPLACES the file system.
     pub performance_mode: PerformanceMode,
-    /// Whether AWS Backup copies it daily.
+    /// Whether AWS Backup backs it up daily.
     pub backup: bool,
     /// Key that encrypts it; when absent, the account's own key for EFS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<KmsKey>,
     /// How the instance mounts it.
     pub mount: Mount,
-    /// What the NFS lease of its server is taken to be; when absent, the agent's assumption about EFS.
+    /// Assumed NFS lease of its server; when absent, the agent's assumption for EFS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_seconds: Option<u32>,
     /// Whether the engine may start on the proof `lease`; when absent, the engine's own rule.
@@ -207,7 +207,7 @@ pub struct Storage {
 pub enum Mount {
     /// By efs-utils, with TLS and the instance's role.
     EfsUtils,
-    /// By the kernel's NFS 4.1 alone: without TLS, and open to whoever reaches a mount target.
+    /// By the kernel's NFS 4.1 alone: without TLS, and accessible to any client that can reach a mount target.
     Nfs,
 }
 
@@ -233,11 +233,11 @@ impl Mount {
     }
 }
 
-/// How the throughput of a file system is paid for.
+/// Throughput mode of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Throughput {
-    /// As much as is used.
+    /// Scales with use.
     Elastic,
     /// By size, with credits for bursts.
     Bursting,
@@ -262,7 +262,7 @@ impl Throughput {
 /// EFS performance mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PerformanceMode {
-    /// Recommended for everything.
+    /// Recommended for all workloads.
     #[serde(rename = "generalPurpose")]
     GeneralPurpose,
     /// The previous generation's mode for many clients; not with `throughput: elastic`.
@@ -283,7 +283,7 @@ impl PerformanceMode {
     }
 }
 
-/// The application's user; the password is generated and never leaves Secrets Manager.
+/// The application's user; the password is generated and stored only in Secrets Manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Credentials {
@@ -294,17 +294,17 @@ pub struct Credentials {
     pub kms_key: Option<KeyArn>,
 }
 
-/// The certificate that clients see; without one nothing is encrypted on its way between them and the queue manager.
+/// The certificate that is presented to clients; without one, connections to the queue manager are not encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Tls {
-    /// Secret with the certificate and its key; when absent, connections are plain.
+    /// Secret with the certificate and its key; when absent, connections are not encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<SecretArn>,
     /// KMS key that encrypts that secret; when absent, the account's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<KeyArn>,
-    /// The name that the certificate is made out to; when absent, the endpoint's own.
+    /// Name in the certificate; when absent, the endpoint's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<ServerName>,
 }
@@ -313,21 +313,21 @@ pub struct Tls {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Security {
-    /// Policy that bounds what the instance's role may ever do.
+    /// Permissions boundary of the instance's role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<PolicyArn>,
-    /// Role that CloudFormation assumes; when absent, the caller's permissions count.
+    /// Role that CloudFormation assumes; when absent, the caller's permissions apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloudformation_role: Option<RoleArn>,
     /// Whether failover tests may inject faults into this deployment.
     pub allow_faults: bool,
 }
 
-/// Who is told when something is wrong.
+/// Notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Alarms {
-    /// SNS topic that alarms go to; when absent, they are only shown.
+    /// SNS topic for alarms; when absent, they are only displayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<TopicArn>,
 }

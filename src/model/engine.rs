@@ -94,7 +94,7 @@ impl Serialize for Engine {
 impl<'de> Deserialize<'de> for Engine {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
-        Self::of(&word).ok_or_else(|| de::Error::custom(format!("there is no engine `{word}`")))
+        Self::of(&word).ok_or_else(|| de::Error::custom(format!("unknown engine `{word}`")))
     }
 }
 
@@ -108,6 +108,6 @@ impl JsonSchema for Engine {
             .iter()
             .map(|facts| serde_json::json!({"type": "string", "const": facts.word, "description": facts.line}))
             .collect();
-        json_schema!({"oneOf": each, "description": "What a queue manager is made of, and an image holds."})
+        json_schema!({"oneOf": each, "description": "Engine of a queue manager or an image."})
     }
 }

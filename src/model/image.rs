@@ -34,7 +34,7 @@ pub struct Image {
     pub subnet: Option<SubnetId>,
     /// EC2 type of the machine that builds it.
     pub instance_type: InstanceType,
-    /// How Packer reaches that machine.
+    /// How Packer connects to the build instance.
     pub connect: Connect,
     /// Range from which ssh may reach that machine while it builds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,22 +105,22 @@ impl Deployment {
         let version = match image.engine.is_licensed() {
             true => {
                 let package = format!(
-                    "name {}'s package, a local tarball or s3://BUCKET/KEY",
+                    "specify the package of {}, a local tarball or s3://BUCKET/KEY",
                     image.engine.facts().name
                 );
                 want(image.package.is_some(), "image.package", &package);
-                let sum = "give the package's SHA-256, as `sha256sum` prints it";
+                let sum = "specify the package's SHA-256, as printed by `sha256sum`";
                 want(image.package_sha256.is_some(), "image.package_sha256", sum);
-                "give the package's version, such as 9.4.0.0"
+                "specify the package's version, such as 9.4.0.0"
             }
-            false => "give the version that the distribution has, or its beginning, such as 3.13",
+            false => "specify the version in the distribution, or its prefix, such as 3.13",
         };
         want(image.engine_version.is_some(), "image.engine_version", version);
         let lacking = self.image_mount() == Mount::EfsUtils && image.lacks_efs_utils();
         want(
             !lacking || image.efs_utils_package.is_some(),
             "image.efs_utils_package",
-            "RHEL has no efs-utils: name its package, or set `storage.mount: nfs`",
+            "RHEL does not provide efs-utils: specify its package, or set `storage.mount: nfs`",
         );
         missing
     }

@@ -287,7 +287,7 @@ checked!(
     /// Name of an EC2 key pair.
     KeyPairName,
     "key pair name",
-    "1 to 255 ASCII characters without spaces at the ends",
+    "1 to 255 ASCII characters without leading or trailing spaces",
     "my-key",
     "^[!-~]([ -~]{0,253}[!-~])?$",
     |text| between(text, 1, 255)
@@ -365,7 +365,7 @@ checked!(
     /// Key of a tag that AWS accepts on every resource and in instance metadata.
     TagKey,
     "tag key",
-    "1 to 128 of A-Z a-z 0-9 + - = . _ : @, in any case neither Name nor starting with aws: or mqaws:",
+    "1 to 128 characters of A-Z a-z 0-9 + - = . _ : @, and not Name or a key that starts with aws: or mqaws: in any case",
     "cost-center",
     "^(?!([Mm][Qq])?[Aa][Ww][Ss]:|([Nn][Aa][Mm][Ee]|\\.{1,2}|_index)$)[A-Za-z0-9+=._:@-]{1,128}$",
     is_tag_key
@@ -375,7 +375,7 @@ checked!(
     /// Value of a tag.
     TagValue,
     "tag value",
-    "up to 256 letters, digits, spaces and + - = . _ : / @",
+    "up to 256 letters, digits, spaces, and + - = . _ : / @",
     "messaging",
     "^[\\p{L}\\p{N}\\p{Z}+=._:/@-]{0,256}$",
     |text| between(text, 0, 256)
@@ -400,7 +400,7 @@ checked!(
     /// Name of a profile in the user's AWS configuration.
     ProfileName,
     "profile name",
-    "1 to 128 characters without brackets and line breaks",
+    "1 to 128 characters without brackets or line breaks",
     "production",
     "^[^\\[\\]\\r\\n]{1,128}$",
     |text| between(text, 1, 128) && !text.contains(['[', ']', '\r', '\n'])

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// Names of this version's topologies, and the line of each in the schema; the first is the default.
-const NAMES: &[(&str, &str)] = &[("single", "One instance, replaced in either zone on the same data.")];
+const NAMES: &[(&str, &str)] = &[("single", "One instance, replaced in either zone, on the same data.")];
 
 static BROUGHT: OnceLock<&'static str> = OnceLock::new();
 
@@ -67,7 +67,7 @@ impl Serialize for Topology {
 impl<'de> Deserialize<'de> for Topology {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
-        Self::of(&word).ok_or_else(|| de::Error::custom(format!("there is no topology `{word}`")))
+        Self::of(&word).ok_or_else(|| de::Error::custom(format!("unknown topology `{word}`")))
     }
 }
 
@@ -81,6 +81,6 @@ impl JsonSchema for Topology {
             .iter()
             .map(|(name, line)| serde_json::json!({"type": "string", "const": name, "description": line}))
             .collect();
-        json_schema!({"oneOf": each, "description": "How the queue manager is made highly available."})
+        json_schema!({"oneOf": each, "description": "Topology that makes the queue manager highly available."})
     }
 }

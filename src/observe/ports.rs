@@ -213,7 +213,7 @@ pub enum ReadError {
         text: String,
     },
     /// A command's output was not what it should be.
-    #[error("`{command}` on {instance} printed something unexpected: {text}")]
+    #[error("unexpected output of `{command}` on {instance}: {text}")]
     Output {
         /// The command line.
         command: String,
@@ -250,7 +250,7 @@ impl Remedy for ReadError {
             Self::Aws(error) => error.hint(),
             Self::NoDocument(error) => Some(error.hint()),
             Self::Command { instance, .. } | Self::Output { instance, .. } => Some(format!(
-                "look at the agent on the instance: `aws ssm start-session --target {instance}`, then `journalctl -u \
+                "check the agent on the instance: `aws ssm start-session --target {instance}`, then `journalctl -u \
                  mqaws-agent`"
             )),
         }

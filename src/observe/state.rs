@@ -157,7 +157,7 @@ impl fmt::Display for Blocker {
         match self {
             Self::NoCapacity { group } => write!(
                 f,
-                "the desired capacity of Auto Scaling group {group} is 0, so it starts no instance"
+                "the desired capacity of Auto Scaling group {group} is 0, so it does not launch an instance"
             ),
             Self::Suspended { group, processes, .. } => {
                 let processes = processes.join(", ");

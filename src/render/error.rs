@@ -23,13 +23,13 @@ pub enum RenderError {
         source: TemplateError,
     },
     /// The rendered template is over CloudFormation's limit.
-    #[error("the rendered template has {bytes} bytes, CloudFormation accepts {MOST_TEMPLATE_BYTES}")]
+    #[error("the rendered template has {bytes} bytes, but CloudFormation accepts at most {MOST_TEMPLATE_BYTES}")]
     TooLarge {
         /// Its size.
         bytes: usize,
     },
     /// Something that only an account can tell was not given.
-    #[error("the parameter `{parameter}` has no value yet")]
+    #[error("the parameter `{parameter}` has no value")]
     Unresolved {
         /// The template's parameter.
         parameter: &'static str,
@@ -47,14 +47,14 @@ impl Remedy for RenderError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Inconsistent { .. } | Self::Unwritable { .. } => {
-                "this is a bug in mqaws; please report it with your configuration file".to_owned()
+                "this is a bug in mqaws; report it with your configuration file".to_owned()
             }
             Self::TooLarge { .. } => "list fewer ranges under `network.clients`".to_owned(),
             Self::Unresolved { parameter: "AMI" } => {
-                "name an image under `instance.ami`, or build one with `mqaws ami build`".to_owned()
+                "set `instance.ami` to an image, or build one with `mqaws ami build`".to_owned()
             }
             Self::Unresolved { .. } => {
-                "name a VPC and two subnets under `network`, or deploy with a region and credentials".to_owned()
+                "specify a VPC and two subnets under `network`, or deploy with a region and credentials".to_owned()
             }
         })
     }

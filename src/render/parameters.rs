@@ -157,7 +157,7 @@ fn network(deployment: &Deployment, resolved: &Resolved) -> Vec<Declared> {
     add("AvailabilityZone1", zone("The first zone"), zone1.map(Into::into));
     add(
         "AvailabilityZone2",
-        zone("The second zone, another than the first"),
+        zone("The second zone, different from the first"),
         zone2.map(Into::into),
     );
     out
@@ -295,7 +295,7 @@ fn rules(template: &mut Template, deployment: &Deployment) {
             condition: Some(equals("ThroughputMode", "elastic")),
             ..rule(vec![(
                 combination,
-                "PerformanceMode maxIO does not go with ThroughputMode elastic",
+                "PerformanceMode maxIO cannot be combined with ThroughputMode elastic",
             )])
         },
     );

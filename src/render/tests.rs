@@ -233,7 +233,7 @@ fn a_new_network_has_every_endpoint_that_the_instance_calls() {
 fn what_is_not_known_yet_is_named() {
     let deployment = Deployment::default();
     let error = parameters(&deployment, &Resolved::default()).unwrap_err();
-    assert_eq!(error.to_string(), "the parameter `VPC` has no value yet");
+    assert_eq!(error.to_string(), "the parameter `VPC` has no value");
     let error = parameters(
         &deployment,
         &Resolved {
@@ -242,7 +242,7 @@ fn what_is_not_known_yet_is_named() {
         },
     )
     .unwrap_err();
-    assert_eq!(error.to_string(), "the parameter `AMI` has no value yet");
+    assert_eq!(error.to_string(), "the parameter `AMI` has no value");
     assert!(crate::remedy::Remedy::hint(&error).unwrap().contains("instance.ami"));
     assert!(!known_parameters(&deployment, &Resolved::default()).contains_key("VPC"));
 }

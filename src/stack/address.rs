@@ -13,7 +13,7 @@ pub struct Address {
 
 /// A text that names no host and port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no address: a host and a port from 1 to 65535, as in {example}")]
+#[error("invalid address `{text}`: must be a host and a port from 1 to 65535, as in {example}")]
 pub struct InvalidAddress {
     /// What was given.
     pub text: String,

@@ -36,7 +36,7 @@ impl Documents {
 
 /// A stack without the document that is needed: an earlier version deployed it, or it does not allow faults.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("stack {stack} has no {}, the document of Systems Manager with which its agents are asked", Output::document(*.class).name())]
+#[error("stack {stack} has no {}, the Systems Manager document for queries to its agents", Output::document(*.class).name())]
 pub struct NoDocument {
     /// Name of the stack.
     pub stack: String,
@@ -49,8 +49,8 @@ impl NoDocument {
     pub fn hint(&self) -> String {
         let Self { stack, class } = self;
         match class {
-            Class::Test => format!("deploy first: `mqaws deploy --stack {stack} --allow-faults` adds it"),
-            _ => format!("deploy first: `mqaws deploy --stack {stack}` adds it"),
+            Class::Test => format!("to add it, run `mqaws deploy --stack {stack} --allow-faults`"),
+            _ => format!("to add it, run `mqaws deploy --stack {stack}`"),
         }
     }
 }
@@ -66,10 +66,10 @@ mod tests {
         });
         assert_eq!(documents.of(Class::Read), Ok("s-ReadDocument-1"));
         let hint = |class| documents.of(class).unwrap_err().hint();
-        assert_eq!(hint(Class::Operate), "deploy first: `mqaws deploy --stack s` adds it");
+        assert_eq!(hint(Class::Operate), "to add it, run `mqaws deploy --stack s`");
         assert_eq!(
             hint(Class::Test),
-            "deploy first: `mqaws deploy --stack s --allow-faults` adds it"
+            "to add it, run `mqaws deploy --stack s --allow-faults`"
         );
     }
 }

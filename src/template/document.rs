@@ -33,7 +33,7 @@ pub enum TemplateError {
         found: &'static str,
     },
     /// A key that CloudFormation does not know in this place.
-    #[error("`{at}` has no key `{key}`")]
+    #[error("unsupported key `{key}` in `{at}`")]
     UnknownKey {
         /// Path of the map.
         at: String,
@@ -41,7 +41,7 @@ pub enum TemplateError {
         key: String,
     },
     /// A key that CloudFormation demands is absent.
-    #[error("`{at}` lacks its key `{key}`")]
+    #[error("`{at}` requires key `{key}`")]
     MissingKey {
         /// Path of the map.
         at: String,

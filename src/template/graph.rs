@@ -64,11 +64,11 @@ pub enum Inconsistency {
 impl fmt::Display for Inconsistency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dangling { at, kind, target } => write!(f, "`{at}` names no {kind}: `{target}`"),
+            Self::Dangling { at, kind, target } => write!(f, "`{at}` refers to an unknown {kind}: `{target}`"),
             Self::TooEarly { at, target } => {
-                write!(f, "`{at}` refers to the resource `{target}`, which is not made yet")
+                write!(f, "`{at}` refers to resource `{target}`, which is not created yet")
             }
-            Self::Cycle { through } => write!(f, "these need each other: {}", through.join(" -> ")),
+            Self::Cycle { through } => write!(f, "circular dependency: {}", through.join(" -> ")),
         }
     }
 }

@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for LongVisitor {
         let mut entries = IndexMap::new();
         while let Some((key, FromLong(entry))) = access.next_entry::<String, FromLong>()? {
             if entries.contains_key(&key) {
-                return Err(de::Error::custom(format!("key `{key}` stands twice")));
+                return Err(de::Error::custom(format!("duplicate key `{key}`")));
             }
             entries.insert(key, entry);
         }

@@ -196,20 +196,20 @@ Resources:
 fn documents_of_the_wrong_shape_are_refused_with_their_path() {
     for (text, words) in [
         ("Resources: []", "`Resources` must be a map, found a list"),
-        ("Resuorces: {}", "`the template` has no key `Resuorces`"),
-        ("Resources: {A: {Properties: {}}}", "`Resources.A` lacks its key `Type`"),
+        ("Resuorces: {}", "unsupported key `Resuorces` in `the template`"),
+        ("Resources: {A: {Properties: {}}}", "`Resources.A` requires key `Type`"),
         (
             "Resources: {A: {Type: T, DependsOn: [{}]}}",
             "`Resources.A.DependsOn` must be a list of names, found a map",
         ),
         (
             "Resources: {A: {Type: T, Propertys: {}}}",
-            "`Resources.A` has no key `Propertys`",
+            "unsupported key `Propertys` in `Resources.A`",
         ),
-        ("Outputs: {A: {Description: d}}", "`Outputs.A` lacks its key `Value`"),
+        ("Outputs: {A: {Description: d}}", "`Outputs.A` requires key `Value`"),
         (
             "AWSTemplateFormatVersion: '2011-01-01'",
-            "`AWSTemplateFormatVersion` has no key `2011-01-01`",
+            "unsupported key `2011-01-01` in `AWSTemplateFormatVersion`",
         ),
     ] {
         assert_eq!(Template::from_yaml(text).unwrap_err().to_string(), words);

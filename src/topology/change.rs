@@ -116,11 +116,11 @@ impl Meaning {
         let words = match (change.kind.as_str(), effect) {
             ("AWS::ElasticLoadBalancingV2::LoadBalancer", Effect::Replace) => either(
                 "replaced: clients need the new DNS name",
-                "may be replaced: then clients need the new DNS name",
+                "may be replaced: clients would need the new DNS name",
             ),
             ("AWS::SecretsManager::Secret", Effect::Replace) => either(
                 "replaced: clients need the new password",
-                "may be replaced: then clients need the new password",
+                "may be replaced: clients would need the new password",
             ),
             (_, Effect::Replace) => either("replaced", "may be replaced"),
             (_, Effect::Remove) => Some("removed"),
@@ -143,7 +143,9 @@ impl Meaning {
             Effect::Replace => {
                 Some("MAY REPLACE the file system: all messages would stay on the old one, which is kept")
             }
-            Effect::Remove if change.is_kept() => Some("leaves the stack: the file system is kept, but no longer used"),
+            Effect::Remove if change.is_kept() => {
+                Some("is removed from the stack: the file system is kept, but no longer used")
+            }
             Effect::Remove => Some("DELETES the file system with all messages"),
             Effect::Import => Some("becomes the stack's own, with all messages"),
             Effect::Add | Effect::Change => None,

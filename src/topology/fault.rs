@@ -11,11 +11,11 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// The queue manager is ended behind the agent's back; it is to be started again in place.
+    /// The queue manager is stopped without the agent; it must be restarted in place.
     StopQueueManager,
     /// SIGKILL to every process of the queue manager.
     KillQueueManager,
-    /// SIGSTOP to every process of the queue manager: nothing answers, nothing closes.
+    /// SIGSTOP to every process of the queue manager: no responses, no closed connections.
     HangQueueManager,
     /// EC2 TerminateInstances on the instance that serves.
     TerminateInstance,
@@ -80,7 +80,7 @@ impl FromStr for Fault {
 
 /// A fault that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no fault `{0}`; there are {names}", names = Fault::names())]
+#[error("unknown fault `{0}`; valid faults: {names}", names = Fault::names())]
 pub struct UnknownFault(pub String);
 
 /// What a topology does about a fault that it stands.

@@ -47,7 +47,7 @@ fn packer_provisions_a_bare_host_and_its_image_boots_and_serves() {
         let made = tree(&host.disk());
         let again = build.run(&host);
         assert!(again.ended_well, "{}", again.text);
-        for said in ["IBM MQ 9.4.0.0 is installed already", "mqm is 1234:1234"] {
+        for said in ["IBM MQ 9.4.0.0 is already installed", "mqm is 1234:1234"] {
             assert!(again.text.contains(said), "{said}: {}", again.text);
         }
         assert_eq!(tree(&host.disk()), made, "a second run changes nothing");

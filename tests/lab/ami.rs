@@ -34,7 +34,7 @@ fn the_shipped_agent_is_known_by_its_file() {
         Err(error) => assert!(error.to_string().contains("of the GNU C library"), "{error}"),
     }
     let error = Agent::look(Path::new(env!("CARGO_BIN_EXE_mqaws"))).unwrap_err();
-    assert!(error.to_string().contains("it is another program"), "{error}");
+    assert!(error.to_string().contains("it is a different program"), "{error}");
 }
 
 #[test]
@@ -251,13 +251,13 @@ fn a_build_that_cannot_begin_says_why_and_launches_nothing() {
     };
     refused(
         &mut site.build(&[]),
-        &["IBM MQ's licence was not accepted", "--accept-licence"],
+        &["the license of IBM MQ was not accepted", "--accept-licence"],
     );
     let mut accepted_elsewhere = site.build(&[]);
     accepted_elsewhere
         .env("MQAWS_ACCEPT_LICENCE", "yes")
         .env("PKR_VAR_accept_licence", "yes");
-    refused(&mut accepted_elsewhere, &["licence was not accepted"]);
+    refused(&mut accepted_elsewhere, &["license of IBM MQ was not accepted"]);
 
     let licensed = |more: &[&str]| site.build(&[&["--accept-licence"], more].concat());
     let mut without = licensed(&[]);
@@ -272,19 +272,19 @@ fn a_build_that_cannot_begin_says_why_and_launches_nothing() {
     );
     refused(
         &mut licensed(&["--packer", "/nonexistent/packer"]),
-        &["`/nonexistent/packer` is no program"],
+        &["`/nonexistent/packer` is not an executable"],
     );
     refused(
         &mut licensed(&["--packer", "/bin/true"]),
-        &["`/bin/true` does not answer as HashiCorp's Packer does"],
+        &["`/bin/true` does not respond like HashiCorp's Packer"],
     );
     refused(
         &mut licensed(&["--agent", "mq.tar.gz"]),
-        &["cannot be the agent of an image", "no executable"],
+        &["cannot be used as the agent of an image", "not an executable"],
     );
     refused(
         &mut licensed(&["--agent", env!("CARGO_BIN_EXE_mqaws")]),
-        &["it is another program"],
+        &["it is a different program"],
     );
     refused(
         &mut licensed(&["--set", "image.root_device=/dev/sda1"]),
@@ -306,10 +306,7 @@ fn a_build_that_cannot_begin_says_why_and_launches_nothing() {
     ];
     refused(
         &mut licensed(&by_session),
-        &[
-            "`session-manager-plugin` is not on the search path",
-            "image.connect: ssh",
-        ],
+        &["requires `session-manager-plugin` on PATH", "image.connect: ssh"],
     );
     site.write("mq.tar.gz", "another package\n");
     let given = sha256(PACKAGE);
@@ -317,7 +314,7 @@ fn a_build_that_cannot_begin_says_why_and_launches_nothing() {
     refused(
         &mut licensed(&[]),
         &[
-            "not the one that its checksum names",
+            "does not match its checksum",
             &format!("given: {given}"),
             &format!("found: {found}"),
         ],
@@ -431,7 +428,7 @@ fn old_images_go_and_what_is_used_stays() {
     let before = site.moto("show");
     let said = run(&mut prune("0", &[]), 2);
     assert!(
-        said.contains("was not asked, since this is no terminal") && said.contains("--yes"),
+        said.contains("standard input is not a terminal") && said.contains("--yes"),
         "{said}"
     );
     assert!(said.contains(&format!("removes  {}", id("idle"))), "{said}");

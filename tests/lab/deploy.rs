@@ -155,7 +155,7 @@ fn deployment_lives_and_goes_and_its_data_stay() {
     assert_eq!((&again["existed"], &again["kept"]), (&false.into(), &kept));
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
-        "no stack mqaws-qm1 in the local cloud"
+        "stack mqaws-qm1 does not exist in the local cloud"
     );
     let status = lab.json(&["lab", "status"], 0).to_string();
     for data in [&old, &file_system] {
@@ -170,20 +170,20 @@ fn what_is_not_there_is_shown_where_it_was_asked_for(lab: &Lab) {
         (
             "--instance-type",
             "z9.large",
-            "CloudFormation does not take a value of mqaws-qm1",
+            "CloudFormation rejected a property value of stack mqaws-qm1",
             "change `instance.type`",
         ),
         (
             "--instance-type",
             "zz.large",
             "instance type zz.large is not offered in eu-west-1a and eu-west-1b",
-            "nowhere in this region",
+            "does not offer it in this region",
         ),
         (
             "--instance-type",
             "m8i.large",
             "instance type m8i.large is not offered in eu-west-1b",
-            "two zones out of eu-west-1a, eu-west-1c",
+            "two zones of eu-west-1a, eu-west-1c",
         ),
         (
             "--ami",
@@ -216,7 +216,7 @@ fn what_is_not_there_is_shown_where_it_was_asked_for(lab: &Lab) {
     let found = lab.json(&["deploy", "--local", "--timing", "aws"], 3);
     assert_eq!(
         found["error"],
-        "a local cloud runs already, with process hosts, fast timing and its own options"
+        "a local cloud with different options is already running: process hosts, fast timing"
     );
 }
 
@@ -262,14 +262,14 @@ fn dead_image_fails_the_deployment_and_the_next_one_cleans_up() {
         "{cause}"
     );
     assert!(cause.contains("Received 0 SUCCESS signal(s) out of 1"), "{cause}");
-    assert_eq!(error["left"], "the empty stack, which the next deploy removes");
+    assert_eq!(error["left"], "the empty stack, which the next deployment removes");
     assert!(error["hint"].as_str().is_some_and(|h| h.contains("image")), "{error}");
     assert_eq!(lab.of_instances(), Vec::<String>::new());
 
     let planned = lab.json(&["plan", "--local"], 3);
     assert_eq!(
         planned["error"],
-        "stack mqaws-qm1 is what a failed deployment left (ROLLBACK_COMPLETE), without a resource"
+        "stack mqaws-qm1 is left over from a failed deployment (ROLLBACK_COMPLETE) and has no resources"
     );
     assert_eq!(planned["left"], "nothing was changed");
     let progress = lab.run(&["deploy", "--local", "--until", "stack"], 0).err;
@@ -301,11 +301,11 @@ fn interrupted_deployment_is_undone() {
     let running = waiting_for_a_signal(&lab);
     running.signal(Signal::INT);
     let said = rest(running, 130);
-    assert!(said.contains("deleting what was created so far"), "{said}");
-    assert!(said.contains("deleted: no client can have reached it"), "{said}");
+    assert!(said.contains("deleting the resources created so far"), "{said}");
+    assert!(said.contains("deleted: no client could have connected to it"), "{said}");
     assert_eq!(
         lab.json(&["status", "--local"], 3)["error"],
-        "no stack mqaws-qm1 in the local cloud"
+        "stack mqaws-qm1 does not exist in the local cloud"
     );
     assert_eq!(lab.of_instances(), Vec::<String>::new());
     let file_systems = std::fs::read_dir(lab.dir().join("fs")).map_or(0, Iterator::count);
@@ -314,9 +314,9 @@ fn interrupted_deployment_is_undone() {
     let running = waiting_for_a_signal(&lab);
     lab.run(&["destroy", "--local", "--yes"], 0);
     let said = rest(running, 4);
-    assert!(said.contains("somebody else is deleting the stack"), "{said}");
+    assert!(said.contains("another principal is deleting the stack"), "{said}");
     assert!(
-        said.contains("stack mqaws-qm1 was deleted by somebody else while it was deployed"),
+        said.contains("stack mqaws-qm1 was deleted by another principal during the deployment"),
         "{said}"
     );
     assert!(!said.contains("rolled back"), "{said}");
@@ -327,8 +327,8 @@ fn interrupted_deployment_is_undone() {
     assert_eq!(busy["error"], "stack mqaws-qm1 is busy: UPDATE_IN_PROGRESS");
     running.signal(Signal::INT);
     let said = rest(running, 130);
-    assert!(said.contains("rolling the update back"), "{said}");
-    let replaced = "left:  the stack with its settings of before; its instance was replaced: i-";
+    assert!(said.contains("rolling back the update"), "{said}");
+    let replaced = "left:  the stack, restored to its previous settings; its instance was replaced: i-";
     assert!(said.contains(replaced), "{said}");
     let again = lab.json(&["deploy", "--local"], 0);
     assert_eq!(

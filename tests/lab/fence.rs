@@ -223,7 +223,7 @@ fn a_second_agent_on_a_host_touches_nothing_and_the_next_one_is_never_taken_for_
     );
     let console = std::fs::read_to_string(lab.dir().join(format!("log/{instance}.console"))).expect("console");
     assert!(
-        !console.contains("runs on this host already") && !console.contains("is locked by somebody"),
+        !console.contains("already running on this host") && !console.contains("is locked by another process"),
         "{console}"
     );
 }
@@ -304,7 +304,7 @@ fn a_queue_manager_on_a_copy_leaves_the_original_alone_and_starts_when_a_person_
     ] {
         let refused = on_instance(&root, &wrong).expect_err("refused");
         assert!(
-            refused.contains(&id(&original)) && refused.contains("nothing was decided"),
+            refused.contains(&id(&original)) && refused.contains("no decision was recorded"),
             "{refused}"
         );
     }
@@ -320,7 +320,7 @@ fn a_queue_manager_on_a_copy_leaves_the_original_alone_and_starts_when_a_person_
         "{serves}"
     );
     assert_eq!(serves["epoch"], 2);
-    until_status_says(&lab, "copied", &["proof: copy", "duplicated, skewed or excluded data"]);
+    until_status_says(&lab, "copied", &["proof: copy", "duplicated, skewed, or excluded data"]);
     let record = |of: &Path, epoch: u64| -> Value {
         let path = of.join(format!(".mqaws/QM1/owner-{epoch}.json"));
         serde_json::from_slice(&std::fs::read(path).expect("a record")).expect("json")

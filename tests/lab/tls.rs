@@ -233,7 +233,7 @@ fn clients_see_the_certificate_of_the_secret_and_nothing_else_is_served() {
 
     let status = until("its end", || {
         let said = lab.run(&["status", "--local"], 0).text();
-        said.contains("certificate over in 1 d").then_some(said)
+        said.contains("certificate expires in 1 d").then_some(said)
     });
     assert!(status.contains("amqps://") && status.contains("serving"), "{status}");
 
@@ -344,7 +344,7 @@ fn what_cannot_be_read_or_used_fails_the_deployment_in_words_and_nothing_listens
     for (arn, words) in [
         (nowhere, "ResourceNotFoundException"),
         (site.store("text", "no JSON"), "store {"),
-        (site.store("wrong", &wrong), "does not open its `pkcs12`"),
+        (site.store("wrong", &wrong), "does not match its `pkcs12`"),
         (
             site.store("other", &mislabelled),
             "no certificate `other`, but `ibmwebspheremqqm1`",

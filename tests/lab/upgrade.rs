@@ -62,7 +62,7 @@ impl Site {
     fn is_to_be_deployed_first(&self, verb: &[&str]) {
         let refused = self.lab.json(&[verb, &["--local", "--stack", STACK]].concat(), 3);
         let hint = refused["hint"].as_str().unwrap_or_default();
-        let wanted = format!("deploy first: `mqaws deploy --stack {STACK} --local` adds it");
+        let wanted = format!("to add it, run `mqaws deploy --stack {STACK} --local`");
         assert_eq!(hint, wanted, "{refused}");
     }
 

@@ -70,8 +70,8 @@ next: packer init out/rabbitmq.pkr.json && packer build -var region=… -var age
     std::fs::write(&changed, "my own\n").unwrap();
     std::fs::remove_file(out.join("rabbitmq.pkr.json")).unwrap();
     write().assert().code(3).stdout_eq("").stderr_eq(str![[r#"
-error: `out/provision/units/mqaws-agent.service` exists and says something else
-hint:  name another folder, or remove what this one holds
+error: `out/provision/units/mqaws-agent.service` already exists with different content
+hint:  specify a different folder, or remove the files in this one
 nothing was changed
 
 "#]]);
@@ -117,10 +117,10 @@ fn a_package_lies_beside_the_file_that_names_it() {
 fn what_a_build_still_needs_is_said_beside_the_template() {
     let folder = tempfile::tempdir().unwrap();
     mqaws(folder.path()).assert().success().stderr_eq(str![[r#"
-a build still needs image.package: name IBM MQ's package, a local tarball or s3://BUCKET/KEY
-a build still needs image.package_sha256: give the package's SHA-256, as `sha256sum` prints it
-a build still needs image.engine_version: give the package's version, such as 9.4.0.0
-a build still needs image.efs_utils_package: RHEL has no efs-utils: name its package, or set `storage.mount: nfs`
+required for a build: image.package: specify the package of IBM MQ, a local tarball or s3://BUCKET/KEY
+required for a build: image.package_sha256: specify the package's SHA-256, as printed by `sha256sum`
+required for a build: image.engine_version: specify the package's version, such as 9.4.0.0
+required for a build: image.efs_utils_package: RHEL does not provide efs-utils: specify its package, or set `storage.mount: nfs`
 
 "#]]);
 }

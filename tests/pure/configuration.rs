@@ -33,8 +33,8 @@ fn validate_tells_every_mistake_with_its_place() {
         .code(3)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: 2 mistakes in the configuration
-1. the file has no key `netwrok`
+error: 2 errors in the configuration
+1. unsupported key `netwrok` in the configuration
    ╭─ mqaws.yaml:2:1
  2 │ netwrok:
    · ───────  unknown
@@ -43,7 +43,7 @@ error: 2 mistakes in the configuration
    ╭─ mqaws.yaml:5:11
  5 │   backup: maybe
    ·           ─────
-hint:  correct them, then check with `mqaws validate`
+hint:  correct them, then check the file with `mqaws validate`
 nothing was changed
 
 "#]]);
@@ -74,10 +74,10 @@ fn validate_says_what_it_checked_and_what_not() {
 valid: mqaws.yaml
   stack    orders in eu-west-1
   manager  ON
-  network  two subnets of the default VPC, chosen when it is deployed
-  TLS      none: connections of clients are plain
+  network  two subnets of the default VPC, chosen at deployment
+  TLS      none: client connections are not encrypted
   template [..] of 51200 bytes
-not checked: what only the account knows; see it with `mqaws plan --stack orders --region eu-west-1`
+not checked: values that depend on the account; to check them, run `mqaws plan --stack orders --region eu-west-1`
 
 "#]]);
 }
@@ -161,7 +161,7 @@ fn init_writes_a_valid_file_once() {
         .success()
         .stdout_eq(str![[r#"
 written: mqaws.yaml
-  no account was read, as --offline says; it holds the defaults
+  no AWS account was accessed (--offline); it contains the defaults
 next: edit it, then `mqaws validate` and `mqaws plan`
 
 "#]]);
@@ -171,7 +171,7 @@ next: edit it, then `mqaws validate` and `mqaws plan`
         .code(3)
         .stderr_eq(str![[r#"
 error: `mqaws.yaml` exists
-hint:  name another file, or replace this one with --force
+hint:  specify a different file, or replace this one with --force
 nothing was changed
 
 "#]]);
@@ -197,7 +197,7 @@ fn init_without_credentials_says_so_and_writes_the_defaults() {
         .success()
         .stdout_eq(str![[r#"
 written: mqaws.yaml
-  the account could not be read (ec2:DescribeVpcs: no credentials); it holds the defaults
+  the AWS account could not be accessed (ec2:DescribeVpcs: no credentials); it contains the defaults
 next: edit it, then `mqaws validate` and `mqaws plan`
 
 "#]]);

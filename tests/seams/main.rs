@@ -174,7 +174,7 @@ fn of_the_toy_topology(lab: &Lab, example: &str) {
 
     // It is known to nobody else.
     let refused = lab.run(&["validate", config[0], config[1]], 3);
-    assert!(refused.err.contains("there is no topology `toy`"), "{refused}");
+    assert!(refused.err.contains("unknown topology `toy`"), "{refused}");
     let template = program(&["render", config[0], config[1]], 0);
     assert!(template.out.contains("That this is a toy"), "{template}");
     program(&[&["deploy"], &local[..]].concat(), 0);

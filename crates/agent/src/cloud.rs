@@ -74,7 +74,7 @@ impl Cloud for Aws {
         // by not knowing another.
         if !found.iter().any(|i| i.id.is(me)) {
             return Err(format!(
-                "ec2:DescribeInstances does not know this instance, {me}, so its answer does not count"
+                "the response of ec2:DescribeInstances does not contain this instance, {me}, so it is ignored"
             ));
         }
         Ok(
@@ -129,7 +129,7 @@ impl Cloud for Aws {
         // The parser's message could quote the text: only the place is told.
         let login: Login = serde_json::from_str(text.expose_secret()).map_err(|e| {
             format!(
-                "the secret is not {{\"username\":…,\"password\":…}}: wrong at line {} column {}",
+                "the secret must be {{\"username\":…,\"password\":…}}: invalid at line {} column {}",
                 e.line(),
                 e.column()
             )

@@ -68,7 +68,7 @@ impl Guard {
     pub(crate) fn allows_faults(&self) -> Result<(), String> {
         let Guard::Tag(imds) = self else { return Ok(()) };
         let refused = format!(
-            "faults are refused: deploy the stack with `--allow-faults`, which sets the tag {ALLOW_FAULTS_TAG}=true"
+            "faults are not allowed: deploy the stack with `--allow-faults`, which sets the tag {ALLOW_FAULTS_TAG}=true"
         );
         match imds.get(&format!("tags/instance/{ALLOW_FAULTS_TAG}")) {
             Ok(Some(value)) if value == "true" => Ok(()),
@@ -215,7 +215,7 @@ fn examine(layout: &Layout, json: bool) -> ExitCode {
 /// Exit 3 for what the caller named wrongly, 4 for what S3 or the disk refused.
 fn get(client: &Client, address: &str, file: &str, sha256: Option<&str>) -> ExitCode {
     let Some(object) = Object::parse(address) else {
-        eprintln!("error: `{address}` is no address of an object\nhint: it has the form s3://BUCKET/KEY");
+        eprintln!("error: invalid object address `{address}`\nhint: must have the form s3://BUCKET/KEY");
         return ExitCode::from(2);
     };
     match fetch::fetch(client, &object, Path::new(file), sha256) {
@@ -242,7 +242,7 @@ fn get(client: &Client, address: &str, file: &str, sha256: Option<&str>) -> Exit
 fn marks(layout: &Layout, since: &str) -> Result<(), String> {
     let since: i64 = since
         .parse()
-        .map_err(|_| format!("`{since}` is no number of nanoseconds"))?;
+        .map_err(|_| format!("invalid value `{since}`: must be a number of nanoseconds"))?;
     let marks = Marks::new(layout.marks());
     for mark in marks.since(since).map_err(|e| format!("read the marks: {e}"))? {
         print(&mark)?;
@@ -256,7 +256,7 @@ fn status_of(layout: &Layout) -> Result<AgentStatus, String> {
     match status::read(&path) {
         Ok(file) => Ok(judged(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err("the agent has not written a status yet: is mqaws-agent.service started?".to_owned())
+            Err("the agent has not written a status yet: check that mqaws-agent.service is started".to_owned())
         }
         Err(error) => Err(format!("read {}: {error}", path.display())),
     }
@@ -267,7 +267,7 @@ fn judged(file: StatusFile) -> AgentStatus {
     let age = unix_nanos().saturating_sub(file.written_unix_ns);
     let alive = !matches!(processes::state(file.pid), None | Some('Z'));
     if !alive && status.state != AgentState::Stopped {
-        status.last_error = Some(format!("the agent does not run; its last state was {}", status.state));
+        status.last_error = Some(format!("the agent is not running; its last state was {}", status.state));
         status.state = AgentState::Stopped;
     } else if alive {
         let age = u64::try_from(age / 1_000_000_000).unwrap_or_default();

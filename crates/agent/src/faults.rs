@@ -21,7 +21,7 @@ const SEEN: Duration = Duration::from_secs(30);
 /// In words.
 pub(crate) fn parse(name: &str) -> Result<InstanceFault, String> {
     let known = InstanceFault::ALL.map(InstanceFault::name).join(", ");
-    InstanceFault::of(name).ok_or_else(|| format!("`{name}` is no fault of an instance; these are: {known}"))
+    InstanceFault::of(name).ok_or_else(|| format!("unknown instance fault `{name}`; valid faults: {known}"))
 }
 
 /// Injects a fault and looks whether it happened.
@@ -34,7 +34,7 @@ pub(crate) fn inject(fault: InstanceFault, layout: &Layout, engine: &dyn Engine)
         .list()
         .map_err(|e| format!("list the engine's processes: {}", chain(&e)))?;
     let Some(controller) = victims.iter().find(|p| p.controller).map(|p| p.pid) else {
-        return Err("the queue manager does not run here: there is no execution controller".to_owned());
+        return Err("the queue manager is not running on this host: there is no execution controller".to_owned());
     };
     announce(layout, controller)?;
     let t_unix_ns = unix_nanos();

@@ -61,13 +61,13 @@ impl Drop for OnlyAgent {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotAlone {
     /// Another one is.
-    #[error("an agent runs on this host already, process {pid}; this one has touched nothing")]
+    #[error("an agent is already running on this host, process {pid}; this one has changed nothing")]
     Another {
         /// Its process id.
         pid: i32,
     },
     /// Somebody has the lock, and does not say who.
-    #[error("{} is locked by somebody, as by an agent that runs on this host; this one has touched nothing", .0.display())]
+    #[error("{} is locked by another process, possibly a running agent; this one has changed nothing", .0.display())]
     Somebody(PathBuf),
     /// The lock cannot be taken.
     #[error("lock {}", .0.display())]
@@ -81,8 +81,8 @@ impl Remedy for NotAlone {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Another { .. } => Some("`mqaws-agent status --json` shows what it does".to_owned()),
-            Self::Somebody(path) => Some(format!("`fuser {}` shows who", path.display())),
+            Self::Another { .. } => Some("to see its state, run `mqaws-agent status --json`".to_owned()),
+            Self::Somebody(path) => Some(format!("to see the process, run `fuser {}`", path.display())),
             Self::Io(..) => None,
         }
     }

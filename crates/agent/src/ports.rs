@@ -97,7 +97,7 @@ pub trait Cloud: Send + Sync {
     /// # Errors
     /// [`CertificateError`], never with any of the secret.
     fn certificate(&self) -> Result<Certificate, CertificateError> {
-        Err(CertificateError::Unusable("there is none".to_owned()))
+        Err(CertificateError::Unusable("no certificate is configured".to_owned()))
     }
 
     /// Sends metrics.

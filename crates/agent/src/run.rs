@@ -130,7 +130,7 @@ impl Agent {
                     self.event(Event::Pause(pause));
                 }
                 if let Some((id, word)) = DecisionFile::take(&self.layout).and_then(DecisionFile::word) {
-                    tracing::warn!(id, ?word, "a person decides");
+                    tracing::warn!(id, ?word, "an operator decides");
                     self.event(Event::Decide { id, word });
                 }
             }

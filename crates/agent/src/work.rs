@@ -166,7 +166,7 @@ impl Worker {
     fn me(&self) -> Result<InstanceId, String> {
         let identity = locked(&self.identity);
         let known = identity.as_ref().map(|i| i.instance.clone());
-        known.ok_or_else(|| "this host is not known yet".to_owned())
+        known.ok_or_else(|| "this host is not identified yet".to_owned())
     }
 
     fn address(&self) -> IpAddr {
@@ -267,7 +267,7 @@ impl Worker {
             Work::End(target) => Outcome::Ended(engine.end(target)),
             other => Outcome::Accepting(Err(EngineFailure {
                 kind: FailureKind::Transient,
-                text: format!("{other:?} is no work of the engine"),
+                text: format!("{other:?} is not a task of the engine"),
             })),
         }
     }
@@ -284,7 +284,7 @@ impl Worker {
                 Ok(_busy) => return self.ports.engine.processes().map_err(text),
                 Err(TryLockError::Poisoned(_)) => return self.ports.engine.processes().map_err(text),
                 Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
-                    return Err("a command of the engine does not end".to_owned());
+                    return Err("a command of the engine does not exit".to_owned());
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
             }
@@ -305,7 +305,7 @@ impl Worker {
         let (user, password) = self.ports.cloud.credentials()?;
         if user != self.config.user {
             return Err(format!(
-                "the secret's username is `{user}`; the definitions know only `{}`",
+                "the secret's username is `{user}`, but the definitions only contain `{}`",
                 self.config.user
             ));
         }

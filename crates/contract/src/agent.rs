@@ -33,7 +33,7 @@ pub struct AgentConfig {
     pub hook: String,
     /// Name of the queue manager.
     pub queue_manager: String,
-    /// How the queue manager is made highly available.
+    /// Topology that makes the queue manager highly available.
     pub topology: Topology,
     /// The engine and where its commands are.
     pub engine: EngineConfig,
@@ -90,7 +90,7 @@ words! {
 words! {
     /// How a queue manager is made highly available.
     pub enum Topology {
-        /// One instance, replaced in either zone on the same data.
+        /// One instance, replaced in either zone, on the same data.
         Single = "single",
     }
 }
@@ -197,7 +197,7 @@ pub struct AgentStatus {
     /// The last thing that went wrong, in words fit for a user.
     #[serde(default)]
     pub last_error: Option<String>,
-    /// Why the start is refused until a person decides, while that is so.
+    /// Why the start is refused until an operator decides, while that is so.
     #[serde(default)]
     pub alarm: Option<String>,
     /// The previous owner on another host, while this instance waits for a proof about it.

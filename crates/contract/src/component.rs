@@ -24,8 +24,8 @@ impl PathComponent {
             true => Ok(Self(value)),
             false => Err(InvalidName {
                 value,
-                what: "name of a file",
-                requirement: "1 to 255 bytes, neither . nor .., without / and control characters",
+                what: "file name",
+                requirement: "1 to 255 bytes without / and control characters, and neither . nor ..",
                 example: "orders".into(),
             }),
         }

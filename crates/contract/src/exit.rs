@@ -34,11 +34,11 @@ macro_rules! exit_kinds {
 
 exit_kinds! {
     Success = 0, "success", "done, or the test passed";
-    SloExceeded = 14, "slo-exceeded", "the measured outage does not fit the SLO";
-    Duplicates = 13, "duplicates", "duplicates or order against the policy; messages that came back otherwise than they were put";
-    RtoExceeded = 12, "rto-exceeded", "RTO over `--max-rto`; `failover-test compare`: the outage got longer";
-    Inconclusive = 20, "inconclusive", "inconclusive: nothing was proved";
-    NoRecovery = 11, "no-recovery", "service did not come back in time; `status --check` and `--wait`: the state does not hold";
+    SloExceeded = 14, "slo-exceeded", "the measured outage exceeds the SLO";
+    Duplicates = 13, "duplicates", "duplicates or reordering beyond the policy, or messages that were altered";
+    RtoExceeded = 12, "rto-exceeded", "the RTO exceeds `--max-rto`; `failover-test compare`: the outage got longer";
+    Inconclusive = 20, "inconclusive", "inconclusive: the test proved nothing";
+    NoRecovery = 11, "no-recovery", "service was not restored in time; `status --check` and `--wait`: the state is not reached";
     Lost = 10, "lost", "acknowledged messages were lost";
     Remote = 4, "remote", "AWS or a remote command failed";
     Precondition = 3, "precondition", "configuration, credentials, a missing tool, an unreachable endpoint";

@@ -115,15 +115,19 @@ pub fn mistakes(text: &str) -> Vec<Mistake> {
                         line: at,
                         column: mark.chars().count(),
                         width: 1,
-                        what: "the last command goes on in a next line, and there is none".to_owned(),
-                        hint: "remove the mark, or add what is missing",
+                        what: "the last command continues on the next line, but there is none".to_owned(),
+                        hint: "remove the continuation mark, or add the missing line",
                     });
                 }
                 let silent = |line: &str| line.trim().is_empty() || line.trim().starts_with('*');
                 if ends(&statement) && !text.lines().skip(at).all(silent) {
                     let word = statement.trim().to_owned();
-                    let what = format!("`{word}` ends the commands, and others follow it");
-                    found.push(mistake(word.chars().count(), what, "remove it, or what follows"));
+                    let what = format!("`{word}` ends the commands, but other commands follow");
+                    found.push(mistake(
+                        word.chars().count(),
+                        what,
+                        "remove it, or the commands after it",
+                    ));
                 }
             }
         }
@@ -145,11 +149,11 @@ fn of_line(at: usize, line: &str) -> Option<Mistake> {
         hint,
     };
     if length > LONGEST_LINE {
-        let what = format!("the line has {length} characters, and MQSC takes {LONGEST_LINE}");
-        let hint = "divide it: a `+` at the end of a line goes on with the next";
+        let what = format!("the line has {length} characters, but MQSC accepts at most {LONGEST_LINE}");
+        let hint = "split it: a `+` at the end of a line continues on the next line";
         return Some(mistake(LONGEST_LINE + 1, 1, what, hint));
     }
-    let what = "the line holds a control character".to_owned();
+    let what = "the line contains a control character".to_owned();
     odd.map(|odd| mistake(odd + 1, 1, what, "remove it"))
 }
 
@@ -165,8 +169,12 @@ fn of_statement(statement: &str, mistake: impl Fn(usize, String, &'static str) -
     // An abbreviation that is not known here is left to the queue manager.
     if upper.len() < 3 || !VERBS.iter().any(|known| known.starts_with(&upper)) {
         let shown: String = verb.chars().take(40).collect();
-        let what = format!("MQSC has no command `{shown}`");
-        return Some(mistake(width, what, "such as DEFINE, ALTER, SET or START"));
+        let what = format!("unknown MQSC command `{shown}`");
+        return Some(mistake(
+            width,
+            what,
+            "use a command such as DEFINE, ALTER, SET, or START",
+        ));
     }
     let (mut depth, mut quoted) = (0_i64, false);
     for c in statement.chars() {
@@ -180,13 +188,13 @@ fn of_statement(statement: &str, mistake: impl Fn(usize, String, &'static str) -
     let unbalanced = match (quoted, depth) {
         (true, _) => "a quote of this command is not closed",
         (_, 1..) => "a parenthesis of this command is not closed",
-        (_, ..=-1) => "this command closes a parenthesis that it did not open",
+        (_, ..=-1) => "this command has a closing parenthesis without an opening one",
         (_, 0) => {
             let name = statement.split_once('(').map_or("", |(_, name)| name.trim_start());
             let own = name.trim_start_matches('\'').to_ascii_uppercase().starts_with("MQAWS.");
             return own.then(|| {
-                let what = "objects named `MQAWS.*` are of mqaws itself".to_owned();
-                mistake(width, what, "choose another name")
+                let what = "object names `MQAWS.*` are reserved for mqaws".to_owned();
+                mistake(width, what, "choose a different name")
             });
         }
     };

@@ -98,7 +98,7 @@ checked!(
     /// Name of a queue manager, by IBM MQ's rules.
     QueueManagerName,
     "queue manager name",
-    "1 to 48 of A-Z a-z 0-9 . / _ %",
+    "1 to 48 characters of A-Z a-z 0-9 . / _ %",
     "QM1",
     "^[A-Za-z0-9./_%]{1,48}$",
     |text| (1..=48).contains(&text.len())

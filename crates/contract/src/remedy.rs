@@ -35,7 +35,7 @@ pub trait Remedy: std::error::Error {
 /// An error that came after something else had been changed.
 #[derive(Debug)]
 pub struct Besides<E: ?Sized> {
-    /// What had been changed, as a clause: `the empty stack of before was removed`.
+    /// What had been changed, as a clause: `the previous, empty stack was removed`.
     pub done: String,
     /// The error.
     pub error: Box<E>,

@@ -33,8 +33,8 @@ impl Class {
     /// What it lets its caller do, for people.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Read => "Reads status, phase marks, depth of the test queues and fence; changes nothing",
-            Self::Test => "Injects faults, defines and deletes the queues of a failover test",
+            Self::Read => "Reads status, phase marks, depth of the test queues, and fence; read-only",
+            Self::Test => "Injects faults; defines and deletes the queues of a failover test",
             Self::Operate => "Pauses and resumes the queue manager",
             Self::Fence => "Decides that a previous owner is gone, or that a copy of a file system may be used",
         }
@@ -226,7 +226,7 @@ impl Verb {
 
 /// A text that no document takes as a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` cannot be sent to an agent: 1 to 64 letters, digits and `.`, `_`, `:`, `-`")]
+#[error("cannot send `{0}` to an agent: must be 1 to 64 letters, digits, and `.`, `_`, `:`, `-`")]
 pub struct InvalidArgument(String);
 
 /// A verb with its argument, as it is sent.

@@ -2,7 +2,7 @@
 
 /// A word that is none of those which this version knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this version does not know `{word}`; it knows {}", listed(.known))]
+#[error("this version does not support `{word}`; supported values: {}", listed(.known))]
 pub struct UnknownWord {
     /// The word.
     pub word: String,

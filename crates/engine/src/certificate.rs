@@ -73,24 +73,24 @@ impl Certificate {
         let shape = "store {\"pkcs12\": BASE64, \"password\": …, \"label\": …}";
         // The parser's message could quote the text: only the place is told.
         let stored: Stored = serde_json::from_str(text.expose_secret())
-            .map_err(|e| format!("it is wrong at line {} column {}; {shape}", e.line(), e.column()))?;
+            .map_err(|e| format!("it is invalid at line {} column {}; {shape}", e.line(), e.column()))?;
         let compact: String = stored.pkcs12.split_whitespace().collect();
         let pkcs12 = BASE64_STANDARD
             .decode(compact)
-            .map_err(|_| format!("its `pkcs12` is not base64; {shape}, the file through `base64 -w0`"))?;
+            .map_err(|_| format!("its `pkcs12` is not base64; {shape}, with the file encoded by `base64 -w0`"))?;
         // A DER sequence; PEM, which IBM MQ does not read, begins with a dash.
         if pkcs12.first() != Some(&0x30) {
-            return Err("its `pkcs12` is no PKCS#12 file; make one with `openssl pkcs12 -export`".to_owned());
+            return Err("its `pkcs12` is not a PKCS#12 file; create one with `openssl pkcs12 -export`".to_owned());
         }
         if !(1..=PASSWORD).contains(&stored.password.len()) || !printable(&stored.password) {
             return Err(format!(
-                "its `password` must have 1 to {PASSWORD} printable ASCII characters; export the file with another one"
+                "its `password` must have 1 to {PASSWORD} printable ASCII characters; export the file with a different password"
             ));
         }
         let label = stored.label.unwrap_or_else(|| default_label.to_owned());
         if !(1..=LABEL).contains(&label.len()) || !printable(&label) {
             return Err(format!(
-                "its `label` must have 1 to {LABEL} printable ASCII characters; give `openssl pkcs12 -export -name` another one"
+                "its `label` must have 1 to {LABEL} printable ASCII characters; specify a different one with `openssl pkcs12 -export -name`"
             ));
         }
         Ok(Self {
@@ -147,7 +147,7 @@ impl Certificate {
         if opened.code != 0 {
             if opened.text.contains("invalid password") {
                 return Err(Examination::Unusable(
-                    "its `password` does not open its `pkcs12`; store the one that `openssl pkcs12 -export` was given"
+                    "its `password` does not match its `pkcs12`; store the password that was used for `openssl pkcs12 -export`"
                         .to_owned(),
                 ));
             }
@@ -157,14 +157,14 @@ impl Certificate {
         let labels = labels(&opened.text);
         if labels.is_empty() && !opened.text.contains("BEGIN CERTIFICATE") {
             return Err(Examination::Unusable(
-                "its `pkcs12` holds no certificate with a private key; export both with `openssl pkcs12 -export -inkey`"
+                "its `pkcs12` contains no certificate with a private key; export both with `openssl pkcs12 -export -inkey`"
                     .to_owned(),
             ));
         }
         // GSKit and Java both look for it whatever its case.
         if !labels.iter().any(|l| l.eq_ignore_ascii_case(&self.label)) {
             return Err(Examination::Unusable(format!(
-                "its `pkcs12` has no certificate `{}`, but {}; put the right name under `label`, or export it with -name",
+                "its `pkcs12` has no certificate `{}`, but {}; set `label` to the correct name, or export it with -name",
                 self.label,
                 match labels.as_slice() {
                     [] => "one without a name".to_owned(),
@@ -280,7 +280,10 @@ mod tests {
             ("\"s3cret", "line 1 column 7"),
             (r#"{"pkcs12": "MAo=", "pasword": "s3cret"}"#, "line 1"),
             (r#"{"pkcs12": "s3cret!", "password": "x"}"#, "not base64"),
-            (r#"{"pkcs12": "LS0tLS1CRUdJTg==", "password": "s3cret"}"#, "no PKCS#12"),
+            (
+                r#"{"pkcs12": "LS0tLS1CRUdJTg==", "password": "s3cret"}"#,
+                "not a PKCS#12",
+            ),
             (r#"{"pkcs12": "MAo=", "password": ""}"#, "`password`"),
             (r#"{"pkcs12": "MAo=", "password": "s3cret\n"}"#, "`password`"),
             (r#"{"pkcs12": "MAo=", "password": "s3cret", "label": ""}"#, "`label`"),
@@ -310,7 +313,7 @@ mod tests {
         let hours = (found.until.expect("an end").as_second() - Timestamp::now().as_second()) / 3600;
         assert!((70..=72).contains(&hours), "{hours}");
         for (certificate, words) in [
-            (parsed(&file, "another", None), "does not open"),
+            (parsed(&file, "another", None), "does not match"),
             (parsed(&authority, "it's s3cret", None), "CA:TRUE"),
             (
                 parsed(&file, "it's s3cret", Some("other")),

@@ -90,7 +90,7 @@ pub type Products = &'static [&'static dyn Product];
 
 /// There is no driver for an engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this version has no driver for the engine `{kind}`; it has one for `{}`", .has.join("`, `"))]
+#[error("this version has no driver for engine `{kind}`; supported engines: `{}`", .has.join("`, `"))]
 pub struct NoDriver {
     /// The engine.
     pub(crate) kind: EngineKind,

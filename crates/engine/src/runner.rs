@@ -148,7 +148,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// The deadline passed; the command was killed.
-    #[error("`{command}` did not end within {after:?}{}", if *reaped { "" } else { " and survived SIGKILL" })]
+    #[error("`{command}` did not exit within {after:?}{}", if *reaped { "" } else { " and could not be killed with SIGKILL" })]
     TimedOut {
         /// The command line.
         command: String,
@@ -170,7 +170,7 @@ pub enum RunError {
         text: String,
     },
     /// The command started, but its output or its end could not be read.
-    #[error("could not follow `{command}`")]
+    #[error("could not monitor `{command}`")]
     CouldNotFollow {
         /// The command line.
         command: String,
@@ -191,7 +191,7 @@ impl Remedy for RunError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::CouldNotStart { .. } => {
-                Some("check `engine.bin_dir`, and that the image has the engine installed".to_owned())
+                Some("check `engine.bin_dir`, and that the engine is installed in the image".to_owned())
             }
             Self::TimedOut { reaped: false, .. } => {
                 Some("a process hangs in the kernel: check the mount of the shared file system".to_owned())

@@ -88,7 +88,7 @@ fn a_fresh_file_replaces_none() {
     let dir = tempfile::tempdir().expect("tempdir");
     let path = dir.path().join("file");
     AtomicWrite::to(&path).fresh().write(b"one").expect("written");
-    let refused = AtomicWrite::to(&path).fresh().write(b"two").expect_err("it is there");
+    let refused = AtomicWrite::to(&path).fresh().write(b"two").expect_err("it is deleted");
     assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read(&path).expect("file"), b"one");
     assert_eq!(names(dir.path()), ["file"]);

@@ -24,12 +24,10 @@ impl TextError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Read(_) => "check the path and its permissions",
-            Self::NotAFile => "name a regular file",
-            Self::TooLong(_) => "name another file, or shorten this one",
+            Self::NotAFile => "specify a regular file",
+            Self::TooLong(_) => "specify a different file, or shorten this one",
             Self::Utf16 => "convert it with `iconv -f UTF-16 -t UTF-8`",
-            Self::NotUtf8(_) => {
-                "convert it with `iconv -t UTF-8` and the encoding that it has, such as `-f ISO-8859-1`"
-            }
+            Self::NotUtf8(_) => "convert it with `iconv -t UTF-8` and its current encoding, such as `-f ISO-8859-1`",
         }
     }
 }

@@ -282,9 +282,11 @@ impl Cloud {
     ) -> ApiResult {
         let found = self.services.read().get(service).cloned();
         let Some(found) = found else {
-            return Err(
-                ApiError::new("UnknownService", format!("the local cloud has no service {service}")).status(404),
-            );
+            return Err(ApiError::new(
+                "UnknownService",
+                format!("the local cloud does not support service {service}"),
+            )
+            .status(404));
         };
         let call = Call {
             action: action.to_owned(),

@@ -62,13 +62,13 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The directory cannot be used.
-    #[error("the local cloud has no usable directory")]
+    #[error("cannot use the directory of the local cloud")]
     Home(#[source] HomeError),
     /// The server could not be run.
-    #[error("cannot run `{}` as local cloud", .0.display())]
+    #[error("cannot run `{}` as the local cloud", .0.display())]
     Spawn(PathBuf, #[source] io::Error),
     /// The server ended before it was ready.
-    #[error("the local cloud ended before it was ready: {log}")]
+    #[error("the local cloud exited before it was ready: {log}")]
     Ended {
         /// End of its log.
         log: String,
@@ -76,7 +76,7 @@ pub enum ClientError {
         hint: Option<String>,
     },
     /// The server did not answer in time.
-    #[error("the local cloud did not answer within {} s", .waited.as_secs_f64())]
+    #[error("the local cloud did not respond within {} s", .waited.as_secs_f64())]
     Late {
         /// How long was waited.
         waited: Duration,
@@ -84,7 +84,7 @@ pub enum ClientError {
         log: PathBuf,
     },
     /// It was asked a question that it did not answer.
-    #[error("the local cloud at {endpoint} does not answer")]
+    #[error("the local cloud at {endpoint} does not respond")]
     NoAnswer {
         /// Its endpoint.
         endpoint: String,
@@ -93,10 +93,10 @@ pub enum ClientError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Processes that do not end.
-    #[error("processes of the local cloud do not end: {0:?}")]
+    #[error("processes of the local cloud do not exit: {0:?}")]
     Left(Vec<i32>),
     /// The files of the lab could not be removed.
-    #[error("the local cloud ended, but its files stay")]
+    #[error("the local cloud stopped, but its files could not be deleted")]
     Files(#[source] HomeError),
 }
 
@@ -109,15 +109,17 @@ impl ClientError {
     /// One sentence that says what to do next.
     pub fn hint(&self) -> String {
         match self {
-            ClientError::Home(_) => "set MQAWS_LAB_DIR to a short path of a new directory, such as /tmp/lab".to_owned(),
-            ClientError::Spawn(..) => "run mqaws from a file that still exists".to_owned(),
+            ClientError::Home(_) => {
+                "set MQAWS_LAB_DIR to the short path of a new directory, such as /tmp/lab".to_owned()
+            }
+            ClientError::Spawn(..) => "run mqaws from an executable that still exists".to_owned(),
             ClientError::Ended { hint: Some(hint), .. } => hint.clone(),
             ClientError::Ended { .. } | ClientError::NoAnswer { .. } => {
-                "`mqaws lab down` removes what is left; then try again".to_owned()
+                "clean up with `mqaws lab down`; then try again".to_owned()
             }
-            ClientError::Late { log, .. } => format!("its log is {}; `mqaws lab down` ends it", log.display()),
+            ClientError::Late { log, .. } => format!("its log is {}; to stop it, run `mqaws lab down`", log.display()),
             ClientError::Left(pids) => format!(
-                "look at them with `ps -fp {}`, then run `mqaws lab down` again",
+                "inspect them with `ps -fp {}`, then run `mqaws lab down` again",
                 join(pids)
             ),
             ClientError::Files(_) => "remove the directory, or run `mqaws lab down` again".to_owned(),
@@ -344,7 +346,7 @@ fn last_words(log: &mut fs::File) -> ClientError {
     let text = tail(log, 4096);
     let mut lines = text.lines().rev().filter(|l| !l.trim().is_empty()).peekable();
     let hint = lines.next_if(|l| l.starts_with("hint: "));
-    let last = lines.next().unwrap_or("it said nothing");
+    let last = lines.next().unwrap_or("no output");
     ClientError::Ended {
         log: last.trim_start_matches("error: ").to_owned(),
         hint: hint.map(|h| h.trim_start_matches("hint: ").to_owned()),
@@ -399,7 +401,7 @@ pub fn health(record: &LabRecord) -> Result<Value, ClientError> {
         true => Ok(health),
         false => Err(no_answer(
             record,
-            format!("another lab answers: {}", health["id"]).into(),
+            format!("a different lab responds: {}", health["id"]).into(),
         )),
     }
 }

@@ -90,16 +90,16 @@ impl LabMark {
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// Its path is too long for the sockets below it.
-    #[error("lab directory `{}` is longer than {MAX_LAB_DIR} bytes, too long for the sockets below it", .0.display())]
+    #[error("the path of lab directory `{}` is longer than {MAX_LAB_DIR} bytes, the limit for its sockets", .0.display())]
     TooLong(PathBuf),
     /// It is relative.
     #[error("lab directory `{}` is not an absolute path", .0.display())]
     Relative(PathBuf),
     /// It belongs to somebody else, or is no directory.
-    #[error("`{}` is not a directory of this user alone", .0.display())]
+    #[error("`{}` must be a directory that only you own, and not a symbolic link", .0.display())]
     NotOwn(PathBuf),
     /// Others may look into it, or write.
-    #[error("`{}` has mode {mode:04o}, and only 0700 will do", .dir.display())]
+    #[error("`{}` has mode {mode:04o}, but 0700 is required", .dir.display())]
     Mode {
         /// The directory.
         dir: PathBuf,
@@ -107,7 +107,7 @@ pub enum HomeError {
         mode: u32,
     },
     /// It holds other things.
-    #[error("`{}` is not empty and was not made by a lab", .0.display())]
+    #[error("`{}` is not empty and does not belong to a lab", .0.display())]
     NotEmpty(PathBuf),
     /// The file system refused.
     #[error("cannot use lab directory `{}`", .0.display())]

@@ -35,9 +35,9 @@ impl Hosts {
     /// What is true of them and not of instances of EC2, in a line.
     pub fn caveat(self) -> &'static str {
         match self {
-            Hosts::Process => "processes: they never lose unsynced pages and free nothing late",
-            Hosts::Namespace => "network namespaces: a lost one is silent; they never lose unsynced pages",
-            Hosts::Guest => "virtual machines, each with a kernel of its own",
+            Hosts::Process => "processes: unsynced writes survive a kill, and sockets close immediately",
+            Hosts::Namespace => "network namespaces: a lost host is silent; unsynced writes survive a kill",
+            Hosts::Guest => "virtual machines, each with its own kernel",
         }
     }
 }

@@ -83,7 +83,7 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
             parsed.until_stdin_closes = true;
             continue;
         }
-        let value = args.next().ok_or_else(|| wrong(format!("{name} needs a value")))?;
+        let value = args.next().ok_or_else(|| wrong(format!("{name} requires a value")))?;
         let text = value.to_string_lossy().into_owned();
         let refused = || wrong(format!("{name} {text}"));
         match name.as_str() {
@@ -181,7 +181,7 @@ async fn end(dir: PathBuf, id: String) {
         if left.is_empty() {
             home::remove(&dir).map_err(|e| e.to_string())
         } else {
-            Err(format!("processes that do not end: {left:?}"))
+            Err(format!("processes that do not exit: {left:?}"))
         }
     });
     if let Ok(Err(error)) = ended.await {
@@ -215,7 +215,7 @@ async fn listen_inside(network: &Network, octet: u8, port: u16) -> Result<TcpLis
 fn executable() -> Result<PathBuf, StartError> {
     match std::env::var_os("MQAWS_EXE") {
         Some(path) => Ok(PathBuf::from(path)),
-        None => std::env::current_exe().map_err(|e| StartError::Io("cannot find the own executable", e)),
+        None => std::env::current_exe().map_err(|e| StartError::Io("cannot determine the path of the executable", e)),
     }
 }
 

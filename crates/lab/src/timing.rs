@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Timing {
-    /// As quick as the machine; periods of load balancer and Auto Scaling are divided by [`FAST_DIVISOR`].
+    /// As fast as the machine allows; periods of load balancer and Auto Scaling are divided by [`FAST_DIVISOR`].
     #[default]
     Fast,
     /// For virtual machines, which boot in tens of seconds: delays as in `fast`, periods of the template as they stand.
@@ -137,7 +137,7 @@ pub(crate) const ASG_REACTION: Delay = assumed(
     "autoscaling.reaction",
     20,
     5_000,
-    "`immediately` in the user guide for SetInstanceHealth; 5 to 60 s seen",
+    "`immediately` in the user guide for SetInstanceHealth; 5 to 60 s observed",
 );
 /// Period in which Auto Scaling looks at instances that it was not told about.
 pub(crate) const ASG_CHECK: Delay = assumed(
@@ -223,7 +223,7 @@ pub(crate) fn report(timing: Timing) -> serde_json::Value {
         .iter()
         .map(|delay| {
             let source = match timing {
-                Timing::Fast | Timing::Guest => "the lab's choice: as quick as the machine",
+                Timing::Fast | Timing::Guest => "the lab's choice: as fast as the machine allows",
                 Timing::Aws => delay.source,
             };
             serde_json::json!({

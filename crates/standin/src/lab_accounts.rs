@@ -54,7 +54,7 @@ pub enum AccountsError {
         source: io::Error,
     },
     /// The file is not what it should be.
-    #[error("{} is no account file", .path.display())]
+    #[error("{} is not an account file", .path.display())]
     Format {
         /// The file.
         path: PathBuf,

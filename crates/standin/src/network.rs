@@ -52,15 +52,15 @@ impl Endpoint {
         };
         let stated = attributes.get(address_key).filter(|a| !a.is_empty());
         let ip = match stated {
-            Some(text) => text.parse().map_err(|_| format!("{text} is no address"))?,
+            Some(text) => text.parse().map_err(|_| format!("{text} is not an address"))?,
             None => own.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         };
         if own.is_some_and(|own| own != ip) {
-            return Err(format!("{ip} is no address of this host"));
+            return Err(format!("{ip} is not an address of this host"));
         }
         if !ip.is_loopback() {
             return Err(format!(
-                "{ip} is no loopback address, and the stand-in listens nowhere else"
+                "{ip} is not a loopback address; the stand-in listens only on loopback addresses"
             ));
         }
         let port = attributes
@@ -273,7 +273,7 @@ mod tests {
         assert!(
             of(&[("IPADDR", "127.77.10.2")], own)
                 .unwrap_err()
-                .contains("no address of this host")
+                .contains("not an address of this host")
         );
         assert!(of(&[("IPADDR", "0.0.0.0")], None).unwrap_err().contains("loopback"));
         assert_eq!(of(&[], None), Ok("127.0.0.1:1414".parse().unwrap()));

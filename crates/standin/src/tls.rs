@@ -81,7 +81,7 @@ impl Tls {
         };
         // From 9.4.0 the AMQP service takes nothing else.
         if !self.file.extension().is_some_and(|e| e == "p12" || e == "pkcs12") {
-            return Err(failed("it is no .p12 file".to_owned()));
+            return Err(failed("it is not a .p12 file".to_owned()));
         }
         let text = self.opened().map_err(failed)?;
         let bags: Vec<&str> = text.split("Bag Attributes").collect();
@@ -135,7 +135,7 @@ impl Tls {
         let output = child.wait_with_output().map_err(|error| error.to_string())?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            return Err(said.lines().next().unwrap_or("openssl says nothing").to_owned());
+            return Err(said.lines().next().unwrap_or("no output from openssl").to_owned());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

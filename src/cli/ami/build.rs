@@ -26,25 +26,25 @@ use view::{Timed, View};
 /// Arguments of `ami build`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws ami build --accept-licence --region eu-west-1\n  mqaws ami build --engine rabbitmq\n  mqaws ami build --accept-licence --set image.package=mq.tar.gz --packer ~/bin/packer\n\nLaunches an instance, which costs some cents; Ctrl-C lets Packer remove it. The keys of `image` in mqaws.yaml say what is built; docs/image.md describes it."
+    after_help = "Examples:\n  mqaws ami build --accept-licence --region eu-west-1\n  mqaws ami build --engine rabbitmq\n  mqaws ami build --accept-licence --set image.package=mq.tar.gz --packer ~/bin/packer\n\nLaunches an EC2 instance, which incurs a small charge; on Ctrl-C, Packer removes it. The keys of `image` in mqaws.yaml define the image; see docs/image.md."
 )]
 pub(super) struct Args {
     /// Configuration beside the file.
     #[command(flatten)]
     settings: ImageSettings,
-    /// Accept the licence that comes with IBM MQ's package; nothing else accepts it
+    /// Accept the license of IBM MQ's package; there is no other way to accept it
     #[arg(long)]
     accept_licence: bool,
-    /// The agent of the image [default: mqaws-agent beside this program]
+    /// Executable mqaws-agent to install in the image [default: the one next to mqaws]
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
-    /// Packer [default: the first on the search path]
+    /// Packer executable [default: the first packer on PATH]
     #[arg(long, value_name = "FILE")]
     packer: Option<PathBuf>,
-    /// File for everything that Packer says [default: mqaws-ami-RUN.log in this folder]
+    /// File for the complete output of Packer [default: mqaws-ami-RUN.log in this folder]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Leave the instance as it is when a stage fails or Ctrl-C ends it; it is named, and costs until it is terminated
+    /// Keep the instance when a stage fails or on Ctrl-C; its ID is printed, and it incurs charges until it is terminated
     #[arg(long)]
     keep_on_failure: bool,
 }
@@ -56,10 +56,10 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     if context.global().local {
         return Err(CliError::Usage {
-            message: "the local cloud has no machine that Packer could build on".into(),
+            message: "cannot build an image in the local cloud: it has no machine for Packer".into(),
             hint: Some(
-                "leave out --local: an image needs EC2. Local instances start from an image that is there already, with the \
-                 stand-in in place of the engine"
+                "remove --local: building an image requires EC2. Local instances start from a built-in image, with the \
+                 stand-in instead of the engine"
                     .into(),
             ),
         }
@@ -145,7 +145,7 @@ fn inputs(context: &Context, loaded: &Loaded) -> Result<Vec<String>, Failure> {
         check(Path::new(path), sum.as_str())?;
     }
     if let (true, Some(Package::S3(address))) = (image.engine.is_licensed(), &image.package) {
-        lines.push(format!("{address}, whose checksum the instance looks at"));
+        lines.push(format!("{address}; the instance verifies its checksum"));
     }
     Ok(lines)
 }
@@ -227,15 +227,17 @@ impl Work<'_> {
             output.say(row("package", line));
         }
         if self.sha1_only {
-            output.note("warning: Packer 1.6 signs with RSA and SHA-1, which RHEL 9 is documented to refuse");
             output.note(
-                "hint:    use a current Packer, or a key pair of EC2 that is not RSA: PKR_VAR_ssh_keypair_name and \
+                "warning: Packer 1.6 signs with RSA and SHA-1, which RHEL 9 rejects according to its documentation",
+            );
+            output.note(
+                "hint:    use a current version of Packer, or an EC2 key pair that is not RSA: PKR_VAR_ssh_keypair_name and \
                  PKR_VAR_ssh_private_key_file",
             );
         }
         if self.open {
-            output.note("warning: while it builds, the machine takes ssh from every address");
-            output.note("hint:    name your own range in image.ssh_from, or set image.connect: session-manager");
+            output.note("warning: during the build, the instance accepts SSH from all addresses");
+            output.note("hint:    set image.ssh_from to your own range, or set image.connect: session-manager");
         }
         output.say(row(
             "agent",
@@ -272,7 +274,7 @@ impl Work<'_> {
         let region = &self.order.region;
         let built = build(&bench, self.order, &mut log, |step| {
             if let build::Step::Made(temporary) = &step {
-                let remains = left::told(temporary, "mqaws left at once");
+                let remains = left::told(temporary, "mqaws exited immediately");
                 let hint = remains.hint(region).map(|hint| format!("\n{hint}")).unwrap_or_default();
                 self.interrupt.remains(format!("{}{hint}", remains.words()));
             }
@@ -301,7 +303,7 @@ fn success(built: &Built, loaded: &Loaded, began: Instant) -> String {
     let next = match of_the_deployment {
         true if loaded.deployment.instance.ami.is_none() => "mqaws deploy · mqaws ami list".to_owned(),
         true => format!(
-            "mqaws deploy --ami {} (`instance.ami` names another) · mqaws ami list",
+            "mqaws deploy --ami {} (`instance.ami` specifies a different image) · mqaws ami list",
             image.id
         ),
         false => "mqaws ami list".to_owned(),

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// Arguments of `ami list`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws ami list --region eu-west-1\n  mqaws ami list --output json | jq -r '.images[].id'\n\nKnows its images by their tag mqaws:image; others are not shown."
+    after_help = "Examples:\n  mqaws ami list --region eu-west-1\n  mqaws ami list --output json | jq -r '.images[].id'\n\nLists images with the tag mqaws:image only."
 )]
 pub(super) struct Args {}
 
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, _: Args) -> Outcome {
             }));
         }
         if images.is_empty() {
-            output.data(format!("no image of mqaws in {}", place(&clients, &identity)));
+            output.data(format!("no images built by mqaws in {}", place(&clients, &identity)));
             if !clients.is_local() {
                 output.say(format!("\n{}", context.next(&["mqaws ami build"])));
             }
@@ -78,7 +78,7 @@ fn lines(image: &OwnImage, parameters: &[String]) -> String {
     };
     let mut lines = vec![format!("  {:<21}  {}{state}", image.id, contents(image))];
     for parameter in parameters {
-        lines.push(format!("  {:<21}  deployments start it: {parameter}", ""));
+        lines.push(format!("  {:<21}  used for deployments: {parameter}", ""));
     }
     lines.push(format!("  {:<21}  {}", "", image.name));
     lines.join("\n")

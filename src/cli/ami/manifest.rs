@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 /// Arguments of `ami manifest`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws ami manifest > mq.pkr.json\n  mqaws ami manifest --for packer-1.6 --write packer\n  mqaws ami manifest --set image.subnet=subnet-0123456789abcdef0 --output json | jq .required\n\nReads no account. What the configuration says becomes the variables' defaults."
+    after_help = "Examples:\n  mqaws ami manifest > mq.pkr.json\n  mqaws ami manifest --for packer-1.6 --write packer\n  mqaws ami manifest --set image.subnet=subnet-0123456789abcdef0 --output json | jq .required\n\nDoes not access an AWS account. The values of the configuration become the defaults of the variables."
 )]
 pub(super) struct Args {
     /// Configuration beside the file.
     #[command(flatten)]
     pub settings: ImageSettings,
-    /// Which Packer the template is for
+    /// Version of Packer that the template is for
     #[arg(long = "for", value_enum, default_value_t, value_name = "PACKER")]
     pub packer: For,
     /// Write the template and its scripts into this folder instead of printing the template
@@ -72,7 +72,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     }
     if !output.is_json() {
         for (key, hint) in loaded.deployment.image_missing() {
-            output.say(format!("a build still needs {key}: {hint}"));
+            output.say(format!("required for a build: {key}: {hint}"));
         }
     }
     Ok(ExitKind::Success)
@@ -114,8 +114,8 @@ fn write(folder: &Path, name: &str, template: &str) -> Result<(), Failure> {
             Ok(there) if there == entry.1.as_bytes() => {}
             Ok(_) => {
                 return Err(CliError::Precondition {
-                    message: format!("`{}` exists and says something else", entry.0.display()),
-                    hint: Some("name another folder, or remove what this one holds".into()),
+                    message: format!("`{}` already exists with different content", entry.0.display()),
+                    hint: Some("specify a different folder, or remove the files in this one".into()),
                 }
                 .into());
             }

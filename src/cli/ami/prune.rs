@@ -16,10 +16,10 @@ use serde_json::json;
 /// Arguments of `ami prune`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws ami prune --keep 3\n  mqaws ami prune --keep 1 --yes --output json\n\nKnows its images by their tag mqaws:image. Never removes one that an instance, a launch template, a launch configuration or the parameter of deployments names, that is shared with another account, or that is being made."
+    after_help = "Examples:\n  mqaws ami prune --keep 3\n  mqaws ami prune --keep 1 --yes --output json\n\nConsiders only images with the tag mqaws:image. Never removes an image that is used by an instance, a launch template, a launch configuration, or the parameter for deployments, that is shared with another account, or that is still being created."
 )]
 pub(super) struct Args {
-    /// How many images of each engine stay, the newest
+    /// Number of images to keep for each engine, newest first
     #[arg(long, value_name = "COUNT")]
     keep: usize,
 }
@@ -31,8 +31,8 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     if context.global().local {
         return Err(CliError::Usage {
-            message: "the local cloud builds no images, so there is nothing to prune".into(),
-            hint: Some("leave out --local (or the variable MQAWS_LOCAL)".into()),
+            message: "cannot prune images in the local cloud: it does not build images".into(),
+            hint: Some("remove --local (or unset the variable MQAWS_LOCAL)".into()),
         }
         .into());
     }
@@ -68,7 +68,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
             }
         }
         for image in &stayed {
-            output.data(about("kept", image, ": something uses it now, or it is gone"));
+            output.data(about("kept", image, ": it is now in use, or already deleted"));
         }
         finish(&pruned, &waiting)?;
         if output.is_json() {
@@ -90,8 +90,8 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
 
 fn question(count: usize) -> String {
     match count {
-        1 => "This removes 1 image with its snapshots, for good. Go on?".to_owned(),
-        n => format!("This removes {n} images with their snapshots, for good. Go on?"),
+        1 => "This permanently deletes 1 image and its snapshots. Continue?".to_owned(),
+        n => format!("This permanently deletes {n} images and their snapshots. Continue?"),
     }
 }
 
@@ -119,7 +119,10 @@ fn snapshots(image: &OwnImage) -> String {
     };
     match foreign.as_slice() {
         [] => own,
-        some => format!("{own}; snapshot {} stays, mqaws did not make it", some.join(", ")),
+        some => format!(
+            "{own}; snapshot {} is kept because mqaws did not create it",
+            some.join(", ")
+        ),
     }
 }
 

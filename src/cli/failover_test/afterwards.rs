@@ -26,7 +26,7 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -
         settings::same_queue_manager(&clients, &loaded, "failover-test heal").await?;
         if !clients.is_local() {
             clients.target(&name).await.map_err(FailoverError::from)?;
-            context.confirm_name("This deletes the queues of a test and takes its mark away", &name)?;
+            context.confirm_name("This deletes the queues of a test and removes its mark", &name)?;
         }
         // A test in a local cloud has no journal: what lies there is of another place.
         let journals = journals().filter(|_| !clients.is_local());
@@ -43,7 +43,7 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -
             output.document(&json!({ "schema": "mqaws.heal/1", "stack": name, "left": left }));
         }
         if left.is_empty() {
-            output.data(row("healed", format!("{name}: no queue and no mark of a test is left")));
+            output.data(row("healed", format!("{name}: no queues or mark of a test remain")));
             return Ok(ExitKind::Success);
         }
         output.data(row("left", left.join("; ")));
@@ -54,8 +54,8 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -
 /// Counts a ledger file again.
 pub(super) fn verify(context: &Context, file: &Path) -> Outcome {
     let rounds = recount(file).map_err(|error| CliError::Precondition {
-        message: format!("cannot count `{}`: {error}", file.display()),
-        hint: Some("name a ledger.bin that a failover test wrote".into()),
+        message: format!("cannot recount `{}`: {error}", file.display()),
+        hint: Some("specify a ledger.bin file that a failover test wrote".into()),
     })?;
     let output = context.output();
     let mut exit = ExitKind::Success;
@@ -64,7 +64,7 @@ pub(super) fn verify(context: &Context, file: &Path) -> Outcome {
         let lost = round
             .account
             .lost
-            .map_or_else(|| "the drain was not complete".into(), |lost| format!("{lost} lost"));
+            .map_or_else(|| "the drain did not complete".into(), |lost| format!("{lost} lost"));
         output.data(row(
             "round",
             format!(

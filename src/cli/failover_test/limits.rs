@@ -49,8 +49,8 @@ pub(super) fn of(args: &Test) -> Result<Limits, CliError> {
             let whom = fault.map_or("every fault", Fault::name);
             if times[..at].iter().any(|other| other.fault == *fault) {
                 return Err(CliError::Usage {
-                    message: format!("{flag} is given twice for {whom}"),
-                    hint: Some("give it once for every fault, and once for each that has its own".into()),
+                    message: format!("{flag} is specified twice for {whom}"),
+                    hint: Some("specify it once for all faults, and once for each fault with its own limit".into()),
                 });
             }
             if fault.is_some_and(|fault| !args.fault.contains(&fault)) {
@@ -120,10 +120,16 @@ mod tests {
     fn a_limit_that_would_hold_nothing_is_refused() {
         for (words, said) in [
             (&["--max-rto", "terminate-instance=2s"][..], "does not inject"),
-            (&["--max-rto", "1s", "--max-rto", "2s"], "given twice for every fault"),
-            (&["--max-rto", "kil=2s"], "there is no fault"),
-            (&["--max-rto", "kill-queue-manager="], "write a time"),
-            (&["--max-rto-median", "kill-queue-manager=0s"], "write a time from 1ms"),
+            (
+                &["--max-rto", "1s", "--max-rto", "2s"],
+                "specified twice for every fault",
+            ),
+            (&["--max-rto", "kil=2s"], "unknown fault `kil`"),
+            (&["--max-rto", "kill-queue-manager="], "must be a duration"),
+            (
+                &["--max-rto-median", "kill-queue-manager=0s"],
+                "must be a duration from 1ms",
+            ),
         ] {
             let error = limits(words).unwrap_err();
             assert!(error.contains(said), "{words:?}: {error}");

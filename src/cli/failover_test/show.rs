@@ -66,7 +66,7 @@ impl failover::Watch for Show<'_> {
         let kept = keep(self.context, &mut report, out);
         output.note(row(
             "report",
-            format!("{}, with the rounds that were done", place(kept.as_deref())),
+            format!("{}, with the completed rounds", place(kept.as_deref())),
         ));
         if let Some(files) = self.files {
             files.publish(self.context, &[&report]);

@@ -22,15 +22,15 @@ pub struct Test {
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
     /// Faults, one each.
-    #[arg(long, value_name = "FAULT", default_value = Fault::KillQueueManager.name(), help = format!("Fault, may be given several times: {}", Fault::names()))]
+    #[arg(long, value_name = "FAULT", default_value = Fault::KillQueueManager.name(), help = format!("Fault to inject, repeatable: {}", Fault::names()))]
     pub fault: Vec<Fault>,
-    /// Rounds of each fault
+    /// Rounds for each fault
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// Producers of persistent messages
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Load")]
     pub producers: u32,
-    /// Producers of non-persistent messages beside them, accounted apart
+    /// Additional producers of non-persistent messages, counted separately
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100), help_heading = "Load")]
     pub non_persistent: u32,
     /// Messages per second of each producer
@@ -42,10 +42,10 @@ pub struct Test {
     /// Bytes of a message
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(40..=1_000_000), help_heading = "Load")]
     pub size: u32,
-    /// Messages without an answer that a producer may have
+    /// Unacknowledged messages that a producer may have
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
     pub window: u32,
-    /// Messages that wait in the queue when the fault comes
+    /// Messages waiting in the queue when the fault is injected
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
     pub backlog: u64,
     /// Longest outage of a round that passes, such as 30s, or kill-queue-manager=2s for one fault [default: any that ends in time]
@@ -57,46 +57,46 @@ pub struct Test {
     /// Longest 95th percentile of a fault's rounds that passes; of fewer than 20 rounds it is the worst
     #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
     pub max_rto_p95: Vec<FaultTime>,
-    /// Most acknowledged messages that may be lost
+    /// Largest number of acknowledged messages that may be lost
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Limits")]
     pub max_rpo: u64,
-    /// Which duplicates pass: allow, explained (by a lost connection that had the message), none
+    /// Duplicates that pass the test: allow, explained (by a lost connection that had the message), none
     #[arg(long, value_name = "POLICY", default_value = "explained", help_heading = "Limits")]
     pub duplicates: Duplicates,
-    /// Messages of one producer may overtake each other
+    /// Allow messages of one producer to arrive out of order
     #[arg(long, help_heading = "Limits")]
     pub allow_reordering: bool,
-    /// Load before the fault [default: 10s; 2s in a fast local cloud]
+    /// Duration of load before the fault [default: 10s; 2s in a fast local cloud]
     #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub baseline: Option<Duration>,
-    /// Load after service is back [default: 10s; 2s in a fast local cloud]
+    /// Duration of load after service is restored [default: 10s; 2s in a fast local cloud]
     #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub settle: Option<Duration>,
-    /// Service must be back within this time [default: 10m; 60s in a fast local cloud]
+    /// Time within which service must be restored [default: 10m; 60s in a fast local cloud]
     #[arg(long, value_name = "TIME", value_parser = at_least("100ms"), help_heading = "Times")]
     pub recovery_timeout: Option<Duration>,
-    /// The queue must be empty within this time [default: 5m; 60s in a fast local cloud]
+    /// Time within which the queue must be empty [default: 5m; 60s in a fast local cloud]
     #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub drain_timeout: Option<Duration>,
-    /// With an empty queue, what did not come within this time is lost [default: 30s; 5s in a fast local cloud]
+    /// Time after the queue is empty until missing messages count as lost [default: 30s; 5s in a fast local cloud]
     #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub drain_idle: Option<Duration>,
-    /// Where the AMQP service answers, instead of the stack's own endpoint; amqps:// for TLS
+    /// URL of the AMQP service, instead of the stack's own endpoint; amqps:// for TLS
     #[arg(long, value_name = "URL")]
     pub amqp_url: Option<String>,
-    /// Certificates of the authority that vouches for the queue manager, PEM [default: the system's]
+    /// PEM file with the CA certificates that the queue manager's certificate is verified against [default: the system's]
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Name in the queue manager's certificate [default: `tls.server_name`, else the endpoint's host]
     #[arg(long, value_name = "NAME")]
     pub tls_server_name: Option<String>,
-    /// Account id that --yes is meant for; needed off a terminal
+    /// ID of the account that --yes applies to; required without a terminal
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
-    /// Go on although others are connected to the queue manager
+    /// Continue even if other clients are connected to the queue manager
     #[arg(long)]
     pub allow_foreign_connections: bool,
-    /// Folder for report.json; nothing there is overwritten
+    /// Folder for report.json; existing files are not overwritten
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub out: PathBuf,
     /// JUnit XML of the thresholds, one case each; replaces the file
@@ -137,7 +137,7 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
         }
         output.say(format!("mqaws failover-test: {name}\n"));
         interrupt.remains(format!(
-            "perhaps queues MQAWS.PROBE.* and the mark of a test on {name}: `{}` takes them away",
+            "possibly queues MQAWS.PROBE.* and the mark of a test on {name}; to remove them, run `{}`",
             scenario.heal
         ));
         let show = Show::writing_into(context, &args.out).publishing(&files);
@@ -170,7 +170,9 @@ fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliErr
         && idle > limit
     {
         return Err(CliError::Usage {
-            message: "--drain-idle is longer than --drain-timeout: no queue could be found empty in time".to_owned(),
+            message:
+                "--drain-idle must not be longer than --drain-timeout: the queue could not be confirmed empty in time"
+                    .to_owned(),
             hint: None,
         });
     }
@@ -218,7 +220,7 @@ fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliErr
 
 fn endpoint(url: &str) -> Result<AmqpEndpoint, CliError> {
     url.parse().map_err(|hint: InvalidEndpoint| CliError::Usage {
-        message: format!("--amqp-url wants amqp://host:port or amqps://host:port, found `{url}`"),
+        message: format!("invalid value `{url}` for --amqp-url: must be amqp://host:port or amqps://host:port"),
         hint: Some(hint.to_string()),
     })
 }

@@ -11,7 +11,7 @@ pub(super) fn at_least(least: &'static str) -> impl Fn(&str) -> Result<Duration,
         let time = time(text)?;
         match time >= self::time(least)? && time <= LONGEST {
             true => Ok(time),
-            false => Err(format!("write a time from {least} to 24h")),
+            false => Err(format!("must be a duration from {least} to 24h")),
         }
     }
 }
@@ -25,13 +25,13 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        _ => return Err(format!("`{unit}` is no unit: write ms, s, m or h")),
+        _ => return Err(format!("invalid unit `{unit}`: must be ms, s, m, or h")),
     };
     let number: f64 = number
         .trim()
         .parse()
-        .map_err(|_| "write a time such as 30s or 2m".to_owned())?;
-    Duration::try_from_secs_f64(number * scale).map_err(|_| "write a time such as 30s or 2m".to_owned())
+        .map_err(|_| "must be a duration such as 30s or 2m".to_owned())?;
+    Duration::try_from_secs_f64(number * scale).map_err(|_| "must be a duration such as 30s or 2m".to_owned())
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
         for text in ["0", "0s", "999ms", "25h", "1e300s"] {
             assert!(baseline(text).is_err(), "{text}");
         }
-        assert_eq!(baseline("0s").unwrap_err(), "write a time from 1s to 24h");
+        assert_eq!(baseline("0s").unwrap_err(), "must be a duration from 1s to 24h");
         let test = |words: &[&str]| {
             use clap::Parser;
             let words = [&["mqaws", "failover-test"], words].concat();
@@ -79,7 +79,7 @@ mod tests {
         ] {
             let refused = test(&[flag, "0s"]).unwrap_err();
             assert!(
-                refused.contains(flag) && refused.contains("write a time from"),
+                refused.contains(flag) && refused.contains("must be a duration from"),
                 "{refused}"
             );
         }

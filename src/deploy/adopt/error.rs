@@ -22,8 +22,8 @@ pub enum AdoptError {
         /// Where they are, with their states.
         targets: Vec<String>,
     },
-    /// It holds the data of another queue manager.
-    #[error("file system {file_system} holds the data of queue manager {holds}, not of {meant}")]
+    /// It contains the data of another queue manager.
+    #[error("file system {file_system} contains the data of queue manager {holds}, not of {meant}")]
     OtherQueueManager {
         /// Its id.
         file_system: String,
@@ -34,7 +34,7 @@ pub enum AdoptError {
     },
     /// The configuration wants what a file system cannot become.
     #[error(
-        "file system {file_system} has {has}, and the configuration wants {wanted}: an existing file system keeps it"
+        "file system {file_system} has {has}, but the configuration requires {wanted}: this cannot be changed for an existing file system"
     )]
     Differs {
         /// Its id.
@@ -56,7 +56,7 @@ pub enum AdoptError {
     },
     /// The stack exists, on other storage.
     #[error(
-        "stack {stack} exists and has {}; only a stack that does not exist can adopt {wanted}",
+        "stack {stack} already exists and has {}; only a new stack can adopt {wanted}",
         has.as_ref().map_or_else(|| "no file system".to_owned(), |id| format!("file system {id}"))
     )]
     OtherStorage {
@@ -76,10 +76,10 @@ impl AdoptError {
         match self {
             Self::InUse { stack, .. } => (adopted, format!("belongs to stack {stack}")),
             Self::MountTargets { .. } => (adopted, "has mount targets".into()),
-            Self::OtherQueueManager { holds, .. } => (adopted, format!("holds the data of {holds}")),
+            Self::OtherQueueManager { holds, .. } => (adopted, format!("contains the data of {holds}")),
             Self::Differs { key, has, .. } => (key, format!("the file system has {has}")),
             Self::Unfit { .. } => (adopted, "cannot be adopted".into()),
-            Self::OtherStorage { stack, .. } => (adopted, format!("stack {stack} has another")),
+            Self::OtherStorage { stack, .. } => (adopted, format!("stack {stack} has a different one")),
         }
     }
 }
@@ -92,20 +92,22 @@ impl Remedy for AdoptError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::InUse { stack, .. } => format!(
-                "to deploy to that stack: `mqaws deploy --stack {stack}`; to take its data to another one: `mqaws destroy \
-                 --stack {stack}` first, which keeps them"
+                "to deploy to that stack: `mqaws deploy --stack {stack}`; to move its data to a different stack, first run `mqaws destroy \
+                 --stack {stack}`, which keeps the data"
             ),
             Self::MountTargets { file_system, .. } => format!(
-                "find out what mounts it; when nothing does, delete each: `aws efs describe-mount-targets --file-system-id \
+                "check which clients mount it; if there are none, delete the mount targets: `aws efs describe-mount-targets --file-system-id \
                  {file_system}` lists them, `aws efs delete-mount-target` deletes one"
             ),
             Self::OtherQueueManager { file_system, holds, .. } => {
-                format!("if {holds} is meant: `mqaws deploy --queue-manager {holds} --adopt-file-system {file_system}`")
+                format!("to deploy {holds}: `mqaws deploy --queue-manager {holds} --adopt-file-system {file_system}`")
             }
             Self::Differs { key, has, .. } => format!("set `{key}: {has}`"),
-            Self::Unfit { .. } => "adopt one that mqaws deployed: `mqaws storage list` shows what is kept".into(),
+            Self::Unfit { .. } => {
+                "specify one that mqaws deployed; to list the kept ones, run `mqaws storage list`".into()
+            }
             Self::OtherStorage { wanted, .. } => format!(
-                "name another stack with --stack, or leave out `storage.file_system`; what is on {wanted} stays as it is"
+                "choose a different stack with --stack, or remove `storage.file_system`; {wanted} is not changed"
             ),
         })
     }

@@ -85,29 +85,29 @@ impl Remedy for DeployError {
             Self::Adopt(error) => return error.hint(),
             Self::Besides(besides) => return besides.hint(),
             Self::Dead { stack, .. } => {
-                format!("`mqaws deploy --stack {stack}` removes it and begins anew; `mqaws destroy --stack {stack}` only removes it")
+                format!("to remove it and deploy again, run `mqaws deploy --stack {stack}`; to only remove it, run `mqaws destroy --stack {stack}`")
             }
             Self::Changed { stack, .. } => {
-                format!("somebody else works on it: see `mqaws status --stack {stack}`, then decide again")
+                format!("another principal is changing it: check `mqaws status --stack {stack}`, then decide how to continue")
             }
             Self::Unfinished { source, .. } => {
-                let again = "run `mqaws deploy` again: it does only what is missing";
+                let again = "run `mqaws deploy` again; it performs only the missing steps";
                 source
                     .hint()
                     .map_or(again.to_owned(), |hint| format!("{hint}; {again}"))
             }
             Self::NotAbandoned { stack, .. } => {
                 format!(
-                    "`mqaws destroy --stack {stack}` removes it while the stack is empty; else the next deploy does"
+                    "if the stack is empty, remove it with `mqaws destroy --stack {stack}`; otherwise, the next deployment removes the change set"
                 )
             }
             Self::LostSight { stack, source } => {
                 let then =
-                    format!("the operation goes on without us: `mqaws status --stack {stack}` shows how it ends");
+                    format!("the operation continues in CloudFormation; to see its result, run `mqaws status --stack {stack}`");
                 source.hint().map_or(then.clone(), |hint| format!("{hint}; {then}"))
             }
             Self::NoNetwork { .. } => {
-                "name two subnets in different zones under `network.subnets`, or let mqaws make a network with \
+                "set `network.subnets` to two subnets in different zones, or let mqaws create a network with \
                  `network.cidr`"
                     .into()
             }
@@ -119,86 +119,86 @@ impl Remedy for DeployError {
                 )
             }
             Self::NotOffered { offered, .. } if offered.is_empty() => {
-                "EC2 offers it nowhere in this region; choose another under `instance.type`".into()
+                "EC2 does not offer it in this region; choose a different `instance.type`".into()
             }
             Self::NotOffered { offered, .. } => format!(
-                "each zone must be able to run the instance; choose another type under `instance.type`, or two zones out of {}, \
+                "each zone must offer the instance type; choose a different `instance.type`, or two zones of {}, \
                  with `network.subnets` or, for a new network, `network.zones`",
                 offered.join(", ")
             ),
             Self::NoImage => {
-                "build one with `mqaws ami build`, name one that holds IBM MQ and mqaws-agent under `instance.ami`, or see it \
-                 work without one: `mqaws deploy --local`"
+                "build one with `mqaws ami build`, set `instance.ami` to an image that contains IBM MQ and mqaws-agent, or try it \
+                 without one: `mqaws deploy --local`"
                     .into()
             }
             Self::Output(unreadable) => unreadable.hint(),
             Self::Busy { stack, .. } => {
-                format!("wait until it is done (`mqaws status --stack {stack}`), then try again")
+                format!("wait until the operation is complete (`mqaws status --stack {stack}`), then try again")
             }
             Self::Stuck {
                 stack, status, ours, ..
             } => match (status.as_str(), ours) {
                 ("UPDATE_ROLLBACK_FAILED", _) => format!(
-                    "solve the cause, then `aws cloudformation continue-update-rollback --stack-name {stack}`, then \
+                    "resolve the cause, run `aws cloudformation continue-update-rollback --stack-name {stack}`, then \
                      deploy again"
                 ),
                 (_, true) => format!(
                     "remove it with `mqaws destroy --stack {stack}` (the file system is kept), then deploy again"
                 ),
                 (_, false) => {
-                    "choose another name with --stack, or remove that stack with the tool that made it".into()
+                    "choose a different name with --stack, or remove that stack with the tool that created it".into()
                 }
             },
-            Self::Foreign { .. } => "choose another name with --stack or `stack:`".into(),
+            Self::Foreign { .. } => "choose a different name with --stack or `stack:`".into(),
             Self::Unclaimed { id, .. } => format!(
-                "it holds no resource; when nobody is about to use it, `{}`, then try again; or choose another name with \
+                "it has no resources; if it is not in use, run `{}`, then try again; or choose a different name with \
                  --stack or `stack:`",
                 kept::deletion_of_stack(id)
             ),
             Self::Refused { reason, .. } if reason.contains("Template error") || reason.contains("Template format") => {
-                "this is a bug, or a CloudFormation that lacks something: please report it with the output of `mqaws render`".into()
+                "this is a bug in mqaws, or the endpoint does not support a feature: report it with the output of `mqaws render`".into()
             }
             Self::Refused {
                 unread: Some(error), ..
             } if error.hint().is_some() => {
                 let hint = error.hint().unwrap_or_default();
-                format!("to see which value it is: {hint}")
+                format!("to identify the value: {hint}")
             }
             Self::Refused { reason, .. } if reason.contains("] already exists") || reason.contains("_IN_PROGRESS state") => {
-                "somebody else deploys it at the same moment: wait until that is done, then run `mqaws deploy` again".into()
+                "another deployment of this stack is in progress: wait until it is complete, then run `mqaws deploy` again".into()
             }
-            Self::Refused { .. } => "check the ids in the configuration against the account and region".into(),
+            Self::Refused { .. } => "check the IDs in the configuration against the account and region".into(),
             Self::Invalid { topology, findings, .. } => {
                 let mut keys: Vec<&str> = findings.iter().filter_map(|f| f.key(*topology)).collect();
                 keys.dedup();
                 match keys.as_slice() {
-                    [] => "check the values that the paths name against the account and region".into(),
+                    [] => "check the values at these paths against the account and region".into(),
                     keys => format!("change `{}`", keys.join("`, `")),
                 }
             }
             Self::OtherTopology { deployed, .. } => format!(
-                "set `topology: {}` again, or deploy another stack (--stack NAME), which starts on storage of its own",
+                "set `topology: {}` again, or deploy a separate stack (--stack NAME), which starts on its own storage",
                 deployed.as_str()
             ),
             Self::OtherEngine { deployed, .. } => format!(
-                "set `engine: {}` again, or deploy another stack (--stack NAME), which starts on storage of its own",
+                "set `engine: {}` again, or deploy a separate stack (--stack NAME), which starts on its own storage",
                 deployed.as_str()
             ),
             Self::Unknown { key, what, .. } => match *what {
-                "image" => format!("name an image of this region under `{key}`; it must be shared with this account"),
-                _ => format!("name what there is in this region under `{key}`; `mqaws init -` lists it"),
+                "image" => format!("set `{key}` to an image of this region; it must be shared with this account"),
+                _ => format!("set `{key}` to one that exists in this region; to list them, run `mqaws init -`"),
             },
             Self::DataAtStake {
                 logical,
                 replaced: true,
             } => format!(
-                "take back the storage setting that the review shows, or name it: --allow-replace {} (the old one is \
+                "revert the storage setting that the review shows, or allow the replacement: --allow-replace {} (the old one is \
                  kept, and no message moves)",
                 logical.join(" --allow-replace ")
             ),
             Self::DataAtStake { logical, .. } => {
                 format!(
-                    "name it: --allow-replace {} (back it up before)",
+                    "to allow it, add --allow-replace {} (back it up first)",
                     logical.join(" --allow-replace ")
                 )
             }
@@ -209,27 +209,27 @@ impl Remedy for DeployError {
             Self::RolledBack { hint, .. } => hint.clone(),
             Self::Deleted { stack, gone, .. } => {
                 let first = if *gone { String::new() } else { format!(", `mqaws destroy --stack {stack}`") };
-                format!("find out who (CloudTrail has the `DeleteStack`){first}, then deploy again")
+                format!("find the principal (in CloudTrail, the event `DeleteStack`){first}, then deploy again")
             }
-            Self::Blocked { blocker, .. } => format!("to end this: {}, then deploy again", blocker.remedy()),
+            Self::Blocked { blocker, .. } => format!("to resolve this: {}, then deploy again", blocker.remedy()),
             Self::NotServing { stack, .. } => {
-                format!("`mqaws status --stack {stack}` shows every part; a first start on AWS can take some minutes, for which --timeout waits longer")
+                format!("for the state of each part, run `mqaws status --stack {stack}`; a first start on AWS can take several minutes: to wait longer, use --timeout")
             }
             Self::NotSuspended { group } => format!(
-                "something switches it on again; without it a healthy instance may be replaced: `aws autoscaling \
+                "another tool resumes it; while it runs, a healthy instance may be replaced. To suspend it, run `aws autoscaling \
                  suspend-processes --auto-scaling-group-name {group} --scaling-processes AZRebalance`"
             ),
-            Self::Protected { stack } => format!("if you mean it: `mqaws destroy --stack {stack} --unprotect`"),
+            Self::Protected { stack } => format!("to delete it anyway, run `mqaws destroy --stack {stack} --unprotect`"),
             Self::NotDeleted {
                 stack,
                 in_the_way: Some(what),
                 ..
             } => format!("{what}; then `mqaws destroy --stack {stack}` again"),
             Self::NotDeleted { stack, .. } => {
-                format!("remove what the cause names, then `mqaws destroy --stack {stack}` again")
+                format!("remove the resource named in the cause, then run `mqaws destroy --stack {stack}` again")
             }
             Self::StillDeleting { stack, .. } => {
-                format!("CloudFormation goes on; `mqaws destroy --stack {stack}` follows it again")
+                format!("CloudFormation continues; to follow the deletion, run `mqaws destroy --stack {stack}` again")
             }
             Self::Interrupted { hint, .. } => return hint.clone(),
         })
@@ -241,13 +241,13 @@ impl Remedy for DeployError {
                 Some(left.clone())
             }
             Self::Deleted { left, .. } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
-            Self::LostSight { stack, .. } => Some(format!("stack {stack}, in whatever state it reaches")),
+            Self::LostSight { stack, .. } => Some(format!("stack {stack}, in the state that the operation results in")),
             Self::NotServing { stack, .. } | Self::Blocked { stack, .. } => {
                 Some(format!("stack {stack} with its data"))
             }
-            Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may well serve")),
-            Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resource")),
-            Self::NotSuspended { .. } => Some("the stack, which serves".into()),
+            Self::Unfinished { stack, .. } => Some(format!("stack {stack}, which may be in service")),
+            Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resources")),
+            Self::NotSuspended { .. } => Some("the stack, which is in service".into()),
             Self::Besides(besides) => besides.left(),
             Self::Interrupted { left, .. } => left.clone().or_else(|| Some("nothing was changed".into())),
             _ => Some("nothing was changed".into()),

@@ -180,7 +180,7 @@ fn a_zone_without_the_instance_type_is_named_with_those_that_have_it() {
     assert_eq!(error.to_string(), "instance type m8i.large is not offered in z-b");
     assert_eq!(error.exit(), ExitKind::Precondition);
     assert_eq!(error.key(), Some(("instance.type", "not offered in z-b".to_owned())));
-    assert!(error.hint().is_some_and(|h| h.contains("two zones out of z-a, z-c")));
+    assert!(error.hint().is_some_and(|h| h.contains("two zones of z-a, z-c")));
     let nowhere = Account {
         offered: Vec::new(),
         ..account()
@@ -190,7 +190,11 @@ fn a_zone_without_the_instance_type_is_named_with_those_that_have_it() {
         error.to_string(),
         "instance type m8i.large is not offered in z-a and z-b"
     );
-    assert!(error.hint().is_some_and(|h| h.contains("nowhere in this region")));
+    assert!(
+        error
+            .hint()
+            .is_some_and(|h| h.contains("does not offer it in this region"))
+    );
     // What an endpoint other than AWS does not know, or the credentials may not ask, keeps nobody from deploying.
     for code in ["InvalidAction", "UnauthorizedOperation"] {
         let mute = Account {
@@ -310,7 +314,7 @@ fn what_was_chosen_says_whether_it_was_so_before() {
         chosen(Some(&gone)),
         [
             "VPC vpc-d, as deployed",
-            "subnets subnet-4 in z-b, subnet-3 in z-c; gone from the VPC: subnet-7 in z-c"
+            "subnets subnet-4 in z-b, subnet-3 in z-c; no longer in the VPC: subnet-7 in z-c"
         ]
     );
 }

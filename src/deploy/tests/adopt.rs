@@ -99,7 +99,7 @@ fn import_is_planned_with_the_proof_to_be_expected() {
         .expect("adopts")
         .proof;
     assert!(
-        proof.contains("`operator`: a start waits until a person decides"),
+        proof.contains("`operator`: a start waits until an operator decides"),
         "{proof}"
     );
 }
@@ -133,7 +133,7 @@ fn what_cannot_be_adopted_is_refused_before_anything_is_made() {
         (
             with(&|s| s.made.zone = Some("eu-west-1a".into())),
             adopts(),
-            "it is of one zone, eu-west-1a",
+            "it is a One Zone file system in eu-west-1a",
         ),
         (
             with(&|s| drop(s.tags.insert("mqaws:queue-manager".into(), "A:B".into()))),
@@ -148,12 +148,12 @@ fn what_cannot_be_adopted_is_refused_before_anything_is_made() {
         (
             stored(),
             other_key,
-            "has arn:aws:kms:eu-west-1:000000000000:key/0a, and the configuration wants",
+            "has arn:aws:kms:eu-west-1:000000000000:key/0a, but the configuration requires",
         ),
         (
             stored(),
             max_io,
-            "has generalPurpose, and the configuration wants maxIO",
+            "has generalPurpose, but the configuration requires maxIO",
         ),
     ] {
         let cloud = cloud(storage);
@@ -204,7 +204,7 @@ fn key_of_the_stack_of_before_is_not_left_out_unnoticed() {
         .expect("adopts")
         .proof;
     assert!(
-        proof.starts_with("`clean` if stack before, which left it, ended"),
+        proof.starts_with("`clean` if stack before, to which it belonged, stopped"),
         "{proof}"
     );
 }

@@ -96,7 +96,7 @@ fn failed_destruction_tells_what_is_kept() {
     let error = wait(destroy(&cloud, &removal, None, PACE, &Stop::never(), &mut |_: Step| {})).expect_err("failed");
     let left = error.left().expect("something");
     assert!(
-        left.contains("what is left of it; file system fs-physical (kept)"),
+        left.contains("its remaining resources; file system fs-physical (kept)"),
         "{left}"
     );
 }
@@ -171,7 +171,7 @@ fn whoever_uses_a_security_group_is_named_and_the_stacks_own_group_is_not_blamed
 #[test]
 fn protected_and_foreign_stacks_are_not_removed() {
     for (foreign, protected, unprotect, expected) in [
-        (true, false, false, Some("was not made by mqaws")),
+        (true, false, false, Some("was not created by mqaws")),
         (false, true, false, Some("protected")),
         (false, true, true, None),
         (false, false, false, None),
@@ -243,7 +243,7 @@ fn whoever_stops_watching_a_deletion_learns_what_stays() {
     let error = wait(destroy(&cloud, &removal, None, PACE, &stop, &mut |_: Step| {})).expect_err("stopped");
     assert_eq!(
         error.left().as_deref(),
-        Some("stack mqaws-qm1, whose deletion goes on; file system FileSystem-1 (kept)")
+        Some("stack mqaws-qm1; its deletion continues; file system FileSystem-1 (kept)")
     );
     let pace = Pace {
         deletion: Some(Duration::ZERO),
@@ -296,7 +296,10 @@ fn protection_that_stays_off_is_told() {
     // An answer that got lost: the deletion may have begun.
     let cloud = there().failing([("delete-stack", Problem::TimedOut), ("protect", denied())]);
     let left = unprotected(&cloud).left().expect("something");
-    assert!(left.contains("in whatever state") && left.contains(OFF), "{left}");
+    assert!(
+        left.contains("in the state that the operation results in") && left.contains(OFF),
+        "{left}"
+    );
     // The switch itself: an answer that got lost says nothing.
     let cloud = there().failing([("unprotect", Problem::TimedOut), ("protect", denied())]);
     let left = unprotected(&cloud).left().expect("something");
@@ -304,7 +307,7 @@ fn protection_that_stays_off_is_told() {
     // A deletion that began and failed.
     let cloud = protected([(Some("CREATE_COMPLETE"), vec![]), (Some("DELETE_FAILED"), vec![])]);
     let left = unprotected(&cloud).left().expect("something");
-    assert!(left.contains("what is left of it") && left.contains(OFF), "{left}");
+    assert!(left.contains("its remaining resources") && left.contains(OFF), "{left}");
 }
 
 #[test]

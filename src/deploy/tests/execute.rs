@@ -109,7 +109,7 @@ fn rollback_tells_root_cause_agent_and_what_is_left() {
     let left = error.left().expect("left");
     assert_eq!(
         left,
-        "file system fs-physical (kept), the empty stack, which the next deploy removes"
+        "file system fs-physical (kept), the empty stack, which the next deployment removes"
     );
     assert!(error.hint().is_some_and(|h| h.contains("licence")));
     assert!(steps.iter().any(|s| matches!(
@@ -209,7 +209,7 @@ fn interrupted_creation_leaves_nothing_when_nobody_was_served() {
     assert_eq!(error.exit(), ExitKind::Interrupted);
     assert_eq!(
         notes(&steps),
-        "deleting what was created so far\nfile system fs-physical deleted: no client can have reached it"
+        "deleting the resources created so far\nfile system fs-physical deleted: no client could have connected to it"
     );
     let calls = cloud.calls();
     let at = |call: &str| calls.iter().rposition(|c| c == call).expect("called");
@@ -284,11 +284,11 @@ fn deletion_by_somebody_else_is_no_rollback() {
         assert_eq!(
             error.to_string(),
             match gone {
-                true => "stack mqaws-qm1 was deleted by somebody else while it was deployed",
-                false => "stack mqaws-qm1 was being deleted by somebody else while it was deployed",
+                true => "stack mqaws-qm1 was deleted by another principal during the deployment",
+                false => "stack mqaws-qm1 was being deleted by another principal during the deployment",
             }
         );
-        assert_eq!(notes(&steps), "somebody else is deleting the stack");
+        assert_eq!(notes(&steps), "another principal is deleting the stack");
         let left = error.left().expect("left");
         assert!(left.starts_with("file system fs-physical (kept)"), "{left}");
         assert_eq!(left.contains("stack mqaws-qm1 in DELETE_FAILED"), !gone, "{left}");
@@ -334,8 +334,8 @@ fn interrupted_update_goes_back_or_says_why_not() {
         (
             None,
             "UPDATE_ROLLBACK_COMPLETE",
-            "rolling the update back",
-            "the stack as it was before",
+            "rolling back the update",
+            "the stack in its previous state",
             false,
         ),
         (
@@ -359,8 +359,8 @@ fn interrupted_update_goes_back_or_says_why_not() {
                 "User is not authorized to perform: cloudformation:CancelUpdateStack",
             )),
             "UPDATE_ROLLBACK_COMPLETE",
-            "not stopped, the operation goes on: cloudformation:CancelUpdateStack: permission missing (AccessDenied)",
-            "the stack as it was before",
+            "not canceled, the operation continues: cloudformation:CancelUpdateStack: permission missing (AccessDenied)",
+            "the stack in its previous state",
             true,
         ),
     ] {
@@ -383,7 +383,7 @@ fn wish_to_stop_survives_a_call_that_failed() {
     let (error, steps) = interrupted(&cloud);
     assert_eq!(error.exit(), ExitKind::Interrupted);
     assert_eq!(cloud.calls().iter().filter(|c| *c == "cancel").count(), 2);
-    assert_eq!(notes(&steps), "rolling the update back");
+    assert_eq!(notes(&steps), "rolling back the update");
 }
 
 #[test]

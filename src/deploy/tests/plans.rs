@@ -72,9 +72,9 @@ fn values_that_early_validation_refuses_are_told_with_their_keys() {
             Some(denied),
             ExitKind::Remote,
             "",
-            "to see which value it is: allow `cloudformation:DescribeEvents`",
+            "to identify the value: grant `cloudformation:DescribeEvents`",
         ),
-        (vec![], None, ExitKind::Remote, "", "check the ids"),
+        (vec![], None, ExitKind::Remote, "", "check the IDs"),
     ] {
         let frames = [(Some("REVIEW_IN_PROGRESS"), vec![]), (Some("DELETE_COMPLETE"), vec![])];
         let mut cloud = Script::new(frames).failing(failing.map(|problem| ("findings", problem)));
@@ -124,7 +124,7 @@ fn state_of_the_stack_decides_what_a_plan_may_do() {
         ("DELETE_FAILED", false, "", Err("cannot be deployed to")),
         ("UPDATE_IN_PROGRESS", false, "", Err("is busy")),
         ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", false, "", Err("is busy")),
-        ("CREATE_COMPLETE", true, "", Err("was not made by mqaws")),
+        ("CREATE_COMPLETE", true, "", Err("was not created by mqaws")),
     ] {
         let mut cloud =
             Script::new([(Some(status), vec![]), (Some("DELETE_COMPLETE"), vec![])]).with_changes(changes());

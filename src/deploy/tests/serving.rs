@@ -87,7 +87,13 @@ fn service_is_shown_or_it_is_said_what_is_missing() {
             true,
             Ok(vec!["signal", "targets", "endpoint"]),
         ),
-        (true, None, Some(Problem::Throttled), true, Err("agent: not read")),
+        (
+            true,
+            None,
+            Some(Problem::Throttled),
+            true,
+            Err("agent: could not be read"),
+        ),
         (false, serving(), None, true, Err("targets: i-1:1414 unhealthy")),
         (
             true,

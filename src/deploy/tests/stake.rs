@@ -59,9 +59,7 @@ fn another_queue_manager_on_a_stack_stops_unless_it_is_named() {
             let error = plan.check(allowed).expect_err("stops");
             assert_eq!(
                 error.to_string(),
-                format!(
-                    "stack mqaws-qm1 holds queue manager {deployed}; this change would start {wanted} in its place"
-                )
+                format!("this change replaces queue manager {deployed} of stack mqaws-qm1 with {wanted}")
             );
             let hint = error.hint().expect("a hint");
             let own = format!("`mqaws deploy --stack {other} --queue-manager {wanted}`");
@@ -169,14 +167,14 @@ fn start_beside_kept_data_of_the_stack_stops_and_lists_all_of_them() {
     let error = planned(&cloud).expect_err("stops");
     assert_eq!(
         error.to_string(),
-        "queue manager QM1 would start on a new, empty file system, but 2 of before are kept"
+        "queue manager QM1 would start on a new, empty file system, but 2 previous ones are kept"
     );
     assert_eq!(
         error.details(),
         [(
             "kept".to_owned(),
-            "file system fs-2, 18 MB, queue manager QM9, of stack mqaws-qm1, made 2023-11-14 22:13:29 UTC\n\
-             file system fs-1, 18 MB, queue manager QM1, of stack mqaws-qm1, made 2023-11-14 22:13:20 UTC"
+            "file system fs-2, 18 MB, queue manager QM9, of stack mqaws-qm1, created 2023-11-14 22:13:29 UTC\n\
+             file system fs-1, 18 MB, queue manager QM1, of stack mqaws-qm1, created 2023-11-14 22:13:20 UTC"
                 .to_owned()
         )]
     );
@@ -353,7 +351,7 @@ fn dead() -> Script {
 
 #[test]
 fn error_after_the_empty_stack_was_removed_says_so() {
-    const LEFT: &str = "the empty stack of before was removed; nothing else was changed";
+    const LEFT: &str = "the previous, empty stack was removed; nothing else was changed";
     let denied = || Problem::Denied("cloudformation:CreateChangeSet".into());
     let refused = |reason: &str| {
         let mut cloud = dead();

@@ -169,7 +169,7 @@ fn members_that_do_not_serve_alone_end_without_an_outage() {
     );
     let missing = told(&cloud, &[other]);
     assert!(
-        missing.starts_with("its instance is MISSING: i-0 was ended"),
+        missing.starts_with("its instance is MISSING: i-0 was terminated"),
         "{missing}"
     );
     cloud.resources.push(resource("GroupB", kind, "UPDATE_COMPLETE"));

@@ -32,19 +32,19 @@ fn way_back_tells_what_became_of_the_instance() {
         instance: InstanceId::new("i-1").unwrap(),
     };
     for (terminations, denied, expected) in [
-        (vec![], false, "the stack as it was before"),
+        (vec![], false, "the stack in its previous state"),
         // Somebody else's, before the update began.
-        (vec![termination(-9)], false, "the stack as it was before"),
+        (vec![termination(-9)], false, "the stack in its previous state"),
         (
             vec![termination(10)],
             false,
-            "the stack with its settings of before; its instance was replaced: i-1 was ended at 22:13:30, i-2 reported service at \
+            "the stack, restored to its previous settings; its instance was replaced: i-1 was terminated at 22:13:30, i-2 reported service at \
              22:14:30, about 60 s without service",
         ),
         (
             vec![termination(10)],
             true,
-            "the stack with its settings of before; whether its instance was replaced could not be read (",
+            "the stack, restored to its previous settings; could not determine whether its instance was replaced (",
         ),
     ] {
         let mut cloud = Script::new(frames.clone()).with_changes(changes());

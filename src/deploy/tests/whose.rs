@@ -46,7 +46,12 @@ fn review_without_a_change_set_is_nobodys_and_stays() {
         planned(&cloud).expect_err("not known whose"),
         wait(find(&cloud, "mqaws-qm1", true)).expect_err("not known whose"),
     ] {
-        assert!(error.to_string().contains("in review without a change set"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("is in REVIEW_IN_PROGRESS and has no change set"),
+            "{error}"
+        );
         let paste = format!("`aws cloudformation delete-stack --stack-name {STACK} --region eu-west-1`");
         assert!(
             error.hint().is_some_and(|hint| hint.contains(&paste)),
@@ -135,7 +140,7 @@ fn review_with_change_sets_of_others_is_neither_deployed_to_nor_destroyed() {
     ] {
         let cloud = in_review(sets.clone());
         let error = planned(&cloud).expect_err("foreign");
-        assert_eq!(error.to_string(), "stack mqaws-qm1 was not made by mqaws");
+        assert_eq!(error.to_string(), "stack mqaws-qm1 was not created by mqaws");
         assert!(!cloud.calls().contains(&"create-set".to_owned()));
         let error = wait(find(&cloud, "mqaws-qm1", true)).expect_err("foreign");
         assert!(matches!(error, DeployError::Foreign { .. }), "{error}");
@@ -168,7 +173,7 @@ fn review_that_became_something_else_while_the_question_stood_is_not_removed() {
         let error = done.expect_err("executed meanwhile");
         assert_eq!(
             error.to_string(),
-            format!("stack mqaws-qm1 was in REVIEW_IN_PROGRESS and is in {status} now")
+            format!("the status of stack mqaws-qm1 changed from REVIEW_IN_PROGRESS to {status}")
         );
         assert!(!deleted, "{status}");
     }

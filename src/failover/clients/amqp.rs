@@ -182,7 +182,7 @@ impl BrokerDriver for Amqp10 {
     }
 
     fn caveat(&self) -> &'static str {
-        "AMQP service path: clients of MQ's own protocol may notice and reconnect differently"
+        "AMQP service path: clients of MQ's native protocol may detect failures and reconnect differently"
     }
 
     fn producer(&self, client: String, queue: String) -> BoxFuture<'_, Result<PutLink, ClientError>> {

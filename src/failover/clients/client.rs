@@ -27,7 +27,7 @@ pub enum ClientError {
         cause: String,
     },
     /// It is not whom the certificate should name, or nobody vouches for it.
-    #[error("{endpoint} is not trusted: {cause}")]
+    #[error("cannot verify the certificate of {endpoint}: {cause}")]
     Untrusted {
         /// `host:port`.
         endpoint: String,
@@ -35,7 +35,7 @@ pub enum ClientError {
         cause: String,
     },
     /// The user or password was refused.
-    #[error("{endpoint} refused the user `{user}`")]
+    #[error("{endpoint} rejected user `{user}`")]
     Refused {
         /// `host:port`.
         endpoint: String,

@@ -17,10 +17,10 @@ pub struct AmqpEndpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEndpoint {
     /// It holds a user, or even a password.
-    #[error("leave the user out: it comes from the stack's secret")]
+    #[error("remove the user: it is read from the stack's secret")]
     User,
     /// It holds something else than scheme, host and port.
-    #[error("such as amqp://127.0.0.1:5672")]
+    #[error("example: amqp://127.0.0.1:5672")]
     Malformed,
 }
 

@@ -53,7 +53,7 @@ impl Trust {
     pub fn towards(&self, host: &str) -> Result<Tls, TrustError> {
         let name = self.server_name.as_deref().unwrap_or(host);
         let parsed = ServerName::try_from(name.to_owned()).map_err(|error| TrustError {
-            what: format!("take `{name}` for a server name"),
+            what: format!("use `{name}` as a server name"),
             cause: error.to_string(),
         })?;
         let roots = match &self.ca_file {

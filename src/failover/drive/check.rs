@@ -186,12 +186,12 @@ impl EndpointCheck<'_> {
             None if counts.missing > 0 => {
                 let perhaps = left.filter(|&left| left > 0).map_or_else(String::new, |left| {
                     format!(
-                        ": {} itself counts {left}, so perhaps consumers reach another queue manager through {}",
+                        ": {} itself counts {left}, so consumers may be connected to a different queue manager through {}",
                         self.target.queue_manager, self.endpoint
                     )
                 });
                 Err(not_kept(format!(
-                    "{} of {} messages came back, and the queue was not seen empty{perhaps}",
+                    "{} of {} messages came back, and the queue was not confirmed empty{perhaps}",
                     counts.acked - counts.missing,
                     counts.acked
                 )))
@@ -199,7 +199,7 @@ impl EndpointCheck<'_> {
             _ if account.tally.not_durable > 0 => Err(not_kept(
                 "messages put as persistent came back as not persistent".into(),
             )),
-            _ if account.drain == Drain::Incomplete => Err(not_kept("the queue was not seen empty".into())),
+            _ if account.drain == Drain::Incomplete => Err(not_kept("the queue was not confirmed empty".into())),
             _ => Ok(()),
         }
     }
@@ -213,7 +213,7 @@ fn too_fast(ack_ns: Option<u64>, fastest_millis: Option<f64>) -> Option<String> 
     let fastest_ns = nanos(Duration::try_from_secs_f64(fastest_millis / 1e3).ok()?);
     (ack_ns.saturating_mul(TOO_FAST) < fastest_ns).then(|| {
         format!(
-            "acknowledged within {:.2} ms, while no write to the storage took less than {fastest_millis:.1} ms: is it on disk by then?",
+            "acknowledged within {:.2} ms, although no write to the storage took less than {fastest_millis:.1} ms: the messages may not be on disk when acknowledged",
             ack_ns as f64 / 1e6
         )
     })

@@ -33,7 +33,7 @@ pub(super) async fn read(
                 .find(|one| one.name == queue)
                 .map(|one| one.depth)
                 .ok_or_else(|| {
-                    CloudError::remote(format!("read the depth of {queue} on {instance}"), "it is not there")
+                    CloudError::remote(format!("read the depth of {queue} on {instance}"), "it does not exist")
                 }),
             Err(error) => Err(error),
         };
@@ -73,7 +73,10 @@ pub(super) async fn at_rest(
             };
         }
         if began.elapsed() > limit {
-            return AtRest::Unread(format!("no two readings within {} s were equal", limit.as_secs()));
+            return AtRest::Unread(format!(
+                "no two consecutive readings within {} s were equal",
+                limit.as_secs()
+            ));
         }
         last = Some(reading);
         sleep(APART).await;

@@ -52,7 +52,7 @@ pub(super) async fn drain(
             match cloud.probe(target, instance, Probe::Depth).await {
                 Ok(report) => {
                     let depth = report.queues.iter().find(|one| one.name == queue).map(|one| one.depth);
-                    last.trouble = depth.is_none().then(|| format!("queue {queue} is not there"));
+                    last.trouble = depth.is_none().then(|| format!("queue {queue} does not exist"));
                     last.depth = depth;
                 }
                 Err(error) => last.trouble = Some(chain(&error)),

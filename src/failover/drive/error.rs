@@ -14,7 +14,7 @@ use crate::topology::Fault;
 #[derive(Debug, thiserror::Error)]
 pub enum FailoverError {
     /// A call to AWS or a command on the instance failed.
-    #[error("the test could not go on")]
+    #[error("the test could not continue")]
     Cloud(#[from] CloudError),
     /// The endpoint cannot be reached from here.
     #[error("could not reach {endpoint}")]
@@ -41,7 +41,7 @@ pub enum FailoverError {
         stack: String,
     },
     /// The stack's topology does not claim to stand the fault.
-    #[error("stack {stack} has topology `{}`, which does not stand {fault}", topology.as_str())]
+    #[error("topology `{}` of stack {stack} does not support fault {fault}", topology.as_str())]
     NotStood {
         /// Stack.
         stack: String,
@@ -51,7 +51,7 @@ pub enum FailoverError {
         fault: Fault,
     },
     /// The user did not name the stack, or the account.
-    #[error("a fault on stack {stack} in account {account} needs your consent")]
+    #[error("injecting a fault into stack {stack} in account {account} requires confirmation")]
     NoConsent {
         /// Stack.
         stack: String,
@@ -85,7 +85,7 @@ pub enum FailoverError {
         alarms: String,
     },
     /// Somebody else tests this stack.
-    #[error("stack {stack} {} by {holder}{}", if *.over { "bears the mark of a test" } else { "is under test already," }, if *.over { ", which is over" } else { "" })]
+    #[error("stack {stack} {} by {holder}{}", if *.over { "is marked as under test" } else { "is already under test" }, if *.over { "; that test has ended" } else { "" })]
     Busy {
         /// Stack.
         stack: String,
@@ -105,7 +105,7 @@ pub enum FailoverError {
         count: u64,
     },
     /// The queue manager does not serve, so that there is nothing to test.
-    #[error("{queue_manager} does not serve: {state}")]
+    #[error("{queue_manager} is not in service: {state}")]
     NotServing {
         /// Queue manager.
         queue_manager: String,
@@ -113,7 +113,7 @@ pub enum FailoverError {
         state: String,
     },
     /// The service takes messages, but does not keep them as it says.
-    #[error("{queue} does not keep persistent messages: {cause}")]
+    #[error("{queue} does not store messages persistently: {cause}")]
     NotDurable {
         /// Queue.
         queue: String,
@@ -131,9 +131,7 @@ pub enum FailoverError {
         cause: Option<Trouble>,
     },
     /// The clients put messages, and the queue manager under test has none of them.
-    #[error(
-        "{acknowledged} messages were acknowledged at {endpoint}, and {queue_manager} itself has none of them on {queue}"
-    )]
+    #[error("{acknowledged} messages were acknowledged at {endpoint}, but {queue_manager} has none of them on {queue}")]
     Elsewhere {
         /// Queue manager under test.
         queue_manager: String,
@@ -159,7 +157,7 @@ pub enum FailoverError {
         elsewhere: Option<String>,
     },
     /// Somebody took the mark of this test away while it ran, and with it perhaps its queues.
-    #[error("the mark of this test on stack {stack} was taken away while it ran")]
+    #[error("the mark of this test on stack {stack} was removed during the test")]
     TurnLost {
         /// Stack.
         stack: String,
@@ -219,57 +217,57 @@ impl Remedy for FailoverError {
             Self::Cloud(error) => return error.hint(),
             Self::BrokenOff { cause, .. } => return cause.hint(),
             Self::Endpoint { cause: ClientError::Refused { .. }, .. } => {
-                "the secret and the queue manager disagree: see `mqaws status`, and CredentialsSecret in the stack's outputs".into()
+                "the password in the secret does not match the queue manager: check `mqaws status` and CredentialsSecret in the stack's outputs".into()
             }
             Self::Endpoint { cause: ClientError::Queue { .. }, .. } => {
-                "the user in the secret needs PUT and GET on MQAWS.PROBE.*, and the AMQP service must know queues (IBM MQ 9.2.1 or later)".into()
+                "the user in the secret needs PUT and GET on MQAWS.PROBE.*, and the AMQP service must support queues (IBM MQ 9.2.1 or later)".into()
             }
             Self::Endpoint { cause: ClientError::Untrusted { .. }, .. } => {
-                "name the file of the certificate authority with --ca-file, and the name in the certificate with --tls-server-name or `tls.server_name`".into()
+                "specify the file with the CA certificates with --ca-file, and the name in the certificate with --tls-server-name or `tls.server_name`".into()
             }
-            Self::Trust(_) => "--ca-file wants a PEM file of certificates, --tls-server-name a DNS name or an IP address".into(),
+            Self::Trust(_) => "--ca-file requires a PEM file with certificates, --tls-server-name a DNS name or an IP address".into(),
             Self::Endpoint { endpoint, .. } => format!(
-                "check that {endpoint} answers from here: an internal load balancer does so only inside its VPC; run this there, or forward a port and say --amqp-url amqp://127.0.0.1:5672 (amqps:// where the queue manager has a certificate)"
+                "check that {endpoint} is reachable from this machine: an internal load balancer is reachable only from its VPC. Run the test there, or forward a port and add --amqp-url amqp://127.0.0.1:5672 (amqps:// if the queue manager has a certificate)"
             ),
-            Self::NoAmqp { .. } => "set `amqp: true` under `endpoint` in mqaws.yaml and deploy, or name another way: --amqp-url".into(),
+            Self::NoAmqp { .. } => "set `amqp: true` under `endpoint` in mqaws.yaml and deploy, or specify an endpoint with --amqp-url".into(),
             Self::NotAllowed { .. } => format!("deploy it with --allow-faults, which tags it {ALLOW_FAULTS_TAG}=true"),
             Self::NotStood { topology, .. } => {
                 let stands = topology::of(*topology).stands().iter().map(|stand| stand.fault.name());
-                format!("name one of those that it stands with --fault: {}", stands.collect::<Vec<_>>().join(", "))
+                format!("use a supported fault with --fault: {}", stands.collect::<Vec<_>>().join(", "))
             }
             Self::NoConsent { stack, account } => {
-                format!("type the stack's name when asked, or say --yes --account {account} --stack {stack} off a terminal")
+                format!("type the stack's name at the prompt, or without a terminal, add --yes --account {account} --stack {stack}")
             }
             Self::OtherAccount { .. } => "use credentials of that account, or correct --account".into(),
             Self::Plain { options, .. } => format!("remove {options}, or name an endpoint with TLS: --amqp-url amqps://HOST"),
-            Self::Alarm { .. } => "wait until it is over: a test on top of an outage proves nothing".into(),
-            Self::Busy { over: true, heal, .. } => format!("`{heal}` takes its mark and its queues away, then test again"),
-            Self::Busy { heal, .. } => format!("wait for it; when it is over, `{heal}` takes away what it left"),
-            Self::ForeignConnections { .. } => "they would be cut off too; --allow-foreign-connections goes on all the same".into(),
+            Self::Alarm { .. } => "wait until it clears: a test during an outage proves nothing".into(),
+            Self::Busy { over: true, heal, .. } => format!("remove its mark and its queues with `{heal}`, then test again"),
+            Self::Busy { heal, .. } => format!("wait for it to end; to clean up after it, run `{heal}`"),
+            Self::ForeignConnections { .. } => "they would be disconnected; to continue anyway, add --allow-foreign-connections".into(),
             Self::NotServing { .. } => "see `mqaws status`".into(),
-            Self::NotDurable { .. } => "a queue that forgets cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),
+            Self::NotDurable { .. } => "a queue that does not persist messages cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),
             Self::NoBacklog { cause: Some(Trouble::Refused { .. }), .. } => {
-                "the queue has no room for so much (MAXDEPTH, MAXMSGL), or its storage has not: lower --backlog or --size".into()
+                "the queue (MAXDEPTH, MAXMSGL) or its storage is too small for the backlog: reduce --backlog or --size".into()
             }
             Self::NoBacklog { cause: Some(Trouble::NotServed(error)), .. } if !matches!(error, ClientError::Unreachable { .. }) => {
-                "the same user was let in to the same queue just before: see `mqaws status` for what became of the queue manager, and find out whether the endpoint always leads to the same one".into()
+                "the same user had access to the same queue before: check the queue manager with `mqaws status`, and verify that the endpoint always leads to the same queue manager".into()
             }
             Self::NoBacklog { cause: Some(_), .. } => {
-                "see `mqaws status`, find out whether the endpoint leads to this queue manager, and what lies between: connections must last for the load before the fault".into()
+                "check `mqaws status`, and verify that the endpoint leads to this queue manager and that nothing in between closes connections: they must last for the duration of the load before the fault".into()
             }
-            Self::NoBacklog { cause: None, .. } => "lower --backlog or --size, or look at the latency of the storage".into(),
+            Self::NoBacklog { cause: None, .. } => "reduce --backlog or --size, or check the latency of the storage".into(),
             Self::Elsewhere { endpoint, .. } => {
-                format!("find out where {endpoint} leads (--amqp-url, a port forward, a DNS name): another queue manager took the messages")
+                format!("check where {endpoint} leads (--amqp-url, a port forward, a DNS name): a different queue manager received the messages")
             }
             Self::Lost { elsewhere: Some(endpoint), .. } => {
-                format!("nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep, or {endpoint} leads to another queue manager at times")
+                format!("no fault was injected yet: the queue manager, or a component in front of it, acknowledges messages that it does not store, or {endpoint} sometimes leads to a different queue manager")
             }
-            Self::Lost { .. } => "nothing was broken yet: the queue manager or what lies before it acknowledges what it does not keep".into(),
-            Self::TurnLost { .. } => "somebody healed it, began another test, or changed or removed the stack: see `mqaws status`, let one at a time work on it, then test again".into(),
+            Self::Lost { .. } => "no fault was injected yet: the queue manager, or a component in front of it, acknowledges messages that it does not store".into(),
+            Self::TurnLost { .. } => "another user healed it, started another test, or changed or removed the stack: check `mqaws status`, make sure that only one user works on the stack, then test again".into(),
             Self::StillRuns { command, .. } => format!(
-                "wait for it, or end it where it runs; `{command} --force` takes its mark and its queues away all the same, which ruins it"
+                "wait for it, or stop it where it runs; to remove its mark and queues anyway, which invalidates it, run `{command} --force`"
             ),
-            Self::Journal { .. } => "give a folder that can be written".into(),
+            Self::Journal { .. } => "specify a writable folder".into(),
             Self::Interrupted { .. } => return None,
         })
     }
@@ -318,7 +316,7 @@ pub(super) fn injected(faults: &[String]) -> Option<String> {
         more => format!("{more} faults, the last {last}"),
     };
     Some(format!(
-        "a stack that recovers by itself from what was asked for: {which}"
+        "injected faults, from which the stack recovers without intervention: {which}"
     ))
 }
 

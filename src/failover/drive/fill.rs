@@ -31,7 +31,7 @@ pub enum Trouble {
     #[error("{0}")]
     NotServed(#[source] ClientError),
     /// The broker refused messages.
-    #[error("{count} messages were refused{}", .why.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
+    #[error("{count} messages were rejected{}", .why.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
     Refused {
         /// How many.
         count: u64,

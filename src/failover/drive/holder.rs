@@ -131,10 +131,9 @@ fn judged(turn: &Turn, now: Timestamp, here: Option<&str>, look: impl Fn(i32) ->
     if turn.is_over(now) {
         return Life::Over;
     }
-    let until = turn.until.map_or_else(
-        || "until somebody takes it away".to_owned(),
-        |until| format!("until {until:.0}"),
-    );
+    let until = turn
+        .until
+        .map_or_else(|| "until it is removed".to_owned(), |until| format!("until {until:.0}"));
     let process = Holder::read(&turn.holder).and_then(|holder| holder.process);
     match process {
         Some(process) if here == Some(process.space.as_str()) => match look(process.pid) {
@@ -142,11 +141,13 @@ fn judged(turn: &Turn, now: Timestamp, here: Option<&str>, look: impl Fn(i32) ->
                 Life::GoesOn(format!("process {} runs on this machine", process.pid))
             }
             ProcessState::Started(_) | ProcessState::Absent => Life::Over,
-            ProcessState::Unknown => Life::GoesOn(format!("process {} cannot be looked at from here", process.pid)),
+            ProcessState::Unknown => {
+                Life::GoesOn(format!("process {} cannot be inspected from this machine", process.pid))
+            }
         },
         // Renewed every minute by a living test of this version; one of an earlier version lasts four hours.
         _ => Life::GoesOn(format!(
-            "its process cannot be seen from here, and its mark is good {until}"
+            "its process cannot be inspected from this machine, and its mark is valid {until}"
         )),
     }
 }

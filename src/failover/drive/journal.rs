@@ -126,7 +126,7 @@ impl Journal {
                     .await
                     .map(|_| ())
                     .map_err(|error| chain(&error)),
-                None => Err("no instance serves".into()),
+                None => Err("no instance is in service".into()),
             };
             match deleted {
                 Ok(()) => self.probe_queues = false,

@@ -64,19 +64,19 @@ impl Session<'_> {
     pub(super) fn assumptions(&self, warnings: &[String]) -> Vec<String> {
         let mut list = vec![
             format!(
-                "what did not come within {} s of an empty queue is lost",
+                "messages that do not arrive within {} s of an empty queue are lost",
                 self.pace.drain_idle.as_secs()
             ),
-            "the test's queues have no backout queue, so nothing of it is in one".to_owned(),
+            "the test's queues have no backout queue, so no messages of the test are in one".to_owned(),
         ];
         if self.target.lab.is_none() {
             list.push(
-                "the instances' clocks and this one follow the time to 100 ms; only the parts of the RTO depend on it"
+                "the clocks of the instances and of this machine are accurate to 100 ms; only the breakdown of the RTO depends on it"
                     .into(),
             );
         }
         if self.target.lab.as_ref().is_some_and(|lab| !lab.assumed.is_empty()) {
-            list.push("the local cloud replays delays that AWS does not document; `place.assumed` lists them".into());
+            list.push("the local cloud simulates delays that AWS does not document; `place.assumed` lists them".into());
         }
         list.extend(warnings.iter().cloned());
         list
@@ -84,9 +84,9 @@ impl Session<'_> {
 
     fn not_shown(&self, status: &AgentStatus) -> Vec<String> {
         let mut list =
-            vec!["loss of a zone, of the storage or of the region; faults that were not injected".to_owned()];
+            vec!["loss of a zone, of the storage, or of the region; faults that were not injected".to_owned()];
         if self.scenario.rounds <= 1 {
-            list.push("how often: one round shows that it can work".into());
+            list.push("reliability: one round shows only that failover can work".into());
         }
         if !self.driver.caveat().is_empty() {
             list.push(self.driver.caveat().into());
@@ -97,16 +97,16 @@ impl Session<'_> {
                 _ => " and whose connections are closed for them",
             };
             let delays = match lab.timing.as_str() {
-                "fast" => "no EC2 launch, no load balancer's registration delay",
-                "aws" => "its delays are replayed from a table, not measured",
+                "fast" => "no EC2 launch, no registration delay of a load balancer",
+                "aws" => "its delays are simulated from a table, not measured",
                 _ => "its delays",
             };
             list.push(format!(
-                "AWS: {delays}; processes on one machine, which lose no unsynced page when killed{closed}"
+                "AWS: {delays}; processes on one machine, which do not lose unsynced writes when killed{closed}"
             ));
         }
         if status.stand_in {
-            list.push("IBM MQ: a stand-in served in its place".into());
+            list.push("IBM MQ: a stand-in ran in its place".into());
         }
         list
     }

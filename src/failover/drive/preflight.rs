@@ -176,5 +176,5 @@ pub(super) async fn queue(
         .queues
         .first()
         .map(|queue| queue.name.clone())
-        .ok_or_else(|| CloudError::remote("define the queues of the test", "the agent named none").into())
+        .ok_or_else(|| CloudError::remote("define the queues of the test", "the agent did not name a queue").into())
 }

@@ -251,7 +251,7 @@ pub async fn heal(
     }
     let holder = own_holder();
     if let Some(other) = cloud.take_turn(&target, &holder).await? {
-        return Err(still_runs(&other, "it began just now".into()));
+        return Err(still_runs(&other, "it started just now".into()));
     }
     journal.probe_queues = true;
     let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();

@@ -219,7 +219,7 @@ impl Session<'_> {
             .doing(&format!("{fault}: comparing with the broker's own count"));
         let still = match back {
             // Nobody is served, so nobody can be compared with.
-            Recovery::Down => Err("service was not back".to_owned()),
+            Recovery::Down => Err("service was not restored".to_owned()),
             Recovery::Back | Recovery::NoEffect => self.stand_still(&round, &producer(producers)).await,
         };
         let load_end_ns = round.now_ns();
@@ -237,7 +237,7 @@ impl Session<'_> {
                 depth::at_rest(cloud, &self.target, &round, &instance.id, queue, pace.drain_timeout).await
             }
             (Err(why), _) => AtRest::Unread(why),
-            (Ok(()), None) => AtRest::Unread("no instance serves".into()),
+            (Ok(()), None) => AtRest::Unread("no instance is in service".into()),
         };
         self.watch.doing(&format!("{fault}: emptying the queue"));
         let drain_ns = round.now_ns();
@@ -258,7 +258,7 @@ impl Session<'_> {
             Ok(true) => {}
             Ok(false) => return Err(self.turn_lost()),
             Err(error) => warnings.push(format!(
-                "whether somebody else interfered could not be seen: {}",
+                "could not determine whether another user interfered: {}",
                 chain(&error)
             )),
         }
@@ -359,7 +359,7 @@ impl Session<'_> {
         };
         let late = |_| {
             format!(
-                "within {} s the consumers did not come to rest with messages waiting: put more, or say --drain-timeout",
+                "within {} s the consumers did not become idle with messages waiting: increase --backlog or --drain-timeout",
                 limit.as_secs()
             )
         };

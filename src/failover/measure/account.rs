@@ -13,11 +13,11 @@ pub const MAX_SAMPLES: usize = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Drain {
-    /// The broker says that nothing is left, and every acknowledged id was seen.
+    /// The broker reports an empty queue, and every acknowledged ID was received.
     Complete,
-    /// The broker says that nothing is left, and nothing came for longer than anything could be held back.
+    /// The broker reports an empty queue, and nothing arrived for longer than a message could be delayed.
     IdleOut,
-    /// The broker did not say so, or messages were still coming.
+    /// The broker did not report this, or messages were still arriving.
     Incomplete,
 }
 
@@ -38,9 +38,9 @@ pub struct Counts {
     pub not_sent: u64,
     /// Acknowledged.
     pub acked: u64,
-    /// Definitely refused.
+    /// Definitely rejected.
     pub failed: u64,
-    /// Sent, without a word since.
+    /// Sent, without a response.
     pub unknown: u64,
     /// Different messages received.
     pub received: u64,
@@ -54,18 +54,18 @@ pub struct Counts {
     pub duplicated_acked: u64,
     /// Without a word and received more than once.
     pub duplicated_unknown: u64,
-    /// Refused, and received all the same: the broker lied.
+    /// Rejected, but received anyway: the broker's response was wrong.
     pub resurrected: u64,
 }
 
-/// Ids of some messages of each class, `producer:seq`, at most [`MAX_SAMPLES`] each.
+/// IDs of some messages of each class, `producer:seq`, at most [`MAX_SAMPLES`] each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Samples {
     /// Acknowledged and not received.
     pub missing: Vec<String>,
     /// Received more than once.
     pub duplicated: Vec<String>,
-    /// Refused and received.
+    /// Rejected and received.
     pub resurrected: Vec<String>,
     /// Without a word, and received.
     pub recovered: Vec<String>,
@@ -86,7 +86,7 @@ pub struct Account {
     pub lost: Option<u64>,
     /// Receipts that belong to no attempt, repetition and order.
     pub tally: Tally,
-    /// Some ids of each class of persistent messages.
+    /// Some IDs of each class of persistent messages.
     pub samples: Samples,
 }
 

@@ -71,17 +71,17 @@ impl AtRest {
         }
         match self {
             Self::Read { depth, expected, .. } if *depth < expected.least => Some(format!(
-                "before the queue was emptied {queue_manager} itself counted {depth} of {}: by then they were lost, or clients reached \
-                 another queue manager through {endpoint}",
+                "before the queue was emptied, {queue_manager} itself counted {depth} of {}: they were already lost, or clients were connected to \
+                 a different queue manager through {endpoint}",
                 expected.least
             )),
             Self::Unread(_) if account.lost.is_some() => Some(format!(
-                "{queue_manager}'s own count at rest is not known: they were lost, or clients reached another queue manager through \
+                "{queue_manager}'s own count at rest is unknown: they were lost, or clients were connected to a different queue manager through \
                  {endpoint}"
             )),
             _ => left.filter(|&left| left > 0 && account.lost.is_none()).map(|left| {
                 format!(
-                    "{queue_manager} itself still counts {left}: consumers were too slow, or reached another queue manager through {endpoint}"
+                    "{queue_manager} itself still counts {left}: consumers were too slow, or connected to a different queue manager through {endpoint}"
                 )
             }),
         }
@@ -121,8 +121,8 @@ impl AtRest {
             (
                 ExitKind::Inconclusive,
                 format!(
-                    "{queue_manager} itself counts {depth} messages on {queue} at rest, and it should be {least} to {most}: \
-                     do the clients reach another queue manager?"
+                    "{queue_manager} itself counts {depth} messages on {queue} at rest, but {least} to {most} are expected: \
+                     the clients may be connected to a different queue manager"
                 ),
             )
         });
@@ -224,14 +224,14 @@ mod tests {
                 AtRest::Unread("no answer".into()),
                 Some(20),
                 Some(0),
-                Some("count at rest is not known"),
+                Some("count at rest is unknown"),
             ),
             (AtRest::Unread("no answer".into()), None, None, None),
         ] {
             let said = at_rest.elsewhere("QM1", "lb:5672", &missing(lost), left);
             let fits = match (&said, named) {
                 (Some(said), Some(named)) => {
-                    said.contains(named) && said.contains("another queue manager through lb:5672")
+                    said.contains(named) && said.contains("a different queue manager through lb:5672")
                 }
                 (None, None) => true,
                 _ => false,

@@ -18,9 +18,9 @@ const TIMES_USUAL: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "role", content = "number", rename_all = "kebab-case")]
 pub enum Worker {
-    /// A producer; its successes are acknowledgements.
+    /// A producer; its successes are acknowledgments.
     Producer(u32),
-    /// A consumer; its successes are first receipts, since a redelivery is no recovery.
+    /// A consumer; its successes are first receipts, since a redelivery does not count as recovery.
     Consumer(u32),
 }
 
@@ -50,9 +50,9 @@ pub struct Outage {
     pub total_ns: u64,
     /// How many gaps were over the threshold.
     pub gaps: u32,
-    /// Gaps up to here are not told from the usual ones.
+    /// Gaps up to this length are not distinguished from usual ones.
     pub threshold_ns: u64,
-    /// Length of the longest gap of all, be it one that is not told from the usual ones; absent in reports of earlier versions.
+    /// Length of the longest gap, even if it is not distinguished from usual ones; absent in reports of earlier versions.
     #[serde(default)]
     pub longest_ns: u64,
     /// Whether the worker was without success when the observation ended, be it once more.

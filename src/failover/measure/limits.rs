@@ -28,7 +28,7 @@ impl FromStr for Duplicates {
             "allow" => Ok(Self::Allow),
             "explained" => Ok(Self::Explained),
             "none" => Ok(Self::None),
-            other => Err(format!("`{other}` is not one of allow, explained, none")),
+            other => Err(format!("must be allow, explained, or none, not `{other}`")),
         }
     }
 }
@@ -42,7 +42,7 @@ pub struct Limits {
     /// Further limits of the outage: for one fault, or over the rounds of a fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rto: Vec<RtoLimit>,
-    /// Most acknowledged persistent messages that may be lost.
+    /// Largest number of acknowledged persistent messages that may be lost.
     pub max_rpo: u64,
     /// Which repetitions are allowed.
     pub duplicates: Duplicates,

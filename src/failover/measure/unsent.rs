@@ -63,7 +63,7 @@ impl Unsent {
         let Self { before, after, .. } = self;
         if before.unsent.saturating_mul(2) > before.due {
             return Some(format!(
-                "{} of {} slots before the fault were not sent: the load is too much for the service or for this machine",
+                "{} of {} slots before the fault were not sent: the load is too high for the service or for this machine",
                 before.unsent, before.due
             ));
         }
@@ -72,7 +72,7 @@ impl Unsent {
         let unexplained = after.unsent.saturating_sub(self.explained).saturating_sub(usual);
         (unexplained.saturating_mul(ALLOWED) > after.due).then(|| {
             format!(
-                "{unexplained} of {} slots from the fault on were not sent, which no outage accounts for",
+                "{unexplained} of {} slots after the fault were not sent, and no outage explains it",
                 after.due
             )
         })

@@ -34,7 +34,7 @@ pub struct Check {
     /// Why, when it is no pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The exit code it stands for when it is no pass.
+    /// The exit code if it is not a pass.
     pub exit_code: u8,
 }
 
@@ -104,11 +104,7 @@ pub fn verdict_of(exit: ExitKind) -> Verdict {
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>, limits: &Limits) -> Judgement {
     let mut checks = vec![
-        yes_or_unclear(
-            "fault.verified",
-            evidence.fault_verified,
-            "the fault was not seen to have happened",
-        ),
+        yes_or_unclear("fault.verified", evidence.fault_verified, "the fault was not observed"),
         yes_or_unclear("fault.effect", evidence.disturbed, "no client noticed the fault"),
         traffic(evidence),
         sent(evidence),
@@ -116,7 +112,7 @@ pub fn judge(evidence: &Evidence<'_>, limits: &Limits) -> Judgement {
         yes_or_unclear(
             "drain.complete",
             evidence.account.drain.proves_absence(),
-            "the queue was not seen empty, so a message that did not come may still be there",
+            "the queue was not confirmed empty, so missing messages may still be in it",
         ),
         lost(evidence, limits),
     ];
@@ -185,7 +181,7 @@ fn sent(evidence: &Evidence<'_>) -> Check {
     let all = (before.unsent + after.unsent, before.due + after.due);
     check(
         "load.sent",
-        "from the fault on as before it, but for outages and a fifth",
+        "after the fault as before it, except for outages and 20 %",
         Some(format!("{} of {} slots not sent", all.0, all.1)),
         (evidence.unsent.complaint()).map(|reason| (ExitKind::Inconclusive, reason)),
     )
@@ -196,7 +192,7 @@ fn backlog(evidence: &Evidence<'_>) -> Check {
     let bad = (waiting == 0).then(|| {
         (
             ExitKind::Inconclusive,
-            "no message waited when the fault came, and loss shows only on those".into(),
+            "no messages were waiting at the fault, and only waiting messages can show loss".into(),
         )
     });
     check("backlog", "at least 1 at the fault", Some(waiting.to_string()), bad)
@@ -212,9 +208,9 @@ fn lost(evidence: &Evidence<'_>, limits: &Limits) -> Check {
         Some(_) => None,
         None if missing > 0 => Some((
             ExitKind::Inconclusive,
-            format!("{missing} acknowledged messages did not come before the drain was given up"),
+            format!("{missing} acknowledged messages did not arrive before the drain timed out"),
         )),
-        None => Some((ExitKind::Inconclusive, "the drain was not complete".into())),
+        None => Some((ExitKind::Inconclusive, "the drain did not complete".into())),
     };
     let bad = bad.map(|(exit, reason)| match &evidence.elsewhere {
         Some(elsewhere) => (exit, format!("{reason}; {elsewhere}")),
@@ -243,8 +239,8 @@ fn rto(evidence: &Evidence<'_>, limits: &Limits) -> Vec<Check> {
         .map_or_else(String::new, |limit| format!("{:.3} s", limit as f64 / 1e9));
     if evidence.disturbed && !(evidence.served && worst.recovered()) {
         let reason = match worst.recovered() {
-            true => "not everybody was served again in time".to_owned(),
-            false => format!("{} was not served again", worst.worker),
+            true => "service was not restored for all clients in time".to_owned(),
+            false => format!("service was not restored for {}", worst.worker),
         };
         return vec![check("rto.max", limit, None, Some((ExitKind::NoRecovery, reason)))];
     }
@@ -259,7 +255,7 @@ fn rto(evidence: &Evidence<'_>, limits: &Limits) -> Vec<Check> {
         let stalled = evidence.stalled_ns / 1_000_000;
         Some((
             ExitKind::Inconclusive,
-            format!("this process itself stood still for {stalled} ms of the outage"),
+            format!("this process itself was stalled for {stalled} ms of the outage"),
         ))
     } else {
         limits.max_rto_ns.and_then(|limit| untold(evidence.outages, limit))
@@ -272,7 +268,7 @@ fn untold(outages: &[Outage], limit_ns: u64) -> Option<(ExitKind, String)> {
     let longest = outages.iter().max_by_key(|outage| outage.longest_ns)?;
     (longest.longest_ns > limit_ns).then(|| {
         let reason = format!(
-            "{} went {:.3} s without success after the fault, which cannot be told from its pauses before it: put more (--rate), or watch \
+            "{} had no success for {:.3} s after the fault, which cannot be distinguished from its pauses before it: increase the load (--rate), or observe \
              longer before the fault (--baseline)",
             longest.worker,
             longest.longest_ns as f64 / 1e9
@@ -290,12 +286,12 @@ fn duplicates(evidence: &Evidence<'_>, limits: &Limits) -> Check {
             "explained by a lost connection",
             (tally.extra_unexplained > 0).then(|| {
                 format!(
-                    "{} came again although the connection that had them was alive, or they were settled on it 5 s before its end or earlier",
+                    "{} were redelivered although the connection that had them was alive, or they were settled on it at least 5 s before it ended",
                     tally.extra_unexplained
                 )
             }),
         ),
-        Duplicates::None => ("0", (all > 0).then(|| format!("{all} came more than once"))),
+        Duplicates::None => ("0", (all > 0).then(|| format!("{all} were delivered more than once"))),
     };
     check(
         "duplicates",
@@ -334,7 +330,7 @@ fn strangers(evidence: &Evidence<'_>) -> Check {
     let (tally, counts) = (&evidence.account.tally, &evidence.account.persistent);
     let bad = counts.resurrected + tally.unexpected + tally.corrupt;
     let reason = format!(
-        "{} refused and delivered all the same, {} never sent, {} damaged",
+        "{} rejected but delivered, {} never sent, {} damaged",
         counts.resurrected, tally.unexpected, tally.corrupt
     );
     check(

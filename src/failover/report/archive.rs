@@ -18,7 +18,7 @@ pub enum ArchiveError {
     #[error("could not read the ledger: {0}")]
     Read(std::io::Error),
     /// It is not one, or it is damaged.
-    #[error("not a whole ledger: {0}")]
+    #[error("not a complete ledger: {0}")]
     Damaged(String),
 }
 
@@ -92,23 +92,21 @@ pub fn recount(path: &Path) -> Result<Vec<Recount>, ArchiveError> {
     let damaged = |what: &str| ArchiveError::Damaged(what.to_owned());
     let mut rest = bytes
         .strip_prefix(MAGIC)
-        .ok_or_else(|| damaged("it does not begin as one"))?;
+        .ok_or_else(|| damaged("the header is missing"))?;
     let mut rounds = Vec::new();
     while !rest.is_empty() {
         let end = rest
             .iter()
             .position(|byte| *byte == b'\n')
-            .ok_or_else(|| damaged("a line has no end"))?;
+            .ok_or_else(|| damaged("a line is not terminated"))?;
         let head: Head = serde_json::from_slice(&rest[..end]).map_err(|error| damaged(&error.to_string()))?;
         rest = &rest[end + 1..];
         let mut books = Vec::new();
         for book in &head.books {
-            let bytes = usize::try_from(book.ids.div_ceil(2)).map_err(|_| damaged("too many ids"))?;
-            let (bits, after) = rest
-                .split_at_checked(bytes)
-                .ok_or_else(|| damaged("it ends too early"))?;
+            let bytes = usize::try_from(book.ids.div_ceil(2)).map_err(|_| damaged("too many IDs"))?;
+            let (bits, after) = rest.split_at_checked(bytes).ok_or_else(|| damaged("it is truncated"))?;
             if crc32fast::hash(bits) != book.crc32 {
-                return Err(damaged("a checksum does not fit"));
+                return Err(damaged("a checksum does not match"));
             }
             let ids = Packed::from_bytes(bits.to_vec(), book.ids).ok_or_else(|| damaged("too few bits"))?;
             books.push(Book {

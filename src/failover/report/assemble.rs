@@ -107,7 +107,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     };
     let idle = outages.iter().filter(|outage| starved(outage)).map(|outage| {
         format!(
-            "{} is not counted: it was connected, and others took every message",
+            "{} is not counted: it was connected, but others received all messages",
             outage.worker
         )
     });

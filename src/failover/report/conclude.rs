@@ -89,7 +89,7 @@ impl Report {
             }
             return Ok(path);
         }
-        Err(std::io::Error::other("there are 9999 reports already"))
+        Err(std::io::Error::other("9999 reports already exist"))
     }
 }
 
@@ -235,7 +235,7 @@ mod tests {
                 (&130.into(), &3.into())
             );
             assert!(
-                super::super::text::summary(&report).contains("broken off"),
+                super::super::text::summary(&report).contains("interrupted after"),
                 "{report:?}"
             );
         }
@@ -272,7 +272,7 @@ mod tests {
             assert_eq!(json["exit_code"], expected as u8);
             assert_eq!(json["unwritten"]["kept"], "/t/report.json");
             let text = crate::failover::report::text::summary(&report);
-            assert!(text.contains("not written into out: No space left on device"), "{text}");
+            assert!(text.contains("not written to out: No space left on device"), "{text}");
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Report {
     pub place: Place,
     /// What served.
     pub engine: Engine,
-    /// How it was spoken to.
+    /// Protocol of the test.
     pub driver: DriverInfo,
     /// The load.
     pub load: Load,
@@ -40,18 +40,18 @@ pub struct Report {
     pub runs: Vec<Run>,
     /// All rounds together.
     pub summary: Summary,
-    /// What the numbers rest on.
+    /// Assumptions of the measurement.
     pub assumptions: Vec<String>,
     /// What the numbers do not show.
     pub not_shown: Vec<String>,
     /// The verdict on all rounds.
     pub verdict: Verdict,
-    /// The worst exit code of all rounds; 3 when they passed and the report could not be written where it was wanted.
+    /// The worst exit code of all rounds; 3 if they passed and the report could not be written to the requested folder.
     pub exit_code: u8,
-    /// Why not every round that was asked for was done; absent when the test ran to its end.
+    /// Why not all requested rounds were run; absent if the test completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken_off: Option<Broken>,
-    /// Where the report is instead of the folder that was asked for; absent when it could be written there.
+    /// Where the report is instead of the requested folder; absent if it could be written there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwritten: Option<Unwritten>,
     /// The rounds' ledgers, for the file beside the report.
@@ -59,16 +59,16 @@ pub struct Report {
     pub ledgers: Vec<Vec<u8>>,
 }
 
-/// A test that ended before its end.
+/// A test that ended early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Broken {
-    /// Rounds that were asked for.
+    /// Rounds that were requested.
     pub rounds: u32,
     /// Why it ended.
     pub cause: String,
 }
 
-/// A report that could not be written into the folder that was asked for.
+/// A report that could not be written to the requested folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unwritten {
     /// The folder.
@@ -88,7 +88,7 @@ pub struct Place {
     pub timing: Option<String>,
     /// What the lab's instances are made of, `process`, `namespace` or `guest`.
     pub hosts: Option<String>,
-    /// Delays that the lab replays although AWS documents no value for them, longest first; none in `fast` timing.
+    /// Delays that the lab simulates although AWS documents no value for them, longest first; none in `fast` timing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<AssumedDelay>,
     /// AWS region.
@@ -104,7 +104,7 @@ pub struct Place {
     pub endpoint: String,
 }
 
-/// A delay that a lab replays and that is a guess.
+/// A delay that a lab simulates and that is an assumption.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AssumedDelay {
     /// Name in the lab's table of delays, `ec2.boot`.
@@ -118,7 +118,7 @@ pub struct AssumedDelay {
 pub struct Engine {
     /// Name of the queue manager.
     pub queue_manager: String,
-    /// Product and version as the engine says.
+    /// Product and version as reported by the engine.
     pub version: Option<String>,
     /// Whether it is the lab's stand-in, a test double.
     pub stand_in: bool,
@@ -126,7 +126,7 @@ pub struct Engine {
     pub agent_version: String,
 }
 
-/// How the engine was spoken to.
+/// Protocol with which the engine was tested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriverInfo {
     /// Name, `amqp10`.
@@ -167,9 +167,9 @@ pub struct Run {
     pub rto: Option<Rto>,
     /// From the fault until the first message that was put after it was received.
     pub end_to_end_ns: Option<u64>,
-    /// From the fault until rate and latency were as before for five seconds; absent when that was not seen.
+    /// From the fault until rate and latency were as before for five seconds; absent if that was not observed.
     pub to_full_ns: Option<u64>,
-    /// Latency of acknowledgements, counted from the due time.
+    /// Latency of acknowledgments, counted from the due time.
     pub latency: Vec<Latency>,
     /// What happened, relative to the fault.
     pub timeline: Vec<Entry>,
@@ -185,7 +185,7 @@ pub struct Run {
     pub exit_code: u8,
 }
 
-/// Messages on the test's queue by the word of the queue manager under test, read on its host.
+/// Messages on the test's queue as reported by the queue manager under test, read on its host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BrokerCount {
     /// Once the backlog was put, before consumers started.
@@ -239,7 +239,7 @@ pub struct Rto {
     pub phases: Vec<Phase>,
 }
 
-/// Latency of acknowledgements in one part of a round.
+/// Latency of acknowledgments in one part of a round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// `before`, `during` or `after`.
@@ -269,7 +269,7 @@ pub struct Entry {
     pub uncertainty_ns: u64,
 }
 
-/// A time in which this process itself did not run.
+/// A period in which this process itself did not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stall {
     /// Relative to the fault.
@@ -291,7 +291,7 @@ pub struct Summary {
     pub inconclusive: u32,
     /// Messages lost in all rounds.
     pub lost: u64,
-    /// Rounds that lost a message; losses within a round hang together, so the round is the unit.
+    /// Rounds that lost a message; losses within a round are correlated, so the round is the unit.
     pub losing_rounds: u32,
     /// With no losing round: the chance of a losing round is below this, with 95 % confidence.
     pub loss_chance_below: Option<f64>,

@@ -132,7 +132,7 @@ pub fn summary(report: &Report) -> String {
     }
     if let Some(broken) = &report.broken_off {
         let why = format!(
-            "broken off after {} of {} rounds: {}",
+            "interrupted after {} of {} rounds: {}",
             report.runs.len(),
             broken.rounds,
             broken.cause
@@ -141,7 +141,7 @@ pub fn summary(report: &Report) -> String {
     }
     if let Some(unwritten) = &report.unwritten {
         let why = format!(
-            "the report was not written into {}: {}",
+            "the report was not written to {}: {}",
             unwritten.folder, unwritten.cause
         );
         line_at(&mut text, INDENT, &why, INDENT);
@@ -170,7 +170,7 @@ pub(super) fn place(report: &Report) -> String {
         .engine
         .version
         .as_deref()
-        .unwrap_or("an engine that does not say what it is");
+        .unwrap_or("an engine that does not report its product");
     let stand_in = if report.engine.stand_in && !engine.contains("stand-in") {
         ", a stand-in"
     } else {
@@ -216,14 +216,14 @@ fn rto(run: &Run) -> String {
     };
     if !worst.recovered() {
         return format!(
-            "RTO      none: {} was not served again within {}",
+            "RTO      none: service was not restored for {} within {}",
             worst.worker,
             seconds(worst.gap_ns)
         );
     }
     if !rto.counts {
         return format!(
-            "RTO      below {}: no gap longer than is usual (longest {})",
+            "RTO      below {}: no gap longer than usual (longest {})",
             seconds(worst.threshold_ns),
             seconds(rto.ns)
         );
@@ -300,19 +300,19 @@ fn rpo(run: &Run) -> String {
         (tally.foreign, "foreign"),
         (tally.corrupt, "damaged"),
         (tally.unexpected, "never sent"),
-        (counts.resurrected, "refused and delivered"),
+        (counts.resurrected, "rejected but delivered"),
     ] {
         if count > 0 {
             parts.push(format!("{} {name}", grouped(count)));
         }
     }
     if let Some(age) = run.rpo_ns {
-        parts.push(format!("the oldest lost one was {} old at the fault", seconds(age)));
+        parts.push(format!("the oldest lost message was {} old at the fault", seconds(age)));
     }
     let apart = &run.ledger.non_persistent;
     if apart.acked > 0 {
         parts.push(format!(
-            "non-persistent, apart: {} of {} did not come",
+            "non-persistent, counted separately: {} of {} did not arrive",
             grouped(apart.missing),
             grouped(apart.acked)
         ));

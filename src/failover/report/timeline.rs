@@ -80,8 +80,8 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
             .map(|(at, _)| *at)
     };
     for (producer, one, all) in [
-        (true, "first acknowledgement", "every producer served again"),
-        (false, "first message received", "every consumer served again"),
+        (true, "first acknowledgement", "all producers have service"),
+        (false, "first message received", "all consumers have service"),
     ] {
         let (Some(min), Some(max)) = (of(producer).min(), of(producer).max()) else {
             continue;
@@ -131,7 +131,7 @@ fn words(one: &Mark) -> String {
         mark::DRAINING => format!("{} drains", one.instance),
         mark::STOPPED => "stopped, lock released".into(),
         mark::ENGINE_STARTED => "running".into(),
-        mark::ENGINE_STARTING => "start of the queue manager".into(),
+        mark::ENGINE_STARTING => "starting the queue manager".into(),
         mark::ADOPTED | mark::SERVING => String::new(),
         other => other.replace('-', " "),
     };

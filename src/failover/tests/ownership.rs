@@ -34,7 +34,7 @@ async fn refused_test_leaves_mark_and_journal_of_the_one_that_has_the_turn() {
     let refused = run(cloud.clone(), &scenario, &(), never()).await.unwrap_err();
     assert!(matches!(refused, FailoverError::Busy { over: false, .. }), "{refused}");
     assert!(
-        refused.to_string().contains("is under test already, by ann process 1"),
+        refused.to_string().contains("is already under test by ann process 1"),
         "{refused}"
     );
     let paste = "`mqaws failover-test heal --stack mqaws-qm1 --region eu-west-1`";

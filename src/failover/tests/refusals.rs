@@ -43,9 +43,9 @@ async fn a_lasting_refusal_while_the_backlog_is_put_blames_nothing_that_was_good
     });
     let error = through_relay(&cloud, &relay, &watch).await.unwrap_err();
     assert!(matches!(error, FailoverError::NoBacklog { .. }), "{error}");
-    assert!(error.to_string().contains("refused the user `app`"), "{error}");
+    assert!(error.to_string().contains("rejected user `app`"), "{error}");
     let hint = error.hint().unwrap();
-    assert!(hint.contains("let in") && !hint.contains("secret"), "{hint}");
+    assert!(hint.contains("had access to") && !hint.contains("secret"), "{hint}");
     assert!(is_untouched(&cloud));
 }
 

@@ -78,7 +78,7 @@ async fn a_part_of_the_clients_led_elsewhere_is_named_where_messages_do_not_come
             .unwrap();
         assert_eq!(lost.exit_code, exit as u8, "{part} {:?}", report.runs[0].thresholds);
         let reason = lost.reason.as_deref().unwrap();
-        let endpoint = format!("another queue manager through {}", cloud.broker.address());
+        let endpoint = format!("a different queue manager through {}", cloud.broker.address());
         assert!(reason.contains(&endpoint), "{part}: {reason}");
         // A loss is no less a loss.
         assert!(part != "-p" || report.exit() == ExitKind::Lost);

@@ -171,7 +171,7 @@ async fn an_image_of_another_build_is_not_published() {
     case.account.image.tags.insert(tags::BUILD.to_owned(), "another".into());
     let (text, error) = case.refused().await;
     assert!(
-        text.contains("image ami-1 is not of this build: its tag mqaws:build is another"),
+        text.contains("image ami-1 does not belong to this build: its tag mqaws:build is another"),
         "{text}"
     );
     assert_eq!(error.exit(), crate::remedy::ExitKind::Remote);
@@ -184,7 +184,7 @@ async fn packer_must_have_made_one_image_here() {
         ("none", "", "made no image in eu-west-1"),
         ("elsewhere", "us-east-1:ami-1", "made no image in eu-west-1"),
         ("two", "eu-west-1:ami-1,eu-west-1:ami-2", "made 2 images in eu-west-1"),
-        ("unknown", "eu-west-1:ami-9", "EC2 knows no image ami-9"),
+        ("unknown", "eu-west-1:ami-9", "EC2 has no image ami-9"),
         ("odd", "ami-1", "its manifest cannot be read"),
     ] {
         let mut case = Case::new(name);
@@ -201,10 +201,10 @@ async fn a_parameter_that_stays_as_it_was_is_told() {
     let (text, error) = case.refused().await;
     assert_eq!(
         text,
-        "image ami-1 is made, but parameter /mqaws/ami/ibm-mq does not name it"
+        "image ami-1 was created, but parameter /mqaws/ami/ibm-mq does not refer to it"
     );
     assert!(
-        error.details()[0].1.contains("it still names ami-0"),
+        error.details()[0].1.contains("it still refers to ami-0"),
         "{:?}",
         error.details()
     );
@@ -240,7 +240,7 @@ async fn what_is_left_is_asked_for_and_ignorance_is_told() {
     let (_, error) = case.refused().await;
     let left = error.left().unwrap();
     assert!(
-        left.starts_with("perhaps instance i-1; EC2 was not asked: test:Call: permission missing"),
+        left.starts_with("possibly instance i-1; EC2 was not queried: test:Call: permission missing"),
         "{left}"
     );
 }

@@ -78,5 +78,5 @@ fn what_was_not_asked_is_not_called_nothing() {
         left: Left::default(),
         why: "ec2:DescribeInstances: no answer in time".into(),
     };
-    assert!(unknown.words().starts_with("not known: "));
+    assert!(unknown.words().starts_with("unknown: "));
 }

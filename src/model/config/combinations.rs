@@ -56,7 +56,7 @@ impl Reader {
         let (engine, takes) = (deployment.engine, topology::of(topology).facts().engines);
         if !takes.take(engine) {
             let message = format!(
-                "engine `{}` does not go with topology `{}`",
+                "engine `{}` cannot be combined with topology `{}`",
                 engine.as_str(),
                 topology.as_str()
             );
@@ -67,7 +67,7 @@ impl Reader {
             self.against(
                 "engine",
                 message,
-                format!("use engine {}, or another topology", words.join(" or ")),
+                format!("use engine {}, or a different topology", words.join(" or ")),
             );
         }
         for key in keys::keys() {
@@ -76,7 +76,11 @@ impl Reader {
                 && self.is_given(key.path)
             {
                 let words: Vec<String> = these.iter().map(|these| format!("`{}`", these.as_str())).collect();
-                let message = format!("`{}` does not go with topology `{}`", key.path, topology.as_str());
+                let message = format!(
+                    "`{}` cannot be combined with topology `{}`",
+                    key.path,
+                    topology.as_str()
+                );
                 let hint = format!("remove it, or use topology {}", words.join(" or "));
                 self.against(key.path, message, hint);
             }
@@ -88,20 +92,25 @@ impl Reader {
         if self.is_given("network.cidr") {
             for key in ["network.vpc", "network.subnets"] {
                 if self.is_given(key) {
-                    let message = format!("`{key}` does not go with `network.cidr`, which makes a new network");
+                    let message =
+                        format!("`{key}` cannot be combined with `network.cidr`, which creates a new network");
                     self.against(key, message, format!("remove `{key}`, or remove `network.cidr`"));
                 }
             }
         } else if self.is_given("network.zones") {
-            let hint = "remove it, or give the new network a range under `network.cidr`";
-            self.against("network.zones", "`network.zones` is only for a new network", hint);
+            let hint = "remove it, or set `network.cidr` to the range of a new network";
+            self.against(
+                "network.zones",
+                "`network.zones` requires a new network (`network.cidr`)",
+                hint,
+            );
         }
         let partition = region.and_then(|region| Partition::of(region.as_str()));
         if values.get("network.cidr").is_some()
             && let Some(partition) = partition.filter(|partition| partition.dns_suffix != ENDPOINTS)
         {
             let message = format!(
-                "a new network cannot be made in partition {} yet: its endpoints have other names",
+                "cannot create a new network in partition {}: its endpoint names are not supported yet",
                 partition.name
             );
             let hint = "use an existing network: `network.vpc` and `network.subnets`";
@@ -111,10 +120,10 @@ impl Reader {
             self.zones(region, values);
         }
         if deployment.network.clients.iter().any(|cidr| cidr.is_everything()) {
-            let hint = "list only the ranges that your clients have";
+            let hint = "list only the ranges of your clients";
             self.warn(
                 "network.clients",
-                "`network.clients` admits every address there is",
+                "`network.clients` allows traffic from all IPv4 addresses",
                 hint,
             );
         }
@@ -126,7 +135,7 @@ impl Reader {
         let mut zones = zones.filter_map(|zone| zone.as_str()?.parse::<ZoneName>().ok());
         if let Some(zone) = zones.find(|zone| zone.region() != *region) {
             let message = format!("zone {zone} is not in region {region}");
-            self.against("network.zones", message, format!("name zones of {region}"));
+            self.against("network.zones", message, format!("specify zones of {region}"));
         }
     }
 
@@ -141,25 +150,25 @@ impl Reader {
             .any(|endpoint| endpoint.protocol == AMQP);
         let is_true = always && deployment.endpoint.amqp;
         if self.is_given("endpoint.amqp") && !is_true && !engine.facts().endpoints.iter().any(switched) {
-            let message = format!("`endpoint.amqp` does not go with engine `{}`", engine.as_str());
+            let message = format!("`endpoint.amqp` cannot be combined with engine `{}`", engine.as_str());
             self.against(
                 "endpoint.amqp",
                 message,
-                "remove it: what this engine serves is always on",
+                "remove it: the protocols of this engine are always enabled",
             );
         }
         if deployment.endpoint.internal {
             return;
         }
         if !self.is_given("network.clients") {
-            let message = "an endpoint on the internet needs to know who may connect";
-            let hint = "list the clients' ranges under `network.clients`";
+            let message = "an internet-facing endpoint requires `network.clients`";
+            let hint = "set `network.clients` to the ranges of your clients";
             self.against("endpoint.internal", message, hint);
         }
         if deployment.tls.certificate.is_none() {
             let message =
-                "the endpoint is on the internet without TLS: user, password and messages go there in clear text";
-            let hint = "name a certificate's secret under `tls.certificate`";
+                "the endpoint is internet-facing without TLS: user name, password, and messages are sent in clear text";
+            let hint = "set `tls.certificate` to the secret with a certificate";
             self.warn("endpoint.internal", message, hint);
         }
     }
@@ -167,29 +176,27 @@ impl Reader {
     fn storage(&mut self, deployment: &Deployment) {
         let storage = &deployment.storage;
         if storage.mount == Mount::Nfs {
-            let message =
-                "mount `nfs` has no TLS and no IAM: the file system's policy admits whoever reaches a mount target";
-            let hint =
-                "keep `efs-utils`, unless the image cannot have it; security groups are all that protects the data";
+            let message = "mount `nfs` has no TLS and no IAM: the file system's policy allows any client that can reach a mount target";
+            let hint = "keep `efs-utils` unless the image does not support it; with `nfs`, only security groups protect the data";
             self.warn("storage.mount", message, hint);
         }
         let provisioned = storage.throughput == Throughput::Provisioned;
         if provisioned && !self.is_given("storage.provisioned_mibps") {
-            let message = "provisioned throughput needs to know how much";
-            let hint = "give the MiB/s under `storage.provisioned_mibps`";
+            let message = "`throughput: provisioned` requires `storage.provisioned_mibps`";
+            let hint = "set `storage.provisioned_mibps` to the throughput in MiB/s";
             self.against("storage.throughput", message, hint);
         }
         if !provisioned && self.is_given("storage.provisioned_mibps") {
             let message = format!(
-                "`storage.provisioned_mibps` does not go with throughput `{}`",
+                "`storage.provisioned_mibps` cannot be combined with throughput `{}`",
                 storage.throughput.as_str()
             );
             let hint = "remove it, or set `storage.throughput: provisioned`";
             self.against("storage.provisioned_mibps", message, hint);
         }
         if storage.performance_mode == PerformanceMode::MaxIo && storage.throughput == Throughput::Elastic {
-            let message = "performance mode `maxIO` does not go with throughput `elastic`";
-            let hint = "keep `generalPurpose`, which AWS recommends for everything";
+            let message = "performance mode `maxIO` cannot be combined with throughput `elastic`";
+            let hint = "keep `generalPurpose`, which AWS recommends for all workloads";
             self.against("storage.performance_mode", message, hint);
         }
     }
@@ -198,8 +205,8 @@ impl Reader {
         if !self.is_given("tls.certificate") {
             for key in ["tls.kms_key", "tls.server_name"] {
                 if self.is_given(key) {
-                    let message = format!("`{key}` says something about a certificate, and there is none");
-                    let hint = "name the certificate's secret under `tls.certificate`, or remove this key";
+                    let message = format!("`{key}` requires `tls.certificate`");
+                    let hint = "set `tls.certificate` to the secret with the certificate, or remove this key";
                     self.against(key, message, hint);
                 }
             }
@@ -217,8 +224,8 @@ impl Reader {
             alarms,
             ..
         } = deployment;
-        let replicate = "replicate the secret to the deployment's region, and name the replica";
-        let own = "name one of the deployment's region";
+        let replicate = "replicate the secret to the deployment's region, and specify the replica";
+        let own = "specify one in the deployment's region";
         let arns = [
             (
                 "tls.certificate",
@@ -236,20 +243,20 @@ impl Reader {
             (
                 "security.permissions_boundary",
                 security.permissions_boundary.as_ref().map(AsRef::as_ref),
-                "name one of the deployment's partition",
+                "specify one in the deployment's partition",
             ),
             (
                 "security.cloudformation_role",
                 security.cloudformation_role.as_ref().map(AsRef::as_ref),
-                "name one of the deployment's partition",
+                "specify one in the deployment's partition",
             ),
         ];
         for (key, text, hint) in arns {
             let Some(arn) = text.and_then(Arn::read) else { continue };
             if !arn.region.is_empty() && arn.region != region.as_str() {
-                self.against(key, format!("`{key}` is in another region than the deployment"), hint);
+                self.against(key, format!("`{key}` is not in the deployment's region"), hint);
             } else if !arn.partition.has(region.as_str()) {
-                let message = format!("`{key}` is in partition {}, and {region} is not", arn.partition.name);
+                let message = format!("`{key}` is in partition {}, but {region} is not", arn.partition.name);
                 self.against(key, message, hint);
             }
         }

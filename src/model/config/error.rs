@@ -77,7 +77,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.violations.as_slice() {
             [one] => f.write_str(&one.message),
-            several => write!(f, "{} mistakes in the configuration", several.len()),
+            several => write!(f, "{} errors in the configuration", several.len()),
         }
     }
 }
@@ -92,7 +92,7 @@ impl Remedy for ConfigError {
     fn hint(&self) -> Option<String> {
         match self.violations.as_slice() {
             [one] => one.hint.clone(),
-            _ => Some("correct them, then check with `mqaws validate`".to_owned()),
+            _ => Some("correct them, then check the file with `mqaws validate`".to_owned()),
         }
     }
 

@@ -62,7 +62,7 @@ impl Loaded {
                 Ok(self)
             }
             Err(why) => {
-                let hint = "name a text file of MQSC commands, at most 8 KiB, relative to the configuration file";
+                let hint = "specify a text file of MQSC commands, at most 8 KiB, relative to the configuration file";
                 Err(self.violation(KEY, why).hint(hint).into())
             }
         }
@@ -91,10 +91,10 @@ impl Loaded {
             let (holds, key) = (image.engine.as_str(), "image.engine");
             let message = match image.engine.facts().runs {
                 true => format!("`{key}` is `{holds}`, but `engine` is `{}`", engine.as_str()),
-                false => format!("{}: there are images of it alone", not_yet(&image.engine)),
+                false => format!("{}: only images of it can be built", not_yet(&image.engine)),
             };
             let hint =
-                format!("leave `{key}` out where you deploy; `mqaws ami build --engine {holds}` builds such an image");
+                format!("remove `{key}` to deploy; to build such an image, run `mqaws ami build --engine {holds}`");
             violations.push(self.violation(key, message).hint(hint));
         }
         match ConfigError::of(violations) {
@@ -190,8 +190,12 @@ impl Reader {
             Content::Nothing => return,
             Content::Map(entries) => entries,
             other => {
-                let what = if section.is_empty() { "the file" } else { section };
-                let message = format!("`{what}` must be a map of keys, found {}", other.kind());
+                let what = if section.is_empty() {
+                    "the configuration file".to_owned()
+                } else {
+                    format!("`{section}`")
+                };
+                let message = format!("{what} must be a mapping, found {}", other.kind());
                 let hint = format!("keys: {}", keys::below(section).join(", "));
                 return self.refuse(Violation::new(section, message, source.place(node.spot)).hint(hint));
             }
@@ -205,11 +209,11 @@ impl Reader {
                 format!("{section}.{name}")
             };
             if seen.contains(&name.as_str()) {
-                let message = format!("`{path}` stands twice");
+                let message = format!("duplicate key `{path}`");
                 self.refuse(
                     Violation::new(&path, message, place)
                         .label("again")
-                        .hint("keep one of them"),
+                        .hint("remove one of them"),
                 );
                 continue;
             }
@@ -227,7 +231,7 @@ impl Reader {
     fn unknown(&mut self, section: &str, name: &str, place: Place) {
         let known = keys::below(section);
         if section.is_empty() && known.contains(&name) {
-            let message = format!("`{name}` holds keys of its own, and takes no value");
+            let message = format!("`{name}` is a section and cannot have a value");
             let keys = keys::below(name)
                 .iter()
                 .map(|key| format!("{name}.{key}"))
@@ -240,10 +244,10 @@ impl Reader {
             None => format!("known keys: {}", known.join(", ")),
         };
         let (path, within) = match section {
-            "" => (name.to_owned(), "the file".to_owned()),
+            "" => (name.to_owned(), "the configuration".to_owned()),
             _ => (format!("{section}.{name}"), format!("`{section}`")),
         };
-        let message = format!("{within} has no key `{}`", clipped(name));
+        let message = format!("unsupported key `{}` in {within}", clipped(name));
         self.refuse(Violation::new(&path, message, place).label("unknown").hint(hint));
     }
 
@@ -253,7 +257,7 @@ impl Reader {
         let given = match (shape, &node.content) {
             (Shape::Scalar, Content::Nothing) => {
                 let message = format!("`{path}` has no value");
-                let hint = "write one, in quotes if it is the word null, or remove the key";
+                let hint = "specify a value, in quotes if it is the word null, or remove the key";
                 return self.refuse(Violation::new(path, message, place).hint(hint));
             }
             // All that was in it is commented out.
@@ -275,11 +279,11 @@ impl Reader {
                 for (name, spot, entry) in entries {
                     let place = source.place(*spot);
                     if texts.iter().any(|((known, _), _)| known == name) {
-                        let message = format!("`{path}.{name}` stands twice");
+                        let message = format!("duplicate key `{path}.{name}`");
                         self.refuse(
                             Violation::new(path, message, place)
                                 .label("again")
-                                .hint("keep one of them"),
+                                .hint("remove one of them"),
                         );
                         continue;
                     }
@@ -301,7 +305,7 @@ impl Reader {
 
     fn shape(&mut self, path: &str, expected: &str, found: &str, place: Place) {
         let message = format!("`{path}` must be {expected}, found {found}");
-        self.refuse(Violation::new(path, message, place).hint(format!("write {expected}")));
+        self.refuse(Violation::new(path, message, place).hint(format!("specify {expected}")));
     }
 
     /// Takes what variables and flags give; lists and maps replace the file's, they are not joined.
@@ -312,8 +316,8 @@ impl Reader {
             let flag = |place: &Place| matches!(place, Place::Flag(_));
             let again = |before: &Override| before.key == entry.key && flag(&before.place);
             if flag(&place) && overrides.entries[..at].iter().any(again) {
-                let message = format!("`{}` is given twice", entry.key);
-                self.refuse(Violation::new(&entry.key, message, place).hint("keep one of the flags"));
+                let message = format!("`{}` is specified twice", entry.key);
+                self.refuse(Violation::new(&entry.key, message, place).hint("remove one of the flags"));
                 continue;
             }
             let parts = || entry.value.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -335,20 +339,15 @@ impl Reader {
                     for part in parts() {
                         match part.split_once('=') {
                             Some((key, _)) if texts.iter().any(|((known, _), _): &(Text, Text)| known == key) => {
-                                let message = format!("`{}.{key}` is given twice", entry.key);
+                                let message = format!("`{}.{key}` is specified twice", entry.key);
                                 self.refuse(
-                                    Violation::new(&entry.key, message, place.clone()).hint("keep one of them"),
+                                    Violation::new(&entry.key, message, place.clone()).hint("remove one of them"),
                                 );
                             }
                             Some((key, value)) => {
                                 texts.push(((key.to_owned(), place.clone()), (value.to_owned(), place.clone())));
                             }
-                            None => self.shape(
-                                &entry.key,
-                                "key=value pairs with commas between them",
-                                part,
-                                place.clone(),
-                            ),
+                            None => self.shape(&entry.key, "comma-separated key=value pairs", part, place.clone()),
                         }
                     }
                     Given::Map(texts, place)

@@ -68,13 +68,13 @@ tags:
             "mqaws.yaml:1:8",
             "invalid stack name `1st`: must be a letter followed by up to 127 letters, digits and hyphens",
         ),
-        ("mqaws.yaml:2:1", "the file has no key `netwrok`"),
+        ("mqaws.yaml:2:1", "unsupported key `netwrok` in the configuration"),
         (
             "mqaws.yaml:5:9",
-            "invalid queue manager name `QM 1`: must be 1 to 48 of A-Z a-z 0-9 . / _ %",
+            "invalid queue manager name `QM 1`: must be 1 to 48 characters of A-Z a-z 0-9 . / _ %",
         ),
-        ("mqaws.yaml:6:3", "`queue_manager` has no key `nmae`"),
-        ("mqaws.yaml:8:12", "`network.subnets` must name two subnets, found 1"),
+        ("mqaws.yaml:6:3", "unsupported key `nmae` in `queue_manager`"),
+        ("mqaws.yaml:8:12", "`network.subnets` must contain two subnets, found 1"),
         (
             "mqaws.yaml:10:13",
             "`endpoint.internal` must be true or false, found `maybe`",
@@ -85,11 +85,11 @@ tags:
         ),
         (
             "mqaws.yaml:15:21",
-            "performance mode `maxIO` does not go with throughput `elastic`",
+            "performance mode `maxIO` cannot be combined with throughput `elastic`",
         ),
         (
             "mqaws.yaml:17:3",
-            "invalid tag key `aws:x`: must be 1 to 128 of A-Z a-z 0-9 + - = . _ : @, in any case neither Name nor starting with aws: or mqaws:",
+            "invalid tag key `aws:x`: must be 1 to 128 characters of A-Z a-z 0-9 + - = . _ : @, and not Name or a key that starts with aws: or mqaws: in any case",
         ),
     ];
     let expected: Vec<_> = expected
@@ -164,7 +164,7 @@ fn keys_of_tags_suit_every_service() {
     assert!(parts.iter().all(|part| pattern.contains(part)), "{pattern}");
     let expected = (
         "mqaws.yaml:3:3".to_owned(),
-        "`tags.cost` and `Cost` are one key to IAM, which ignores case".to_owned(),
+        "`tags.cost` and `Cost` are the same key in IAM, which ignores case".to_owned(),
     );
     assert_eq!(refused("tags:\n  Cost: a\n  cost: b\n"), [expected]);
 }
@@ -173,7 +173,7 @@ fn keys_of_tags_suit_every_service() {
 fn one_mistake_is_shown_with_its_line_underlined() {
     let text = "network:\n  vpc: vpc-0123456789abcdef0\n  subnets: [subnet-0123456789abcdef0, subnet-0123456789abcdef0] # twice\n";
     let error = load(text).unwrap_err();
-    assert_eq!(error.to_string(), "`network.subnets` names the same subnet twice");
+    assert_eq!(error.to_string(), "`network.subnets` contains the same subnet twice");
     assert_eq!(
         error.place().unwrap(),
         "   ╭─ mqaws.yaml:3:12
@@ -202,10 +202,10 @@ fn what_only_an_account_knows_points_at_the_same_place() {
 #[test]
 fn several_mistakes_are_numbered() {
     let error = load("regoin: x\nstorage:\n  backup: 1\n").unwrap_err();
-    assert_eq!(error.to_string(), "2 mistakes in the configuration");
+    assert_eq!(error.to_string(), "2 errors in the configuration");
     let place = error.place().unwrap();
     for part in [
-        "1. the file has no key `regoin`",
+        "1. unsupported key `regoin` in the configuration",
         "hint: did you mean `region`?",
         "2. `storage.backup` must be true",
     ] {
@@ -220,14 +220,17 @@ fn text_that_is_no_yaml_has_a_place_too() {
         assert_eq!(refused.len(), 1, "{text:?}");
         assert!(refused[0].0.starts_with("mqaws.yaml:"), "{text:?}: {refused:?}");
     }
-    assert_eq!(refused("- a\n")[0].1, "`the file` must be a map of keys, found a list");
+    assert_eq!(
+        refused("- a\n")[0].1,
+        "the configuration file must be a mapping, found a list"
+    );
 }
 
 #[test]
 fn a_key_that_stands_twice_is_refused() {
-    let expected = ("mqaws.yaml:2:1".to_owned(), "`stack` stands twice".to_owned());
+    let expected = ("mqaws.yaml:2:1".to_owned(), "duplicate key `stack`".to_owned());
     assert_eq!(refused("stack: a\nstack: b\n"), [expected]);
-    let expected = ("mqaws.yaml:3:3".to_owned(), "`tags.a` stands twice".to_owned());
+    let expected = ("mqaws.yaml:3:3".to_owned(), "duplicate key `tags.a`".to_owned());
     assert_eq!(refused("tags:\n  a: b\n  a: c\n"), [expected]);
 }
 
@@ -296,10 +299,7 @@ fn a_section_that_is_given_a_value_is_told_with_its_keys() {
     let [told] = error.violations() else {
         panic!("{error:?}");
     };
-    assert_eq!(
-        told.message,
-        "`queue_manager` holds keys of its own, and takes no value"
-    );
+    assert_eq!(told.message, "`queue_manager` is a section and cannot have a value");
     let hint = error.hint().unwrap_or_default();
     assert!(hint.starts_with("keys: queue_manager.name, "), "{hint}");
 }
@@ -318,11 +318,8 @@ fn mistakes_beside_the_file_name_their_variable_or_flag() {
         .map(|v| (v.place.short().unwrap(), v.message.clone()))
         .collect();
     let expected = [
-        ("flag --set", "`network` has no key `vpcs`"),
-        (
-            "flag --set",
-            "`tags` must be key=value pairs with commas between them, found a",
-        ),
+        ("flag --set", "unsupported key `vpcs` in `network`"),
+        ("flag --set", "`tags` must be comma-separated key=value pairs, found a"),
         (
             "variable MQAWS_INSTANCE_AMI",
             "invalid AMI ID `ami`: must be `ami-` followed by 8 or 17 hexadecimal characters",
@@ -408,7 +405,7 @@ fn a_key_without_a_value_or_given_twice_is_refused() {
         .flag("tags", "--set tags", "a=b,a=c");
     let error = read(None, &twice).unwrap_err();
     let said: Vec<_> = error.violations().iter().map(|v| v.message.as_str()).collect();
-    assert_eq!(said, ["`stack` is given twice", "`tags.a` is given twice"]);
+    assert_eq!(said, ["`stack` is specified twice", "`tags.a` is specified twice"]);
 }
 
 #[test]

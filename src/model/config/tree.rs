@@ -66,7 +66,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Node, ConfigError> {
             let message = plain.lines().next().unwrap_or_default();
             Violation::new("", format!("{} is not valid YAML", source.name), source.place(spot))
                 .label(label(message))
-                .hint("correct the line; `mqaws init -` prints a file to compare it with")
+                .hint("correct the YAML on this line; for a valid file to compare with, run `mqaws init -`")
                 .into()
         })
 }
@@ -75,7 +75,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Node, ConfigError> {
 fn label(message: &str) -> &str {
     let message = message.split(" at line ").next().unwrap_or(message);
     match message.starts_with("multiple YAML documents") {
-        true => "a second document begins; keep one",
+        true => "the file contains more than one document; keep only one",
         false => message,
     }
 }

@@ -23,7 +23,7 @@ impl Reader {
             }
         }
         let deployment = values.clone().deployment().unwrap_or_else(|error| {
-            let message = format!("the configuration does not fit: {error}");
+            let message = format!("invalid configuration: {error}");
             self.refuse(Violation::new("", message, Place::Default));
             Deployment::default()
         });
@@ -60,8 +60,8 @@ fn prefix(key: &Key, value: &Value) -> Option<Wrong> {
     let range: Cidr = value.as_str()?.parse().ok()?;
     (!(min..=max).contains(&range.prefix())).then(|| {
         Wrong::new(
-            format!("{of}'s range must have a prefix from {min} to {max}, found {range}"),
-            format!("choose a range such as {}", key.line.example),
+            format!("the range of {of} must have a prefix from {min} to {max}, found {range}"),
+            format!("specify a range such as {}", key.line.example),
         )
     })
 }
@@ -86,29 +86,29 @@ fn list(key: &Key, texts: &[Text], place: &Place) -> (Option<Value>, Vec<Violati
         .and_then(|(_, value)| value.as_str());
     match key.kind {
         Kind::Pair { what, .. } => {
-            let hint = format!("name two {what}s, in two availability zones");
+            let hint = format!("specify two {what}s in two availability zones");
             match (values.len(), twice) {
                 (2, None) => {}
-                (2, Some(_)) => refuse(format!("`{path}` names the same {what} twice"), &hint),
-                (several, _) => refuse(format!("`{path}` must name two {what}s, found {several}"), &hint),
+                (2, Some(_)) => refuse(format!("`{path}` contains the same {what} twice"), &hint),
+                (several, _) => refuse(format!("`{path}` must contain two {what}s, found {several}"), &hint),
             }
             (wrong.is_empty().then(|| values.into()), wrong)
         }
         Kind::Ranges { min, max } => {
             if !(min..=max).contains(&values.len()) {
-                let message = format!("`{path}` must list {min} to {max} ranges, found {}", values.len());
+                let message = format!("`{path}` must contain {min} to {max} ranges, found {}", values.len());
                 let few = values.len() < min;
                 refuse(
                     message,
                     if few {
-                        "name the addresses that connect, such as 10.0.0.0/16"
+                        "specify the ranges of your clients, such as 10.0.0.0/16"
                     } else {
-                        "join neighbouring ranges"
+                        "combine adjacent ranges"
                     },
                 );
             }
             if let Some(twice) = twice {
-                refuse(format!("`{path}` lists {twice} twice"), "keep one of them");
+                refuse(format!("`{path}` contains {twice} twice"), "remove one of them");
             }
             (Some(values.into()), wrong)
         }
@@ -128,10 +128,10 @@ fn map(
         let before = entries[..at].iter().map(|((before, _), _)| before);
         if let Some(same) = before.rev().find(|before| before.eq_ignore_ascii_case(key)) {
             let message = match same == key {
-                true => format!("`{path}` is given twice"),
-                false => format!("`{path}` and `{same}` are one key to IAM, which ignores case"),
+                true => format!("`{path}` is specified twice"),
+                false => format!("`{path}` and `{same}` are the same key in IAM, which ignores case"),
             };
-            wrong.push(Wrong::new(message, "keep one of them").at(&path, key_place.clone()));
+            wrong.push(Wrong::new(message, "remove one of them").at(&path, key_place.clone()));
             continue;
         }
         match ((name.check)(&path, key), (value.check)(&path, text)) {

@@ -6,7 +6,7 @@ checked!(
     /// Name of an IAM instance profile.
     InstanceProfile,
     "instance profile name",
-    "1 to 128 of A-Z a-z 0-9 + = , . @ _ -",
+    "1 to 128 characters of A-Z a-z 0-9 + = , . @ _ -",
     "mqaws-build",
     "^[A-Za-z0-9+=,.@_-]{1,128}$",
     |text| between(text, 1, 128)
@@ -75,7 +75,7 @@ checked!(
     /// Who owns a source image: an account, or a word that EC2 knows.
     ImageOwner,
     "image owner",
-    "an account ID of 12 digits, self, amazon or aws-marketplace",
+    "an account ID of 12 digits, self, amazon, or aws-marketplace",
     "309956199498",
     "^([0-9]{12}|self|amazon|aws-marketplace)$",
     |text| matches!(text, "self" | "amazon" | "aws-marketplace")
@@ -86,7 +86,7 @@ checked!(
     /// Name of a source image, where `*` and `?` stand for others.
     ImagePattern,
     "image name",
-    "1 to 128 of A-Z a-z 0-9 space ( ) . / ' @ _ - and the wildcards * and ?",
+    "1 to 128 characters of A-Z a-z 0-9 space ( ) . / ' @ _ - and the wildcards * and ?",
     "RHEL-9*",
     "^[A-Za-z0-9 ()./'@_*?-]{1,128}$",
     |text| between(text, 1, 128)

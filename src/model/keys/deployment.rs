@@ -19,7 +19,7 @@ fn no_topology(text: &str) -> Wrong {
     let there: Vec<String> = Topology::all().map(|name| format!("`{}`", name.as_str())).collect();
     let message = match LATER.contains(&text) {
         true => format!("topology `{text}` is not available yet"),
-        false => format!("there is no topology `{}`", mqaws_contract::clipped(text)),
+        false => format!("unknown topology `{}`", mqaws_contract::clipped(text)),
     };
     Wrong::new(message, format!("use {}", there.join(" or ")))
 }
@@ -30,8 +30,8 @@ const DEFINITIONS: Rule = Rule {
     words: "the name of a file",
     check: |key, text| match text.trim() {
         "" => Err(Wrong::new(
-            format!("`{key}` names no file"),
-            "name a file of MQSC commands",
+            format!("`{key}` is empty"),
+            "specify a file of MQSC commands",
         )),
         file => Ok(file.to_owned()),
     },
@@ -41,9 +41,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "stack",
         Kind::Text(Rule::of::<StackName>()),
-        "Name of the CloudFormation stack; default `mqaws-` and the queue manager's name in lower case.",
+        "Name of the CloudFormation stack; default `mqaws-` and the queue manager's name in lowercase.",
     )
-    .otherwise("`mqaws-` and the queue manager's name in lower case")
+    .otherwise("`mqaws-` and the queue manager's name in lowercase")
     .comment("Name of the CloudFormation stack.")
     .example("mqaws-qm1")
     .always()
@@ -56,53 +56,53 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "region",
         Kind::Text(Rule::of::<Region>()),
-        "AWS region; default: what the user's AWS configuration says.",
+        "AWS region; default: the region in the user's AWS configuration.",
     )
     .otherwise("your AWS configuration's")
-    .comment("AWS region and profile; without them, those of your AWS configuration.")
+    .comment("AWS region and profile; default: those of your AWS configuration.")
     .example("eu-west-1")
     .page("AWS region.")
     .flag(Flag::new("region", "REGION", "AWS region").global()),
     Key::new(
         "profile",
         Kind::Text(Rule::of::<ProfileName>()),
-        "Profile of the user's AWS configuration; default: what that configuration says.",
+        "Profile of the user's AWS configuration; default: the profile that the configuration selects.",
     )
     .otherwise("your AWS configuration's")
     .comment("")
     .example("default")
     .quoted()
-    .page("Profile of the AWS configuration files, also one that uses SSO.")
+    .page("Profile of the AWS configuration files, including profiles that use SSO.")
     .flag(Flag::new("profile", "NAME", "Profile of the AWS configuration files").global()),
     Key::new(
         "topology",
         Kind::Text(TOPOLOGY),
-        "How the queue manager is made highly available.",
+        "Topology that makes the queue manager highly available.",
     )
     .default("single")
     .always()
     .page(
-        "How the queue manager is made highly available. `single` is the only one so far: one instance, replaced in \
-         either of two zones on the same data.",
+        "Topology that makes the queue manager highly available. `single` is the only one so far: one instance, replaced in \
+         either of two zones, on the same data.",
     ),
     Key::new(
         "engine",
         Kind::Word(|| Engine::all().map(Engine::as_str).collect()),
-        "What the queue manager is made of.",
+        "Engine of the queue manager.",
     )
     .default("ibm-mq")
-    .comment("What the queue manager is made of: {words}")
-    .page("{words}. What the queue manager is made of. `ibm-mq` is the only one that can be deployed so far; of the others there are images alone."),
+    .comment("Engine of the queue manager: {words}")
+    .page("{words}. Engine of the queue manager. `ibm-mq` is the only one that can be deployed so far; for the others, only images can be built."),
     Key::new(
         "queue_manager.name",
         Kind::Text(Rule::of::<QueueManagerName>()),
-        "Its name; default `{default}`.",
+        "Name of the queue manager; default `{default}`.",
     )
     .default("QM1")
     .comment("{rule}")
     .quoted()
     .always()
-    .page("By IBM MQ's rules: 1 to 48 of `A-Z a-z 0-9 . / _ %`.")
+    .page("Name of the queue manager, by the rules of IBM MQ: 1 to 48 characters of `A-Z a-z 0-9 . / _ %`.")
     .flag(Flag::new(
         "queue-manager",
         "NAME",
@@ -112,15 +112,15 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "queue_manager.definitions",
         Kind::Text(DEFINITIONS),
-        "File with your own MQSC commands, at most 8 KiB, beside this file; applied once per change.",
+        "File with your own MQSC commands, at most 8 KiB, next to this file; applied once for each change.",
     )
-    .comment("File with your own MQSC commands, applied once per change")
+    .comment("File with your own MQSC commands, applied once for each change")
     .example("own.mqsc")
     .quoted()
     .page(
         "A file with your own MQSC commands, at most 8 KiB, relative to this file (a variable's or flag's, to the \
-         current folder). Applied on the instance once per change, each command's result checked; a command that \
-         fails fails the deployment. No password belongs there, and objects named `MQAWS.*` are mqaws' own.",
+         current folder). Applied on the instance once for each change, with the result of each command checked; a command that \
+         fails causes the deployment to fail. Do not put passwords in it; object names `MQAWS.*` are reserved for mqaws.",
     ),
 ];
 
@@ -133,12 +133,12 @@ pub(super) const TAGS: &[Key] = &[Key::new(
         value: Rule::of::<TagValue>(),
         max: 40,
     },
-    "Tags of the stack and of everything in it, and of images, at most {max}.",
+    "Tags of the stack, its resources, and images, at most {max}.",
 )
-.comment("Tags of everything that is made.")
-.example("cost-centre: messaging")
+.comment("Tags of all resources.")
+.example("cost-center: messaging")
 .page(
-    "At most {max} tags of the stack and everything in it, and of images that are built. Keys have up to 128 of \
-     `A-Z a-z 0-9 + - = . _ : @` (IAM, EFS and instance metadata take no others), differ in more than upper and lower case, and \
-     are neither `Name` nor start with `aws:` or `mqaws:`, in any case.",
+    "At most {max} tags of the stack, its resources, and images. Keys have up to 128 characters of \
+     `A-Z a-z 0-9 + - = . _ : @` (IAM, EFS, and instance metadata allow no others), must differ in more than case, and \
+     must not be `Name` or start with `aws:` or `mqaws:`, in any case.",
 )];

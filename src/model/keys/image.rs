@@ -15,7 +15,7 @@ const PACKAGE_FILE: Rule = Rule {
         Ok(Package::File(file)) => Ok(file),
         _ => Err(Wrong::new(
             format!("`{key}` must be the path of a file, found `{text}`"),
-            "name an rpm or deb package on this machine",
+            "specify an rpm or deb package on this machine",
         )),
     },
 };
@@ -27,99 +27,99 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "image.engine",
         Kind::Word(|| Engine::all().map(Engine::as_str).collect()),
-        "The engine that it holds.",
+        "Engine that the image contains.",
     )
     .default("ibm-mq")
     .comment("{words}")
-    .page("{words}. The engine that the image holds."),
+    .page("{words}. Engine that the image contains."),
     Key::new(
         "image.source",
         Kind::Text(Rule::of::<SourceImage>()),
-        "Image that it is made from; default: the newest RHEL 9 for IBM MQ, the newest Amazon Linux 2023 for RabbitMQ.",
+        "Source image; default: the newest RHEL 9 for IBM MQ, the newest Amazon Linux 2023 for RabbitMQ.",
     )
     .otherwise("the newest RHEL 9 for IBM MQ, the newest Amazon Linux 2023 for RabbitMQ")
     .comment(
-        "What it is made from: an AMI id, ssm:/NAME of a parameter, filter:OWNER/NAME; default: the newest RHEL 9 or AL2023",
+        "Source image: an AMI ID, ssm:/NAME of a parameter, or filter:OWNER/NAME; default: the newest RHEL 9 or AL2023",
     )
     .example("filter:309956199498/RHEL-9*_HVM-*-x86_64-*")
     .quoted()
     .page(
-        "What the image is made from: an AMI id, `ssm:/NAME` of a parameter of Systems Manager, or `filter:OWNER/NAME` for \
-         the newest image of an owner (12 digits, `self`, `amazon`) whose name matches, `*` and `?` being wildcards. Never \
-         looked up in an account so far.",
+        "Source image: an AMI ID, `ssm:/NAME` of a Systems Manager parameter, or `filter:OWNER/NAME` for \
+         the newest image of an owner (12 digits, `self`, `amazon`) whose name matches, with `*` and `?` as wildcards. Not \
+         verified in a real account yet.",
     ),
     Key::new(
         "image.vpc",
         Kind::Text(Rule::of::<VpcId>()),
-        "VPC of the machine that builds it; needs `subnet`.",
+        "VPC of the build instance; requires `subnet`.",
     )
     .otherwise("that of the subnet")
-    .comment("Network of the machine that builds it; default: the default VPC")
+    .comment("Network of the build instance; default: the default VPC")
     .example("vpc-0123456789abcdef0")
-    .page("VPC of the machine that builds the image. Needs `image.subnet`."),
+    .page("VPC of the build instance. Requires `image.subnet`."),
     Key::new(
         "image.subnet",
         Kind::Text(Rule::of::<SubnetId>()),
-        "Subnet of the machine that builds it; default: one of the account's default VPC.",
+        "Subnet of the build instance; default: one of the account's default VPC.",
     )
     .otherwise("one of the default VPC")
-    .comment("One subnet of it")
+    .comment("A subnet of this VPC")
     .example("subnet-0123456789abcdef0")
-    .page("Subnet of that machine."),
+    .page("Subnet of the build instance."),
     Key::new(
         "image.instance_type",
         Kind::Text(Rule::of::<InstanceType>()),
-        "EC2 type of the machine that builds it; default `{default}`.",
+        "Instance type of the build instance; default `{default}`.",
     )
     .default("t3.medium")
-    .comment("EC2 type of that machine")
-    .page("EC2 type of that machine."),
+    .comment("Instance type of the build instance")
+    .page("Instance type of the build instance."),
     Key::new(
         "image.connect",
         Kind::Word(|| Connect::ALL.map(Connect::as_str).to_vec()),
-        "How Packer reaches that machine.",
+        "How Packer connects to the build instance.",
     )
     .default("ssh")
     .comment("{words}")
     .page(
-        "`ssh`, or `session-manager`, which opens no port and needs `image.instance_profile` and AWS's Session Manager \
+        "`ssh`, or `session-manager`, which opens no port and requires `image.instance_profile` and the AWS Session Manager \
          plugin on your machine.",
     ),
     Key::new(
         "image.ssh_from",
         Kind::Text(Rule::of::<Cidr>()),
-        "Range from which ssh may reach that machine while it builds; default: from anywhere, as Packer has it.",
+        "Range from which SSH is allowed during the build; default: all addresses, like Packer.",
     )
     .otherwise("`0.0.0.0/0`")
-    .comment("From where ssh may reach that machine")
+    .comment("Range from which SSH is allowed during the build")
     .example("0.0.0.0/0")
-    .page("IPv4 range from which ssh may reach that machine while it builds. Not with `session-manager`."),
+    .page("IPv4 range from which SSH is allowed during the build. Not with `session-manager`."),
     Key::new(
         "image.ssh_username",
         Kind::Text(Rule::of::<LoginName>()),
-        "Account that ssh logs in to; default `{default}`.",
+        "User that SSH logs in as; default `{default}`.",
     )
     .default("ec2-user")
-    .comment("Account that ssh logs in to")
+    .comment("User that SSH logs in as")
     .page(
-        "Account of the source image that ssh logs in to; it must be root, or be allowed `sudo` without a password.",
+        "User of the source image that SSH logs in as; must be root, or allowed to use `sudo` without a password.",
     ),
     Key::new(
         "image.instance_profile",
         Kind::Text(Rule::of::<InstanceProfile>()),
-        "Instance profile of that machine, for Session Manager and for a package in S3.",
+        "Instance profile of the build instance, for Session Manager and for a package in S3.",
     )
     .comment("Instance profile, for Session Manager and for a package in S3")
     .example("image-builder")
     .quoted()
-    .page("Name of that machine's IAM instance profile. Needed by `session-manager` and by a package in S3."),
+    .page("Name of the build instance's IAM instance profile. Required by `session-manager` and by a package in S3."),
     Key::new(
         "image.package",
         Kind::Text(Rule::of::<Package>()),
-        "IBM MQ's package, a tarball: a local file, beside this one when its path is relative, or `s3://BUCKET/KEY`.",
+        "IBM MQ's package, a tarball: a local file, relative to this file, or `s3://BUCKET/KEY`.",
     )
-    .otherwise("none; a build of IBM MQ needs it")
-    .comment("IBM MQ's package: a tarball beside this file, or s3://BUCKET/KEY")
+    .otherwise("none; required to build IBM MQ")
+    .comment("IBM MQ's package: a tarball next to this file, or s3://BUCKET/KEY")
     .example("IBM-MQ.tar.gz")
     .quoted()
     .page(
@@ -129,68 +129,68 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "image.package_sha256",
         Kind::Text(Rule::of::<Sha256>()),
-        "SHA-256 of that package.",
+        "SHA-256 of the package.",
     )
     .comment("Its SHA-256")
     .example(ZEROS)
     .quoted()
-    .page("SHA-256 of that package, as `sha256sum` prints it. Needed with it."),
+    .page("SHA-256 of the package, as printed by `sha256sum`. Required with a package."),
     Key::new(
         "image.engine_version",
         Kind::Text(Rule::of::<EngineVersion>()),
-        "Version of the engine, for the image's name and tags; a build fails when it installs another. Of RabbitMQ's the\n\
-         beginning will do.",
+        "Version of the engine, for the image's name and tags; a build that installs a different version fails. For RabbitMQ, a\n\
+         prefix is sufficient.",
     )
-    .otherwise("none; a build needs it")
+    .otherwise("none; required for a build")
     .comment("Its version")
     .example("9.4.0.0")
     .quoted()
     .page(
-        "Version of the engine, for the image's name and tags: letters, digits, dots and hyphens, such as `9.4.0.0`. A \
-         build that installs another fails; of RabbitMQ's the beginning will do, such as `3.13`.",
+        "Version of the engine, for the image's name and tags: letters, digits, dots, and hyphens, such as `9.4.0.0`. A \
+         build that installs a different version fails; for RabbitMQ, a prefix such as `3.13` is sufficient.",
     ),
     Key::new(
         "image.mount",
         Kind::Word(|| Mount::ALL.map(Mount::as_str).to_vec()),
-        "What instances mount the file system with; default: as `storage.mount` says.",
+        "What instances mount the file system with; default: the value of `storage.mount`.",
     )
-    .otherwise("what `storage.mount` says")
-    .comment("{words}; default: as `storage.mount` says")
+    .otherwise("the value of `storage.mount`")
+    .comment("{words}; default: the value of `storage.mount`")
     .example("efs-utils")
-    .page("{words}: what the image gets to mount the file system with."),
+    .page("{words}: client that is installed in the image to mount the file system."),
     Key::new(
         "image.efs_utils_package",
         Kind::Text(PACKAGE_FILE),
-        "Package of efs-utils, a local file, where the distribution has none: only Amazon Linux has.",
+        "Package of efs-utils, a local file, if the distribution does not provide it: only Amazon Linux does.",
     )
     .otherwise("the distribution's")
-    .comment("Package of efs-utils where the distribution has none")
+    .comment("Package of efs-utils if the distribution does not provide it")
     .example("amazon-efs-utils.rpm")
     .quoted()
     .page(
-        "efs-utils as an rpm or deb file. Only Amazon Linux has it in its own repositories; RHEL needs the file, or \
+        "efs-utils as an rpm or deb file. Only Amazon Linux has it in its own repositories; RHEL requires the file, or \
          `nfs`.",
     ),
     Key::new(
         "image.efs_utils_sha256",
         Kind::Text(Rule::of::<Sha256>()),
-        "SHA-256 of that package.",
+        "SHA-256 of the package.",
     )
     .comment("Its SHA-256")
     .example(ZEROS)
     .quoted()
-    .page("SHA-256 of that file. Needed with it."),
+    .page("SHA-256 of the file. Required with a file."),
     Key::new(
         "image.kms_key",
         Kind::Text(Rule::of::<KmsKey>()),
-        "Key that encrypts the image; default: the account's own key for EBS, with which no other account can start it.",
+        "Key that encrypts the image; default: the account's own key for EBS, which prevents use by other accounts.",
     )
     .otherwise("the account's own key for EBS")
     .comment("Key that encrypts it; default: the account's own for EBS")
     .example("alias/images")
     .page(
-        "Key that encrypts the image: key id, `alias/NAME`, or the ARN of either. With the account's own key no other \
-         account can start the image.",
+        "Key that encrypts the image: key ID, `alias/NAME`, or the ARN of either. With the account's own key, no other \
+         account can use the image.",
     ),
     Key::new(
         "image.root_device",
@@ -198,7 +198,7 @@ pub(super) const KEYS: &[Key] = &[
         "Root device of the source image; default `/dev/sda1` for IBM MQ on RHEL, `/dev/xvda` for RabbitMQ on Amazon Linux.",
     )
     .otherwise("`/dev/sda1` for IBM MQ, `/dev/xvda` for RabbitMQ")
-    .comment("Root device of what it is made from")
+    .comment("Root device of the source image")
     .example("/dev/sda1")
-    .page("Root device of the source image. Its volume gets the size `instance.root_volume_gib`."),
+    .page("Root device of the source image. Its volume has the size `instance.root_volume_gib`."),
 ];

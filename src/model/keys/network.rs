@@ -10,7 +10,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Text(Rule::of::<VpcId>()),
         "An existing VPC; default: the VPC of the subnets, or the account's default VPC.",
     )
-    .otherwise("the VPC of the subnets, else the default VPC")
+    .otherwise("the VPC of the subnets, or the default VPC")
     .comment("")
     .example("vpc-0123456789abcdef0")
     .page("An existing VPC.")
@@ -30,7 +30,7 @@ pub(super) const KEYS: &[Key] = &[
     .otherwise("chosen in two zones of the VPC")
     .comment("")
     .example("[subnet-0123456789abcdef0, subnet-0fedcba9876543210]")
-    .page("Two subnets in different availability zones, in any order: EFS has a mount target in each.")
+    .page("Two subnets in different availability zones, in any order; EFS has a mount target in each.")
     .flag(Flag::new(
         "subnets",
         "ID,ID",
@@ -44,13 +44,13 @@ pub(super) const KEYS: &[Key] = &[
             min: 16,
             max: 24,
         },
-        "Range of a new VPC, prefix {bounds}; excludes `vpc` and `subnets`.",
+        "Range of a new VPC, prefix {bounds}; cannot be combined with `vpc` and `subnets`.",
     )
-    .comment("Or a new VPC of this range (prefix {bounds}), with the endpoints that the instance needs:")
+    .comment("Or a new VPC with this range (prefix {bounds}) and the endpoints that the instance needs:")
     .example("10.20.0.0/16")
     .page(
-        "Makes a new VPC of this range, prefix {bounds}, instead of using one that exists. Excludes `vpc` and \
-         `subnets`. Only in the partitions `aws` and `aws-us-gov` yet.",
+        "Creates a new VPC with this range, prefix {bounds}, instead of using an existing one. Cannot be combined with `vpc` and \
+         `subnets`. Only in the partitions `aws` and `aws-us-gov` so far.",
     ),
     Key::new(
         "network.zones",
@@ -71,7 +71,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("10.0.0.0/8,172.16.0.0/12,192.168.0.0/16")
     .comment("Ranges from which clients may connect:")
-    .page("{bounds} IPv4 ranges from which clients may connect. `0.0.0.0/0` is allowed and warned about.")
+    .page("{bounds} IPv4 ranges from which clients may connect. `0.0.0.0/0` is allowed with a warning.")
     .flag(Flag::new(
         "clients",
         "CIDR,…",
@@ -83,10 +83,10 @@ pub(super) const KEYS: &[Key] = &[
         "Whether the load balancer is reachable only from the VPC and networks connected to it.",
     )
     .default("true")
-    .comment("false: reachable from the internet; then list the clients above")
+    .comment("false: internet-facing; requires `clients` above")
     .page(
-        "`false` makes the load balancer reachable from the internet; then `network.clients` must be given. Not to be \
-         changed for a stack that is there.",
+        "`false` makes the load balancer internet-facing and requires `network.clients`. Cannot be \
+         changed for an existing stack.",
     )
     .parameter(
         Parameter::new("Scheme", "Whether the load balancer is reachable from the internet")
@@ -98,23 +98,23 @@ pub(super) const KEYS: &[Key] = &[
         "Whether AMQP 1.0 is served on port {amqp_port}.",
     )
     .default("true")
-    .comment("AMQP 1.0 on port {amqp_port}, beside MQ on {port}")
-    .page("AMQP 1.0 on port {amqp_port}, beside MQ on {port}.")
+    .comment("AMQP 1.0 on port {amqp_port}, in addition to MQ on {port}")
+    .page("AMQP 1.0 on port {amqp_port}, in addition to MQ on {port}.")
     .parameter(Parameter::new("Amqp", "Whether AMQP 1.0 is served on port {amqp_port}")),
     Key::new(
         "endpoint.idle_timeout_seconds",
         Kind::Integer { min: 60, max: 6000 },
-        "After how many idle seconds the load balancer forgets a connection, {bounds}.",
+        "Seconds after which the load balancer drops an idle connection, {bounds}.",
     )
     // The longest that AWS allows: quiet channels and AMQP links then live as long as their own heartbeats say.
     .default("6000")
-    .comment("Idle connections are forgotten after this many seconds, {bounds}")
+    .comment("Seconds after which idle connections are dropped, {bounds}")
     .page(
-        "{bounds}. The load balancer forgets a connection that was idle this long; AWS's own default, 350, is too short \
+        "{bounds}. Seconds after which the load balancer drops an idle connection; AWS's default, 350, is too short \
          for channels with a longer heartbeat.",
     )
     .parameter(Parameter::new(
         "IdleTimeout",
-        "Seconds after which idle connections are forgotten",
+        "Seconds after which idle connections are dropped",
     )),
 ];

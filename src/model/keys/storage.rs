@@ -22,25 +22,25 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "instance.ami",
         Kind::Text(Rule::of::<AmiId>()),
-        "Image with IBM MQ and the agent; default: the one that `mqaws ami build` made.",
+        "Image with IBM MQ and the agent; default: the image that `mqaws ami build` built.",
     )
-    .otherwise("the image that `mqaws ami build` made")
-    .comment("Image with IBM MQ and mqaws-agent; default: the one that `mqaws ami build` made")
+    .otherwise("the image that `mqaws ami build` built")
+    .comment("Image with IBM MQ and mqaws-agent; default: the image that `mqaws ami build` built")
     .example("ami-0123456789abcdef0")
-    .page("Image with IBM MQ and `mqaws-agent`. The local cloud has one of its own.")
-    .flag(Flag::new("ami", "ID", "Image with IBM MQ and the agent [default: the one that was built]").first())
+    .page("Image with IBM MQ and `mqaws-agent`. The local cloud provides its own.")
+    .flag(Flag::new("ami", "ID", "Image with IBM MQ and the agent [default: the image that `mqaws ami build` built]").first())
     .parameter(Parameter::new("AMI", "Image with the queue manager's software and the agent").of("AWS::EC2::Image::Id")),
     Key::new(
         "instance.key_name",
         Kind::Text(Rule::of::<KeyPairName>()),
-        "EC2 key pair for ssh; default: none, Session Manager is the way in.",
+        "EC2 key pair for SSH; default: none, use Session Manager.",
     )
-    .comment("Key pair for ssh; default: none, Session Manager is the way in")
+    .comment("Key pair for SSH; default: none, use Session Manager")
     .example("my-key")
     .quoted()
-    .page("EC2 key pair. Without it there is no ssh; Session Manager is the way in.")
-    .flag(Flag::new("key-name", "NAME", "EC2 key pair for ssh [default: none]"))
-    .parameter(Parameter::new("KeyName", "EC2 key pair for ssh; empty for none")),
+    .page("EC2 key pair for SSH. Without it, use Session Manager.")
+    .flag(Flag::new("key-name", "NAME", "EC2 key pair for SSH [default: none]"))
+    .parameter(Parameter::new("KeyName", "EC2 key pair for SSH; empty for none")),
     Key::new(
         "instance.root_volume_gib",
         Kind::Integer { min: 10, max: 1024 },
@@ -48,29 +48,29 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("20")
     .comment("Size of the encrypted root volume, {bounds}")
-    .page("{bounds}. The encrypted root volume; messages are not on it.")
+    .page("{bounds}. Size of the encrypted root volume in GiB; it does not store messages.")
     .parameter(Parameter::new("RootVolumeSize", "Size of the root volume in GiB")),
     Key::new(
         "storage.file_system",
         Kind::Text(Rule::of::<FileSystemId>()),
-        "Kept file system that a new stack adopts, with its messages; default: it makes one of its own.",
+        "Kept file system that a new stack adopts, with its messages; default: the stack creates a new one.",
     )
-    .otherwise("none: a new stack makes one of its own")
-    .comment("Kept file system that a new stack adopts; default: it makes one of its own")
+    .otherwise("none: a new stack creates one")
+    .comment("Kept file system that a new stack adopts; default: the stack creates a new one")
     .example("fs-0123456789abcdef0")
     .page(
-        "A kept file system (`mqaws storage list`) that a stack which does not exist yet adopts, with the messages on it. A \
-         stack that exists must have this one. See [kept data](troubleshooting.md#kept-data-comes-back).",
+        "A kept file system (`mqaws storage list`) that a new stack adopts, with the messages on it. An existing \
+         stack must already use this file system. See [kept data](troubleshooting.md#kept-data-comes-back).",
     )
     .flag(Flag::new(
         "adopt-file-system",
         "ID",
-        "Kept file system that a new stack adopts [default: it makes one]",
+        "Kept file system that a new stack adopts [default: it creates one]",
     )),
     Key::new(
         "storage.throughput",
         Kind::Word(|| Throughput::ALL.map(Throughput::as_str).to_vec()),
-        "How its throughput is paid for.",
+        "Throughput mode.",
     )
     .default("elastic")
     .comment("{words}")
@@ -83,7 +83,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .comment("MiB/s for `throughput: provisioned`")
     .example("10")
-    .page("{bounds} MiB/s. Only with `throughput: provisioned`, and needed there.")
+    .page("{bounds} MiB/s. Required by `throughput: provisioned`, and only valid with it.")
     .parameter(Parameter::new("ProvisionedThroughput", "MiB/s for ThroughputMode provisioned").absent("1")),
     Key::new(
         "storage.performance_mode",
@@ -100,16 +100,16 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "storage.backup",
         Kind::Boolean,
-        "Whether AWS Backup copies it daily.",
+        "Whether AWS Backup backs it up daily.",
     )
     .default("true")
-    .comment("Daily copies by AWS Backup")
+    .comment("Daily backups by AWS Backup")
     .page(
-        "AWS Backup copies the file system daily. AWS says that a backup of a file system in use may hold duplicated, \
-         skewed or excluded data: see [fencing.md](fencing.md#a-copy-of-a-file-system).",
+        "AWS Backup backs up the file system daily. According to AWS, a backup of a file system in use may contain duplicated, \
+         skewed, or excluded data: see [fencing.md](fencing.md#a-copy-of-a-file-system).",
     )
     .parameter(
-        Parameter::new("Backup", "Whether AWS Backup copies the file system daily").switch("ENABLED", "DISABLED"),
+        Parameter::new("Backup", "Whether AWS Backup backs up the file system daily").switch("ENABLED", "DISABLED"),
     ),
     Key::new(
         "storage.kms_key",
@@ -119,7 +119,7 @@ pub(super) const KEYS: &[Key] = &[
     .otherwise("the account's own key for EFS")
     .comment("Key that encrypts it; default: the account's own for EFS; a change REPLACES the file system")
     .example("alias/mq")
-    .page("Key id, `alias/NAME`, or the ARN of either. **A change replaces the file system.**")
+    .page("Key ID, `alias/NAME`, or the ARN of either. **A change replaces the file system.**")
     .parameter(Parameter::new(
         "KmsKey",
         "Key that encrypts the file system; empty for the account's own; a change REPLACES it",
@@ -132,30 +132,30 @@ pub(super) const KEYS: &[Key] = &[
     .default("efs-utils")
     .comment("efs-utils (TLS and IAM) or nfs (neither)")
     .page(
-        "`efs-utils` mounts with TLS and the instance's role; the image must have efs-utils. `nfs` mounts with the kernel \
-         alone: no TLS, no IAM, and a file system policy that admits whoever reaches a mount target. Warned about. See \
+        "`efs-utils` mounts with TLS and the instance's role; the image must contain efs-utils. `nfs` mounts with the kernel's client \
+         only: no TLS, no IAM, and a file system policy that allows any client that can reach a mount target. Causes a warning. See \
          [hosts](hosts.md).",
     ),
     Key::new(
         "storage.lease_seconds",
         Kind::Integer { min: 5, max: 300 },
-        "What the NFS lease of its server is taken to be, {bounds} s; default: the agent's assumption about EFS, 90.",
+        "Assumed NFS lease of its server, {bounds} s; default: the agent's assumption for EFS, 90.",
     )
-    .otherwise("none, which is `90`")
-    .comment("What the NFS lease of its server is taken to be, seconds")
+    .otherwise("none, equivalent to `90`")
+    .comment("Assumed NFS lease of its server, in seconds")
     .example("90")
-    .page("{bounds}. What the agent takes the NFS lease of the server to be. EFS does not document its own."),
+    .page("{bounds}. NFS lease of the server in seconds, as assumed by the agent. EFS does not document its lease."),
     Key::new(
         "storage.start_on_lease",
         Kind::Boolean,
-        "Whether the engine may start when the previous owner's lease has run out and EC2 says nothing of it; default: the\n\
-         engine's own rule, by which IBM MQ may, since it locks its own files.",
+        "Whether the engine may start when the previous owner's lease has expired and EC2 has no record of it; default: the\n\
+         engine's own rule, by which IBM MQ may start because it locks its own files.",
     )
     .otherwise("none: IBM MQ may")
-    .comment("Start when the last owner's lease has run out and EC2 says nothing; default: IBM MQ may")
+    .comment("Start when the previous owner's lease has expired and EC2 has no record of it; default: IBM MQ may")
     .example("true")
     .page(
-        "`true` or `false`: whether the engine may start when the previous owner's lease has run out and EC2 says nothing \
+        "`true` or `false`: whether the engine may start when the previous owner's lease has expired and EC2 has no record \
          of it. See [fencing.md](fencing.md).",
     ),
 ];

@@ -131,13 +131,13 @@ fn a_key_of_the_tests_is_read_described_and_kept_from_other_topologies() {
     assert_eq!((place.as_str(), message.as_str(), hint.as_str()), expected);
     let expected = (
         "m.yaml:1:25",
-        "`endpoint.toy_seconds` does not go with topology `single`",
+        "`endpoint.toy_seconds` cannot be combined with topology `single`",
         "remove it, or use topology `toy`",
     );
     let (place, message, hint) = refused("endpoint: {toy_seconds: 9}\n");
     assert_eq!((place.as_str(), message.as_str(), hint.as_str()), expected);
     let (_, message, hint) = refused("endpoint: {toy_second: 9}\n");
-    assert_eq!(message, "`endpoint` has no key `toy_second`");
+    assert_eq!(message, "unsupported key `toy_second` in `endpoint`");
     assert_eq!(hint, "did you mean `toy_seconds`?");
 
     let property = &json_schema()["$defs"]["Endpoint"]["properties"]["toy_seconds"];

@@ -69,7 +69,7 @@ impl Remedy for PackerError {
     fn hint(&self) -> Option<String> {
         let Self::Unresolved { parameter } = self;
         Some(format!(
-            "give the id that `aws ssm get-parameter --name {parameter} --query Parameter.Value` prints as `image.source`, or render for a current Packer"
+            "set `image.source` to the ID that `aws ssm get-parameter --name {parameter} --query Parameter.Value` prints, or render for a current version of Packer"
         ))
     }
 
@@ -108,7 +108,7 @@ pub mod tags {
 pub fn template(deployment: &Deployment, rendering: Rendering) -> Result<PackerTemplate, PackerError> {
     let engine = deployment.image.engine;
     let comment = format!(
-        "mqaws image, {} for Packer {}; needs the folder provision/ beside it",
+        "mqaws image, {} for Packer {}; requires the folder provision/ next to it",
         engine.facts().name,
         match rendering {
             Rendering::Current => "1.7 and later",

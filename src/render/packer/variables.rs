@@ -24,18 +24,18 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
     open(
         &mut all,
         "vpc_id",
-        "VPC of the building machine; null: that of the subnet",
+        "VPC of the build instance; null: the VPC of the subnet",
         vpc,
     );
     let subnet = image.subnet.as_ref().map(ToString::to_string);
     open(
         &mut all,
         "subnet_id",
-        "Subnet of the building machine; null: one of the default VPC",
+        "Subnet of the build instance; null: one of the default VPC",
         subnet,
     );
     let kind = Some(image.instance_type.to_string());
-    open(&mut all, "instance_type", "EC2 type of the building machine", kind);
+    open(&mut all, "instance_type", "Instance type of the build instance", kind);
     let source = match image.source() {
         SourceImage::Ami(id) => Some(id.to_string()),
         SourceImage::Parameter(_) | SourceImage::Filter { .. } => None,
@@ -43,7 +43,7 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
     open(
         &mut all,
         "source_ami",
-        "Id of the source image; null: it is looked up",
+        "ID of the source image; null: it is looked up",
         source,
     );
     let device = Some(image.root_device().to_string());
@@ -59,14 +59,14 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
     open(
         &mut all,
         "instance_profile",
-        "Instance profile of the building machine, for Session Manager and for a package in S3",
+        "Instance profile of the build instance, for Session Manager and for a package in S3",
         profile,
     );
     connection(deployment, &mut |name, what, value| open(&mut all, name, what, value));
 
     needed(&mut all, "agent", "Path of the executable mqaws-agent", None);
     let version = Some(env!("CARGO_PKG_VERSION").to_owned());
-    open(&mut all, "agent_version", "Its version", version);
+    open(&mut all, "agent_version", "Version of the agent", version);
     let version = image.engine_version.as_ref().map(ToString::to_string);
     needed(&mut all, "engine_version", "Version of the engine", version);
     if let Some(licence) = image.engine.facts().licence {
@@ -86,40 +86,50 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
         open(
             &mut all,
             "accept_licence",
-            &format!("yes accepts {licence}; anything else ends the build"),
+            &format!("yes accepts {licence}; any other value stops the build"),
             no,
         );
     }
     let mount = Some(deployment.image_mount().as_str().to_owned());
-    open(&mut all, "mount", "What instances mount with: efs-utils or nfs", mount);
+    open(
+        &mut all,
+        "mount",
+        "Client with which instances mount the file system: efs-utils or nfs",
+        mount,
+    );
     let package = Some(image.efs_utils_package.clone().unwrap_or_default());
     open(
         &mut all,
         "efs_utils_package",
-        "Path of efs-utils' rpm or deb package; empty: from the distribution, which only Amazon Linux has",
+        "Path of the efs-utils rpm or deb package; empty: from the distribution, which only Amazon Linux provides",
         package,
     );
     let sum = image.efs_utils_sha256.as_ref().map(ToString::to_string);
     open(
         &mut all,
         "efs_utils_sha256",
-        "SHA-256 of that package",
+        "SHA-256 of the efs-utils package",
         Some(sum.unwrap_or_default()),
     );
     open(
         &mut all,
         "provision",
-        "Folder of the scripts; null: provision/ beside this file",
+        "Folder of the scripts; null: provision/ next to this file",
         None,
     );
     open(
         &mut all,
         "run",
-        "Id of this build, a tag of everything that it makes",
+        "ID of this build, a tag of all resources that it creates",
         Some(String::new()),
     );
     let manifest = Some("packer-manifest.json".to_owned());
-    open(&mut all, "manifest", "File that tells what was made", manifest);
+    open(
+        &mut all,
+        "manifest",
+        "Manifest file, which lists the artifacts",
+        manifest,
+    );
     all
 }
 
@@ -137,33 +147,33 @@ fn connection(deployment: &Deployment, open: &mut impl FnMut(&'static str, &'sta
     };
     open(
         "ssh_interface",
-        "How ssh reaches the building machine: session_manager, private_ip, public_ip; null: by its address",
+        "How SSH connects to the build instance: session_manager, private_ip, public_ip; null: by its address",
         interface,
     );
     open(
         "ssh_from",
-        "Range from which ssh may reach the building machine",
+        "Range from which SSH to the build instance is allowed",
         Some(from),
     );
     open(
         "ssh_username",
-        "Account of the source image; root, or one that may use sudo without a password",
+        "User of the source image: root, or one that may use sudo without a password",
         Some(image.ssh_username.to_string()),
     );
     open(
         "ssh_host",
-        "Address to connect to; null: that of the building machine",
+        "Address to connect to; null: the address of the build instance",
         None,
     );
     open("ssh_port", "Port to connect to", Some("22".to_owned()));
     open(
         "ssh_keypair_name",
-        "EC2 key pair of the building machine; null: one of this build, deleted with it",
+        "EC2 key pair of the build instance; null: a temporary one for this build",
         None,
     );
     open(
         "ssh_private_key_file",
-        "Path of that key pair's private key; null with a key pair of this build",
+        "Path of the key pair's private key; null with a temporary key pair",
         None,
     );
     open(

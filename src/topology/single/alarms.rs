@@ -15,7 +15,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
     let alarms = [
         Alarm {
             name: "OutageAlarm",
-            words: "The load balancer has no healthy target: nobody can connect",
+            words: "The load balancer has no healthy targets: clients cannot connect",
             metric: ("AWS/NetworkELB".into(), "HealthyHostCount"),
             dimensions: list![
                 dimension("LoadBalancer", get_att(LOAD_BALANCER, "LoadBalancerFullName")),
@@ -31,7 +31,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         },
         Alarm {
             name: "OverlapAlarm",
-            words: "The group has had more than one instance for 10 minutes: an old one does not end",
+            words: "The group has had more than one instance for 10 minutes: an old one does not terminate",
             metric: ("AWS/AutoScaling".into(), "GroupTotalInstances"),
             dimensions: list![dimension("AutoScalingGroupName", reference(MEMBER.group))],
             statistic: "Maximum",
@@ -56,7 +56,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         },
         Alarm {
             name: "FenceAlarm",
-            words: "An instance refuses to start the queue manager and waits: for EC2, for a person, or for a newer image",
+            words: "An instance does not start the queue manager: it waits for EC2, an operator, or a newer image",
             metric: (metrics_namespace(), metric::FENCE_ALARM),
             dimensions: list![dimension("Stack", reference("AWS::StackName"))],
             statistic: "Maximum",
@@ -68,7 +68,7 @@ pub(super) fn add(template: &mut Template, _: &Deployment) {
         },
         Alarm {
             name: "CertificateAlarm",
-            words: "The certificate is over in less than 14 days: store a new one in its secret",
+            words: "The certificate expires in less than 14 days: store a new one in its secret",
             metric: (metrics_namespace(), metric::CERTIFICATE_DAYS),
             dimensions: list![dimension("Stack", reference("AWS::StackName"))],
             statistic: "Minimum",

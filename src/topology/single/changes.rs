@@ -37,10 +37,10 @@ fn of_group(change: &Change, set: &[Change]) -> Meaning {
     let words = match effect {
         Effect::Change if relaunch && rolls(change) => "replaces its instance: one planned outage, about 60-180 s",
         Effect::Change if rolls(change) => {
-            "may replace its instance, if the launch template comes to a new version: then one planned outage"
+            "may replace its instance, if the launch template gets a new version: one planned outage"
         }
-        Effect::Replace if change.is_certain() => "replaced: an outage until the new one serves",
-        Effect::Replace => "may be replaced: then an outage until the new one serves",
+        Effect::Replace if change.is_certain() => "replaced: an outage until the new one is in service",
+        Effect::Replace => "may be replaced: an outage until the new one is in service",
         _ => {
             return Meaning {
                 effect,
@@ -94,11 +94,7 @@ mod tests {
         let text = |c: Change| Single.meaning(&c, std::slice::from_ref(&c)).words.unwrap_or_default();
         for (replacement, name, words) in [
             ("True", "LaunchConfigurationName", "replaced: an outage until"),
-            (
-                "Conditional",
-                "LaunchConfigurationName",
-                "may be replaced: then an outage",
-            ),
+            ("Conditional", "LaunchConfigurationName", "may be replaced: an outage"),
             (
                 "Conditional",
                 "VPCZoneIdentifier",
@@ -117,7 +113,7 @@ mod tests {
             Some("Conditional"),
             "Subnets",
         );
-        assert!(text(balancer).starts_with("may be replaced: then clients need the new DNS name"));
+        assert!(text(balancer).starts_with("may be replaced: clients would need the new DNS name"));
         let storage = |replacement| change(FILE_SYSTEM, "Modify", Some(replacement), "PerformanceMode");
         assert!(text(storage("True")).starts_with("REPLACES the file system"));
         assert!(text(storage("Conditional")).starts_with("MAY REPLACE the file system"));

@@ -26,7 +26,7 @@ impl Topology for Single {
     fn facts(&self) -> &'static Facts {
         &Facts {
             name: "single",
-            summary: "one instance, replaced in either of two zones on the same data",
+            summary: "one instance, replaced in either of two zones, on the same data",
             description: "one queue manager on EFS, in either of two zones, behind an NLB",
             members: &[ids::MEMBER],
             arbiter: Arbiter::OwnerRecord,

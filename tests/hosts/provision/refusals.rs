@@ -36,28 +36,28 @@ pub(super) fn all(root: &Path) {
         (
             build,
             3,
-            "the licence of IBM MQ is not accepted",
-            "pass --accept-licence",
+            "the license of IBM MQ is not accepted",
+            "add --accept-licence",
         ),
         (
             accepting.with("package_sha256", NOUGHTS),
             3,
             &sums,
-            "get the file again",
+            "download the file again",
         ),
         (
             accepting.with("package_sha256", "none"),
             3,
-            "is `none`, not 64 hexadecimal digits",
-            "not from the file itself",
+            "is `none`, not 64 hexadecimal characters",
+            "do not compute it from the file itself",
         ),
-        (accepting.clone(), 3, "is no archive with a folder MQServer", "as it is"),
         (
-            missing,
+            accepting.clone(),
             3,
-            "has no part Runtime as .deb",
-            "whose packages are .deb files",
+            "is not an archive with a folder MQServer",
+            "unchanged",
         ),
+        (missing, 3, "has no part Runtime as .deb", "with .deb packages"),
         (
             accepting.with("mount", "efs-utils"),
             3,
@@ -69,7 +69,7 @@ pub(super) fn all(root: &Path) {
                 .with("package", "s3://packages/mq.tar.gz")
                 .with("region", "eu-west-1"),
             3,
-            "s3://packages/mq.tar.gz was not got",
+            "cannot download s3://packages/mq.tar.gz",
             "must allow s3:GetObject",
         ),
     ];
@@ -130,8 +130,8 @@ pub(super) fn unasked(root: &Path) {
     let said = host.run(&script);
     assert_eq!(said.text.matches("exit 3\n").count(), 3 * STEPS.len(), "{}", said.text);
     let refused = [
-        "this machine is not said to become an image",
-        "this step needs root",
+        "this machine is not marked as an image build",
+        "this step requires root",
         "MQAWS_ENGINE is `a b`, not one word",
     ];
     for refusal in refused {
@@ -160,7 +160,7 @@ pub(super) fn unasked(root: &Path) {
         .collect();
     let said = host.run(&script);
     assert_eq!(
-        said.text.matches("this machine carries a deployment").count(),
+        said.text.matches("this machine is part of a deployment").count(),
         STEPS.len(),
         "{}",
         said.text

@@ -132,7 +132,7 @@ fn what_cannot_be_adopted_or_deleted_is_refused_and_what_failed_half_way_goes_on
     );
     assert_eq!(
         text(&error, "/error"),
-        format!("file system {id} holds the data of queue manager QM1, not of QM2")
+        format!("file system {id} contains the data of queue manager QM1, not of QM2")
     );
     let max_io = [
         "--set",
@@ -152,7 +152,7 @@ fn what_cannot_be_adopted_or_deleted_is_refused_and_what_failed_half_way_goes_on
     );
     assert_eq!(
         json_of(&lab, "status", &["--stack", "elsewhere"], 3)["error"],
-        "no stack elsewhere in the local cloud"
+        "stack elsewhere does not exist in the local cloud"
     );
 
     // Everything around it fails: the stack stands with the file system alone, and the same command goes on.
@@ -161,7 +161,7 @@ fn what_cannot_be_adopted_or_deleted_is_refused_and_what_failed_half_way_goes_on
     let error = json_of(&lab, "deploy", &[&elsewhere[..], &bad].concat(), 4);
     assert!(
         text(&error, "/left").contains(&format!(
-            "stack elsewhere has file system {id}; the same command goes on"
+            "stack elsewhere has file system {id}; to continue, run the same command"
         )),
         "{error}"
     );

@@ -295,16 +295,16 @@ fn failed_update_tells_that_the_instance_was_replaced() {
     let after = instance(&lab);
     assert_ne!(before, after, "the way back replaced it");
     let left = error["left"].as_str().expect("left");
-    let outage = left.strip_prefix("the stack with its settings of before; ");
+    let outage = left.strip_prefix("the stack, restored to its previous settings; ");
     let outage = outage.unwrap_or_else(|| panic!("{left}"));
     // A signal that the old instance sent again may end CloudFormation's wait before the new one serves.
-    if outage.starts_with(&format!("OUT OF SERVICE: {before} was ended at ")) {
+    if outage.starts_with(&format!("OUT OF SERVICE: {before} was terminated at ")) {
         assert!(outage.contains(&format!("and the group has {after} (")), "{left}");
         let hint = error["hint"].as_str().expect("hint");
         assert!(hint.contains("--wait serving"), "{hint}");
     } else {
         assert!(
-            outage.starts_with(&format!("its instance was replaced: {before} was ended at ")),
+            outage.starts_with(&format!("its instance was replaced: {before} was terminated at ")),
             "{left}"
         );
         assert!(outage.contains(&format!(", {after} reported service at ")), "{left}");

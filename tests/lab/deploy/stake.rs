@@ -37,7 +37,7 @@ fn another_queue_manager_does_not_take_a_stack_over() {
             let stack = text(&deployed, "/stack");
             assert_eq!(
                 text(&error, "/error"),
-                format!("stack {stack} holds queue manager {first}; this change would start {second} in its place")
+                format!("this change replaces queue manager {first} of stack {stack} with {second}")
             );
             assert_eq!(text(&error, "/left"), "nothing was changed");
             assert!(
@@ -60,7 +60,7 @@ fn another_queue_manager_does_not_take_a_stack_over() {
         )
         .out;
     assert!(
-        review.contains("! replace  queue manager             QM1 → QM2: PUTS THE DATA OF QM1 OUT OF REACH"),
+        review.contains("! replace  queue manager             QM1 → QM2: MAKES THE DATA OF QM1 INACCESSIBLE"),
         "{review}"
     );
     let plan = json_of(
@@ -75,7 +75,7 @@ fn another_queue_manager_does_not_take_a_stack_over() {
     );
     let planned = lab.run(&[&["plan", "--local"], &other[..]].concat(), 3);
     assert!(
-        planned.out.contains("PUTS THE DATA OF QM1 OUT OF REACH"),
+        planned.out.contains("MAKES THE DATA OF QM1 INACCESSIBLE"),
         "the plan is shown before it stops: {planned}"
     );
     assert!(planned.err.contains("nothing was changed"), "{planned}");
@@ -121,7 +121,7 @@ fn nobody_starts_empty_beside_kept_data_without_a_word() {
         }
         let hint = text(&error, "/hint");
         assert!(
-            hint.starts_with("to go on with its messages: `mqaws deploy --adopt-file-system fs-"),
+            hint.starts_with("to continue with its messages: `mqaws deploy --adopt-file-system fs-"),
             "{error}"
         );
         assert!(hint.contains("--new-storage"), "{error}");
@@ -132,7 +132,7 @@ fn nobody_starts_empty_beside_kept_data_without_a_word() {
     assert_eq!(systems(), json!([first]), "nothing was made");
     assert_eq!(
         json_of(&lab, "status", &[], 3)["error"],
-        "no stack mqaws-qm1 in the local cloud"
+        "stack mqaws-qm1 does not exist in the local cloud"
     );
 
     json_of(&lab, "plan", &["--stack", "mqaws-qm2", "--queue-manager", "QM2"], 0);
@@ -196,7 +196,7 @@ fn name_made_of_the_queue_managers_reaches_no_stack_of_another() {
             let error = lab.json(&[verb, &["--local", "--yes"]].concat(), 3);
             assert_eq!(
                 text(&error, "/error"),
-                format!("stack mqaws-orders holds queue manager ORDERS, not {name}"),
+                format!("stack mqaws-orders contains queue manager ORDERS, not {name}"),
                 "{verb:?}"
             );
             assert_eq!(text(&error, "/left"), "nothing was changed");
@@ -212,7 +212,7 @@ fn name_made_of_the_queue_managers_reaches_no_stack_of_another() {
     // Whoever names the stack means it: by the file, by a flag.
     configure("stack: mqaws-orders\nqueue_manager:\n  name: orders\n");
     let healed = said(&mut lab.command(&["failover-test", "heal", "--local", "--yes"])).text();
-    assert!(!healed.contains("holds queue manager"), "{healed}");
+    assert!(!healed.contains("contains queue manager"), "{healed}");
     configure("queue_manager:\n  name: orders\n");
     json_of(&lab, "destroy", &["--stack", "mqaws-orders"], 0);
     // Nothing stands there: nothing is in the way.
@@ -261,7 +261,7 @@ fn review_of_somebody_else_stays() {
     let foreign = runtime.block_on(their_change_set(&cloud, "mqaws-qm1", "mqaws-like", &[]));
     for verb in ["plan", "deploy", "destroy"] {
         let error = json_of(&lab, verb, &[], 3);
-        assert_eq!(text(&error, "/error"), "stack mqaws-qm1 was not made by mqaws");
+        assert_eq!(text(&error, "/error"), "stack mqaws-qm1 was not created by mqaws");
         stands(&foreign);
     }
     // Whoever made it took the change set away, to add another one.
@@ -271,7 +271,7 @@ fn review_of_somebody_else_stays() {
     for verb in ["plan", "deploy", "destroy"] {
         let error = json_of(&lab, verb, &[], 3);
         assert!(
-            text(&error, "/error").contains("in review without a change set"),
+            text(&error, "/error").contains("is in REVIEW_IN_PROGRESS and has no change set"),
             "{error}"
         );
         let stack = runtime

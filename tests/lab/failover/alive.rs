@@ -30,7 +30,7 @@ fn heal_leaves_a_living_test_alone() {
     test.wait();
     let text = lab.run(&["failover-test", "--local"], 3).err;
     assert!(
-        text.contains(&format!("process {pid}")) && text.contains("which is over"),
+        text.contains(&format!("process {pid}")) && text.contains("that test has ended"),
         "{text}"
     );
     // The command as it is given, which needs no more than the dead process.
@@ -50,6 +50,6 @@ fn heal_leaves_a_living_test_alone() {
     // Long before its load is over it sees that.
     let ended = test.wait();
     assert_eq!(ended.code, Some(20), "{ended}");
-    assert!(ended.err.contains("was taken away while it ran"), "{ended}");
+    assert!(ended.err.contains("was removed during the test"), "{ended}");
     lab.failover(&["--fault", "stop-queue-manager"], 0);
 }

@@ -42,9 +42,9 @@ fn a_report_without_its_folder_is_kept_elsewhere() {
     // It passed, and is not where it was wanted: that is not done.
     assert_eq!(code, Some(3), "{out}{err}");
     assert!(out.contains("RPO") && out.contains("PASS (exit 3)"), "{out}");
-    assert!(out.contains("the report was not written into gone: "), "{out}");
+    assert!(out.contains("the report was not written to gone: "), "{out}");
     assert!(
-        err.contains("cannot write a report into `gone`") && !err.contains("nothing was changed"),
+        err.contains("cannot write the report to `gone`") && !err.contains("nothing was changed"),
         "{err}"
     );
     let path = named(&err, "report.json");

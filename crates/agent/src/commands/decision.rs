@@ -50,15 +50,15 @@ impl DecisionFile {
         let written = fs::metadata(&path).and_then(|meta| meta.modified());
         let waited_for = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age <= DECISION));
         if let Err(error) = fs::remove_file(&path) {
-            tracing::warn!(%error, "a decision cannot be taken away and is not obeyed");
+            tracing::warn!(%error, "a decision cannot be removed and is ignored");
             return None;
         }
         if !waited_for {
-            tracing::warn!("a decision that nobody waits for any more is not obeyed");
+            tracing::warn!("a decision that is no longer pending is ignored");
             return None;
         }
         serde_json::from_slice(&text)
-            .inspect_err(|error| tracing::warn!(%error, "a decision that cannot be read"))
+            .inspect_err(|error| tracing::warn!(%error, "a decision cannot be read"))
             .ok()
     }
 }
@@ -69,7 +69,7 @@ impl DecisionFile {
 /// When the agent does not wait for that, or does not answer.
 pub(super) fn decide(layout: &Layout, word: &Word) -> Result<(), String> {
     let status = status_of(layout)?;
-    may_decide(&status, word).map_err(|why| format!("{why}; nothing was decided"))?;
+    may_decide(&status, word).map_err(|why| format!("{why}; no decision was recorded"))?;
     let decision = DecisionFile {
         id: unix_nanos().to_string(),
         kind: word.kind(),
@@ -85,13 +85,15 @@ pub(super) fn decide(layout: &Layout, word: &Word) -> Result<(), String> {
             Some(answer) if answer.id == decision.id => {
                 return match &answer.refused {
                     None => print(&answer),
-                    Some(why) => Err(format!("{why}; nothing was decided")),
+                    Some(why) => Err(format!("{why}; no decision was recorded")),
                 };
             }
             _ if Instant::now() > deadline => {
                 // Nobody may obey it later, when it was forgotten.
                 let _ = fs::remove_file(&path);
-                return Err("the agent does not answer; nothing was decided, look with `mqaws-agent fence`".to_owned());
+                return Err(
+                    "the agent does not respond; no decision was recorded: check with `mqaws-agent fence`".to_owned(),
+                );
             }
             _ => std::thread::sleep(Duration::from_millis(50)),
         }

@@ -119,7 +119,7 @@ impl Inspected {
             lines.push((
                 "previous owner",
                 format!(
-                    "{}, sign of life {} unchanged for {} s of {} s",
+                    "{}, heartbeat {} unchanged for {} s of {} s",
                     previous.instance, previous.alive, previous.silent_seconds, previous.wait_seconds
                 ),
             ));
@@ -149,7 +149,7 @@ impl Inspected {
     fn lock_text(&self) -> String {
         let Some(lock) = &self.lock else {
             let why = self.keeper_error.as_deref().unwrap_or("no reason given");
-            return format!("no lock keeper answers: {why}");
+            return format!("the lock keeper does not respond: {why}");
         };
         let seconds = |millis: u64| format!("{:.1} s", Duration::from_millis(millis).as_secs_f64());
         let mut text = match (lock.held, &lock.holder) {
@@ -158,10 +158,10 @@ impl Inspected {
             (false, None) => "not held".to_owned(),
         };
         if let Some(millis) = lock.proved_millis {
-            let _ = write!(text, ", proved {} ago", seconds(millis));
+            let _ = write!(text, ", verified {} ago", seconds(millis));
         }
         if let (None, Some(millis)) = (lock.proved_millis, lock.guard_millis) {
-            let _ = write!(text, ", an earlier keeper proved it {} ago", seconds(millis));
+            let _ = write!(text, ", an earlier keeper verified it {} ago", seconds(millis));
         }
         if let Some(millis) = lock.lease_millis {
             let _ = write!(text, ", lease {}", seconds(millis));
@@ -171,9 +171,9 @@ impl Inspected {
 
     fn record_text(&self) -> String {
         match &self.record {
-            None => "not read yet: that needs the lock".to_owned(),
+            None => "not read yet: requires the lock".to_owned(),
             Some(record) => format!(
-                "epoch {}, owner {}{}, sign of life {}, proof {}, {}",
+                "epoch {}, owner {}{}, heartbeat {}, proof {}, {}",
                 record.epoch,
                 record.owner.instance,
                 record
@@ -251,11 +251,11 @@ mod tests {
             text,
             "queue manager   QM1\n\
              this host       i-new, fencing\n\
-             lock            held by this host, proved 1.2 s ago, lease 90.0 s\n\
-             record          epoch 7, owner i-old, sign of life 41, proof clean (i-older), not released\n\
+             lock            held by this host, verified 1.2 s ago, lease 90.0 s\n\
+             record          epoch 7, owner i-old, heartbeat 41, proof clean (i-older), not released\n\
              epoch           not the owner\n\
              proof           none yet\n\
-             previous owner  i-old, sign of life 41 unchanged for 12 s of 135 s\n\
+             previous owner  i-old, heartbeat 41 unchanged for 12 s of 135 s\n\
              waits for       EC2\n"
         );
     }
@@ -264,7 +264,10 @@ mod tests {
     fn a_keeper_that_does_not_answer_is_said_and_hides_nothing_else() {
         let inspected = assemble(status(), Err("connection refused".into()));
         let text = inspected.text();
-        assert!(text.contains("no lock keeper answers: connection refused"), "{text}");
+        assert!(
+            text.contains("the lock keeper does not respond: connection refused"),
+            "{text}"
+        );
         assert!(text.contains("i-old"), "{text}");
         let json = serde_json::to_value(inspected).expect("json");
         assert_eq!(json["lock"], serde_json::Value::Null);

@@ -61,9 +61,9 @@ impl FetchError {
                 Some("the object is empty".to_owned())
             }
             Self::Call { source, .. } => source.hint(),
-            Self::Write { .. } => Some("the folder must exist and have room for the object".to_owned()),
+            Self::Write { .. } => Some("check that the folder exists and has space for the object".to_owned()),
             Self::Checksum { .. } => {
-                Some("nothing was kept; upload the object again, or correct the checksum".to_owned())
+                Some("the download was discarded; upload the object again, or correct the checksum".to_owned())
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{Found, Image, ImageRecord, SHIPPED, Shipped};
 use mqaws_engine::image::IMAGES;
 use std::os::unix::fs::PermissionsExt;
 
-const AGAIN: &str = "provision the image again, with mqaws and mqaws-agent of one release";
+const AGAIN: &str = "provision the image again, with mqaws and mqaws-agent from the same release";
 
 /// Where programs of the distribution are.
 const SYSTEM: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -24,7 +24,7 @@ impl Image<'_> {
 }
 
 pub(super) fn record(image: &Image<'_>) -> Found {
-    let remedy = "only an image that the provisioning made has a record: run it on a base image";
+    let remedy = "only a provisioned image has a record: run the provisioning on a base image";
     let Some(record) = &image.record else {
         return vec![("/etc/mqaws/image.json is missing or cannot be read".to_owned(), remedy)];
     };
@@ -36,7 +36,7 @@ pub(super) fn record(image: &Image<'_>) -> Found {
         ));
     }
     if record.parts().is_none() {
-        found.push((format!("this agent does not know the engine {}", record.engine), AGAIN));
+        found.push((format!("this agent does not support engine {}", record.engine), AGAIN));
     }
     found
 }
@@ -49,7 +49,7 @@ pub(super) fn agent(image: &Image<'_>) -> Found {
     let this = env!("CARGO_PKG_VERSION");
     if let Some(record) = image.record.as_ref().filter(|record| record.agent_version != this) {
         let what = format!(
-            "this agent is {this}, and the image was made for {}",
+            "this agent is {this}, but the image was built for {}",
             record.agent_version
         );
         found.push((what, AGAIN));
@@ -65,7 +65,7 @@ fn identical(image: &Image<'_>, of_kernel: bool) -> Found {
     };
     let differs = |file: &Shipped| match image.read(file.path) {
         Some(text) if text == file.text => None,
-        Some(_) => Some((format!("{} is not this release's", file.path), AGAIN)),
+        Some(_) => Some((format!("{} is not from this release", file.path), AGAIN)),
         None => Some((format!("{} is missing", file.path), AGAIN)),
     };
     SHIPPED.iter().filter(wanted).filter_map(differs).collect()
@@ -94,7 +94,7 @@ pub(super) fn kernel(image: &Image<'_>) -> Found {
             let text = image.read(&format!("{directory}/{name}")).unwrap_or_default();
             for key in keys(&text).into_iter().filter(|key| set.contains(key)) {
                 let what = format!("{directory}/{name} sets {key} after /etc/sysctl.d/99-mqaws.conf");
-                found.push((what, "take the setting out of it, or out of what it is a link to"));
+                found.push((what, "remove the setting from the file, or from the target of the link"));
             }
         }
     }
@@ -120,7 +120,7 @@ pub(super) fn user(image: &Image<'_>) -> Found {
     let Some((record, user_name)) = image.record.as_ref().and_then(|r| Some((r, r.parts()?.user))) else {
         return Found::new();
     };
-    let remedy = "files on the shared file system carry these ids: provision a base image that has no such user";
+    let remedy = "files on the shared file system use these IDs: provision a base image without this user";
     let entry = |file: &str| -> Option<Vec<String>> {
         let text = image.read(file)?;
         let mut entries = text.lines().map(|line| line.split(':').map(str::to_owned).collect());
@@ -133,7 +133,7 @@ pub(super) fn user(image: &Image<'_>) -> Found {
         return Found::new();
     }
     let what = format!(
-        "{} is not the user {}:{} with a group of its own",
+        "{} is not user {}:{} with its own group",
         user_name, record.uid, record.gid
     );
     vec![(what, remedy)]
@@ -162,7 +162,7 @@ pub(super) fn licence(image: &Image<'_>) -> Found {
     let needed = |record: &&ImageRecord| record.licence != "accepted" && record.parts().is_some_and(|p| p.licence);
     match image.record.as_ref().filter(needed).and_then(ImageRecord::parts) {
         Some(parts) => vec![(
-            format!("the licence of {} was not accepted", parts.name),
+            format!("the license of {} was not accepted", parts.name),
             "build the image with --accept-licence",
         )],
         None => Found::new(),
@@ -172,12 +172,12 @@ pub(super) fn licence(image: &Image<'_>) -> Found {
 pub(super) fn clients(image: &Image<'_>) -> Found {
     let mut found = Vec::new();
     if !image.program("mount.nfs4") {
-        let what = "there is no NFS client (mount.nfs4)".to_owned();
-        found.push((what, "install nfs-utils, on Debian nfs-common"));
+        let what = "the NFS client (mount.nfs4) is missing".to_owned();
+        found.push((what, "install nfs-utils (on Debian, nfs-common)"));
     }
     let with_efs = image.record.as_ref().is_some_and(|record| record.mount == "efs-utils");
     if with_efs && !image.program("mount.efs") {
-        let what = "the image is for efs-utils, and there is no mount.efs".to_owned();
+        let what = "the image is built for efs-utils, but mount.efs is missing".to_owned();
         found.push((what, "install amazon-efs-utils, or build with storage.mount: nfs"));
     }
     found
@@ -188,6 +188,6 @@ pub(super) fn openssl(image: &Image<'_>) -> Found {
     let programs = parts.into_iter().flat_map(|parts| parts.programs);
     let missing = programs.filter(|(name, ..)| !image.program(name));
     missing
-        .map(|(name, what_for, remedy)| (format!("there is no {name}, {what_for}"), *remedy))
+        .map(|(name, what_for, remedy)| (format!("{name} is missing, {what_for}"), *remedy))
         .collect()
 }

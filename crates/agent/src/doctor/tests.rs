@@ -133,7 +133,7 @@ const DEFECTS: &[Defect] = &[
     (
         "units and settings",
         |i| i.put("/etc/systemd/system/mqaws-agent.service", "[Unit]\n"),
-        "not this release's",
+        "not from this release",
     ),
     (
         "units and settings",
@@ -213,7 +213,7 @@ const DEFECTS: &[Defect] = &[
         "mount.nfs4",
     ),
     ("file system clients", |i| i.remove("/usr/sbin/mount.efs"), "mount.efs"),
-    ("openssl", |i| i.remove("/usr/bin/openssl"), "no openssl"),
+    ("openssl", |i| i.remove("/usr/bin/openssl"), "openssl is missing"),
     (
         "systemd",
         |i| {
@@ -225,14 +225,18 @@ const DEFECTS: &[Defect] = &[
     (
         "systemd",
         |i| i.remove("/usr/lib/systemd/libsystemd-shared-252-46.el9_5.2.so"),
-        "cannot be told",
+        "cannot determine the version",
     ),
     (
         "glibc",
         |i| i.put("/usr/lib64/libc.so.6", "release version 2.28.\n"),
         "glibc is 2.28",
     ),
-    ("glibc", |i| i.remove("/usr/lib64/libc.so.6"), "cannot be told"),
+    (
+        "glibc",
+        |i| i.remove("/usr/lib64/libc.so.6"),
+        "cannot determine the version",
+    ),
     (
         "identity",
         |i| i.put("/etc/ssh/ssh_host_ed25519_key", "x"),

@@ -4,7 +4,7 @@ use super::{Found, Image};
 use mqaws_engine::image::IMAGES;
 use std::fs;
 
-const CLEAN: &str = "run packer/provision/60-finish.sh last, by the template";
+const CLEAN: &str = "run packer/provision/60-finish.sh as the last step, as the template does";
 
 fn all(paths: impl Iterator<Item = String>, what: &str) -> Found {
     paths.map(|path| (format!("{path}: {what}"), CLEAN)).collect()
@@ -16,13 +16,13 @@ pub(super) fn identity(image: &Image<'_>) -> Found {
     let keys = keys.filter(|name| name.starts_with("ssh_host_") && name.contains("_key"));
     let mut found = all(
         keys.map(|name| format!("/etc/ssh/{name}")),
-        "every instance would have this host key",
+        "all instances would share this host key",
     );
     for path in ["/etc/machine-id", "/var/lib/dbus/machine-id"] {
         let linked = image.at(path).symlink_metadata().is_ok_and(|meta| meta.is_symlink());
         let id = image.read(path).unwrap_or_default();
         if !linked && !["", "uninitialized"].contains(&id.trim()) {
-            found.push((format!("{path}: every instance would have this id"), CLEAN));
+            found.push((format!("{path}: all instances would share this ID"), CLEAN));
         }
     }
     let secrets = [
@@ -36,7 +36,7 @@ pub(super) fn identity(image: &Image<'_>) -> Found {
         .into_iter()
         .chain(IMAGES.iter().flat_map(|parts| parts.secrets.iter().copied()));
     let there = secrets.filter(|path| image.has(path)).map(str::to_owned);
-    found.extend(all(there, "every instance would have this secret"));
+    found.extend(all(there, "all instances would share this secret"));
     let cloud = image.names("/var/lib/cloud").into_iter();
     let cloud = cloud.filter(|name| ["instance", "instances", "sem"].contains(&name.as_str()));
     let states = cloud.filter(|name| *name == "instance" || !image.names(&format!("/var/lib/cloud/{name}")).is_empty());
@@ -63,7 +63,7 @@ pub(super) fn access(image: &Image<'_>) -> Found {
         });
         let personal = personal.map(|name| format!("{home}/{name}"));
         let there = keys.chain(personal).filter(|path| full(path));
-        found.extend(all(there, "somebody's key, credentials or history"));
+        found.extend(all(there, "a user's key, credentials, or history"));
     }
     found
 }
@@ -76,7 +76,10 @@ pub(super) fn deployment(image: &Image<'_>) -> Found {
     there
         .map(|path| {
             let what = format!("{path}: this host was part of a deployment");
-            (what, "make images from a base image, not from an instance of mqaws")
+            (
+                what,
+                "build images from a base image, not from an instance of a deployment",
+            )
         })
         .collect()
 }
@@ -91,5 +94,5 @@ pub(super) fn leftovers(image: &Image<'_>) -> Found {
         let ours = names.filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)));
         there.extend(ours.map(|name| format!("{directory}/{name}")));
     }
-    all(there.into_iter(), "left by the provisioning")
+    all(there.into_iter(), "left over from the provisioning")
 }

@@ -27,12 +27,12 @@ pub(super) fn systemd(image: &Image<'_>) -> Found {
     match names.filter_map(|name| number(&name)).max() {
         Some(version) if version >= SYSTEMD => Found::new(),
         Some(version) => vec![(
-            format!("systemd is {version}, and the units need {SYSTEMD}"),
-            "take a base image of RHEL 9, Amazon Linux 2023, Debian 12 or Ubuntu 22.04",
+            format!("systemd is {version}, but the units require {SYSTEMD}"),
+            "use a base image of RHEL 9, Amazon Linux 2023, Debian 12, or Ubuntu 22.04",
         )],
         None => vec![(
-            "the version of systemd cannot be told (no libsystemd-shared)".to_owned(),
-            "take a base image that boots with systemd",
+            "cannot determine the version of systemd (no libsystemd-shared)".to_owned(),
+            "use a base image that boots with systemd",
         )],
     }
 }
@@ -53,12 +53,15 @@ pub(super) fn glibc(image: &Image<'_>) -> Found {
     match libraries.filter_map(version).max() {
         Some(found) if found >= GLIBC => Found::new(),
         Some((major, minor)) => vec![(
-            format!("glibc is {major}.{minor}, and the agent needs {}.{}", GLIBC.0, GLIBC.1),
-            "take a base image of RHEL 9, Amazon Linux 2023, Debian 12 or Ubuntu 22.04",
+            format!(
+                "glibc is {major}.{minor}, but the agent requires {}.{}",
+                GLIBC.0, GLIBC.1
+            ),
+            "use a base image of RHEL 9, Amazon Linux 2023, Debian 12, or Ubuntu 22.04",
         )],
         None => vec![(
-            "the version of glibc cannot be told (no libc.so.6)".to_owned(),
-            "take a base image with glibc",
+            "cannot determine the version of glibc (no libc.so.6)".to_owned(),
+            "use a base image with glibc",
         )],
     }
 }

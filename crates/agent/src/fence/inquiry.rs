@@ -74,7 +74,7 @@ pub enum Next {
     AskCloud {
         /// The previous owner.
         instance: InstanceId,
-        /// How long to wait first.
+        /// Maximum time to wait first.
         after: Duration,
     },
     /// Order EC2 to terminate the instance without an orderly shutdown; this is the fence.
@@ -95,7 +95,7 @@ pub enum Next {
 pub enum Refusal {
     /// Data without an owner record: nobody knows who writes it.
     #[error(
-        "the data directory holds a queue manager but there is no owner record, so nobody knows who may be writing it"
+        "the data directory contains a queue manager but no owner record, so it is unknown which instance may be writing to it"
     )]
     DataWithoutOwner,
     /// The record cannot be used.
@@ -103,7 +103,7 @@ pub enum Refusal {
     Unreadable(String),
     /// What the record names as its owner is no instance: nobody can be asked about it, and nobody could be terminated.
     #[error(
-        "the owner record names `{0}` as its owner, which is no instance id, so nobody can say whether it may be writing"
+        "the owner record contains `{0}` as its owner, which is not an instance ID, so it is unknown whether the owner may be writing"
     )]
     NoInstance(String),
 }
@@ -364,14 +364,14 @@ impl Inquiry {
     pub(crate) fn alarm(&self) -> Option<String> {
         match &self.case {
             Case::Elsewhere { instance } if self.is_blocked() => Some(format!(
-                "{instance}, the previous owner, is silent, and this engine starts only when EC2 says that it is terminated or a person runs `mqaws-agent fence operator {instance}`"
+                "{instance}, the previous owner, does not respond, and this engine starts only after EC2 reports it as terminated or an operator runs `mqaws-agent fence operator {instance}`"
             )),
             Case::Copy {
                 instance,
                 original,
                 here,
             } => Some(format!(
-                "{here} is a copy of {original}: its owner record names that file system, and {instance}, its owner there, is left alone. A copy that was made of a file system in use may hold skewed data, files of different moments. If the queue manager is to start from the copy all the same, run `mqaws-agent fence copy {original}`"
+                "{here} is a copy of {original}: its owner record refers to that file system, and {instance}, the owner there, is not fenced. A copy of a file system in use may contain skewed data, with files from different points in time. To start the queue manager from the copy anyway, run `mqaws-agent fence copy {original}`"
             )),
             _ => None,
         }
@@ -383,19 +383,19 @@ impl Inquiry {
             (_, Some(previous)) => {
                 let (_, silent, wait) = self.silence();
                 let (silent, wait) = (silent.as_secs(), wait.as_secs());
-                let ec2 = format!("EC2 to say that {previous}, the previous owner, is terminated");
+                let ec2 = format!("EC2 to report {previous}, the previous owner, as terminated");
                 match self.policy.lease {
-                    LeaseRule::Allow => format!("{ec2}, or {wait} s without a sign of its life ({silent} s so far)"),
+                    LeaseRule::Allow => format!("{ec2}, or {wait} s without a heartbeat from it ({silent} s so far)"),
                     LeaseRule::Refuse if self.is_blocked() => format!(
-                        "{ec2}: it gave no sign of life for {silent} s, but this engine may not start on that; when it is certain that it is gone, run `mqaws-agent fence operator {previous}`"
+                        "{ec2}: it has sent no heartbeat for {silent} s, but this engine must not start on that proof alone; if it is certain that the owner is gone, run `mqaws-agent fence operator {previous}`"
                     ),
                     LeaseRule::Refuse => ec2,
                 }
             }
-            (Next::AwaitWord, _) => format!("a person's word: {}", self.alarm().unwrap_or_default()),
+            (Next::AwaitWord, _) => format!("a decision by an operator: {}", self.alarm().unwrap_or_default()),
             (Next::Start(proof), _) => format!("proof {proof}"),
             (Next::Refuse(why), _) => why.to_string(),
-            _ => "this host's own engine processes to be gone".to_owned(),
+            _ => "the engine processes of this host to exit".to_owned(),
         }
     }
 }

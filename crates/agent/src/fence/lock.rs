@@ -43,10 +43,10 @@ pub enum LockError {
         holder: String,
     },
     /// It was held and is lost: another may have it now.
-    #[error("the lock is lost: {0}")]
+    #[error("the lock was lost: {0}")]
     Lost(String),
     /// The lock server did not answer.
-    #[error("the lock server does not answer")]
+    #[error("the lock server does not respond")]
     Unreachable(#[source] io::Error),
     /// The lock server answered something that is not in the protocol, or refused; or there is none.
     #[error("no lock: {0}")]

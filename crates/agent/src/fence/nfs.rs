@@ -148,7 +148,7 @@ impl Lock for NfsLock {
             let kind = fstatfs(&file).map_err(|e| LockError::Unreachable(e.into()))?.f_type;
             if i128::from(kind) != i128::from(NFS_SUPER_MAGIC) {
                 return Err(LockError::Refused(format!(
-                    "{} is not on an NFS file system: is it mounted?",
+                    "{} is not on an NFS file system: check that it is mounted",
                     self.folder.mount().display()
                 )));
             }

@@ -30,7 +30,7 @@ checked!(
     /// Id of one life of a kernel.
     BootId,
     "boot ID",
-    "1 to 64 letters, digits and hyphens",
+    "1 to 64 letters, digits, and hyphens",
     "3c0f1a52-8f6e-4d3b-9a51-2b7c64d0e1f8",
     "^[A-Za-z0-9-]{1,64}$",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -95,13 +95,13 @@ pub enum RecordError {
     #[error("the owner record is damaged")]
     Damaged(#[source] serde_json::Error),
     /// A schema that this version does not know.
-    #[error("the owner record has the schema `{0}`, this version knows `{SCHEMA}`")]
+    #[error("the owner record has schema `{0}`, but this version supports `{SCHEMA}`")]
     Schema(String),
     /// The record of another queue manager.
     #[error("the owner record belongs to queue manager {0}")]
     Foreign(String),
     /// The file of one epoch holds the record of another.
-    #[error("the file holds the owner record of epoch {0}")]
+    #[error("the file contains the owner record of epoch {0}")]
     OtherEpoch(Epoch),
 }
 

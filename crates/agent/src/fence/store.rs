@@ -42,13 +42,13 @@ pub enum StoreError {
         source: RecordError,
     },
     /// Somebody else has claimed a later epoch.
-    #[error("{path} is not of the highest epoch: the claim came too late")]
+    #[error("{path} does not have the highest epoch: another host claimed it first")]
     Late {
         /// The epoch's file.
         path: PathBuf,
     },
     /// Somebody else has claimed this epoch.
-    #[error("{path} is there already: another host was quicker")]
+    #[error("{path} already exists: another host claimed it first")]
     Taken {
         /// The epoch's file.
         path: PathBuf,

@@ -43,7 +43,7 @@ impl Word {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecisionRefused {
     /// No previous owner on another host is waited for.
-    #[error("this host does not wait for a previous owner, so there is nothing to decide")]
+    #[error("no decision is pending: this host is not waiting for a previous owner")]
     NothingToDecide,
     /// The decision names somebody else.
     #[error("the previous owner is {previous}, not {named}")]
@@ -54,7 +54,7 @@ pub enum DecisionRefused {
         previous: String,
     },
     /// The owner record is on the file system that it was written on.
-    #[error("the owner record does not say that this file system is a copy, so there is nothing to decide")]
+    #[error("no decision is pending: according to the owner record, this file system is not a copy")]
     NoCopy,
     /// The record of a copy names another file system.
     #[error("this file system is a copy of {original}, not of {named}")]
@@ -66,7 +66,7 @@ pub enum DecisionRefused {
     },
     /// The owner of the original does not matter to a copy.
     #[error(
-        "this file system is a copy of {original}, whose owner is left alone: `mqaws-agent fence copy {original}` starts from the copy"
+        "this file system is a copy of {original}, whose owner is not fenced; to start from the copy, run `mqaws-agent fence copy {original}`"
     )]
     IsCopy {
         /// The original.

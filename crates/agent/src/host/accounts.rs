@@ -37,7 +37,7 @@ pub(crate) fn ids(user: &str) -> Result<(u32, u32), String> {
     match User::from_name(user) {
         Ok(Some(found)) => Ok((found.uid.as_raw(), found.gid.as_raw())),
         Ok(None) => Err(format!(
-            "this host has no user `{user}`; the image must have it, with the same id on every host"
+            "user `{user}` does not exist on this host; the image must contain it, with the same ID on all hosts"
         )),
         Err(error) => Err(format!("look for the user {user}: {error}")),
     }
@@ -46,7 +46,7 @@ pub(crate) fn ids(user: &str) -> Result<(u32, u32), String> {
 impl Accounts for HostAccounts {
     fn set(&self, user: &str, password: &SecretString) -> Result<(), String> {
         if password.expose_secret().contains(['\n', '\0']) {
-            return Err("the password holds a line break, which no account can have".to_owned());
+            return Err("the password contains a line break, which is not allowed".to_owned());
         }
         if !(self.known)(user)? {
             // No home, no shell: the account exists so that the engine can ask about its password.

@@ -33,7 +33,7 @@ pub(crate) fn set(layout: &Layout, programs: &Programs, instance: &str) -> Resul
                 .err()
                 .map(|error| chain(&error))
                 .unwrap_or_else(|| "the kernel has no file for it".to_owned());
-            found().ok_or_else(|| format!("give the NFS client an identity of its own: {why}"))?
+            found().ok_or_else(|| format!("set a unique identity for the NFS client: {why}"))?
         }
     };
     let now = fs::read_to_string(&place).unwrap_or_default();

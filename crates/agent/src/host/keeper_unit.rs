@@ -74,6 +74,9 @@ mod tests {
         )
         .expect("double");
         let error = unit.spawn("{}").expect_err("no unit").to_string();
-        assert!(error.contains("exit 5") && error.contains("not found"), "{error}");
+        assert!(
+            error.contains("exited with 5") && error.contains("not found"),
+            "{error}"
+        );
     }
 }

@@ -129,7 +129,7 @@ impl HostMount {
             return Ok(());
         }
         Err(format!(
-            "{point} cannot be used: {} is mounted there, and not by this agent: unmount it; the agent mounts {} itself",
+            "{point} cannot be used: {} is mounted there, but not by this agent: unmount it; the agent mounts {} itself",
             mounted.source, self.file_system
         ))
     }
@@ -176,7 +176,7 @@ impl HostMount {
         targets.retain(|t| t.state == "available" && t.address.parse::<IpAddr>().is_ok());
         targets.sort_by_key(|t| t.zone != zone);
         if targets.is_empty() {
-            return Err(format!("{} has no mount target that is available", self.file_system));
+            return Err(format!("{} has no available mount target", self.file_system));
         }
         Ok(targets)
     }
@@ -201,7 +201,7 @@ impl HostMount {
             Err(why) if began.elapsed() < self.patience => {
                 return Err(format!("waiting for the name {}: {why}", self.dns_name));
             }
-            Err(why) => failures.push(format!("the name {} is not known: {why}", self.dns_name)),
+            Err(why) => failures.push(format!("cannot resolve the name {}: {why}", self.dns_name)),
         }
         match self.targets(&zone) {
             Err(why) => failures.push(why),

@@ -119,6 +119,9 @@ mod tests {
     fn other_ways_to_mount_are_refused_by_name() {
         assert_eq!(Method::of(&"nfs".into()), Ok(Method::Nfs));
         let why = Method::of(&"smb".into()).expect_err("unknown").to_string();
-        assert_eq!(why, "this version does not know `smb`; it knows `efs-utils`, `nfs`");
+        assert_eq!(
+            why,
+            "this version does not support `smb`; supported values: `efs-utils`, `nfs`"
+        );
     }
 }

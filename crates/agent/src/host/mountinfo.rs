@@ -69,7 +69,7 @@ impl Mounted {
         let has = |option: &str| self.options.iter().any(|o| o == option);
         if has("soft") || has("softerr") || !has("hard") {
             return Err(format!(
-                "{} is not mounted `hard`, so a stall would lose writes",
+                "{} is not mounted with `hard`, so a stall could lose writes",
                 self.source
             ));
         }
@@ -82,7 +82,7 @@ impl Mounted {
             .find(|o| o.starts_with("local_lock=") && *o != "local_lock=none")
         {
             Some(local) => Err(format!(
-                "{} is mounted with {local}: its locks are this host's only",
+                "{} is mounted with {local}: its locks are local to this host",
                 self.source
             )),
             None => Ok(()),

@@ -12,7 +12,7 @@ pub(crate) enum ProgramError {
     #[error(transparent)]
     NoCode(#[from] RunError),
     /// It failed.
-    #[error("`{command}` exit {code}: {said}")]
+    #[error("`{command}` exited with {code}: {said}")]
     Failed {
         /// Its command line.
         command: String,
@@ -73,7 +73,7 @@ impl Programs {
         Err(ProgramError::Failed {
             command: command.to_string(),
             code: output.code,
-            said: said.unwrap_or("it said nothing").to_owned(),
+            said: said.unwrap_or("no output").to_owned(),
         })
     }
 }

@@ -191,11 +191,11 @@ fn exchange(lines: &mut BufReader<UnixStream>, request: &Request) -> io::Result<
 }
 
 fn unexpected() -> io::Error {
-    io::Error::other("the keeper's answer has no status")
+    io::Error::other("the keeper's response has no status")
 }
 
 fn no_answer(error: io::Error) -> String {
-    format!("no answer from the lock keeper: {error}")
+    format!("no response from the lock keeper: {error}")
 }
 
 fn refusal(reply: Reply) -> String {

@@ -21,10 +21,12 @@ impl Shared {
             status.held && status.claimed.is_some()
         };
         if !*open || !fenced {
-            return Reply::failed("the data is not claimed under the lock, so nothing that writes to it is run");
+            return Reply::failed("the data is not claimed under the lock, so commands that write to it are not run");
         }
         if !self.proved_lately() {
-            return Reply::failed("the lock could not be proved just now, so nothing that writes to the data is run");
+            return Reply::failed(
+                "the lock cannot be verified at the moment, so commands that write to the data are not run",
+            );
         }
         let command = Command::from(order);
         tracing::info!(%command, "run in the keeper's unit");

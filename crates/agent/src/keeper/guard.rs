@@ -19,7 +19,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const TELL: Duration = Duration::from_secs(1);
 
 /// Why the guard resets.
-const UNPROVED: &str = "the lock was lost, or not proved for as long as this host may go on without";
+const UNPROVED: &str =
+    "the lock was lost, or could not be verified for the time that this host may continue without it";
 
 /// Uses the guard's stack once: it is locked in memory from its first use on, and a reset must not have to ask for more.
 #[inline(never)]

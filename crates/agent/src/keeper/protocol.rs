@@ -176,7 +176,7 @@ impl KeeperStatus {
             return Ok(());
         }
         Err(format!(
-            "the lock keeper that runs guards {own} on {other}, and this agent is configured for {queue_manager} on {file_system}: end it in order with the old configuration first"
+            "the running lock keeper guards {own} on {other}, but this agent is configured for {queue_manager} on {file_system}: first stop it with the old configuration"
         ))
     }
 }

@@ -83,7 +83,7 @@ impl KeptRecord {
         };
         let data = match self.data() {
             Ok(data) => data.to_owned(),
-            Err(error) => return Reply::failed(format!("look at the data directory: {error}")),
+            Err(error) => return Reply::failed(format!("inspect the data directory: {error}")),
         };
         Reply {
             found: Some(Found {
@@ -232,7 +232,7 @@ impl KeptRecord {
             Ok(Some(current)) if current.same_claim(&record) => {}
             // A claim of its own whose answer was lost.
             Ok(Some(current)) if current.keeper == self.token && current.epoch > record.epoch => {
-                return Beat::Failed(format!("epoch {} was claimed, and that was not known", current.epoch));
+                return Beat::Failed(format!("epoch {} was claimed unexpectedly", current.epoch));
             }
             Ok(Some(current)) if current.epoch >= record.epoch => {
                 return Beat::Foreign(format!("{} claimed epoch {}", current.owner.instance, current.epoch));
@@ -240,7 +240,7 @@ impl KeptRecord {
             Ok(left) => {
                 let left = left.map_or("none".to_owned(), |r| format!("that of epoch {}", r.epoch));
                 return Beat::Gone(format!(
-                    "the owner record of epoch {} is gone, and {left} is left: somebody removed it",
+                    "the owner record of epoch {} is missing, and {left} remains: it was removed by another process",
                     record.epoch
                 ));
             }
@@ -263,7 +263,12 @@ impl KeptRecord {
         let left = rustix::fs::statvfs(&self.config.mount).ok()?;
         let left = left.f_bavail.saturating_mul(left.f_frsize);
         // No number that changes with every write: each other reason is an alarm of its own.
-        (left < ROOM).then(|| format!("{} has less than {ROOM} bytes left", self.config.mount.display()))
+        (left < ROOM).then(|| {
+            format!(
+                "{} has less than {ROOM} bytes of free space",
+                self.config.mount.display()
+            )
+        })
     }
 
     pub(super) fn release(&mut self, condemned: bool) -> Reply {

@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const UNPROVED: &str = "the lock could not be proved just now";
+const UNPROVED: &str = "the lock cannot be verified at the moment";
 /// Period of the sign of life.
 const BEAT: Duration = Duration::from_secs(2);
 /// A write that takes longer counts as hanging. Together with [`BEAT`] and [`TICK`] less than the agent's health check takes
@@ -149,7 +149,7 @@ impl Shared {
                 let reply = kept.claim(proof);
                 // The claim may have taken its time: it counts for nothing if the lock went meanwhile.
                 if reply.ok && !self.verify() {
-                    return Reply::failed("the claim was written, and after it the lock could not be proved");
+                    return Reply::failed("the claim was written, but the lock could not be verified afterwards");
                 }
                 if reply.ok {
                     self.last_proof.claimed();
@@ -188,8 +188,9 @@ impl Shared {
         };
         let was_full = self.full.swap(full.is_some(), Ordering::AcqRel);
         if full.is_some() || was_full {
-            let full = full
-                .map(|why| format!("the shared file system is full: {why}; make room, and the queue manager goes on"));
+            let full = full.map(|why| {
+                format!("the shared file system is full: {why}; free up space and the queue manager continues")
+            });
             tracing::warn!(full, "room on the shared file system");
             self.tell(&Notice::Room { full });
         }
@@ -205,7 +206,7 @@ impl Shared {
             }
             Beat::Nothing | Beat::Full(_) => {}
             // Whatever the lock server says: another has proved to itself that this host writes no more, and writes.
-            Beat::Foreign(why) => self.lose(&format!("the owner record is another's: {why}")),
+            Beat::Foreign(why) => self.lose(&format!("the owner record belongs to another host: {why}")),
             // Nobody else may start on data without a record: there is time for a person.
             Beat::Gone(why) => {
                 tracing::error!(why, "no sign of life written");
@@ -285,9 +286,9 @@ impl Shared {
     fn ask(&self, request: Request) -> Reply {
         let (reply, answer) = mpsc::channel();
         if self.jobs.send(Job { request, reply }).is_err() {
-            return Reply::failed("the keeper is ending");
+            return Reply::failed("the keeper is exiting");
         }
-        answer.recv().unwrap_or_else(|_| Reply::failed("the keeper is ending"))
+        answer.recv().unwrap_or_else(|_| Reply::failed("the keeper is exiting"))
     }
 
     /// The record says so first, then the lock goes: a successor must never find a free lock and an unreleased record
@@ -299,7 +300,7 @@ impl Shared {
         let reply = match (self.held(), self.last_proof.guard_age()) {
             (true, _) => self.ask(request),
             (false, None) => Reply::done(),
-            (false, Some(_)) => Reply::failed("the lock is not held now, so the data cannot be let go"),
+            (false, Some(_)) => Reply::failed("the lock is not held, so the data cannot be released"),
         };
         if !reply.ok {
             return reply;
@@ -311,9 +312,7 @@ impl Shared {
             let _ = released.recv_timeout(ANSWER);
         }
         if self.held() {
-            return Reply::failed(
-                "the record says that the data is let go, but the lock does not answer and is still held",
-            );
+            return Reply::failed("the data is recorded as released, but the lock does not respond and is still held");
         }
         reply
     }

@@ -31,7 +31,7 @@ pub(super) fn only_one(config: &KeeperConfig) -> io::Result<Option<File>> {
             Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
             Err(error) => {
                 return Err(io::Error::other(format!(
-                    "{} is locked by somebody, but no keeper answers at {}: {error}; nothing guards this host until that lock is gone (`fuser {}` shows who has it)",
+                    "{} is locked by another process, but no keeper responds at {}: {error}; this host is not guarded until that lock is released (`fuser {}` shows the process)",
                     path.display(),
                     config.socket.display(),
                     path.display()

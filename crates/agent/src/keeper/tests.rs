@@ -227,7 +227,7 @@ fn a_host_whose_lock_hangs_or_is_silent_is_reset_after_t() {
         let (_, mut watch) = keeper.client.watch().expect("watch");
         keeper.be(mood);
         let why = keeper.is_reset();
-        assert!(why.contains("not proved"), "{mood:?}: {why}");
+        assert!(why.contains("could not be verified"), "{mood:?}: {why}");
         while let Some(notice) = watch.next_notice() {
             if matches!(notice, super::protocol::Notice::Lost { .. }) {
                 break;
@@ -286,7 +286,7 @@ fn a_file_lock_that_is_not_a_keepers_is_an_error_and_a_keepers_is_none() {
     )
     .expect_err("nothing guards this host")
     .to_string();
-    assert!(why.contains("no keeper answers"), "{why}");
+    assert!(why.contains("no keeper responds"), "{why}");
     drop(stranger);
     let keeper = start(dir.path(), Mood::Fine, PATIENCE);
     keeper.holds();
@@ -359,7 +359,7 @@ fn no_command_that_writes_is_run_once_the_lock_was_not_proved_lately() {
     });
     let refused = keeper.client.run(&command).expect_err("not proved");
     let why = std::error::Error::source(&refused).expect("why").to_string();
-    assert!(why.contains("could not be proved"), "{why}");
+    assert!(why.contains("cannot be verified at the moment"), "{why}");
     keeper.be(Mood::Fine);
     keeper.client.run(&command).expect("proved again");
     keeper.client.release(false).expect("release");
@@ -383,7 +383,7 @@ fn the_guard_of_a_keeper_that_died_goes_on_in_the_next_one() {
     std::fs::write(dir.path().join("keeper.guard"), format!("{} boot-1\n", boot_millis())).expect("guard");
     // The lock went to another when that keeper died; what its engine wrote may still be in this kernel.
     let keeper = start(dir.path(), Mood::Busy, Duration::from_millis(300));
-    assert!(keeper.is_reset().contains("not proved"));
+    assert!(keeper.is_reset().contains("could not be verified"));
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub enum CallError {
         message: String,
     },
     /// The answer is not what the API promises.
-    #[error("{action}: the answer cannot be read: {what}")]
+    #[error("{action}: the response cannot be read: {what}")]
     Malformed {
         /// `service:Action`.
         action: String,
@@ -107,7 +107,7 @@ impl Remedy for CallError {
                 Some(format!("the instance role must allow {action}"))
             }
             Self::Api { code, .. } if code == "PermanentRedirect" || code == "AuthorizationHeaderMalformed" => {
-                Some("the bucket is in another region: name it in AWS_REGION".to_owned())
+                Some("the bucket is in a different region: set AWS_REGION to it".to_owned())
             }
             _ => None,
         }

@@ -30,7 +30,7 @@ pub enum ImdsError {
         status: u16,
     },
     /// Something that every instance has is missing.
-    #[error("the instance metadata service does not know {path}")]
+    #[error("the instance metadata service has no {path}")]
     Missing {
         /// Path below `/latest/`.
         path: String,

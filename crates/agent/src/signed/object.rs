@@ -80,7 +80,7 @@ impl Client {
             .ok_or_else(|| malformed("no Content-Range"))?;
         let etag = header("etag").ok_or_else(|| malformed("no ETag"))?.to_owned();
         if from != start || answer.body.is_empty() {
-            return Err(malformed("another part than was asked for"));
+            return Err(malformed("a different part than requested"));
         }
         Ok(ObjectPart {
             bytes: answer.body,

@@ -18,7 +18,7 @@ pub trait Transport: Send + Sync {
 
 /// There was no complete answer.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer from {authority}")]
+#[error("no response from {authority}")]
 pub struct TransportError {
     /// Host and port that were asked.
     pub(crate) authority: String,

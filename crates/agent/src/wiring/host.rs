@@ -69,7 +69,7 @@ fn lock(config: &KeeperConfig, token: &str) -> io::Result<Box<dyn Lock>> {
             );
             Ok(Box::new(lock.only_on_nfs()))
         }
-        LockPlace::Lease { .. } => Err(io::Error::other("a lease server is there in a local cloud alone")),
+        LockPlace::Lease { .. } => Err(io::Error::other("a lease server exists only in the local cloud")),
     }
 }
 

@@ -121,7 +121,9 @@ impl Worker {
     }
 
     fn connect_keeper(&self) -> Result<(KeeperStatus, Watch), String> {
-        let identity = locked(&self.identity).clone().ok_or("this host is not known yet")?;
+        let identity = locked(&self.identity)
+            .clone()
+            .ok_or("this host is not identified yet")?;
         let lock = locked(&self.lock)
             .clone()
             .ok_or("the shared file system is not mounted")?;
@@ -157,7 +159,7 @@ impl Worker {
                 }
                 Err(error) if Instant::now() > deadline => {
                     return Err(format!(
-                        "the lock keeper does not answer: {error}; `journalctl -u mqaws-engine` shows what it said"
+                        "the lock keeper does not respond: {error}; for its log, run `journalctl -u mqaws-engine`"
                     ));
                 }
                 Err(_) => thread::sleep(Duration::from_millis(5)),

@@ -158,7 +158,7 @@ fn an_object_is_fetched_whole_with_the_instances_role_or_not_at_all() {
         &address,
         &["--sha256", &nothing],
         3,
-        &[&sha256, &nothing, "hint: nothing was kept"],
+        &[&sha256, &nothing, "hint: the download was discarded"],
     );
     host.refused(&format!("s3://{BUCKET}/absent"), &[], 4, &["NoSuchKey"]);
     host.refused(&format!("s3://{BUCKET}/empty"), &[], 4, &["hint: the object is empty"]);

@@ -28,7 +28,7 @@ pub const CONDEMNED: &str = "condemned";
 pub const DRAINING: &str = "draining";
 /// The queue manager is stopped and the lock released.
 pub const STOPPED: &str = "stopped";
-/// The start is refused until a person decides; the detail says why.
+/// The start is refused until an operator decides; the detail says why.
 pub const ALARM: &str = "alarm";
 /// A fault was injected on this instance.
 pub const FAULT: &str = "fault";

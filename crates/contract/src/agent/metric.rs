@@ -6,7 +6,7 @@ pub const QUEUE_MANAGER_UP: &str = "QmgrUp";
 pub const LOCK_HELD: &str = "LockHeld";
 /// Starts after a failure.
 pub const FAILOVERS: &str = "Failovers";
-/// 1 while the start is refused until a person decides.
+/// 1 while the start is refused until an operator decides.
 pub const FENCE_ALARM: &str = "FenceAlarm";
 /// 1 while the engine's processes run.
 pub const ENGINE_RUNNING: &str = "EngineRunning";

@@ -6,9 +6,9 @@ use super::facts::{AMQP, Endpoint, EngineFacts, Notation, Protocol, Switch};
 pub const IBM_MQ: EngineFacts = EngineFacts {
     word: "ibm-mq",
     name: "IBM MQ",
-    line: "IBM MQ, from a package that the user has.",
+    line: "IBM MQ, from a package that you provide.",
     runs: true,
-    licence: Some("IBM's licence"),
+    licence: Some("IBM's license"),
     licence_missing: Some("AMQ7128"),
     base_image: ("309956199498", "RHEL-9*_HVM-*-x86_64-*", "/dev/sda1"),
     endpoints: &[

@@ -97,7 +97,7 @@ impl Definitions {
 
     /// The MQSC text. It may be applied again at any time: every statement replaces or adds what is the same.
     pub fn mqsc(&self) -> String {
-        let mut text = String::from("* Default definitions of mqaws; no password belongs here\n");
+        let mut text = String::from("* Default definitions of mqaws; do not put passwords here\n");
         let user = &self.application.user;
         let tls = if self.tls { TLS } else { "" };
         let mut line = |statement: String| {

@@ -28,7 +28,7 @@ pub struct Driver {
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// There is no exit code; see the source.
-    #[error("the engine's command gave no result")]
+    #[error("the engine's command returned no result")]
     Run(#[from] RunError),
     /// The command ended with a code that is no success here.
     #[error("`{command}` failed, {exit}{}", .said.as_deref().map(|s| format!(", {s}")).unwrap_or_default())]
@@ -76,15 +76,15 @@ impl Remedy for DriverError {
         match self {
             Self::Run(source) => source.hint(),
             Self::Failed { said: Some(said), .. } if said.contains("AMQ7128E") => {
-                Some("the image lacks a licence: accept it with `setmqprd` on every boot".to_owned())
+                Some("the license is not accepted in the image: accept it with `setmqprd` on each boot".to_owned())
             }
             Self::Failed {
                 command: "strmqm",
                 code: 3,
                 ..
             } => Some(
-                "an earlier crtmqm was killed half way, and nothing was ever put into what it left: delete the queue \
-                 manager's directories of data and log on the shared file system; the next instance then creates it"
+                "an earlier crtmqm was killed before it completed, and the leftovers contain no messages: delete the queue \
+                 manager's data and log directories on the shared file system; the next instance then creates it"
                     .to_owned(),
             ),
             _ => None,

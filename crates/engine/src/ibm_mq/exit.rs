@@ -38,7 +38,7 @@ macro_rules! exit_codes {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
                     $(Self::$variant => write!(f, "exit {}: {}", $code, $text),)+
-                    Self::Other(code) => write!(f, "exit {code}: not known"),
+                    Self::Other(code) => write!(f, "exit {code}: unknown"),
                 }
             }
         }
@@ -49,7 +49,7 @@ exit_codes! {
     /// Exit codes of `strmqm`.
     StartExit {
         0 Started "started",
-        3 BeingCreated "the queue manager is being created; after a crtmqm that was killed it says so for ever",
+        3 BeingCreated "the queue manager is being created; after a killed crtmqm, this state is permanent",
         5 AlreadyRunning "already running",
         16 DoesNotExist "the queue manager does not exist",
         23 LogNotAvailable "the log is not available",
@@ -58,12 +58,12 @@ exit_codes! {
         31 ActiveElsewhere "active elsewhere; standbys are permitted",
         39 InvalidParameter "invalid parameter",
         43 ActiveElsewhereNoStandby "active elsewhere; standbys are not permitted",
-        47 TooManyStandbys "there is the greatest number of standbys already",
+        47 TooManyStandbys "the maximum number of standbys is already reached",
         49 Stopping "the queue manager is stopping",
         58 InconsistentInstallation "inconsistent use of installations",
         62 OtherInstallation "the queue manager belongs to another installation",
         69 StorageNotAvailable "storage is not available",
-        71 Unexpected "unexpected error, a missing licence among them",
+        71 Unexpected "unexpected error, for example a missing license",
         72 NameError "error in the name of the queue manager",
         74 ServiceNotStarted "the IBM MQ service is not started",
         91 CommandLevelOutOfRange "the command level is out of range",
@@ -164,7 +164,7 @@ mod tests {
             assert_eq!(MqscExit::from_code(code).code(), code);
         }
         assert_eq!(StartExit::from_code(77), StartExit::Other(77));
-        assert_eq!(StartExit::Other(77).to_string(), "exit 77: not known");
+        assert_eq!(StartExit::Other(77).to_string(), "exit 77: unknown");
     }
 
     #[test]

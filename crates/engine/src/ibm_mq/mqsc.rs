@@ -56,13 +56,13 @@ pub enum MqscError {
         others: usize,
     },
     /// A command was echoed, but nothing answered it.
-    #[error("`{command}` was not answered")]
+    #[error("no response to `{command}`")]
     Unanswered {
         /// The command.
         command: String,
     },
     /// The output ends before its summary, or the exit code does not fit it.
-    #[error("runmqsc ended with {exit} and without a summary that explains it")]
+    #[error("runmqsc ended with {exit} and without a summary")]
     Unclear {
         /// The exit code and what it means.
         exit: String,
@@ -76,7 +76,9 @@ impl Remedy for MqscError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NotAvailable { .. } => Some("is the queue manager running here, and not as a standby?".to_owned()),
+            Self::NotAvailable { .. } => {
+                Some("check that the queue manager is running on this host, and not as a standby".to_owned())
+            }
             _ => None,
         }
     }

@@ -47,7 +47,7 @@ pub const IMAGE: ImageParts = ImageParts {
     licence: true,
     programs: &[(
         "openssl",
-        "with which the agent checks a certificate",
+        "which the agent needs to check certificates",
         "install openssl",
     )],
     settings: &["tmpfiles.d/mqaws.conf"],

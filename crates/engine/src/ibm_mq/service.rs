@@ -138,7 +138,7 @@ impl Service {
         match (self.left_behind)() {
             0 => None,
             n => Some(format!(
-                "{n} commands of the engine hang in the kernel: the shared file system stalls"
+                "{n} commands of the engine hang in the kernel: the shared file system is stalled"
             )),
         }
     }
@@ -233,7 +233,7 @@ impl Engine for Service {
                     if stale() || Instant::now() > deadline {
                         return Err(EngineFailure {
                             kind: FailureKind::Transient,
-                            text: format!("the engine started, but nothing accepts on {target}: {error}"),
+                            text: format!("the engine started, but does not accept connections on {target}: {error}"),
                         });
                     }
                     std::thread::sleep(Duration::from_millis(10));
@@ -272,7 +272,7 @@ impl Engine for Service {
         for port in self.ports() {
             let target = SocketAddr::new(address, port);
             if let Err(error) = TcpStream::connect_timeout(&target, CHECK) {
-                return Health::Bad(format!("{target} does not accept: {error}"));
+                return Health::Bad(format!("{target} does not accept connections: {error}"));
             }
         }
         Health::Well

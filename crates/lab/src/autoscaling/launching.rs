@@ -75,7 +75,7 @@ pub(super) async fn launch(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: S
                 group,
                 &activity,
                 "Cancelled",
-                Some("the instance did not come into service".to_owned()),
+                Some("the instance did not enter service".to_owned()),
             ),
         }
     });

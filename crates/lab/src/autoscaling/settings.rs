@@ -77,7 +77,7 @@ pub(super) async fn subnets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<(S
     };
     if ids.is_empty() {
         return Err(invalid(
-            "You must specify at least one Availability Zone or VPC subnet; the local cloud wants VPC subnets.",
+            "You must specify at least one Availability Zone or VPC subnet; the local cloud requires VPC subnets.",
         ));
     }
     let found = cloud

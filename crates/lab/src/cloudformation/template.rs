@@ -1,4 +1,4 @@
-//! A template as CloudFormation takes it: sections, resources with their attributes, and what is refused at once.
+//! A template as CloudFormation takes it: sections, resources with their attributes, and what is denied immediately.
 
 use super::document;
 use super::schema;

@@ -36,7 +36,7 @@ async fn connect(ec2: &Ec2, body: &Value, connected: bool) -> ApiResult {
         Ok(true) => Ok(json!({"instance": id, "connected": connected})),
         Ok(false) => Err(ApiError::new(
             "UnsupportedOperation",
-            "instances of this lab have no cables; start it with `--hosts namespace`",
+            "instances of this lab have no network links to cut; start it with `--hosts namespace`",
         )),
         Err(error) => {
             let message = super::with_cause(&error);

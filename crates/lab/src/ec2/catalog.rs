@@ -392,7 +392,7 @@ pub(super) fn subnet_object(id: &str, vpc: &str, cidr: &str, zone: &str, zone_id
 
 fn seed_images(all: &mut Objects) {
     let full = "process host of the local cloud: agent and stand-in queue manager, no IBM MQ";
-    let bare = "process host of the local cloud without agent and queue manager: what a wrong image looks like";
+    let bare = "process host of the local cloud without agent and queue manager: an example of an unsuitable image";
     for (id, name, description) in [(SEEDED_IMAGE, "mqaws-lab", full), (BARE_IMAGE, "mqaws-lab-bare", bare)] {
         let mut image = image(id, name, description);
         // Older than what is built elsewhere and added, of which the newest comes first in lists.

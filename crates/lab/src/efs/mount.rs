@@ -66,7 +66,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 /// `AccessDenied` for an unknown token; else see [`Efs::mount`].
 pub(super) async fn by_token(cloud: &Arc<Cloud>, token: Option<&str>, body: Value) -> ApiResult {
     let Some(instance) = token.and_then(|t| cloud.instance_of_token(t)) else {
-        let message = "x-mqaws-instance-token is no metadata token of an instance";
+        let message = "x-mqaws-instance-token is not a metadata token of an instance";
         return Err(ApiError::new("AccessDenied", message).status(403));
     };
     let caller = Caller::Instance {
@@ -133,7 +133,7 @@ impl Efs {
             false => None,
             true => match iam::role_of(cloud, instance).await? {
                 Some(role) => Some((role, instance.to_owned())),
-                None => return Err(denied(format!("{instance} has no role and so no credentials"))),
+                None => return Err(denied(format!("{instance} has no role, and therefore no credentials"))),
             },
         };
         for action in ACCESS {

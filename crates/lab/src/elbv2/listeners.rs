@@ -90,11 +90,11 @@ async fn bind(address: SocketAddr, settings: FrontSettings) -> Result<Front, Api
         let why = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 format!(
-                    "a process of this machine listens on port {} already; end it or choose another port",
+                    "another process already listens on port {}; stop it, or choose a different port",
                     address.port()
                 )
             }
-            std::io::ErrorKind::PermissionDenied => "ports below 1024 need root in the local cloud".into(),
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 require root in the local cloud".into(),
             _ => error.to_string(),
         };
         ApiError::new("InternalFailure", format!("cannot listen on {address}: {why}")).status(500)

@@ -46,7 +46,7 @@ impl Elb {
             let address: Option<Ipv4Addr> = id.parse().ok().filter(Ipv4Addr::is_loopback);
             let missing = || {
                 bad_target(format!(
-                    "'{id}' is no loopback address, the only ones the local cloud forwards to"
+                    "'{id}' is not a loopback address; the local cloud forwards only to loopback addresses"
                 ))
             };
             return Ok((address.ok_or_else(missing)?, ANY_ZONE.into()));

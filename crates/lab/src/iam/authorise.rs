@@ -27,7 +27,7 @@ pub(crate) async fn authorise(
     let who = (role.clone(), session.clone());
     let name = actions::name(service, action);
     let Some(on) = actions::on(service, action) else {
-        let why = "because the local cloud does not know on which resources the action is";
+        let why = "because the local cloud does not support the resources of this action";
         return Err(refusal(service, &message(cloud, &who, &name, "*", why)));
     };
     let asked = actions::resources(cloud, on, params).await?;
@@ -222,7 +222,7 @@ mod tests {
                 json!({}),
                 "AccessDenied",
                 403,
-                format!("{user} iam:CreateRole because the local cloud does not know on which resources the action is"),
+                format!("{user} iam:CreateRole because the local cloud does not support the resources of this action"),
             ),
         ] {
             let error = block_on(authorise(&cloud, service, action, &params, &instance())).unwrap_err();

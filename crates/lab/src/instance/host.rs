@@ -17,10 +17,10 @@ use tokio::process::Command;
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// A file or directory of the host could not be made.
-    #[error("cannot make `{}`", .0.display())]
+    #[error("cannot create `{}`", .0.display())]
     Make(PathBuf, #[source] io::Error),
     /// The user data was refused.
-    #[error("user data is refused")]
+    #[error("user data is rejected")]
     UserData(#[source] UserDataError),
     /// The program that runs virtual machines could not be run.
     #[error("cannot run `{}`", .0.display())]

@@ -238,7 +238,7 @@ impl ProcessHost {
     /// Kills every process of the host, as the watchdogs of its units do when none of them says that it lives.
     async fn bite(&self, silent: Duration) {
         self.console.print(&format!(
-            "watchdog: the units have said nothing for {silent:?}; killing their processes"
+            "watchdog: no keep-alive from the units for {silent:?}; killing their processes"
         ));
         let root = self.root.to_string_lossy().into_owned();
         let kill = move || process::kill_marked(ROOT_MARK, &root, Duration::from_secs(10));

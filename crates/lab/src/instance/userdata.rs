@@ -19,13 +19,13 @@ pub enum UserDataError {
     #[error("user data does not begin with `#cloud-config`; a process host runs nothing else")]
     NotCloudConfig,
     /// A module or key that a process host does not execute, or no YAML at all.
-    #[error("user data holds more than `write_files` and `runcmd`, or is no YAML")]
+    #[error("user data contains more than `write_files` and `runcmd`, or is not YAML")]
     Content(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A `runcmd` other than the start of the agent.
     #[error("`runcmd` {0} is not `systemctl enable --now mqaws-agent.service`; a process host runs nothing else")]
     Command(String),
     /// A path that leaves the instance's root.
-    #[error("path `{0}` is not absolute or leaves the root")]
+    #[error("path `{0}` is not absolute, or is outside the root")]
     Path(String),
     /// Permissions that are not octal digits.
     #[error("permissions `{0}` of `{1}` are not octal")]
@@ -201,7 +201,10 @@ mod tests {
                 "sshd",
             ),
             ("#cloud-config\nwrite_files: [{path: ../etc/passwd}]\n", "absolute"),
-            ("#cloud-config\nwrite_files: [{path: /a/../../etc/passwd}]\n", "leaves"),
+            (
+                "#cloud-config\nwrite_files: [{path: /a/../../etc/passwd}]\n",
+                "outside the root",
+            ),
             ("#cloud-config\nwrite_files: [{path: /}]\n", "root"),
             ("#cloud-config\nwrite_files: [{path: /a, permissions: rw}]\n", "octal"),
             ("#cloud-config\nwrite_files: [{path: /a, encoding: gzip}]\n", "gzip"),

@@ -45,7 +45,7 @@ pub(super) fn parse(element: &Value, kind: Kind, variables: bool) -> Result<Vec<
             };
             if !known {
                 return Err(Malformed(format!(
-                    "The condition key {key} is not known to the local cloud."
+                    "The local cloud does not support condition key {key}."
                 )));
             }
             let wanted = wanted(operator.comparison, &texts(values)?, variables)

@@ -144,7 +144,7 @@ fn variable(inner: &str) -> Result<Piece, Malformed> {
     };
     if !keys::is_known(key) {
         return Err(Malformed(format!(
-            "The variable ${{{key}}} is not known to the local cloud."
+            "The variable ${{{key}}} is not supported by the local cloud."
         )));
     }
     Ok(Piece::Variable {

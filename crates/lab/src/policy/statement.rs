@@ -71,7 +71,9 @@ impl Statement {
             return Err(Malformed::syntax());
         };
         if elements.contains_key("NotPrincipal") {
-            return Err(Malformed("NotPrincipal is not known to the local cloud.".to_owned()));
+            return Err(Malformed(
+                "NotPrincipal is not supported by the local cloud.".to_owned(),
+            ));
         }
         if elements.keys().any(|k| !ELEMENTS.contains(&k.as_str())) {
             return Err(Malformed::syntax());

@@ -118,7 +118,7 @@ async fn handle(endpoint: Arc<Endpoint>, request: Request<Body>) -> Response<Bod
             return response(own_failure(&error.status(413)));
         }
         Err(_) => {
-            let error = ApiError::new("RequestTimeout", "the body did not come in time");
+            let error = ApiError::new("RequestTimeout", "the body did not arrive in time");
             return response(own_failure(&error.status(408)));
         }
     };
@@ -141,7 +141,7 @@ async fn handle(endpoint: Arc<Endpoint>, request: Request<Body>) -> Response<Bod
     // A page in a browser on this machine must not reach the endpoint.
     if raw.header("origin").is_some() {
         return response(own_failure(
-            &ApiError::new("Forbidden", "requests from browsers are refused").status(403),
+            &ApiError::new("Forbidden", "requests from browsers are rejected").status(403),
         ));
     }
     let reply = if raw.path.starts_with("/_mqaws/") {

@@ -109,7 +109,7 @@ impl Content {
             serde_json::from_str(text).map_err(|e| format!("JSON not well-formed or unknown here: {e}"))?;
         if content.schema_version != "2.2" {
             return Err(format!(
-                "the local cloud knows schema 2.2, not {}",
+                "the local cloud supports schema 2.2, not {}",
                 content.schema_version
             ));
         }
@@ -118,7 +118,7 @@ impl Content {
                 serde_json::from_value(fields.clone()).map_err(|e| format!("parameter {name}: {e}"))?;
             if fields.r#type != "String" {
                 return Err(format!(
-                    "parameter {name}: the local cloud knows type String, not {}",
+                    "parameter {name}: the local cloud supports type String, not {}",
                     fields.r#type
                 ));
             }
@@ -145,7 +145,7 @@ impl Content {
             let linux = json!({"StringEquals": ["platformType", "Linux"]});
             if !step.precondition.is_null() && step.precondition != linux {
                 return Err(format!(
-                    "step {}: the local cloud knows platformType Linux alone",
+                    "step {}: the local cloud supports platformType Linux only",
                     step.name
                 ));
             }

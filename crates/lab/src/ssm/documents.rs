@@ -84,7 +84,7 @@ fn version(params: &Value) -> Result<Version, ApiError> {
     if self::text(params, "DocumentFormat").is_some_and(|format| format != "JSON") {
         return Err(error(
             "ValidationException",
-            "the local cloud reads documents as JSON alone",
+            "the local cloud supports documents in JSON only",
         ));
     }
     if text.chars().count() > MOST_CHARACTERS {
@@ -130,7 +130,7 @@ pub(super) fn create(state: &mut State, params: &Value) -> ApiResult {
     if text(params, "DocumentType").is_some_and(|kind| kind != "Command") {
         return Err(error(
             "ValidationException",
-            "the local cloud has documents of type Command alone",
+            "the local cloud supports documents of type Command only",
         ));
     }
     if state.documents.contains_key(&name) {
@@ -245,7 +245,10 @@ pub(super) fn delete(state: &mut State, params: &Value) -> ApiResult {
 fn tagged<'a>(state: &'a mut State, params: &Value) -> Result<&'a mut Document, ApiError> {
     let kind = required(params, "ResourceType")?;
     if kind != "Document" {
-        return Err(error("InvalidResourceType", format!("the local cloud tags no {kind}")));
+        return Err(error(
+            "InvalidResourceType",
+            format!("the local cloud does not support tags on {kind}"),
+        ));
     }
     find(state, params, "ResourceId")
         .map(|(_, document)| document)

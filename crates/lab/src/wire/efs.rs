@@ -104,7 +104,7 @@ pub(crate) fn read(
     let Some((action, bound)) = found else {
         return Err(ApiError::new(
             "UnknownOperationException",
-            format!("{method} {path} is no operation of EFS"),
+            format!("{method} {path} is not an operation of EFS"),
         )
         .status(404));
     };

@@ -36,7 +36,7 @@ pub(super) fn create(home: &Home, args: &[String]) -> Outcome {
     };
     let Some(name) = flags.name() else { return usage("name") };
     if ObjectName::new(name).is_none_or(|n| n.as_str().contains('*')) {
-        return Outcome::new(72, format!("AMQ8101E: `{name}` is no name of a queue manager."));
+        return Outcome::new(72, format!("AMQ8101E: `{name}` is not a valid queue manager name."));
     }
     let counts = ["-lf", "-lp", "-ls", "-p"];
     if let Some(flag) = counts

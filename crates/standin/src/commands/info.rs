@@ -79,7 +79,7 @@ pub(super) fn add(home: &Home, args: &[String]) -> Outcome {
     };
     let data = value("DataPath").map_or_else(|| home.local(&name), PathBuf::from);
     if !data.join("qm.ini").is_file() {
-        return Outcome::new(69, format!("AMQ6109S: {} holds no queue manager", data.display()));
+        return Outcome::new(69, format!("AMQ6109S: {} contains no queue manager", data.display()));
     }
     let added: io::Result<bool> = home.change_ini(|stanzas| {
         let known = stanzas
@@ -115,7 +115,7 @@ pub(super) fn accept_licence(home: &Home, args: &[String]) -> Outcome {
         .create_directories()
         .and_then(|()| std::fs::write(home.var().join("licence"), file));
     match kept {
-        Ok(()) => Outcome::new(0, "The stand-in needs no licence; it has noted the file."),
+        Ok(()) => Outcome::new(0, "The stand-in does not require a license; it has recorded the file."),
         Err(error) => Outcome::unexpected(&error),
     }
 }

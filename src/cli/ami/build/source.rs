@@ -25,8 +25,8 @@ pub(super) async fn settle(clients: &Clients, loaded: &mut Loaded, rendering: Re
                 .await?
                 .and_then(|id| id.parse().ok());
             let Some(id) = named else {
-                let what = format!("no parameter {parameter} names an image in {region}");
-                let hint = "name one that does, an image's id, or a filter".to_owned();
+                let what = format!("parameter {parameter} does not refer to an image in {region}");
+                let hint = "specify a parameter that does, an image ID, or a filter".to_owned();
                 return Err(refuse(loaded, "image.source", what, hint));
             };
             SourceImage::Ami(id)
@@ -34,8 +34,8 @@ pub(super) async fn settle(clients: &Clients, loaded: &mut Loaded, rendering: Re
         other => other.clone(),
     };
     let Some((id, device)) = clients.source_image(&source).await? else {
-        let what = format!("no image in {region} is {wanted}");
-        let hint = "name another one: an image's id, ssm:/NAME or filter:OWNER/NAME".to_owned();
+        let what = format!("no image in {region} matches {wanted}");
+        let hint = "specify a different image: an image ID, ssm:/NAME, or filter:OWNER/NAME".to_owned();
         return Err(refuse(loaded, "image.source", what, hint));
     };
     let named = loaded.deployment.image.root_device();

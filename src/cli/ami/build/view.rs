@@ -81,7 +81,7 @@ impl View {
                 let line = format!("           {bad}✘{bad:#} {:<13} failed", failure.stage.to_string());
                 self.progress.line(timed(&line, failure.took));
             }
-            Step::Publishing => self.waits(row("", "waiting for Systems Manager to look at the image")),
+            Step::Publishing => self.waits(row("", "waiting for Systems Manager to validate the image")),
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) fn words(error: &str) -> String {
             &["UnexpectedEof", "Expecting remote close", "unexpected end of file"],
             "connection closed",
         ),
-        (&["Idle timeout", "IdleTimeout", "idle timeout"], "no sign of life"),
+        (&["Idle timeout", "IdleTimeout", "idle timeout"], "no heartbeat"),
     ];
     let found = known
         .iter()

@@ -7,15 +7,15 @@ fn combinations_that_do_not_go_together_are_refused() {
     for (text, message) in [
         (
             "network: {cidr: 10.20.0.0/16, vpc: vpc-0123456789abcdef0}",
-            "`network.vpc` does not go with `network.cidr`, which makes a new network",
+            "`network.vpc` cannot be combined with `network.cidr`, which creates a new network",
         ),
         (
             "network: {zones: [eu-west-1a, eu-west-1b]}",
-            "`network.zones` is only for a new network",
+            "`network.zones` requires a new network (`network.cidr`)",
         ),
         (
             "network: {cidr: 10.0.0.0/8}",
-            "a new network's range must have a prefix from 16 to 24, found 10.0.0.0/8",
+            "the range of a new network must have a prefix from 16 to 24, found 10.0.0.0/8",
         ),
         (
             "region: eu-west-2\nnetwork: {cidr: 10.0.0.0/16, zones: [eu-west-1a, eu-west-2a]}",
@@ -23,26 +23,26 @@ fn combinations_that_do_not_go_together_are_refused() {
         ),
         (
             "region: cn-north-1\nnetwork: {cidr: 10.0.0.0/16}",
-            "a new network cannot be made in partition aws-cn yet: its endpoints have other names",
+            "cannot create a new network in partition aws-cn: its endpoint names are not supported yet",
         ),
         (
             "endpoint: {internal: false}",
-            "an endpoint on the internet needs to know who may connect",
+            "an internet-facing endpoint requires `network.clients`",
         ),
         (
             "storage: {throughput: provisioned}",
-            "provisioned throughput needs to know how much",
+            "`throughput: provisioned` requires `storage.provisioned_mibps`",
         ),
         (
             "storage: {provisioned_mibps: 5}",
-            "`storage.provisioned_mibps` does not go with throughput `elastic`",
+            "`storage.provisioned_mibps` cannot be combined with throughput `elastic`",
         ),
         (
             "network: {clients: []}",
-            "`network.clients` must list 1 to 20 ranges, found 0",
+            "`network.clients` must contain 1 to 20 ranges, found 0",
         ),
         ("topology: native-ha", "topology `native-ha` is not available yet"),
-        ("topology: double", "there is no topology `double`"),
+        ("topology: double", "unknown topology `double`"),
         (
             "credentials: {username: mqm}",
             "invalid user name `mqm`: must be a lower-case letter followed by up to 11 lower-case letters, digits, _ and -, and neither mqm nor root",
@@ -75,11 +75,11 @@ fn what_an_arn_names_lies_where_the_deployment_does() {
     for (text, message) in [
         (
             "alarms: {topic: 'arn:aws:sns:eu-west-2:123456789012:t'}",
-            Some("`alarms.topic` is in another region than the deployment"),
+            Some("`alarms.topic` is not in the deployment's region"),
         ),
         (
             "storage: {kms_key: 'arn:aws:kms:us-east-1:123456789012:key/0a'}",
-            Some("`storage.kms_key` is in another region than the deployment"),
+            Some("`storage.kms_key` is not in the deployment's region"),
         ),
         ("alarms: {topic: 'arn:aws:sns:eu-west-1:123456789012:t'}", None),
         ("storage: {kms_key: alias/mq}", None),
@@ -100,7 +100,7 @@ fn what_an_arn_names_lies_where_the_deployment_does() {
     let refused = refused(&format!("region: eusc-de-east-1\n{boundary}"));
     assert_eq!(
         refused[0].1,
-        "`security.permissions_boundary` is in partition aws, and eusc-de-east-1 is not"
+        "`security.permissions_boundary` is in partition aws, but eusc-de-east-1 is not"
     );
 }
 
@@ -115,11 +115,11 @@ fn a_certificate_is_a_secret_of_the_deployments_region_and_the_rest_belongs_to_i
     for (text, message) in [
         (
             "tls: {server_name: mq.example.com}".to_owned(),
-            "`tls.server_name` says something about a certificate, and there is none".to_owned(),
+            "`tls.server_name` requires `tls.certificate`".to_owned(),
         ),
         (
             format!("region: eu-west-2\ntls: {{certificate: '{secret}'}}"),
-            "`tls.certificate` is in another region than the deployment".to_owned(),
+            "`tls.certificate` is not in the deployment's region".to_owned(),
         ),
         (
             "tls: {certificate: mq-certificate}".to_owned(),
@@ -158,41 +158,41 @@ fn an_image_is_read_and_what_does_not_go_together_is_told() {
             "2:11",
             "invalid source image `RHEL-9`: must be an AMI ID, ssm:/NAME of a parameter, or filter:OWNER/NAME with * and ? in the name",
         ),
-        ("  vpc: vpc-12345678\n", "2:8", "a VPC to build in needs a subnet"),
+        ("  vpc: vpc-12345678\n", "2:8", "`image.vpc` requires `image.subnet`"),
         (
             "  connect: session-manager\n",
             "2:12",
-            "connecting by Session Manager needs an instance profile",
+            "`image.connect: session-manager` requires `image.instance_profile`",
         ),
         (
             "  connect: session-manager\n  instance_profile: b\n  ssh_from: 10.0.0.0/8\n",
             "4:13",
-            "`image.ssh_from` does not go with Session Manager, which opens no port",
+            "`image.ssh_from` cannot be combined with `image.connect: session-manager`, which opens no port",
         ),
         (
             &format!("  package: s3://bucket/key\n  package_sha256: {digest}\n"),
             "2:12",
-            "a package in S3 needs an instance profile",
+            "a package in S3 requires `image.instance_profile`",
         ),
         (
             "  package: a.tar.gz\n",
             "2:12",
-            "`image.package` is not taken without its checksum",
+            "`image.package` requires `image.package_sha256`",
         ),
         (
             &format!("  package_sha256: {digest}\n"),
             "2:19",
-            "`image.package_sha256` is the checksum of nothing",
+            "`image.package_sha256` requires `image.package`",
         ),
         (
             "  engine: rabbitmq\n  package: a.tar.gz\n",
             "3:12",
-            "`image.package` does not go with engine `rabbitmq`, which comes from the distribution",
+            "`image.package` cannot be combined with engine `rabbitmq`, which is installed from the distribution",
         ),
         (
             &format!("  mount: nfs\n  efs_utils_package: a.rpm\n  efs_utils_sha256: {digest}\n"),
             "3:22",
-            "`image.efs_utils_package` does not go with `image.mount: nfs`, which needs no efs-utils",
+            "`image.efs_utils_package` cannot be combined with `image.mount: nfs`, which does not use efs-utils",
         ),
         (
             "  efs_utils_package: s3://bucket/key\n",
@@ -228,7 +228,7 @@ fn an_engine_that_cannot_be_deployed_yet_is_refused_where_it_stands_and_only_the
         "{message}"
     );
     assert!(hint.contains("`mqaws ami build --engine rabbitmq`"), "{hint}");
-    let expected = "`endpoint.amqp` does not go with engine `rabbitmq`".to_owned();
+    let expected = "`endpoint.amqp` cannot be combined with engine `rabbitmq`".to_owned();
     assert_eq!(
         refused("engine: rabbitmq\nendpoint: {amqp: false}\n"),
         [("mqaws.yaml:2:18".to_owned(), expected)]

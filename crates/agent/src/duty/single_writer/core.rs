@@ -263,7 +263,7 @@ impl SingleWriter {
                     self.said.last_error = Some(format!("waiting for the lock, held by {holder}"));
                 }
             }
-            KeeperEvent::LockLost(why) => self.lost(&format!("the lock is lost: {why}")),
+            KeeperEvent::LockLost(why) => self.lost(&format!("the lock was lost: {why}")),
             KeeperEvent::Gone => self.keeper_gone(),
             KeeperEvent::Record { gone: Some(why) } => self.raise(why),
             KeeperEvent::Record { gone: None } => self.said.alarm = None,

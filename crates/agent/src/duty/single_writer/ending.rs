@@ -101,7 +101,7 @@ impl SingleWriter {
         if !self.served && before >= self.policy.replacement_limit {
             let why = self.end.condemned.clone().unwrap_or_default();
             self.said.last_error = Some(format!(
-                "{before} instances before this one gave up as well, so no further replacement is asked for: {why}"
+                "{before} previous instances also failed, so no further replacement is requested: {why}"
             ));
             return;
         }
@@ -146,9 +146,9 @@ impl SingleWriter {
         self.enter(State::Draining);
         let detail = match reason {
             DrainReason::Signal => "the service is being stopped",
-            DrainReason::Lifecycle => "the group terminates this instance",
-            DrainReason::Notice => "EC2 has announced the end or the restart of this host",
-            DrainReason::Pool => "the group takes this instance back into its warm pool",
+            DrainReason::Lifecycle => "the group is terminating this instance",
+            DrainReason::Notice => "EC2 has announced the termination or restart of this host",
+            DrainReason::Pool => "the group is returning this instance to its warm pool",
         };
         self.mark(mark::DRAINING, detail);
         self.steps.set(Timer::Drain, self.policy.drain);
@@ -218,7 +218,7 @@ impl SingleWriter {
     pub(super) fn drain_time_over(&mut self) {
         if self.state == State::Draining && !self.steps.is_due(&Work::CompleteHook) {
             // Something does not die or does not answer. Without a release the successor waits for EC2's word.
-            self.said.last_error = Some("the drain took too long and was given up".to_owned());
+            self.said.last_error = Some("the drain timed out and was abandoned".to_owned());
             self.drop_work();
             self.begin(Work::CompleteHook);
             self.end.drain = Some(self.end.drain.unwrap_or(DrainReason::Lifecycle));

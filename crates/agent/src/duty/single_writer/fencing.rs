@@ -125,7 +125,7 @@ impl SingleWriter {
                 // finished lacks definitions, and may listen with those of another configuration.
                 self.hold.held = keeper.held;
                 let what = match claimed {
-                    Some(_) if keeper.held => "an engine whose start nobody finished was found and is being killed",
+                    Some(_) if keeper.held => "an engine with an incomplete start was found and is being killed",
                     _ => "engine processes without a fence were found and are being killed",
                 };
                 self.said.last_error = Some(what.to_owned());
@@ -261,7 +261,7 @@ impl SingleWriter {
         }
         if left > 0 {
             // A process in an uninterruptible wait on stalled storage survives SIGKILL; nothing starts beside it.
-            return self.again(Work::Kill, format!("{left} engine processes do not die"));
+            return self.again(Work::Kill, format!("{left} engine processes cannot be killed"));
         }
         self.killing = false;
         match self.state {
@@ -321,7 +321,7 @@ impl SingleWriter {
             self.open_keeper();
         } else {
             self.hold.opening = true;
-            self.lost("the lock keeper ended");
+            self.lost("the lock keeper exited");
         }
     }
 

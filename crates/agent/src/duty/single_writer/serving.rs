@@ -59,7 +59,7 @@ impl SingleWriter {
             self.engine.info = Some(info);
             return self.refused(
                 format!(
-                    "the data were last written by {last}, and this image has {version}: data are not taken back to an older level; deploy an image with {last} or newer"
+                    "the data was last written by {last}, but this image has {version}: data cannot be used with an older level; deploy an image with {last} or newer"
                 ),
                 Work::Adopt(self.claim.data),
             );
@@ -214,7 +214,7 @@ impl SingleWriter {
         match self.state {
             State::Serving | State::Starting | State::Restarting | State::Adopting => {
                 self.mark(mark::DEATH_NOTICED, format!("process {pid}"));
-                self.restart(format!("the execution controller (process {pid}) ended"), ordered);
+                self.restart(format!("the execution controller (process {pid}) exited"), ordered);
             }
             State::Paused => self.mark(mark::DEATH_NOTICED, format!("process {pid}, paused")),
             _ => {}
@@ -252,7 +252,7 @@ impl SingleWriter {
     fn attempt(&mut self) {
         let Some(wait) = self.policy.attempts.get(self.engine.attempts).copied() else {
             let why = self.said.last_error.take().unwrap_or_default();
-            return self.condemn(format!("{} attempts to start failed: {why}", self.engine.attempts));
+            return self.condemn(format!("{} start attempts failed: {why}", self.engine.attempts));
         };
         self.engine.attempts += 1;
         self.engine.restarts += 1;

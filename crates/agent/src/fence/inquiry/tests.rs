@@ -368,7 +368,7 @@ fn on_a_copy_the_owner_of_the_original_is_left_alone_and_a_person_names_the_orig
             for part in [
                 "fs-here is a copy of fs-old",
                 "`mqaws-agent fence copy fs-old`",
-                "different moments",
+                "different points in time",
                 &name,
             ] {
                 assert!(said.contains(part), "{said}");

@@ -224,7 +224,7 @@ fn a_failure_tells_everything_that_was_tried() {
     let none = host
         .mounter("efs-utils", Ok(vec![target("eu-west-1a", "10.0.1.9", "creating")]))
         .mount();
-    assert!(none.expect_err("none").contains("no mount target that is available"));
+    assert!(none.expect_err("none").contains("no available mount target"));
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_decision_that_the_agent_refuses_is_answered_too() {
     let status = host.until("an answer", |s| s.decision.is_some());
     let answer = status.decision.expect("decision");
     assert_eq!(answer.id, "7");
-    assert!(answer.refused.is_some_and(|why| why.contains("nothing to decide")));
+    assert!(answer.refused.is_some_and(|why| why.contains("no decision is pending")));
     assert!(!host.layout.decision().exists());
     assert_eq!(host.serves(1).restarts, 0);
     host.stop();

@@ -134,7 +134,7 @@ impl Duty for Toy {
 #[test]
 fn a_duty_without_lock_and_fence_is_run_by_the_same_loop_from_its_start_to_its_end() {
     let unknown = find(TOYS, &config().topology).expect_err("not in this table");
-    assert!(unknown.to_string().contains("it knows `toy`"), "{unknown}");
+    assert!(unknown.to_string().contains("supported values: `toy`"), "{unknown}");
     let config = AgentConfig {
         topology: "toy".into(),
         ..config()

@@ -132,7 +132,7 @@ fn throttles_server_errors_and_silence_are_repeated_and_counted() {
         .expect_err("nobody there");
     assert_eq!(
         error.line(),
-        "ec2:DescribeInstances failed after 8 attempts: no answer from nowhere: refused"
+        "ec2:DescribeInstances failed after 8 attempts: no response from nowhere: refused"
     );
 }
 

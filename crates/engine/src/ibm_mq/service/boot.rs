@@ -22,7 +22,7 @@ impl Service {
             return Err(EngineFailure {
                 kind: FailureKind::Shared,
                 text: format!(
-                    "the creation of {} was cut off and left a directory without qm.ini in {}: delete it, and it is created again",
+                    "the creation of {} was interrupted and left a directory without qm.ini in {}: delete it and it is created again",
                     self.queue_manager,
                     self.dirs().data.display()
                 ),

@@ -126,7 +126,7 @@ fn with_a_certificate_nothing_is_defined_before_it_and_nothing_plain_after_it() 
     let address = [127, 0, 0, 1].into();
     let failure = mq.define(address).expect_err("no certificate");
     assert!(
-        failure.text.contains("nothing is defined without it"),
+        failure.text.contains("definitions are not applied without it"),
         "{}",
         failure.text
     );
@@ -180,7 +180,7 @@ fn a_refused_key_repository_is_told_without_its_password() {
 fn what_a_failed_start_means() {
     use FailureKind::{Elsewhere, Final, Shared, Transient};
     let cases = [
-        (3, "", Shared, "half way"),
+        (3, "", Shared, "before it completed"),
         (
             71,
             "AMQ7128E: No license installed for this copy of IBM MQ.\n",
@@ -216,7 +216,7 @@ fn health_is_an_answer_on_both_ways_and_a_failed_check_is_no_verdict() {
     let (mq, _) = engine(&[("runmqsc", 0, pong)], port);
     assert_eq!(mq.check(address), Health::Well);
     let (mq, _) = engine(&[], port);
-    assert!(matches!(mq.check(address), Health::Bad(why) if why.contains("did not end within")));
+    assert!(matches!(mq.check(address), Health::Bad(why) if why.contains("did not exit within")));
     let (mq, _) = engine(
         &[("runmqsc", 20, "AMQ8146E: IBM MQ queue manager not available.\n")],
         port,
@@ -246,7 +246,7 @@ fn waiting_for_a_listener_ends_when_it_no_longer_matters() {
         .port();
     let (mq, _) = engine(&[], port);
     let failure = mq.accept([127, 0, 0, 1].into(), &|| true).expect_err("stale");
-    assert!(failure.text.contains("nothing accepts"));
+    assert!(failure.text.contains("does not accept connections"));
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn a_check_that_hangs_in_the_kernel_is_counted_and_never_joined_by_another() {
     let mut mq = Service::new(&config(1), host("/", stuck.clone()));
     let address = [127, 0, 0, 1].into();
     // No count of these condemns: the machine counts only what is bad.
-    assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("survived SIGKILL")));
+    assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("could not be killed with SIGKILL")));
     mq.left_behind = || 1;
     assert!(matches!(mq.check(address), Health::Unknown(why) if why.contains("1 commands")));
     assert_eq!(mq.measure(), Measures::default());

@@ -63,7 +63,7 @@ impl Service {
         match until.map(days) {
             Some(days) if days <= 0.0 => tracing::warn!(
                 days,
-                "the certificate is over, and clients will not trust it: store a new one in its secret"
+                "the certificate has expired, and clients reject it: store a renewed certificate in its secret"
             ),
             days => tracing::info!(label = certificate.label(), ?days, changed, "certificate"),
         }
@@ -115,7 +115,7 @@ impl Service {
         let Some(Installed { certificate, .. }) = self.installed() else {
             return Err(EngineFailure {
                 kind: FailureKind::Transient,
-                text: "there is no certificate yet, and nothing is defined without it".to_owned(),
+                text: "no certificate is available yet, and definitions are not applied without it".to_owned(),
             });
         };
         let repository = KeyRepository {

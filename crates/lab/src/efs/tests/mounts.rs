@@ -114,7 +114,10 @@ async fn policies_decide_who_mounts_and_without_one_everybody_does() {
         "Condition": { "Bool": { "aws:SecureTransport": "false" } } });
     put(json!([clients, tls])).await;
     let no_role = mount(&["tls", "iam"]).await;
-    assert!(no_role.ends_with("i-a has no role and so no credentials"), "{no_role}");
+    assert!(
+        no_role.ends_with("i-a has no role, and therefore no credentials"),
+        "{no_role}"
+    );
     let member = json!({ "InstanceProfileName": "p", "RoleName": "r" });
     iam("AddRoleToInstanceProfile", member).await;
     assert_eq!(mount(&["tls", "iam"]).await, "mounted");

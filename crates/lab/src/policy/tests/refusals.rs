@@ -66,7 +66,7 @@ fn what_could_not_be_evaluated_is_refused() {
         (
             with("Resource", json!("arn:aws:s3:::${aws:username}/*")).to_string(),
             Kind::Identity,
-            "The variable ${aws:username} is not known",
+            "The variable ${aws:username} is not supported",
         ),
         (both.to_string(), Kind::Identity, "Syntax errors in policy."),
         (
@@ -87,7 +87,7 @@ fn what_could_not_be_evaluated_is_refused() {
         (
             with("NotPrincipal", json!("*")).to_string(),
             Kind::Identity,
-            "NotPrincipal is not known to the local cloud.",
+            "NotPrincipal is not supported by the local cloud.",
         ),
         (
             with("Principal", json!("*")).to_string(),
@@ -122,7 +122,7 @@ fn what_could_not_be_evaluated_is_refused() {
         (
             with("Condition", json!({"StringEquals": {"aws:SourceVpc": "v"}})).to_string(),
             Kind::Identity,
-            "The condition key aws:SourceVpc is not known",
+            "does not support condition key aws:SourceVpc",
         ),
         (
             with("Condition", json!({"StringEquals": {"aws:userid": []}})).to_string(),

@@ -163,7 +163,7 @@ fn a_person_decides_by_naming_the_previous_owner() {
     assert_eq!(proof(&host).as_deref(), Some("operator (i-old)"));
     assert_eq!(starts(&host), 2, "one claim, one start");
     let refused = decide(&mut host, "i-old").expect("too late");
-    assert!(refused.contains("nothing to decide"), "{refused}");
+    assert!(refused.contains("no decision is pending"), "{refused}");
     assert_eq!(host.state(), State::Serving);
 }
 
