@@ -296,7 +296,7 @@ fn a_build_that_cannot_begin_says_why_and_launches_nothing() {
     );
     refused(
         &mut licensed(&["--set", "image.source=filter:amazon/nobody-called-it-so-*"]),
-        &["no image in", "is filter:amazon/nobody-called-it-so-*"],
+        &["no image in", "matches filter:amazon/nobody-called-it-so-*"],
     );
     let by_session = [
         "--set",
@@ -405,7 +405,7 @@ fn a_second_ctrl_c_leaves_at_once_and_says_what_may_be_left() {
     until("it cleans up", || log().contains("interrupting Packer").then_some(()));
     build.signal(Signal::INT);
     let said = ended(build, 130);
-    assert!(said.contains("left:  perhaps instance i-0123456789abcdef0"), "{said}");
+    assert!(said.contains("left:  possibly instance i-0123456789abcdef0"), "{said}");
     assert!(
         said.contains("aws ec2 terminate-instances --region eu-west-1 --instance-ids i-0123456789abcdef0"),
         "{said}"

@@ -104,7 +104,7 @@ fn what_cannot_be_adopted_or_deleted_is_refused_and_what_failed_half_way_goes_on
     let other = ["--adopt-file-system", "fs-0123456789abcdef0"];
     let error = json_of(&lab, "deploy", &other, 3);
     assert!(
-        text(&error, "/error").starts_with("stack mqaws-qm1 exists and has file system"),
+        text(&error, "/error").starts_with("stack mqaws-qm1 already exists and has file system"),
         "{error}"
     );
     assert_eq!(lab.json(&["storage", "list", "--local"], 0)["file_systems"], json!([]));

@@ -115,7 +115,7 @@ fn nobody_starts_empty_beside_kept_data_without_a_word() {
                 .find(|line| line.contains(id))
                 .unwrap_or_else(|| panic!("{id} in {error}"));
             assert!(
-                line.contains(" MB, queue manager QM1, of stack mqaws-qm1, made 20"),
+                line.contains(" MB, queue manager QM1, of stack mqaws-qm1, created 20"),
                 "{line}"
             );
         }

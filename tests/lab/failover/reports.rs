@@ -105,7 +105,7 @@ fn a_full_disk_loses_no_measurement() {
     let text = early.err;
     assert_eq!(early.code, Some(3), "{text}");
     assert!(
-        text.contains("write a report into `out`") && text.contains("nothing was changed"),
+        text.contains("cannot write a report to `out`") && text.contains("nothing was changed"),
         "{text}"
     );
     // The folder that it had made is gone again.

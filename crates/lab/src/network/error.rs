@@ -6,19 +6,19 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NetworkError {
     /// No user namespace.
-    #[error("the system refuses a user namespace")]
+    #[error("the system does not allow user namespaces")]
     User(#[source] io::Error),
     /// No network namespace.
-    #[error("the system refuses a network namespace")]
+    #[error("the system does not allow network namespaces")]
     Namespace(#[source] io::Error),
     /// Loopback addresses cannot be routed.
-    #[error("the system does not let a namespace route loopback addresses")]
+    #[error("the system does not allow a namespace to route loopback addresses")]
     Route(#[source] io::Error),
     /// The program `ip` did not run.
     #[error("cannot run `ip`")]
     Program(#[source] io::Error),
     /// The program `ip` refused.
-    #[error("`ip` cannot make {what}")]
+    #[error("`ip` cannot create {what}")]
     Refused {
         /// What it was to make.
         what: String,
@@ -31,11 +31,11 @@ pub(crate) enum NetworkError {
 impl NetworkError {
     /// One sentence that says what to do next.
     pub(crate) fn hint(&self) -> String {
-        let otherwise = "or leave `--hosts` out: hosts that are processes need no namespaces";
+        let otherwise = "or remove `--hosts`: process hosts do not require namespaces";
         match self {
             NetworkError::Program(_) => format!("install iproute2 (`ip`), {otherwise}"),
             NetworkError::User(_) | NetworkError::Namespace(_) => format!(
-                "let this user have namespaces (sysctl `user.max_user_namespaces`, and on Ubuntu \
+                "allow namespaces for this user (sysctl `user.max_user_namespaces`, and on Ubuntu \
                  `kernel.apparmor_restrict_unprivileged_userns`) or run as root, {otherwise}"
             ),
             NetworkError::Route(_) | NetworkError::Refused { .. } => {

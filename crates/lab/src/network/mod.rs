@@ -4,6 +4,7 @@
 //! 127.L.0.1 is on the switch as well, where the API and the file systems' leases are, and an instance has its own address
 //! at the end of its cable. What users talk to, the API and the load balancers, stays on the machine's loopback.
 
+mod diag;
 mod error;
 mod ip;
 mod namespace;

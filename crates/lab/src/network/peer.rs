@@ -1,5 +1,6 @@
-//! Who is at the other end of a connection: the kernel's table of TCP sockets tells the user of each.
+//! Who is at the other end of a connection: the kernel tells the user of each TCP socket, asked for one or by its tables of all.
 
+use super::diag;
 use super::switch::Switch;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -30,15 +31,23 @@ impl Peers {
         let (Ok(SocketAddr::V4(here)), Ok(SocketAddr::V4(there))) = (stream.local_addr(), stream.peer_addr()) else {
             return false;
         };
-        let Some(tables) = self.tables(*there.ip()) else {
-            return false;
-        };
-        let user = user(&tables, there, here).await;
+        let user = self.user(there, here).await;
         let own = user == Some(rustix::process::geteuid().as_raw());
         if !own {
             tracing::debug!(%there, %here, ?user, "the other end is not this user's");
         }
         own
+    }
+
+    /// The user of the other end. Another namespace is only seen by its tables.
+    async fn user(&self, there: SocketAddrV4, here: SocketAddrV4) -> Option<u32> {
+        if let Self::Machine = self {
+            match diag::user(there, here) {
+                Ok(user) => return user,
+                Err(error) => tracing::debug!(%error, "the kernel's tables are read in place of sock_diag"),
+            }
+        }
+        user(&self.tables(*there.ip())?, there, here).await
     }
 
     fn tables(&self, address: Ipv4Addr) -> Option<PathBuf> {
@@ -167,9 +176,10 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        assert!(Peers::Machine.is_own(&server).await);
+        let tables = Peers::Instance("/proc/self/net".into());
+        assert!(Peers::Machine.is_own(&server).await && tables.is_own(&server).await);
         assert!(!Peers::Instance("/nonexistent".into()).is_own(&server).await);
         drop(client);
-        assert!(!Peers::Machine.is_own(&server).await);
+        assert!(!Peers::Machine.is_own(&server).await && !tables.is_own(&server).await);
     }
 }
