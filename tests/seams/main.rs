@@ -187,7 +187,7 @@ fn of_the_toy_topology(lab: &Lab, example: &str) {
         &[&["failover-test", "--fault", "terminate-instance"], &local[..]].concat(),
         3,
     );
-    assert!(said.err.contains("topology `toy`, which does not stand"), "{said}");
+    assert!(said.err.contains("does not support fault terminate-instance"), "{said}");
     let report = tested(lab, config[1]);
     let phases = report["runs"][0].to_string();
     assert!(phases.contains("\"notice\"") && phases.contains("\"play\""), "{phases}");
