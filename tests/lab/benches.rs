@@ -53,7 +53,7 @@ fn bench_render() {
 
 #[test]
 fn bench_deploy() {
-    measures("bench-deploy", &[], &["from nothing to a message", "median"]);
+    measures("bench-deploy", &[], &["from nothing", "service: median", "messages put and got: median"]);
 }
 
 #[test]
