@@ -53,7 +53,11 @@ fn bench_render() {
 
 #[test]
 fn bench_deploy() {
-    measures("bench-deploy", &[], &["from nothing", "service: median", "messages put and got: median"]);
+    measures(
+        "bench-deploy",
+        &[],
+        &["from nothing", "service: median", "messages put and got: median"],
+    );
 }
 
 #[test]
