@@ -5,7 +5,7 @@ use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use aws_sdk_ssm as ssm;
-use mqaws_contract::verb::{Class, PAGE_BYTES, Request};
+use mqaws_contract::verb::{Class, PAGE_BYTES, Request, UNKNOWN_VERB};
 use std::time::{Duration, Instant};
 
 /// How long a command may take, delivery included; Systems Manager allows no less than 30 s for the delivery alone.
@@ -19,10 +19,24 @@ const MOST_PAGES: usize = 200;
 pub(super) struct CommandOutput {
     /// `Success`, `Failed`, `TimedOut` … in the words of Systems Manager.
     pub status: String,
+    /// Exit code of the command; absent when it has none, as one that was not delivered.
+    pub code: Option<i32>,
     /// Standard output, at most 24,000 characters.
     pub stdout: String,
     /// Standard error, at most 24,000 characters.
     pub stderr: String,
+}
+
+impl CommandOutput {
+    /// Whether the agent, or the document's script, is of a version without the verb that was sent.
+    pub(super) fn is_unknown_verb(&self) -> bool {
+        self.code == Some(UNKNOWN_VERB)
+    }
+}
+
+/// Whether the document is of a version without the verb that was sent, and Systems Manager refused its name.
+pub(super) fn is_refused_verb(error: &AwsError) -> bool {
+    error.code.as_deref() == Some("InvalidParameters")
 }
 
 /// Asks with a document and waits for the whole answer, which comes in pages when it is long.
@@ -100,6 +114,7 @@ async fn send(
                 if !matches!(status, "Pending" | "InProgress" | "Delayed" | "Cancelling") {
                     return Ok(CommandOutput {
                         status: status.to_owned(),
+                        code: (status == "Failed").then(|| answer.response_code()),
                         stdout: answer.standard_output_content().unwrap_or_default().to_owned(),
                         stderr: answer.standard_error_content().unwrap_or_default().to_owned(),
                     });
@@ -119,6 +134,21 @@ async fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verb_that_document_or_agent_do_not_know_is_told_from_one_that_failed() {
+        let output = |code| CommandOutput {
+            status: "Failed".into(),
+            code,
+            stdout: String::new(),
+            stderr: String::new(),
+        };
+        assert!(output(Some(2)).is_unknown_verb());
+        assert!(!output(Some(4)).is_unknown_verb() && !output(None).is_unknown_verb());
+        let refused = |code| is_refused_verb(&AwsError::test_answer("ssm:SendCommand", code, ""));
+        assert!(refused("InvalidParameters"));
+        assert!(!refused("InvalidInstanceId") && !refused("AccessDeniedException"));
+    }
 
     #[test]
     fn a_page_that_another_one_follows_gives_its_whole_lines() {

@@ -1,14 +1,14 @@
 //! The failover test's cloud over the SDK.
 
 use super::clients::Clients;
-use super::command;
+use super::command::{self, CommandOutput};
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::failover::Fault;
 use crate::failover::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
 use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
-use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
+use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
 use crate::remedy::Remedy;
 use crate::stack::{ALLOW_FAULTS_TAG, AMQP, Output, Parts};
@@ -23,19 +23,11 @@ use std::time::Duration;
 
 impl Clients {
     async fn line(&self, target: &Target, instance: &InstanceId, request: &Request) -> Result<String, CloudError> {
-        let attempted = || format!("run `{request}` on {instance}");
         let document = target.parts.documents.of(request.class())?;
         let output = command::ask(self, document, instance, request)
             .await
-            .map_err(|error| failed(attempted(), error))?;
-        if output.status == "Success" {
-            return Ok(output.stdout);
-        }
-        let words = [output.stderr.trim(), output.stdout.trim()]
-            .into_iter()
-            .find(|text| !text.is_empty())
-            .unwrap_or("no output");
-        Err(CloudError::remote(attempted(), format!("{}: {words}", output.status)))
+            .map_err(|error| failed(running(request, instance), error))?;
+        succeeded(output, request, instance)
     }
 
     async fn json<T: DeserializeOwned>(
@@ -87,6 +79,23 @@ impl Clients {
         });
         asked.await.ok().flatten()
     }
+}
+
+fn running(request: &Request, instance: &InstanceId) -> String {
+    format!("run `{request}` on {instance}")
+}
+
+/// What a command printed that succeeded.
+fn succeeded(output: CommandOutput, request: &Request, instance: &InstanceId) -> Result<String, CloudError> {
+    if output.status == "Success" {
+        return Ok(output.stdout);
+    }
+    let words = [output.stderr.trim(), output.stdout.trim()]
+        .into_iter()
+        .find(|text| !text.is_empty())
+        .unwrap_or("no output");
+    let cause = format!("{}: {words}", output.status);
+    Err(CloudError::remote(running(request, instance), cause))
 }
 
 fn read<T: DeserializeOwned>(text: &str, instance: &InstanceId, request: &Request) -> Result<T, CloudError> {
@@ -284,6 +293,26 @@ impl TestBed for Clients {
 
     fn probe<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
         Box::pin(self.json(target, instance, Request::new(probe.verb())))
+    }
+
+    fn connections<'a>(
+        &'a self,
+        target: &'a Target,
+        instance: &'a InstanceId,
+    ) -> Answer<'a, Option<ConnectionsReport>> {
+        Box::pin(async move {
+            let request = Request::new(Verb::Connections);
+            let document = target.parts.documents.of(request.class())?;
+            let output = match command::ask(self, document, instance, &request).await {
+                Err(error) if command::is_refused_verb(&error) => return Ok(None),
+                asked => asked.map_err(|error| failed(running(&request, instance), error))?,
+            };
+            if output.is_unknown_verb() {
+                return Ok(None);
+            }
+            let text = succeeded(output, &request, instance)?;
+            read(text.trim(), instance, &request).map(Some)
+        })
     }
 
     fn terminate<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()> {

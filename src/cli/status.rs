@@ -9,6 +9,7 @@ use super::words::{duration, row};
 use super::{Context, Failure, Outcome};
 use crate::aws::Clients;
 use crate::cloud::{AwsError, Problem};
+use crate::model::agent::{AgentStatus, MEASURED_STALE_SECONDS};
 use crate::observe::megabytes;
 use crate::observe::state::{CONDEMNED, SERVING, STATES, UNAVAILABLE, UNKNOWN};
 use crate::observe::status::{Report, gather};
@@ -225,6 +226,9 @@ fn text(report: &Report, now: Timestamp) -> String {
     if let Some(line) = endpoint(report) {
         add("endpoint", line);
     }
+    if let Some(line) = report.agent.as_ref().and_then(connections) {
+        add("connections", line);
+    }
     for blocker in &report.blockers {
         add("warning", format!("{blocker}; to resolve this: {}", blocker.remedy()));
     }
@@ -326,6 +330,16 @@ fn headline(report: &Report, now: Timestamp) -> String {
     )
 }
 
+/// How many connections there are, and how old that is when it may not be so any more.
+fn connections(agent: &AgentStatus) -> Option<String> {
+    let count = agent.connections?;
+    Some(match agent.measured_seconds {
+        Some(seconds) if seconds <= MEASURED_STALE_SECONDS => count.to_string(),
+        Some(seconds) => format!("{count}, measured {seconds} s ago"),
+        None => format!("{count}, measured at an unknown time"),
+    })
+}
+
 fn endpoint(report: &Report) -> Option<String> {
     let balancer = report.load_balancer.as_ref()?;
     let health = report
@@ -354,4 +368,23 @@ fn readable(time: &str) -> String {
 
 fn row_wide(label: &str, text: &str) -> String {
     format!("  {label:<10} {text}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_of_connections_tells_its_age() {
+        for (count, seconds, expected) in [
+            (Some(6), Some(5), Some("6")),
+            (Some(6), Some(59), Some("6, measured 59 s ago")),
+            (Some(0), None, Some("0, measured at an unknown time")),
+            (None, Some(2), None),
+        ] {
+            let mut agent = crate::topology::tests::agent("i-1", "serving");
+            (agent.connections, agent.measured_seconds) = (count, seconds);
+            assert_eq!(connections(&agent).as_deref(), expected);
+        }
+    }
 }

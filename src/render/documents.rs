@@ -8,7 +8,9 @@ use crate::model::Deployment;
 use crate::stack::Output;
 use crate::template::{self, Resource, Template, Value, list, object, reference};
 use indexmap::IndexMap;
-use mqaws_contract::verb::{ARGUMENT_PATTERN, COMMAND, Class, FROM_LINE, NUMBER_PATTERN, PAGE_BYTES, Verb};
+use mqaws_contract::verb::{
+    ARGUMENT_PATTERN, COMMAND, Class, FROM_LINE, NUMBER_PATTERN, PAGE_BYTES, UNKNOWN_VERB, Verb,
+};
 
 /// Longest run of a command, in seconds; `pause` and a fault wait for the agent, which takes up to 15 s.
 const SECONDS: u32 = 60;
@@ -96,7 +98,7 @@ fn script(class: Class) -> Vec<String> {
             false => format!("{}) {line} ;;", verb.name()),
         });
     }
-    lines.push("*) exit 2 ;;".to_owned());
+    lines.push(format!("*) exit {UNKNOWN_VERB} ;;"));
     match paged {
         // A failure is told as it is, before anything is cut.
         true => lines.extend([

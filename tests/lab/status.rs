@@ -1,8 +1,13 @@
 //! What `status` says while service is not given, and what its exit code says.
 
-use crate::support::{Lab, all, call, own_call, said};
-use serde_json::Value;
+use crate::support::{Client, Lab, STACK, all, call, json_call, own_call, said, until, wait};
+use mqaws::failover::port::TestBed;
+use mqaws::model::InstanceId;
+use mqaws::stack::AMQP;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const AUTO_SCALING: &str = "2011-01-01";
 
@@ -100,4 +105,62 @@ fn status_is_honest_and_its_exit_code_says_whether_a_state_holds() {
     let broken = serde_json::json!({"service": "cloudformation", "action": "DescribeStacks", "error": "InternalError"});
     own_call(&record, "inject", &broken).expect("broken");
     lab.run(&["status", "--local", "--check"], 4);
+}
+
+#[test]
+fn clients_that_have_gone_are_not_counted_when_the_agent_is_asked() {
+    let lab = Lab::deployed(&[]);
+    let (record, clients) = (lab.record(), lab.clients());
+    let target = wait(clients.target(STACK)).expect("a stack");
+    let status = lab.json(&["status", "--local", "--wait", "serving", "--timeout", "60s"], 0);
+    let instance = status["writer"]["instance"].as_str().expect("a writer");
+    let id = InstanceId::new(instance).expect("an instance");
+    let asked = || wait(clients.connections(&target, &id)).expect("an answer");
+    let count = || asked().expect("a verb that it knows").connections;
+
+    let user = wait(clients.credentials(&target)).expect("a user");
+    let address = target.parts.endpoint(&AMQP).expect("AMQP is on").address.host.parse();
+    let address = address.expect("an address");
+    let password = user.password.expose_secret();
+    let connected: Vec<Client> = (0..3)
+        .map(|n| {
+            until("a client is let in", || {
+                Client::connect(address, &user.username, password, &format!("counted-{n}")).ok()
+            })
+        })
+        .collect();
+    assert_eq!(count(), Some(3));
+    for client in connected {
+        client.break_off();
+    }
+    let gone = Instant::now();
+    until("none is counted", || (count() == Some(0)).then_some(()));
+    assert!(gone.elapsed() < Duration::from_secs(5), "{:?}", gone.elapsed());
+    let agent = &lab.json(&["status", "--local"], 0)["agent"];
+    assert!(agent["measured_seconds"].is_u64(), "{agent}");
+
+    // A document of an earlier version, whose list has no such verb; then one of this version for an agent of an earlier one.
+    let name =
+        lab.json(&["deploy", "--local", "--yes", "--config", &Lab::example()], 0)["outputs"]["ReadDocument"].clone();
+    let ssm = |action: &str, body: &Value| {
+        json_call(&record, "ssm", &format!("AmazonSSM.{action}"), body).expect("an answer")
+    };
+    let content = ssm("GetDocument", &json!({"Name": name}))["Content"].clone();
+    let content = content.as_str().expect("a content");
+    let mut version = 1;
+    for (from, to) in [
+        ("\"connections\"", "\"none\""),
+        ("(mqaws-agent connections)", "(mqaws-agent counted)"),
+    ] {
+        let changed = content.replacen(from, to, 1);
+        assert_ne!(changed, content, "{from}");
+        ssm(
+            "UpdateDocument",
+            &json!({"Name": name, "Content": changed, "DocumentVersion": "$LATEST"}),
+        );
+        version += 1;
+        let default = json!({"Name": name, "DocumentVersion": version.to_string()});
+        ssm("UpdateDocumentDefaultVersion", &default);
+        assert_eq!(asked(), None, "{to}");
+    }
 }

@@ -39,6 +39,7 @@ fn usage() -> String {
 usage: mqaws-agent [run]
        mqaws-agent status --json
        mqaws-agent marks --since UNIX_NANOSECONDS
+       mqaws-agent connections
        mqaws-agent fence [--json]
        mqaws-agent fence operator PREVIOUS_OWNER
        mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
@@ -167,6 +168,7 @@ pub fn run(
             Verb::Define => configured().and_then(|engine| print(&engine.probe_define()?)),
             Verb::Depth => configured().and_then(|engine| print(&engine.probe_depth()?)),
             Verb::Delete => configured().and_then(|engine| print(&engine.probe_delete()?)),
+            Verb::Connections => configured().and_then(|engine| print(&engine.connections()?)),
             Verb::Fault => configured().and_then(|engine| {
                 guard.allows_faults()?;
                 let fault = faults::parse(argument)?;
@@ -264,13 +266,15 @@ fn status_of(layout: &Layout) -> Result<AgentStatus, String> {
 
 fn judged(file: StatusFile) -> AgentStatus {
     let mut status = file.status;
-    let age = unix_nanos().saturating_sub(file.written_unix_ns);
+    let seconds_since =
+        |unix_ns: i64| u64::try_from(unix_nanos().saturating_sub(unix_ns) / 1_000_000_000).unwrap_or_default();
+    status.measured_seconds = file.measured_unix_ns.map(seconds_since);
     let alive = !matches!(processes::state(file.pid), None | Some('Z'));
     if !alive && status.state != AgentState::Stopped {
         status.last_error = Some(format!("the agent is not running; its last state was {}", status.state));
         status.state = AgentState::Stopped;
     } else if alive {
-        let age = u64::try_from(age / 1_000_000_000).unwrap_or_default();
+        let age = seconds_since(file.written_unix_ns);
         status.age_seconds = Some(age);
         if age > STATUS_STALE_SECONDS {
             status.last_error = Some(format!("the agent has not renewed its status for {age} s"));
@@ -313,6 +317,26 @@ mod tests {
         for word in Verb::ALL.iter().flat_map(|verb| verb.words()) {
             assert!(usage().contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_status_tells_how_old_its_measurement_is() {
+        let written = |measured: serde_json::Value| {
+            let status = serde_json::json!({
+                "schema": AgentStatus::SCHEMA, "agent_version": "1", "instance": "i-1", "zone": "z", "queue_manager": "QM1",
+                "state": "serving", "since": "", "connections": 6,
+            });
+            let mut file =
+                serde_json::json!({"pid": std::process::id(), "written_unix_ns": unix_nanos(), "status": status});
+            if !measured.is_null() {
+                file["measured_unix_ns"] = measured;
+            }
+            judged(serde_json::from_value(file).expect("a status file"))
+        };
+        let before = unix_nanos() - 70_500_000_000;
+        assert_eq!(written(before.into()).measured_seconds, Some(70));
+        // The file of an agent of an earlier version, which goes on while the command is new.
+        assert_eq!(written(serde_json::Value::Null).measured_seconds, None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Metrics: once a minute, all in one call.
 
+use super::marks::unix_nanos;
 use super::ports::Measures;
 use super::work::{Message, Ports, spawn};
 use crate::model::agent::{AgentState, AgentStatus, metric};
@@ -37,8 +38,10 @@ pub(crate) fn start(
                 continue;
             };
             let serving = status.state == AgentState::Serving;
+            // Taken before, so that what is told of the age is never too young.
+            let began = serving.then(unix_nanos);
             let measures = if serving { engine.measure() } else { Measures::default() };
-            if out.send(Message::Measured(measures.clone())).is_err() {
+            if out.send(Message::Measured(measures.clone(), began)).is_err() {
                 return;
             }
             // A kick between two periods measures, and sends only the first time.
@@ -139,6 +142,7 @@ mod tests {
             fsync_fastest_millis: None,
             restarts,
             connections: None,
+            measured_seconds: None,
             certificate_days: None,
             last_error: None,
             alarm: None,

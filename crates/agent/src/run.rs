@@ -143,7 +143,10 @@ impl Agent {
         match message {
             Message::Event(event) => self.event(event),
             Message::Waited(waits) => self.waited(waits),
-            Message::Measured(measures) => self.extra.measures = measures,
+            Message::Measured(measures, began) => {
+                self.extra.measures = measures;
+                self.extra.measured_unix_ns = began;
+            }
             Message::Written(times) => self.extra.writes = times,
         }
     }
@@ -253,7 +256,8 @@ impl Agent {
         if fresh {
             return;
         }
-        if let Err(error) = status::write(&self.layout, &status) {
+        let measured = self.extra.measured_unix_ns.filter(|_| self.duty.view().running);
+        if let Err(error) = status::write(&self.layout, &status, measured) {
             tracing::warn!(%error, "status not written");
         }
         *self.snapshot.lock().unwrap_or_else(|e| e.into_inner()) = Some(status.clone());

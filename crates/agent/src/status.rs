@@ -19,6 +19,9 @@ pub(crate) struct StatusFile {
     pub(crate) pid: i32,
     /// When it was written, wall clock in nanoseconds since 1970.
     pub(crate) written_unix_ns: i64,
+    /// When the engine was measured, likewise; a file of an earlier version does not tell.
+    #[serde(default)]
+    pub(crate) measured_unix_ns: Option<i64>,
     /// The status.
     pub(crate) status: AgentStatus,
 }
@@ -41,6 +44,8 @@ pub(crate) struct Extra {
     pub(crate) proof_at: String,
     /// What was measured of the engine.
     pub(crate) measures: Measures,
+    /// When that began, wall clock in nanoseconds since 1970; absent when the engine was not asked.
+    pub(crate) measured_unix_ns: Option<i64>,
     /// What the keeper measured of the file system.
     pub(crate) writes: WriteTimes,
 }
@@ -72,6 +77,7 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         fsync_fastest_millis: extra.writes.fastest_millis,
         restarts: view.restarts,
         connections: extra.measures.connections.filter(|_| view.running),
+        measured_seconds: None,
         certificate_days: extra.measures.certificate_days.filter(|_| view.running),
         last_error: view.last_error.clone(),
         alarm: view.alarm.map(str::to_owned),
@@ -105,16 +111,17 @@ fn original(inquiry: &Inquiry) -> Option<Original> {
     })
 }
 
-/// Writes the file whole.
+/// Writes the file whole, with the time of the measurement in it.
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn write(layout: &Layout, status: &AgentStatus) -> io::Result<()> {
+pub(crate) fn write(layout: &Layout, status: &AgentStatus, measured_unix_ns: Option<i64>) -> io::Result<()> {
     let path = layout.status();
     fs::create_dir_all(layout.run())?;
     let file = StatusFile {
         pid: i32::try_from(std::process::id()).unwrap_or_default(),
         written_unix_ns: unix_nanos(),
+        measured_unix_ns,
         status: status.clone(),
     };
     AtomicWrite::to(&path).write(&serde_json::to_vec(&file)?)

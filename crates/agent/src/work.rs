@@ -50,8 +50,8 @@ pub enum Message {
     Written(WriteTimes),
     /// What the work on the way to service waited for.
     Waited(Vec<Wait>),
-    /// What was measured of the engine.
-    Measured(super::ports::Measures),
+    /// What was measured of the engine, and since when in nanoseconds since 1970, unless it was not asked.
+    Measured(super::ports::Measures, Option<i64>),
 }
 
 /// Carries out work.

@@ -188,9 +188,13 @@ pub struct AgentStatus {
     /// Restarts in place since the agent started.
     #[serde(default)]
     pub restarts: u32,
-    /// Client connections, when the engine tells.
+    /// Client connections, when the engine tells; measured once a minute.
     #[serde(default)]
     pub connections: Option<u64>,
+    /// How many seconds ago connections, certificate and the queue manager's status were measured, by the clock of its host; absent when
+    /// nothing was, and from an agent of an earlier version.
+    #[serde(default)]
+    pub measured_seconds: Option<u64>,
     /// Days until the certificate is over, when there is one and its end is known; negative afterwards.
     #[serde(default)]
     pub certificate_days: Option<f64>,
@@ -225,6 +229,9 @@ pub fn place_definitions(words: &str, file: &str) -> String {
     });
     found.unwrap_or_else(|| words.to_owned())
 }
+
+/// Seconds after which a measurement does not tell what is so now.
+pub const MEASURED_STALE_SECONDS: u64 = 5;
 
 /// Seconds after which a status that was not renewed says nothing any more; a living agent renews it every few.
 pub const STATUS_STALE_SECONDS: u64 = 30;
@@ -343,6 +350,13 @@ pub struct FaultReport {
 pub struct ProbeReport {
     /// Queues `MQAWS.PROBE.*` with their current depth.
     pub queues: Vec<ProbeQueue>,
+}
+
+/// What `mqaws-agent connections` prints, asked of the engine at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionsReport {
+    /// Connections to the queue manager; absent when the engine does not count them.
+    pub connections: Option<u64>,
 }
 
 /// One queue of the test.

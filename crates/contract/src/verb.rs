@@ -33,7 +33,7 @@ impl Class {
     /// What it lets its caller do, for people.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Read => "Reads status, phase marks, depth of the test queues, and fence; read-only",
+            Self::Read => "Reads status, phase marks, depth of the test queues, connections, and fence; read-only",
             Self::Test => "Injects faults; defines and deletes the queues of a failover test",
             Self::Operate => "Pauses and resumes the queue manager",
             Self::Fence => "Decides that a previous owner is gone, or that a copy of a file system may be used",
@@ -45,6 +45,9 @@ impl Class {
         Verb::ALL.into_iter().filter(move |verb| verb.class() == self)
     }
 }
+
+/// Exit code of an agent, and of a document's script, for a verb that its version does not know.
+pub const UNKNOWN_VERB: i32 = 2;
 
 /// The parameter of a document that says which verb.
 pub const COMMAND: &str = "Command";
@@ -114,6 +117,8 @@ pub enum Verb {
     Marks,
     /// How many messages are on the queues of a test.
     Depth,
+    /// How many connections the queue manager has at this moment.
+    Connections,
     /// Who may write, and what is waited for.
     Fence,
     /// Injects a fault.
@@ -134,10 +139,11 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, by class.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Status,
         Self::Marks,
         Self::Depth,
+        Self::Connections,
         Self::Fence,
         Self::Fault,
         Self::Define,
@@ -151,7 +157,7 @@ impl Verb {
     /// The document that has it.
     pub const fn class(self) -> Class {
         match self {
-            Self::Status | Self::Marks | Self::Depth | Self::Fence => Class::Read,
+            Self::Status | Self::Marks | Self::Depth | Self::Connections | Self::Fence => Class::Read,
             Self::Fault | Self::Define | Self::Delete => Class::Test,
             Self::Pause | Self::Resume => Class::Operate,
             Self::Operator | Self::Copy => Class::Fence,
@@ -164,6 +170,7 @@ impl Verb {
             Self::Status => "status",
             Self::Marks => "marks",
             Self::Depth => "depth",
+            Self::Connections => "connections",
             Self::Fence => "fence",
             Self::Fault => "fault",
             Self::Define => "define",
@@ -181,6 +188,7 @@ impl Verb {
             Self::Status => &["status", "--json"],
             Self::Marks => &["marks", "--since"],
             Self::Depth => &["probe", "depth"],
+            Self::Connections => &["connections"],
             Self::Fence => &["fence", "--json"],
             Self::Fault => &["fault"],
             Self::Define => &["probe", "define"],

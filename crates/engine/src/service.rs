@@ -4,7 +4,7 @@ use crate::certificate::Certificate;
 use crate::processes::Processes;
 use crate::product::Product;
 use crate::{Root, Runner};
-use mqaws_contract::agent::ProbeReport;
+use mqaws_contract::agent::{ConnectionsReport, ProbeReport};
 use mqaws_contract::remedy::chain;
 use std::error::Error;
 use std::ffi::OsString;
@@ -92,6 +92,15 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// What the engine said, for people.
     fn probe_delete(&self) -> Result<ProbeReport, String>;
+
+    /// Says how many connections it has at this moment.
+    ///
+    /// # Errors
+    /// What the engine said, for people.
+    fn connections(&self) -> Result<ConnectionsReport, String> {
+        let connections = self.measure().connections;
+        Ok(ConnectionsReport { connections })
+    }
 
     /// Its processes on this host.
     fn host(&self) -> &Processes;

@@ -104,6 +104,18 @@ pub enum FailoverError {
         /// How many.
         count: u64,
     },
+    /// The agent is of a version that cannot be asked for a fresh count of them.
+    #[error("the count of connections to {queue_manager} is out of date: {count}, measured {}", ago(*.seconds))]
+    ConnectionsOutdated {
+        /// Stack.
+        stack: String,
+        /// Queue manager.
+        queue_manager: String,
+        /// How many there were.
+        count: u64,
+        /// How many seconds ago, when the agent says that.
+        seconds: Option<u64>,
+    },
     /// The queue manager does not serve, so that there is nothing to test.
     #[error("{queue_manager} is not in service: {state}")]
     NotServing {
@@ -200,6 +212,11 @@ pub enum FailoverError {
     },
 }
 
+/// When something was measured, for people.
+fn ago(seconds: Option<u64>) -> String {
+    seconds.map_or_else(|| "at an unknown time".to_owned(), |seconds| format!("{seconds} s ago"))
+}
+
 impl Remedy for FailoverError {
     fn exit(&self) -> ExitKind {
         match self {
@@ -244,6 +261,9 @@ impl Remedy for FailoverError {
             Self::Busy { over: true, heal, .. } => format!("remove its mark and its queues with `{heal}`, then test again"),
             Self::Busy { heal, .. } => format!("wait for it to end; to clean up after it, run `{heal}`"),
             Self::ForeignConnections { .. } => "they would be disconnected; to continue anyway, add --allow-foreign-connections".into(),
+            Self::ConnectionsOutdated { stack, .. } => format!(
+                "this version of the agent cannot report the current count: to update it, run `mqaws deploy --stack {stack}`; to test anyway, add --allow-foreign-connections"
+            ),
             Self::NotServing { .. } => "see `mqaws status`".into(),
             Self::NotDurable { .. } => "a queue that does not persist messages cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),
             Self::NoBacklog { cause: Some(Trouble::Refused { .. }), .. } => {

@@ -5,7 +5,7 @@
 use crate::failover::clients::client::BoxFuture;
 use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
-use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeReport};
+use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeReport};
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::{NoDocument, Parts};
 use crate::topology::Fault;
@@ -193,6 +193,10 @@ pub trait TestBed: Send + Sync {
 
     /// `mqaws-agent probe` on an instance.
     fn probe<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport>;
+
+    /// `mqaws-agent connections` on an instance; `None` when the agent, or the stack's document, is of an earlier version without it.
+    fn connections<'a>(&'a self, target: &'a Target, instance: &'a InstanceId)
+    -> Answer<'a, Option<ConnectionsReport>>;
 
     /// EC2 TerminateInstances.
     fn terminate<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()>;

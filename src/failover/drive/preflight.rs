@@ -5,7 +5,7 @@ use super::port::{CloudError, Instance, Probe, Target, TestBed};
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::scenario::Consent;
 use crate::model::InstanceId;
-use crate::model::agent::AgentStatus;
+use crate::model::agent::{AgentStatus, MEASURED_STALE_SECONDS};
 use crate::topology::{self, Fault, Seen};
 use mqaws_contract::verb::Class;
 use std::time::Duration;
@@ -142,18 +142,41 @@ async fn look(cloud: &dyn TestBed, target: &Target) -> Result<Result<(Instance, 
         .map(|place| (instances[asked[place]].clone(), agents.swap_remove(place))))
 }
 
-/// Others who are connected would be cut off too.
+/// Others who are connected would be cut off too. The engine is asked for its count at this moment, since that in a status may be a
+/// minute old; an agent that cannot be asked for it is of an earlier version, and only a fresh status of it counts.
 ///
 /// # Errors
-/// [`FailoverError::ForeignConnections`].
-pub(super) fn foreign(target: &Target, status: &AgentStatus, consent: &Consent) -> Result<(), FailoverError> {
-    match status.connections {
-        Some(count) if count > 0 && target.lab.is_none() && !consent.foreign_connections => {
-            Err(FailoverError::ForeignConnections {
-                queue_manager: target.queue_manager.clone(),
-                count,
-            })
-        }
+/// [`FailoverError::ForeignConnections`], [`FailoverError::ConnectionsOutdated`], or the call that failed.
+pub(super) async fn foreign(
+    cloud: &dyn TestBed,
+    target: &Target,
+    status: &AgentStatus,
+    instance: &InstanceId,
+    consent: &Consent,
+) -> Result<(), FailoverError> {
+    if target.lab.is_some() || consent.foreign_connections {
+        return Ok(());
+    }
+    let count = match (cloud.connections(target, instance).await?, status.connections) {
+        (Some(now), _) => now.connections,
+        (None, None) => None,
+        (None, Some(count)) => match status.measured_seconds {
+            Some(seconds) if seconds <= MEASURED_STALE_SECONDS => Some(count),
+            seconds => {
+                return Err(FailoverError::ConnectionsOutdated {
+                    stack: target.stack.clone(),
+                    queue_manager: target.queue_manager.clone(),
+                    count,
+                    seconds,
+                });
+            }
+        },
+    };
+    match count {
+        Some(count) if count > 0 => Err(FailoverError::ForeignConnections {
+            queue_manager: target.queue_manager.clone(),
+            count,
+        }),
         _ => Ok(()),
     }
 }

@@ -104,7 +104,7 @@ async fn preflight(cloud: &dyn TestBed, scenario: &Scenario, dial: &ConnectDrive
     })?;
     preflight::obeyed(&endpoint, &scenario.tls_options)?;
     let (instance, status) = preflight::serving(cloud, &target, Duration::ZERO).await?;
-    preflight::foreign(&target, &status, &scenario.consent)?;
+    preflight::foreign(cloud, &target, &status, &instance.id, &scenario.consent).await?;
     let credentials = cloud.credentials(&target).await?;
     let driver = dial(&endpoint, &credentials)?;
     Ok(Preflight {

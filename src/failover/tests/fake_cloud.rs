@@ -4,7 +4,7 @@ use super::fake_broker::{BrokerDefect, FakeBroker};
 use crate::failover::Fault;
 use crate::failover::drive::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
 use crate::model::InstanceId;
-use crate::model::agent::{AgentStatus, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
+use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +40,12 @@ pub(super) struct FakeCloud {
     pub instance: Arc<Mutex<(String, bool)>>,
     pub turn: Mutex<Option<String>>,
     pub alarms: Vec<String>,
+    /// How many connections there are at this moment.
     pub connections: Option<u64>,
+    /// What the status tells of them: how many there were, and how many seconds ago.
+    pub measured: Option<(u64, Option<u64>)>,
+    /// Whether the agent can be asked for how many there are.
+    pub counts: bool,
     pub deleted: AtomicBool,
     pub injected: AtomicBool,
     pub calls: Mutex<u64>,
@@ -93,6 +98,8 @@ impl FakeCloud {
             turn: Mutex::new(None),
             alarms: vec![],
             connections: None,
+            measured: None,
+            counts: true,
             deleted: AtomicBool::new(false),
             injected: AtomicBool::new(false),
             calls: Mutex::new(0),
@@ -195,7 +202,8 @@ impl TestBed for FakeCloud {
         let status = serde_json::json!({
             "schema": "mqaws.agent-status/1", "agent_version": "0.1.0", "instance": instance, "zone": "eu-west-1a",
             "queue_manager": "QM1", "state": state, "since": "2026-01-01T00:00:00Z", "stand_in": true,
-            "connections": self.connections, "engine_version": "fake broker",
+            "connections": self.measured.map(|(count, _)| count),
+            "measured_seconds": self.measured.and_then(|(_, seconds)| seconds), "engine_version": "fake broker",
             "fsync_fastest_millis": fastest,
         });
         self.answer(|| serde_json::from_value(status).unwrap())
@@ -250,6 +258,11 @@ impl TestBed for FakeCloud {
                 depth,
             }],
         })
+    }
+
+    fn connections<'a>(&'a self, _: &'a Target, _: &'a InstanceId) -> Answer<'a, Option<ConnectionsReport>> {
+        let connections = self.connections;
+        self.answer(|| self.counts.then_some(ConnectionsReport { connections }))
     }
 
     fn terminate<'a>(&'a self, _: &'a InstanceId) -> Answer<'a, ()> {

@@ -316,6 +316,28 @@ async fn real_accounts_are_guarded() {
         refused(used, &named).await,
         FailoverError::ForeignConnections { count: 3, .. }
     ));
+    // Those who have gone are not in the way, however many a status of a minute ago counted.
+    let mut gone = real(true);
+    (gone.connections, gone.measured) = (Some(0), Some((6, Some(59))));
+    assert!(matches!(refused(gone, &named).await, FailoverError::Endpoint { .. }));
+    // An agent of an earlier version cannot be asked: its status counts while it is fresh.
+    for (measured, expected) in [
+        ((6, Some(3)), "6 other connections to QM1"),
+        (
+            (6, Some(40)),
+            "the count of connections to QM1 is out of date: 6, measured 40 s ago",
+        ),
+        (
+            (0, None),
+            "the count of connections to QM1 is out of date: 0, measured at an unknown time",
+        ),
+        ((0, Some(3)), "127.0.0.1:1"),
+    ] {
+        let mut earlier = real(true);
+        (earlier.connections, earlier.measured, earlier.counts) = (Some(7), Some(measured), false);
+        let said = refused(earlier, &named).await.to_string();
+        assert!(said.contains(expected), "{measured:?}: {said}");
+    }
     // A lab may always be tested, and an account that is not its own is not passed over.
     let lab = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
     assert!(matches!(refused(lab, &wrong).await, FailoverError::OtherAccount { .. }));

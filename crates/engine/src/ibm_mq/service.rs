@@ -13,7 +13,7 @@ use crate::processes::Processes;
 use crate::product::Product;
 use crate::service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures};
 use crate::{Command, Output, RunError, Runner};
-use mqaws_contract::agent::{AgentConfig, ProbeReport};
+use mqaws_contract::agent::{AgentConfig, ConnectionsReport, ProbeReport};
 use mqaws_contract::engine;
 use mqaws_contract::remedy::chain;
 use std::error::Error;
@@ -296,6 +296,13 @@ impl Engine for Service {
 
     fn probe_delete(&self) -> Result<ProbeReport, String> {
         self.delete_probes()
+    }
+
+    fn connections(&self) -> Result<ConnectionsReport, String> {
+        let report = self.mqsc("DISPLAY QMSTATUS CONNS").map_err(|failure| failure.text)?;
+        let said = report.objects().find_map(|o| o.get("CONNS").map(str::to_owned));
+        let connections = said.and_then(|count| count.parse().ok());
+        Ok(ConnectionsReport { connections })
     }
 
     fn host(&self) -> &Processes {

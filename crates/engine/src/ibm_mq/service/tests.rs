@@ -327,6 +327,36 @@ fn the_users_definitions_are_applied_once_per_change_and_their_result_is_checked
 }
 
 #[test]
+fn connections_are_asked_of_the_engine_and_a_failure_is_not_a_number() {
+    struct Answers(i32, &'static str);
+    impl Runner for Answers {
+        fn run(&self, _: &Command) -> Result<Output, RunError> {
+            Ok(Output {
+                code: self.0,
+                text: self.1.to_owned(),
+                elapsed: Duration::ZERO,
+            })
+        }
+    }
+    let asked = |code, text| Service::new(&config(1), host("/", Arc::new(Answers(code, text)))).connections();
+    let head = "     1 : DISPLAY QMSTATUS CONNS\nAMQ8705I: Display Queue Manager Status Details.\n";
+    let count = |words: &str| {
+        let text: &'static str = format!("{head}{words}One MQSC command read.\nNo commands have a syntax error.\nAll valid MQSC commands were processed.\n").leak();
+        asked(0, text).map(|report| report.connections)
+    };
+    assert_eq!(
+        count("   QMNAME(QM1)                             STATUS(RUNNING)\n   CONNS(6)\n"),
+        Ok(Some(6))
+    );
+    assert_eq!(
+        count("   QMNAME(QM1)                             STATUS(RUNNING)\n"),
+        Ok(None)
+    );
+    let why = asked(20, "AMQ8146E: IBM MQ queue manager not available.\n").expect_err("not available");
+    assert!(why.contains("AMQ8146E"), "{why}");
+}
+
+#[test]
 fn a_check_that_hangs_in_the_kernel_is_counted_and_never_joined_by_another() {
     struct Stuck(Mutex<u32>);
     impl Runner for Stuck {
