@@ -352,3 +352,20 @@ fn a_demo_that_is_interrupted_leaves_nothing() {
         assert!(left.is_empty(), "{sign}: {left:?}");
     }
 }
+
+/// The address of a Unix socket has 108 bytes at most, the path of a directory 4,096.
+#[test]
+fn a_lab_directory_may_have_a_long_path() {
+    let lab = Lab::deep(150);
+    assert_eq!(lab.dir().as_os_str().len(), 150);
+    lab.run(&["lab", "up"], 0);
+    lab.run(&["deploy", "--local", "--yes", "--config", &Lab::example()], 0);
+    let status = lab.json(&["status", "--local", "--wait", "serving", "--timeout", "60s"], 0);
+    let instance = status["writer"]["instance"].as_str().expect("a writer");
+    assert_eq!(status["agent"]["lock_held"], true, "{status}");
+    // The supervisor hears the units: without a word from them it would print that there is no watchdog.
+    let console = fs::read_to_string(lab.dir().join("log").join(format!("{instance}.console"))).expect("a console");
+    assert!(!console.contains("no watchdog"), "{console}");
+    assert!(lab.instance(instance).join("run/mqaws/notify").exists());
+    lab.end();
+}

@@ -20,6 +20,7 @@ src/cli/man.rs | name | names of verbs in the source
 crates/engine/src/processes.rs | pid.to_string() | a number
 crates/engine/src/processes.rs | pid.to_string() | a number
 crates/engine/src/root.rs | name | parts of a path that cannot climb: see there
+crates/files/src/socket.rs | name | the last part of the path itself
 crates/lab/src/cloudformation/intrinsics.rs | separator | `Fn::Join` of texts, no path
 crates/lab/src/efs/file_systems.rs | &id | an id that the lab makes
 crates/lab/src/home.rs | format!("mqaws-lab-{}", super::ids::hex(8)) | a random number
@@ -32,7 +33,6 @@ crates/lab/src/instance/process.rs | command | names of commands in the source
 crates/lab/src/instance/process.rs | d | words of the source
 crates/lab/src/network/peer.rs | table | names of tables in the source
 crates/standin/src/home.rs | directory | words of the source
-crates/standin/src/home.rs | file | the name of a socket in the source
 crates/standin/src/home.rs | rest | the path itself, as the host sees it
 crates/standin/src/home.rs | rest | the path itself, as the host sees it
 crates/standin/src/log.rs | format!("{number:010}.log") | a number

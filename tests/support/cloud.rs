@@ -13,18 +13,28 @@ use std::process::{Command, Stdio};
 /// A local cloud in a directory of its own, and a user who has nothing else. Whatever becomes of the test, it ends with it.
 pub(crate) struct Lab {
     home: tempfile::TempDir,
+    /// Its directory in the user's home.
+    folder: String,
     told: RefCell<String>,
 }
 
 impl Lab {
     /// A user and a place for a local cloud; none runs yet.
     pub(crate) fn new() -> Self {
-        // Short, for the sockets below it.
         let home = tempfile::Builder::new().prefix("mq").tempdir_in("/tmp");
         Self {
             home: home.expect("a directory"),
+            folder: "l".to_owned(),
             told: RefCell::default(),
         }
+    }
+
+    /// The same, with a directory whose path has this many bytes, none of which is there.
+    pub(crate) fn deep(bytes: usize) -> Self {
+        let mut lab = Self::new();
+        let above = lab.home().as_os_str().len() + "/".len() + "/l".len();
+        lab.folder = format!("{}/l", "x".repeat(bytes.saturating_sub(above)));
+        lab
     }
 
     /// Starts one.
@@ -60,7 +70,7 @@ impl Lab {
 
     /// The directory of the local cloud.
     pub(crate) fn dir(&self) -> PathBuf {
-        self.path("l")
+        self.path(&self.folder)
     }
 
     /// `mqaws` as this user runs it, with nothing of the environment of the tests but the search path.

@@ -36,7 +36,7 @@ impl Layout {
         self.host("run/mqaws")
     }
 
-    /// The keeper's socket; at most 107 bytes.
+    /// The keeper's socket.
     pub(crate) fn keeper_socket(&self) -> PathBuf {
         self.run().join("keeper.sock")
     }

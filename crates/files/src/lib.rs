@@ -4,7 +4,7 @@
 //! file of another name in the same folder, which then takes the place of the old one. Until then the old one is there; what fails leaves
 //! nothing behind. Several writers at once do not disturb each other: each has a file of its own, and the last one wins.
 //!
-//! [`read_text`] reads what a user names, within bounds.
+//! [`read_text`] reads what a user names, within bounds. [`SocketPath`] is the way to a Unix socket whose path is long.
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
@@ -13,8 +13,10 @@ use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
+mod socket;
 mod text;
 
+pub use socket::SocketPath;
 pub use text::{TextError, open_regular, read_text, read_text_from};
 
 /// How a file is written.

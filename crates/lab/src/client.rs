@@ -109,9 +109,7 @@ impl ClientError {
     /// One sentence that says what to do next.
     pub fn hint(&self) -> String {
         match self {
-            ClientError::Home(_) => {
-                "set MQAWS_LAB_DIR to the short path of a new directory, such as /tmp/lab".to_owned()
-            }
+            ClientError::Home(_) => "set MQAWS_LAB_DIR to the path of a new directory, such as /tmp/lab".to_owned(),
             ClientError::Spawn(..) => "run mqaws from an executable that still exists".to_owned(),
             ClientError::Ended { hint: Some(hint), .. } => hint.clone(),
             ClientError::Ended { .. } | ClientError::NoAnswer { .. } => {

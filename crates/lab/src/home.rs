@@ -5,7 +5,6 @@
 //! another user. A directory that was there before is used as it is, or refused, and it stays.
 
 use super::hosts::Hosts;
-use super::instance::MAX_LAB_DIR;
 use super::process::{self, Process};
 use super::timing::Timing;
 use serde::{Deserialize, Serialize};
@@ -89,9 +88,6 @@ impl LabMark {
 /// Why a lab directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
-    /// Its path is too long for the sockets below it.
-    #[error("the path of lab directory `{}` is longer than {MAX_LAB_DIR} bytes, the limit for its sockets", .0.display())]
-    TooLong(PathBuf),
     /// It is relative.
     #[error("lab directory `{}` is not an absolute path", .0.display())]
     Relative(PathBuf),
@@ -189,9 +185,6 @@ pub(crate) fn make(dir: &Path) -> Result<(), HomeError> {
     let dir = &plain(dir);
     if !dir.is_absolute() {
         return Err(HomeError::Relative(dir.to_owned()));
-    }
-    if dir.as_os_str().len() > MAX_LAB_DIR {
-        return Err(HomeError::TooLong(dir.to_owned()));
     }
     let io = |e| HomeError::Io(dir.to_owned(), e);
     if let Some(parent) = dir.parent() {
@@ -435,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_of_others_links_and_long_paths_are_refused() {
+    fn directories_of_others_and_links_are_refused() {
         let parent = tempfile::Builder::new()
             .prefix("h")
             .tempdir_in("/tmp")
@@ -449,7 +442,5 @@ mod tests {
         // One's own link on the way is one's own business.
         prepare(&link.join("below")).expect("made");
         assert!(matches!(prepare(Path::new("relative")), Err(HomeError::Relative(_))));
-        let long = parent.path().join("x".repeat(60));
-        assert!(matches!(prepare(&long), Err(HomeError::TooLong(_))));
     }
 }

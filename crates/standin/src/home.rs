@@ -5,7 +5,6 @@ use std::{
     fs::{self, File},
     io,
     net::IpAddr,
-    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -135,14 +134,6 @@ fn known(stanza: &Stanza) -> Option<Known> {
         data_path: stanza.data_path()?,
         name,
     })
-}
-
-/// A path to a file of a directory that is short whatever the directory's own path is: names of sockets are limited to 107
-/// bytes. It works as long as the descriptor is open.
-pub(crate) fn short_path(directory: &Path, file: &str) -> io::Result<(OwnedFd, PathBuf)> {
-    let fd: OwnedFd = File::open(directory)?.into();
-    let path = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())).join(file);
-    Ok((fd, path))
 }
 
 /// The address of the host, when the environment tells: instances of the lab share one kernel, so nothing else keeps one of

@@ -1,16 +1,20 @@
 //! Tells systemd that the agent lives, by its own datagram protocol (`sd_notify`).
 
 use crate::agent::ports::Init;
+use mqaws_files::SocketPath;
 use std::ffi::OsString;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// systemd, or whoever stands in its place, when it started this process and wants to hear of it.
 pub struct Systemd {
     socket: Option<(UnixDatagram, SocketAddr)>,
+    /// Keeps the way to a socket of a long path open.
+    _path: Option<SocketPath>,
     ready: AtomicBool,
 }
 
@@ -28,12 +32,13 @@ impl Systemd {
     /// # Errors
     /// When it names no socket.
     pub(crate) fn new(name: Option<OsString>) -> io::Result<Self> {
+        let mut path = None;
         let socket = match name.filter(|n| !n.is_empty()) {
             None => None,
             Some(name) => {
                 let address = match name.as_bytes() {
                     [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name)?,
-                    _ => SocketAddr::from_pathname(&name)?,
+                    _ => SocketAddr::from_pathname(path.insert(SocketPath::of(Path::new(&name))?))?,
                 };
                 let socket = UnixDatagram::unbound()?;
                 // A service manager that does not read must not hold the main loop.
@@ -43,6 +48,7 @@ impl Systemd {
         };
         Ok(Self {
             socket,
+            _path: path,
             ready: AtomicBool::new(false),
         })
     }
@@ -78,13 +84,17 @@ mod tests {
     #[test]
     fn says_once_that_it_is_ready_and_each_time_that_it_lives() {
         let dir = tempfile::tempdir().expect("tempdir");
-        let path = dir.path().join("notify");
-        let manager = UnixDatagram::bind(&path).expect("bind");
-        let init = Systemd::new(Some(path.into())).expect("socket");
-        init.alive("booting");
-        init.alive("serving");
-        assert_eq!(heard(&manager), "READY=1\nWATCHDOG=1\nSTATUS=booting\n");
-        assert_eq!(heard(&manager), "WATCHDOG=1\nSTATUS=serving\n");
+        for folder in ["run".to_owned(), "x".repeat(150)] {
+            let folder = dir.path().join(folder);
+            std::fs::create_dir(&folder).expect("a folder");
+            let path = folder.join("notify");
+            let manager = UnixDatagram::bind(SocketPath::of(&path).expect("a path")).expect("bind");
+            let init = Systemd::new(Some(path.into())).expect("socket");
+            init.alive("booting");
+            init.alive("serving");
+            assert_eq!(heard(&manager), "READY=1\nWATCHDOG=1\nSTATUS=booting\n");
+            assert_eq!(heard(&manager), "WATCHDOG=1\nSTATUS=serving\n");
+        }
     }
 
     #[test]

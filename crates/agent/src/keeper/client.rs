@@ -4,6 +4,7 @@ use super::protocol::{KeeperStatus, Notice, Reply, Request};
 use super::work::{ClaimError, Looked};
 use crate::fence::{Epoch, Inspection, Proof};
 use mqaws_engine::{Command, Output, RunError};
+use mqaws_files::SocketPath;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ impl Keeper {
     }
 
     fn connect(&self, timeout: Duration) -> io::Result<UnixStream> {
-        let stream = UnixStream::connect(&self.socket)?;
+        let stream = UnixStream::connect(SocketPath::of(&self.socket)?)?;
         stream.set_write_timeout(Some(QUICK))?;
         stream.set_read_timeout(Some(timeout))?;
         Ok(stream)

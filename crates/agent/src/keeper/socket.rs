@@ -3,6 +3,7 @@
 use super::client::Keeper;
 use super::protocol::KeeperConfig;
 use crate::agent::only;
+use mqaws_files::SocketPath;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -47,7 +48,7 @@ pub(super) fn listen(socket: &Path) -> io::Result<UnixListener> {
     let _ = fs::remove_dir_all(&closed);
     fs::DirBuilder::new().mode(0o700).create(&closed)?;
     let new = closed.join("s");
-    let listener = UnixListener::bind(&new)?;
+    let listener = UnixListener::bind(SocketPath::of(&new)?)?;
     fs::set_permissions(&new, Permissions::from_mode(0o600))?;
     // Under the file lock, a socket that is there is a dead keeper's.
     fs::rename(&new, socket)?;

@@ -16,4 +16,3 @@ pub use console::Console;
 pub use host::{Ended, Host, HostError, HostSpec};
 pub use link_local::{Directory, serve_guests};
 pub use metadata::{Facts, PORT as METADATA_PORT, serve as serve_metadata};
-pub(crate) use process::MAX_LAB_DIR;

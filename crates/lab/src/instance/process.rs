@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,17 +23,17 @@ use tokio::net::UnixDatagram;
 use tokio::process::Command;
 use tokio::sync::watch;
 
-/// Longest path of a lab directory: the sockets of agent and engine below it must fit into 107 bytes.
-pub(crate) const MAX_LAB_DIR: usize = 56;
-
 /// How long the units of a host may say nothing before they are killed: `WatchdogSec` of the keeper's, the shorter one.
 const WATCHDOG: Duration = Duration::from_secs(20);
 
 /// How long they may take to say anything: `TimeoutStartSec`.
 const FIRST_WORD: Duration = Duration::from_secs(60);
 
-/// Socket of the units' words, in the host's root.
-const NOTIFY: &str = "run/mqaws/notify";
+/// Folder of the socket of the units' words, in the host's root.
+const RUN: &str = "run/mqaws";
+
+/// Name of that socket.
+const NOTIFY_NAME: &str = "notify";
 
 /// Commands that an instance finds in `opt/mqm/bin`, all the same executable.
 const COMMANDS: [&str; 12] = [
@@ -52,7 +53,7 @@ const COMMANDS: [&str; 12] = [
 
 const DIRECTORIES: [&str; 8] = [
     "etc/mqaws",
-    "run/mqaws",
+    RUN,
     "var/lib/mqaws",
     "var/log/mqaws",
     "var/mqm",
@@ -226,9 +227,10 @@ impl ProcessHost {
 
     /// The socket on which the units say that they live, as `sd_notify` of systemd.
     fn listen(&self) -> Option<UnixDatagram> {
-        let path = self.root.join(NOTIFY);
-        let _ = fs::remove_file(&path);
-        let socket = UnixDatagram::bind(&path);
+        let _ = fs::remove_file(self.root.join(RUN).join(NOTIFY_NAME));
+        // Through the open folder: the kernel limits the address of a socket to 107 bytes, and the lab may be deep in the tree.
+        let socket = fs::File::open(self.root.join(RUN))
+            .and_then(|folder| UnixDatagram::bind(format!("/proc/self/fd/{}/{NOTIFY_NAME}", folder.as_raw_fd())));
         if let Err(error) = &socket {
             self.console.print(&format!("unit: no watchdog: {error}"));
         }
@@ -253,7 +255,7 @@ impl ProcessHost {
         let mut command = self.command(program);
         command.stdout(log.0).stderr(log.1);
         if told.is_some() {
-            command.env("NOTIFY_SOCKET", self.root.join(NOTIFY));
+            command.env("NOTIFY_SOCKET", self.root.join(RUN).join(NOTIFY_NAME));
         }
         let mut child = match self.interface.spawn(command).await {
             Ok(child) => child,

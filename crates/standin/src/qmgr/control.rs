@@ -6,9 +6,8 @@ use std::{
     path::Path,
 };
 
+use mqaws_files::SocketPath;
 use serde::{Deserialize, Serialize};
-
-use crate::standin::home::short_path;
 
 const SOCKET: &str = "control";
 
@@ -46,8 +45,7 @@ pub(crate) enum Reply {
 
 /// Sends one request and waits for the reply, as long as it takes: a queue manager that hangs does not answer.
 pub(crate) fn ask(local: &Path, request: &Request) -> io::Result<Reply> {
-    let (_directory, path) = short_path(local, SOCKET)?;
-    let mut stream = UnixStream::connect(path)?;
+    let mut stream = UnixStream::connect(SocketPath::of(&local.join(SOCKET))?)?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
@@ -61,12 +59,12 @@ pub(crate) fn ask(local: &Path, request: &Request) -> io::Result<Reply> {
 
 /// Opens the socket; one that a dead predecessor left is replaced.
 pub(crate) fn listen(local: &Path) -> io::Result<UnixListener> {
-    let (_directory, path) = short_path(local, SOCKET)?;
+    let path = local.join(SOCKET);
     match std::fs::remove_file(&path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
-    UnixListener::bind(path)
+    UnixListener::bind(SocketPath::of(&path)?)
 }
 
 /// Removes the socket at an orderly end.
