@@ -52,9 +52,9 @@ pub enum Action {
         #[arg(value_name = "FILE", default_value = "ledger.bin")]
         file: PathBuf,
     },
-    /// Show reports again, and write their files for a pipeline
+    /// Show existing reports, and write their files for a pipeline
     #[command(
-        after_help = "Examples:\n  mqaws failover-test report report.json\n  mqaws failover-test report --junit junit.xml report.json report-2.json\n\nExits as the worst of the tests did."
+        after_help = "Examples:\n  mqaws failover-test report report.json\n  mqaws failover-test report --junit junit.xml report.json report-2.json\n\nThe exit code is that of the worst test."
     )]
     Report {
         /// Reports that tests wrote
@@ -63,13 +63,13 @@ pub enum Action {
         /// JUnit XML of the thresholds, one case each; replaces the file
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
-        /// Markdown summary; replaces the file, and is added to $GITHUB_STEP_SUMMARY when that is set
+        /// Markdown summary; replaces the file, and is also appended to $GITHUB_STEP_SUMMARY if that is set
         #[arg(long, value_name = "FILE")]
         markdown: Option<PathBuf>,
     },
-    /// Say whether it got worse from one test to another, and how sure that is
+    /// Compare two tests: whether outages or losses got worse, with confidence intervals
     #[command(
-        after_help = "Examples:\n  mqaws failover-test compare before.json after.json\n  mqaws failover-test compare --tolerance 100ms before.json after.json\n\nExits with 12 when the outage got longer, 10 when messages are lost more often, 20 when there are too few\nrounds to say (at least 4 in each)."
+        after_help = "Examples:\n  mqaws failover-test compare before.json after.json\n  mqaws failover-test compare --tolerance 100ms before.json after.json\n\nExits with 12 if outages got longer, with 10 if more rounds lose messages, and with 20 if there are too few\nrounds (at least 4 in each test are required)."
     )]
     Compare {
         /// Report of the test before
@@ -78,10 +78,10 @@ pub enum Action {
         /// Report of the test after
         #[arg(value_name = "B")]
         b: PathBuf,
-        /// An outage is longer when it is so by more than this
+        /// Increase of the outage that is tolerated
         #[arg(long, value_name = "TIME", value_parser = time, default_value = "0s")]
         tolerance: Duration,
-        /// Also tests of different kinds: other faults, load, timing, topology, or one of a local cloud and one of AWS
+        /// Allow tests that differ in faults, load, timing, topology, or place (local cloud or AWS)
         #[arg(long)]
         allow_different: bool,
     },

@@ -94,7 +94,7 @@ pub(super) fn annotate(output: &Output, report: &Report) {
     for (verdict, about, reason) in all.iter().take(ANNOTATIONS) {
         let title = match verdict {
             Verdict::Fail => "failover test failed",
-            _ => "failover test proved nothing",
+            _ => "failover test inconclusive",
         };
         output.note(annotation(title, &format!("{about}: {reason}")));
     }

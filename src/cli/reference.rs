@@ -95,17 +95,17 @@ impl Use {
         match self {
             Self::Cloud => &[
                 LAB_DIR,
-                ("AWS_*", "Credentials, profile and Region, as the AWS CLI reads them."),
+                ("AWS_*", "Credentials, profile, and region, as for the AWS CLI."),
             ],
             Self::Lab => &[LAB_DIR],
             Self::Pipeline => &[
                 (
                     "GITHUB_ACTIONS",
-                    "When true, errors and findings are annotations of the workflow, too.",
+                    "If true, errors and findings are also written as annotations of the workflow.",
                 ),
                 (
                     "GITHUB_STEP_SUMMARY",
-                    "File that the summary of --markdown is added to, too.",
+                    "File that the summary of --markdown is also appended to.",
                 ),
             ],
             _ => &[],
@@ -114,23 +114,23 @@ impl Use {
 
     const fn files(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Configuration => &[("mqaws.yaml", "The configuration file, unless --config names another.")],
+            Self::Configuration => &[("mqaws.yaml", "Configuration file; --config specifies a different one.")],
             Self::Cloud => &[
                 (
                     "~/.aws/config, ~/.aws/credentials",
-                    "Profiles, Regions and credentials of the AWS CLI.",
+                    "Profiles, regions, and credentials of the AWS CLI.",
                 ),
                 LAB_FILES,
             ],
             Self::Lab => &[LAB_FILES],
             Self::Test => &[
-                (
-                    "report.json",
-                    "The report of a failover test, in the directory of --out.",
-                ),
-                ("ledger.bin", "What became of every message, beside the report."),
+                ("report.json", "Report of a failover test, in the folder of --out."),
+                ("ledger.bin", "Outcome of every message, next to the report."),
             ],
-            Self::Packer => &[("mqaws-ami-RUN.log", "All that Packer says, unless --log names another.")],
+            Self::Packer => &[(
+                "mqaws-ami-RUN.log",
+                "Output of Packer; --log specifies a different file.",
+            )],
             Self::Nothing | Self::Service | Self::Messages | Self::Comparison | Self::Pipeline => &[],
         }
     }
@@ -145,8 +145,8 @@ const LAB_FILES: (&str, &str) = (
 
 /// Variables that every verb reads and no option has.
 const ALWAYS: &[(&str, &str)] = &[
-    ("MQAWS_LOG", "Filter of the log, such as mqaws=debug,hyper=warn."),
-    ("NO_COLOR", "No color when set, unless --color says otherwise."),
+    ("MQAWS_LOG", "Log filter, such as mqaws=debug,hyper=warn."),
+    ("NO_COLOR", "If set, disables color; --color takes precedence."),
 ];
 
 /// What is said of one verb.

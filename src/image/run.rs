@@ -177,7 +177,7 @@ impl Runner<'_> {
             .process_group(0);
         let child = command.spawn().map_err(|source| failed("start", source))?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let id = id.ok_or_else(|| failed("find", io::Error::other("it has no process id")))?;
+        let id = id.ok_or_else(|| failed("find", io::Error::other("it has no process ID")))?;
         self.killer.arm(id, self.shop.dir().to_owned());
         Ok(Group {
             child,

@@ -238,7 +238,7 @@ fn clients_see_the_certificate_of_the_secret_and_nothing_else_is_served() {
     assert!(status.contains("amqps://") && status.contains("serving"), "{status}");
 
     for (args, words) in [
-        (&["--ca-file", "qm.csr"][..], "CERTIFICATE REQUEST and no certificate"),
+        (&["--ca-file", "qm.csr"][..], "CERTIFICATE REQUEST but no certificate"),
         (
             &["--ca-file", "ca.pem", "--tls-server-name", "other.example.com"],
             "other.example.com",

@@ -104,7 +104,8 @@ fn raw_joins(source: &str) -> Vec<(usize, String)> {
     found
 }
 
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+/// The sources below a directory, without those of tests.
+pub(super) fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).expect("a readable directory") {
         let path = entry.expect("a readable entry").path();
         if path.is_dir() && !path.ends_with("tests") {

@@ -21,5 +21,6 @@ mod security;
 #[cfg(feature = "cli")]
 #[path = "../support/shipped_agent.rs"]
 mod shipped_agent;
+mod style;
 mod template;
 mod walls;

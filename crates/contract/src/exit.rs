@@ -37,7 +37,7 @@ exit_kinds! {
     SloExceeded = 14, "slo-exceeded", "the measured outage exceeds the SLO";
     Duplicates = 13, "duplicates", "duplicates or reordering beyond the policy, or messages that were altered";
     RtoExceeded = 12, "rto-exceeded", "the RTO exceeds `--max-rto`; `failover-test compare`: the outage got longer";
-    Inconclusive = 20, "inconclusive", "inconclusive: the test proved nothing";
+    Inconclusive = 20, "inconclusive", "inconclusive: the test neither passed nor failed";
     NoRecovery = 11, "no-recovery", "service was not restored in time; `status --check` and `--wait`: the state is not reached";
     Lost = 10, "lost", "acknowledged messages were lost";
     Remote = 4, "remote", "AWS or a remote command failed";

@@ -180,7 +180,7 @@ impl Certificate {
         let found = runner.run(&constraints).ok().filter(|o| o.code == 0);
         if found.is_some_and(|found| found.text.contains("CA:TRUE")) {
             return Err(Examination::Unusable(
-                "its `pkcs12` holds the certificate of a certificate authority (CA:TRUE) as the server's own, which clients reject; \
+                "its `pkcs12` contains the certificate of a certificate authority (CA:TRUE) as the server's own, which clients reject; \
                  issue one with basicConstraints CA:FALSE"
                     .to_owned(),
             ));

@@ -349,7 +349,7 @@ fn pid(child: &Child) -> io::Result<Pid> {
     i32::try_from(child.id())
         .ok()
         .and_then(Pid::from_raw)
-        .ok_or_else(|| io::Error::other("process id out of range"))
+        .ok_or_else(|| io::Error::other("process ID out of range"))
 }
 
 /// Kills the process group and waits a moment; false when the process is still there.

@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> Result<FaultTime, String> {
 /// The limits of a test.
 ///
 /// # Errors
-/// [`CliError::Usage`] for a limit that is given twice, or for a fault that is not injected: it would hold nothing.
+/// [`CliError::Usage`] for a limit that is given twice, or for a fault that is not injected: no round could exceed it.
 pub(super) fn of(args: &Test) -> Result<Limits, CliError> {
     let given = [
         ("--max-rto", Statistic::Worst, &args.max_rto),
@@ -55,8 +55,8 @@ pub(super) fn of(args: &Test) -> Result<Limits, CliError> {
             }
             if fault.is_some_and(|fault| !args.fault.contains(&fault)) {
                 return Err(CliError::Usage {
-                    message: format!("{flag} has a limit for {whom}, which this test does not inject"),
-                    hint: Some(format!("add --fault {whom}, or leave the limit out")),
+                    message: format!("{flag} sets a limit for {whom}, but the test does not inject this fault"),
+                    hint: Some(format!("add --fault {whom}, or remove the limit")),
                 });
             }
             let max_ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

@@ -102,7 +102,7 @@ pub struct Test {
     /// JUnit XML of the thresholds, one case each; replaces the file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Markdown summary; replaces the file, and is added to $GITHUB_STEP_SUMMARY when that is set
+    /// Markdown summary; replaces the file, and is also appended to $GITHUB_STEP_SUMMARY if that is set
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
 }

@@ -96,8 +96,8 @@ fn from_file(file: &Path) -> Result<RootCertStore, TrustError> {
     }
     match roots.is_empty() {
         true => Err(failed(match sections(&text).as_slice() {
-            [] => "it holds none".to_owned(),
-            others => format!("it holds {} and no certificate", others.join(", ")),
+            [] => "it does not contain a certificate".to_owned(),
+            others => format!("it contains {} but no certificate", others.join(", ")),
         })),
         false => Ok(roots),
     }
@@ -217,8 +217,12 @@ mod tests {
         };
         let key = b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
         for (ca_file, server_name, words) in [
-            (file("ca.pem", b"no certificate\n"), None, "it holds none"),
-            (file("key.pem", key), None, "it holds PRIVATE KEY and no certificate"),
+            (
+                file("ca.pem", b"no certificate\n"),
+                None,
+                "it does not contain a certificate",
+            ),
+            (file("key.pem", key), None, "it contains PRIVATE KEY but no certificate"),
             (file("ca.der", b"\x30\x82\x01\xff\xfe"), None, "it is DER"),
             (Some(dir.path().join("none.pem")), None, "none.pem"),
             (Some("/dev/zero".into()), None, "not a regular file"),

@@ -257,7 +257,7 @@ impl Remedy for FailoverError {
             }
             Self::OtherAccount { .. } => "use credentials of that account, or correct --account".into(),
             Self::Plain { options, .. } => format!("remove {options}, or name an endpoint with TLS: --amqp-url amqps://HOST"),
-            Self::Alarm { .. } => "wait until it clears: a test during an outage proves nothing".into(),
+            Self::Alarm { .. } => "wait until it clears: a test during an outage is inconclusive".into(),
             Self::Busy { over: true, heal, .. } => format!("remove its mark and its queues with `{heal}`, then test again"),
             Self::Busy { heal, .. } => format!("wait for it to end; to clean up after it, run `{heal}`"),
             Self::ForeignConnections { .. } => "they would be disconnected; to continue anyway, add --allow-foreign-connections".into(),

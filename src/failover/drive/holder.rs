@@ -52,7 +52,7 @@ impl Holder {
     pub(super) fn own(since: String) -> Self {
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let who = match (user.as_deref().unwrap_or("somebody"), host.trim()) {
+        let who = match (user.as_deref().unwrap_or("unknown"), host.trim()) {
             (user, "") => user.to_owned(),
             (user, host) => format!("{user}@{host}"),
         };

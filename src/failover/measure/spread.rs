@@ -71,7 +71,7 @@ fn over(name: &str, of: Statistic, spread: Option<&RtoSpread>, limit_ns: u64) ->
     let seconds = |ns: u64| format!("{:.3} s", ns as f64 / 1e9);
     let limit = seconds(limit_ns);
     let Some(spread) = spread else {
-        let reason = "no round measured an outage and proved something";
+        let reason = "no conclusive round measured an outage";
         return check(name, limit, None, Some((ExitKind::Inconclusive, reason.to_owned())));
     };
     let rounds = match spread.rounds {
@@ -85,7 +85,7 @@ fn over(name: &str, of: Statistic, spread: Option<&RtoSpread>, limit_ns: u64) ->
         Statistic::Worst => (spread.worst_ns, format!("the worst of {rounds}")),
     };
     let Some(value_ns) = value_ns else {
-        let reason = format!("{what}: service did not come back");
+        let reason = format!("{what}: service was not restored");
         return check(name, limit, None, Some((ExitKind::NoRecovery, reason)));
     };
     let value = seconds(value_ns);

@@ -19,8 +19,8 @@ const SHOWN: f64 = 0.05;
 
 /// How changes are found, and what that rests on.
 pub const METHOD: &str = "change: Hodges-Lehmann estimate and exact interval of the Wilcoxon rank-sum test, at least 95 % confidence for each fault \
-                          by itself; loss: Fisher's exact test, one-sided. Both take rounds as independent of each other, and the first takes B's \
-                          outages as distributed like A's but for a shift";
+                          by itself; loss: Fisher's exact test, one-sided. Both assume that rounds are independent; the first also assumes that \
+                          the outages in B have the same distribution as those in A, apart from a shift";
 
 /// Two tests side by side.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,7 +88,7 @@ impl Outcome {
 
     fn words(self) -> &'static str {
         match self {
-            Self::LosesMore => "WORSE: messages are lost more often",
+            Self::LosesMore => "WORSE: more rounds lose messages",
             Self::Worse => "WORSE",
             Self::Inconclusive => "INCONCLUSIVE",
             Self::NotShown => "NO CHANGE SHOWN",
@@ -107,7 +107,7 @@ pub fn differences(a: &Report, b: &Report) -> Vec<String> {
             found.push(format!("{what}: {a} in A, {b} in B"));
         }
     };
-    let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "not said".to_owned());
+    let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
     differ("place", &a.place.kind, &b.place.kind);
     differ("timing", &optional(&a.place.timing), &optional(&b.place.timing));
     differ("hosts", &optional(&a.place.hosts), &optional(&b.place.hosts));
@@ -221,12 +221,12 @@ fn notes(a: &Report, b: &Report) -> Vec<String> {
         if let Some(broken) = &report.broken_off {
             let done = report.runs.len();
             notes.push(format!(
-                "{side} was broken off after {done} of {} rounds",
+                "{side} was interrupted after {done} of {} rounds",
                 broken.rounds
             ));
         }
     }
-    let said = |version: &Option<String>| version.clone().unwrap_or_else(|| "not said".to_owned());
+    let said = |version: &Option<String>| version.clone().unwrap_or_else(|| "unknown".to_owned());
     for (what, of_a, of_b) in [
         ("mqaws", a.mqaws_version.clone(), b.mqaws_version.clone()),
         ("agent", a.engine.agent_version.clone(), b.engine.agent_version.clone()),
@@ -280,23 +280,23 @@ pub fn comparison(comparison: &Comparison) -> String {
 
 fn change(fault: &FaultComparison) -> String {
     let Some(shift) = &fault.rto else {
-        return "not measured: no round that proved something measured an outage".to_owned();
+        return "not measured: no conclusive round measured an outage".to_owned();
     };
-    let estimate = shift.estimate_ns.map_or_else(|| "without a bound".to_owned(), signed);
+    let estimate = shift.estimate_ns.map_or_else(|| "unbounded".to_owned(), signed);
     match &shift.interval {
-        None => format!(
-            "{estimate}; too few rounds for an interval: 4 in A and 4 in B have one, or 3 and 5, that proved something"
-        ),
+        None => {
+            format!("{estimate}; too few conclusive rounds for an interval: it requires 4 in A and 4 in B, or 3 and 5")
+        }
         Some(Interval {
             least_ns,
             most_ns,
             confidence,
         }) => {
-            let end = |ns: &Option<i64>| ns.map_or_else(|| "without a bound".to_owned(), signed);
+            let end = |ns: &Option<i64>| ns.map_or_else(|| "unbounded".to_owned(), signed);
             let range = format!("{} to {}", end(least_ns), end(most_ns));
             let left = match (shift.change, most_ns) {
                 (Change::NotShown, Some(most)) if *most > 0 => format!("; {} is not excluded", signed(*most)),
-                (Change::NotShown, None) => "; a worse one is not excluded".to_owned(),
+                (Change::NotShown, None) => "; a longer outage is not excluded".to_owned(),
                 _ => String::new(),
             };
             format!(

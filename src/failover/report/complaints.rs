@@ -13,7 +13,7 @@ pub(super) fn over_rounds(report: &Report) -> impl Iterator<Item = (Fault, &Chec
 
 /// Why a value did not pass.
 pub(super) fn reason(check: &Check) -> &str {
-    check.reason.as_deref().unwrap_or("over its limit")
+    check.reason.as_deref().unwrap_or("limit exceeded")
 }
 
 /// What did not pass, in the order of the rounds: the verdict, what it is about, why.
@@ -41,7 +41,7 @@ pub fn complaints(report: &Report) -> Vec<(Verdict, String, String)> {
     }
     if let Some(broken) = &report.broken_off {
         let done = report.runs.len();
-        let why = format!("broken off after {done} of {} rounds: {}", broken.rounds, broken.cause);
+        let why = format!("interrupted after {done} of {} rounds: {}", broken.rounds, broken.cause);
         all.push((Verdict::Inconclusive, "the test".to_owned(), why));
     }
     all

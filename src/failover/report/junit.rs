@@ -79,12 +79,15 @@ fn whole(report: &Report) -> Vec<Case> {
     };
     let broken = report.broken_off.as_ref().map(|broken| {
         let done = report.runs.len();
-        format!("broken off after {done} of {} rounds: {}", broken.rounds, broken.cause)
+        format!("interrupted after {done} of {} rounds: {}", broken.rounds, broken.cause)
     });
-    let none = || report.runs.is_empty().then(|| "no round was done".to_owned());
+    let none = || report.runs.is_empty().then(|| "no round was completed".to_owned());
     let complete = broken.or_else(none).map(|why| unclear("test.complete", why));
     let unwritten = report.unwritten.as_ref().map(|unwritten| {
-        let why = format!("not written into {}: {}", unwritten.folder, unwritten.cause);
+        let why = format!(
+            "the report was not written to {}: {}",
+            unwritten.folder, unwritten.cause
+        );
         unclear("report.written", why)
     });
     complete.into_iter().chain(unwritten).collect()
@@ -105,7 +108,7 @@ impl Case {
         if check.verdict == Verdict::Pass {
             return;
         }
-        let reason = check.reason.as_deref().unwrap_or("over its limit");
+        let reason = check.reason.as_deref().unwrap_or("limit exceeded");
         let line = match run {
             Some(run) => format!("round {}: {reason}", run.round),
             None => reason.to_owned(),

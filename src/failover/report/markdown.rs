@@ -36,7 +36,7 @@ fn one(report: &Report) -> String {
             .iter()
             .any(|fault| fault.rto.is_some_and(|rto| rto.p95_is_worst))
         {
-            text.push_str("\\* So few rounds that the p95 is the worst of them.\n\n");
+            text.push_str("\\* With fewer than 20 rounds, the p95 is the worst round.\n\n");
         }
     }
     let said = said(report);
@@ -60,7 +60,7 @@ fn row(text: &mut String, fault: &FaultSummary) {
     let spread = fault.rto;
     let cell = |ns: Option<u64>| match (spread, ns) {
         (None, _) => "not measured".to_owned(),
-        (_, None) => "did not come back".to_owned(),
+        (_, None) => "service not restored".to_owned(),
         (_, Some(ns)) => text::seconds(ns),
     };
     let star = if spread.is_some_and(|spread| spread.p95_is_worst) {
@@ -125,7 +125,7 @@ mod tests {
             "{page}"
         );
         assert!(
-            page.contains("PASS (exit 0)") && page.contains("the p95 is the worst of them"),
+            page.contains("PASS (exit 0)") && page.contains("the p95 is the worst round"),
             "{page}"
         );
     }

@@ -151,7 +151,7 @@ pub fn summary(report: &Report) -> String {
 
 /// The outages of a fault's rounds. Of few rounds, the 95th percentile is marked as what it is.
 pub(super) fn spread(spread: &RtoSpread) -> String {
-    let value = |ns: Option<u64>| ns.map_or_else(|| "did not come back".to_owned(), seconds);
+    let value = |ns: Option<u64>| ns.map_or_else(|| "service not restored".to_owned(), seconds);
     let worst = value(spread.worst_ns);
     let few = match (spread.rounds, spread.p95_is_worst) {
         (1, _) => return format!("{worst} (1 round)"),

@@ -113,7 +113,7 @@ fn two_tests_are_compared_and_those_of_different_kinds_are_not() {
     test(&["--rate", "150"]);
     let few = lab.run(&["failover-test", "compare", "report.json", "report-2.json"], 20);
     assert!(
-        few.out.contains("too few rounds") && few.out.contains("Wilcoxon"),
+        few.out.contains("too few conclusive rounds") && few.out.contains("Wilcoxon"),
         "{few}"
     );
     let other = ["failover-test", "compare", "report.json", "report-3.json"];

@@ -351,7 +351,7 @@ impl Shared {
                 && engine.list().is_ok_and(|p| p.is_empty())
                 && self.release(Request::Release { condemned: false }).ok
             {
-                tracing::info!(alone, "no engine and nobody who needs the lock: ended");
+                tracing::info!(alone, "the engine is not running and no agent requires the lock: ended");
                 return;
             }
         }

@@ -164,7 +164,7 @@ impl Endpoint {
         };
         let protocol = protocol::protocol(&service, &raw);
         let mut action = String::new();
-        let mut who = "nobody".to_owned();
+        let mut who = "anonymous".to_owned();
         let outcome = async {
             let caller = auth::caller(&self.cloud, signed.as_ref(), &raw, protocol)?;
             who = name(&caller);

@@ -128,7 +128,7 @@ where
                 }
             }
             () = taken_over.notified() => {
-                break Some(error(ConnectionError::ConnectionForced, "another connection has taken over this client id"));
+                break Some(error(ConnectionError::ConnectionForced, "another connection has taken over this client ID"));
             }
             () = told(&mut phase, |p| *p != Phase::Running) => {
                 break Some(error(ConnectionError::ConnectionForced, "AMQ8146E: the queue manager is ending"));

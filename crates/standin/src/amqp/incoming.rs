@@ -78,7 +78,7 @@ fn admit(client: &Client, queue: &Queue, message: Message<Content>) -> Result<Ve
         if !is_text(&properties.message_id) || !is_text(&properties.correlation_id) {
             return Err(error(
                 AmqpError::InvalidField,
-                "message and correlation ids must be strings",
+                "message and correlation IDs must be strings",
             ));
         }
     }

@@ -35,7 +35,10 @@ fn longer_outages_are_worse_and_few_rounds_show_nothing() {
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
     let few = comparison(&compare(&report("a", &[100]), &report("b", &[900]), 0));
-    assert!(few.contains("too few rounds") && few.contains("INCONCLUSIVE"), "{few}");
+    assert!(
+        few.contains("too few conclusive rounds") && few.contains("INCONCLUSIVE"),
+        "{few}"
+    );
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn each_difference_of_kind_is_named() {
         (|b| b.place.kind = "aws".into(), "place: lab in A, aws in B"),
         (
             |b| b.place.timing = Some("aws".into()),
-            "timing: not said in A, aws in B",
+            "timing: unknown in A, aws in B",
         ),
         (|b| b.place.hosts = Some("namespace".into()), "hosts"),
         (|b| b.place.region = "eu-west-2".into(), "region"),
