@@ -274,6 +274,9 @@ fn text(report: &Report, now: Timestamp) -> String {
         for (notation, endpoint) in found {
             let (before, after) = if clients.tls { notation.tls } else { notation.plain };
             add(std::mem::take(&mut label), format!("{before}{}{after}", endpoint.text));
+            if !notation.channel.is_empty() {
+                add("", format!("channel: {}", notation.channel));
+            }
             if !notation.reconnect.is_empty() {
                 add("", format!("reconnect: {}", notation.reconnect));
             }
@@ -285,6 +288,9 @@ fn text(report: &Report, now: Timestamp) -> String {
             let days = report.agent.as_ref().and_then(|agent| agent.certificate_days);
             let until = days.map(certificate).unwrap_or_default();
             add("", format!("TLS 1.2 or later{cipher}{until}"));
+        }
+        if let Some(secret) = &clients.secret {
+            add("", format!("user and password: secret {secret}"));
         }
     }
     for (part, why) in &report.unread {

@@ -1,5 +1,6 @@
 //! What the pages promise: the tour is run line by line as it is written, and every other command line of the pages is one that there is.
 
+use crate::support::json_call;
 use crate::support::{Lab, root};
 use std::path::PathBuf;
 
@@ -76,4 +77,54 @@ fn every_command_line_of_the_pages_is_one_that_there_is() {
         }
     }
     assert!(read > 30, "only {read} command lines");
+}
+
+/// The page for applications: its definitions, its secret, and its client, which is another implementation of AMQP.
+#[test]
+fn an_application_connects_as_the_page_says() {
+    let Some(python) = crate::standin::proton("an_application_connects_as_the_page_says") else {
+        return;
+    };
+    let lab = Lab::new();
+    let definitions = format!(
+        "queue_manager.definitions={}",
+        root().join("examples/orders.mqsc").display()
+    );
+    lab.run(&["deploy", "--local", "--yes", "--set", &definitions], 0);
+    let status = lab.run(&["status", "--local"], 0).out;
+    let line = |start: &str| {
+        let found = status.lines().map(str::trim).find(|line| line.starts_with(start));
+        found.unwrap_or_else(|| panic!("{start} in {status}")).to_owned()
+    };
+    assert_eq!(line("channel: "), "channel: MQAWS.SVRCONN");
+    let secret = line("user and password: secret ");
+    let secret = secret.rsplit(' ').next().expect("an ARN");
+    let answer = json_call(
+        &lab.record(),
+        "secretsmanager",
+        "secretsmanager.GetSecretValue",
+        &serde_json::json!({"SecretId": secret}),
+    );
+    let answer = answer.expect("a secret");
+    let secret: serde_json::Value = serde_json::from_str(answer["SecretString"].as_str().expect("text")).expect("JSON");
+    let word = |key: &str| secret[key].as_str().unwrap_or_else(|| panic!("{key}")).to_owned();
+    let put = |queue: &str| {
+        std::process::Command::new(&python)
+            .arg(root().join("examples/put_get.py"))
+            .args([&line("amqp://"), queue])
+            .env("MQ_USER", word("username"))
+            .env("MQ_PASSWORD", word("password"))
+            .output()
+            .expect("Python")
+    };
+    for queue in ["APP.ORDERS", "BILLING.IN"] {
+        let done = put(queue);
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert_eq!(said, format!("put to {queue} and got again: order 1\n"), "{done:?}");
+    }
+    let refused = put("SYSTEM.DEFAULT.LOCAL.QUEUE");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("amqp:unauthorized-access"),
+        "{refused:?}"
+    );
 }

@@ -366,7 +366,7 @@ fn a_stopped_process_answers_nothing_and_serves_again() {
 }
 
 /// The Python that has Qpid Proton; `None` after a visible line when there is none.
-fn proton(test: &str) -> Option<PathBuf> {
+pub(crate) fn proton(test: &str) -> Option<PathBuf> {
     let venv = std::env::var_os("MQAWS_TEST_VENV").map(|v| PathBuf::from(v).join("bin/python"));
     for python in venv.into_iter().chain(["python3".into()]) {
         let found = std::process::Command::new(&python)

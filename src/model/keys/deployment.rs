@@ -119,8 +119,8 @@ pub(super) const KEYS: &[Key] = &[
     .quoted()
     .page(
         "A file with your own MQSC commands, at most 8 KiB, relative to this file (a variable's or flag's, to the \
-         current folder). Applied on the instance once for each change, with the result of each command checked; a command that \
-         fails causes the deployment to fail. Do not put passwords in it; object names `MQAWS.*` are reserved for mqaws.",
+         current folder). A change replaces the instance, with one short outage; the file is applied once for each change, with the \
+         result of each command checked, and a command that fails causes the deployment to fail. Do not put passwords in it; object names `MQAWS.*` are reserved for mqaws.",
     ),
 ];
 

@@ -76,6 +76,7 @@ const LINES: Protocol = Protocol {
         port: (":", ""),
         plain: ("lines://", ""),
         tls: ("lines://", ""),
+        channel: "",
         reconnect: "",
         cipher: "",
     },

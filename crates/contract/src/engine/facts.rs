@@ -77,6 +77,8 @@ pub struct Notation {
     pub plain: (&'static str, &'static str),
     /// The same with TLS.
     pub tls: (&'static str, &'static str),
+    /// The channel that clients name; empty when they name none.
+    pub channel: &'static str,
     /// How clients should be configured to reconnect; empty when there is nothing to say.
     pub reconnect: &'static str,
     /// What clients are configured with for TLS; empty when there is nothing to say.
@@ -94,6 +96,7 @@ pub const AMQP: Protocol = Protocol {
         port: (":", ""),
         plain: ("amqp://", ""),
         tls: ("amqps://", ""),
+        channel: "",
         reconnect: "",
         cipher: "",
     },

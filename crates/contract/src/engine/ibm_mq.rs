@@ -38,6 +38,7 @@ pub const MQ: Protocol = Protocol {
         port: ("(", ")"),
         plain: ("CONNAME('", "')"),
         tls: ("CONNAME('", "')"),
+        channel: "MQAWS.SVRCONN",
         reconnect: "MQCNO_RECONNECT, ReconDelay=(200,100)(500,200)",
         cipher: "SSLCIPH(ANY_TLS12_OR_HIGHER)",
     },

@@ -38,6 +38,7 @@ const MANAGEMENT: Protocol = Protocol {
         port: (":", ""),
         plain: ("http://", ""),
         tls: ("https://", ""),
+        channel: "",
         reconnect: "",
         cipher: "",
     },

@@ -71,7 +71,7 @@ impl KeyRepository<'_> {
 /// Name of the TCP listener.
 pub(crate) const LISTENER: &str = "MQAWS.LISTENER";
 /// Name of the channel for clients that speak MQ's own protocol.
-pub(crate) const CLIENT_CHANNEL: &str = "MQAWS.SVRCONN";
+pub(crate) const CLIENT_CHANNEL: &str = mqaws_contract::engine::MQ.notation.channel;
 /// Name of the AMQP channel.
 pub(crate) const AMQP_CHANNEL: &str = "MQAWS.AMQP";
 /// Name of the authentication information: user and password of the operating system.
