@@ -16,6 +16,7 @@ use crate::topology;
 use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_ec2 as ec2;
 use aws_sdk_secretsmanager as secretsmanager;
+use mqaws_contract::FaultOrder;
 use mqaws_contract::verb::{Request, Verb};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -283,12 +284,36 @@ impl TestBed for Clients {
         })
     }
 
-    fn inject<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
+    fn order<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, order: FaultOrder) -> Answer<'a, FaultReport> {
         Box::pin(async move {
-            let attempted = || format!("inject {fault} on {instance}");
-            let request = Request::fault(fault.name()).map_err(|error| CloudError::remote(attempted(), error))?;
+            let attempted = || format!("tell the agent on {instance}: fault {order}");
+            let request = Request::fault(&order.to_string()).map_err(|error| CloudError::remote(attempted(), error))?;
             self.json(target, instance, request).await
         })
+    }
+
+    fn power_off<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let call = ec2::Client::new(self.config())
+                .terminate_instances()
+                .instance_ids(instance.as_str())
+                .skip_os_shutdown(true);
+            wrap("ec2:TerminateInstances", call.send().await)
+                .map_err(|error| failed(format!("terminate {instance} without a shutdown"), error))?;
+            Ok(())
+        })
+    }
+
+    fn break_cloud<'a>(&'a self, fault: Fault, instance: &'a InstanceId, time: Duration) -> Answer<'a, FaultReport> {
+        Box::pin(self.inject_locally(fault, instance, time))
+    }
+
+    fn cloud_faults(&self) -> Answer<'_, Vec<FaultReport>> {
+        Box::pin(self.local_faults())
+    }
+
+    fn heal_cloud(&self) -> Answer<'_, ()> {
+        Box::pin(self.heal_locally())
     }
 
     fn probe<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {

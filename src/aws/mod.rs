@@ -8,6 +8,7 @@ mod command;
 mod failover;
 mod http;
 mod images;
+mod local_faults;
 mod networks;
 mod profile;
 mod readings;

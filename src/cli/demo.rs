@@ -10,7 +10,7 @@ use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
 use crate::aws::Clients;
 use crate::deploy::{Consent, Stop};
 use crate::failover::report::Run;
-use crate::failover::{self, Fault, Report, Scenario, text};
+use crate::failover::{self, Fault, Faults, Report, Scenario, text};
 use crate::model::config::{self, Overrides, Source};
 use mqaws_lab::client::{self, Lab, Options, Stopped};
 use serde_json::json;
@@ -151,7 +151,7 @@ async fn show(
     let cloud = Arc::new(clients);
     let name = deployment.stack.to_string();
     let scenario = Scenario {
-        faults: vec![Fault::KillQueueManager, Fault::TerminateInstance],
+        faults: Faults::Named(vec![Fault::KillQueueManager, Fault::TerminateInstance]),
         ..Scenario::new(name, Fault::KillQueueManager)
     };
     let show = DemoShow {

@@ -19,7 +19,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  mqaws failover-test --local\n  mqaws failover-test --region eu-west-1 --fault terminate-instance --max-rto 3m\n  mqaws failover-test --rounds 60 --fault kill-queue-manager\n  mqaws failover-test --fault kill-queue-manager --max-rto kill-queue-manager=2s --junit junit.xml\n  mqaws failover-test heal --stack mqaws-qm1"
+    after_help = "Examples:\n  mqaws failover-test --local\n  mqaws failover-test --region eu-west-1 --fault terminate-instance --max-rto 3m\n  mqaws failover-test --rounds 60 --fault kill-queue-manager\n  mqaws failover-test --local --faults all\n  mqaws failover-test --faults all --dry-run\n  mqaws failover-test --fault kill-queue-manager --max-rto kill-queue-manager=2s --junit junit.xml\n  mqaws failover-test heal --stack mqaws-qm1"
 )]
 pub struct Args {
     /// Action other than a test
@@ -33,7 +33,7 @@ pub struct Args {
 /// Action other than a test.
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
-    /// Clean up after an interrupted test: delete its queues and its mark on the stack
+    /// Clean up after an interrupted test: end its faults, delete its queues and its mark on the stack
     #[command(
         after_help = "Examples:\n  mqaws failover-test heal --stack mqaws-qm1\n\nRefused while the test is, or may be, running: on this machine, its process is checked; a test elsewhere\nrenews its mark every minute, and the mark is valid for 15 minutes."
     )]

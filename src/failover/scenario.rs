@@ -56,6 +56,8 @@ pub struct Pace {
     pub drain_idle: Duration,
     /// Full records are kept this long on either side of the fault.
     pub keep: Duration,
+    /// A lease of the lock on the shared file system: what a fault lasts goes by it.
+    pub lease: Duration,
 }
 
 impl Default for Pace {
@@ -67,6 +69,7 @@ impl Default for Pace {
             drain_timeout: Duration::from_secs(300),
             drain_idle: Duration::from_secs(30),
             keep: Duration::from_secs(30),
+            lease: Duration::from_secs(90),
         }
     }
 }
@@ -97,6 +100,7 @@ impl Pace {
             drain_timeout: times.drain_timeout.unwrap_or(self.drain_timeout),
             drain_idle: times.drain_idle.unwrap_or(self.drain_idle),
             keep: self.keep,
+            lease: self.lease,
         }
     }
 
@@ -110,8 +114,18 @@ impl Pace {
             drain_timeout: Duration::from_secs(60),
             drain_idle: Duration::from_secs(5),
             keep: Duration::from_secs(30),
+            lease: Duration::from_secs(3),
         }
     }
+}
+
+/// Which faults a test injects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Faults {
+    /// These; one that the place or the topology cannot have is refused.
+    Named(Vec<Fault>),
+    /// All that the topology stands and the place can have; the report says what it cannot.
+    All,
 }
 
 /// A whole test.
@@ -120,7 +134,7 @@ pub struct Scenario {
     /// Name of the stack.
     pub stack: String,
     /// Faults, one after the other.
-    pub faults: Vec<Fault>,
+    pub faults: Faults,
     /// Rounds for each fault, at least 1.
     pub rounds: u32,
     /// The load.
@@ -151,7 +165,7 @@ impl Scenario {
         Self {
             heal: format!("mqaws failover-test heal --stack {stack}"),
             stack,
-            faults: vec![fault],
+            faults: Faults::Named(vec![fault]),
             rounds: 1,
             load: Load::default(),
             times: Times::default(),

@@ -110,6 +110,8 @@ impl Lock for LeaseLock {
             (false, Some(error)) if error == "busy" => Err(LockError::Busy {
                 holder: reply.holder.unwrap_or_else(|| "another keeper".to_owned()),
             }),
+            // As an NFS server tells a client that comes back after its lease.
+            (false, Some(error)) if error == "expired" => Err(LockError::Lost(error)),
             (false, error) => Err(LockError::Refused(error.unwrap_or_default())),
         }
     }
@@ -123,6 +125,7 @@ impl Lock for LeaseLock {
             self.held = false;
             return match self.acquire() {
                 Err(LockError::Busy { holder }) => Err(LockError::Lost(format!("{holder} has it"))),
+                Err(LockError::Lost(why)) => Err(LockError::Lost(why)),
                 Err(error) => {
                     self.held = true;
                     Err(error)

@@ -1,63 +1,83 @@
 //! Faults, and what a topology does about them.
 
 use crate::model::agent::mark;
-use mqaws_contract::InstanceFault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What is done to the stack.
+/// What is done to the stack. What each is, who injects it and how it is seen is in [`Fault::facts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
+    /// The agent is killed; keeper and queue manager live on.
+    KillAgent,
+    /// The storage does not answer for less than a lease.
+    StallStorage,
+    /// The load balancer resets every connection.
+    ResetConnections,
     /// The queue manager is stopped without the agent; it must be restarted in place.
     StopQueueManager,
     /// SIGKILL to every process of the queue manager.
     KillQueueManager,
     /// SIGSTOP to every process of the queue manager: no responses, no closed connections.
     HangQueueManager,
+    /// The lock keeper is killed.
+    KillKeeper,
+    /// Agent, keeper, and queue manager are stopped, and go on later.
+    HangHost,
+    /// The storage does not answer for longer than a lease.
+    CutStorage,
+    /// Clients are heard and never answered; everything else is reached.
+    CutOneWay,
+    /// The host is cut off from everything, and comes back later.
+    CutHost,
+    /// All hosts of the zone are.
+    CutZone,
+    /// The shared file system has no room left.
+    FillStorage,
     /// EC2 TerminateInstances on the instance that serves.
     TerminateInstance,
     /// Auto Scaling SetInstanceHealth on the instance that serves: an orderly replacement.
     MarkUnhealthy,
+    /// The host loses its power: no shutdown, nothing released.
+    PowerOffHost,
+    /// The same, and the API of AWS fails for the instances during the failover.
+    ApiDown,
 }
 
 impl Fault {
     /// All faults, in the order of growing effort for the stack.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 17] = [
+        Self::KillAgent,
+        Self::StallStorage,
+        Self::ResetConnections,
         Self::StopQueueManager,
         Self::KillQueueManager,
         Self::HangQueueManager,
+        Self::KillKeeper,
+        Self::HangHost,
+        Self::CutStorage,
+        Self::CutOneWay,
+        Self::CutHost,
+        Self::CutZone,
+        Self::FillStorage,
         Self::TerminateInstance,
         Self::MarkUnhealthy,
+        Self::PowerOffHost,
+        Self::ApiDown,
     ];
 
     /// The name on the command line and in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::StopQueueManager => InstanceFault::StopQueueManager.name(),
-            Self::KillQueueManager => InstanceFault::KillQueueManager.name(),
-            Self::HangQueueManager => InstanceFault::HangQueueManager.name(),
-            Self::TerminateInstance => "terminate-instance",
-            Self::MarkUnhealthy => "mark-unhealthy",
-        }
+        self.facts().name
     }
 
     /// Names of all, `a, b, c`.
     #[must_use]
     pub fn names() -> String {
         Self::ALL.map(Self::name).join(", ")
-    }
-
-    /// Whether the agent injects it on the instance, else it is a call to EC2 or Auto Scaling.
-    #[must_use]
-    pub fn by_agent(self) -> bool {
-        match self {
-            Self::StopQueueManager | Self::KillQueueManager | Self::HangQueueManager => true,
-            Self::TerminateInstance | Self::MarkUnhealthy => false,
-        }
     }
 }
 
@@ -90,15 +110,34 @@ pub struct Stand {
     pub fault: Fault,
     /// What it must do.
     pub by: Restart,
+    /// Proofs of the fence with which the engine may start then; empty where none starts, or where any will do.
+    pub proofs: &'static [&'static str],
 }
 
 /// How service comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
+    /// No client notices anything.
+    Unnoticed,
+    /// Nothing is restarted: clients are served again when they reconnect, or when the fault ends.
+    WhenItEnds,
     /// The same instance starts the queue manager again.
     InPlace,
     /// Another instance takes over; the one of before is gone, with what only it can tell.
     Elsewhere,
+}
+
+impl Restart {
+    /// In words, for reports.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unnoticed => "unnoticed",
+            Self::WhenItEnds => "reconnect",
+            Self::InPlace => "in place",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
 }
 
 /// One term of an outage: what it is called, and the mark that ends it.
@@ -131,15 +170,6 @@ pub const NOTICED: &[&str] = &[mark::DEATH_NOTICED, mark::HANG_NOTICED, mark::DR
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_agent_knows_those_that_are_its_own() {
-        for fault in Fault::ALL {
-            assert_eq!(InstanceFault::of(fault.name()).is_some(), fault.by_agent(), "{fault}");
-        }
-        let own = Fault::ALL.into_iter().filter(|fault| fault.by_agent());
-        assert_eq!(own.count(), InstanceFault::ALL.len());
-    }
 
     #[test]
     fn names_read_back() {

@@ -7,6 +7,7 @@
 mod change;
 mod facts;
 mod fault;
+mod injection;
 mod questions;
 mod role;
 mod single;
@@ -16,6 +17,7 @@ mod toy;
 pub use change::{Anchored, Change, Detail, Effect, FILE_SYSTEM, GROUP, Meaning};
 pub use facts::{Arbiter, Engines, Facts, Member};
 pub use fault::{Cut, Fault, NOTICED, Restart, Stand, Term, UnknownFault};
+pub use injection::{FaultFacts, Injector, Lasts, Site};
 pub use questions::{Builder, Topology};
 pub use role::{Role, Seen};
 

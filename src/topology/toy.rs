@@ -161,6 +161,7 @@ impl Topology for Toy {
         &[Stand {
             fault: Fault::KillQueueManager,
             by: Restart::Elsewhere,
+            proofs: &[],
         }]
     }
 

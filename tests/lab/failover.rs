@@ -2,6 +2,7 @@
 
 mod alive;
 mod elsewhere;
+mod hard;
 mod pipeline;
 mod reports;
 

@@ -62,7 +62,7 @@ fn stood_still(report: &Value) -> bool {
     let checks = report["runs"].as_array().into_iter().flatten();
     let mut checks = checks.flat_map(|run| run["thresholds"].as_array().into_iter().flatten());
     checks.any(|check| {
-        let machine = |why: &str| why.contains("stood still") || why.contains("were not sent");
+        let machine = |why: &str| why.contains("itself was stalled") || why.contains("were not sent");
         check["verdict"] == "inconclusive" && check["reason"].as_str().is_some_and(machine)
     })
 }

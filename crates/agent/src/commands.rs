@@ -1,10 +1,12 @@
 //! The agent's command line, as SSM and people run it. Data goes to standard output as JSON, errors to standard error.
 
 mod decision;
+mod fault;
 mod fence;
 pub(crate) mod fetch;
 
 pub(crate) use decision::DecisionFile;
+pub use fault::Guard;
 
 use super::doctor;
 use super::duty::{self, Duties};
@@ -14,13 +16,14 @@ use super::marks::{Marks, unix_nanos};
 use super::status::{self, StatusFile};
 use crate::fence::Word;
 use crate::model::QueueManagerName;
-use crate::model::agent::{ALLOW_FAULTS_TAG, AgentConfig, AgentState, AgentStatus, STATUS_STALE_SECONDS};
+use crate::model::agent::{AgentConfig, AgentState, AgentStatus, STATUS_STALE_SECONDS};
 use crate::remedy::chain;
-use crate::signed::{Client, Imds, Object};
+use crate::signed::{Client, Object};
 use mqaws_contract::InstanceFault;
 use mqaws_contract::verb::Verb;
 use mqaws_engine::{Engine, Product, Products, processes};
 use serde::Serialize;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -33,7 +36,11 @@ const PAUSE: Duration = Duration::from_secs(15);
 
 /// The command lines.
 fn usage() -> String {
-    let faults = InstanceFault::ALL.map(InstanceFault::name).join(" | ");
+    let faults = InstanceFault::ALL.map(|fault| match fault.lasts() {
+        true => format!("{}:MILLISECONDS", fault.name()),
+        false => fault.name().to_owned(),
+    });
+    let faults = faults.join(" | ");
     format!(
         "\
 usage: mqaws-agent [run]
@@ -44,42 +51,13 @@ usage: mqaws-agent [run]
        mqaws-agent fence operator PREVIOUS_OWNER
        mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
        mqaws-agent pause | resume
-       mqaws-agent fault {faults}
+       mqaws-agent fault {faults} | heal
        mqaws-agent probe define | depth | delete
        mqaws-agent doctor --image [--json]
        mqaws-agent fetch s3://BUCKET/KEY FILE [--sha256 HEX]
        mqaws-agent --version
 example: mqaws-agent status --json"
     )
-}
-
-/// Who may inject faults.
-pub enum Guard {
-    /// Anybody: a lab is for that.
-    Lab,
-    /// Only where the instance carries the tag.
-    Tag(Imds),
-}
-
-impl Guard {
-    /// Whether a fault is allowed here.
-    ///
-    /// # Errors
-    /// In words; what cannot be read is not allowed.
-    pub(crate) fn allows_faults(&self) -> Result<(), String> {
-        let Guard::Tag(imds) = self else { return Ok(()) };
-        let refused = format!(
-            "faults are not allowed: deploy the stack with `--allow-faults`, which sets the tag {ALLOW_FAULTS_TAG}=true"
-        );
-        match imds.get(&format!("tags/instance/{ALLOW_FAULTS_TAG}")) {
-            Ok(Some(value)) if value == "true" => Ok(()),
-            Ok(_) => Err(refused),
-            Err(error) => Err(format!(
-                "{refused} (the instance's tags cannot be read: {})",
-                chain(&error)
-            )),
-        }
-    }
 }
 
 /// The agent's configuration on this host, whose topology has a duty.
@@ -121,17 +99,33 @@ pub fn product(
     }
 }
 
+/// Where a command runs.
+pub struct Place<'a> {
+    /// Where things are on this host.
+    pub layout: &'a Layout,
+    /// Who may inject faults.
+    pub guard: &'a Guard,
+    /// The engines that it can run.
+    pub engines: Products,
+    /// What it can do, by topology.
+    pub duties: Duties,
+    /// This program, and the arguments that lead to the agent's verbs.
+    pub own: &'a [OsString],
+}
+
 /// Runs one command. `client` makes calls to AWS, in the region of the environment or of the instance.
 pub fn run(
     words: &[&str],
-    layout: &Layout,
-    guard: &Guard,
-    engines: Products,
-    duties: Duties,
+    place: &Place<'_>,
     engine: impl FnOnce(&'static dyn Product, &AgentConfig) -> Arc<dyn Engine>,
     client: impl FnOnce() -> Result<Client, String>,
 ) -> ExitCode {
-    let configured = || product(layout, engines, duties).map(|(config, product)| engine(product, &config));
+    let Place { layout, engines, .. } = *place;
+    let configured = || {
+        let (config, product) = product(layout, engines, place.duties)?;
+        let engine = engine(product, &config);
+        Ok((config, engine))
+    };
     let result = match words {
         ["doctor", "--image", options @ ..] if matches!(options, [] | ["--json"]) => {
             return examine(layout, !options.is_empty());
@@ -149,6 +143,8 @@ pub fn run(
         ["status"] => status_of(layout).and_then(|s| print(&s)),
         ["marks"] => marks(layout, "0"),
         ["fence"] => fence::inspect(layout, false),
+        // What a fault starts that lasts.
+        ["heal-after", millis, until] => faults::heal_after(layout, millis, until),
         ["--version" | "-V"] => {
             println!("mqaws-agent {}", env!("CARGO_PKG_VERSION"));
             Ok(())
@@ -165,15 +161,11 @@ pub fn run(
             Verb::Copy => decision::decide(layout, &Word::Copy(argument.to_owned())),
             Verb::Pause => pause(layout, true),
             Verb::Resume => pause(layout, false),
-            Verb::Define => configured().and_then(|engine| print(&engine.probe_define()?)),
-            Verb::Depth => configured().and_then(|engine| print(&engine.probe_depth()?)),
-            Verb::Delete => configured().and_then(|engine| print(&engine.probe_delete()?)),
-            Verb::Connections => configured().and_then(|engine| print(&engine.connections()?)),
-            Verb::Fault => configured().and_then(|engine| {
-                guard.allows_faults()?;
-                let fault = faults::parse(argument)?;
-                print(&faults::inject(fault, layout, engine.as_ref())?)
-            }),
+            Verb::Define => configured().and_then(|(_, engine)| print(&engine.probe_define()?)),
+            Verb::Depth => configured().and_then(|(_, engine)| print(&engine.probe_depth()?)),
+            Verb::Delete => configured().and_then(|(_, engine)| print(&engine.probe_delete()?)),
+            Verb::Connections => configured().and_then(|(_, engine)| print(&engine.connections()?)),
+            Verb::Fault => fault::obey(place, argument, configured),
         },
         words => match engines.iter().find_map(|engine| engine.own_command(words)) {
             Some(ran) => ran.map(|said| println!("{said}")),

@@ -71,6 +71,11 @@ impl Layout {
         self.run().join("ordered-deaths")
     }
 
+    /// The fault that lasts on this host, until it is healed; lost at a reboot, as what it did is.
+    pub(crate) fn lasting_fault(&self) -> PathBuf {
+        self.run().join("fault.json")
+    }
+
     /// The phase marks, one JSON a line.
     pub(crate) fn marks(&self) -> PathBuf {
         self.host("var/lib/mqaws/marks.jsonl")

@@ -116,6 +116,12 @@ impl OnlyAgent {
     }
 }
 
+/// The process that says in this file that it holds the lock, while it lives.
+pub(crate) fn holder_of(path: &Path) -> Option<i32> {
+    let pid = holder(&mut File::open(path).ok()?)?;
+    (!matches!(processes::state(pid), None | Some('Z' | 'X'))).then_some(pid)
+}
+
 /// Who says that it holds the lock.
 fn holder(file: &mut File) -> Option<i32> {
     let mut text = String::new();

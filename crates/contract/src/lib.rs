@@ -27,7 +27,7 @@ mod written;
 
 pub use component::PathComponent;
 pub use engine::{EngineFacts, EngineKind};
-pub use fault::InstanceFault;
+pub use fault::{FaultOrder, InstanceFault, InvalidOrder};
 pub use names::{InstanceId, InvalidName, QueueManagerName};
 pub use partition::Partition;
 pub use quote::clipped;

@@ -24,6 +24,11 @@ impl Ports {
         self.0.get(protocol.word).copied()
     }
 
+    /// All ports, in the order of the words of what is spoken there.
+    pub fn all(&self) -> impl Iterator<Item = u16> {
+        self.0.values().copied()
+    }
+
     /// Gives a protocol a port.
     pub fn set(&mut self, protocol: &Protocol, port: u16) {
         self.0.insert(protocol.word.to_owned(), port);

@@ -72,7 +72,7 @@ pub const ARGUMENT_PATTERN: &str = "^[A-Za-z0-9._:-]{1,64}$";
 pub enum Parameter {
     /// A point in time, in nanoseconds since 1970.
     Since,
-    /// The word of an [`crate::InstanceFault`].
+    /// A [`crate::FaultOrder`].
     Fault,
     /// An instance.
     PreviousOwner,
@@ -259,7 +259,7 @@ impl Request {
         }
     }
 
-    /// A fault by its word.
+    /// A fault by its order.
     ///
     /// # Errors
     /// [`InvalidArgument`].

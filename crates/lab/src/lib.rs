@@ -14,6 +14,7 @@ pub mod ec2;
 mod edge;
 mod efs;
 mod elbv2;
+mod faults;
 pub mod home;
 pub mod hosts;
 mod http;

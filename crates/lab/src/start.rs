@@ -5,6 +5,7 @@ use super::autoscaling::Autoscaling;
 use super::ec2::{self, Ec2};
 use super::efs::{self, Efs};
 use super::elbv2::Elb;
+use super::faults::Faults;
 use super::home::{self, HomeError, LabRecord};
 use super::hosts::Hosts;
 use super::ids;
@@ -249,8 +250,8 @@ async fn serve(arguments: Arguments) -> Result<(), StartError> {
     }
     let record = record(&arguments, &cloud);
     let ec2 = Ec2::new(REGION);
-    let routes = assemble(&cloud, &ec2).await?;
-    let injector = faults(arguments.api_faults)?;
+    let injector = Arc::new(shaky(arguments.api_faults)?);
+    let routes = assemble(&cloud, &ec2, &injector).await?;
     let endpoint = tokio::spawn(server::serve(cloud.clone(), listeners, routes, injector));
     home::write_record(&record)?;
     tracing::info!(endpoint = %record.endpoint, id = %record.id, timing = record.timing.name(), "lab is ready");
@@ -295,19 +296,21 @@ fn record(arguments: &Arguments, cloud: &Cloud) -> LabRecord {
 }
 
 /// Enters every service and the lab's own calls.
-async fn assemble(cloud: &Arc<Cloud>, ec2: &Arc<Ec2>) -> Result<Routes, StartError> {
+async fn assemble(cloud: &Arc<Cloud>, ec2: &Arc<Ec2>, injector: &Arc<Injector>) -> Result<Routes, StartError> {
     cloud.add("ec2", ec2.clone());
     cloud.add("autoscaling", Autoscaling::start(cloud, ec2.clone()));
     cloud.add("ssm", Ssm::new(ec2.clone()));
-    cloud.add("elasticloadbalancing", Elb::start(cloud));
+    let elb = Elb::start(cloud);
+    cloud.add("elasticloadbalancing", elb.clone());
     let efs = Efs::start(cloud)
         .await
         .map_err(|e| StartError::Io("cannot start the file systems", e))?;
-    cloud.add("elasticfilesystem", efs);
+    cloud.add("elasticfilesystem", efs.clone());
     server::add_services(cloud);
     let mut routes = Routes::default();
     efs::add_routes(&mut routes);
     ec2::add_routes(&mut routes, ec2);
+    Faults::new(ec2.clone(), elb, efs, injector.clone()).add_routes(&mut routes);
     routes.on("GET", "/_mqaws/timing", |cloud, _| async move {
         Ok(timing::report(cloud.site.timing))
     });
@@ -320,7 +323,7 @@ async fn assemble(cloud: &Arc<Cloud>, ec2: &Arc<Ec2>) -> Result<Routes, StartErr
 }
 
 /// The documented fault switch: throttling and internal errors, half each.
-fn faults(rate: f64) -> Result<Injector, StartError> {
+fn shaky(rate: f64) -> Result<Injector, StartError> {
     let injector = Injector::default();
     // Seeds of their own: the same draws would let both rules hit the same calls.
     for (error, seed) in [(Kind::Throttling, 1), (Kind::InternalError, 2)] {

@@ -26,7 +26,10 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -
         settings::same_queue_manager(&clients, &loaded, "failover-test heal").await?;
         if !clients.is_local() {
             clients.target(&name).await.map_err(FailoverError::from)?;
-            context.confirm_name("This deletes the queues of a test and removes its mark", &name)?;
+            context.confirm_name(
+                "This ends the faults of a test, deletes its queues, and removes its mark",
+                &name,
+            )?;
         }
         // A test in a local cloud has no journal: what lies there is of another place.
         let journals = journals().filter(|_| !clients.is_local());
@@ -43,7 +46,10 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -
             output.document(&json!({ "schema": "mqaws.heal/1", "stack": name, "left": left }));
         }
         if left.is_empty() {
-            output.data(row("healed", format!("{name}: no queues or mark of a test remain")));
+            output.data(row(
+                "healed",
+                format!("{name}: no faults, queues, or mark of a test remain"),
+            ));
             return Ok(ExitKind::Success);
         }
         output.data(row("left", left.join("; ")));

@@ -53,7 +53,7 @@ pub(super) fn of(args: &Test) -> Result<Limits, CliError> {
                     hint: Some("specify it once for all faults, and once for each fault with its own limit".into()),
                 });
             }
-            if fault.is_some_and(|fault| !args.fault.contains(&fault)) {
+            if args.faults.is_none() && fault.is_some_and(|fault| !args.fault.contains(&fault)) {
                 return Err(CliError::Usage {
                     message: format!("{flag} sets a limit for {whom}, but the test does not inject this fault"),
                     hint: Some(format!("add --fault {whom}, or remove the limit")),

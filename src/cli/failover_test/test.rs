@@ -9,7 +9,7 @@ use crate::cli::reports::{keep, place, prepare_folder, remove_empty};
 use crate::cli::words::row;
 use crate::cli::{CliError, Context, Outcome, settings};
 use crate::failover::endpoint::{AmqpEndpoint, InvalidEndpoint};
-use crate::failover::{self, Consent, Duplicates, Fault, Limits, Load, Scenario, Times, Trust, text};
+use crate::failover::{self, Consent, Duplicates, Fault, Faults, Limits, Load, Scenario, Times, Trust, matrix, text};
 use crate::remedy::ExitKind;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,12 @@ pub struct Test {
     /// Faults, one each.
     #[arg(long, value_name = "FAULT", default_value = Fault::KillQueueManager.name(), help = format!("Fault to inject, repeatable: {}", Fault::names()))]
     pub fault: Vec<Fault>,
+    /// Instead of --fault: every fault that the topology stands and the place can have; the report names the others
+    #[arg(long, value_name = "WHICH", conflicts_with = "fault", value_parser = ["all"])]
+    pub faults: Option<String>,
+    /// Show what would be called and touched, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Rounds for each fault
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -125,11 +131,19 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
         let own_name = loaded.deployment.tls.server_name.as_ref().map(ToString::to_string);
         scenario.trust.server_name = args.tls_server_name.clone().or(own_name);
         scenario.consent.account = args.account.clone();
+        if args.dry_run {
+            let plan = failover::plan(&clients, &scenario).await?;
+            output.data(plan.to_string());
+            if output.is_json() {
+                output.document(&plan);
+            }
+            return Ok(ExitKind::Success);
+        }
         if !clients.is_local() {
             if !context.global().yes {
                 // First what can be read, then the question: nobody types a name to hear that nothing can be tested.
-                failover::check(&clients, &scenario).await?;
-                let faults: Vec<&str> = args.fault.iter().map(|fault| fault.name()).collect();
+                let plan = failover::plan(&clients, &scenario).await?;
+                let faults: Vec<&str> = plan.faults.iter().map(|planned| planned.fault.name()).collect();
                 context.confirm_name(&format!("This injects {} into a real stack", faults.join(", ")), &name)?;
                 scenario.consent.typed = Some(name.clone());
             }
@@ -146,6 +160,10 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
         drop(show);
         interrupt.remains(None);
         let kept = keep(context, &mut report, &args.out);
+        let matrix = matrix::text(&report);
+        if !matrix.is_empty() {
+            output.data(format!("{matrix}\n"));
+        }
         output.data(text::summary(&report));
         output.data(row("report", place(kept.as_deref())));
         let published = files.publish(context, &[&report]);
@@ -178,7 +196,7 @@ fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliErr
     }
     let amqp = args.amqp_url.as_deref().map(endpoint).transpose()?;
     Ok(Scenario {
-        faults: args.fault.clone(),
+        faults: wanted(args),
         rounds: args.rounds,
         load: Load {
             producers: args.producers,
@@ -216,6 +234,14 @@ fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliErr
         },
         ..Scenario::new(stack, Fault::KillQueueManager)
     })
+}
+
+/// The faults that the user wants.
+fn wanted(args: &Test) -> Faults {
+    match args.faults {
+        Some(_) => Faults::All,
+        None => Faults::Named(args.fault.clone()),
+    }
 }
 
 fn endpoint(url: &str) -> Result<AmqpEndpoint, CliError> {

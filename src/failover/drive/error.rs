@@ -50,6 +50,14 @@ pub enum FailoverError {
         /// The fault.
         fault: Fault,
     },
+    /// The place cannot have a fault that was named.
+    #[error("{fault} is not possible here: {why}")]
+    NotHere {
+        /// The fault.
+        fault: Fault,
+        /// Why.
+        why: &'static str,
+    },
     /// The user did not name the stack, or the account.
     #[error("injecting a fault into stack {stack} in account {account} requires confirmation")]
     NoConsent {
@@ -252,6 +260,10 @@ impl Remedy for FailoverError {
                 let stands = topology::of(*topology).stands().iter().map(|stand| stand.fault.name());
                 format!("use a supported fault with --fault: {}", stands.collect::<Vec<_>>().join(", "))
             }
+            Self::NotHere { fault, .. } if fault.facts().own_network => {
+                "start a local cloud whose hosts have a network of their own: `mqaws lab up --hosts namespace`".into()
+            }
+            Self::NotHere { .. } => "specify a different fault with --fault; --faults all runs those that are possible".into(),
             Self::NoConsent { stack, account } => {
                 format!("type the stack's name at the prompt, or without a terminal, add --yes --account {account} --stack {stack}")
             }

@@ -4,7 +4,9 @@ use super::port::{CloudError, Instance, Target, TestBed};
 use super::round::Round;
 use crate::failover::measure::phases::Clock;
 use crate::failover::report::FaultRecord;
-use crate::topology::Fault;
+use crate::model::agent::FaultReport;
+use crate::topology::{Fault, Injector};
+use mqaws_contract::FaultOrder;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -75,6 +77,16 @@ pub(super) struct FaultEvidence {
     pub evidence: String,
 }
 
+/// What is injected where.
+#[derive(Debug, Clone)]
+pub(super) struct Injection {
+    pub fault: Fault,
+    pub injector: Injector,
+    /// How long it lasts; `None` for what is done at once.
+    pub time: Option<Duration>,
+    pub instance: Instance,
+}
+
 /// Injects a fault on the instance that serves.
 ///
 /// # Errors
@@ -83,41 +95,42 @@ pub(super) async fn inject(
     cloud: &dyn TestBed,
     target: &Target,
     round: &Round,
-    fault: Fault,
-    instance: &Instance,
+    injection: &Injection,
 ) -> Result<Injected, CloudError> {
     let asked_ns = round.now_ns();
     round.ledger().fault_at(asked_ns);
-    let (unix_ns, seen) = match fault {
-        Fault::TerminateInstance => {
-            cloud.terminate(&instance.id).await?;
-            (
-                None,
-                FaultEvidence {
-                    verified: false,
-                    evidence: "TerminateInstances was accepted".into(),
-                },
-            )
+    let id = &injection.instance.id;
+    let time = injection.time.unwrap_or_default();
+    let accepted = |call: &str| FaultEvidence {
+        verified: false,
+        evidence: format!("{call} was accepted"),
+    };
+    let (unix_ns, seen) = match injection.injector {
+        Injector::Agent(word) => {
+            let order = match injection.time {
+                None => FaultOrder::Once(word),
+                Some(time) => FaultOrder::For(word, time),
+            };
+            told(cloud.order(target, id, order).await?)
         }
-        Fault::MarkUnhealthy => {
-            cloud.mark_unhealthy(&instance.id).await?;
-            (
-                None,
-                FaultEvidence {
-                    verified: false,
-                    evidence: "SetInstanceHealth was accepted".into(),
-                },
-            )
+        Injector::Terminate => {
+            cloud.terminate(id).await?;
+            (None, accepted("TerminateInstances"))
         }
-        Fault::StopQueueManager | Fault::KillQueueManager | Fault::HangQueueManager => {
-            let report = cloud.inject(target, &instance.id, fault).await?;
-            (
-                Some(report.t_unix_ns),
-                FaultEvidence {
-                    verified: report.verified,
-                    evidence: report.evidence,
-                },
-            )
+        Injector::PowerOff => {
+            cloud.power_off(id).await?;
+            (None, accepted("TerminateInstances with SkipOsShutdown"))
+        }
+        Injector::MarkUnhealthy => {
+            cloud.mark_unhealthy(id).await?;
+            (None, accepted("SetInstanceHealth"))
+        }
+        Injector::LocalCloud => told(cloud.break_cloud(injection.fault, id, time).await?),
+        Injector::LocalCloudAndPowerOff => {
+            let (unix_ns, _) = told(cloud.break_cloud(injection.fault, id, time).await?);
+            cloud.power_off(id).await?;
+            // Either is seen later: who calls the API then is the successor.
+            (unix_ns, accepted("TerminateInstances with SkipOsShutdown"))
         }
     };
     Ok(Injected {
@@ -128,42 +141,36 @@ pub(super) async fn inject(
     })
 }
 
+fn told(report: FaultReport) -> (Option<i64>, FaultEvidence) {
+    let seen = FaultEvidence {
+        verified: report.verified,
+        evidence: report.evidence,
+    };
+    (Some(report.t_unix_ns), seen)
+}
+
 /// Looks at the cloud until it shows the fault, or until told to stop; what was seen goes to `seen`.
 pub(super) async fn verify(
     cloud: Arc<dyn TestBed>,
     target: Target,
-    fault: Fault,
-    instance: Instance,
+    injection: Injection,
     every: Duration,
     seen: watch::Sender<FaultEvidence>,
 ) {
     while !seen.borrow().verified {
-        let looked = match fault {
-            Fault::TerminateInstance => cloud
-                .instance_state(&instance.id)
-                .await
-                .map(|state| match state.as_deref() {
-                    None => Some("gone".to_owned()),
-                    Some("running" | "pending") => None,
-                    Some(other) => Some(other.to_owned()),
-                }),
-            Fault::MarkUnhealthy => {
-                cloud
-                    .instances(&target)
-                    .await
-                    .map(|all| match all.iter().find(|one| one.id == instance.id) {
-                        None => Some("left the group".to_owned()),
-                        Some(one)
-                            if one.health.eq_ignore_ascii_case("unhealthy")
-                                || one.lifecycle.starts_with("Terminat") =>
-                        {
-                            Some(format!("{}, {}", one.health, one.lifecycle))
-                        }
-                        Some(_) => None,
-                    })
-            }
+        let (fault, instance) = (injection.fault, &injection.instance);
+        let cloud = cloud.as_ref();
+        let looked = match injection.injector {
+            Injector::Terminate | Injector::PowerOff => ended(cloud, instance).await,
+            Injector::MarkUnhealthy => taken_out(cloud, &target, instance).await,
+            Injector::LocalCloud => observed(cloud, fault).await,
+            Injector::LocalCloudAndPowerOff => match (observed(cloud, fault).await, ended(cloud, instance).await) {
+                (Ok(Some(of_cloud)), Ok(Some(state))) => Ok(Some(format!("{of_cloud}; {state}"))),
+                (Err(error), _) | (_, Err(error)) => Err(error),
+                _ => Ok(None),
+            },
             // The agent has looked already, and nobody else can.
-            Fault::StopQueueManager | Fault::KillQueueManager | Fault::HangQueueManager => return,
+            Injector::Agent(_) => return,
         };
         // A call that failed says nothing about the instance.
         if let Ok(Some(evidence)) = looked {
@@ -175,4 +182,33 @@ pub(super) async fn verify(
         }
         tokio::time::sleep(every).await;
     }
+}
+
+/// The state of an instance that no longer runs.
+async fn ended(cloud: &dyn TestBed, instance: &Instance) -> Result<Option<String>, CloudError> {
+    let state = cloud.instance_state(&instance.id).await?;
+    Ok(match state.as_deref() {
+        None => Some("gone".to_owned()),
+        Some("running" | "pending") => None,
+        Some(other) => Some(other.to_owned()),
+    })
+}
+
+/// What Auto Scaling says of an instance that it replaces.
+async fn taken_out(cloud: &dyn TestBed, target: &Target, instance: &Instance) -> Result<Option<String>, CloudError> {
+    let all = cloud.instances(target).await?;
+    Ok(match all.iter().find(|one| one.id == instance.id) {
+        None => Some("left the group".to_owned()),
+        Some(one) if one.health.eq_ignore_ascii_case("unhealthy") || one.lifecycle.starts_with("Terminat") => {
+            Some(format!("{}, {}", one.health, one.lifecycle))
+        }
+        Some(_) => None,
+    })
+}
+
+/// What a local cloud has seen of a fault of its own.
+async fn observed(cloud: &dyn TestBed, fault: Fault) -> Result<Option<String>, CloudError> {
+    let all = cloud.cloud_faults().await?;
+    let own = all.into_iter().find(|one| one.fault == fault.name());
+    Ok(own.filter(|one| one.verified).map(|one| one.evidence))
 }

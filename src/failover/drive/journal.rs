@@ -1,13 +1,42 @@
 //! What a test is about to change is written down first, so that a later run can undo it.
 
 use super::error::FailoverError;
+use super::inject::Injection;
 use super::port::{Probe, Target, TestBed, Turn};
 use crate::model::InstanceId;
 use crate::remedy::chain;
-use mqaws_contract::PathComponent;
+use crate::topology::Injector;
+use jiff::{SignedDuration, Timestamp};
+use mqaws_contract::{FaultOrder, PathComponent};
 use mqaws_files::AtomicWrite;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// How long an order to inject a fault may be on its way: its time begins when it arrives.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(60);
+
+/// A fault that lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lasting {
+    /// Name of the fault.
+    pub fault: String,
+    /// The instance.
+    pub instance: InstanceId,
+    /// Who ends it.
+    pub healer: Healer,
+    /// When it ends by itself at the latest, in seconds since 1970.
+    pub until_unix_s: i64,
+}
+
+/// Who ends a fault that lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Healer {
+    /// The agent on the instance.
+    Agent,
+    /// The local cloud.
+    LocalCloud,
+}
 
 /// What a test changed and has not yet undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +49,11 @@ pub struct Journal {
     pub holder: String,
     /// Whether the test's queues were defined.
     pub probe_queues: bool,
-    /// Faults that were injected, `fault on instance`; the stack itself heals them.
+    /// Faults that were injected, `fault on instance`; the stack itself heals them, but for those below.
     pub faults: Vec<String>,
+    /// Faults that last until they are healed, or their time is over.
+    #[serde(default)]
+    pub lasting: Vec<Lasting>,
     #[serde(skip)]
     path: Option<PathBuf>,
 }
@@ -38,6 +70,7 @@ impl Journal {
             holder: holder.into(),
             probe_queues: false,
             faults: Vec::new(),
+            lasting: Vec::new(),
             path: path.map(Path::to_owned),
         };
         journal.write()?;
@@ -98,13 +131,61 @@ impl Journal {
         self.write_own()
     }
 
-    /// Writes down that a fault is about to be injected.
+    /// Writes down that a fault is about to be injected, which lasts for `time`.
     ///
     /// # Errors
     /// As [`Journal::begin`].
-    pub fn injecting(&mut self, fault: &str, instance: &InstanceId) -> Result<(), FailoverError> {
+    pub(super) fn injecting(&mut self, injection: &Injection) -> Result<(), FailoverError> {
+        let (fault, instance) = (injection.fault, &injection.instance.id);
         self.faults.push(format!("{fault} on {instance}"));
+        let healer = match injection.injector {
+            Injector::Agent(_) => Some(Healer::Agent),
+            Injector::LocalCloud | Injector::LocalCloudAndPowerOff => Some(Healer::LocalCloud),
+            Injector::Terminate | Injector::PowerOff | Injector::MarkUnhealthy => None,
+        };
+        if let (Some(healer), Some(time)) = (healer, injection.time) {
+            self.lasting.push(Lasting {
+                fault: fault.name().to_owned(),
+                instance: instance.clone(),
+                healer,
+                until_unix_s: (Timestamp::now() + time + ON_ITS_WAY).as_second(),
+            });
+        }
         self.write_own()
+    }
+
+    /// Ends what lasts; returns what could not be ended and is not over. Where it is over, whoever injected it has ended it.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub(super) async fn heal_lasting(
+        &mut self,
+        cloud: &dyn TestBed,
+        target: &Target,
+    ) -> Result<Vec<String>, FailoverError> {
+        let mut left = Vec::new();
+        let mut kept = Vec::new();
+        for one in std::mem::take(&mut self.lasting) {
+            let healed = match one.healer {
+                Healer::Agent => cloud.order(target, &one.instance, FaultOrder::Heal).await.map(drop),
+                Healer::LocalCloud => cloud.heal_cloud().await,
+            };
+            if let Err(error) = healed
+                && Timestamp::now().as_second() < one.until_unix_s
+            {
+                let seconds = one.until_unix_s - Timestamp::now().as_second();
+                left.push(format!(
+                    "{} on {}, which ends by itself within {seconds} s ({})",
+                    one.fault,
+                    one.instance,
+                    chain(&error)
+                ));
+                kept.push(one);
+            }
+        }
+        self.lasting = kept;
+        self.write_own()?;
+        Ok(left)
     }
 
     /// Undoes what was changed: queues deleted, mark taken away, journal removed. Returns what could not be undone.
@@ -118,7 +199,10 @@ impl Journal {
         instance: Option<&InstanceId>,
         holder: &str,
     ) -> Vec<String> {
-        let mut left = Vec::new();
+        let mut left = match self.heal_lasting(cloud, target).await {
+            Ok(left) => left,
+            Err(error) => vec![chain(&error)],
+        };
         if self.probe_queues {
             let deleted = match instance {
                 Some(instance) => cloud

@@ -12,6 +12,7 @@ mod holder;
 mod inject;
 pub mod journal;
 pub mod load;
+pub mod plan;
 pub mod port;
 mod preface;
 pub(crate) mod preflight;
@@ -21,4 +22,5 @@ pub(crate) mod run;
 mod session;
 mod turn;
 
-pub use run::{Stop, Watch, check, heal, never, run};
+pub use plan::Plan;
+pub use run::{Stop, Watch, heal, never, plan, run};

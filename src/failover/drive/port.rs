@@ -8,9 +8,11 @@ use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeReport};
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::{NoDocument, Parts};
-use crate::topology::Fault;
+use crate::topology::{Fault, Site};
+use mqaws_contract::FaultOrder;
 use mqaws_contract::verb::Verb;
 use secrecy::SecretString;
+use std::time::Duration;
 
 /// The answer of one call.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, CloudError>>;
@@ -90,6 +92,17 @@ pub struct Target {
     pub allow_faults: bool,
     /// Set when the endpoint is a local cloud.
     pub lab: Option<Lab>,
+}
+
+impl Target {
+    /// Where faults are injected.
+    #[must_use]
+    pub fn site(&self) -> Site<'_> {
+        match &self.lab {
+            Some(lab) => Site::Local(&lab.hosts),
+            None => Site::Aws,
+        }
+    }
 }
 
 /// What a local cloud says of itself.
@@ -188,8 +201,8 @@ pub trait TestBed: Send + Sync {
     /// `mqaws-agent marks --since` on an instance; wall clock in nanoseconds since 1970.
     fn marks<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, since_unix_ns: i64) -> Answer<'a, Vec<Mark>>;
 
-    /// `mqaws-agent fault` on an instance; only for faults of the agent.
-    fn inject<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport>;
+    /// `mqaws-agent fault` on an instance.
+    fn order<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, order: FaultOrder) -> Answer<'a, FaultReport>;
 
     /// `mqaws-agent probe` on an instance.
     fn probe<'a>(&'a self, target: &'a Target, instance: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport>;
@@ -200,6 +213,18 @@ pub trait TestBed: Send + Sync {
 
     /// EC2 TerminateInstances.
     fn terminate<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()>;
+
+    /// EC2 TerminateInstances with SkipOsShutdown.
+    fn power_off<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()>;
+
+    /// Has a local cloud inject a fault of its own, for this long.
+    fn break_cloud<'a>(&'a self, fault: Fault, instance: &'a InstanceId, time: Duration) -> Answer<'a, FaultReport>;
+
+    /// What a local cloud has seen of the last fault of each kind.
+    fn cloud_faults(&self) -> Answer<'_, Vec<FaultReport>>;
+
+    /// Has a local cloud end all its faults.
+    fn heal_cloud(&self) -> Answer<'_, ()>;
 
     /// Auto Scaling SetInstanceHealth, without respect for the grace period.
     fn mark_unhealthy<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()>;

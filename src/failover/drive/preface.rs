@@ -41,6 +41,7 @@ impl Session<'_> {
             load: self.scenario.load.clone(),
             limits: self.scenario.limits.clone(),
             runs: Vec::new(),
+            not_run: self.planned.1.clone(),
             summary: Summary::default(),
             assumptions: self.assumptions(warnings),
             not_shown: self.not_shown(status),
@@ -54,7 +55,7 @@ impl Session<'_> {
 
     /// This test as one that ended before its end.
     pub(super) fn broken(&self, error: &FailoverError) -> Broken {
-        let faults = u32::try_from(self.scenario.faults.len()).unwrap_or(u32::MAX);
+        let faults = u32::try_from(self.planned.0.len()).unwrap_or(u32::MAX);
         Broken {
             rounds: faults.saturating_mul(self.scenario.rounds.max(1)),
             cause: chain(error),
@@ -82,9 +83,28 @@ impl Session<'_> {
         list
     }
 
+    /// What the lab's hosts do not show of the faults, each thing once with the faults that it is about.
+    fn hidden(&self) -> Vec<String> {
+        if self.target.lab.as_ref().is_none_or(|lab| lab.hosts == "guest") {
+            return Vec::new();
+        }
+        let mut about: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (fault, _) in &self.planned.0 {
+            let facts = fault.facts();
+            match about.iter_mut().find(|(what, _)| *what == facts.process_hides) {
+                Some((_, faults)) => faults.push(facts.name),
+                None => about.push((facts.process_hides, vec![facts.name])),
+            }
+        }
+        about.retain(|(what, _)| !what.is_empty());
+        let line = |(what, faults): (&str, Vec<&str>)| format!("{}: {what}", faults.join(", "));
+        about.into_iter().map(line).collect()
+    }
+
     fn not_shown(&self, status: &AgentStatus) -> Vec<String> {
         let mut list =
             vec!["loss of a zone, of the storage, or of the region; faults that were not injected".to_owned()];
+        list.extend(self.hidden());
         if self.scenario.rounds <= 1 {
             list.push("reliability: one round shows only that failover can work".into());
         }

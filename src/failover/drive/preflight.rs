@@ -3,10 +3,11 @@
 use super::error::FailoverError;
 use super::port::{CloudError, Instance, Probe, Target, TestBed};
 use crate::failover::clients::endpoint::AmqpEndpoint;
-use crate::failover::scenario::Consent;
+use crate::failover::report::NotRun;
+use crate::failover::scenario::{Consent, Faults};
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, MEASURED_STALE_SECONDS};
-use crate::topology::{self, Fault, Seen};
+use crate::topology::{self, Fault, Injector, Seen};
 use mqaws_contract::verb::Class;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -81,20 +82,44 @@ pub(super) async fn guard(cloud: &dyn TestBed, target: &Target) -> Result<(), Fa
     Ok(())
 }
 
-/// Refuses faults that the stack's topology does not claim to stand: their verdict would say nothing.
+/// The faults that are injected, each with who injects it, and those that are left out with the reason.
+pub(super) type Planned = (Vec<(Fault, Injector)>, Vec<NotRun>);
+
+/// Which faults are injected here. Refuses those that were named and that the stack's topology does not claim to stand, since their
+/// verdict would say nothing, or that cannot be injected here.
 ///
 /// # Errors
-/// [`FailoverError::NotStood`].
-pub(super) fn stood(target: &Target, faults: &[Fault]) -> Result<(), FailoverError> {
+/// [`FailoverError::NotStood`], [`FailoverError::NotHere`].
+pub(super) fn plan(target: &Target, faults: &Faults) -> Result<Planned, FailoverError> {
     let topology = topology::of(target.parts.topology);
-    match faults.iter().find(|fault| topology.stand(**fault).is_none()) {
-        None => Ok(()),
-        Some(&fault) => Err(FailoverError::NotStood {
-            stack: target.stack.clone(),
-            topology: target.parts.topology,
-            fault,
-        }),
+    let (mut run, mut not_run) = (Vec::new(), Vec::new());
+    match faults {
+        Faults::Named(named) => {
+            for &fault in named {
+                if topology.stand(fault).is_none() {
+                    return Err(FailoverError::NotStood {
+                        stack: target.stack.clone(),
+                        topology: target.parts.topology,
+                        fault,
+                    });
+                }
+                let injector = fault.injector(target.site());
+                run.push((fault, injector.map_err(|why| FailoverError::NotHere { fault, why })?));
+            }
+        }
+        Faults::All => {
+            for stand in topology.stands() {
+                match stand.fault.injector(target.site()) {
+                    Ok(injector) => run.push((stand.fault, injector)),
+                    Err(why) => not_run.push(NotRun {
+                        fault: stand.fault,
+                        why: why.to_owned(),
+                    }),
+                }
+            }
+        }
     }
+    Ok((run, not_run))
 }
 
 /// The instance that serves, with the agent's word for it; waits for it up to `limit`.

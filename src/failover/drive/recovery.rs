@@ -18,6 +18,17 @@ const UNSEEN: Duration = Duration::from_secs(10);
 /// How often the workers are looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How long is waited.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// For service, from the fault on.
+    pub limit: Duration,
+    /// For anybody to notice a fault that happened.
+    pub unnoticed: Duration,
+    /// For how long service must stay.
+    pub settle: Duration,
+}
+
 /// How the wait for service ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recovery {
@@ -29,7 +40,7 @@ pub(super) enum Recovery {
     NoEffect,
 }
 
-/// Waits until everybody is served again and stays so for `settle`, at most until `limit` after the fault, or after the last time at
+/// Waits until everybody is served again and stays so for a time, at most until a limit after the fault, or after the last time at
 /// which somebody was not served any more; a service that comes and goes is not waited for for ever.
 pub(super) async fn recovery(
     round: &Round,
@@ -37,9 +48,13 @@ pub(super) async fn recovery(
     backlog: u64,
     asked_ns: u64,
     seen: watch::Receiver<FaultEvidence>,
-    limit: Duration,
-    settle: Duration,
+    waits: Patience,
 ) -> Recovery {
+    let Patience {
+        limit,
+        unnoticed,
+        settle,
+    } = waits;
     let since = |from_ns: u64| Duration::from_nanos(round.now_ns().saturating_sub(from_ns));
     let usual = gap::patience(&round.ledger(), workers, asked_ns);
     let mut back_at: Option<u64> = None;
@@ -53,10 +68,12 @@ pub(super) async fn recovery(
             (false, Some(_)) => (back_at, down_ns) = (None, round.now_ns()),
             _ => {}
         }
-        let patience = if seen.borrow().verified || !noticed.is_empty() {
+        let patience = if !noticed.is_empty() {
             limit
+        } else if seen.borrow().verified {
+            unnoticed
         } else {
-            limit.min(UNSEEN)
+            unnoticed.min(UNSEEN)
         };
         let flaps = since(asked_ns) > (patience + settle).saturating_mul(3);
         if back_at.is_none() && (since(down_ns) > patience || flaps) {

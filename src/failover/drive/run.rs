@@ -3,8 +3,9 @@
 use super::error::{FailoverError, injected};
 use super::holder::{self, Holder, Life};
 use super::journal::Journal;
+use super::plan::Plan;
 use super::port::{Credentials, Instance, Target, TestBed, Turn};
-use super::preflight;
+use super::preflight::{self, Planned};
 use super::session::Session;
 use super::turn::CleanUp;
 use crate::failover::clients::client::BrokerDriver;
@@ -12,9 +13,11 @@ use crate::failover::clients::dial::driver;
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::report::{Report, Run, rfc3339};
 use crate::failover::scenario::{Pace, Scenario};
+use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
-use crate::remedy::Remedy;
+use crate::remedy::{Remedy, chain};
 use jiff::Timestamp;
+use mqaws_contract::FaultOrder;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -67,12 +70,29 @@ pub async fn run(
     run_with(cloud, scenario, watch, stop, &dial(scenario)).await
 }
 
-/// Whether a test could begin, consent apart: what [`run()`] finds out before it changes anything, for a user who is asked only then.
+/// What a test would do, consent apart: what [`run()`] finds out before it changes anything, for a user who is asked only then.
 ///
 /// # Errors
-/// [`FailoverError`]; nothing was changed.
-pub async fn check(cloud: &dyn TestBed, scenario: &Scenario) -> Result<(), FailoverError> {
-    preflight(cloud, scenario, &dial(scenario)).await.map(|_| ())
+/// [`FailoverError`] when it could not begin; nothing was changed.
+pub async fn plan(cloud: &dyn TestBed, scenario: &Scenario) -> Result<Plan, FailoverError> {
+    let found = preflight(cloud, scenario, &dial(scenario)).await?;
+    let lease = pace(&found.target, scenario).lease;
+    Ok(Plan::of(
+        &found.target,
+        &found.instance,
+        &found.planned,
+        lease,
+        scenario.rounds,
+    ))
+}
+
+/// How long things take there.
+fn pace(target: &Target, scenario: &Scenario) -> Pace {
+    match &target.lab {
+        Some(lab) if lab.timing == "fast" => Pace::lab_fast(),
+        _ => Pace::default(),
+    }
+    .with(&scenario.times)
 }
 
 fn dial(
@@ -89,6 +109,7 @@ struct Preflight {
     instance: Instance,
     status: AgentStatus,
     driver: Arc<dyn BrokerDriver>,
+    planned: Planned,
 }
 
 /// Reads all that can keep a test from beginning, and changes nothing.
@@ -96,7 +117,7 @@ async fn preflight(cloud: &dyn TestBed, scenario: &Scenario, dial: &ConnectDrive
     let target = cloud.target(&scenario.stack).await?;
     preflight::account(&target, &scenario.consent)?;
     preflight::guard(cloud, &target).await?;
-    preflight::stood(&target, &scenario.faults)?;
+    let planned = preflight::plan(&target, &scenario.faults)?;
     let own = AmqpEndpoint::of(&target.parts);
     let named = scenario.amqp.clone().map(|named| named.like(own.as_ref()));
     let endpoint = named.or(own).ok_or_else(|| FailoverError::NoAmqp {
@@ -113,6 +134,7 @@ async fn preflight(cloud: &dyn TestBed, scenario: &Scenario, dial: &ConnectDrive
         instance,
         status,
         driver,
+        planned,
     })
 }
 
@@ -130,13 +152,10 @@ pub(crate) async fn run_with(
         instance,
         status,
         driver,
+        planned,
     } = preflight(cloud.as_ref(), scenario, dial).await?;
     preflight::consented(&target, &scenario.consent)?;
-    let pace = match &target.lab {
-        Some(lab) if lab.timing == "fast" => Pace::lab_fast(),
-        _ => Pace::default(),
-    }
-    .with(&scenario.times);
+    let pace = pace(&target, scenario);
     let journal = (scenario.journals.as_deref())
         .map(|folder| Journal::place(folder, &target))
         .transpose()?;
@@ -166,6 +185,7 @@ pub(crate) async fn run_with(
         scenario,
         watch,
         holder,
+        planned,
     };
     let mut stopped = stop.clone();
     let mut report = session.report(&status, &[]);
@@ -254,15 +274,36 @@ pub async fn heal(
         return Err(still_runs(&other, "it started just now".into()));
     }
     journal.probe_queues = true;
+    // Before the queues: a queue manager that is cut off cannot delete any.
+    let mut left = heal_unwritten(cloud, &target, &journal).await;
+    // What is left of it is tried once more below, and told there.
+    journal.heal_lasting(cloud, &target).await?;
     let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
-    Ok(journal
-        .undo(
-            cloud,
-            &target,
-            serving.as_ref().map(|(instance, _)| &instance.id),
-            &holder,
-        )
-        .await)
+    let instance = serving.as_ref().map(|(instance, _)| &instance.id);
+    left.extend(journal.undo(cloud, &target, instance, &holder).await);
+    Ok(left)
+}
+
+/// Ends faults that no journal tells of: a test in a local cloud has none, and one may be lost. Returns what could not be ended.
+async fn heal_unwritten(cloud: &dyn TestBed, target: &Target, journal: &Journal) -> Vec<String> {
+    let mut left = Vec::new();
+    if target.lab.is_some()
+        && let Err(error) = cloud.heal_cloud().await
+    {
+        left.push(format!("faults of the local cloud ({})", chain(&error)));
+    }
+    let instances = cloud.instances(target).await.unwrap_or_default();
+    let written = |id: &InstanceId| journal.lasting.iter().any(|one| one.instance == *id);
+    for instance in instances.iter().filter(|one| !written(&one.id)) {
+        if let Err(error) = cloud.order(target, &instance.id, FaultOrder::Heal).await {
+            left.push(format!(
+                "a fault on {}, if there is one: a timer there ends it ({})",
+                instance.id,
+                chain(&error)
+            ));
+        }
+    }
+    left
 }
 
 /// What a mark of this process says.

@@ -4,12 +4,12 @@ use super::check::EndpointCheck;
 use super::depth;
 use super::drain::{Drained, drain};
 use super::error::FailoverError;
-use super::inject::{inject, verify};
+use super::inject::{Injection, inject, verify};
 use super::journal::Journal;
 use super::load::{Consumer, Producer, watch_self};
 use super::port::{Instance, Target, TestBed};
-use super::preflight;
-use super::recovery::{Health, Recovery, recovery, watch_targets};
+use super::preflight::{self, Planned};
+use super::recovery::{Health, Patience, Recovery, recovery, watch_targets};
 use super::round::{Round, Stage};
 use super::run::{Watch, unix_ns};
 use crate::failover::clients::client::{BrokerDriver, CREDIT};
@@ -22,12 +22,15 @@ use crate::failover::report::{Observations, Report, Run, archive, assemble, host
 use crate::failover::scenario::{Pace, Scenario};
 use crate::model::agent::AgentStatus;
 use crate::remedy::chain;
-use crate::topology::{self, Fault};
+use crate::topology::{self, Restart};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+
+/// How long the death of a process that clients do not notice is watched.
+const AFTER_A_DEATH: Duration = Duration::from_secs(3);
 
 /// A test whose checks are done.
 pub(super) struct Session<'a> {
@@ -40,6 +43,8 @@ pub(super) struct Session<'a> {
     pub(super) watch: &'a dyn Watch,
     /// What the mark on the stack says.
     pub(super) holder: String,
+    /// The faults, each with who injects it, and those that are left out.
+    pub(super) planned: Planned,
 }
 
 impl Session<'_> {
@@ -72,7 +77,7 @@ impl Session<'_> {
         report.assumptions = self.assumptions(&warnings);
         self.watch.began(report);
         let mut number = 0;
-        for &fault in &self.scenario.faults {
+        for &(fault, injector) in &self.planned.0 {
             for _ in 0..self.scenario.rounds.max(1) {
                 number += 1;
                 if number > 1 {
@@ -80,8 +85,14 @@ impl Session<'_> {
                     (instance, status) = preflight::serving(cloud, &self.target, self.pace.recovery_timeout).await?;
                     queue = preflight::queue(cloud, &self.target, &instance.id).await?;
                 }
+                let injection = Injection {
+                    fault,
+                    injector,
+                    time: fault.facts().lasts.time(self.pace.lease),
+                    instance: instance.clone(),
+                };
                 let (run, ledger) = self
-                    .round(number, fault, &instance, &status, &queue, warnings.clone(), journal)
+                    .round(number, &injection, &status, &queue, warnings.clone(), journal)
                     .await?;
                 self.watch.round(&run);
                 let down = run.served_after.is_none();
@@ -95,18 +106,19 @@ impl Session<'_> {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a round, each used once")]
     async fn round(
         &self,
         number: u32,
-        fault: Fault,
-        instance: &Instance,
+        injection: &Injection,
         status: &AgentStatus,
         queue: &str,
         mut warnings: Vec<String>,
         journal: &mut Journal,
     ) -> Result<(Run, Vec<u8>), FailoverError> {
         let (cloud, load, pace) = (self.cloud.as_ref(), &self.scenario.load, &self.pace);
+        let (fault, instance) = (injection.fault, &injection.instance);
+        let stand = topology::of(self.target.parts.topology).stand(fault);
+        let unnoticed = stand.is_some_and(|stand| stand.by == Restart::Unnoticed);
         let producers = load.producers + load.non_persistent_producers;
         // The books: persistent producers, the others, then the backlog's own.
         let persistent: Vec<bool> = (0..=producers)
@@ -182,9 +194,10 @@ impl Session<'_> {
         );
         crew.others.spawn(watched);
         self.watch.doing(&format!("{fault}: injecting"));
-        journal.injecting(fault.name(), &instance.id)?;
+        journal.injecting(injection)?;
+        let waiting_at_fault = round.waiting();
         round.advance(Stage::Fault);
-        let injected = inject(cloud, &self.target, &round, fault, instance).await?;
+        let injected = inject(cloud, &self.target, &round, injection).await?;
         let (seen, seeing) = watch::channel(injected.seen.clone());
         let workers: Vec<Worker> = (0..producers)
             .map(Worker::Producer)
@@ -194,8 +207,7 @@ impl Session<'_> {
         crew.others.spawn(verify(
             self.cloud.clone(),
             self.target.clone(),
-            fault,
-            instance.clone(),
+            injection.clone(),
             every,
             seen,
         ));
@@ -205,10 +217,22 @@ impl Session<'_> {
             load.backlog,
             injected.asked_ns,
             seeing.clone(),
-            pace.recovery_timeout,
-            pace.settle,
+            Patience {
+                limit: pace.recovery_timeout,
+                unnoticed: match unnoticed {
+                    true => injection.time.unwrap_or(AFTER_A_DEATH) + pace.settle,
+                    false => pace.recovery_timeout,
+                },
+                settle: pace.settle,
+            },
         )
         .await;
+        // A host that comes back while another serves is part of the round: it must not write.
+        if let Some(time) = injection.time {
+            let over = Duration::from_nanos(injected.answered_ns) + time + pace.settle;
+            self.watch.doing(&format!("{fault}: waiting for its end"));
+            sleep(over.saturating_sub(Duration::from_nanos(round.now_ns()))).await;
+        }
         // What is not seen soon after service is back will not be seen; an ended search ends the wait too.
         let mut late = seeing.clone();
         let _ = timeout(Duration::from_secs(10), late.wait_for(|seen| seen.verified)).await;
@@ -273,12 +297,14 @@ impl Session<'_> {
         round.advance(Stage::End);
         while crew.others.try_join_next().is_some() {}
 
+        for one in journal.heal_lasting(cloud, &self.target).await? {
+            warnings.push(format!("not healed: {one}"));
+        }
         self.watch.doing(&format!("{fault}: collecting marks"));
         let clock = injected.clock(unix_ns(round.started_at()), self.target.lab.is_some());
         let since = clock.unix_ns(injected.asked_ns).saturating_sub(60_000_000_000);
         let mut marks = Vec::new();
-        let stand = topology::of(self.target.parts.topology).stand(fault);
-        let elsewhere = stand.is_some_and(|stand| stand.by == topology::Restart::Elsewhere);
+        let elsewhere = stand.is_some_and(|stand| stand.by == Restart::Elsewhere);
         let mut hosts = vec![&instance.id];
         hosts.extend(
             after
@@ -319,7 +345,7 @@ impl Session<'_> {
             notes: &round.notes(),
             stalls: &round.stalls(),
             receipts: round.receipts(),
-            waiting: round.waiting(),
+            waiting: waiting_at_fault,
             drain: drained.drain,
             left: drained.depth,
             queue_manager: &self.target.queue_manager,

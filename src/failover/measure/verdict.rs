@@ -51,6 +51,8 @@ pub struct Evidence<'a> {
     pub fault_verified: bool,
     /// Whether any worker noticed anything.
     pub disturbed: bool,
+    /// Whether the topology must stand the fault without that.
+    pub unnoticed: bool,
     /// Whether everybody was served again in time, and stayed so.
     pub served: bool,
     /// Messages acknowledged and not received when the fault took hold.
@@ -105,7 +107,7 @@ pub fn verdict_of(exit: ExitKind) -> Verdict {
 pub fn judge(evidence: &Evidence<'_>, limits: &Limits) -> Judgement {
     let mut checks = vec![
         yes_or_unclear("fault.verified", evidence.fault_verified, "the fault was not observed"),
-        yes_or_unclear("fault.effect", evidence.disturbed, "no client noticed the fault"),
+        effect(evidence),
         traffic(evidence),
         sent(evidence),
         backlog(evidence),
@@ -155,6 +157,19 @@ pub(crate) fn check(
 fn yes_or_unclear(name: &str, yes: bool, reason: &str) -> Check {
     let bad = (!yes).then(|| (ExitKind::Inconclusive, reason.to_owned()));
     check(name, "yes", Some(if yes { "yes" } else { "no" }.into()), bad)
+}
+
+/// A fault that no client notices proves something only where it is not to be noticed.
+fn effect(evidence: &Evidence<'_>) -> Check {
+    if !evidence.unnoticed {
+        return yes_or_unclear("fault.effect", evidence.disturbed, "no client noticed the fault");
+    }
+    let bad = evidence.disturbed.then(|| {
+        let reason = "a client was disconnected, and this fault must not interrupt service".to_owned();
+        (ExitKind::RtoExceeded, reason)
+    });
+    let value = if evidence.disturbed { "yes" } else { "no" };
+    check("fault.effect", "no", Some(value.into()), bad)
 }
 
 fn traffic(evidence: &Evidence<'_>) -> Check {

@@ -38,7 +38,7 @@ pub(crate) struct Observations<'a> {
     pub stalls: &'a [Stalled],
     /// Messages received, repeated and strange ones included.
     pub receipts: u64,
-    /// Messages acknowledged and not received at the end.
+    /// Messages acknowledged and not received when the fault was asked for.
     pub waiting: u64,
     /// How far the queue was emptied, and the broker's own count then.
     pub drain: Drain,
@@ -131,6 +131,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     });
     let producers = load.producers + load.non_persistent_producers;
     let unsent = Unsent::of(ledger, producers, &outages, stalls, load.rate);
+    let stand = topology::of(observed.topology).stand(fault.name);
     let judgement = judge(
         &Evidence {
             account: &account,
@@ -138,6 +139,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
             outages: &outages,
             fault_verified: fault.verified,
             disturbed: first_loss.is_some(),
+            unnoticed: stand.is_some_and(|stand| stand.by == topology::Restart::Unnoticed),
             served: observed.served,
             backlog_at_fault,
             acked_last_second,

@@ -1,10 +1,12 @@
 //! Rounds counted by fault, with the limits that hold for all rounds of one together.
 
-use super::document::{FaultSummary, Report, Run};
+use super::document::{FaultSummary, Report, Response, Run};
 use crate::failover::measure::limits::Limits;
+use crate::failover::measure::phases::Phase;
 use crate::failover::measure::spread::{RtoSpread, over_rounds};
 use crate::failover::measure::verdict::Verdict;
-use crate::topology::Fault;
+use crate::model::Topology;
+use crate::topology::{self, Fault, Restart, Stand};
 
 impl Report {
     /// Counts the rounds by fault.
@@ -15,7 +17,16 @@ impl Report {
                 faults.push(run.fault.name);
             }
         }
-        let summary = |fault| count(fault, &self.runs, &self.limits);
+        let of = (self.place.topology.as_deref())
+            .and_then(Topology::of)
+            .map(topology::of);
+        let summary = |fault| {
+            let stand = of.and_then(|topology| topology.stand(fault));
+            FaultSummary {
+                expected: stand.map(expected),
+                ..count(fault, &self.runs, &self.limits)
+            }
+        };
         self.summary.faults = faults.into_iter().map(summary).collect();
     }
 }
@@ -36,7 +47,56 @@ fn count(fault: Fault, runs: &[Run], limits: &Limits) -> FaultSummary {
         losing_rounds: number(&|run| run.ledger.lost.is_some_and(|lost| lost > 0)),
         thresholds: over_rounds(fault, rto.as_ref(), limits),
         rto,
+        expected: None,
+        measured: measured(&runs),
+        phases: phases(&runs),
+        verified: number(&|run| run.fault.verified),
     }
+}
+
+fn expected(stand: Stand) -> Response {
+    Response {
+        by: stand.by.words().to_owned(),
+        proofs: stand.proofs.iter().map(|&proof| proof.to_owned()).collect(),
+    }
+}
+
+/// How service came back in these rounds, each way once, in the order of the first round; nothing of those in which it did not.
+fn measured(runs: &[&Run]) -> Vec<Response> {
+    let mut ways: Vec<Response> = Vec::new();
+    for run in runs {
+        let (before, Some(after)) = (&run.served_before, &run.served_after) else {
+            continue;
+        };
+        let by = if before.instance != after.instance {
+            Restart::Elsewhere
+        } else if before.epoch != after.epoch {
+            Restart::InPlace
+        } else if run.rto.is_some() {
+            Restart::WhenItEnds
+        } else {
+            Restart::Unnoticed
+        };
+        let starts = matches!(by, Restart::InPlace | Restart::Elsewhere);
+        let way = Response {
+            by: by.words().to_owned(),
+            proofs: after.proof.iter().filter(|_| starts).cloned().collect(),
+        };
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+    }
+    ways
+}
+
+/// The parts of the median outage; of two in the middle, those of the longer one.
+fn phases(runs: &[&Run]) -> Vec<Phase> {
+    let mut outages: Vec<_> = runs.iter().filter_map(|run| run.rto.as_ref()).collect();
+    outages.sort_by_key(|rto| rto.ns);
+    outages
+        .get(outages.len() / 2)
+        .map(|rto| rto.phases.clone())
+        .unwrap_or_default()
 }
 
 /// The outage of a round that proved something, `None` within when it did not end. One that this process itself prolonged, or that is not

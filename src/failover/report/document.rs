@@ -38,6 +38,9 @@ pub struct Report {
     pub limits: Limits,
     /// One entry a round.
     pub runs: Vec<Run>,
+    /// Faults that were wanted and not injected; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<NotRun>,
     /// All rounds together.
     pub summary: Summary,
     /// Assumptions of the measurement.
@@ -57,6 +60,15 @@ pub struct Report {
     /// The rounds' ledgers, for the file beside the report.
     #[serde(skip)]
     pub ledgers: Vec<Vec<u8>>,
+}
+
+/// A fault that this place cannot have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotRun {
+    /// The fault.
+    pub fault: Fault,
+    /// Why.
+    pub why: String,
 }
 
 /// A test that ended early.
@@ -325,6 +337,28 @@ pub struct FaultSummary {
     pub rto: Option<RtoSpread>,
     /// Values over all rounds and their limits.
     pub thresholds: Vec<Check>,
+    /// What the topology must do about it; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Response>,
+    /// What was seen, round by round without repetition; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<Response>,
+    /// The parts of the round with the median outage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
+    /// Rounds in which the fault was verified.
+    #[serde(default)]
+    pub verified: u32,
+}
+
+/// How service comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Response {
+    /// `unnoticed`, `reconnect`, `in place`, or `elsewhere`.
+    pub by: String,
+    /// Proofs of the fence with which the engine may start, or did; empty where none starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<String>,
 }
 
 /// Outages of all rounds of one fault.

@@ -2,7 +2,7 @@
 
 use super::complaints::complaints;
 use super::document::{FaultSummary, Report};
-use super::text;
+use super::{matrix, text};
 use crate::failover::measure::verdict::Verdict;
 use std::fmt::Write;
 
@@ -39,6 +39,7 @@ fn one(report: &Report) -> String {
             text.push_str("\\* With fewer than 20 rounds, the p95 is the worst round.\n\n");
         }
     }
+    text.push_str(&matrix::markdown(report));
     let said = said(report);
     for line in said.iter().take(TOLD) {
         let _ = writeln!(text, "- {line}");
@@ -93,7 +94,7 @@ fn said(report: &Report) -> Vec<String> {
 }
 
 /// A text that is only text: no markup, no HTML, one line.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

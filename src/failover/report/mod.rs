@@ -13,6 +13,7 @@ mod conclude;
 mod document;
 pub mod junit;
 pub mod markdown;
+pub mod matrix;
 mod parse;
 #[cfg(test)]
 mod samples;
@@ -24,6 +25,6 @@ pub use complaints::complaints;
 pub use conclude::{loss_chance_bound, schema};
 pub use document::{
     AssumedDelay, Broken, BrokerCount, DriverInfo, Engine, Entry, FIRST, FaultRecord, FaultSummary, Host, Latency,
-    Place, Report, Rto, RtoSummary, Run, SCHEMA, Stall, Summary, Unwritten,
+    NotRun, Place, Report, Response, Rto, RtoSummary, Run, SCHEMA, Stall, Summary, Unwritten,
 };
 pub use parse::NotAReport;

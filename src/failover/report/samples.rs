@@ -39,6 +39,7 @@ pub(super) fn empty() -> Report {
         load: Load::default(),
         limits: Limits::default(),
         runs: Vec::new(),
+        not_run: Vec::new(),
         summary: Summary::default(),
         assumptions: Vec::new(),
         not_shown: Vec::new(),

@@ -6,6 +6,7 @@ use crate::failover::drive::port::{Answer, CloudError, Credentials, Instance, La
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};
+use mqaws_contract::FaultOrder;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,9 +49,22 @@ pub(super) struct FakeCloud {
     pub counts: bool,
     pub deleted: AtomicBool,
     pub injected: AtomicBool,
+    /// The last fault of the cloud itself.
+    pub broken: Mutex<Option<Fault>>,
+    /// How often anything was healed.
+    pub healed: Mutex<u32>,
     pub calls: Mutex<u64>,
     /// The fastest write in milliseconds as the agent says it, one a question; the last one again and again.
     pub writes: Mutex<VecDeque<f64>>,
+}
+
+fn report(fault: &str, verified: bool) -> FaultReport {
+    FaultReport {
+        fault: fault.into(),
+        verified,
+        evidence: "process gone".into(),
+        t_unix_ns: unix_ns(),
+    }
 }
 
 fn unix_ns() -> i64 {
@@ -102,9 +116,19 @@ impl FakeCloud {
             counts: true,
             deleted: AtomicBool::new(false),
             injected: AtomicBool::new(false),
+            broken: Mutex::default(),
+            healed: Mutex::default(),
             calls: Mutex::new(0),
             writes: Mutex::default(),
         }
+    }
+
+    /// Whether a fault can be seen.
+    fn shows(&self) -> bool {
+        !matches!(
+            self.cloud_defect,
+            CloudDefect::FaultWithoutEffect | CloudDefect::FaultUnseen
+        )
     }
 
     fn answer<T: Send + 'static>(&self, answer: impl FnOnce() -> T) -> Answer<'_, T> {
@@ -219,27 +243,51 @@ impl TestBed for FakeCloud {
         self.answer(|| own)
     }
 
-    fn inject<'a>(&'a self, _: &'a Target, _: &'a InstanceId, fault: Fault) -> Answer<'a, FaultReport> {
+    fn order<'a>(&'a self, _: &'a Target, _: &'a InstanceId, order: FaultOrder) -> Answer<'a, FaultReport> {
         if self.cloud_defect == CloudDefect::FaultRefused {
             return Box::pin(async { Err(CloudError::remote("inject the fault", "the command timed out")) });
         }
+        if order == FaultOrder::Heal {
+            *self.healed.lock().unwrap() += 1;
+            return self.answer(|| report("heal", true));
+        }
         self.injected.store(true, Ordering::SeqCst);
-        let verified = !matches!(
-            self.cloud_defect,
-            CloudDefect::FaultWithoutEffect | CloudDefect::FaultUnseen
-        );
-        let t_unix_ns = unix_ns();
         Box::pin(async move {
             if self.cloud_defect != CloudDefect::FaultWithoutEffect {
                 self.kill("i-1").await;
             }
-            Ok(FaultReport {
-                fault: fault.name().into(),
-                verified,
-                evidence: "process gone".into(),
-                t_unix_ns,
-            })
+            Ok(report(&order.to_string(), self.shows()))
         })
+    }
+
+    fn power_off<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()> {
+        self.terminate(instance)
+    }
+
+    fn break_cloud<'a>(&'a self, fault: Fault, _: &'a InstanceId, _: Duration) -> Answer<'a, FaultReport> {
+        self.injected.store(true, Ordering::SeqCst);
+        *self.broken.lock().unwrap() = Some(fault);
+        Box::pin(async move {
+            if self.cloud_defect != CloudDefect::FaultWithoutEffect {
+                self.kill("i-1").await;
+            }
+            // What is seen of it shows later.
+            Ok(report(fault.name(), false))
+        })
+    }
+
+    fn cloud_faults(&self) -> Answer<'_, Vec<FaultReport>> {
+        let broken = *self.broken.lock().unwrap();
+        let all = broken
+            .map(|fault| report(fault.name(), self.shows()))
+            .into_iter()
+            .collect();
+        self.answer(|| all)
+    }
+
+    fn heal_cloud(&self) -> Answer<'_, ()> {
+        *self.healed.lock().unwrap() += 1;
+        self.answer(|| ())
     }
 
     fn probe<'a>(&'a self, _: &'a Target, _: &'a InstanceId, probe: Probe) -> Answer<'a, ProbeReport> {
@@ -267,7 +315,10 @@ impl TestBed for FakeCloud {
 
     fn terminate<'a>(&'a self, _: &'a InstanceId) -> Answer<'a, ()> {
         Box::pin(async {
-            self.kill("i-2").await;
+            // A call that is accepted and does nothing.
+            if self.cloud_defect != CloudDefect::FaultWithoutEffect {
+                self.kill("i-2").await;
+            }
             Ok(())
         })
     }

@@ -161,6 +161,35 @@ async fn journal_of_the_version_before_is_healed_by_its_mark() {
     }
 }
 
+/// A killed test leaves its journal: what lasts is ended, and what cannot be is named until its own timer has ended it.
+#[tokio::test]
+async fn heal_ends_what_the_journal_says_lasts_and_names_what_it_cannot_end() {
+    for (defect, until, named) in [
+        (CloudDefect::None, i64::from(u32::MAX), false),
+        (CloudDefect::FaultRefused, i64::from(u32::MAX), true),
+        (CloudDefect::FaultRefused, 1, false),
+    ] {
+        let (cloud, folder) = (FakeCloud::new(BrokerDefect::None, defect), tempfile::tempdir().unwrap());
+        let path = Journal::place(folder.path(), &cloud.target).unwrap();
+        Journal::begin(Some(&path), "mqaws-qm1", "ann process 1").unwrap();
+        let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let lasting = serde_json::json!({
+            "fault": "hang-host", "instance": "i-0123456789abcdef0", "healer": "agent", "until_unix_s": until,
+        });
+        text["lasting"] = serde_json::json!([lasting]);
+        std::fs::write(&path, text.to_string()).unwrap();
+        let left = heal(&cloud, "mqaws-qm1", Some(folder.path()), true, "heal")
+            .await
+            .unwrap();
+        let names = left
+            .iter()
+            .any(|one| one.starts_with("hang-host on i-0123456789abcdef0"));
+        assert_eq!(names, named, "{left:?}");
+        assert_eq!(*cloud.healed.lock().unwrap() > 2, defect == CloudDefect::None);
+        assert_eq!(path.exists(), named, "{left:?}");
+    }
+}
+
 /// What comes from outside leads nowhere else.
 #[test]
 fn no_name_leads_a_journal_out_of_its_folder() {

@@ -3,7 +3,7 @@
 use super::fake_cloud::FakeCloud;
 use super::relay::Relay;
 use crate::failover::measure::verdict::Verdict;
-use crate::failover::{FailoverError, Fault, Load, Report, Scenario, Times, Watch, never, run};
+use crate::failover::{FailoverError, Fault, Faults, Load, Report, Scenario, Times, Watch, never, run};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A test of a few seconds with these faults, one after the other.
 pub(super) fn scenario(faults: &[Fault]) -> Scenario {
     Scenario {
-        faults: faults.to_vec(),
+        faults: Faults::Named(faults.to_vec()),
         load: Load {
             producers: 2,
             rate: 100,
@@ -79,7 +79,7 @@ pub(super) async fn measured(mut once: impl AsyncFnMut() -> Report) -> Report {
         let mut checks = report.runs.iter().flat_map(|run| &run.thresholds);
         let stalled = checks.any(|check| {
             let reason = check.reason.as_deref().unwrap_or_default();
-            check.verdict == Verdict::Inconclusive && (reason.contains("stood still") || check.name == "traffic")
+            check.verdict == Verdict::Inconclusive && (reason.contains("itself was stalled") || check.name == "traffic")
         });
         if !stalled {
             return report;

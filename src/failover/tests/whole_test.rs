@@ -7,7 +7,7 @@ use crate::failover::drive::run::{Watch, run};
 use crate::failover::measure::account::Drain;
 use crate::failover::measure::verdict::Verdict;
 use crate::failover::report::{AssumedDelay, Report};
-use crate::failover::{Consent, FailoverError, Fault, check};
+use crate::failover::{Consent, FailoverError, Fault, plan};
 use crate::remedy::{ExitKind, Remedy};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -364,14 +364,14 @@ async fn what_only_tls_obeys_is_refused_without_it() {
 async fn what_keeps_a_test_from_beginning_is_found_before_consent_is_asked_for() {
     let mut cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
     cloud.target.lab = None;
-    let refused = check(&cloud, &scenario(&[Fault::KillQueueManager])).await.unwrap_err();
+    let refused = plan(&cloud, &scenario(&[Fault::KillQueueManager])).await.unwrap_err();
     assert!(matches!(refused, FailoverError::NotAllowed { .. }), "{refused:?}");
     cloud.target.allow_faults = true;
     let mut scenario = scenario(&[Fault::KillQueueManager]);
-    assert!(check(&cloud, &scenario).await.is_ok());
+    assert!(plan(&cloud, &scenario).await.is_ok());
     scenario.amqp = Some("amqps://127.0.0.1:1".parse().unwrap());
     scenario.trust.ca_file = Some("/nonexistent".into());
-    let refused = check(&cloud, &scenario).await.unwrap_err();
+    let refused = plan(&cloud, &scenario).await.unwrap_err();
     assert!(matches!(refused, FailoverError::Trust(_)), "{refused:?}");
 }
 

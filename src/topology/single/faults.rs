@@ -3,17 +3,36 @@
 use crate::model::agent::mark;
 use crate::topology::{Cut, Fault, NOTICED, Restart, Stand, Term};
 
-const fn stand(fault: Fault, by: Restart) -> Stand {
-    Stand { fault, by }
+const fn stand(fault: Fault, by: Restart, proofs: &'static [&'static str]) -> Stand {
+    Stand { fault, by, proofs }
 }
+
+/// The same boot of the same host, without an engine's process.
+const SAME_HOST: &[&str] = &["same-host"];
+/// The one of before released the data.
+const CLEAN: &[&str] = &["clean"];
+/// The one of before is gone by EC2's word.
+const TERMINATED: &[&str] = &["terminated"];
 
 /// The faults.
 pub(super) const STANDS: &[Stand] = &[
-    stand(Fault::StopQueueManager, Restart::InPlace),
-    stand(Fault::KillQueueManager, Restart::InPlace),
-    stand(Fault::HangQueueManager, Restart::InPlace),
-    stand(Fault::TerminateInstance, Restart::Elsewhere),
-    stand(Fault::MarkUnhealthy, Restart::Elsewhere),
+    stand(Fault::KillAgent, Restart::Unnoticed, &[]),
+    stand(Fault::StallStorage, Restart::Unnoticed, &[]),
+    stand(Fault::ResetConnections, Restart::WhenItEnds, &[]),
+    stand(Fault::StopQueueManager, Restart::InPlace, SAME_HOST),
+    stand(Fault::KillQueueManager, Restart::InPlace, SAME_HOST),
+    stand(Fault::HangQueueManager, Restart::InPlace, SAME_HOST),
+    stand(Fault::KillKeeper, Restart::InPlace, SAME_HOST),
+    stand(Fault::HangHost, Restart::InPlace, SAME_HOST),
+    stand(Fault::CutStorage, Restart::InPlace, SAME_HOST),
+    stand(Fault::CutOneWay, Restart::WhenItEnds, &[]),
+    stand(Fault::CutHost, Restart::InPlace, SAME_HOST),
+    stand(Fault::CutZone, Restart::InPlace, SAME_HOST),
+    stand(Fault::FillStorage, Restart::WhenItEnds, &[]),
+    stand(Fault::TerminateInstance, Restart::Elsewhere, CLEAN),
+    stand(Fault::MarkUnhealthy, Restart::Elsewhere, CLEAN),
+    stand(Fault::PowerOffHost, Restart::Elsewhere, TERMINATED),
+    stand(Fault::ApiDown, Restart::Elsewhere, TERMINATED),
 ];
 
 /// The terms, in the order in which they must end.
@@ -49,18 +68,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_done_to_the_engine_alone_is_made_good_in_place() {
-        use Restart::{Elsewhere, InPlace};
-        let stood: Vec<_> = STANDS.iter().map(|stand| (stand.fault, stand.by)).collect();
-        assert_eq!(
-            stood,
-            [
-                (Fault::StopQueueManager, InPlace),
-                (Fault::KillQueueManager, InPlace),
-                (Fault::HangQueueManager, InPlace),
-                (Fault::TerminateInstance, Elsewhere),
-                (Fault::MarkUnhealthy, Elsewhere),
-            ]
-        );
+    fn it_stands_every_fault_and_a_proof_is_wanted_where_an_engine_starts() {
+        let stood: Vec<Fault> = STANDS.iter().map(|stand| stand.fault).collect();
+        assert_eq!(stood, Fault::ALL);
+        for stand in STANDS {
+            let starts = matches!(stand.by, Restart::InPlace | Restart::Elsewhere);
+            assert_eq!(!stand.proofs.is_empty(), starts, "{}", stand.fault);
+            assert_eq!(
+                stand.by == Restart::InPlace,
+                stand.proofs == SAME_HOST,
+                "{}",
+                stand.fault
+            );
+        }
     }
 }

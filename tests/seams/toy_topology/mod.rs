@@ -84,6 +84,7 @@ impl Topology for Toy {
         &[Stand {
             fault: Fault::KillQueueManager,
             by: Restart::InPlace,
+            proofs: &[],
         }]
     }
 

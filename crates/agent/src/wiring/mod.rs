@@ -222,10 +222,13 @@ pub fn run_command(
         }
         words => commands::run(
             words,
-            &wiring.layout,
-            &wiring.guard,
-            wiring.engines,
-            wiring.duties,
+            &commands::Place {
+                layout: &wiring.layout,
+                guard: &wiring.guard,
+                engines: wiring.engines,
+                duties: wiring.duties,
+                own: &wiring.own,
+            },
             |product, config| wiring.engine(product, config),
             client_without_config,
         ),

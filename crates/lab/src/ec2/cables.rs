@@ -4,6 +4,7 @@ use super::Ec2;
 use crate::api::{ApiError, ApiResult, only, required};
 use crate::server::Routes;
 use serde_json::{Value, json};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// Adds `POST /_mqaws/cut` and `POST /_mqaws/mend`, both with `{"instance": ID}`, for the administrator.
@@ -14,6 +15,35 @@ pub(super) fn add_routes(routes: &mut Routes, ec2: &Arc<Ec2>) {
             let ec2 = ec2.clone();
             async move { connect(&ec2, &request.body, connected).await }
         });
+    }
+}
+
+impl Ec2 {
+    /// Instances that run in the zone of this one, itself among them.
+    ///
+    /// # Errors
+    /// `InvalidInstanceID.NotFound`.
+    pub(crate) fn neighbors(&self, id: &str) -> Result<Vec<String>, ApiError> {
+        let state = self.state();
+        let zone = state.instance(id)?.zone.clone();
+        let running = state.instances.values().filter(|i| i.zone == zone && i.is_running());
+        Ok(running.map(|i| i.id.clone()).collect())
+    }
+
+    /// Address of an instance.
+    ///
+    /// # Errors
+    /// `InvalidInstanceID.NotFound`.
+    pub(crate) fn address_of(&self, id: &str) -> Result<Ipv4Addr, ApiError> {
+        Ok(self.state().instance(id)?.address)
+    }
+
+    /// Unplugs or plugs in the cable of an instance.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub(crate) async fn plug(&self, id: &str, connected: bool) -> ApiResult {
+        connect(self, &json!({"instance": id}), connected).await
     }
 }
 

@@ -96,6 +96,11 @@ impl Efs {
         }))
     }
 
+    /// Who leases the locks.
+    pub(crate) fn lease(&self) -> &LeaseServer {
+        &self.lease
+    }
+
     /// Uses the state with the clock, after dropping what is deleted by now.
     pub(super) fn with<T>(&self, use_state: impl FnOnce(&mut State, Instant) -> T) -> T {
         let mut state = self.state.lock();

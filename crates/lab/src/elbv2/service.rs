@@ -3,11 +3,13 @@
 use super::state::State;
 use crate::api::{ApiError, ApiResult, Call, Cloud, InstanceEvent, Service, only, texts, unknown_action};
 use crate::edge;
+use crate::nlb::Pool;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 
 /// Elastic Load Balancing v2 of the local cloud.
@@ -164,9 +166,24 @@ impl Elb {
         })
     }
 
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        self.with(|s| s.groups.values().map(|g| g.pool.clone()).collect())
+    }
+
+    /// Resets every connection to an instance; how many there were, and whether any of them is left after a time.
+    pub(crate) async fn reset(&self, instance: &str, limit: Duration) -> (usize, bool) {
+        let pools = self.pools();
+        let were = pools.iter().map(|pool| pool.reset(instance)).sum();
+        let deadline = Instant::now() + limit;
+        let left = || pools.iter().any(|pool| pool.is_resetting(instance));
+        while left() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        (were, left())
+    }
+
     fn instance_state(&self, instance: &str, state: &str) {
-        let pools: Vec<_> = self.with(|s| s.groups.values().map(|g| g.pool.clone()).collect());
-        for pool in pools {
+        for pool in self.pools() {
             pool.instance_state(instance, state);
         }
     }

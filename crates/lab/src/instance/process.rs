@@ -341,10 +341,12 @@ impl ProcessHost {
         process::marked(ROOT_MARK, &self.root.to_string_lossy())
     }
 
-    /// Whether something on the host could answer a call: its cable is plugged in, and not all of its processes are stopped.
+    /// Whether something on the host could answer a call: its cable is plugged in, and neither its unit nor everything else is stopped.
     pub(super) fn is_reachable(&self) -> bool {
         let processes = self.processes();
-        *self.plugged.borrow() && (processes.is_empty() || !processes.into_iter().all(process::is_stopped))
+        let hangs = (*self.unit()).is_some_and(process::is_stopped)
+            || (!processes.is_empty() && processes.into_iter().all(process::is_stopped));
+        *self.plugged.borrow() && !hangs
     }
 
     /// Whether the host was asked to stop.

@@ -42,9 +42,45 @@ struct Shared {
     start: Instant,
     hosts: Arc<dyn Hosts>,
     connections: AtomicU64,
+    silence: Mutex<Option<Silence>>,
+}
+
+/// An instance whose requests are not answered for a time: to it the storage stalls.
+#[derive(Debug)]
+struct Silence {
+    instance: String,
+    until: tokio::time::Instant,
+    unanswered: u64,
 }
 
 impl Shared {
+    /// Until when a request of this instance waits; counts it.
+    fn silent_until(&self, instance: &str) -> Option<tokio::time::Instant> {
+        let mut silence = self.silence.lock();
+        let silence = silence.as_mut().filter(|s| s.instance == instance)?;
+        let lasts = tokio::time::Instant::now() < silence.until;
+        lasts.then(|| {
+            silence.unanswered += 1;
+            silence.until
+        })
+    }
+
+    /// Waits for as long as this instance is not to be answered.
+    async fn wait_out(&self, instance: &str) {
+        let mut until = self.silent_until(instance);
+        while let Some(end) = until {
+            // It may end earlier.
+            while tokio::time::Instant::now() < end && self.is_silent(instance) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            until = self.silent_until(instance);
+        }
+    }
+
+    fn is_silent(&self, instance: &str) -> bool {
+        self.silence.lock().as_ref().is_some_and(|s| s.instance == instance)
+    }
+
     fn with<T>(&self, use_table: impl FnOnce(&mut LeaseTable, Duration) -> T) -> T {
         let mut table = self.table.lock();
         use_table(&mut table, self.start.elapsed())
@@ -90,6 +126,7 @@ impl LeaseServer {
             start: Instant::now(),
             hosts,
             connections: AtomicU64::new(1),
+            silence: Mutex::default(),
         });
         let task = tokio::spawn(accept(listener, peers, shared.clone())).abort_handle();
         Ok(Self { shared, address, task })
@@ -103,6 +140,25 @@ impl LeaseServer {
     /// The lease time.
     pub fn lease(&self) -> Duration {
         self.shared.with(|t, _| t.lease())
+    }
+
+    /// Answers no request of an instance until then; what is asked meanwhile is answered afterwards.
+    pub(crate) fn silence(&self, instance: &str, until: tokio::time::Instant) {
+        *self.shared.silence.lock() = Some(Silence {
+            instance: instance.to_owned(),
+            until,
+            unanswered: 0,
+        });
+    }
+
+    /// Answers everybody again.
+    pub(crate) fn speak(&self) {
+        *self.shared.silence.lock() = None;
+    }
+
+    /// How many requests of the instance that is not answered have come.
+    pub(crate) fn unanswered(&self) -> u64 {
+        self.shared.silence.lock().as_ref().map_or(0, |s| s.unanswered)
     }
 
     /// Forgets the locks of a file system that was deleted.
@@ -146,7 +202,14 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             Ok(n) if n > 0 && line.ends_with(b"\n") => {}
             _ => break,
         }
-        let mut reply = answer(&shared, connection, &line, &mut instance).to_string();
+        let request = serde_json::from_slice(&line);
+        if let Ok(Request::Lock { instance: asker, .. }) = &request {
+            instance = Some(asker.clone());
+        }
+        if let Some(instance) = &instance {
+            shared.wait_out(instance).await;
+        }
+        let mut reply = answer(&shared, connection, request).to_string();
         reply.push('\n');
         if write.write_all(reply.as_bytes()).await.is_err() {
             break;
@@ -155,11 +218,11 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let Some(instance) = instance else { return };
     let runs = shared.hosts.runs(instance.clone()).await;
     tracing::debug!(%instance, runs, "a keeper's connection closed");
-    shared.with(|t, _| t.closed(connection, runs));
+    shared.with(|t, now| t.closed(now, connection, runs));
 }
 
-fn answer(shared: &Shared, connection: u64, line: &[u8], instance: &mut Option<String>) -> Value {
-    let request = match serde_json::from_slice(line) {
+fn answer(shared: &Shared, connection: u64, request: serde_json::Result<Request>) -> Value {
+    let request = match request {
         Ok(request) => request,
         Err(error) => return json!({ "ok": false, "error": format!("bad request: {error}") }),
     };
@@ -170,7 +233,6 @@ fn answer(shared: &Shared, connection: u64, line: &[u8], instance: &mut Option<S
             instance: asker,
             owner,
         } => {
-            *instance = Some(asker.clone());
             let claim = Claim {
                 connection,
                 instance: asker,
@@ -289,6 +351,31 @@ mod tests {
         assert_eq!(first.lock("i-1").await["ok"], true);
         until_locked(&mut second, Duration::from_secs(20)).await;
         assert_eq!(first.ask(r#"{"op":"renew"}"#).await["error"], "expired");
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_answers_afterwards_and_only_one_instance_waits() {
+        let hosts = Arc::new(Alive(AtomicBool::new(true)));
+        let server = LeaseServer::start(Ipv4Addr::LOCALHOST, Duration::from_secs(60), hosts)
+            .await
+            .unwrap();
+        let mut first = Keeper::connect(&server).await;
+        let mut second = Keeper::connect(&server).await;
+        assert_eq!(first.lock("i-1").await["ok"], true);
+        server.silence("i-1", tokio::time::Instant::now() + Duration::from_millis(200));
+        assert_eq!(server.unanswered(), 0, "nothing came yet, so nothing is proved");
+        assert_eq!(second.lock("i-2").await["error"], "busy");
+        let asked = Instant::now();
+        assert_eq!(first.ask(r#"{"op":"renew"}"#).await, json!({"ok": true}));
+        assert!(asked.elapsed() >= Duration::from_millis(150));
+        assert_eq!(server.unanswered(), 1);
+        server.silence("i-1", tokio::time::Instant::now() + Duration::from_secs(600));
+        let waits = tokio::spawn(async move { first.ask(r#"{"op":"renew"}"#).await });
+        while server.unanswered() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.speak();
+        assert_eq!(waits.await.unwrap(), json!({"ok": true}));
     }
 
     #[tokio::test]

@@ -75,14 +75,21 @@ impl LeaseTable {
     /// Takes a lock; taking the one that the connection holds renews it.
     ///
     /// # Errors
-    /// `Busy` while another connection's lease runs; `Second` when the connection holds another lock.
+    /// `Busy` while another owner's lease runs; `Expired` for an owner whose own lease on it ended, as a client of NFS is told that comes
+    /// back too late; `Second` when the connection holds another lock.
     pub(crate) fn lock(&mut self, now: Duration, key: LockKey, claim: Claim) -> Result<(), LeaseError> {
+        // An owner that comes over a new connection is the same owner.
         if let Some(holder) = self.holder(now, &key)
             && holder.connection != claim.connection
+            && holder.owner != claim.owner
         {
             return Err(LeaseError::Busy {
                 instance: holder.instance.clone(),
             });
+        }
+        let left = self.held.get(&key).filter(|h| now >= h.ends);
+        if left.is_some_and(|h| h.claim.owner == claim.owner && h.claim.connection != claim.connection) {
+            return Err(LeaseError::Expired);
         }
         let other = |(k, h): (&LockKey, &Held)| h.claim.connection == claim.connection && *k != key && now < h.ends;
         if self.held.iter().any(other) {
@@ -118,10 +125,11 @@ impl LeaseTable {
     }
 
     /// The connection closed. A running instance's kernel closed the file, which frees the lock; a dead host says
-    /// nothing, so its lock stays until the lease ends.
-    pub(crate) fn closed(&mut self, connection: u64, instance_runs: bool) {
+    /// nothing, so its lock stays until the lease ends. One whose lease has ended is remembered, until another owner has it.
+    pub(crate) fn closed(&mut self, now: Duration, connection: u64, instance_runs: bool) {
         if instance_runs {
-            self.unlock(connection);
+            self.held
+                .retain(|_, h| h.claim.connection != connection || now >= h.ends);
         }
     }
 
@@ -163,8 +171,8 @@ mod tests {
         type Event = fn(&mut LeaseTable);
         let cases: [(&str, Event, u64); 4] = [
             ("unlocked", |t| t.unlock(1), 101),
-            ("process gone, host runs", |t| t.closed(1, true), 101),
-            ("host gone", |t| t.closed(1, false), 3000),
+            ("process gone, host runs", |t| t.closed(ms(100), 1, true), 101),
+            ("host gone", |t| t.closed(ms(100), 1, false), 3000),
             ("frozen", |_| {}, 3000),
         ];
         for (name, event, free_at) in cases {
@@ -186,6 +194,20 @@ mod tests {
         table.lock(ms(0), key("a"), claim(1)).unwrap();
         assert_eq!(table.renew(ms(2999), 1), Ok(()));
         assert_eq!(table.renew(ms(2999 + 3000), 1), Err(LeaseError::Expired));
+    }
+
+    #[test]
+    fn an_owner_comes_over_a_new_connection_in_time_and_is_told_when_it_is_too_late() {
+        let again = |connection| Claim { connection, ..claim(1) };
+        let mut table = LeaseTable::new(LEASE);
+        table.lock(ms(0), key("a"), claim(1)).unwrap();
+        assert_eq!(table.lock(ms(2000), key("a"), again(7)), Ok(()));
+        // The end of the old connection takes nothing from the new one.
+        table.closed(ms(2001), 1, true);
+        assert_eq!(table.renew(ms(2002), 7), Ok(()));
+        table.closed(ms(6000), 7, true);
+        assert_eq!(table.lock(ms(6001), key("a"), again(8)), Err(LeaseError::Expired));
+        assert_eq!(table.lock(ms(6002), key("a"), claim(2)), Ok(()));
     }
 
     #[test]
@@ -248,7 +270,7 @@ mod tests {
                     },
                     Op::Unlock(c) => { table.unlock(c); believes.remove(&c); }
                     // the process is gone, so it believes nothing any more
-                    Op::Closed(c, alive) => { table.closed(c, alive); believes.remove(&c); closed.push(c); }
+                    Op::Closed(c, alive) => { table.closed(ms(now), c, alive); believes.remove(&c); closed.push(c); }
                 }
                 for k in [true, false] {
                     let holders = believes.values().filter(|(b, until)| *b == k && now < *until).count();
@@ -268,7 +290,7 @@ mod tests {
                     Op::Lock(c, k) => { let _ = table.lock(ms(now), key(if k { "a" } else { "b" }), claim(c)); }
                     Op::Renew(c) => { let _ = table.renew(ms(now), c); }
                     Op::Unlock(c) => table.unlock(c),
-                    Op::Closed(c, alive) => table.closed(c, alive),
+                    Op::Closed(c, alive) => table.closed(ms(now), c, alive),
                 }
             }
             prop_assert_eq!(table.lock(ms(now + 3000), key("a"), claim(99)), Ok(()));

@@ -267,6 +267,25 @@ impl Pool {
         }
     }
 
+    /// Resets every connection to an instance; how many there were.
+    pub(crate) fn reset(&self, instance: &str) -> usize {
+        let inner = self.lock();
+        let own = inner.targets.iter().filter(|((id, _), _)| id == instance);
+        own.map(|(_, target)| {
+            target.order(Order::Reset);
+            target.flows.len()
+        })
+        .sum()
+    }
+
+    /// Whether any connection to an instance has been told to end and has not.
+    pub(crate) fn is_resetting(&self, instance: &str) -> bool {
+        let inner = self.lock();
+        let own = inner.targets.iter().filter(|((id, _), _)| id == instance);
+        own.flat_map(|(_, target)| target.flows.values())
+            .any(|flow| *flow.borrow() == Order::Reset)
+    }
+
     /// Whether a target is registered, draining included.
     pub(crate) fn contains(&self, key: &TargetKey) -> bool {
         self.lock().targets.contains_key(key)

@@ -27,8 +27,9 @@ use tokio::task::JoinSet;
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 /// The lab's own calls that change the lab: signed with the administrator's key, for a service of any name.
-const FOR_THE_ADMINISTRATOR: [&str; 5] = [
+const FOR_THE_ADMINISTRATOR: [&str; 6] = [
     "/_mqaws/inject",
+    "/_mqaws/faults",
     "/_mqaws/shutdown",
     "/_mqaws/cut",
     "/_mqaws/mend",
@@ -52,7 +53,7 @@ pub enum ServeError {
 struct Endpoint {
     cloud: Arc<Cloud>,
     routes: Routes,
-    injector: Injector,
+    injector: Arc<Injector>,
     started: Instant,
 }
 
@@ -75,7 +76,7 @@ pub async fn serve(
     cloud: Arc<Cloud>,
     listeners: Vec<(TcpListener, Peers)>,
     routes: Routes,
-    injector: Injector,
+    injector: Arc<Injector>,
 ) -> Result<(), ServeError> {
     for (listener, _) in &listeners {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
@@ -177,7 +178,12 @@ impl Endpoint {
                     format!("Could not find operation {action}"),
                 ));
             }
-            if let Some(error) = self.injector.decide(&service, &action, protocol) {
+            let of_instance = matches!(caller, Caller::Instance { .. });
+            let down = of_instance.then(|| self.injector.decide_for_instance(protocol));
+            let refused = down
+                .flatten()
+                .or_else(|| self.injector.decide(&service, &action, protocol));
+            if let Some(error) = refused {
                 return Err(error);
             }
             iam::authorise(&self.cloud, &service, &action, &request.params, &caller).await?;

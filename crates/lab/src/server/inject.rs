@@ -6,6 +6,7 @@ use crate::api::ApiError;
 use crate::wire::protocol::Protocol;
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
+use std::time::Instant;
 
 /// One switch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,10 +79,18 @@ struct Switch {
     state: u64,
 }
 
+/// The time for which no call of an instance succeeds.
+#[derive(Debug, Clone, Copy)]
+struct Outage {
+    until: Instant,
+    refused: u64,
+}
+
 /// The switches that are on.
 #[derive(Default)]
 pub struct Injector {
     switches: Mutex<Vec<Switch>>,
+    outage: Mutex<Option<Outage>>,
 }
 
 impl Injector {
@@ -96,6 +105,29 @@ impl Injector {
         let state = rule.seed;
         self.lock().push(Switch { rule, state });
         Ok(())
+    }
+
+    /// Fails every call of an instance until then, as AWS's API does when it is down; whoever looks from outside goes on.
+    pub(crate) fn go_down(&self, until: Instant) {
+        *self.outage.lock() = Some(Outage { until, refused: 0 });
+    }
+
+    /// Ends that.
+    pub(crate) fn come_up(&self) {
+        *self.outage.lock() = None;
+    }
+
+    /// How many calls of instances it has refused.
+    pub(crate) fn refused(&self) -> u64 {
+        self.outage.lock().map_or(0, |outage| outage.refused)
+    }
+
+    /// The error that this call of an instance has to answer while the API is down.
+    pub(super) fn decide_for_instance(&self, protocol: Protocol) -> Option<ApiError> {
+        let mut outage = self.outage.lock();
+        let outage = outage.as_mut().filter(|outage| Instant::now() < outage.until)?;
+        outage.refused += 1;
+        Some(Kind::ServiceUnavailable.error(protocol))
     }
 
     /// Turns all switches off.
@@ -169,6 +201,20 @@ mod tests {
         assert_ne!(outcome(7), outcome(8));
         let failed = outcome(7).iter().filter(|f| **f).count();
         assert!((200..400).contains(&failed), "{failed}");
+    }
+
+    #[test]
+    fn an_api_that_is_down_counts_whom_it_refused_and_comes_up_by_itself() {
+        let injector = Injector::default();
+        injector.go_down(Instant::now() + std::time::Duration::from_millis(50));
+        assert_eq!(injector.refused(), 0);
+        let error = injector.decide_for_instance(Protocol::Ec2).unwrap();
+        assert_eq!((error.status, injector.refused()), (503, 1));
+        assert!(injector.decide("ec2", "DescribeInstances", Protocol::Ec2).is_none());
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        assert!(injector.decide_for_instance(Protocol::Ec2).is_none());
+        injector.come_up();
+        assert_eq!(injector.refused(), 0);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Lab {
             cloud.clone(),
             vec![(listener, Peers::Machine)],
             routes,
-            Injector::default(),
+            Arc::new(Injector::default()),
         ));
         Self {
             cloud,
@@ -412,7 +412,7 @@ fn listens_on_loopback_only() {
                 Cloud::new("eu-west-1"),
                 vec![(listener, Peers::Machine)],
                 Routes::default(),
-                Injector::default(),
+                Arc::new(Injector::default()),
             )
             .await
         })

@@ -43,6 +43,7 @@ fn exit(bend: impl Fn(&mut Account, &mut Evidence<'_>), limit: impl Fn(&mut Limi
         outages: &[],
         fault_verified: true,
         disturbed: true,
+        unnoticed: false,
         served: true,
         backlog_at_fault: 10,
         acked_last_second: 10,
@@ -75,6 +76,8 @@ fn each_ground_has_its_code() {
     assert_eq!(exit(|_, _| {}, none), Success);
     assert_eq!(exit(|_, e| e.fault_verified = false, none), Inconclusive);
     assert_eq!(exit(|_, e| e.disturbed = false, none), Inconclusive);
+    let unnoticed = |disturbed: bool| exit(move |_, e| (e.disturbed, e.unnoticed) = (disturbed, true), none);
+    assert_eq!((unnoticed(false), unnoticed(true)), (Success, RtoExceeded));
     assert_eq!(exit(|_, e| e.served = false, none), NoRecovery);
     assert_eq!(exit(|_, e| e.backlog_at_fault = 0, none), Inconclusive);
     assert_eq!(exit(|_, e| e.acked_last_second = 0, none), Inconclusive);

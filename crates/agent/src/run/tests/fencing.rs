@@ -65,10 +65,13 @@ fn proof(status: &AgentStatus) -> (String, Option<String>) {
 fn command(host: &Host, words: &[&str]) -> bool {
     let code = commands::run(
         words,
-        &host.layout,
-        &Guard::Lab,
-        mqaws_engine::PRODUCTS,
-        DUTIES,
+        &commands::Place {
+            layout: &host.layout,
+            guard: &Guard::Lab { own_network: false },
+            engines: mqaws_engine::PRODUCTS,
+            duties: DUTIES,
+            own: &[],
+        },
         |_, _| panic!("no engine is needed"),
         || panic!("no call is needed"),
     );
