@@ -11,6 +11,7 @@ use crate::aws::Clients;
 use crate::deploy::{Consent, Stop};
 use crate::failover::report::Run;
 use crate::failover::{self, Fault, Faults, Report, Scenario, text};
+use crate::model::Deployment;
 use crate::model::config::{self, Overrides, Source};
 use mqaws_lab::client::{self, Lab, Options, Stopped};
 use serde_json::json;
@@ -27,12 +28,16 @@ const EXAMPLE: Source<'static> = Source {
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws demo\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report behind."
+    after_help = "Examples:\n  mqaws demo\n  mqaws demo --topology standby\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report behind."
 )]
 pub struct Args {
     /// Folder for report.json; existing files are not overwritten
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub out: PathBuf,
+
+    /// Topology that is deployed [default: that of the example]
+    #[arg(long, value_name = "NAME")]
+    pub topology: Option<String>,
 }
 
 /// Deploys into a private local cloud, fails it over twice under load, writes a report, removes everything.
@@ -43,6 +48,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     refuse_places(context)?;
     prepare_folder(&args.out)?;
     let began = Instant::now();
+    let deployment = deployment(&args)?;
     let output = context.output();
     output.data("mqaws demo: local cloud (process hosts, fast timing), stand-in queue manager\n");
     let interrupt = context.interrupt()?;
@@ -59,7 +65,11 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 
         let shown = match interrupt.requested() {
             true => Err(CliError::Interrupted { left: None }.into()),
-            false => interrupt.or(show(context, &lab, &args.out, &interrupt)).await,
+            false => {
+                interrupt
+                    .or(show(context, &lab, &deployment, &args.out, &interrupt))
+                    .await
+            }
         };
         let stopped = blocking(move || lab.stop()).await;
         interrupt.remains(None);
@@ -111,17 +121,27 @@ fn refuse_places(context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// The example, of the topology that was asked for.
+fn deployment(args: &Args) -> Result<Deployment, Failure> {
+    let given = args.topology.iter();
+    let overrides = given.fold(Overrides::none(), |all, name| {
+        all.flag("topology", "--topology", name.as_str())
+    });
+    let mut deployment = config::read(Some(EXAMPLE), &overrides)?.deployment;
+    deployment.security.allow_faults = true;
+    Ok(deployment)
+}
+
 /// Deploys and fails over.
 async fn show(
     context: &Context,
     lab: &Lab,
+    deployment: &Deployment,
     out: &Path,
     interrupt: &Interrupt,
 ) -> Result<(Report, Option<PathBuf>), Failure> {
     let output = context.output();
     let clients = Clients::local(&access(&lab.record));
-    let mut deployment = config::read(Some(EXAMPLE), &Overrides::none())?.deployment;
-    deployment.security.allow_faults = true;
     let began = Instant::now();
     let made = plan::make(
         context,

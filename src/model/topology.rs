@@ -7,7 +7,13 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// Names of this version's topologies, and the line of each in the schema; the first is the default.
-const NAMES: &[(&str, &str)] = &[("single", "One instance, replaced in either zone, on the same data.")];
+const NAMES: &[(&str, &str)] = &[
+    ("single", "One instance, replaced in either zone, on the same data."),
+    (
+        "standby",
+        "Two instances in two zones on the same data: one is active, the other is ready to take over.",
+    ),
+];
 
 static BROUGHT: OnceLock<&'static str> = OnceLock::new();
 

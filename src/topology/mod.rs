@@ -10,7 +10,9 @@ mod fault;
 mod injection;
 mod questions;
 mod role;
+mod shared_data;
 mod single;
+mod standby;
 #[cfg(test)]
 mod toy;
 
@@ -27,6 +29,7 @@ use std::sync::OnceLock;
 /// The topologies of this version: the one table.
 const TOPOLOGIES: &[&dyn Topology] = &[
     &single::Single,
+    &standby::Standby,
     #[cfg(test)]
     &toy::Toy,
 ];

@@ -34,6 +34,10 @@ fn deployment(keys: &[(&str, &str)]) -> Deployment {
     read(None, &overrides).unwrap().deployment
 }
 
+fn standby() -> Deployment {
+    deployment(&[("topology", "standby")])
+}
+
 /// Templates that between them hold every resource and every form of it.
 pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
     let full = [
@@ -75,6 +79,11 @@ pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
     ];
     vec![
         ("single", Deployment::default()),
+        ("standby", standby()),
+        (
+            "new-network-standby",
+            deployment(&[("topology", "standby"), ("network.cidr", "10.20.0.0/16")]),
+        ),
         ("full", deployment(&full)),
         ("new-network", deployment(&[("network.cidr", "10.20.0.0/16")])),
         ("new-network-outside", deployment(&outside)),
@@ -85,6 +94,7 @@ pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
 #[test]
 fn the_checked_in_template_is_current() {
     golden("templates/single.yaml", &render::body(&Deployment::default()).unwrap());
+    golden("templates/standby.yaml", &render::body(&standby()).unwrap());
 }
 
 #[test]

@@ -97,6 +97,8 @@ fn data(status: &AgentStatus, measures: &Measures, running: Option<bool>, failov
     ];
     // What is not known is not sent: a zero would be a statement.
     data.extend(running.map(|r| datum(metric::ENGINE_RUNNING, flag(r), "Count")));
+    let standby = status.standby_ready;
+    data.extend(standby.map(|ready| datum(metric::STANDBY_READY, flag(ready), "Count")));
     data.extend(
         status
             .fsync_millis
@@ -140,6 +142,7 @@ mod tests {
             lock_held: true,
             fsync_millis: None,
             fsync_fastest_millis: None,
+            standby_ready: None,
             restarts,
             connections: None,
             measured_seconds: None,
@@ -188,5 +191,12 @@ mod tests {
         let full = data(&full, &measures, Some(true), 1);
         assert_eq!(full[0].value, 1.0);
         assert_eq!(full.len(), 9);
+        let standby = AgentStatus {
+            standby_ready: Some(true),
+            ..status(AgentState::Standby.as_str(), 0, None)
+        };
+        let put = data(&standby, &Measures::default(), Some(false), 0);
+        let value = |name| put.iter().find(|d| d.name == name).map(|d| d.value);
+        assert_eq!((value("StandbyReady"), value("EngineRunning")), (Some(1.0), Some(0.0)));
     }
 }

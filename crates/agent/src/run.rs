@@ -163,9 +163,9 @@ impl Agent {
         if self.state.as_ref() != Some(&state) {
             tracing::info!(state = state.as_str(), why = self.duty.view().last_error, "state");
             self.extra.since = jiff::Timestamp::now().to_string();
-            let serves = state == AgentState::Serving;
+            let settled = matches!(state, AgentState::Serving | AgentState::Standby);
             self.state = Some(state);
-            if serves {
+            if settled {
                 // The measuring thread is gone only when the process ends.
                 let _ = self.measure.send(());
             }

@@ -75,6 +75,7 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         lock_held: fence.is_some_and(|fence| fence.held),
         fsync_millis: extra.writes.slow_millis,
         fsync_fastest_millis: extra.writes.fastest_millis,
+        standby_ready: view.standby_ready,
         restarts: view.restarts,
         connections: extra.measures.connections.filter(|_| view.running),
         measured_seconds: None,

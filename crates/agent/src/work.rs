@@ -119,10 +119,18 @@ fn whole_wait(work: &Work) -> Option<&'static str> {
 
 /// Work that no step of the way to service waits for: its waits do not make that way longer.
 fn runs_beside(work: &Work) -> bool {
-    use Work::{Accounts, Check, CompleteHook, Find, Renew, ReportUnhealthy, Signal};
+    use Work::{Accounts, Check, CompleteHook, Find, Keeper, Register, Renew, ReportUnhealthy, Signal};
     matches!(
         work,
-        Accounts | Check | Find | Renew | Signal { .. } | ReportUnhealthy | CompleteHook
+        Accounts
+            | Check
+            | Find
+            | Register
+            | Renew
+            | Signal { .. }
+            | ReportUnhealthy
+            | CompleteHook
+            | Keeper(KeeperWork::Wait { .. })
     )
 }
 
@@ -225,7 +233,13 @@ impl Worker {
             Work::Signal { success } => Outcome::Signalled(self.me().and_then(|me| cloud.signal(&me, success))),
             Work::ReportUnhealthy => Outcome::Reported(self.me().and_then(|me| cloud.report_unhealthy(&me))),
             Work::CompleteHook => Outcome::HookCompleted(self.complete_hook()),
-            Work::Adopt(_) | Work::Attach | Work::Start(_) | Work::Define | Work::Accept | Work::End(_) => {
+            Work::Register
+            | Work::Adopt(_)
+            | Work::Attach
+            | Work::Start(_)
+            | Work::Define
+            | Work::Accept
+            | Work::End(_) => {
                 let busy = locked(&self.engine_busy);
                 if self.stale(generation) {
                     return None;
@@ -253,6 +267,7 @@ impl Worker {
         let engine = &self.ports.engine;
         match work {
             Work::Adopt(data) => Outcome::Adopted(self.install().and_then(|_| engine.adopt(data))),
+            Work::Register => Outcome::Registered(self.install().and_then(|_| engine.register())),
             Work::Attach => Outcome::Adopted(engine.info()),
             Work::Start(epoch) => Outcome::Started(engine.start(epoch.0)),
             Work::Define => Outcome::Defined(self.define()),

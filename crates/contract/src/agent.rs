@@ -92,6 +92,8 @@ words! {
     pub enum Topology {
         /// One instance, replaced in either zone, on the same data.
         Single = "single",
+        /// Two instances in two zones on the same data: one is active, the other is ready to take over.
+        Standby = "standby",
     }
 }
 
@@ -185,6 +187,9 @@ pub struct AgentStatus {
     /// The fastest of those samples, in milliseconds: no write to the storage takes less.
     #[serde(default)]
     pub fsync_fastest_millis: Option<f64>,
+    /// Whether a host is ready to take over: this one while it waits, another while this one serves. Absent where none waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby_ready: Option<bool>,
     /// Restarts in place since the agent started.
     #[serde(default)]
     pub restarts: u32,

@@ -27,6 +27,15 @@ pub trait Engine: Send + Sync {
     /// [`EngineFailure`].
     fn adopt(&self, data: DataState) -> Result<EngineInfo, EngineFailure>;
 
+    /// Makes a queue manager known to this host while another host has its data: nothing is created, and nothing of the data is
+    /// written. An engine that a host need not be told of has nothing to do.
+    ///
+    /// # Errors
+    /// [`EngineFailure`].
+    fn register(&self) -> Result<EngineInfo, EngineFailure> {
+        self.info()
+    }
+
     /// Product and version.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ const TOPOLOGY: Rule = Rule {
 };
 
 fn no_topology(text: &str) -> Wrong {
-    const LATER: [&str; 4] = ["standby", "native-ha", "rabbitmq-cluster", "replicated-dr"];
+    const LATER: [&str; 3] = ["native-ha", "rabbitmq-cluster", "replicated-dr"];
     let there: Vec<String> = Topology::all().map(|name| format!("`{}`", name.as_str())).collect();
     let message = match LATER.contains(&text) {
         true => format!("topology `{text}` is not available yet"),
@@ -81,9 +81,15 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("single")
     .always()
+    .flag(Flag::new(
+        "topology",
+        "NAME",
+        "Topology that makes the queue manager highly available [default: {default}]",
+    ))
     .page(
-        "Topology that makes the queue manager highly available. `single` is the only one so far: one instance, replaced in \
-         either of two zones, on the same data.",
+        "Topology that makes the queue manager highly available. `single`: one instance, replaced in either of two zones, on the \
+         same data. `standby`: two instances in two zones on the same data; one is active, the other is ready to take over. See \
+         [Topologies](topologies.md).",
     ),
     Key::new(
         "engine",

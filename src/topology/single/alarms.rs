@@ -1,85 +1,22 @@
-//! Alarms: no service, an overlap that lasts, two engines at once, a start that is refused, a certificate that is nearly over.
+//! The alarms.
 
-use super::ids::{LOAD_BALANCER, MEMBER};
+use super::ids::MEMBER;
 use crate::model::Deployment;
-use crate::model::agent::metric;
-use crate::render::alarm::{Alarm, dimension, metrics_namespace};
-use crate::stack::OWN_GROUP;
-use crate::template::{Template, get_att, list, reference};
+use crate::render::alarms;
+use crate::template::Template;
 
 /// Those that say that service is not as it should be.
 pub(super) const OF_SERVICE: [&str; 4] = ["OutageAlarm", "OverlapAlarm", "TwoEnginesAlarm", "FenceAlarm"];
 
 /// Adds the alarms.
 pub(super) fn add(template: &mut Template, _: &Deployment) {
-    let alarms = [
-        Alarm {
-            name: "OutageAlarm",
-            words: "The load balancer has no healthy targets: clients cannot connect",
-            metric: ("AWS/NetworkELB".into(), "HealthyHostCount"),
-            dimensions: list![
-                dimension("LoadBalancer", get_att(LOAD_BALANCER, "LoadBalancerFullName")),
-                dimension("TargetGroup", get_att(OWN_GROUP, "TargetGroupFullName")),
-            ],
-            // The most that any zone's node counts.
-            statistic: "Maximum",
-            comparison: "LessThanThreshold",
-            threshold: 1,
-            minutes: 3,
-            when: None,
-            missing: "breaching",
-        },
-        Alarm {
-            name: "OverlapAlarm",
-            words: "The group has had more than one instance for 10 minutes: an old one does not terminate",
-            metric: ("AWS/AutoScaling".into(), "GroupTotalInstances"),
-            dimensions: list![dimension("AutoScalingGroupName", reference(MEMBER.group))],
-            statistic: "Maximum",
-            comparison: "GreaterThanThreshold",
-            threshold: 1,
-            minutes: 10,
-            when: None,
-            missing: "notBreaching",
-        },
-        Alarm {
-            name: "TwoEnginesAlarm",
-            words: "More than one instance reports a running queue manager",
-            metric: (metrics_namespace(), metric::ENGINE_RUNNING),
-            dimensions: list![dimension("Stack", reference("AWS::StackName"))],
-            // Each instance puts 1 a minute; the minute of an orderly takeover has two, three in a row have not.
-            statistic: "Sum",
-            comparison: "GreaterThanThreshold",
-            threshold: 1,
-            minutes: 3,
-            when: None,
-            missing: "notBreaching",
-        },
-        Alarm {
-            name: "FenceAlarm",
-            words: "An instance does not start the queue manager: it waits for EC2, an operator, or a newer image",
-            metric: (metrics_namespace(), metric::FENCE_ALARM),
-            dimensions: list![dimension("Stack", reference("AWS::StackName"))],
-            statistic: "Maximum",
-            comparison: "GreaterThanThreshold",
-            threshold: 0,
-            minutes: 1,
-            when: None,
-            missing: "notBreaching",
-        },
-        Alarm {
-            name: "CertificateAlarm",
-            words: "The certificate expires in less than 14 days: store a new one in its secret",
-            metric: (metrics_namespace(), metric::CERTIFICATE_DAYS),
-            dimensions: list![dimension("Stack", reference("AWS::StackName"))],
-            statistic: "Minimum",
-            comparison: "LessThanThreshold",
-            threshold: 14,
-            minutes: 3,
-            when: Some("HasCertificate"),
-            missing: "notBreaching",
-        },
-    ];
-    for alarm in alarms {
+    for alarm in [
+        alarms::outage(),
+        alarms::overlap("OverlapAlarm", &MEMBER),
+        alarms::two_engines(),
+        alarms::fence(),
+        alarms::certificate(),
+    ] {
         alarm.add(template);
     }
 }

@@ -9,15 +9,12 @@ mod compute;
 mod faults;
 mod ids;
 mod outputs;
-mod role;
-mod security_groups;
 mod service;
-mod storage;
-mod traffic;
 
+use super::shared_data;
 use super::{Anchored, Arbiter, Builder, Change, Engines, Facts, Meaning, Role, Seen, Stand, Term, Topology};
 use crate::model::agent::AgentStatus;
-use crate::render::{credentials, documents, network};
+use crate::render::{credentials, documents, load_balancer, network, security_groups, shared_storage, writer_role};
 
 /// The topology.
 pub(super) struct Single;
@@ -40,10 +37,10 @@ impl Topology for Single {
             network::add_vpc,
             security_groups::add,
             network::add_endpoints,
-            storage::add,
+            shared_storage::add,
             credentials::add,
-            role::add,
-            traffic::add,
+            writer_role::add,
+            load_balancer::add,
             compute::add,
             alarms::add,
             outputs::add,
@@ -56,11 +53,11 @@ impl Topology for Single {
     }
 
     fn anchored(&self) -> &'static Anchored {
-        &changes::ANCHORED
+        &shared_data::ANCHORED
     }
 
     fn keys(&self) -> &'static [(&'static str, &'static str)] {
-        changes::KEYS
+        shared_data::KEYS
     }
 
     fn role(&self, agent: &AgentStatus) -> Role {

@@ -1,7 +1,9 @@
 //! What the stack tells of itself.
 
-use super::ids::{FILE_SYSTEM, LOAD_BALANCER, MEMBER};
+use super::ids::MEMBER;
 use crate::model::Deployment;
+use crate::render::load_balancer::LOAD_BALANCER;
+use crate::render::shared_storage::FILE_SYSTEM;
 use crate::stack::{References, write_outputs};
 use crate::template::{Template, reference};
 

@@ -12,6 +12,8 @@ pub(super) fn role(agent: &AgentStatus) -> Role {
         State::Booting | State::Mounting | State::Fencing | State::Adopting | State::Starting | State::Restarting => {
             Role::Starting
         }
+        // Nobody waits beside the one instance.
+        State::Standby => Role::Unknown,
         State::Condemned | State::Draining | State::Stopped | State::Paused | State::Unknown | State::Other(_) => {
             Role::Unknown
         }

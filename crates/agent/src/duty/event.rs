@@ -50,6 +50,8 @@ pub enum Work {
     Accounts,
     /// Create the queue manager or make it known ([`Outcome::Adopted`]).
     Adopt(DataState),
+    /// Bring the certificate, and make the queue manager known to this host while another one has its data ([`Outcome::Registered`]).
+    Register,
     /// Only learn the engine's version: it runs already ([`Outcome::Adopted`]).
     Attach,
     /// Start it ([`Outcome::Started`]).
@@ -99,6 +101,7 @@ pub enum Outcome {
     Previous(Result<CloudState, String>),
     TerminationOrdered(Result<(), String>),
     AccountsSet(Result<(), String>),
+    Registered(Result<EngineInfo, EngineFailure>),
     Adopted(Result<EngineInfo, EngineFailure>),
     Started(Result<i32, EngineFailure>),
     Defined(Result<(), EngineFailure>),
@@ -126,6 +129,8 @@ pub enum Timer {
     Retry,
     /// The next attempt to set up the account.
     Accounts,
+    /// The next look at the owner of the data, while this host waits to take over.
+    Standby,
     /// The time for a refused start to be seen, before the stack is told.
     Refusal,
     /// The next health check.

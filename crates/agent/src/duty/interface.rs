@@ -31,6 +31,8 @@ pub struct View<'a> {
     pub(crate) identity: Option<&'a Identity>,
     /// Engine, once known.
     pub(crate) engine: Option<&'a EngineInfo>,
+    /// Whether a host is ready to take over, as far as this one knows; absent where none waits.
+    pub(crate) standby_ready: Option<bool>,
     /// Restarts in place.
     pub(crate) restarts: u32,
     /// The last thing that went wrong, or what is waited for.

@@ -1,7 +1,7 @@
 //! Which topology has which duty.
 
 use super::interface::Duty;
-use super::single_writer::SingleWriter;
+use super::single_writer::{SingleWriter, Succession};
 use crate::model::UnknownWord;
 use crate::model::agent::{AgentConfig, Topology};
 use mqaws_engine::Product;
@@ -19,10 +19,16 @@ pub struct DutyOf {
 pub type Duties = &'static [DutyOf];
 
 /// The duties of the shipped agent. What is added here, an agent can do.
-pub const DUTIES: Duties = &[DutyOf {
-    topology: "single",
-    begin: |config, product| Box::new(SingleWriter::of(config, product)),
-}];
+pub const DUTIES: Duties = &[
+    DutyOf {
+        topology: "single",
+        begin: |config, product| Box::new(SingleWriter::of(config, product, Succession::Launch)),
+    },
+    DutyOf {
+        topology: "standby",
+        begin: |config, product| Box::new(SingleWriter::of(config, product, Succession::Standby)),
+    },
+];
 
 /// The duty of this topology's hosts.
 ///

@@ -6,7 +6,8 @@
 
 use super::folder::Folder;
 use super::record::{Epoch, OwnerRecord, RecordError};
-use crate::model::{InvalidName, PathComponent};
+use super::standby::StandbyNote;
+use crate::model::{InstanceId, InvalidName, PathComponent};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -164,6 +165,53 @@ impl RecordStore {
         fs::rename(&new, &path).map_err(io_error("replace", &path))?;
         sync_dir(&dir)
     }
+
+    /// Writes the note of a host that waits. It needs no lock: nobody else writes this file, and no start depends on it.
+    ///
+    /// # Errors
+    /// [`StoreError::Keeper`]; [`StoreError::Io`].
+    pub(crate) fn note_standby(&self, note: &StandbyNote) -> Result<(), StoreError> {
+        let dir = self.dir()?;
+        fs::create_dir_all(&dir).map_err(io_error("create", &dir))?;
+        let path = note_in(&dir, &note.instance)?;
+        let new = dir.join(PathComponent::new(format!("new-{}", note.keeper))?);
+        let text = serde_json::to_vec(note).map_err(io::Error::other);
+        text.and_then(|text| fs::write(&new, text))
+            .map_err(io_error("write", &new))?;
+        fs::rename(&new, &path).map_err(io_error("replace", &path))
+    }
+
+    /// The notes of hosts that wait; one that cannot be read is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub(crate) fn standbys(&self) -> Result<Vec<StandbyNote>, StoreError> {
+        let dir = self.dir()?;
+        let mut notes = Vec::new();
+        for entry in fs::read_dir(&dir).map_err(io_error("list", &dir))? {
+            let entry = entry.map_err(io_error("list", &dir))?;
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with(NOTE)) {
+                let text = fs::read(entry.path()).unwrap_or_default();
+                notes.extend(serde_json::from_slice::<StandbyNote>(&text).ok());
+            }
+        }
+        Ok(notes)
+    }
+
+    /// Removes the note of a host that waits no more; one that stays is silent.
+    pub(crate) fn forget_standby(&self, instance: &InstanceId) {
+        if let Ok(path) = self.dir().and_then(|dir| note_in(&dir, instance)) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// How the names of notes begin.
+const NOTE: &str = "standby-";
+
+fn note_in(dir: &Path, instance: &InstanceId) -> Result<PathBuf, StoreError> {
+    Ok(dir.join(PathComponent::new(format!("{NOTE}{instance}.json"))?))
 }
 
 fn record_in(dir: &Path, epoch: Epoch) -> PathBuf {

@@ -78,6 +78,18 @@ impl Keeper {
         }
     }
 
+    /// Notes that this host waits for the lock; record and data state, read without it.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn wait(&self, ready: bool) -> Result<Inspection, String> {
+        let reply = self.ask(&Request::Wait { ready }, SLOW).map_err(no_answer)?;
+        match reply.found {
+            Some(found) => Ok(found.view()),
+            None => Err(refusal(reply)),
+        }
+    }
+
     /// Writes the record for the next epoch.
     ///
     /// # Errors

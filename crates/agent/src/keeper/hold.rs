@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Wait between two attempts to obtain a lock that another holds.
 const BUSY: Duration = Duration::from_millis(100);
+/// The same of a host that is not ready to take over: one that is goes first.
+const UNREADY: Duration = Duration::from_secs(1);
 /// Longest wait between two renewals.
 const RENEW: Duration = Duration::from_secs(5);
 
@@ -82,7 +84,11 @@ impl Shared {
                     tracing::info!(holder, "lock busy");
                     self.tell(&Notice::Busy { holder });
                 }
-                Err(BUSY)
+                Err(if self.unready.load(Ordering::Acquire) {
+                    UNREADY
+                } else {
+                    BUSY
+                })
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "lock not obtained");

@@ -42,6 +42,11 @@ pub(crate) enum Request {
     Watch,
     /// Read record and data state. Only while the lock is held.
     Inspect,
+    /// Note that this host waits for the lock, and read record and data state. Only while the lock is not held.
+    Wait {
+        /// Whether all is prepared.
+        ready: bool,
+    },
     /// Read the sign of life in the record that was last inspected. Only while the lock is held.
     Look,
     /// Write the record for the next epoch, if it is still the one that was last inspected or claimed.
@@ -163,6 +168,9 @@ pub(crate) struct KeeperStatus {
     /// Why the record that this keeper claimed is not there any more.
     #[serde(default)]
     pub(crate) record_gone: Option<String>,
+    /// A host that is ready to take over, while the lock is held.
+    #[serde(default)]
+    pub(crate) standby: Option<InstanceId>,
 }
 
 impl KeeperStatus {
@@ -240,6 +248,11 @@ pub(crate) enum Notice {
     Record {
         /// See [`KeeperStatus::record_gone`].
         gone: Option<String>,
+    },
+    /// A host is ready to take over, or none is any more.
+    Standby {
+        /// Which one.
+        ready: Option<InstanceId>,
     },
     /// The file system has no room left, told again and again while that is so; or has room again.
     Room {

@@ -1,8 +1,10 @@
 //! The keeper's work on the file system: inspect, claim, sign of life, release. All on one thread, which may hang.
 
 use super::protocol::{Found, KeeperConfig, Reply};
-use crate::fence::{Epoch, LockPlace, OwnerRecord, Proof, RecordStore, SCHEMA, StoreError, Writer, is_full};
-use crate::model::AsWritten;
+use crate::fence::{
+    Epoch, LockPlace, OwnerRecord, Proof, RecordStore, SCHEMA, StandbyNote, Standbys, StoreError, Writer, is_full,
+};
+use crate::model::{AsWritten, InstanceId};
 use crate::remedy::chain;
 use mqaws_engine::{DataState, Product};
 use std::collections::VecDeque;
@@ -30,6 +32,10 @@ pub(super) struct KeptRecord {
     store: RecordStore,
     basis: Basis,
     own: Option<OwnerRecord>,
+    /// This host's sign of life while it waits.
+    waited: u64,
+    /// Who else waits.
+    standbys: Standbys,
     samples: VecDeque<Duration>,
 }
 
@@ -63,6 +69,8 @@ impl KeptRecord {
             store,
             basis: Basis::Unknown,
             own: None,
+            waited: 0,
+            standbys: Standbys::default(),
             samples: VecDeque::with_capacity(SAMPLES),
         }
     }
@@ -94,6 +102,46 @@ impl KeptRecord {
             }),
             ..Reply::done()
         }
+    }
+
+    /// Notes that this host waits, and reads what the owner does; what is found here is no basis of a claim.
+    pub(super) fn wait(&mut self, ready: bool, lease_millis: u64) -> Reply {
+        self.waited += 1;
+        let note = StandbyNote {
+            instance: self.config.instance.clone(),
+            boot: AsWritten::Id(self.config.boot.clone()),
+            keeper: self.token.clone(),
+            alive: self.waited,
+            ready,
+        };
+        // A change of its own in the directory first: it makes an NFS client see that others have changed it, too.
+        let (record, unreadable) = match self.store.note_standby(&note).and_then(|()| self.store.read()) {
+            Ok(record) => (record, None),
+            Err(error @ StoreError::Record { .. }) => (None, Some(chain(&error))),
+            Err(error) => return Reply::failed(chain(&error)),
+        };
+        match self.data() {
+            Ok(data) => Reply {
+                found: Some(Found {
+                    record,
+                    unreadable,
+                    data: data.to_owned(),
+                    lease_millis,
+                }),
+                ..Reply::done()
+            },
+            Err(error) => Reply::failed(format!("inspect the data directory: {error}")),
+        }
+    }
+
+    /// A host that is ready to take over, by the notes of those that wait; `now` by a clock that does not go back.
+    pub(super) fn standby(&mut self, now: Duration) -> Option<InstanceId> {
+        let notes = self.store.standbys().unwrap_or_default();
+        let found = self.standbys.look(now, &notes);
+        for instance in &found.forgotten {
+            self.store.forget_standby(instance);
+        }
+        found.ready
     }
 
     /// The sign of life in the record that was inspected, which must be there still, and not released.
@@ -184,6 +232,7 @@ impl KeptRecord {
             Err(error) => Reply::failed(chain(&error)),
             Ok(()) => {
                 let epoch = record.epoch;
+                self.store.forget_standby(&self.config.instance);
                 self.basis = Basis::Record(Box::new(record.clone()));
                 self.own = Some(record);
                 Reply {

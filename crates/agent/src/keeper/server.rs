@@ -83,6 +83,7 @@ pub(crate) fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io
         lost: AtomicBool::new(false),
         told: AtomicBool::new(false),
         looked: AtomicU64::new(boot_millis()),
+        unready: AtomicBool::new(false),
         busy_since: Mutex::new(None),
         full: AtomicBool::new(false),
         jobs,
@@ -140,6 +141,11 @@ impl Shared {
 
     fn work(&self, kept: &mut KeptRecord, request: Request) -> Reply {
         match request {
+            Request::Wait { ready } if !self.held() => {
+                self.unready.store(!ready, Ordering::Release);
+                kept.wait(ready, self.lease.load(Ordering::Acquire))
+            }
+            Request::Wait { .. } => Reply::failed("the lock is held"),
             _ if !self.held() => Reply::failed("the lock is not held"),
             Request::Inspect => kept.inspect(self.lease.load(Ordering::Acquire)),
             Request::Look => kept.look(),
@@ -199,6 +205,7 @@ impl Shared {
                 if locked(&self.status).record_gone.take().is_some() {
                     self.tell(&Notice::Record { gone: None });
                 }
+                self.look_for_standby(kept);
                 self.tell(&Notice::Beat {
                     fsync_millis: kept.fsync_millis(),
                     fsync_fastest_millis: kept.fsync_fastest_millis(),
@@ -214,6 +221,18 @@ impl Shared {
                 self.tell(&Notice::Record { gone: Some(why) });
             }
             Beat::Failed(why) => tracing::warn!(why, "no sign of life written"),
+        }
+    }
+
+    fn look_for_standby(&self, kept: &mut KeptRecord) {
+        let ready = kept.standby(Duration::from_millis(boot_millis()));
+        let before = std::mem::replace(&mut locked(&self.status).standby, ready.clone());
+        if before != ready {
+            tracing::info!(
+                standby = ready.as_ref().map(ToString::to_string),
+                "who is ready to take over"
+            );
+            self.tell(&Notice::Standby { ready });
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) told: AtomicBool,
     /// When the guard last looked, milliseconds of the clock that counts suspended time.
     pub(super) looked: AtomicU64,
+    /// This host says of itself that it is not ready to take over.
+    pub(super) unready: AtomicBool,
     pub(super) busy_since: Mutex<Option<Instant>>,
     /// The file system had no room at the last sign of life.
     pub(super) full: AtomicBool,

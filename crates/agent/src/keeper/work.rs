@@ -1,6 +1,7 @@
 //! What a duty asks of the keeper, and what it hears of it.
 
 use crate::fence::{Epoch, Inspection, Proof};
+use crate::model::InstanceId;
 
 /// Work of the keeper. Each ends in the [`KeeperOutcome`] named beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +10,11 @@ pub enum KeeperWork {
     Open,
     /// Read owner record and data state under the lock ([`KeeperOutcome::Inspected`]).
     Inspect,
+    /// Note that this host waits for the lock, and read owner record and data state without it ([`KeeperOutcome::Waited`]).
+    Wait {
+        /// Whether all is prepared.
+        ready: bool,
+    },
     /// Read the sign of life in the inspected record ([`KeeperOutcome::Looked`]).
     Look,
     /// Write the owner record with this proof ([`KeeperOutcome::Claimed`]).
@@ -33,6 +39,7 @@ pub enum KeeperOutcome {
         result: Result<KeeperState, String>,
     },
     Inspected(Result<Inspection, String>),
+    Waited(Result<Inspection, String>),
     Looked(Result<Looked, String>),
     Claimed(Result<Epoch, ClaimError>),
     LevelWritten(Result<(), String>),
@@ -54,6 +61,8 @@ pub struct KeeperState {
     pub(crate) controller: Option<i32>,
     /// Processes of the engine on this host.
     pub(crate) processes: usize,
+    /// A host that is ready to take over.
+    pub(crate) standby: Option<InstanceId>,
 }
 
 /// Why a claim was not written.
@@ -96,6 +105,11 @@ pub enum KeeperEvent {
     Record {
         /// Why only a person can help; absent when it is there again.
         gone: Option<String>,
+    },
+    /// A host is ready to take over, or none is any more.
+    Standby {
+        /// Which one.
+        ready: Option<InstanceId>,
     },
     /// The shared file system has no room left, or has room again.
     Room {

@@ -17,6 +17,8 @@ const KEEPER_START: Duration = Duration::from_secs(5);
 pub(super) fn whole_wait(work: &KeeperWork) -> Option<&'static str> {
     match work {
         KeeperWork::Inspect => Some("the owner record, read"),
+        // Nobody waits for that: it is what a host does that waits.
+        KeeperWork::Wait { .. } => None,
         KeeperWork::Look => Some("the sign of life, read"),
         KeeperWork::Claim(_) => Some("the owner record, claimed"),
         KeeperWork::Level(_) => Some("the owner record, with the engine's version"),
@@ -41,6 +43,7 @@ fn heard(connection: u64, notice: Option<Notice>) -> Message {
         Some(Notice::Busy { holder }) => KeeperEvent::LockBusy(holder),
         Some(Notice::Lost { why }) => KeeperEvent::LockLost(why),
         Some(Notice::Record { gone }) => KeeperEvent::Record { gone },
+        Some(Notice::Standby { ready }) => KeeperEvent::Standby { ready },
         Some(Notice::Room { full }) => KeeperEvent::Room { full },
         Some(Notice::Storage { stalled }) => KeeperEvent::Storage { stalled },
         None => KeeperEvent::Gone,
@@ -54,6 +57,7 @@ impl Worker {
         let keeper = self.keeper();
         Some(match work {
             KeeperWork::Inspect => KeeperOutcome::Inspected(keeper.inspect()),
+            KeeperWork::Wait { ready } => KeeperOutcome::Waited(keeper.wait(ready)),
             KeeperWork::Look => KeeperOutcome::Looked(keeper.look()),
             KeeperWork::Claim(proof) => KeeperOutcome::Claimed(keeper.claim(proof)),
             KeeperWork::Level(version) => KeeperOutcome::LevelWritten(keeper.level(version)),
@@ -176,6 +180,7 @@ impl Worker {
             served: status.served,
             controller,
             processes,
+            standby: status.standby,
         })
     }
 }

@@ -4,6 +4,8 @@
 pub const AGENT_STARTED: &str = "agent-started";
 /// The shared file system is mounted.
 pub const MOUNTED: &str = "mounted";
+/// It is ready to take over from the host that has the lock.
+pub const STANDBY_READY: &str = "standby-ready";
 /// The lock was obtained.
 pub const LOCK_OBTAINED: &str = "lock-obtained";
 /// A proof was obtained; the detail names it.

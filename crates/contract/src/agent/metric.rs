@@ -10,6 +10,8 @@ pub const FAILOVERS: &str = "Failovers";
 pub const FENCE_ALARM: &str = "FenceAlarm";
 /// 1 while the engine's processes run.
 pub const ENGINE_RUNNING: &str = "EngineRunning";
+/// 1 while an instance is ready to take over, by its own word and by that of the active one; put only where one should be.
+pub const STANDBY_READY: &str = "StandbyReady";
 /// 99th percentile of a write and fsync on the shared file system.
 pub const FSYNC_MILLIS: &str = "FsyncMillis";
 /// Client connections.

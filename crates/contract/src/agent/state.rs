@@ -13,6 +13,8 @@ words! {
         Mounting = "mounting",
         /// Waits for the lock and a proof that the previous owner writes no more.
         Fencing = "fencing",
+        /// It is ready to take over: all is prepared, another host has the lock, and its sign of life advances.
+        Standby = "standby",
         /// Creates the queue manager or makes it known to this host.
         Adopting = "adopting",
         /// Starts it; replaying its log belongs to this.

@@ -217,6 +217,11 @@ impl Driver {
         self.command("crtmqdir", ["-f", "-a"])
     }
 
+    /// `crtmqdir -f -s`: the same without a look at any queue manager, whose data may be another host's.
+    pub fn create_system_directories(&self) -> Command {
+        self.command("crtmqdir", ["-f", "-s"])
+    }
+
     /// `dspmqver`: see [`Version`].
     pub fn version(&self) -> Command {
         self.command("dspmqver", [] as [&str; 0])

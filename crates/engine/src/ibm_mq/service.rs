@@ -182,6 +182,10 @@ impl Engine for Service {
         self.make_known(data)
     }
 
+    fn register(&self) -> Result<EngineInfo, EngineFailure> {
+        self.register_here()
+    }
+
     fn install(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
         self.install_certificate(certificate)
     }

@@ -1,12 +1,14 @@
 //! The machine: what it knows, and who handles which event.
 
-use super::policy::Policy;
+use super::policy::{Policy, Succession};
 use super::state::State;
+use super::waiting::Waiting;
 use crate::agent::duty::{Action, Decision, DrainReason, Duty, Event, FenceView, Outcome, Steps, Timer, View, Work};
 use crate::agent::keeper::{KeeperEvent, KeeperOutcome, KeeperWork};
 use crate::agent::ports::{Identity, SignalResult};
 use crate::fence::{DataState, Epoch, Inquiry, Proof, RecordView};
-use crate::model::agent::{AgentConfig, mark};
+use crate::model::InstanceId;
+use crate::model::agent::{AgentConfig, AgentState, mark};
 use mqaws_engine::{EngineInfo, Product};
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ pub(crate) struct SingleWriter {
     pub(super) claim: Claim,
     pub(super) engine: Course,
     pub(super) storage: Storage,
+    pub(super) waiting: Waiting,
     pub(super) end: End,
     /// A kill is under way or did not end all; nothing else of the fence begins before nothing is left.
     pub(super) killing: bool,
@@ -57,6 +60,8 @@ pub(super) struct Hold {
     pub(super) released: bool,
     /// The keeper did let go.
     pub(super) let_go: bool,
+    /// A host that is ready to take over, while this one has the lock.
+    pub(super) standby: Option<InstanceId>,
 }
 
 /// Whose the data is.
@@ -125,6 +130,7 @@ impl SingleWriter {
             },
             engine: Course::default(),
             storage: Storage::default(),
+            waiting: Waiting::default(),
             end: End::default(),
             killing: false,
             served: false,
@@ -134,8 +140,8 @@ impl SingleWriter {
     }
 
     /// The duty of this configuration's host with this engine.
-    pub(crate) fn of(config: &AgentConfig, product: &dyn Product) -> Self {
-        Self::new(Policy::default().on(config, product))
+    pub(crate) fn of(config: &AgentConfig, product: &dyn Product, succession: Succession) -> Self {
+        Self::new(Policy::default().with(succession).on(config, product))
     }
 
     /// Why this instance gave up, once it did.
@@ -162,10 +168,14 @@ impl Duty for SingleWriter {
     fn view(&self) -> View<'_> {
         let attended = matches!(self.state, State::Serving | State::Paused);
         View {
-            state: self.state.said(),
+            state: match self.is_standby() {
+                true => AgentState::Standby,
+                false => self.state.said(),
+            },
             running: attended && self.engine.controller.is_some(),
             identity: self.identity.as_ref(),
             engine: self.engine.info.as_ref(),
+            standby_ready: self.standby_ready(),
             restarts: self.engine.restarts,
             last_error: self.said.last_error.clone().or_else(|| self.said.unrenewed.clone()),
             alarm: self.said.alarm.as_deref(),
@@ -208,12 +218,14 @@ impl SingleWriter {
                 self.keeper_open(result);
             }
             Outcome::Keeper(KeeperOutcome::Inspected(result)) => self.inspected(result),
+            Outcome::Keeper(KeeperOutcome::Waited(result)) => self.waited(result),
             Outcome::Keeper(KeeperOutcome::Looked(result)) => self.looked(result),
             Outcome::LocalProcesses(result) => self.local_processes(result),
             Outcome::Previous(result) => self.previous(result),
             Outcome::TerminationOrdered(result) => self.termination_ordered(result),
             Outcome::Keeper(KeeperOutcome::Claimed(result)) => self.claimed(result),
             Outcome::AccountsSet(result) => self.accounts_set(result),
+            Outcome::Registered(result) => self.registered(result),
             Outcome::Adopted(result) => self.adopted(result),
             Outcome::Keeper(KeeperOutcome::LevelWritten(result)) => self.level_written(result),
             Outcome::Started(result) => self.started(result),
@@ -241,6 +253,7 @@ impl SingleWriter {
             Timer::Health if self.state == State::Serving => self.begin(Work::Check),
             Timer::Certificate if self.state == State::Serving => self.begin(Work::Renew),
             Timer::Certificate => self.renew_later(),
+            Timer::Standby => self.look_at_owner(),
             Timer::Refusal => self.last_words_over(),
             Timer::Drain => self.drain_time_over(),
             Timer::Accounts | Timer::Health => {}
@@ -275,8 +288,11 @@ impl SingleWriter {
                 self.storage.full = false;
                 self.said.alarm = None;
             }
+            KeeperEvent::Standby { ready } => self.hold.standby = ready,
             KeeperEvent::Storage { stalled } => {
                 self.storage.stalled = stalled;
+                // What hangs is not seen to advance.
+                self.waiting.ready &= !stalled;
                 self.engine.health_failures = 0;
                 if stalled {
                     self.said.last_error = Some("writes to the shared file system hang".to_owned());

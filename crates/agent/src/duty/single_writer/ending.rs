@@ -82,6 +82,7 @@ impl SingleWriter {
                 self.report();
             }
             (Ok(_), _) => {}
+            (Err(why), _) if self.is_standby() => self.again(Work::Signal { success: true }, why),
             (Err(why), State::Serving | State::Paused) => {
                 // The engine serves whatever the stack believes; the next health check's timer is not disturbed.
                 self.again(Work::Signal { success: true }, why);

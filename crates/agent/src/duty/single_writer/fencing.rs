@@ -2,7 +2,7 @@
 
 use super::core::SingleWriter;
 use super::state::State;
-use crate::agent::duty::{Decision, DrainReason, Work};
+use crate::agent::duty::{Decision, DrainReason, Timer, Work};
 use crate::agent::keeper::{ClaimError, KeeperState, KeeperWork, Looked};
 use crate::agent::ports::Identity;
 use crate::fence::{
@@ -74,6 +74,7 @@ impl SingleWriter {
             // What is left of the engine comes first.
             _ if self.killing => {}
             State::Fencing => {
+                self.steps.clear(Timer::Standby);
                 self.mark(mark::LOCK_OBTAINED, "");
                 self.begin(KeeperWork::Inspect);
             }
@@ -101,6 +102,7 @@ impl SingleWriter {
         };
         self.hold.opened = true;
         self.hold.opening = false;
+        self.hold.standby = keeper.standby.clone();
         self.said.alarm = None;
         // This keeper tells it anew if it is still so.
         self.storage.full = false;
@@ -136,6 +138,7 @@ impl SingleWriter {
                 if let Some(holder) = keeper.holder {
                     self.said.last_error = Some(format!("waiting for the lock, held by {holder}"));
                 }
+                self.wait_for_owner();
             }
         }
     }
@@ -266,7 +269,7 @@ impl SingleWriter {
         self.killing = false;
         match self.state {
             State::Fencing if self.hold.held => self.lock_held(),
-            State::Fencing if self.hold.opened => {}
+            State::Fencing if self.hold.opened => self.wait_for_owner(),
             State::Fencing => self.open_keeper(),
             State::Restarting => {
                 let previous = self.identity.as_ref().map(|i| AsWritten::Id(i.instance.clone()));

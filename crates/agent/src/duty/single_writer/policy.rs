@@ -5,6 +5,15 @@ use crate::model::agent::AgentConfig;
 use mqaws_engine::{Order, Product};
 use std::time::Duration;
 
+/// Who comes after the host that has the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Succession {
+    /// An instance that is launched when the owner is gone. A host that finds the lock busy only waits for it.
+    Launch,
+    /// A host that waits, and prepares all that can be prepared without the lock.
+    Standby,
+}
+
 /// Periods and limits.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
@@ -12,6 +21,12 @@ pub(crate) struct Policy {
     pub(crate) retry: Duration,
     /// Longest wait before a failed step is repeated.
     pub(crate) slowest_retry: Duration,
+    /// Who comes after the host that has the data.
+    pub(crate) succession: Succession,
+    /// Attempts to restart in place that are made while another host is ready to take over.
+    pub(crate) attempts_beside_standby: usize,
+    /// Period of the look at the owner while this host waits; its own sign of life.
+    pub(crate) look: Duration,
     /// Waits before each attempt to restart in place; their number is the number of attempts.
     pub(crate) attempts: Vec<Duration>,
     /// More deaths than this within `breaker_window` condemn the instance. Deaths ordered by a fault do not count.
@@ -52,6 +67,9 @@ impl Default for Policy {
         Self {
             retry: Duration::from_millis(500),
             slowest_retry: Duration::from_secs(10),
+            succession: Succession::Launch,
+            attempts_beside_standby: 2,
+            look: Duration::from_secs(2),
             attempts: vec![Duration::ZERO, Duration::from_secs(1), Duration::from_secs(5)],
             breaker_limit: 5,
             breaker_window: Duration::from_secs(600),
@@ -74,6 +92,17 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The same with this succession.
+    pub(crate) fn with(mut self, succession: Succession) -> Self {
+        self.succession = succession;
+        if succession == Succession::Standby {
+            // Patience spares an owner that is just being ended a second order. A successor that is here already has nothing
+            // to gain by it, and the lock has said that the owner cannot go on.
+            self.inquiry.patience = Duration::ZERO;
+        }
+        self
+    }
+
     /// The same on the host of this configuration, with this engine.
     pub(crate) fn on(mut self, config: &AgentConfig, product: &dyn Product) -> Self {
         // Short enough to be waited for by a person who has just stored a new one.

@@ -1,10 +1,12 @@
 //! Adopting, starting, serving, restarting in place.
 
 use super::core::SingleWriter;
+use super::policy::Succession;
 use super::state::State;
 use crate::agent::duty::{Action, Ordered, Timer, Work};
 use crate::agent::keeper::KeeperWork;
 use crate::fence::RecordView;
+use crate::model::InstanceId;
 use crate::model::agent::mark;
 use mqaws_engine::{EngineFailure, EngineInfo, FailureKind, Health};
 
@@ -50,24 +52,33 @@ impl SingleWriter {
     /// The data know the engine that wrote them last. An older one is not started: it could not read them, and neither could
     /// that of any other instance of the same image.
     fn level(&mut self, info: EngineInfo) {
-        let last = match &self.claim.record {
-            Some(RecordView::Present(record)) => record.engine_version.clone(),
-            _ => None,
-        };
         let version = info.version.clone();
-        if let Some(last) = last.filter(|last| (self.policy.order.is_older)(&version, last)) {
+        if let Some(why) = self
+            .claim
+            .record
+            .as_ref()
+            .and_then(|record| self.too_old(&version, record))
+        {
             self.engine.info = Some(info);
-            return self.refused(
-                format!(
-                    "the data was last written by {last}, but this image has {version}: data cannot be used with an older level; deploy an image with {last} or newer"
-                ),
-                Work::Adopt(self.claim.data),
-            );
+            return self.refused(why, Work::Adopt(self.claim.data));
         }
         self.said.alarm = None;
         self.mark(mark::ADOPTED, format!("{}, {version}", info.how));
         self.engine.info = Some(info);
         self.begin(KeeperWork::Level(version));
+    }
+
+    /// Why an engine of this version cannot use data with this record.
+    pub(super) fn too_old(&self, version: &str, record: &RecordView) -> Option<String> {
+        let RecordView::Present(record) = record else {
+            return None;
+        };
+        let last = record.engine_version.as_ref()?;
+        (self.policy.order.is_older)(version, last).then(|| {
+            format!(
+                "the data was last written by {last}, but this image has {version}: data cannot be used with an older level; deploy an image with {last} or newer"
+            )
+        })
     }
 
     pub(super) fn level_written(&mut self, result: Result<(), String>) {
@@ -250,16 +261,28 @@ impl SingleWriter {
 
     /// The next attempt of a start in place, or the end of attempts.
     fn attempt(&mut self) {
-        let Some(wait) = self.policy.attempts.get(self.engine.attempts).copied() else {
+        let (of, standby) = self.attempts();
+        let ready = standby.map_or_else(String::new, |standby| format!(", and {standby} is ready to take over"));
+        let wait = self.policy.attempts.get(self.engine.attempts).copied();
+        let Some(wait) = wait.filter(|_| self.engine.attempts < of) else {
             let why = self.said.last_error.take().unwrap_or_default();
-            return self.condemn(format!("{} start attempts failed: {why}", self.engine.attempts));
+            return self.condemn(format!("{} start attempts failed{ready}: {why}", self.engine.attempts));
         };
         self.engine.attempts += 1;
         self.engine.restarts += 1;
         self.enter(State::Restarting);
-        let of = self.policy.attempts.len();
         self.mark(mark::RESTARTING, format!("{} of {of}", self.engine.attempts));
         self.after(wait, Work::Kill);
+    }
+
+    /// How many attempts are made here, and whom this host lets go to afterwards. It is replaced then: what did not start twice is
+    /// no standby to rely on.
+    fn attempts(&self) -> (usize, Option<&InstanceId>) {
+        let all = self.policy.attempts.len();
+        match (self.policy.succession, &self.hold.standby) {
+            (Succession::Standby, Some(standby)) => (all.min(self.policy.attempts_beside_standby), Some(standby)),
+            (Succession::Standby, None) | (Succession::Launch, _) => (all, None),
+        }
     }
 
     /// A step between adopting and serving failed.

@@ -6,6 +6,7 @@ mod found;
 mod host;
 mod keeper;
 mod properties;
+mod standby;
 
 use super::state::State;
 use super::*;

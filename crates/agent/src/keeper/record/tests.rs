@@ -184,3 +184,30 @@ fn on_a_copy_the_first_claim_names_the_copy_and_counts_nobody_who_gave_up_on_the
         "whoever wrote the data"
     );
 }
+
+#[test]
+fn a_host_that_waits_is_seen_by_the_owner_and_claims_nothing_of_what_it_saw() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (mut owner, mut waits) = (kept(dir.path(), "i-1"), kept(dir.path(), "i-2"));
+    owner.inspect(1000);
+    assert_eq!(owner.claim(proof(ProofKind::New)).epoch, Some(Epoch(1)));
+    let second = Duration::from_secs(1);
+    for (at, ready) in [(0, false), (1, true)] {
+        assert!(matches!(owner.beat(), Beat::Written));
+        let found = waits.wait(ready, 1000).found.expect("found").view();
+        let RecordView::Present(record) = found.record else {
+            panic!("no record")
+        };
+        assert_eq!((record.alive, record.owner.instance.as_str()), (at + 1, "i-1"));
+        let seen = owner.standby(second * u32::try_from(at).expect("a small number"));
+        assert_eq!(seen.is_some(), ready, "it says so, and was seen to live");
+    }
+    assert!(
+        waits.claim(proof(ProofKind::Terminated)).changed,
+        "nothing was inspected under the lock"
+    );
+    waits.inspect(1000);
+    assert_eq!(waits.claim(proof(ProofKind::Terminated)).epoch, Some(Epoch(2)));
+    assert_eq!(owner.standby(second * 3), None, "it waits no more");
+    assert!(owner.store.standbys().expect("notes").is_empty());
+}

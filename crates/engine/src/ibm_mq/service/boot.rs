@@ -1,4 +1,5 @@
-//! From data on a shared file system to a queue manager that this host knows; always under the fence.
+//! From data on a shared file system to a queue manager that this host knows; under the fence, but for what writes to this host
+//! alone.
 
 use super::{Service, transient};
 use crate::ibm_mq::tune;
@@ -38,19 +39,35 @@ impl Service {
         info.how = match (known, data) {
             (true, DataState::Present) => "known".to_owned(),
             (_, DataState::Absent) => self.create()?,
-            _ => {
-                let entry = QueueManagerInfo {
-                    name: self.queue_manager.clone(),
-                    directory: PathComponent::of_queue_manager(&self.queue_manager).into(),
-                    prefix: self.prefix.clone(),
-                    data_path: data_path(&self.dirs().data, &self.queue_manager),
-                };
-                self.ensure(&self.driver.add_info(&entry), &[0])?;
-                "made known".to_owned()
-            }
+            _ => self.add()?,
         };
         self.tune();
         Ok(info)
+    }
+
+    /// Makes the queue manager known to this host, whose data another host has: `mqs.ini` alone is written.
+    pub(super) fn register_here(&self) -> Result<EngineInfo, EngineFailure> {
+        let mut info = self.info()?;
+        self.ensure(&self.driver.create_system_directories(), &[0, 10])?;
+        if self.licence.exists() {
+            self.ensure(&self.driver.accept_licence(&self.licence), &[0])?;
+        }
+        info.how = match self.run(&self.driver.display_info(&self.queue_manager))?.code {
+            0 => "known".to_owned(),
+            _ => self.add()?,
+        };
+        Ok(info)
+    }
+
+    fn add(&self) -> Result<String, EngineFailure> {
+        let entry = QueueManagerInfo {
+            name: self.queue_manager.clone(),
+            directory: PathComponent::of_queue_manager(&self.queue_manager).into(),
+            prefix: self.prefix.clone(),
+            data_path: data_path(&self.dirs().data, &self.queue_manager),
+        };
+        self.ensure(&self.driver.add_info(&entry), &[0])?;
+        Ok("made known".to_owned())
     }
 
     fn create(&self) -> Result<String, EngineFailure> {

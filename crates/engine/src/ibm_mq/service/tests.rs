@@ -88,6 +88,25 @@ fn data_decides_between_creating_and_making_known() {
 }
 
 #[test]
+fn a_host_that_waits_is_told_of_the_queue_manager_and_creates_tunes_and_starts_nothing() {
+    for (known, how) in [(72, "made known"), (0, "known")] {
+        let answers = [
+            ("dspmqver", 0, VERSION),
+            ("crtmqdir", 10, ""),
+            ("dspmqinf", known, ""),
+            ("addmqinf", 0, ""),
+        ];
+        let (mq, script) = engine(&answers, 1);
+        assert_eq!(mq.register().expect("registered").how, how);
+        let lines = script.lines.lock().expect("lines");
+        let names: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
+        let all = ["dspmqver", "crtmqdir", "dspmqinf", "addmqinf"];
+        assert_eq!(names, all[..if known == 0 { 3 } else { 4 }]);
+        assert!(lines[1].ends_with("-s"), "no queue manager's directories: {lines:?}");
+    }
+}
+
+#[test]
 fn half_created_data_is_not_touched_until_somebody_has_cleared_it_away() {
     let dir = tempfile::tempdir().expect("tempdir");
     let answers = [

@@ -5,6 +5,7 @@ use crate::fence::{
     CloudState, DataState, Epoch, InquiryPolicy, Inspection, LeaseRule, OwnerRecord, Proof, ProofKind, RecordView,
     SCHEMA, Writer,
 };
+use crate::model::agent::AgentState;
 use std::time::Duration;
 
 pub(super) const PID: i32 = 4711;
@@ -87,6 +88,8 @@ pub(super) struct Host {
     pub release: Result<(), String>,
     pub cloud: Result<CloudState, String>,
     pub alive: u64,
+    /// Whether the owner's sign of life advances while this host waits.
+    pub owner_lives: bool,
     pub version: &'static str,
 }
 
@@ -122,6 +125,7 @@ impl Host {
             release: Ok(()),
             cloud: Ok(CloudState::Terminated),
             alive: 0,
+            owner_lives: true,
             version: "stand-in",
         }
     }
@@ -142,6 +146,28 @@ impl Host {
         host.send(Event::Begin);
         host.settle();
         assert_eq!(host.state(), State::Fencing);
+        host
+    }
+
+    /// A host that found the lock busy, of a topology in which one waits.
+    pub(super) fn waiting() -> Self {
+        let mut host = Self::new();
+        host.machine = SingleWriter::new(policy().with(Succession::Standby));
+        host.held = false;
+        host.record = record("i-old", false, 0);
+        host.data = DataState::Present;
+        host.send(Event::Begin);
+        host.settle();
+        host
+    }
+
+    /// One that waits and is ready.
+    pub(super) fn standby() -> Self {
+        let mut host = Self::waiting();
+        while host.machine.view().state != AgentState::Standby {
+            assert!(host.now < Duration::from_secs(60), "{:?}", host.machine);
+            host.tick();
+        }
         host
     }
 
@@ -196,11 +222,24 @@ impl Host {
                 self.epoch += 1;
                 Outcome::Keeper(KeeperOutcome::Claimed(Ok(Epoch(self.epoch))))
             }
+            Work::Keeper(KeeperWork::Wait { .. }) => {
+                self.alive += u64::from(self.owner_lives);
+                let mut seen = self.record.clone();
+                if let RecordView::Present(record) = &mut seen {
+                    record.alive = self.alive;
+                }
+                Outcome::Keeper(KeeperOutcome::Waited(Ok(inspection(seen, self.data))))
+            }
             Work::Accounts => Outcome::AccountsSet(Ok(())),
             Work::Adopt(_) | Work::Attach => Outcome::Adopted(self.adopt.clone().map(|()| EngineInfo {
                 version: self.version.into(),
                 stand_in: true,
                 how: "created".into(),
+            })),
+            Work::Register => Outcome::Registered(self.adopt.clone().map(|()| EngineInfo {
+                version: self.version.into(),
+                stand_in: true,
+                how: "made known".into(),
             })),
             Work::Start(_) => Outcome::Started(self.start.clone()),
             Work::Define => Outcome::Defined(self.define.clone()),

@@ -50,6 +50,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         Just(DataState::Present),
         Just(DataState::HalfCreated)
     ];
+    let seen = (records.clone(), data.clone());
     prop_oneof![
         Just(Outcome::Identified(Ok(identity()))),
         Just(Outcome::Mounted(Ok(()))),
@@ -63,6 +64,9 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         })),
         (records, data)
             .prop_map(|(record, data)| Outcome::Keeper(KeeperOutcome::Inspected(Ok(inspection(record, data))))),
+        seen.prop_map(|(record, data)| Outcome::Keeper(KeeperOutcome::Waited(Ok(inspection(record, data))))),
+        word().prop_map(|w| Outcome::Keeper(KeeperOutcome::Waited(Err(w)))),
+        broken.clone().prop_map(|f| Outcome::Registered(Err(f))),
         (0u64..3).prop_map(|alive| Outcome::Keeper(KeeperOutcome::Looked(Ok(Looked::Alive(alive))))),
         Just(Outcome::Keeper(KeeperOutcome::Looked(Ok(Looked::Changed)))),
         word().prop_map(|w| Outcome::Keeper(KeeperOutcome::LevelWritten(Err(w)))),
@@ -110,6 +114,10 @@ fn steps() -> impl Strategy<Value = Step> {
         Just(told(KeeperEvent::LockLost("expired".into()))),
         Just(told(KeeperEvent::Gone)),
         Just(told(KeeperEvent::LockBusy("i-old".into()))),
+        any::<bool>().prop_map(|there| {
+            let ready = there.then(|| "i-other".parse().expect("an id"));
+            told(KeeperEvent::Standby { ready })
+        }),
         any::<bool>().prop_map(|stalled| told(KeeperEvent::Storage { stalled })),
         any::<bool>().prop_map(|full| {
             told(KeeperEvent::Room {
@@ -154,6 +162,7 @@ fn error_for(work: &Work) -> Option<Outcome> {
             result: Err(e()),
         }),
         Work::Keeper(KeeperWork::Inspect) => Outcome::Keeper(KeeperOutcome::Inspected(Err(e()))),
+        Work::Keeper(KeeperWork::Wait { .. }) => Outcome::Keeper(KeeperOutcome::Waited(Err(e()))),
         Work::Keeper(KeeperWork::Look) => Outcome::Keeper(KeeperOutcome::Looked(Err(e()))),
         Work::Keeper(KeeperWork::Level(_)) => Outcome::Keeper(KeeperOutcome::LevelWritten(Err(e()))),
         Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Err(e())),
@@ -217,8 +226,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn never_a_start_without_proof_and_claim(script in proptest::collection::vec(steps(), 1..120)) {
+    fn never_a_start_without_proof_and_claim(
+        script in proptest::collection::vec(steps(), 1..120),
+        waits in any::<bool>(),
+    ) {
         let mut host = Host::new();
+        if waits {
+            host.machine = SingleWriter::new(Policy::default().with(Succession::Standby));
+            host.held = false;
+        }
         host.record = record("i-old", false, 0);
         host.data = DataState::Present;
         let mut judge = Judge::default();

@@ -1,11 +1,11 @@
-//! What the instance may do: its role, with one statement for each need.
+//! What an instance may do that writes shared data under the fence: its role, with one statement for each need.
 
+use super::role::{add as add_role, arn, of_this_stack, put_metrics, read_credentials, statement};
 use crate::model::Deployment;
-use crate::render::role::{add as add_role, arn, of_this_stack, put_metrics, read_credentials, statement};
 use crate::template::{Template, list};
 
 /// Adds the role and the instance profile.
-pub(super) fn add(template: &mut Template, _: &Deployment) {
+pub(crate) fn add(template: &mut Template, _: &Deployment) {
     let agent = list![
         // These actions know no resources.
         statement(

@@ -1,14 +1,16 @@
 //! The load balancer, and the ways through it.
 
-use super::ids::LOAD_BALANCER;
+use super::target::attribute;
+use super::{network, tags};
 use crate::model::Deployment;
-use crate::render::target::attribute;
-use crate::render::{network, tags};
 use crate::stack::Way;
 use crate::template::{Resource, Template, get_att, list, object, reference};
 
+/// Logical ID of the network load balancer.
+pub(crate) const LOAD_BALANCER: &str = "LoadBalancer";
+
 /// Adds the load balancer and the ways through it.
-pub(super) fn add(template: &mut Template, deployment: &Deployment) {
+pub(crate) fn add(template: &mut Template, deployment: &Deployment) {
     let balancer = object! {
         "Type" => "network",
         "Scheme" => reference("Scheme"),

@@ -1,10 +1,14 @@
-//! The file system and its mount targets.
+//! A file system that all members share, and its mount targets.
 
-use super::ids::{FILE_SYSTEM, MOUNT_TARGETS};
+use super::{only_if, tags};
 use crate::model::{Deployment, Mount};
-use crate::render::{only_if, tags};
 use crate::stack::{QUEUE_MANAGER_PARAMETER, QUEUE_MANAGER_TAG};
 use crate::template::{DeletionPolicy, Function, Resource, Template, Value, get_att, list, object, reference};
+
+/// Logical ID of the EFS file system.
+pub(crate) const FILE_SYSTEM: &str = "FileSystem";
+/// Logical IDs of its mount targets, in the order of the zones.
+pub(crate) const MOUNT_TARGETS: [&str; 2] = ["MountTarget1", "MountTarget2"];
 
 const CLIENT: [&str; 3] = [
     "elasticfilesystem:ClientMount",
@@ -58,7 +62,7 @@ fn file_system_tags() -> Value {
 }
 
 /// Adds the file system with its policy, and a mount target in each zone.
-pub(super) fn add(template: &mut Template, deployment: &Deployment) {
+pub(crate) fn add(template: &mut Template, deployment: &Deployment) {
     let properties = object! {
         "Encrypted" => true,
         "KmsKeyId" => only_if("HasKmsKey", reference("KmsKey")),

@@ -1,12 +1,12 @@
 //! The three security groups, each of which admits only its neighbour.
 
+use super::{client_parameter, network, tags, tcp};
 use crate::model::Deployment;
-use crate::render::{client_parameter, network, tags, tcp};
 use crate::stack::Way;
 use crate::template::{Resource, Template, Value, get_att, list, object, reference};
 
 /// Adds the three groups.
-pub(super) fn add(template: &mut Template, deployment: &Deployment) {
+pub(crate) fn add(template: &mut Template, deployment: &Deployment) {
     let group = |words: &str, ingress: Value, egress: Option<Value>| {
         let mut properties = indexmap::IndexMap::from([
             ("GroupDescription".to_owned(), words.into()),
