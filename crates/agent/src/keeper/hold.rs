@@ -3,7 +3,7 @@
 use super::last_proof::boot_millis;
 use super::protocol::Notice;
 use super::shared::{LockOrder, Shared, locked};
-use crate::fence::{Lock, LockError};
+use crate::fence::{Lock, LockError, RecordStore, StandbyNote};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -17,7 +17,11 @@ const RENEW: Duration = Duration::from_secs(5);
 
 impl Shared {
     pub(super) fn lock_loop(&self, mut lock: Box<dyn Lock>, orders: &Receiver<LockOrder>) {
-        let mut wait = Duration::ZERO;
+        let mut wait = if self.is_beside_standby() {
+            UNREADY
+        } else {
+            Duration::ZERO
+        };
         loop {
             let verify = match orders.recv_timeout(wait) {
                 Ok(LockOrder::Release(done)) => {
@@ -52,6 +56,13 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// Whether a host waits that may be ready, and this one has just begun. The host that had the lock goes on at once.
+    fn is_beside_standby(&self) -> bool {
+        let store = RecordStore::new(&self.config.mount, &self.config.queue_manager);
+        let others = |note: &StandbyNote| note.instance != self.config.instance;
+        !self.last_proof.is_inherited() && store.standbys().is_ok_and(|notes| notes.iter().any(others))
     }
 
     fn proved(&self, lock: &dyn Lock, at: u64) -> Duration {

@@ -504,6 +504,7 @@ fn what_cannot_be_let_go_stays_locked_and_guarded() {
 }
 
 mod slow;
+mod standby;
 
 #[test]
 fn a_keeper_whose_agent_is_of_the_version_before_guards_the_engine_that_there_was() {

@@ -70,6 +70,11 @@ fn three_hosts() {
 }
 
 #[test]
+fn a_host_waits_beside_the_owner_and_has_read_its_sign_of_life() {
+    holds("two hosts, one of which waits", World::standby());
+}
+
+#[test]
 fn a_copy_is_a_world_of_its_own() {
     holds("two hosts on a copy", World::copied());
 }
@@ -104,6 +109,8 @@ needed! {
     step_11_the_wait_is_longer_than_lease_and_t: LeaseWait,
     step_12_a_sign_of_life_begins_it_anew: SignOfLife,
     step_13_a_copy_is_another_world: Copy,
+    step_14_the_wait_begins_with_the_lock: WaitAnew,
+    step_15_whoever_waits_runs_no_engine: NoEngine,
 }
 
 #[test]

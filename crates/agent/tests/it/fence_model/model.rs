@@ -242,6 +242,11 @@ impl Model for World {
                     // What was on its way under the lost lock was refused.
                     host.dirty = None;
                 }
+                if self.standby && !self.has(Step::NoEngine) {
+                    // The engine that waited has the locks of its files now, and writes.
+                    host.engine = true;
+                    host.dirty = Some(state.record.epoch);
+                }
                 self.inspect(&mut state, h, hears);
             }
             Action::Inspect(h, hears) => self.inspect(&mut state, h, hears),

@@ -3,7 +3,7 @@
 use super::model::{Hears, Said};
 use super::steps::Step;
 use super::world::{
-    FAST, HERE, Host, LEASE, MARGIN, ORIGINAL, Phase, Power, Record, SLOW, State, T, World, name, ticks,
+    FAST, HERE, Host, LEASE, MARGIN, ORIGINAL, Phase, Power, Record, SLOW, Saw, State, T, World, name, ticks,
 };
 use mqaws_agent::fence::{
     Answer, CloudState, DataState, Epoch, Inquiry, Inspection, Next, OwnerRecord, Proof, ProofKind, RecordView, SCHEMA,
@@ -44,7 +44,24 @@ impl World {
             if state.hosts[h].power == Power::On && state.hosts[h].believes {
                 self.ask(state, h, Said::Nothing);
             }
+            self.watch_owner(state, h);
         }
+    }
+
+    /// A host that waits without the lock looks at the owner, at every tick; one that cannot has seen nothing.
+    fn watch_owner(&self, state: &mut State, h: usize) {
+        let Record { epoch, alive, .. } = state.record;
+        let host = &mut state.hosts[h];
+        let waits = self.standby && host.power == Power::On && !host.cut_off && host.keeper && !host.believes;
+        if !waits || host.phase != Phase::Idle {
+            host.saw = None;
+            return;
+        }
+        let silent = match host.saw {
+            Some(saw) if (saw.epoch, saw.alive) == (epoch, alive) => (saw.silent + 1).min(LEASE + T + MARGIN + 1),
+            _ => 0,
+        };
+        host.saw = Some(Saw { epoch, alive, silent });
     }
 
     /// What the keeper finds under the lock, and what that decides at once.
@@ -91,8 +108,13 @@ impl World {
                 previous: None,
             });
         }
-        let epoch = state.record.epoch;
+        let (epoch, alive) = (state.record.epoch, state.record.alive);
         let host = &mut state.hosts[h];
+        // Without this step, what was seen before the lock was obtained counts as silence.
+        let waited = match host.saw.take() {
+            Some(saw) if !self.has(Step::WaitAnew) && (saw.epoch, saw.alive) == (epoch, alive) => saw.silent,
+            _ => 0,
+        };
         loop {
             next = match next {
                 Next::CountLocal => {
@@ -109,7 +131,7 @@ impl World {
                 }
                 // The successor's clock is ahead from here on.
                 _ => {
-                    host.phase = Phase::Asking(Box::new(inquiry), epoch, FAST);
+                    host.phase = Phase::Asking(Box::new(inquiry), epoch, FAST + waited);
                     if hears {
                         self.ask(state, h, Said::Running);
                     }

@@ -29,11 +29,15 @@ pub(super) enum Step {
     SignOfLife,
     /// 13: a record of another file system is about another world: its owner is left alone, and a person starts here.
     Copy,
+    /// 14: what a host saw of the owner while it waited without the lock is no part of its wait.
+    WaitAnew,
+    /// 15: a host that waits runs no engine, which would take over by itself when the lock is free.
+    NoEngine,
 }
 
 impl Step {
     /// All steps, in the order of their numbers.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Lock,
         Self::Claim,
         Self::ClaimOnce,
@@ -47,6 +51,8 @@ impl Step {
         Self::LeaseWait,
         Self::SignOfLife,
         Self::Copy,
+        Self::WaitAnew,
+        Self::NoEngine,
     ];
 
     /// Its number in docs/fencing.md.
@@ -70,6 +76,8 @@ impl Step {
             Self::LeaseWait => "lease-wait",
             Self::SignOfLife => "sign-of-life",
             Self::Copy => "copy",
+            Self::WaitAnew => "wait-anew",
+            Self::NoEngine => "no-engine",
         }
     }
 }

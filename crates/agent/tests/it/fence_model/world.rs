@@ -49,6 +49,8 @@ pub(super) struct World {
     pub lies: bool,
     /// Whether the hosts mount a copy, whose record names the owner of the original: a host that is none of these, and lives.
     pub copied: bool,
+    /// Whether hosts without the lock look at the owner while they wait.
+    pub standby: bool,
     /// How many faults happen in one run.
     pub faults: u8,
     /// The step that is left out.
@@ -95,10 +97,20 @@ pub(super) struct Host {
     /// The sign of life cannot be written, though the lock is renewed: a full disk.
     pub mute: bool,
     pub phase: Phase,
+    /// What it saw of the owner while it waited.
+    pub saw: Option<Saw>,
     /// An engine runs.
     pub engine: bool,
     /// A write of this epoch is in the kernel's memory or on its way.
     pub dirty: Option<u8>,
+}
+
+/// The owner's epoch and sign of life as a host without the lock saw them, and for how many ticks they did not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Saw {
+    pub epoch: u8,
+    pub alive: u8,
+    pub silent: u8,
 }
 
 /// The owner record of the highest epoch.
@@ -159,6 +171,7 @@ impl World {
             grants_twice: true,
             lies: false,
             copied: false,
+            standby: false,
             faults: 2,
             without: None,
         }
@@ -173,10 +186,19 @@ impl World {
         }
     }
 
+    /// Two hosts, of which one waits beside the other: it has read the record and its sign of life without the lock.
+    pub(super) fn standby() -> Self {
+        Self {
+            standby: true,
+            ..Self::clocks_run()
+        }
+    }
+
     /// The world in which a step is missed.
     pub(super) fn without(step: Step) -> Self {
         let world = match step {
             Step::Copy => Self::copied(),
+            Step::WaitAnew | Step::NoEngine => Self::standby(),
             _ => Self::clocks_run(),
         };
         Self {
@@ -261,6 +283,7 @@ impl Host {
             inherited: false,
             mute: false,
             phase: Phase::Idle,
+            saw: None,
             engine: false,
             dirty: None,
         }
@@ -288,7 +311,7 @@ impl Host {
     pub(super) fn sees(&self) -> Option<u64> {
         match &self.phase {
             Phase::Asking(inquiry, ..) => Some(inquiry.silence().0),
-            _ => None,
+            _ => self.saw.map(|saw| saw.alive.into()),
         }
     }
 }
