@@ -1,7 +1,7 @@
 //! The command line as clap sees it.
 
 use super::{
-    ami, completions, demo, deploy, destroy, environment, failover_test, init, lab, man, plan, render, settings,
+    ami, completions, demo, deploy, destroy, environment, failover_test, init, lab, man, plan, render, settings, slo,
     status, storage, validate,
 };
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -131,6 +131,8 @@ pub enum Command {
     Status(status::Args),
     /// Inject faults under load and measure RPO and RTO
     FailoverTest(Box<failover_test::Args>),
+    /// Say whether measured outages meet an objective of availability
+    Slo(slo::Args),
     /// Delete a stack; its file system is kept
     Destroy(destroy::Args),
     /// List and delete kept file systems

@@ -91,6 +91,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
                 settings: args.settings,
                 allow_replace: args.allow_replace,
                 new_storage: args.new_storage,
+                rto: false,
+                rto_values: None,
             },
         );
     }

@@ -37,6 +37,7 @@ pub mod man;
 pub mod plan;
 pub mod render;
 pub mod settings;
+pub mod slo;
 pub mod status;
 pub mod storage;
 pub mod validate;

@@ -1,5 +1,7 @@
 //! The verb `plan`: what a deployment would change, without changing it.
 
+mod bound;
+
 use super::choose::pace;
 use super::local::Start;
 use super::settings::{self, Placed, Settings};
@@ -14,11 +16,12 @@ use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
 use anstyle::AnsiColor;
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws plan --region eu-west-1\n  mqaws plan --local --output json\n  mqaws plan --set storage.performance_mode=maxIO"
+    after_help = "Examples:\n  mqaws plan --region eu-west-1\n  mqaws plan --local --output json\n  mqaws plan --set storage.performance_mode=maxIO\n  mqaws plan --rto --rto-values measured.yaml"
 )]
 pub struct Args {
     /// Values that override the file
@@ -30,6 +33,12 @@ pub struct Args {
     /// Start on a new, empty file system although a previous one is kept
     #[arg(long)]
     pub new_storage: bool,
+    /// Show how long an outage lasts by a model, term by term, instead of the change; requires no account
+    #[arg(long)]
+    pub rto: bool,
+    /// File with measured values of the model's parameters, such as ec2.launch: 41.5
+    #[arg(long, value_name = "FILE", requires = "rto")]
+    pub rto_values: Option<PathBuf>,
 }
 
 /// Shows what a deployment would change; leaves no change set behind.
@@ -37,6 +46,9 @@ pub struct Args {
 /// # Errors
 /// Those of [`deploy::plan`] and of [`Plan::check`].
 pub fn run(context: &Context, args: Args) -> Outcome {
+    if args.rto {
+        return bound::run(context, &args);
+    }
     let loaded = settings::load(context, &args.settings)?.deployable()?;
     let interrupt = context.interrupt()?;
     context.block_on(async {

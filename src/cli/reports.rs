@@ -1,10 +1,11 @@
-//! Keeps the report of a test, whatever happened to the folder it was to go into: a measurement is not made again by asking for it.
+//! Reads reports, and keeps that of a test, whatever happened to the folder it was to go into: a measurement is not made again by asking for it.
 
 use super::words::row;
 use super::written::make_folder;
 use super::{CliError, Context};
 use crate::failover::Report;
 use crate::failover::report::{FIRST, Unwritten};
+use mqaws_files::read_text;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -12,6 +13,24 @@ use std::path::{Path, PathBuf};
 
 /// Written and removed again to see whether a folder takes a report; about as long as one.
 static TRIAL: [u8; 64 << 10] = [0; 64 << 10];
+
+/// Most bytes of a report: some thousand rounds.
+const LARGEST: u64 = 256 << 20;
+
+/// Reads a report.
+///
+/// # Errors
+/// A file that cannot be read, or is no report.
+pub(super) fn read(path: &Path) -> Result<Report, CliError> {
+    let text = read_text(path, LARGEST).map_err(|source| CliError::Text {
+        path: path.to_owned(),
+        source,
+    })?;
+    Report::parse(&text).map_err(|error| CliError::Precondition {
+        message: format!("cannot read `{}`: {error}", path.display()),
+        hint: Some("name a report.json that a failover test wrote".into()),
+    })
+}
 
 /// Makes the folder of the reports and writes into it: found out now, not after an hour of rounds.
 ///

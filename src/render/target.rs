@@ -7,6 +7,15 @@ use crate::model::Deployment;
 use crate::stack::Way;
 use crate::template::{Resource, Template, Value, list, object, reference};
 
+/// Seconds between two health checks of a target: the fastest that AWS allows. It only routes, so a wrong alarm costs nothing but a reconnection.
+pub(crate) const CHECK_INTERVAL_S: u8 = 5;
+
+/// Seconds after which a health check without an answer has failed.
+pub(crate) const CHECK_TIMEOUT_S: u8 = 2;
+
+/// Health checks in a row that make a target healthy.
+pub(crate) const HEALTHY_CHECKS: u8 = 2;
+
 /// An attribute of a load balancer, a listener or a target group.
 pub(crate) fn attribute(key: &str, value: impl Into<Value>) -> Value {
     object! { "Key" => key, "Value" => value.into() }
@@ -30,10 +39,9 @@ impl Way {
             "VpcId" => network::vpc(deployment),
             "HealthCheckProtocol" => "TCP",
             "HealthCheckPort" => "traffic-port",
-            // The fastest that AWS allows: it only routes, so a wrong alarm costs nothing but a reconnection.
-            "HealthCheckIntervalSeconds" => 5,
-            "HealthCheckTimeoutSeconds" => 2,
-            "HealthyThresholdCount" => 2,
+            "HealthCheckIntervalSeconds" => i64::from(CHECK_INTERVAL_S),
+            "HealthCheckTimeoutSeconds" => i64::from(CHECK_TIMEOUT_S),
+            "HealthyThresholdCount" => i64::from(HEALTHY_CHECKS),
             "UnhealthyThresholdCount" => 2,
             "TargetGroupAttributes" => list![
                 // Auto Scaling waits this long before it ends an instance whose clients must move on anyway.

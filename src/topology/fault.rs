@@ -79,6 +79,12 @@ impl Fault {
     pub fn names() -> String {
         Self::ALL.map(Self::name).join(", ")
     }
+
+    /// Whether it is what a planned swap of an instance does, rather than something that breaks.
+    #[must_use]
+    pub fn is_orderly(self) -> bool {
+        matches!(self, Self::MarkUnhealthy)
+    }
 }
 
 impl fmt::Display for Fault {

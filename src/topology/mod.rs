@@ -4,6 +4,7 @@
 //! owns all that follows from the answers; [`Topology`] is what others may ask, and [`of`] the one table from the
 //! configuration's word to who answers.
 
+pub mod bound;
 mod change;
 mod facts;
 mod fault;

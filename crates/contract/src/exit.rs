@@ -34,10 +34,10 @@ macro_rules! exit_kinds {
 
 exit_kinds! {
     Success = 0, "success", "done, or the test passed";
-    SloExceeded = 14, "slo-exceeded", "the measured outage exceeds the SLO";
+    SloExceeded = 14, "slo-exceeded", "the objective of `slo --require-slo` is not met";
     Duplicates = 13, "duplicates", "duplicates or reordering beyond the policy, or messages that were altered";
     RtoExceeded = 12, "rto-exceeded", "the RTO exceeds `--max-rto`; `failover-test compare`: the outage got longer";
-    Inconclusive = 20, "inconclusive", "inconclusive: the test neither passed nor failed";
+    Inconclusive = 20, "inconclusive", "inconclusive: the test neither passed nor failed; `slo --require-slo`: too few rounds";
     NoRecovery = 11, "no-recovery", "service was not restored in time; `status --check` and `--wait`: the state is not reached";
     Lost = 10, "lost", "acknowledged messages were lost";
     Remote = 4, "remote", "AWS or a remote command failed";

@@ -3,6 +3,7 @@
 use super::{heal_command, journals, stack};
 use crate::cli::local::Start;
 use crate::cli::pipeline::Published;
+use crate::cli::reports::read;
 use crate::cli::words::row;
 use crate::cli::{CliError, Context, Outcome, settings};
 use crate::failover::archive::recount;
@@ -10,13 +11,9 @@ use crate::failover::port::TestBed;
 use crate::failover::report::compare::{compare as compared, comparison, differences, shared_rounds};
 use crate::failover::{self, FailoverError, Report, text};
 use crate::remedy::ExitKind;
-use mqaws_files::read_text;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Most bytes of a report: some thousand rounds.
-const LARGEST: u64 = 256 << 20;
 
 /// Undoes what a broken-off test left.
 pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
@@ -96,17 +93,6 @@ pub(super) fn verify(context: &Context, file: &Path) -> Outcome {
         ExitKind::Inconclusive
     } else {
         exit
-    })
-}
-
-fn read(path: &Path) -> Result<Report, CliError> {
-    let text = read_text(path, LARGEST).map_err(|source| CliError::Text {
-        path: path.to_owned(),
-        source,
-    })?;
-    Report::parse(&text).map_err(|error| CliError::Precondition {
-        message: format!("cannot read `{}`: {error}", path.display()),
-        hint: Some("name a report.json that a failover test wrote".into()),
     })
 }
 

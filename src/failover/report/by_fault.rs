@@ -101,7 +101,7 @@ fn phases(runs: &[&Run]) -> Vec<Phase> {
 
 /// The outage of a round that proved something, `None` within when it did not end. One that this process itself prolonged, or that is not
 /// told from usual pauses, is none.
-pub(super) fn outage(run: &Run) -> Option<Option<u64>> {
+pub(crate) fn outage(run: &Run) -> Option<Option<u64>> {
     let rto = run.rto.as_ref().filter(|_| run.verdict != Verdict::Inconclusive)?;
     let check = run.thresholds.iter().find(|check| check.name == "rto.max")?;
     match (check.verdict, &check.value) {

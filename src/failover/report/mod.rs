@@ -16,11 +16,12 @@ pub mod markdown;
 pub mod matrix;
 mod parse;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod text;
 mod timeline;
 
 pub(crate) use assemble::{Observations, assemble, host, rfc3339};
+pub(crate) use by_fault::outage;
 pub use complaints::complaints;
 pub use conclude::{loss_chance_bound, schema};
 pub use document::{

@@ -10,7 +10,7 @@ use crate::remedy::ExitKind;
 use crate::topology::Fault;
 
 /// A report without rounds.
-pub(super) fn empty() -> Report {
+pub(crate) fn empty() -> Report {
     Report {
         schema: SCHEMA.into(),
         mqaws_version: "0".into(),
@@ -52,7 +52,7 @@ pub(super) fn empty() -> Report {
 }
 
 /// A report of rounds of one fault with these outages in nanoseconds; those without an end are `None`.
-pub(super) fn report(outages: &[Option<u64>]) -> Report {
+pub(crate) fn report(outages: &[Option<u64>]) -> Report {
     let mut report = empty();
     report.runs = (1..)
         .zip(outages)
@@ -111,7 +111,7 @@ fn round(number: u32, outage: Option<u64>) -> Run {
 }
 
 /// Makes a threshold of a round proved by nothing, for this reason.
-pub(super) fn unclear(run: &mut Run, name: &str, reason: &str) {
+pub(crate) fn unclear(run: &mut Run, name: &str, reason: &str) {
     let bad: Check = check(name, "", None, Some((ExitKind::Inconclusive, reason.to_owned())));
     (run.verdict, run.exit_code) = (bad.verdict, bad.exit_code);
     run.thresholds.push(bad);

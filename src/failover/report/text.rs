@@ -165,7 +165,7 @@ pub(super) fn spread(spread: &RtoSpread) -> String {
     )
 }
 
-pub(super) fn place(report: &Report) -> String {
+pub(crate) fn place(report: &Report) -> String {
     let engine = report
         .engine
         .version
@@ -341,7 +341,7 @@ fn duplicates(tally: &Tally) -> Option<String> {
     }
 }
 
-pub(super) fn word(verdict: Verdict) -> &'static str {
+pub(crate) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS",
         Verdict::Fail => "FAIL",
@@ -354,7 +354,7 @@ pub(super) fn line(text: &mut String, content: &str, hang: &str) {
 }
 
 /// Writes a paragraph that breaks between words at the right edge and goes on under `hang`.
-pub(super) fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) {
+pub(crate) fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) {
     let mut row = lead.to_owned();
     let mut column = lead.chars().count();
     let mut fresh = true;
@@ -386,7 +386,7 @@ pub(super) fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) 
 }
 
 /// Seconds with the precision that is true.
-pub(super) fn seconds(ns: u64) -> String {
+pub(crate) fn seconds(ns: u64) -> String {
     let seconds = ns as f64 / 1e9;
     if seconds < 9.95 {
         format!("{seconds:.2} s")
