@@ -4,6 +4,7 @@ use super::choose::pace;
 use super::deploy::{Until, carry_out, service_line, writer_line};
 use super::failover_test::Show;
 use super::local::{access, blocking};
+use super::pipeline::page_beside;
 use super::reports::{keep, place, prepare_folder};
 use super::words::{duration, row};
 use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
@@ -28,7 +29,7 @@ const EXAMPLE: Source<'static> = Source {
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws demo\n  mqaws demo --topology standby\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report behind."
+    after_help = "Examples:\n  mqaws demo\n  mqaws demo --topology standby\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report behind, and its page for a browser."
 )]
 pub struct Args {
     /// Folder for report.json; existing files are not overwritten
@@ -82,16 +83,18 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             (Err(failure), Err(_)) => return Err(failure),
         };
         let stopped = stopped?;
+        let page = kept.as_deref().and_then(|kept| page_beside(output, &report, kept));
         if output.is_json() {
             output.document(&json!({
                 "schema": "mqaws.demo/1",
                 "report_file": kept,
+                "page_file": page,
                 "removed": { "file_systems": stopped.file_systems },
                 "seconds": began.elapsed().as_secs_f64(),
                 "report": report,
             }));
         }
-        output.data(ending(&report, kept.as_deref(), &stopped, began));
+        output.data(ending(&report, [kept.as_deref(), page.as_deref()], &stopped, began));
         Ok(report.exit())
     })
 }
@@ -213,15 +216,17 @@ impl failover::Watch for DemoShow<'_> {
     }
 }
 
-fn ending(report: &Report, kept: Option<&Path>, stopped: &Stopped, began: Instant) -> String {
+fn ending(report: &Report, [kept, page]: [Option<&Path>; 2], stopped: &Stopped, began: Instant) -> String {
     let systems = match stopped.file_systems.as_slice() {
         [] => String::new(),
         ids => format!(", file system {} (lab)", ids.join(", ")),
     };
     let removed = format!("stack mqaws-qm1{systems}, local cloud");
     let rounds = report.runs.len();
+    let page = page.map_or_else(|| "not written".to_owned(), |page| page.display().to_string());
     [
         row("report", place(kept)),
+        row("page", page),
         row("removed", removed),
         row("took", duration(began.elapsed())),
         String::new(),

@@ -10,6 +10,7 @@ pub(super) use show::Show;
 pub use test::Test;
 pub(super) use times::time;
 
+use super::pipeline::Published;
 use super::settings::{self, Settings};
 use super::{Context, Failure, Outcome};
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ pub enum Action {
     },
     /// Show existing reports, and write their files for a pipeline
     #[command(
-        after_help = "Examples:\n  mqaws failover-test report report.json\n  mqaws failover-test report --junit junit.xml report.json report-2.json\n\nThe exit code is that of the worst test."
+        after_help = "Examples:\n  mqaws failover-test report report.json\n  mqaws failover-test report --junit junit.xml report.json report-2.json\n  mqaws failover-test report --html report.html report.json\n\nThe exit code is that of the worst test."
     )]
     Report {
         /// Reports that tests wrote
@@ -66,6 +67,9 @@ pub enum Action {
         /// Markdown summary; replaces the file, and is also appended to $GITHUB_STEP_SUMMARY if that is set
         #[arg(long, value_name = "FILE")]
         markdown: Option<PathBuf>,
+        /// Page with pictures for a browser, one file without scripts; replaces the file
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
     /// Compare two tests: whether outages or losses got worse, with confidence intervals
     #[command(
@@ -99,7 +103,11 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             reports,
             junit,
             markdown,
-        }) => afterwards::report(context, &reports, junit, markdown),
+            html,
+        }) => {
+            // A report that cannot be read is found out before a file is tried.
+            afterwards::report(context, &reports, || Published::prepare(junit, markdown, html))
+        }
         Some(Action::Compare {
             a,
             b,

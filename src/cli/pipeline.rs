@@ -1,9 +1,10 @@
-//! What a pipeline reads of a test: JUnit XML, a Markdown summary, and the annotations of GitHub Actions.
+//! What is made of a test beside its report: JUnit XML and a Markdown summary for a pipeline, a page for a browser, and the annotations of GitHub Actions.
 
 use super::words::row;
 use super::written::{self, NewFile};
 use super::{CliError, Context, Failure, Output};
 use crate::failover::Report;
+use crate::failover::page::page;
 use crate::failover::report::complaints;
 use crate::failover::report::junit::junit;
 use crate::failover::report::markdown::markdown;
@@ -22,6 +23,7 @@ const ANNOTATIONS: usize = 10;
 pub(super) struct Published {
     junit: Option<PathBuf>,
     markdown: Option<PathBuf>,
+    html: Option<PathBuf>,
 }
 
 impl Published {
@@ -29,11 +31,15 @@ impl Published {
     ///
     /// # Errors
     /// [`CliError::Write`].
-    pub(super) fn prepare(junit: Option<PathBuf>, markdown: Option<PathBuf>) -> Result<Self, CliError> {
-        for path in [&junit, &markdown].into_iter().flatten() {
+    pub(super) fn prepare(
+        junit: Option<PathBuf>,
+        markdown: Option<PathBuf>,
+        html: Option<PathBuf>,
+    ) -> Result<Self, CliError> {
+        for path in [&junit, &markdown, &html].into_iter().flatten() {
             written::try_out(path)?;
         }
-        Ok(Self { junit, markdown })
+        Ok(Self { junit, markdown, html })
     }
 
     /// Writes the files of these reports.
@@ -53,6 +59,9 @@ impl Published {
         if let Some(path) = &self.junit {
             done("junit", path, write(path, &junit(reports)));
         }
+        if let Some(path) = &self.html {
+            done("html", path, write(path, &page(reports)));
+        }
         if let Some(path) = &self.markdown {
             let page = markdown(reports);
             done("markdown", path, write(path, &page));
@@ -62,6 +71,18 @@ impl Published {
             }
         }
         exit
+    }
+}
+
+/// Writes the page of a report beside it, and returns where it is. It is worth no error: the report has all of it.
+pub(super) fn page_beside(output: &Output, report: &Report, kept: &Path) -> Option<PathBuf> {
+    let path = kept.with_extension("html");
+    match write(&path, &page(&[report])) {
+        Ok(()) => Some(path),
+        Err(error) => {
+            output.note(format!("warning: {error}"));
+            None
+        }
     }
 }
 

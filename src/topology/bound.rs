@@ -74,6 +74,12 @@ pub fn parameters() -> Vec<Parameter> {
         ),
         ("storage.mount", range(0.5, 2.0), "mount by efs-utils", true),
         (
+            "lock.free",
+            range(0.0, 90.0),
+            "an owner that stops releases its lock at once; after the loss of a host its lease must end, 90 s by default of the agent",
+            true,
+        ),
+        (
             "proof.same-host",
             range(0.0, 1.0),
             "the agent reads the owner record and the lock",
@@ -120,10 +126,11 @@ pub fn usual(term: &str, by: Restart) -> Option<&'static [&'static str]> {
         ("proof", Restart::Elsewhere) => &["proof.successor"],
         ("engine", Restart::InPlace | Restart::Elsewhere) => &["engine.start", "engine.replay"],
         ("target", Restart::Elsewhere) => &["target.healthy"],
-        ("replacement" | "storage" | "target", Restart::InPlace) => &[],
+        ("lock", Restart::Elsewhere) => &["lock.free"],
+        ("replacement" | "storage" | "lock" | "target", Restart::InPlace) => &[],
         // Nothing is started: what lasts is the fault itself, which is no term.
         (
-            "detection" | "replacement" | "storage" | "proof" | "engine" | "target",
+            "detection" | "replacement" | "storage" | "lock" | "proof" | "engine" | "target",
             Restart::Unnoticed | Restart::WhenItEnds,
         ) => &[],
         _ => return None,

@@ -52,6 +52,15 @@ fn bench_render() {
 }
 
 #[test]
+fn bench_report() {
+    measures(
+        "bench-report",
+        &[],
+        &["page of 60 rounds", "slo, 20,000 draws", "size of the page"],
+    );
+}
+
+#[test]
 fn bench_deploy() {
     measures(
         "bench-deploy",

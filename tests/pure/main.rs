@@ -14,6 +14,7 @@ mod joins;
 #[allow(dead_code, reason = "stories of the local cloud want more")]
 #[path = "../support/judge.rs"]
 mod judge;
+mod pages;
 mod partitions;
 #[cfg(feature = "cli")]
 mod release;

@@ -100,11 +100,10 @@ pub(super) fn verify(context: &Context, file: &Path) -> Outcome {
 pub(super) fn report(
     context: &Context,
     paths: &[PathBuf],
-    junit: Option<PathBuf>,
-    markdown: Option<PathBuf>,
+    files: impl FnOnce() -> Result<Published, CliError>,
 ) -> Outcome {
     let reports = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    let files = Published::prepare(junit, markdown)?;
+    let files = files()?;
     let output = context.output();
     for (path, report) in paths.iter().zip(&reports) {
         output.data(row("report", path.display().to_string()));

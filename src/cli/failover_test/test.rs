@@ -111,6 +111,9 @@ pub struct Test {
     /// Markdown summary; replaces the file, and is also appended to $GITHUB_STEP_SUMMARY if that is set
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+    /// Page with pictures for a browser, one file without scripts; replaces the file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// Runs a test.
@@ -119,7 +122,7 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
     let (loaded, name) = stack(context, args.stack.clone())?;
     let limits = limits::of(&args)?;
     let made = prepare_folder(&args.out)?;
-    let files = Published::prepare(args.junit.clone(), args.markdown.clone())?;
+    let files = Published::prepare(args.junit.clone(), args.markdown.clone(), args.html.clone())?;
     let interrupt = context.interrupt()?;
     let tested = context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;

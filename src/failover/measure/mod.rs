@@ -20,6 +20,7 @@ pub mod pack;
 pub mod phases;
 mod repeat;
 pub(crate) mod round_end;
+pub mod series;
 pub mod shift;
 pub mod spread;
 pub(crate) mod targets;

@@ -11,6 +11,7 @@ use crate::failover::measure::ledger::Ledger;
 use crate::failover::measure::limits::Limits;
 use crate::failover::measure::pack::State;
 use crate::failover::measure::phases::{Clock, phases};
+use crate::failover::measure::series::Series;
 use crate::failover::measure::targets::{TargetsSeen, waited_until};
 use crate::failover::measure::unsent::Unsent;
 use crate::failover::measure::verdict::{Evidence, judge};
@@ -190,6 +191,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
         }),
         end_to_end_ns: end_to_end(ledger, worst.as_ref(), at_ns),
         to_full_ns: to_full(ledger, load, asked_ns, at_ns, recovered_ns, observed.load_ns),
+        series: Series::of(ledger, &outages, at_ns),
         latency: latencies(ledger, asked_ns, recovered_ns, slot_ns),
         stalls: stalls
             .iter()

@@ -4,6 +4,7 @@ use crate::failover::measure::account::{Account, Counts};
 use crate::failover::measure::gap::Outage;
 use crate::failover::measure::limits::Limits;
 use crate::failover::measure::phases::{Clock, Phase};
+use crate::failover::measure::series::Series;
 use crate::failover::measure::spread::RtoSpread;
 use crate::failover::measure::verdict::{Check, Verdict};
 use crate::failover::scenario::Load;
@@ -183,6 +184,9 @@ pub struct Run {
     pub to_full_ns: Option<u64>,
     /// Latency of acknowledgments, counted from the due time.
     pub latency: Vec<Latency>,
+    /// Rate and latency over time; absent in reports of earlier versions, and when nothing was acknowledged or received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
     /// What happened, relative to the fault.
     pub timeline: Vec<Entry>,
     /// When this process itself did not run, relative to the fault.

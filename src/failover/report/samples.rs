@@ -101,6 +101,7 @@ fn round(number: u32, outage: Option<u64>) -> Run {
         end_to_end_ns: None,
         to_full_ns: None,
         latency: Vec::new(),
+        series: None,
         timeline: Vec::new(),
         stalls: Vec::new(),
         warnings: Vec::new(),

@@ -29,6 +29,8 @@ fn a_pipeline_learns_by_files_and_annotations_what_the_exit_code_says() {
         "made/junit.xml",
         "--markdown",
         "made/page.md",
+        "--html",
+        "made/page.html",
     ];
     let mut command = lab.command(&args);
     command
@@ -56,6 +58,11 @@ fn a_pipeline_learns_by_files_and_annotations_what_the_exit_code_says() {
     assert!(junit.contains("name=\"rto.p95\""), "{junit}");
     let page = fs::read_to_string(lab.path("made/page.md")).unwrap();
     assert!(page.contains("| kill-queue-manager | 2 |"), "{page}");
+    let html = fs::read_to_string(lab.path("made/page.html")).unwrap();
+    assert!(
+        html.contains("Throughput") && html.contains("kill-queue-manager, round"),
+        "{html}"
+    );
     assert_eq!(
         fs::read_to_string(lab.path("summary")).unwrap(),
         format!("before\n{page}\n")
@@ -79,6 +86,19 @@ fn a_pipeline_learns_by_files_and_annotations_what_the_exit_code_says() {
     );
     assert!(again.out.contains("RTO") && again.out.contains("verdict"), "{again}");
     assert_eq!(fs::read_to_string(lab.path("again.xml")).unwrap(), junit);
+    lab.run(
+        &["failover-test", "report", "report.json", "--html", "again.html"],
+        code,
+    );
+    assert_eq!(fs::read_to_string(lab.path("again.html")).unwrap(), html);
+    if code == 12 {
+        // Two rounds are too few to say that an objective is met.
+        let answer = lab.run(&["slo", "report.json", "--require-slo"], 20);
+        assert!(
+            answer.out.starts_with("local cloud") && answer.out.contains("TOO FEW ROUNDS"),
+            "{answer}"
+        );
+    }
     lab.end();
 }
 

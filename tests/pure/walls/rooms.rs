@@ -7,11 +7,12 @@ use std::path::Path;
 const FAILOVER: &str = "src/failover";
 
 /// Each room with what it may name of the failover test. `drive` has the effects and may name everything.
-const ROOMS: [(&str, &[&str]); 4] = [
+const ROOMS: [(&str, &[&str]); 5] = [
     ("measure", &["measure"]),
     ("clients", &["clients", "measure"]),
     ("report", &["report", "measure", "scenario"]),
     ("slo", &["slo", "report", "measure"]),
+    ("page", &["page", "slo", "report", "measure", "scenario"]),
 ];
 
 /// What has an effect, or reads a clock.
@@ -141,7 +142,7 @@ fn each_room_of_the_failover_test_names_those_below_it() {
 
 #[test]
 fn what_is_measured_and_what_follows_from_it_know_no_effect() {
-    let folders = ["measure", "slo"].map(|room| files(&format!("{FAILOVER}/{room}")));
+    let folders = ["measure", "slo", "page"].map(|room| files(&format!("{FAILOVER}/{room}")));
     let is_test = |path: &Path| path.ends_with("tests.rs");
     for path in folders.into_iter().flatten().filter(|path| !is_test(path)) {
         let found = effects(&text(&path));
