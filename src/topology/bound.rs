@@ -338,13 +338,21 @@ mod tests {
     #[test]
     fn every_parameter_is_of_a_term_and_a_measured_one_is_no_assumption() {
         let mut all = parameters();
-        let used: Vec<&str> = ["detection", "replacement", "storage", "proof", "engine", "target"]
-            .iter()
-            .flat_map(|term| [Restart::InPlace, Restart::Elsewhere].map(|by| usual(term, by)))
-            .flatten()
-            .flatten()
-            .copied()
-            .collect();
+        let used: Vec<&str> = [
+            "detection",
+            "replacement",
+            "storage",
+            "lock",
+            "proof",
+            "engine",
+            "target",
+        ]
+        .iter()
+        .flat_map(|term| [Restart::InPlace, Restart::Elsewhere].map(|by| usual(term, by)))
+        .flatten()
+        .flatten()
+        .copied()
+        .collect();
         for parameter in &all {
             assert!(used.contains(&parameter.name), "{}", parameter.name);
         }
