@@ -347,6 +347,9 @@ fn storage(found: &efs::types::FileSystemDescription) -> Storage {
     }
 }
 
+/// What CloudFormation says of a value that it finds out while it works.
+const KNOWN_LATER: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
+
 fn change(change: &ResourceChange) -> Change {
     let text = |value: Option<&str>| value.map(str::to_owned);
     Change {
@@ -362,9 +365,10 @@ fn change(change: &ResourceChange) -> Change {
             .filter_map(|d| Some((d, d.target()?)))
             .map(|(detail, target)| Detail {
                 attribute: target.attribute().map(|a| a.as_str().to_owned()).unwrap_or_default(),
-                name: text(target.name()).or_else(|| text(target.path())),
+                // The path is of the place within the property that the name is of.
+                name: text(target.path()).or_else(|| text(target.name())),
                 before: text(target.before_value()),
-                after: text(target.after_value()),
+                after: text(target.after_value()).filter(|value| value != KNOWN_LATER),
                 recreation: target.requires_recreation().map(|r| r.as_str().to_owned()),
                 cause: text(detail.causing_entity()),
                 dynamic: detail.evaluation().is_some_and(|e| e.as_str() == "Dynamic"),

@@ -97,6 +97,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         );
     }
     let loaded = settings::load(context, &args.settings)?.deployable()?;
+    plan::replaceable(&args.allow_replace, &loaded.deployment)?;
     let interrupt = context.interrupt()?;
     let stop = Stop::new(interrupt.receiver());
     context.block_on(async {

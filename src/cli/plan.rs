@@ -7,13 +7,16 @@ use super::local::Start;
 use super::settings::{self, Placed, Settings};
 use super::view::View;
 use super::words::row;
-use super::{Context, Failure, Interrupt, Outcome};
+use super::{CliError, Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::review::Line;
 use crate::deploy::stake::{KeptStorage, Rename};
 use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, Plan, Review, Stop};
+use crate::model::Deployment;
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
+use crate::stack::QUEUE_MANAGER_PARAMETER;
+use crate::topology::FILE_SYSTEM;
 use anstyle::AnsiColor;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -50,6 +53,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         return bound::run(context, &args);
     }
     let loaded = settings::load(context, &args.settings)?.deployable()?;
+    replaceable(&args.allow_replace, &loaded.deployment)?;
     let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
@@ -71,6 +75,26 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         output.say("nothing was changed");
         Ok(ExitKind::Success)
     })
+}
+
+/// Refuses permission for what no deployment replaces: a name with a slip in it would permit nothing, and say nothing.
+///
+/// # Errors
+/// [`CliError::Usage`].
+pub(super) fn replaceable(allowed: &[String], deployment: &Deployment) -> Result<(), Failure> {
+    let template = crate::render::template(deployment)?;
+    let resources = template.resources.iter();
+    let systems = resources.filter(|(_, resource)| resource.kind == FILE_SYSTEM);
+    let mut known: Vec<&str> = systems.map(|(logical, _)| logical.as_str()).collect();
+    known.push(QUEUE_MANAGER_PARAMETER);
+    match allowed.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(CliError::Usage {
+            message: format!("invalid value `{name}` for --allow-replace"),
+            hint: Some(format!("to allow a replacement, specify {}", known.join(" or "))),
+        }
+        .into()),
+    }
 }
 
 /// A plan with what it was made from.
@@ -179,7 +203,10 @@ impl PlannedDeployment {
         if !told.is_empty() {
             text.push('\n');
         }
-        text + &self.lines() + &format!("\n  {}\n", self.plan.review.summary())
+        match self.plan.is_empty() && self.plan.rename.is_none() {
+            true => text + "  no changes\n",
+            false => text + &self.lines() + &format!("\n  {}\n", self.plan.review.summary()),
+        }
     }
 
     /// What is at stake, then one line for each resource.

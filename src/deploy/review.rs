@@ -6,6 +6,8 @@ use crate::topology::{self, Meaning};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+mod changed;
+
 pub use crate::topology::Effect;
 
 /// One line of a review.
@@ -91,8 +93,7 @@ fn order(effect: Effect) -> u8 {
 
 fn line(change: &Change, meaning: Meaning) -> Line {
     let Meaning { effect, words, data } = meaning;
-    let mut parts: Vec<String> = change.details.iter().filter_map(property).collect();
-    parts.dedup();
+    let mut parts = changed::properties(&change.details);
     let passed_on = |d: &Detail| d.dynamic || d.attribute == "Tags";
     let follows = effect == Effect::Change
         && words.is_none()
@@ -109,35 +110,20 @@ fn line(change: &Change, meaning: Meaning) -> Line {
     }
 }
 
-fn property(detail: &Detail) -> Option<String> {
-    let name = detail.name.as_deref().unwrap_or(&detail.attribute);
-    let short = name.rsplit('/').next().unwrap_or(name);
-    Some(match (&detail.before, &detail.after) {
-        (Some(before), Some(after)) if before != after => format!("{short} {} → {}", brief(before), brief(after)),
-        (None, Some(after)) if !after.is_empty() => format!("{short} → {}", brief(after)),
-        _ => short.to_owned(),
-    })
-    .filter(|text| !text.is_empty())
-}
-
 /// Adds the values of parameters where CloudFormation tells only that a parameter causes a change.
 pub(super) fn complete(changes: &mut [Change], old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) {
     for detail in changes.iter_mut().flat_map(|c| &mut c.details) {
         let named = |name: &Option<String>| name.clone().filter(|n| old.contains_key(n) && new.contains_key(n));
         let parameter = named(&detail.cause).or_else(|| named(&detail.name));
-        if let Some(parameter) = parameter.filter(|_| detail.before.is_none() && detail.after.is_none()) {
+        if let Some(parameter) = parameter.filter(|_| detail.after.is_none()) {
+            let name = detail.name.take().unwrap_or_default();
+            detail.name = Some(match changed::short(&name) == parameter {
+                true => name,
+                false => format!("{name} {parameter}").trim().to_owned(),
+            });
             detail.before = old.get(&parameter).cloned();
             detail.after = new.get(&parameter).cloned();
         }
-    }
-}
-
-/// Values may be whole documents, such as user data.
-fn brief(value: &str) -> String {
-    const MOST: usize = 40;
-    match value.chars().count() {
-        n if n <= MOST => value.to_owned(),
-        _ => format!("{}…", value.chars().take(MOST).collect::<String>()),
     }
 }
 
@@ -225,8 +211,30 @@ mod tests {
         );
     }
 
+    /// CloudFormation tells of a value that comes from another resource as well that it is known later.
     #[test]
-    fn long_values_are_cut() {
-        assert_eq!(brief(&"x".repeat(100)).chars().count(), 41);
+    fn value_of_a_parameter_is_told_with_its_name_where_that_of_the_property_is_not_known() {
+        let mut template = change(
+            "AWS::EC2::LaunchTemplate",
+            "Modify",
+            Some("False"),
+            "LaunchTemplateData",
+        );
+        let mut tags = template.details[0].clone();
+        (tags.attribute, tags.name) = ("Tags".into(), None);
+        let mut sure = template.details[0].clone();
+        (sure.cause, sure.before, sure.after) = (Some("InstanceType".into()), None, None);
+        let mut follows = sure.clone();
+        (follows.dynamic, follows.cause) = (true, Some("InstanceSecurityGroup.GroupId".into()));
+        template.details = vec![tags, follows, sure];
+        let with = |value: &str| BTreeMap::from([("InstanceType".to_owned(), value.to_owned())]);
+        let mut changes = [template];
+        complete(&mut changes, &with("m6i.large"), &with("m6i.xlarge"));
+        let line = &review(&changes).lines[0];
+        assert!(!line.follows, "an instance is replaced for it");
+        assert_eq!(
+            line.text,
+            "Tags a → b; LaunchTemplateData InstanceType m6i.large → m6i.xlarge"
+        );
     }
 }

@@ -106,6 +106,28 @@ fn deployment_lives_and_goes_and_its_data_stay() {
         review.contains("; replaces its instance: one planned outage"),
         "{review}"
     );
+    let tagged = [
+        "plan",
+        "--local",
+        "--set",
+        "tags=team=x",
+        "--instance-type",
+        "m6i.xlarge",
+    ];
+    let review = lab.run(&tagged, 0).out;
+    for words in [
+        "InstanceType m6i.large → m6i.xlarge",
+        "; replaces its instance: one planned outage",
+    ] {
+        assert!(review.contains(words), "beside a tag: {review}");
+    }
+    let unknown = lab.json(&["plan", "--local", "--allow-replace", "Foo"], 2);
+    assert_eq!(
+        unknown["hint"], "to allow a replacement, specify FileSystem or QueueManagerName",
+        "{unknown}"
+    );
+    let review = lab.run(&["plan", "--local"], 0).out;
+    assert!(review.ends_with("\n\n  no changes\n"), "{review:?}");
     assert_eq!(
         lab.json(&["deploy", "--local"], 0)["changed"],
         false,

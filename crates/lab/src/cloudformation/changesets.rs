@@ -170,7 +170,11 @@ impl CloudFormation {
             }
             .into();
         }
-        let (changes, next) = super::describe::page(&set.changes, params, 100)?;
+        let mut changes = set.changes.clone();
+        if crate::api::flag(params, "IncludePropertyValues") != Some(true) {
+            diff::without_values(&mut changes);
+        }
+        let (changes, next) = super::describe::page(&changes, params, 100)?;
         out["Changes"] = changes.into();
         out["NextToken"] = next;
         Ok(out)

@@ -4,14 +4,19 @@
 //! a resource that is added, replaced or modified, becomes a marker; a property that holds one is a *dynamic* change.
 
 use super::intrinsics::{Lookup, Scope};
-use super::references::{self, Reference};
+use super::references;
 use super::resources;
-use super::schema::{self, Schema, UNKNOWN};
+use super::schema::{self, UNKNOWN};
 use super::state::{Desired, Record, Stack};
 use super::template::{Resource, Template};
 use crate::api::ApiError;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod details;
+
+pub(crate) use details::without_values;
+use details::{Step, changed_parameters, detail};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -43,21 +48,6 @@ impl Lookup for Planned<'_> {
 
 fn marker(name: &str) -> Value {
     Value::String(format!("{UNKNOWN}{name}{UNKNOWN}"))
-}
-
-fn causes(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => {
-            for (i, part) in text.split(UNKNOWN).enumerate() {
-                if i % 2 == 1 {
-                    found.insert(part.to_owned());
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|v| causes(v, found)),
-        Value::Object(members) => members.values().for_each(|v| causes(v, found)),
-        _ => {}
-    }
 }
 
 /// The changes between a stack and what is wanted, as DescribeChangeSet shows them.
@@ -155,7 +145,18 @@ fn modify(
         }
         let is_tags = matches!(name.as_str(), "Tags" | "FileSystemTags");
         scopes.insert(if is_tags { "Tags" } else { "Properties" });
-        property(stack, desired, resource, record, schema, name, is, &mut details);
+        let places = details::places(
+            format!("/Properties/{name}"),
+            Step {
+                before: was,
+                after: is,
+                old: record.resource.properties.get(name),
+                new: resource.properties.get(name),
+            },
+        );
+        for place in &places {
+            details::property(stack, desired, schema, name, place, &mut details);
+        }
     }
     if resources::takes_tags(&resource.kind) && record.tags != desired.tags {
         scopes.insert("Tags");
@@ -212,107 +213,6 @@ fn modify(
 
 fn keys(value: &Value) -> impl Iterator<Item = &String> {
     value.as_object().into_iter().flat_map(Map::keys)
-}
-
-#[allow(clippy::too_many_arguments)]
-fn property(
-    stack: &Stack,
-    desired: &Desired,
-    resource: &Resource,
-    record: &Record,
-    schema: &Schema,
-    name: &str,
-    is: Option<&Value>,
-    details: &mut Vec<Value>,
-) {
-    let recreation = if schema.create_only.contains(name) {
-        "Always"
-    } else if schema.conditional_create_only.contains(name) {
-        "Conditionally"
-    } else {
-        "Never"
-    };
-    let attribute = if matches!(name, "Tags" | "FileSystemTags") {
-        "Tags"
-    } else {
-        "Properties"
-    };
-    let shown = (attribute == "Properties").then_some(name);
-    let mut unknown = BTreeSet::new();
-    if let Some(is) = is {
-        causes(is, &mut unknown);
-    }
-    for cause in &unknown {
-        let source = if cause.contains('.') {
-            "ResourceAttribute"
-        } else {
-            "ResourceReference"
-        };
-        details.push(detail(attribute, shown, recreation, "Dynamic", source, Some(cause)));
-    }
-    let expression = |r: &Resource| r.properties.get(name).cloned();
-    if expression(&record.resource) != expression(resource) {
-        details.push(detail(
-            attribute,
-            shown,
-            recreation,
-            "Static",
-            "DirectModification",
-            None,
-        ));
-    } else if unknown.is_empty() {
-        let changed = changed_parameters(stack, desired, &expression(resource).unwrap_or_default());
-        if changed.is_empty() {
-            details.push(detail(
-                attribute,
-                shown,
-                recreation,
-                "Static",
-                "DirectModification",
-                None,
-            ));
-        }
-        for parameter in changed {
-            details.push(detail(
-                attribute,
-                shown,
-                recreation,
-                "Static",
-                "ParameterReference",
-                Some(&parameter),
-            ));
-        }
-    }
-}
-
-fn changed_parameters(stack: &Stack, desired: &Desired, expression: &Value) -> Vec<String> {
-    references::references(expression)
-        .into_iter()
-        .filter_map(|r| match r {
-            Reference::Name(name) => Some(name),
-            _ => None,
-        })
-        .filter(|n| stack.desired.facts.parameters.get(n) != desired.facts.parameters.get(n))
-        .collect()
-}
-
-fn detail(
-    attribute: &str,
-    name: Option<&str>,
-    recreation: &str,
-    evaluation: &str,
-    source: &str,
-    cause: Option<&str>,
-) -> Value {
-    let mut target = json!({"Attribute": attribute, "RequiresRecreation": recreation});
-    if let Some(name) = name {
-        target["Name"] = name.into();
-    }
-    let mut out = json!({"Target": target, "Evaluation": evaluation, "ChangeSource": source});
-    if let Some(cause) = cause {
-        out["CausingEntity"] = cause.into();
-    }
-    out
 }
 
 fn replacement(details: &[Value]) -> &'static str {

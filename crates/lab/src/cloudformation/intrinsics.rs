@@ -5,6 +5,7 @@ mod conditions;
 pub(crate) use conditions::conditions;
 
 use super::references::{attribute_of, placeholders};
+use super::schema::UNKNOWN;
 use super::template::{Template, invalid};
 use crate::api::ApiError;
 use base64::Engine;
@@ -211,7 +212,11 @@ impl Scope<'_> {
                 let holds = self.named_condition(name)?;
                 return self.evaluate(if holds { then } else { otherwise });
             }
-            "Fn::Base64" => Value::String(base64::engine::general_purpose::STANDARD.encode(self.text(inner)?)),
+            "Fn::Base64" => Value::String(match self.text(inner)? {
+                // Encoded, it would hide that it is not known yet.
+                text if text.contains(UNKNOWN) => text,
+                text => base64::engine::general_purpose::STANDARD.encode(text),
+            }),
             "Fn::FindInMap" => self.find_in_map(inner)?,
             "Fn::GetAZs" => {
                 let region = self.text(inner)?;

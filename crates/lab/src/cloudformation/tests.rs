@@ -6,6 +6,7 @@ mod life;
 mod refusals;
 mod rollback;
 mod signals;
+mod values;
 
 use super::changesets::NO_CHANGES;
 use super::testing::{answer, block_on, cfn, recording, settled};
