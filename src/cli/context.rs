@@ -147,24 +147,26 @@ impl Context {
     /// # Errors
     /// [`CliError::NotATerminal`] off a terminal, [`CliError::Declined`] for any other answer, [`CliError::Interrupted`].
     pub fn confirm(&self, question: &str) -> Result<(), Failure> {
-        self.ask(&format!("{question} [y/N] "), question, |answer| {
-            matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
-        })
+        let accepted = |answer: &str| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes");
+        self.ask(&format!("{question} [y/N] "), question, None, accepted)
     }
 
-    /// Asks for a name to be typed; `--yes` answers it.
+    /// Asks for a name to be typed before what `question` names, such as `Deleting the stack`; `--yes` answers it.
     ///
     /// # Errors
     /// As [`Context::confirm`].
     pub fn confirm_name(&self, question: &str, name: &str) -> Result<(), Failure> {
-        self.ask(
-            &format!("{question}; type `{name}` to continue: "),
-            question,
-            |answer| answer == name,
-        )
+        let prompt = format!("{question} requires confirmation; type `{name}` to continue: ");
+        self.ask(&prompt, question, Some(name), |answer| answer == name)
     }
 
-    fn ask(&self, prompt: &str, question: &str, accepted: impl Fn(&str) -> bool) -> Result<(), Failure> {
+    fn ask(
+        &self,
+        prompt: &str,
+        question: &str,
+        expected: Option<&str>,
+        accepted: impl Fn(&str) -> bool,
+    ) -> Result<(), Failure> {
         if self.global.yes {
             return Ok(());
         }
@@ -185,7 +187,10 @@ impl Context {
         loop {
             match answer.recv_timeout(Duration::from_millis(50)) {
                 Ok(Ok(line)) if accepted(line.trim()) => return Ok(()),
-                Ok(_) | Err(RecvTimeoutError::Disconnected) => return Err(CliError::Declined.into()),
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => {
+                    let expected = expected.map(str::to_owned);
+                    return Err(CliError::Declined { expected }.into());
+                }
                 Err(RecvTimeoutError::Timeout) if self.interrupt.get().is_some_and(Interrupt::requested) => {
                     return Err(CliError::Interrupted { left: None }.into());
                 }

@@ -314,7 +314,7 @@ impl Deployed {
                 let found = service.evidence.iter().filter(|e| e.shown == shown).map(|e| e.of);
                 found.collect::<Vec<_>>().join(", ")
             };
-            lines.push(row("", format!("shown: {}", of(true))));
+            lines.push(row("", format!("verified: {}", of(true))));
             lines.extend(
                 service
                     .evidence

@@ -63,7 +63,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         for data in &removal.kept {
             output.say(row("keeps", format!("file system {data}, with all messages")));
         }
-        context.confirm_name("This deletes the stack", &name)?;
+        context.confirm_name("Deleting the stack", &name)?;
         let began = Instant::now();
         let mut view = View::new(context.progress(), "stack", &name);
         let role = loaded.deployment.security.cloudformation_role.as_ref().map(ToString::to_string);

@@ -46,7 +46,7 @@ pub enum Action {
         #[arg(long)]
         force: bool,
     },
-    /// Recount a ledger file from its recorded bits
+    /// Recount messages from a ledger file
     #[command(after_help = "Examples:\n  mqaws failover-test verify ledger.bin")]
     Verify {
         /// Ledger that a test wrote next to its report
@@ -82,7 +82,7 @@ pub enum Action {
         /// Report of the test after
         #[arg(value_name = "B")]
         b: PathBuf,
-        /// Increase of the outage that is tolerated
+        /// Ignore increases up to this duration
         #[arg(long, value_name = "TIME", value_parser = time, default_value = "0s")]
         tolerance: Duration,
         /// Allow tests that differ in faults, load, timing, topology, or place (local cloud or AWS)

@@ -146,14 +146,17 @@ pub enum CliError {
         hint: Option<String>,
     },
     /// A question could not be asked.
-    #[error("`{question}` requires confirmation, but standard input is not a terminal")]
+    #[error("{question} requires confirmation, but standard input is not a terminal")]
     NotATerminal {
         /// The question.
         question: String,
     },
     /// The answer was no.
     #[error("canceled: not confirmed")]
-    Declined,
+    Declined {
+        /// What had to be typed, where that is a name.
+        expected: Option<String>,
+    },
     /// The user interrupted; what was begun was undone.
     #[error("interrupted")]
     Interrupted {
@@ -203,9 +206,11 @@ impl Remedy for CliError {
     fn exit(&self) -> ExitKind {
         match self {
             Self::Usage { .. } | Self::NotATerminal { .. } => ExitKind::Usage,
-            Self::Precondition { .. } | Self::File { .. } | Self::Text { .. } | Self::Write { .. } | Self::Declined => {
-                ExitKind::Precondition
-            }
+            Self::Precondition { .. }
+            | Self::File { .. }
+            | Self::Text { .. }
+            | Self::Write { .. }
+            | Self::Declined { .. } => ExitKind::Precondition,
             Self::Interrupted { .. } => ExitKind::Interrupted,
             Self::Runtime(_) | Self::Json(_) => ExitKind::Internal,
         }
@@ -227,7 +232,10 @@ impl Remedy for CliError {
             ),
             Self::Text { source, .. } => Some(source.hint().into()),
             Self::Runtime(_) => Some("the machine has run out of threads or memory; check `ulimit -u`".into()),
-            Self::Declined => Some("to continue, answer yes; to skip the prompt, add --yes".into()),
+            Self::Declined { expected: None } => Some("to continue, answer yes; to skip the prompt, add --yes".into()),
+            Self::Declined { expected: Some(name) } => {
+                Some(format!("to continue, type `{name}`; to skip the prompt, add --yes"))
+            }
             Self::Interrupted { .. } | Self::Json(_) => None,
         }
     }

@@ -72,7 +72,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     }
     let (read, why) = match &account {
         Ok(account) => (true, format!("it lists the networks in {}", account.region)),
-        Err(why) => (false, format!("{why}; it contains the defaults")),
+        Err(why) => (false, format!("{why}; the file contains default values")),
     };
     if context.output().is_json() && !to_stdout {
         context.output().document(&json!({

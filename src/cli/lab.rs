@@ -79,7 +79,7 @@ struct Up {
     /// Fraction of API calls that fail deliberately, such as 0.3
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
     api_faults: f64,
-    /// How long it may take to answer
+    /// Maximum time to wait for the local cloud
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "20s")]
     timeout: Duration,
 }

@@ -1,5 +1,6 @@
 //! What is made of a test beside its report: JUnit XML and a Markdown summary for a pipeline, a page for a browser, and the annotations of GitHub Actions.
 
+use super::context::STANDARD_INPUT;
 use super::words::row;
 use super::written::{self, NewFile};
 use super::{CliError, Context, Failure, Output};
@@ -30,16 +31,28 @@ impl Published {
     /// Makes the folders of the files and begins to write there: found out now, not after an hour of rounds.
     ///
     /// # Errors
-    /// [`CliError::Write`].
+    /// [`CliError::Write`]; [`CliError::Usage`] for `-`.
     pub(super) fn prepare(
         junit: Option<PathBuf>,
         markdown: Option<PathBuf>,
         html: Option<PathBuf>,
     ) -> Result<Self, CliError> {
-        for path in [&junit, &markdown, &html].into_iter().flatten() {
+        for (flag, path) in [("--junit", &junit), ("--markdown", &markdown), ("--html", &html)] {
+            let Some(path) = path else { continue };
+            if path == Path::new(STANDARD_INPUT) {
+                return Err(CliError::Usage {
+                    message: format!("{flag} writes to a file, not to standard output"),
+                    hint: Some(format!("specify a file; for one named `-`, use {flag} ./-")),
+                });
+            }
             written::try_out(path)?;
         }
         Ok(Self { junit, markdown, html })
+    }
+
+    /// Whether any file was asked for.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.junit.is_some() || self.markdown.is_some() || self.html.is_some()
     }
 
     /// Writes the files of these reports.

@@ -1,9 +1,11 @@
 //! Reads reports, and keeps that of a test, whatever happened to the folder it was to go into: a measurement is not made again by asking for it.
 
+use super::suggestions::quoted;
 use super::words::row;
 use super::written::make_folder;
 use super::{CliError, Context};
 use crate::failover::Report;
+use crate::failover::archive::is_ledger;
 use crate::failover::report::{FIRST, Unwritten};
 use mqaws_files::read_text;
 use std::fs::{self, DirBuilder, File};
@@ -22,6 +24,18 @@ const LARGEST: u64 = 256 << 20;
 /// # Errors
 /// A file that cannot be read, or is no report.
 pub(super) fn read(path: &Path) -> Result<Report, CliError> {
+    if is_ledger(path) {
+        return Err(CliError::Precondition {
+            message: format!(
+                "cannot read `{}`: it is a ledger of messages, not a report",
+                path.display()
+            ),
+            hint: Some(format!(
+                "specify the report.json beside it; to recount the ledger, run `mqaws failover-test verify {}`",
+                quoted(&path.to_string_lossy())
+            )),
+        });
+    }
     let text = read_text(path, LARGEST).map_err(|source| CliError::Text {
         path: path.to_owned(),
         source,

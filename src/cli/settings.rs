@@ -1,6 +1,6 @@
 //! The configuration of verbs that have one: file, variables, flags.
 
-use super::context::STANDARD_INPUT;
+use super::context::{DEFAULT_FILE, STANDARD_INPUT};
 use super::environment::Environment;
 use super::{CliError, Context, Failure};
 use crate::aws::Clients;
@@ -14,6 +14,9 @@ use mqaws_contract::clipped;
 use mqaws_files::{TextError, read_text};
 use std::io;
 use std::path::Path;
+
+/// What a configuration file is called by who knows the other ending: read by nothing, and so refused.
+const OTHER_ENDING: &str = "mqaws.yml";
 
 /// Most bytes of a configuration file.
 const LARGEST: u64 = 1 << 20;
@@ -146,6 +149,13 @@ pub fn load(context: &Context, settings: &Settings) -> Result<Loaded, Failure> {
     if context.global().local && loaded.place("security.allow_faults") == Place::Default {
         loaded.deployment.security.allow_faults = true;
     }
+    let region = loaded.place("region");
+    if context.global().local && matches!(region, Place::File { .. }) {
+        let place = region.short().map(|place| format!("{place}: ")).unwrap_or_default();
+        context
+            .output()
+            .note(format!("warning: {place}`region` has no effect with --local"));
+    }
     for warning in &loaded.warnings {
         let place = warning
             .place
@@ -182,6 +192,14 @@ pub(super) async fn same_queue_manager(clients: &Clients, loaded: &Loaded, verb:
 /// [`CliError::Text`] for a file that cannot be read, [`CliError::Usage`] for `--set` without a value.
 pub fn judge(context: &Context, settings: &Settings) -> Result<Result<Loaded, ConfigError>, CliError> {
     let path = context.config_path();
+    if path.is_none() && Path::new(OTHER_ENDING).exists() {
+        return Err(CliError::Precondition {
+            message: format!("found {OTHER_ENDING}; the configuration file is called {DEFAULT_FILE}"),
+            hint: Some(format!(
+                "rename it with `mv {OTHER_ENDING} {DEFAULT_FILE}`, or specify it with --config {OTHER_ENDING}"
+            )),
+        });
+    }
     let text = match path.as_deref() {
         Some(path) if path == Path::new(STANDARD_INPUT) => Some(context.standard_input(LARGEST)?),
         path => path.map(read).transpose()?,

@@ -323,7 +323,7 @@ fn headline(report: &Report, now: Timestamp) -> String {
     let engine = report.engine.as_ref().map(|e| format!(" · {e}")).unwrap_or_default();
     let since = report.since.as_deref().and_then(|s| s.parse::<Timestamp>().ok());
     let since = since
-        .map(|s| format!("   since {}", duration(now.duration_since(s).unsigned_abs())))
+        .map(|s| format!("   for {}", duration(now.duration_since(s).unsigned_abs())))
         .unwrap_or_default();
     let name = if report.queue_manager.is_empty() {
         &report.stack

@@ -102,7 +102,7 @@ fn delete(context: &Context, id: &str) -> Outcome {
         output.say(format!("mqaws storage delete: {}\n", place(&clients, &identity)));
         output.say(row("deletes", line(&kept)));
         let name = kept.queue_manager.as_deref().unwrap_or(kept.id.as_str());
-        context.confirm_name("This permanently deletes the file system and all messages on it", name)?;
+        context.confirm_name("Permanently deleting the file system and all messages on it", name)?;
         deploy::delete_kept(&clients, &id).await?;
         if output.is_json() {
             output.document(&json!({

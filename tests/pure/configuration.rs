@@ -161,7 +161,7 @@ fn init_writes_a_valid_file_once() {
         .success()
         .stdout_eq(str![[r#"
 written: mqaws.yaml
-  no AWS account was accessed (--offline); it contains the defaults
+  no AWS account was accessed (--offline); the file contains default values
 next: edit it, then `mqaws validate` and `mqaws plan`
 
 "#]]);
@@ -188,6 +188,41 @@ nothing was changed
         .success();
 }
 
+/// A deployment by the defaults, since the file has another ending, is not what its author wanted.
+#[test]
+fn a_file_with_the_other_ending_is_refused_and_not_passed_over() {
+    let folder = folder("");
+    std::fs::rename(folder.path().join("mqaws.yaml"), folder.path().join("mqaws.yml")).ok();
+    std::fs::write(folder.path().join("mqaws.yml"), "stack: own\n").unwrap();
+    mqaws(folder.path())
+        .arg("validate")
+        .assert()
+        .code(3)
+        .stderr_eq(str![[r#"
+error: found mqaws.yml; the configuration file is called mqaws.yaml
+hint:  rename it with `mv mqaws.yml mqaws.yaml`, or specify it with --config mqaws.yml
+nothing was changed
+
+"#]]);
+    mqaws(folder.path())
+        .args(["validate", "--config", "mqaws.yml"])
+        .assert()
+        .success();
+}
+
+#[test]
+fn a_region_in_the_file_has_no_effect_in_the_local_cloud_and_that_is_said() {
+    let folder = folder("region: us-east-1\n");
+    mqaws(folder.path())
+        .args(["validate", "--local"])
+        .assert()
+        .success()
+        .stderr_eq(str![[r#"
+warning: mqaws.yaml:1:9: `region` has no effect with --local
+
+"#]]);
+}
+
 #[test]
 fn init_without_credentials_says_so_and_writes_the_defaults() {
     let folder = folder("");
@@ -197,7 +232,7 @@ fn init_without_credentials_says_so_and_writes_the_defaults() {
         .success()
         .stdout_eq(str![[r#"
 written: mqaws.yaml
-  the AWS account could not be accessed (ec2:DescribeVpcs: no credentials); it contains the defaults
+  the AWS account could not be accessed (ec2:DescribeVpcs: no credentials); the file contains default values
 next: edit it, then `mqaws validate` and `mqaws plan`
 
 "#]]);

@@ -88,7 +88,8 @@ impl<'a> AtomicWrite<'a> {
             .prefix(&prefix)
             .suffix(".new")
             .permissions(Permissions::from_mode(self.mode.unwrap_or(0o666)))
-            .tempfile_in(folder(self.path))?;
+            .tempfile_in(folder(self.path))
+            .map_err(without_name)?;
         if let Some((user, group)) = self.owner {
             fchown(file.as_file(), Some(user), Some(group))?;
         }
@@ -101,6 +102,15 @@ impl<'a> AtomicWrite<'a> {
             durable: self.durable,
             fresh: self.fresh,
         })
+    }
+}
+
+/// The error alone, without the path of the file that was to become another: only that one's name says something to who asked.
+fn without_name(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path ") {
+        Some((alone, _)) => io::Error::new(error.kind(), alone.to_owned()),
+        None => error,
     }
 }
 

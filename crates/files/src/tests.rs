@@ -24,6 +24,15 @@ fn the_file_of_before_is_replaced_and_nothing_is_left_beside_it() {
 }
 
 #[test]
+fn error_does_not_name_the_file_that_would_have_become_another() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let error = AtomicWrite::to(&dir.path().join("no/file"))
+        .write(b"")
+        .expect_err("no folder");
+    assert_eq!(error.to_string(), "No such file or directory (os error 2)");
+}
+
+#[test]
 fn the_mode_is_the_one_that_was_asked_for_or_that_of_any_new_file() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (secret, shared, plain) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));

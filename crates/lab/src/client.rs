@@ -76,13 +76,18 @@ pub enum ClientError {
         hint: Option<String>,
     },
     /// The server did not answer in time.
-    #[error("the local cloud did not respond within {} s", .waited.as_secs_f64())]
+    #[error("the local cloud did not respond within {} s{}", .waited.as_secs_f64(), .why.as_ref().map_or_else(String::new, |why| format!(": {why}")))]
     Late {
         /// How long was waited.
         waited: Duration,
-        /// Where its log is.
-        log: PathBuf,
+        /// What the last attempt to ask it came to.
+        why: Option<String>,
+        /// Where its log is, unless it was ended and its files are gone.
+        log: Option<PathBuf>,
     },
+    /// This machine's own addresses cannot be reached, on which the local cloud is.
+    #[error("cannot connect to 127.0.0.1")]
+    Loopback(#[source] io::Error),
     /// It was asked a question that it did not answer.
     #[error("the local cloud at {endpoint} does not respond")]
     NoAnswer {
@@ -103,7 +108,10 @@ pub enum ClientError {
 impl ClientError {
     /// Whether a lab cannot run here as things are, in contrast to one that failed.
     pub fn is_precondition(&self) -> bool {
-        matches!(self, Self::Home(_) | Self::Ended { .. } | Self::Spawn(..))
+        matches!(
+            self,
+            Self::Home(_) | Self::Ended { .. } | Self::Spawn(..) | Self::Loopback(_)
+        )
     }
 
     /// One sentence that says what to do next.
@@ -115,7 +123,11 @@ impl ClientError {
             ClientError::Ended { .. } | ClientError::NoAnswer { .. } => {
                 "clean up with `mqaws lab down`; then try again".to_owned()
             }
-            ClientError::Late { log, .. } => format!("its log is {}; to stop it, run `mqaws lab down`", log.display()),
+            ClientError::Late { log: Some(log), .. } => {
+                format!("its log is {}; to stop it, run `mqaws lab down`", log.display())
+            }
+            ClientError::Late { log: None, .. } => "it was stopped; try again when the machine is less busy".to_owned(),
+            ClientError::Loopback(_) => "enable the loopback interface: `ip link set lo up`".to_owned(),
             ClientError::Left(pids) => format!(
                 "inspect them with `ps -fp {}`, then run `mqaws lab down` again",
                 join(pids)
@@ -127,7 +139,9 @@ impl ClientError {
     /// What exists now that did not exist before, or `nothing was changed`.
     pub fn left(&self) -> Option<String> {
         match self {
-            ClientError::Home(_) | ClientError::Spawn(..) => Some("nothing was changed".to_owned()),
+            ClientError::Home(_) | ClientError::Spawn(..) | ClientError::Loopback(_) => {
+                Some("nothing was changed".to_owned())
+            }
             ClientError::Left(pids) => Some(format!("processes {}", join(pids))),
             _ => None,
         }
@@ -221,6 +235,7 @@ pub fn start(options: &Options) -> Result<Lab, ClientError> {
         Some(mark) => Some(stop_marked(&dir, &mark)?),
         None => None,
     };
+    reach_loopback().map_err(ClientError::Loopback)?;
     home::prepare(&dir).map_err(ClientError::Home)?;
     let id = super::ids::uuid();
     let (mut child, mut log) = spawn(options, &dir, &id)?;
@@ -242,9 +257,19 @@ pub fn start(options: &Options) -> Result<Lab, ClientError> {
                 Some(mark) if process::is_alive(mark.server()) => return wait_for_other(&dir),
                 _ => drop(process::kill_marked(LAB_MARK, &id, Duration::from_secs(10))),
             }
-            Err(error)
+            Err(match error {
+                ClientError::Late { waited, why, .. } => ClientError::Late { waited, why, log: None },
+                error => error,
+            })
         }
     }
+}
+
+/// Connects to a port of this machine's own. Where that cannot be, as in a network namespace without `lo`, a server would start, be heard
+/// by nobody, and be waited for in vain.
+fn reach_loopback() -> io::Result<()> {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+    std::net::TcpStream::connect_timeout(&listener.local_addr()?, Duration::from_secs(5)).map(drop)
 }
 
 fn wait_for_other(dir: &Path) -> Result<Lab, ClientError> {
@@ -318,11 +343,14 @@ fn wait_ready(
     mut started: Option<(&mut Child, &mut fs::File)>,
 ) -> Result<LabRecord, ClientError> {
     let began = Instant::now();
+    let mut why = None;
     loop {
-        if let Some(record) = find_in(dir)
-            && health(&record).is_ok()
-        {
-            return Ok(record);
+        if let Some(record) = find_in(dir) {
+            match health(&record) {
+                Ok(_) => return Ok(record),
+                Err(ClientError::NoAnswer { source, .. }) => why = Some(source.to_string()),
+                Err(error) => why = Some(error.to_string()),
+            }
         }
         if let Some((child, log)) = started.as_mut()
             && let Ok(Some(_)) = child.try_wait()
@@ -332,7 +360,8 @@ fn wait_ready(
         if began.elapsed() >= limit {
             return Err(ClientError::Late {
                 waited: limit,
-                log: home::server_log(dir),
+                why,
+                log: Some(home::server_log(dir)),
             });
         }
         std::thread::sleep(Duration::from_millis(5));

@@ -24,7 +24,7 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -
         if !clients.is_local() {
             clients.target(&name).await.map_err(FailoverError::from)?;
             context.confirm_name(
-                "This ends the faults of a test, deletes its queues, and removes its mark",
+                "Ending the faults of a test, deleting its queues, and removing its mark",
                 &name,
             )?;
         }
@@ -152,6 +152,12 @@ pub(super) fn compare(context: &Context, paths: [&Path; 2], tolerance: Duration,
     let output = context.output();
     for (side, path) in ["A", "B"].into_iter().zip(paths) {
         output.data(row(side, path.display().to_string()));
+    }
+    if !tolerance.is_zero() {
+        output.data(row(
+            "ignored",
+            format!("increases up to {:.3} s", tolerance.as_secs_f64()),
+        ));
     }
     output.data(comparison(&compared));
     if output.is_json() {

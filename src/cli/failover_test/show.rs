@@ -62,11 +62,22 @@ impl failover::Watch for Show<'_> {
         let (output, Some(out)) = (self.context.output(), self.out) else {
             return;
         };
+        // Without a round there is nothing to keep, but a pipeline that wants files must not take their absence for success.
+        if report.runs.is_empty() && !self.files.is_some_and(Published::is_wanted) {
+            return;
+        }
         let mut report = report.clone();
         let kept = keep(self.context, &mut report, out);
         output.note(row(
             "report",
-            format!("{}, with the completed rounds", place(kept.as_deref())),
+            format!(
+                "{}, with {}",
+                place(kept.as_deref()),
+                match report.runs.len() {
+                    0 => "no completed round",
+                    _ => "the completed rounds",
+                }
+            ),
         ));
         if let Some(files) = self.files {
             files.publish(self.context, &[&report]);

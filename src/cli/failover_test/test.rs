@@ -147,7 +147,7 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
                 // First what can be read, then the question: nobody types a name to hear that nothing can be tested.
                 let plan = failover::plan(&clients, &scenario).await?;
                 let faults: Vec<&str> = plan.faults.iter().map(|planned| planned.fault.name()).collect();
-                context.confirm_name(&format!("This injects {} into a real stack", faults.join(", ")), &name)?;
+                context.confirm_name(&format!("Injecting {} into a real stack", faults.join(", ")), &name)?;
                 scenario.consent.typed = Some(name.clone());
             }
             scenario.journals = journals();

@@ -185,6 +185,7 @@ impl Remedy for DeployError {
                 deployed.as_str()
             ),
             Self::Unknown { key, what, .. } => match *what {
+                "file system" => format!("set `{key}` to a kept file system of this region; to list them, run `mqaws storage list`"),
                 "image" => format!("set `{key}` to an image of this region; it must be shared with this account"),
                 _ => format!("set `{key}` to one that exists in this region; to list them, run `mqaws init -`"),
             },
@@ -209,7 +210,7 @@ impl Remedy for DeployError {
             Self::RolledBack { hint, .. } => hint.clone(),
             Self::Deleted { stack, gone, .. } => {
                 let first = if *gone { String::new() } else { format!(", `mqaws destroy --stack {stack}`") };
-                format!("find the principal (in CloudTrail, the event `DeleteStack`){first}, then deploy again")
+                format!("find out who deleted it (a second `mqaws destroy`, or in CloudTrail, the event `DeleteStack`){first}, then deploy again")
             }
             Self::Blocked { blocker, .. } => format!("to resolve this: {}, then deploy again", blocker.remedy()),
             Self::NotServing { stack, .. } => {

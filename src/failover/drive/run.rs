@@ -34,7 +34,7 @@ pub trait Watch: Send + Sync {
     /// A round is done.
     fn round(&self, _run: &Run) {}
 
-    /// The test ends with an error, but these rounds were done before it.
+    /// The test ends with an error; the report has the rounds that were done before it, which may be none.
     fn broken_off(&self, _report: &Report) {}
 }
 
@@ -56,7 +56,7 @@ pub(crate) type ConnectDriver =
 
 /// Runs a test: all faults, all rounds, one after the other, and cleans up whatever happens.
 ///
-/// The report holds the verdict; an error means that the test did not run to its end. Rounds that were done by then go to
+/// The report holds the verdict; an error means that the test did not run to its end. What was done by then goes to
 /// [`Watch::broken_off`].
 ///
 /// # Errors
@@ -195,9 +195,7 @@ pub(crate) async fn run_with(
         Ok(_) = stopped.wait_for(|stop| *stop) => Err(FailoverError::Interrupted { left: None }),
     };
     report.conclude();
-    if let Err(error) = &result
-        && !report.runs.is_empty()
-    {
+    if let Err(error) = &result {
         report.break_off(session.broken(error), error.exit());
         watch.broken_off(&report);
     }

@@ -81,7 +81,7 @@ impl Session<'_> {
             for _ in 0..self.scenario.rounds.max(1) {
                 number += 1;
                 if number > 1 {
-                    self.watch.doing("waiting for the stack to settle");
+                    self.watch.doing("waiting until the stack is stable");
                     (instance, status) = preflight::serving(cloud, &self.target, self.pace.recovery_timeout).await?;
                     queue = preflight::queue(cloud, &self.target, &instance.id).await?;
                 }

@@ -80,17 +80,25 @@ fn over(name: &str, of: Statistic, spread: Option<&RtoSpread>, limit_ns: u64) ->
     };
     let (value_ns, what) = match of {
         Statistic::Median => (spread.median_ns, format!("the median of {rounds}")),
-        Statistic::P95 if spread.p95_is_worst => (spread.p95_ns, format!("the p95 of {rounds}, which is the worst")),
+        Statistic::P95 if spread.p95_is_worst => (spread.p95_ns, format!("the p95 of {rounds}, which is the worst,")),
         Statistic::P95 => (spread.p95_ns, format!("the p95 of {rounds}")),
         Statistic::Worst => (spread.worst_ns, format!("the worst of {rounds}")),
     };
     let Some(value_ns) = value_ns else {
-        let reason = format!("{what}: service was not restored");
+        let reason = format!("{}: service was not restored", what.trim_end_matches(','));
         return check(name, limit, None, Some((ExitKind::NoRecovery, reason)));
     };
     let value = seconds(value_ns);
-    let bad = (value_ns > limit_ns).then(|| (ExitKind::RtoExceeded, format!("{what} is {value}")));
-    check(name, limit, Some(format!("{value}, {what}")), bad)
+    let bad = (value_ns > limit_ns).then(|| {
+        let reason = format!("{what} is {value}, which exceeds the limit of {limit}");
+        (ExitKind::RtoExceeded, reason)
+    });
+    check(
+        name,
+        limit,
+        Some(format!("{value}, {}", what.trim_end_matches(','))),
+        bad,
+    )
 }
 
 #[cfg(test)]
@@ -145,11 +153,13 @@ mod tests {
             assert_eq!(checks[0].verdict == Verdict::Pass, expected == ExitKind::Success);
         }
         let checks = over_rounds(fault, spread(&[Some(9 * S)]).as_ref(), &limits(Statistic::P95));
-        assert!(
-            checks[0]
-                .reason
-                .as_deref()
-                .is_some_and(|why| why.contains("which is the worst"))
+        assert_eq!(
+            checks[0].reason.as_deref(),
+            Some("the p95 of 1 round, which is the worst, is 9.000 s, which exceeds the limit of 2.000 s")
+        );
+        assert_eq!(
+            checks[0].value.as_deref(),
+            Some("9.000 s, the p95 of 1 round, which is the worst")
         );
         assert!(over_rounds(Fault::MarkUnhealthy, None, &limits(Statistic::P95)).is_empty());
     }

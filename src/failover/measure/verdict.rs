@@ -1,7 +1,7 @@
 //! From what was measured to a verdict. Nothing passes that proved nothing.
 
 use super::account::Account;
-use super::gap::{Outage, worst};
+use super::gap::{Outage, Worker, worst};
 use super::limits::{Duplicates, Limits};
 use super::unsent::Unsent;
 use crate::remedy::ExitKind;
@@ -217,9 +217,13 @@ fn lost(evidence: &Evidence<'_>, limits: &Limits) -> Check {
     let account = evidence.account;
     let missing = account.persistent.missing;
     let bad = match account.lost {
-        Some(lost) if lost > limits.max_rpo => {
-            Some((ExitKind::Lost, format!("{lost} acknowledged messages never came back")))
-        }
+        Some(lost) if lost > limits.max_rpo => Some((
+            ExitKind::Lost,
+            format!(
+                "{lost} acknowledged messages never came back; the limit is {}",
+                limits.max_rpo
+            ),
+        )),
         Some(_) => None,
         None if missing > 0 => Some((
             ExitKind::Inconclusive,
@@ -255,7 +259,7 @@ fn rto(evidence: &Evidence<'_>, limits: &Limits) -> Vec<Check> {
     if evidence.disturbed && !(evidence.served && worst.recovered()) {
         let reason = match worst.recovered() {
             true => "service was not restored for all clients in time".to_owned(),
-            false => format!("service was not restored for {}", worst.worker),
+            false => format!("service was not restored for {}", among(worst.worker, evidence.outages)),
         };
         return vec![check("rto.max", limit, None, Some((ExitKind::NoRecovery, reason)))];
     }
@@ -265,7 +269,9 @@ fn rto(evidence: &Evidence<'_>, limits: &Limits) -> Vec<Check> {
         .is_some_and(|limit| worst.gap_ns - evidence.stalled_ns.min(worst.gap_ns) > limit);
     // A stall of this process only makes a gap look longer, never shorter.
     let bad = if over && over_without_stall {
-        Some((ExitKind::RtoExceeded, format!("{} waited {value}", worst.worker)))
+        let who = among(worst.worker, evidence.outages);
+        let reason = format!("RTO {value} exceeds the limit of {limit} ({who})");
+        Some((ExitKind::RtoExceeded, reason))
     } else if over || evidence.stalled_ns.saturating_mul(2) > worst.gap_ns {
         let stalled = evidence.stalled_ns / 1_000_000;
         Some((
@@ -278,15 +284,31 @@ fn rto(evidence: &Evidence<'_>, limits: &Limits) -> Vec<Check> {
     vec![check("rto.max", limit, Some(value), bad)]
 }
 
+/// `producer 1 of 4`: counted from 1, among those that were measured.
+fn among(worker: Worker, outages: &[Outage]) -> String {
+    let of_role = |role: fn(&Worker) -> bool| outages.iter().filter(|outage| role(&outage.worker)).count();
+    match worker {
+        Worker::Producer(number) => {
+            let all = of_role(|other| matches!(other, Worker::Producer(_)));
+            format!("producer {} of {all}", u64::from(number) + 1)
+        }
+        Worker::Consumer(number) => {
+            let all = of_role(|other| matches!(other, Worker::Consumer(_)));
+            format!("consumer {} of {all}", u64::from(number) + 1)
+        }
+    }
+}
+
 /// A gap over the limit that is not told from the usual pauses of a worker, so that nobody can say whether it was an outage.
 fn untold(outages: &[Outage], limit_ns: u64) -> Option<(ExitKind, String)> {
     let longest = outages.iter().max_by_key(|outage| outage.longest_ns)?;
     (longest.longest_ns > limit_ns).then(|| {
         let reason = format!(
-            "{} had no success for {:.3} s after the fault, which cannot be distinguished from its pauses before it: increase the load (--rate), or observe \
-             longer before the fault (--baseline)",
-            longest.worker,
-            longest.longest_ns as f64 / 1e9
+            "{} had no success for {:.3} s after the fault, longer than the limit of {:.3} s, which cannot be distinguished from its pauses \
+             before it: increase the load (--rate), or observe longer before the fault (--baseline)",
+            among(longest.worker, outages),
+            longest.longest_ns as f64 / 1e9,
+            limit_ns as f64 / 1e9
         );
         (ExitKind::Inconclusive, reason)
     })

@@ -83,6 +83,15 @@ pub(super) fn begin(path: &Path, entries: &[Vec<u8>]) -> std::io::Result<Pending
     Ok(file)
 }
 
+/// Whether a file begins as a ledger does; one that cannot be read does not.
+#[must_use]
+pub fn is_ledger(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
+    read.is_ok() && head == MAGIC
+}
+
 /// Counts a ledger file again, from nothing but its bits.
 ///
 /// # Errors

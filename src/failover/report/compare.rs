@@ -295,8 +295,11 @@ fn change(fault: &FaultComparison) -> String {
             let end = |ns: &Option<i64>| ns.map_or_else(|| "unbounded".to_owned(), signed);
             let range = format!("{} to {}", end(least_ns), end(most_ns));
             let left = match (shift.change, most_ns) {
-                (Change::NotShown, Some(most)) if *most > 0 => format!("; {} is not excluded", signed(*most)),
-                (Change::NotShown, None) => "; a longer outage is not excluded".to_owned(),
+                (Change::NotShown, Some(most)) if *most > 0 => format!(
+                    "; an increase of up to {} cannot be ruled out",
+                    signed(*most).trim_start_matches('+')
+                ),
+                (Change::NotShown, None) => "; a longer outage cannot be ruled out".to_owned(),
                 _ => String::new(),
             };
             format!(

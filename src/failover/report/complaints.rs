@@ -1,6 +1,8 @@
 //! What of a test did not pass.
 
 use super::document::{Report, Run};
+use crate::failover::measure::limits::Duplicates;
+use crate::failover::measure::spread::Statistic;
 use crate::failover::measure::verdict::{Check, Verdict};
 use crate::topology::Fault;
 
@@ -9,6 +11,40 @@ pub(super) fn over_rounds(report: &Report) -> impl Iterator<Item = (Fault, &Chec
     let faults = report.summary.faults.iter();
     let checks = faults.flat_map(|entry| entry.thresholds.iter().map(move |check| (entry.fault, check)));
     checks.filter(|(_, check)| check.verdict != Verdict::Pass)
+}
+
+/// What the rounds were held against, where a limit was set: `RTO 2.000 s · RPO 0 · duplicates explained`.
+pub(super) fn limits(report: &Report) -> String {
+    let limits = &report.limits;
+    let seconds = |ns: u64| format!("{:.3} s", ns as f64 / 1e9);
+    let mut parts: Vec<String> = limits
+        .max_rto_ns
+        .map(|ns| format!("RTO {}", seconds(ns)))
+        .into_iter()
+        .collect();
+    parts.extend(limits.rto.iter().map(|limit| {
+        let of = match limit.of {
+            Statistic::Worst => "RTO",
+            Statistic::Median => "RTO median",
+            Statistic::P95 => "RTO p95",
+        };
+        let fault = limit.fault.map(|fault| format!(" of {fault}")).unwrap_or_default();
+        format!("{of}{fault} {}", seconds(limit.max_ns))
+    }));
+    if parts.is_empty() {
+        parts.push("RTO not limited".to_owned());
+    }
+    parts.push(format!("RPO {}", limits.max_rpo));
+    let duplicates = match limits.duplicates {
+        Duplicates::Allow => "any",
+        Duplicates::Explained => "explained by a lost connection",
+        Duplicates::None => "none",
+    };
+    parts.push(format!("duplicates {duplicates}"));
+    if limits.allow_reordering {
+        parts.push("any order".to_owned());
+    }
+    parts.join(" · ")
 }
 
 /// Why a value did not pass.

@@ -1,6 +1,6 @@
 //! The report as Markdown, for the page of a pipeline's run.
 
-use super::complaints::complaints;
+use super::complaints::{complaints, limits};
 use super::document::{FaultSummary, Report};
 use super::{matrix, text};
 use crate::failover::measure::verdict::Verdict;
@@ -40,6 +40,7 @@ fn one(report: &Report) -> String {
         }
     }
     text.push_str(&matrix::markdown(report));
+    let _ = writeln!(text, "Limits: {}\n", escaped(&limits(report)));
     let said = said(report);
     for line in said.iter().take(TOLD) {
         let _ = writeln!(text, "- {line}");

@@ -1,6 +1,6 @@
 //! The report for people: the same lines on a terminal and off one, 80 columns, no cursor movement, no colour.
 
-use super::complaints::{over_rounds, reason};
+use super::complaints::{limits, over_rounds, reason};
 use super::document::{Entry, Report, Run};
 use crate::failover::measure::gap::Worker;
 use crate::failover::measure::ledger::Tally;
@@ -11,6 +11,9 @@ use std::fmt::Write;
 
 const WIDTH: usize = 80;
 const INDENT: &str = "           ";
+
+/// Where no line is broken: within a number, and between it and its unit.
+const NO_BREAK: char = '\u{a0}';
 
 /// The line that says under which load a test runs.
 #[must_use]
@@ -125,7 +128,16 @@ pub fn summary(report: &Report) -> String {
         let assumed = format!("{} (AWS documents no value for these delays)", delays.join(" · "));
         line_at(&mut text, "  assumed  ", &assumed, INDENT);
     }
-    let _ = writeln!(text, "  verdict  {} (exit {})", word(report.verdict), report.exit_code);
+    line_at(&mut text, "  limits   ", &limits(report), INDENT);
+    let over: Vec<String> = over_rounds(report)
+        .map(|(fault, check)| format!("{fault}, {}", check.name))
+        .collect();
+    let over = match over.is_empty() {
+        true => String::new(),
+        false => format!(": {}", over.join("; ")),
+    };
+    let verdict = format!("{} (exit {}){over}", word(report.verdict), report.exit_code);
+    line_at(&mut text, "  verdict  ", &verdict, INDENT);
     for (fault, check) in over_rounds(report) {
         let why = format!("{fault}, {}: {}", check.name, reason(check));
         line_at(&mut text, INDENT, &why, "             ");
@@ -403,13 +415,13 @@ fn size(bytes: usize) -> String {
     }
 }
 
-/// Thousands apart by a space.
+/// Thousands apart by a space that breaks no line.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(' ');
+            text.push(NO_BREAK);
         }
         text.push(digit);
     }

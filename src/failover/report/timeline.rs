@@ -123,7 +123,7 @@ fn words(one: &Mark) -> String {
         mark::AGENT_STARTED => format!("started on {}", one.instance),
         mark::MOUNTED => "file system mounted".into(),
         mark::LOCK_OBTAINED => "lock obtained".into(),
-        mark::PROOF => "may write, proof".into(),
+        mark::PROOF => "start allowed, proof".into(),
         mark::DEATH_NOTICED => "death noticed".into(),
         mark::HANG_NOTICED => "hang noticed".into(),
         mark::RESTARTING => "restart in place".into(),

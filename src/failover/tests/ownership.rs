@@ -66,7 +66,7 @@ struct Another(Arc<FakeCloud>, PathBuf);
 
 impl Watch for Another {
     fn doing(&self, what: &str) {
-        if what.starts_with("waiting for the stack") {
+        if what.starts_with("waiting until the stack") {
             *self.0.turn.lock().unwrap() = Some("bob process 2".into());
             Journal::begin(Some(&self.1), "mqaws-qm1", "bob process 2")
                 .unwrap()

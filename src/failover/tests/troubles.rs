@@ -303,7 +303,7 @@ async fn an_error_after_a_fault_says_what_was_done() {
     scenario.journals = Some(folder.path().join("j"));
     let gone = folder.path().join("j");
     // The journal cannot be written when the second fault is due.
-    let watch = When("settle", move || {
+    let watch = When("stable", move || {
         std::fs::remove_dir_all(&gone).unwrap();
         std::fs::write(&gone, "").unwrap();
     });

@@ -67,16 +67,23 @@ fn a_pipeline_learns_by_files_and_annotations_what_the_exit_code_says() {
         fs::read_to_string(lab.path("summary")).unwrap(),
         format!("before\n{page}\n")
     );
-    assert!(
-        said.err
-            .contains("::error title=failover test failed::kill-queue-manager, round 1, rto.max: "),
-        "{said}"
-    );
+    let annotation = "::error title=failover test failed::kill-queue-manager, round 1, rto.max: RTO ";
+    assert!(said.err.contains(annotation), "{said}");
+    for told in [&junit, &said.err, &said.out] {
+        assert!(told.contains("exceeds the limit of 0.001 s"), "{told}");
+    }
+    assert!(page.contains("Limits: RTO 0.001 s"), "{page}");
 
     // Found out before anything is broken.
     fs::create_dir(lab.path("folder")).unwrap();
     let refused = lab.run(&["failover-test", "--local", "--junit", "folder"], 3);
     assert!(refused.err.contains("cannot write `folder`"), "{refused}");
+
+    let ledger = lab.run(&["failover-test", "report", "ledger.bin"], 3);
+    assert!(
+        ledger.err.contains("it is a ledger of messages, not a report"),
+        "{ledger}"
+    );
 
     // The report shows the same again, and ends as the test did.
     let code = said.code.unwrap();
@@ -120,6 +127,29 @@ fn a_test_that_is_broken_off_is_no_pass_in_its_files() {
     assert!(
         page.contains("of 50 rounds: interrupted") && !page.contains(": PASS"),
         "{page}"
+    );
+    lab.end();
+}
+
+/// A pipeline that is canceled early must not look like one that was never tested.
+#[test]
+fn a_test_that_is_broken_off_in_its_first_round_writes_the_files_that_were_asked_for() {
+    let lab = Lab::deployed(&[]);
+    let args = ["--baseline", "60s", "--junit", "junit.xml", "--markdown", "page.md"];
+    let mut running = lab.spawn(&[&["failover-test", "--local"], &args[..]].concat());
+    running.until_out("  load ");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait().code, Some(130));
+    let junit = fs::read_to_string(lab.path("junit.xml")).unwrap();
+    assert!(
+        junit.contains("<testcase name=\"test.complete\"") && junit.contains("<error type=\"exit 130\""),
+        "{junit}"
+    );
+    let page = fs::read_to_string(lab.path("page.md")).unwrap();
+    assert!(page.contains("after 0 of 1 rounds: interrupted"), "{page}");
+    assert_eq!(
+        report(&fs::read_to_string(lab.path("report.json")).unwrap())["verdict"],
+        "inconclusive"
     );
     lab.end();
 }

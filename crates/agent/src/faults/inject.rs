@@ -86,7 +86,7 @@ fn at_engine(site: &Site<'_>, fault: InstanceFault, t_unix_ns: i64) -> Result<(b
             let command = site.engine.end_immediately()?;
             let gone = ended(controller, SEEN);
             let said = format!(
-                "{command}; the execution controller (process {controller}) {}",
+                "{command}; the execution controller (process {controller}); {}",
                 gone_or_not(gone)
             );
             (gone, said)
@@ -96,7 +96,10 @@ fn at_engine(site: &Site<'_>, fault: InstanceFault, t_unix_ns: i64) -> Result<(b
                 signal(victim.pid, Signal::KILL);
             }
             let gone = victims.iter().all(|v| ended(v.pid, SEEN));
-            (gone, format!("SIGKILL to {}; {}", named(&victims), gone_or_not(gone)))
+            (
+                gone,
+                format!("SIGKILL sent to {}; {}", named(&victims), gone_or_not(gone)),
+            )
         }
         _ => stopped(&victims),
     })
@@ -129,7 +132,12 @@ fn killed(victim: &Process) -> (bool, String) {
     let gone = ended(victim.pid, SEEN);
     (
         gone,
-        format!("SIGKILL to {} ({}); {}", victim.name, victim.pid, gone_or_not(gone)),
+        format!(
+            "SIGKILL sent to {} ({}); {}",
+            victim.name,
+            victim.pid,
+            gone_or_not(gone)
+        ),
     )
 }
 
@@ -219,7 +227,7 @@ fn is_stopped(pid: i32) -> bool {
 }
 
 fn gone_or_not(gone: bool) -> &'static str {
-    if gone { "is gone" } else { "is still there" }
+    if gone { "process ended" } else { "process still running" }
 }
 
 fn named(victims: &[Process]) -> String {

@@ -210,3 +210,45 @@ fn a_pause_over_the_limit_that_nothing_tells_from_the_usual_ones_does_not_pass()
         assert_eq!(exit, expected, "{limit_ns:?}");
     }
 }
+
+/// Every place that shows why a round failed shows this text: terminal, JUnit, Markdown, annotation.
+#[test]
+fn an_outage_over_its_limit_is_told_with_the_limit_and_who_had_it() {
+    let end = ObservationEnd {
+        ns: 12 * SECOND,
+        last_pause: LastPause::Idle,
+    };
+    let of = |worker, until: u64| outage(worker, &[SECOND, until], &[SECOND + 2], SECOND + 1, end);
+    let outages = [
+        of(Worker::Producer(0), 2 * SECOND),
+        of(Worker::Producer(1), 4 * SECOND),
+        of(Worker::Consumer(0), 3 * SECOND),
+    ];
+    let outages = outages.map(|outage| Outage {
+        down_at_end: false,
+        ..outage
+    });
+    let account = account();
+    let evidence = Evidence {
+        account: &account,
+        elsewhere: None,
+        outages: &outages,
+        fault_verified: true,
+        disturbed: true,
+        served: true,
+        backlog_at_fault: 10,
+        acked_last_second: 10,
+        unsent: Unsent::default(),
+        stalled_ns: 0,
+    };
+    let limits = Limits {
+        max_rto_ns: Some(SECOND / 20),
+        ..Limits::default()
+    };
+    let judged = judge(&evidence, &limits);
+    let rto = judged.checks.iter().find(|check| check.name == "rto.max").unwrap();
+    assert_eq!(
+        rto.reason.as_deref(),
+        Some("RTO 3.000 s exceeds the limit of 0.050 s (producer 2 of 2)")
+    );
+}

@@ -1,10 +1,17 @@
 //! Words, numbers and lines.
 
 use super::*;
+use crate::failover::measure::limits::RtoLimit;
+use crate::failover::measure::spread::Statistic;
 
 #[test]
 fn numbers_are_grouped() {
-    for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (12_345_678, "12 345 678")] {
+    for (number, text) in [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1\u{a0}000"),
+        (12_345_678, "12\u{a0}345\u{a0}678"),
+    ] {
         assert_eq!(grouped(number), text);
     }
 }
@@ -55,7 +62,46 @@ fn the_load_fits_a_line() {
     let text = load(&Load::default());
     assert_eq!(
         text,
-        "  load     4 producers × 200 msg/s, 2 consumers, 1 KiB persistent, 2 000 waiting\n"
+        "  load     4 producers × 200 msg/s, 2 consumers, 1 KiB persistent, 2\u{a0}000 waiting\n"
     );
     assert!(text.chars().count() <= WIDTH + 1);
+}
+
+#[test]
+fn what_failed_over_all_rounds_stands_beside_the_verdict_and_the_limits_above_it() {
+    let mut report = super::super::samples::report(&[Some(1_000_000_000), Some(1_000_000_000)]);
+    assert!(
+        summary(&report).contains("  limits   RTO not limited · RPO 0 · duplicates explained by a lost connection\n"),
+        "{}",
+        summary(&report)
+    );
+    report.limits.rto = vec![RtoLimit {
+        fault: None,
+        of: Statistic::Median,
+        max_ns: 20_000_000,
+    }];
+    report.count_by_fault();
+    report.conclude();
+    let text = summary(&report);
+    assert!(text.contains("2 passed, 0 failed"), "{text}");
+    assert!(text.contains("  limits   RTO median 0.020 s · RPO 0"), "{text}");
+    assert!(
+        text.contains("  verdict  FAIL (exit 12): kill-queue-manager, rto.median\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_number_is_not_broken_at_the_end_of_a_line() {
+    for filler in 0..20 {
+        let mut text = String::new();
+        let content = format!(
+            "{}{} of {} slots not sent",
+            "w ".repeat(25 + filler),
+            grouped(590),
+            grouped(5778)
+        );
+        line(&mut text, &content, "  ");
+        assert!(text.contains("5\u{a0}778"), "{text}");
+    }
 }
