@@ -250,7 +250,7 @@ mod tests {
         assert!(seen && said.ends_with("all in state T"), "{said}");
         signal(pid, Signal::CONT);
         let (seen, said) = killed(&process(pid, "sleep"));
-        assert!(seen && said.ends_with("is gone"), "{said}");
+        assert!(seen && said.ends_with("process ended"), "{said}");
         sleeper.wait().expect("reaped");
         let (seen, said) = stopped(&[process(pid, "sleep")]);
         assert!(!seen && said.ends_with("not all in state T"), "{said}");

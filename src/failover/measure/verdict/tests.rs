@@ -235,6 +235,7 @@ fn an_outage_over_its_limit_is_told_with_the_limit_and_who_had_it() {
         outages: &outages,
         fault_verified: true,
         disturbed: true,
+        unnoticed: false,
         served: true,
         backlog_at_fault: 10,
         acked_last_second: 10,
