@@ -72,7 +72,7 @@ fn a_pipeline_learns_by_files_and_annotations_what_the_exit_code_says() {
     for told in [&junit, &said.err, &said.out] {
         assert!(told.contains("exceeds the limit of 0.001 s"), "{told}");
     }
-    assert!(page.contains("Limits: RTO 0.001 s"), "{page}");
+    assert!(page.contains("RTO of kill-queue-manager 0.001 s"), "{page}");
 
     // Found out before anything is broken.
     fs::create_dir(lab.path("folder")).unwrap();
