@@ -178,3 +178,42 @@ fn failover_tests_pass_and_the_one_that_waited_serves_after_the_loss_of_the_othe
     lab.run(&["destroy", "--local", "--yes"], 0);
     assert_eq!(lab.of_instances(), Vec::<String>::new());
 }
+
+/// Faults that break hard, and for each whether the host that waited serves afterwards.
+#[test]
+fn hard_faults_are_answered_where_the_fence_says_and_lose_nothing() {
+    let lab = Lab::up(&[]);
+    let mut before = deployed(&lab);
+    for (fault, moves, proof) in [
+        ("kill-keeper", false, "same-host"),
+        ("hang-host", true, "terminated"),
+        ("power-off-host", true, "terminated"),
+    ] {
+        let (report, most) = most_engines(&lab, || lab.failover(&["--fault", fault], 0));
+        let run = &runs(&report)[0];
+        println!(
+            "{fault}: {} s, {}",
+            run["rto"]["ns"].as_f64().unwrap_or_default() / 1e9,
+            run["rto"]["phases"]
+        );
+        assert_eq!(
+            (&run["fault"]["verified"], &run["ledger"]["lost"]),
+            (&true.into(), &0.into()),
+            "{fault}"
+        );
+        // A host that hangs has its engine's processes still, stopped, until EC2 has ended it; the successor starts after that.
+        assert_eq!(most, 1, "{fault}: never two engines at a time");
+        let after = until("both members", || members(&lab));
+        let expected = if moves { &before.standby } else { &before.active };
+        assert_eq!(&after.active, expected, "{fault}");
+        let served = &run["served_after"];
+        assert_eq!(
+            (served["instance"].as_str(), served["proof"].as_str()),
+            (Some(after.active.as_str()), Some(proof)),
+            "{fault}"
+        );
+        let row = &report["summary"]["faults"][0];
+        assert_eq!(row["measured"][0], row["expected"], "{fault}");
+        before = after;
+    }
+}

@@ -35,7 +35,7 @@ pub use nfs::{ASSUMED_LEASE, NfsLock, is_full};
 pub use proof::Proof;
 pub use record::{BootId, Epoch, OwnerRecord, RecordError, SCHEMA, ThisHost, Writer};
 pub use standby::StandbyNote;
-pub(crate) use standby::{SIGHTED, Standbys};
+pub(crate) use standby::{OwnerSeen, SIGHTED, STAND_BACK, Standbys};
 pub use store::{RecordStore, StoreError};
 pub use times::{LeaseTimes, MARGIN, SELF_RESET};
 pub use word::{DecisionRefused, Word};

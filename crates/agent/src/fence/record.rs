@@ -146,7 +146,7 @@ impl OwnerRecord {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::agent::ProofKind;
     use proptest::prelude::*;

@@ -3,7 +3,7 @@
 //! It says nothing about who may write, and no start is safe because of it: an owner that cannot go on reads there whether letting
 //! go would bring service back sooner than another attempt of its own.
 
-use super::record::BootId;
+use super::record::{BootId, Epoch, OwnerRecord};
 use crate::model::{AsWritten, InstanceId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -86,9 +86,59 @@ impl Standbys {
     }
 }
 
+/// For how long a host that waited leaves a lock that it could have to an owner whose heartbeat is fresh.
+pub(crate) const STAND_BACK: Duration = Duration::from_secs(2);
+
+/// The owner's sign of life, as a host that waits for the lock has seen it.
+///
+/// It says who tries first, and nothing about who may write: whoever obtains the lock begins with its proof, as ever.
+#[derive(Debug, Default)]
+pub(crate) struct OwnerSeen {
+    last: Option<(Epoch, u64)>,
+    /// When it was last seen to change.
+    advanced: Option<Duration>,
+    /// The sign of life for which this host stood back, and when it began to.
+    stood_back: Option<((Epoch, u64), Duration)>,
+}
+
+impl OwnerSeen {
+    /// Takes the record of another host as it is now, absent when there is none.
+    pub(crate) fn look(&mut self, now: Duration, record: Option<&OwnerRecord>) {
+        let found = record.filter(|record| !record.released);
+        let found = found.map(|record| (record.epoch, record.alive));
+        match (self.last, found) {
+            (Some(before), Some(after)) if before != after => self.advanced = Some(now),
+            (_, None) => self.advanced = None,
+            _ => {}
+        }
+        self.last = found;
+    }
+
+    /// Whether the owner is to try for the lock first, now that this host has it and EC2 says that the owner may run.
+    ///
+    /// A lock that its lease ended was last proved a lease ago, and the owner's heartbeat ended soon after that: it is not
+    /// fresh. If it is, the owner's host lives and has lost its keeper alone, and its next keeper is the quickest way back.
+    /// Once for each sign of life: an owner that does not come is waited for once.
+    pub(crate) fn goes_first(&mut self, now: Duration, lease: Duration) -> bool {
+        let Some(last) = self.last else { return false };
+        match self.stood_back {
+            Some((before, at)) if before == last => now.saturating_sub(at) < STAND_BACK,
+            _ => {
+                let fresh = SIGHTED.min(lease * 3 / 4);
+                let goes = self.advanced.is_some_and(|at| now.saturating_sub(at) < fresh);
+                if goes {
+                    self.stood_back = Some((last, now));
+                }
+                goes
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fence::record::tests::sample;
 
     fn note(instance: &str, alive: u64, ready: bool) -> StandbyNote {
         StandbyNote {
@@ -123,5 +173,42 @@ mod tests {
         assert_eq!(standbys.look(Duration::ZERO, &old), Waiting::default());
         let found = standbys.look(FORGOTTEN + Duration::from_secs(1), &old);
         assert_eq!((found.ready, found.forgotten.len()), (None, 1));
+    }
+
+    #[test]
+    fn an_owner_that_lives_goes_first_for_a_while_and_one_that_is_silent_or_let_go_does_not() {
+        let seconds = Duration::from_secs;
+        let lease = seconds(90);
+        let record = |alive, released| OwnerRecord {
+            alive,
+            released,
+            ..sample()
+        };
+        let mut owner = OwnerSeen::default();
+        assert!(!owner.goes_first(seconds(0), lease), "nothing was seen");
+        owner.look(seconds(0), Some(&record(1, false)));
+        assert!(
+            !owner.goes_first(seconds(0), lease),
+            "it may be the record of a host that is gone"
+        );
+        owner.look(seconds(2), Some(&record(2, false)));
+        assert!(owner.goes_first(seconds(3), lease));
+        owner.look(seconds(4), Some(&record(2, false)));
+        assert!(owner.goes_first(seconds(4), lease), "within the bound");
+        assert!(
+            !owner.goes_first(seconds(5), lease),
+            "it did not come, and is not waited for again"
+        );
+        owner.look(seconds(6), Some(&record(3, false)));
+        assert!(owner.goes_first(seconds(6), lease), "it came, and lost its lock again");
+
+        owner.look(seconds(8), Some(&record(4, false)));
+        assert!(!owner.goes_first(seconds(18), lease), "silent for too long");
+        owner.look(seconds(20), Some(&record(5, false)));
+        assert!(!owner.goes_first(seconds(23), seconds(3)), "the lease may have ended");
+        owner.look(seconds(24), Some(&record(6, true)));
+        assert!(!owner.goes_first(seconds(24), lease), "it let go");
+        owner.look(seconds(25), None);
+        assert!(!owner.goes_first(seconds(25), lease));
     }
 }

@@ -118,6 +118,14 @@ impl Keeper {
         }
     }
 
+    /// Gives the lock back for a while to an owner that lives; an error if it is to be kept.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn stand_back(&self) -> Result<(), String> {
+        done(self.ask(&Request::StandBack, SLOW).map_err(no_answer)?)
+    }
+
     /// Writes into the record which engine writes the data.
     ///
     /// # Errors

@@ -2,10 +2,10 @@
 
 use super::last_proof::boot_millis;
 use super::protocol::Notice;
-use super::shared::{LockOrder, Shared, locked};
-use crate::fence::{Lock, LockError, RecordStore, StandbyNote};
+use super::shared::{ANSWER, LockOrder, Shared, locked};
+use crate::fence::{Lock, LockError, OwnerRecord, RecordStore, STAND_BACK, StandbyNote};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// Wait between two attempts to obtain a lock that another holds.
@@ -32,6 +32,19 @@ impl Shared {
                     locked(&self.status).held = false;
                     let _ = done.send(());
                     return;
+                }
+                Ok(LockOrder::StandBack(done)) => {
+                    let released = lock.release();
+                    if let Err(error) = &released {
+                        tracing::warn!(%error, "the lock was not given back");
+                    } else {
+                        tracing::info!("the owner's heartbeat is fresh: the owner goes first for the lock");
+                        self.last_proof.let_go();
+                        locked(&self.status).held = false;
+                        wait = STAND_BACK;
+                    }
+                    let _ = done.send(released.is_ok());
+                    continue;
                 }
                 Ok(LockOrder::Verify(answer)) => Some(answer),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -65,6 +78,28 @@ impl Shared {
         !self.last_proof.is_inherited() && store.standbys().is_ok_and(|notes| notes.iter().any(others))
     }
 
+    /// What a host that waits has seen of the owner, on this file system and elsewhere than here.
+    pub(super) fn look_at_owner(&self, record: Option<&OwnerRecord>) {
+        let file_system = &self.config.file_system;
+        let other = |record: &&OwnerRecord| {
+            record.owner.instance.id() != Some(&self.config.instance) && record.original(file_system).is_none()
+        };
+        locked(&self.owner).look(Duration::from_millis(boot_millis()), record.filter(other));
+    }
+
+    /// Whether the owner's next keeper is to have the lock that this host has obtained, and has not used.
+    pub(super) fn lets_the_owner_go_first(&self, record: Option<&OwnerRecord>) -> bool {
+        self.look_at_owner(record);
+        let lease = Duration::from_millis(self.lease.load(Ordering::Acquire));
+        !self.last_proof.is_inherited() && locked(&self.owner).goes_first(Duration::from_millis(boot_millis()), lease)
+    }
+
+    /// Gives the lock back that was obtained and not used, and leaves it alone for a while.
+    pub(super) fn stand_back(&self) -> bool {
+        let (done, stood_back) = mpsc::channel();
+        self.orders.send(LockOrder::StandBack(done)).is_ok() && stood_back.recv_timeout(ANSWER).unwrap_or(false)
+    }
+
     fn proved(&self, lock: &dyn Lock, at: u64) -> Duration {
         self.last_proof.proved(at);
         let lease = lock.lease();
@@ -95,11 +130,14 @@ impl Shared {
                     tracing::info!(holder, "lock busy");
                     self.tell(&Notice::Busy { holder });
                 }
-                Err(if self.unready.load(Ordering::Acquire) {
-                    UNREADY
-                } else {
-                    BUSY
-                })
+                // The host that had the lock goes first, whatever it says of itself: it waits only until it is given back.
+                Err(
+                    if self.unready.load(Ordering::Acquire) && !self.last_proof.is_inherited() {
+                        UNREADY
+                    } else {
+                        BUSY
+                    },
+                )
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "lock not obtained");

@@ -49,6 +49,9 @@ pub(crate) enum Request {
     },
     /// Read the sign of life in the record that was last inspected. Only while the lock is held.
     Look,
+    /// Give the lock back for a while, if the owner in the record that was last inspected was seen to live and is to go first
+    /// for it. Only while the lock is held, and nothing is claimed.
+    StandBack,
     /// Write the record for the next epoch, if it is still the one that was last inspected or claimed.
     Claim {
         /// Why it is safe.

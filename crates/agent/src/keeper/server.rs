@@ -3,7 +3,7 @@
 use super::last_proof::{LastProof, boot_millis};
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use super::record::{Beat, KeptRecord};
-use super::shared::{Job, LockOrder, Shared, locked, spawn};
+use super::shared::{ANSWER, Job, LockOrder, Shared, locked, spawn};
 use super::socket::{listen, only_one};
 use crate::agent::clock::since_main;
 use crate::agent::ports::{HostReset, Init};
@@ -25,8 +25,6 @@ const BEAT: Duration = Duration::from_secs(2);
 /// A write that takes longer counts as hanging. Together with [`BEAT`] and [`TICK`] less than the agent's health check takes
 /// to call an engine hung, so that a stall is known for one before the engine that waits for it is killed.
 const STALL: Duration = Duration::from_secs(2);
-/// Longest wait for the lock's thread.
-const ANSWER: Duration = Duration::from_secs(5);
 /// A keeper that nobody talks to and that guards no engine ends after this.
 const ALONE: Duration = Duration::from_secs(60);
 /// Period of the keeper's look at itself.
@@ -84,6 +82,7 @@ pub(crate) fn run(config: KeeperConfig, token: String, ports: KeeperPorts) -> io
         told: AtomicBool::new(false),
         looked: AtomicU64::new(boot_millis()),
         unready: AtomicBool::new(false),
+        owner: Mutex::default(),
         busy_since: Mutex::new(None),
         full: AtomicBool::new(false),
         jobs,
@@ -143,12 +142,22 @@ impl Shared {
         match request {
             Request::Wait { ready } if !self.held() => {
                 self.unready.store(!ready, Ordering::Release);
-                kept.wait(ready, self.lease.load(Ordering::Acquire))
+                let reply = kept.wait(ready, self.lease.load(Ordering::Acquire));
+                if let Some(found) = &reply.found {
+                    self.look_at_owner(found.record.as_ref());
+                }
+                reply
             }
             Request::Wait { .. } => Reply::failed("the lock is held"),
             _ if !self.held() => Reply::failed("the lock is not held"),
             Request::Inspect => kept.inspect(self.lease.load(Ordering::Acquire)),
             Request::Look => kept.look(),
+            Request::StandBack if kept.claimed().is_some() => Reply::failed("the data is claimed"),
+            Request::StandBack if !self.lets_the_owner_go_first(kept.seen().as_ref()) => {
+                Reply::failed("the owner does not go first")
+            }
+            Request::StandBack if !self.stand_back() => Reply::failed("the lock was not given back"),
+            Request::StandBack => Reply::done(),
             Request::Claim { .. } if !self.verify() => Reply::failed(UNPROVED),
             Request::Level { .. } | Request::Release { .. } if !self.proved_lately() => Reply::failed(UNPROVED),
             Request::Claim { proof } => {

@@ -3,7 +3,7 @@
 use super::last_proof::LastProof;
 use super::protocol::{KeeperConfig, KeeperStatus, Notice, Reply, Request};
 use crate::agent::ports::{HostReset, Init};
-use crate::fence::LeaseTimes;
+use crate::fence::{LeaseTimes, OwnerSeen};
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -15,12 +15,17 @@ use std::time::{Duration, Instant};
 /// Stack of each thread.
 pub(super) const STACK: usize = 128 * 1024;
 
+/// Longest wait for the lock's thread.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
+
 /// What the thread of the lock is asked for.
 pub(super) enum LockOrder {
     /// Renew now and say whether the lock is held.
     Verify(Sender<bool>),
     /// Release and say when it is done.
     Release(Sender<()>),
+    /// Give back what was obtained and not used, say whether that is done, and try again after a while.
+    StandBack(Sender<bool>),
 }
 
 /// A request that waits for the thread of the record.
@@ -47,6 +52,8 @@ pub(super) struct Shared {
     pub(super) looked: AtomicU64,
     /// This host says of itself that it is not ready to take over.
     pub(super) unready: AtomicBool,
+    /// What this host has seen of the owner while it waits.
+    pub(super) owner: Mutex<OwnerSeen>,
     pub(super) busy_since: Mutex<Option<Instant>>,
     /// The file system had no room at the last sign of life.
     pub(super) full: AtomicBool,

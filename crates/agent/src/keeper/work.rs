@@ -17,6 +17,8 @@ pub enum KeeperWork {
     },
     /// Read the sign of life in the inspected record ([`KeeperOutcome::Looked`]).
     Look,
+    /// Give the lock back for a while to an owner that lives ([`KeeperOutcome::StoodBack`]).
+    StandBack,
     /// Write the owner record with this proof ([`KeeperOutcome::Claimed`]).
     Claim(Proof),
     /// Write into the owner record which engine is about to write the data ([`KeeperOutcome::LevelWritten`]).
@@ -41,6 +43,7 @@ pub enum KeeperOutcome {
     Inspected(Result<Inspection, String>),
     Waited(Result<Inspection, String>),
     Looked(Result<Looked, String>),
+    StoodBack(Result<(), String>),
     Claimed(Result<Epoch, ClaimError>),
     LevelWritten(Result<(), String>),
     Released(Result<(), String>),

@@ -18,7 +18,7 @@ pub(super) fn whole_wait(work: &KeeperWork) -> Option<&'static str> {
     match work {
         KeeperWork::Inspect => Some("the owner record, read"),
         // Nobody waits for that: it is what a host does that waits.
-        KeeperWork::Wait { .. } => None,
+        KeeperWork::Wait { .. } | KeeperWork::StandBack => None,
         KeeperWork::Look => Some("the sign of life, read"),
         KeeperWork::Claim(_) => Some("the owner record, claimed"),
         KeeperWork::Level(_) => Some("the owner record, with the engine's version"),
@@ -59,6 +59,7 @@ impl Worker {
             KeeperWork::Inspect => KeeperOutcome::Inspected(keeper.inspect()),
             KeeperWork::Wait { ready } => KeeperOutcome::Waited(keeper.wait(ready)),
             KeeperWork::Look => KeeperOutcome::Looked(keeper.look()),
+            KeeperWork::StandBack => KeeperOutcome::StoodBack(keeper.stand_back()),
             KeeperWork::Claim(proof) => KeeperOutcome::Claimed(keeper.claim(proof)),
             KeeperWork::Level(version) => KeeperOutcome::LevelWritten(keeper.level(version)),
             KeeperWork::Release { condemned } => KeeperOutcome::Released(keeper.release(condemned)),

@@ -220,6 +220,7 @@ impl SingleWriter {
             Outcome::Keeper(KeeperOutcome::Inspected(result)) => self.inspected(result),
             Outcome::Keeper(KeeperOutcome::Waited(result)) => self.waited(result),
             Outcome::Keeper(KeeperOutcome::Looked(result)) => self.looked(result),
+            Outcome::Keeper(KeeperOutcome::StoodBack(result)) => self.stood_back(&result),
             Outcome::LocalProcesses(result) => self.local_processes(result),
             Outcome::Previous(result) => self.previous(result),
             Outcome::TerminationOrdered(result) => self.termination_ordered(result),

@@ -1,6 +1,7 @@
 //! From the first breath to the claim: identity, mount, lock, proof.
 
 use super::core::SingleWriter;
+use super::policy::Succession;
 use super::state::State;
 use crate::agent::duty::{Decision, DrainReason, Timer, Work};
 use crate::agent::keeper::{ClaimError, KeeperState, KeeperWork, Looked};
@@ -179,6 +180,10 @@ impl SingleWriter {
             Next::CountLocal => self.begin(Work::CountLocal),
             Next::KillLocal => self.begin(Work::Kill),
             Next::AskCloud { instance, after } => self.after(after, Work::AskCloud(instance)),
+            // The keeper answers whether the owner lives and is to go first for the lock.
+            Next::Terminate { .. } if self.policy.succession == Succession::Standby => {
+                self.begin(KeeperWork::StandBack)
+            }
             Next::Terminate { instance } => self.begin(Work::Terminate(instance)),
             Next::AwaitWord => {}
             Next::Refuse(why) => {

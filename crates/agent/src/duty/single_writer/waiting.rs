@@ -153,4 +153,24 @@ impl SingleWriter {
             Err(failure) => self.again(Work::Register, failure.text),
         }
     }
+
+    /// The lock was given back to an owner that lives, whose next keeper is the quickest way back; or it is kept, and the owner
+    /// that may run is to be ended.
+    pub(super) fn stood_back(&mut self, result: &Result<(), String>) {
+        let Some(inquiry) = &self.claim.inquiry else { return };
+        if self.state != State::Fencing {
+            return;
+        }
+        match (result, inquiry.previous().cloned()) {
+            (Ok(()), _) => {
+                self.claim.inquiry = None;
+                self.hold.held = false;
+                self.hold.without_lock = Some(self.now);
+                self.said.last_error = Some("waiting for the owner, which goes first for the lock".to_owned());
+                self.look_at_owner();
+            }
+            (Err(_), Some(instance)) => self.begin(Work::Terminate(instance)),
+            (Err(_), None) => {}
+        }
+    }
 }

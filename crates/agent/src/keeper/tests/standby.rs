@@ -1,7 +1,7 @@
 //! Who asks for the lock first when several wait.
 
-use super::{Mood, PATIENCE, start};
-use crate::fence::{RecordStore, StandbyNote};
+use super::{Mood, PATIENCE, start, start_with};
+use crate::fence::{Epoch, OwnerRecord, Proof, ProofKind, RecordStore, SCHEMA, StandbyNote, Writer};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -23,6 +23,61 @@ fn a_host_that_has_just_begun_lets_one_go_first_that_waits() {
         keeper.holds();
         let own = note.instance == config.instance;
         assert!(own || begin.elapsed() >= Duration::from_secs(1), "{waits}");
+        keeper.client.release(false).expect("released");
+        keeper.thread.join().expect("ended");
+    }
+}
+
+/// What an owner elsewhere wrote last.
+fn owner(alive: u64, released: bool) -> OwnerRecord {
+    OwnerRecord {
+        schema: SCHEMA.into(),
+        queue_manager: "QM1".into(),
+        file_system: Some("fs-1".into()),
+        epoch: Epoch(3),
+        owner: Writer {
+            instance: "i-0a".into(),
+            boot: "boot-0".into(),
+        },
+        keeper: "keeper-0".into(),
+        alive,
+        released,
+        proof: Proof {
+            kind: ProofKind::New,
+            previous: None,
+        },
+        at: "2026-01-01T00:00:00Z".into(),
+        engine_version: None,
+        condemned: 0,
+    }
+}
+
+#[test]
+fn a_lock_is_given_back_to_an_owner_that_lives_for_a_while_and_once() {
+    for released in [false, true] {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let config = super::config(dir.path());
+        let store = RecordStore::new(&config.mount, &config.queue_manager);
+        std::fs::create_dir_all(&config.mount).expect("mount");
+        store.prepare("keeper-0").expect("its directory");
+        store.claim(&owner(1, false)).expect("claimed");
+        let keeper = start_with(dir.path(), Mood::Busy, PATIENCE, Duration::from_secs(90));
+        keeper.until("it waits", |k| k.client.wait(true).is_ok());
+        assert!(keeper.client.stand_back().is_err(), "it has no lock");
+        store.update(&owner(2, false)).expect("a heartbeat");
+        keeper.client.wait(true).expect("looked");
+        // What the owner did since is known only under the lock.
+        store.update(&owner(3, released)).expect("its last word");
+        keeper.be(Mood::Fine);
+        keeper.holds();
+        keeper.client.inspect().expect("inspected");
+        let begin = Instant::now();
+        assert_eq!(keeper.client.stand_back().is_ok(), !released);
+        assert_eq!(keeper.client.status().expect("status").held, released);
+        keeper.holds();
+        assert_eq!(begin.elapsed() >= Duration::from_secs(2), !released);
+        keeper.client.inspect().expect("inspected");
+        assert!(keeper.client.stand_back().is_err(), "it did not come");
         keeper.client.release(false).expect("released");
         keeper.thread.join().expect("ended");
     }

@@ -90,6 +90,8 @@ pub(super) struct Host {
     pub alive: u64,
     /// Whether the owner's sign of life advances while this host waits.
     pub owner_lives: bool,
+    /// Whether the keeper gives the lock back to an owner that lives.
+    pub stands_back: Result<(), String>,
     pub version: &'static str,
 }
 
@@ -126,6 +128,7 @@ impl Host {
             cloud: Ok(CloudState::Terminated),
             alive: 0,
             owner_lives: true,
+            stands_back: Err("the owner does not go first".into()),
             version: "stand-in",
         }
     }
@@ -214,6 +217,7 @@ impl Host {
                 Outcome::Keeper(KeeperOutcome::Inspected(Ok(inspection(self.record.clone(), self.data))))
             }
             Work::Keeper(KeeperWork::Look) => Outcome::Keeper(KeeperOutcome::Looked(Ok(Looked::Alive(self.alive)))),
+            Work::Keeper(KeeperWork::StandBack) => Outcome::Keeper(KeeperOutcome::StoodBack(self.stands_back.clone())),
             Work::Keeper(KeeperWork::Level(_)) => Outcome::Keeper(KeeperOutcome::LevelWritten(Ok(()))),
             Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Ok(self.left)),
             Work::AskCloud(_) => Outcome::Previous(self.cloud.clone()),

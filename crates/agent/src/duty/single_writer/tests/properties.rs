@@ -164,6 +164,7 @@ fn error_for(work: &Work) -> Option<Outcome> {
         Work::Keeper(KeeperWork::Inspect) => Outcome::Keeper(KeeperOutcome::Inspected(Err(e()))),
         Work::Keeper(KeeperWork::Wait { .. }) => Outcome::Keeper(KeeperOutcome::Waited(Err(e()))),
         Work::Keeper(KeeperWork::Look) => Outcome::Keeper(KeeperOutcome::Looked(Err(e()))),
+        Work::Keeper(KeeperWork::StandBack) => Outcome::Keeper(KeeperOutcome::StoodBack(Err(e()))),
         Work::Keeper(KeeperWork::Level(_)) => Outcome::Keeper(KeeperOutcome::LevelWritten(Err(e()))),
         Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Err(e())),
         Work::AskCloud(_) => Outcome::Previous(Err(e())),

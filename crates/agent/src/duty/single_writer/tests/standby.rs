@@ -149,6 +149,29 @@ fn a_freed_lock_leads_to_the_proof_and_to_an_order_at_once() {
     assert_eq!(host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Wait { .. }))), 0);
 }
 
+#[test]
+fn an_owner_that_lives_gets_the_lock_back_before_its_end_is_ordered() {
+    let mut host = Host::standby();
+    host.cloud = Ok(CloudState::MayRun("running".into()));
+    host.stands_back = Ok(());
+    host.log.clear();
+    host.send(told(KeeperEvent::LockHeld));
+    host.settle();
+    assert_eq!(host.ordered(|w| *w == Work::Keeper(KeeperWork::StandBack)), 1);
+    assert_eq!(host.ordered(|w| matches!(w, Work::Terminate(_))), 0);
+    assert!(!host.machine.fence_view().held);
+    assert_eq!(said(&host), AgentState::Standby);
+
+    // It does not come.
+    host.stands_back = Err("the owner does not go first".into());
+    host.send(told(KeeperEvent::LockHeld));
+    host.settle();
+    assert_eq!(host.ordered(|w| matches!(w, Work::Terminate(_))), 1);
+    host.cloud = Ok(CloudState::Terminated);
+    host.tick();
+    assert_eq!(host.state(), State::Serving);
+}
+
 /// A host that serves and whose engine starts no more, with or without another that is ready.
 fn broken(ready: bool) -> Host {
     let mut host = Host::new();
