@@ -953,11 +953,12 @@ def argument(default="none", pattern=WORD):
 
 DOCUMENTS = {
     "read": (
-        "Reads status, phase marks, depth of the test queues, and fence; read-only",
+        "Reads status, phase marks, depth of the test queues, connections, and fence; read-only",
         {
             "status": "answer=$(mqaws-agent status --json)",
             "marks": "answer=$(mqaws-agent marks --since '{{ Since }}')",
             "depth": "answer=$(mqaws-agent probe depth)",
+            "connections": "answer=$(mqaws-agent connections)",
             "fence": "answer=$(mqaws-agent fence --json)",
         },
         {
