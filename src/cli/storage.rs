@@ -69,7 +69,10 @@ fn list(context: &Context) -> Outcome {
         output.say(format!("mqaws storage list: {place}\n"));
         kept.iter().for_each(|one| output.data(row("kept", line(one))));
         let (adopt, delete) = (
-            format!("mqaws deploy --adopt-file-system {}", newest.id),
+            match &newest.queue_manager {
+                Some(name) => format!("mqaws deploy --adopt-file-system {} --queue-manager {name}", newest.id),
+                None => format!("mqaws deploy --adopt-file-system {}", newest.id),
+            },
             format!("mqaws storage delete {}", newest.id),
         );
         output.say(format!("\n{}", context.next(&[&adopt, &delete])));

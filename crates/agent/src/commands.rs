@@ -293,7 +293,15 @@ fn pause(layout: &Layout, pause: bool) -> Result<(), String> {
             return print(&status);
         }
         if Instant::now() > deadline {
-            return Err(format!("the flag is set, but the agent is still {}", status.state));
+            if !pause {
+                return Err(format!("the pause was ended, but the agent is still {}", status.state));
+            }
+            // Left there, it would pause the host whenever that serves next, perhaps after a takeover.
+            fs::remove_file(&path).map_err(|e| format!("remove {}: {e}", path.display()))?;
+            return Err(format!(
+                "only a host that serves can be paused, and the agent is {}; the request was withdrawn",
+                status.state
+            ));
         }
         std::thread::sleep(Duration::from_millis(50));
     }

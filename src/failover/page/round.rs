@@ -89,7 +89,7 @@ fn times(run: &Run) -> Times {
     let seconds = |ns: i64| ns as f64 / 1e9;
     let span = match &run.series {
         Some(series) => {
-            let bins = series.acked.len() as i64 * series.bin_ns as i64;
+            let bins = (series.acked.len() as i64).saturating_mul(series.bin_ns as i64);
             (seconds(series.from_ns), seconds(series.from_ns.saturating_add(bins)))
         }
         None => {

@@ -1,7 +1,11 @@
 //! A report read again.
 
 use super::document::{Report, SCHEMA};
+use crate::failover::measure::verdict::Verdict;
 use serde_json::Value;
+
+/// No figure of a test is larger: 2^53, of nanoseconds 104 days. Sums of what is smaller do not overflow.
+const MOST: f64 = 9_007_199_254_740_992.0;
 
 /// Why a text is not a report.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +16,12 @@ pub enum NotAReport {
     /// It is another document.
     #[error("its `schema` is not {SCHEMA}")]
     Schema,
+    /// A number that no test measures.
+    #[error("`{0}` is out of range")]
+    Range(String),
+    /// Its summary says otherwise than its rounds.
+    #[error("its summary contradicts its rounds: {0}")]
+    Contradiction(String),
 }
 
 impl Report {
@@ -25,12 +35,56 @@ impl Report {
         if document["schema"] != SCHEMA {
             return Err(NotAReport::Schema);
         }
+        if let Some(place) = out_of_range(&document, "") {
+            return Err(NotAReport::Range(place));
+        }
         let mut report: Self = serde_json::from_value(document)?;
         if report.summary.faults.is_empty() {
             report.count_by_fault();
         }
-        Ok(report)
+        match contradiction(&report) {
+            None => Ok(report),
+            Some(words) => Err(NotAReport::Contradiction(words)),
+        }
     }
+}
+
+/// Where the first number is that is too large.
+fn out_of_range(value: &Value, place: &str) -> Option<String> {
+    match value {
+        Value::Number(number) => {
+            let fits = number.as_f64().is_some_and(|number| number.abs() <= MOST);
+            (!fits).then(|| place.to_owned())
+        }
+        Value::Array(all) => {
+            let mut found = all.iter().enumerate();
+            found.find_map(|(index, one)| out_of_range(one, &format!("{place}[{index}]")))
+        }
+        Value::Object(all) => all.iter().find_map(|(key, one)| {
+            let dot = if place.is_empty() { "" } else { "." };
+            out_of_range(one, &format!("{place}{dot}{key}"))
+        }),
+        _ => None,
+    }
+}
+
+/// What a file that somebody changed, or put together, claims against its own rounds.
+fn contradiction(report: &Report) -> Option<String> {
+    let (summary, runs) = (&report.summary, &report.runs);
+    let count = runs.len() as u64;
+    if u64::from(summary.rounds) != count {
+        return Some(format!("it counts {} rounds and contains {count}", summary.rounds));
+    }
+    let lost: u64 = runs.iter().filter_map(|run| run.ledger.lost).sum();
+    if summary.lost != lost {
+        return Some(format!(
+            "it counts {} lost messages, and its rounds {lost}",
+            summary.lost
+        ));
+    }
+    let passes = report.verdict == Verdict::Pass;
+    (passes && (runs.is_empty() || runs.iter().any(|run| run.verdict != Verdict::Pass)))
+        .then(|| "its verdict is pass, and not all of at least one round passed".to_owned())
 }
 
 #[cfg(test)]
@@ -55,5 +109,24 @@ mod tests {
         ] {
             assert!(Report::parse(text).unwrap_err().to_string().contains(said), "{text}");
         }
+    }
+
+    #[test]
+    fn a_report_that_contradicts_itself_is_none() {
+        let json = serde_json::to_value(samples::report(&[Some(1), Some(2)])).unwrap();
+        let with = |pointer: &str, value: Value| {
+            let mut json = json.clone();
+            *json.pointer_mut(pointer).unwrap() = value;
+            Report::parse(&json.to_string()).unwrap_err().to_string()
+        };
+        assert!(with("/summary/rounds", 50.into()).contains("counts 50 rounds and contains 2"));
+        assert!(with("/runs/0/ledger/lost", 5.into()).contains("counts 0 lost messages, and its rounds 5"));
+        assert!(with("/runs/1/rto/ns", u64::MAX.into()).contains("`runs[1].rto.ns` is out of range"));
+        assert!(with("/runs/0/verdict", "fail".into()).contains("pass"));
+        assert!(with("/runs", Value::Array(Vec::new())).contains("contains 0"));
+        let mut nothing = serde_json::to_value(samples::empty()).unwrap();
+        nothing["verdict"] = "pass".into();
+        let error = Report::parse(&nothing.to_string()).unwrap_err();
+        assert!(matches!(error, NotAReport::Contradiction(_)), "{error}");
     }
 }

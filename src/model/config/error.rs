@@ -5,6 +5,9 @@ use std::fmt;
 use super::place::Place;
 use crate::remedy::{ExitKind, Remedy};
 
+/// So many are shown one by one; who corrects them sees the next ones.
+const SHOWN: usize = 20;
+
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -104,16 +107,26 @@ impl Remedy for ConfigError {
         if let [one] = self.violations.as_slice() {
             return one.place.long(&one.label);
         }
-        let blocks = self.violations.iter().enumerate().map(|(index, violation)| {
-            let mut block = format!("{}. {}", index + 1, violation.message);
-            if let Some(place) = violation.place.long(&violation.label) {
-                block = format!("{block}\n{place}");
-            }
-            if let Some(hint) = &violation.hint {
-                block = format!("{block}\n   hint: {hint}");
-            }
-            block
-        });
-        Some(blocks.collect::<Vec<_>>().join("\n"))
+        let blocks = self
+            .violations
+            .iter()
+            .take(SHOWN)
+            .enumerate()
+            .map(|(index, violation)| {
+                let mut block = format!("{}. {}", index + 1, violation.message);
+                if let Some(place) = violation.place.long(&violation.label) {
+                    block = format!("{block}\n{place}");
+                }
+                if let Some(hint) = &violation.hint {
+                    block = format!("{block}\n   hint: {hint}");
+                }
+                block
+            });
+        let mut blocks: Vec<String> = blocks.collect();
+        let more = self.violations.len().saturating_sub(SHOWN);
+        if more > 0 {
+            blocks.push(format!("… and {more} more"));
+        }
+        Some(blocks.join("\n"))
     }
 }

@@ -431,4 +431,7 @@ fn no_message_is_longer_than_a_screen() {
             said.len()
         );
     }
+    let many: String = (0..3000).map(|number| format!("k{number}: a\n")).collect();
+    let place = load(&many).unwrap_err().place().unwrap();
+    assert!(place.len() < 6000 && place.ends_with("… and 2980 more"), "{place}");
 }
