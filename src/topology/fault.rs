@@ -1,6 +1,6 @@
 //! Faults, and what a topology does about them.
 
-use crate::model::agent::mark;
+use crate::model::agent::{ProofKind, mark};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -117,8 +117,21 @@ pub struct Stand {
     /// What it must do.
     pub by: Restart,
     /// Proofs of the fence with which the engine may start then; empty where none starts, or where any will do.
-    pub proofs: &'static [&'static str],
+    pub proofs: &'static [ProofKind],
 }
+
+impl Stand {
+    pub(super) const fn new(fault: Fault, by: Restart, proofs: &'static [ProofKind]) -> Self {
+        Self { fault, by, proofs }
+    }
+}
+
+/// The same boot of the same host, without a process of the engine.
+pub(super) const SAME_HOST: &[ProofKind] = &[ProofKind::SameHost];
+/// The previous owner released the data.
+pub(super) const CLEAN: &[ProofKind] = &[ProofKind::Clean];
+/// The previous owner is gone by the word of EC2.
+pub(super) const TERMINATED: &[ProofKind] = &[ProofKind::Terminated];
 
 /// How service comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What holds for every topology, and what their tests share.
 
+use super::fault::SAME_HOST;
 use super::*;
 use crate::model::agent::AgentStatus;
 use crate::model::{Deployment, InstanceId};
@@ -26,6 +27,21 @@ pub(crate) fn agent(instance: &str, state: &str) -> AgentStatus {
         "queue_manager": "QM1", "state": state, "since": "2026-11-18T03:12:09Z",
     });
     serde_json::from_value(status).unwrap()
+}
+
+#[test]
+fn every_fault_is_stood_and_a_proof_is_wanted_where_an_engine_starts() {
+    for name in model::Topology::all() {
+        let stands = of(name).stands();
+        let stood: Vec<Fault> = stands.iter().map(|stand| stand.fault).collect();
+        assert_eq!(stood, Fault::ALL, "{name:?}");
+        for stand in stands {
+            let starts = matches!(stand.by, Restart::InPlace | Restart::Elsewhere);
+            assert_eq!(!stand.proofs.is_empty(), starts, "{name:?}: {}", stand.fault);
+            let in_place = stand.by == Restart::InPlace;
+            assert_eq!(in_place, stand.proofs == SAME_HOST, "{name:?}: {}", stand.fault);
+        }
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn count(fault: Fault, runs: &[Run], limits: &Limits) -> FaultSummary {
 fn expected(stand: Stand) -> Response {
     Response {
         by: stand.by.words().to_owned(),
-        proofs: stand.proofs.iter().map(|&proof| proof.to_owned()).collect(),
+        proofs: stand.proofs.iter().map(|proof| proof.as_str().to_owned()).collect(),
     }
 }
 

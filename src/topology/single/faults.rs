@@ -1,38 +1,28 @@
 //! The faults that it stands, what it does about each, and of what terms an outage consists.
 
 use crate::model::agent::mark;
+use crate::topology::fault::{CLEAN, SAME_HOST, TERMINATED};
 use crate::topology::{Cut, Fault, NOTICED, Restart, Stand, Term};
-
-const fn stand(fault: Fault, by: Restart, proofs: &'static [&'static str]) -> Stand {
-    Stand { fault, by, proofs }
-}
-
-/// The same boot of the same host, without an engine's process.
-const SAME_HOST: &[&str] = &["same-host"];
-/// The one of before released the data.
-const CLEAN: &[&str] = &["clean"];
-/// The one of before is gone by EC2's word.
-const TERMINATED: &[&str] = &["terminated"];
 
 /// The faults.
 pub(super) const STANDS: &[Stand] = &[
-    stand(Fault::KillAgent, Restart::Unnoticed, &[]),
-    stand(Fault::StallStorage, Restart::Unnoticed, &[]),
-    stand(Fault::ResetConnections, Restart::WhenItEnds, &[]),
-    stand(Fault::StopQueueManager, Restart::InPlace, SAME_HOST),
-    stand(Fault::KillQueueManager, Restart::InPlace, SAME_HOST),
-    stand(Fault::HangQueueManager, Restart::InPlace, SAME_HOST),
-    stand(Fault::KillKeeper, Restart::InPlace, SAME_HOST),
-    stand(Fault::HangHost, Restart::InPlace, SAME_HOST),
-    stand(Fault::CutStorage, Restart::InPlace, SAME_HOST),
-    stand(Fault::CutOneWay, Restart::WhenItEnds, &[]),
-    stand(Fault::CutHost, Restart::InPlace, SAME_HOST),
-    stand(Fault::CutZone, Restart::InPlace, SAME_HOST),
-    stand(Fault::FillStorage, Restart::WhenItEnds, &[]),
-    stand(Fault::TerminateInstance, Restart::Elsewhere, CLEAN),
-    stand(Fault::MarkUnhealthy, Restart::Elsewhere, CLEAN),
-    stand(Fault::PowerOffHost, Restart::Elsewhere, TERMINATED),
-    stand(Fault::ApiDown, Restart::Elsewhere, TERMINATED),
+    Stand::new(Fault::KillAgent, Restart::Unnoticed, &[]),
+    Stand::new(Fault::StallStorage, Restart::Unnoticed, &[]),
+    Stand::new(Fault::ResetConnections, Restart::WhenItEnds, &[]),
+    Stand::new(Fault::StopQueueManager, Restart::InPlace, SAME_HOST),
+    Stand::new(Fault::KillQueueManager, Restart::InPlace, SAME_HOST),
+    Stand::new(Fault::HangQueueManager, Restart::InPlace, SAME_HOST),
+    Stand::new(Fault::KillKeeper, Restart::InPlace, SAME_HOST),
+    Stand::new(Fault::HangHost, Restart::InPlace, SAME_HOST),
+    Stand::new(Fault::CutStorage, Restart::InPlace, SAME_HOST),
+    Stand::new(Fault::CutOneWay, Restart::WhenItEnds, &[]),
+    Stand::new(Fault::CutHost, Restart::InPlace, SAME_HOST),
+    Stand::new(Fault::CutZone, Restart::InPlace, SAME_HOST),
+    Stand::new(Fault::FillStorage, Restart::WhenItEnds, &[]),
+    Stand::new(Fault::TerminateInstance, Restart::Elsewhere, CLEAN),
+    Stand::new(Fault::MarkUnhealthy, Restart::Elsewhere, CLEAN),
+    Stand::new(Fault::PowerOffHost, Restart::Elsewhere, TERMINATED),
+    Stand::new(Fault::ApiDown, Restart::Elsewhere, TERMINATED),
 ];
 
 /// The terms, in the order in which they must end.
@@ -62,24 +52,3 @@ pub(super) const TERMS: &[Term] = &[
         until: Cut::Target,
     },
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_stands_every_fault_and_a_proof_is_wanted_where_an_engine_starts() {
-        let stood: Vec<Fault> = STANDS.iter().map(|stand| stand.fault).collect();
-        assert_eq!(stood, Fault::ALL);
-        for stand in STANDS {
-            let starts = matches!(stand.by, Restart::InPlace | Restart::Elsewhere);
-            assert_eq!(!stand.proofs.is_empty(), starts, "{}", stand.fault);
-            assert_eq!(
-                stand.by == Restart::InPlace,
-                stand.proofs == SAME_HOST,
-                "{}",
-                stand.fault
-            );
-        }
-    }
-}

@@ -2,11 +2,9 @@
 
 use rustix::io::Errno;
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
 use std::io;
 use std::net::SocketAddrV4;
-use std::time::Duration;
 
 /// `SOCK_DIAG_BY_FAMILY` of `linux/sock_diag.h`: type of question and answer.
 const BY_FAMILY: u16 = 20;
@@ -22,8 +20,6 @@ const QUESTION: usize = HEADER + 56;
 const IPV4_TCP: [u8; 2] = [2, 6];
 /// `TCP_ESTABLISHED`.
 const ESTABLISHED: u8 = 1;
-/// Longer than the kernel takes for an answer that it has.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The user whose open socket has these two ends, in the namespace of this process; none when there is no such socket.
 ///
@@ -36,7 +32,6 @@ pub(super) fn user(own: SocketAddrV4, other: SocketAddrV4) -> io::Result<Option<
         SocketFlags::CLOEXEC,
         Some(SOCK_DIAG),
     )?;
-    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
     sendto(
         &socket,
         &question(own, other),
@@ -44,7 +39,8 @@ pub(super) fn user(own: SocketAddrV4, other: SocketAddrV4) -> io::Result<Option<
         &SocketAddrNetlink::new(0, 0),
     )?;
     let mut answer = [0; 1024];
-    let (length, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
+    // The kernel has answered when it has taken the question.
+    let (length, _) = recv(&socket, &mut answer, RecvFlags::DONTWAIT)?;
     read(answer.get(..length).unwrap_or_default())
 }
 
