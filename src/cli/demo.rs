@@ -4,7 +4,7 @@ use super::choose::pace;
 use super::deploy::{Until, carry_out, service_line, writer_line};
 use super::failover_test::Show;
 use super::local::{access, blocking};
-use super::pipeline::page_beside;
+use super::pipeline::{open_page, page_beside};
 use super::reports::{keep, place, prepare_folder};
 use super::words::{duration, row};
 use super::{CliError, Context, Failure, Interrupt, Outcome, plan, timed};
@@ -39,6 +39,10 @@ pub struct Args {
     /// Topology that is deployed [default: that of the example]
     #[arg(long, value_name = "NAME")]
     pub topology: Option<String>,
+
+    /// Open the report's page in the desktop's browser
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// Deploys into a private local cloud, fails it over twice under load, writes a report, removes everything.
@@ -84,6 +88,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         let stopped = stopped?;
         let page = kept.as_deref().and_then(|kept| page_beside(output, &report, kept));
+        if let Some(page) = page.as_deref().filter(|_| args.open) {
+            open_page(output, page);
+        }
         if output.is_json() {
             output.document(&json!({
                 "schema": "mqaws.demo/1",

@@ -10,7 +10,7 @@ pub(super) use show::Show;
 pub use test::Test;
 pub(super) use times::time;
 
-use super::pipeline::Published;
+use super::pipeline::{Files, Published};
 use super::settings::{self, Settings};
 use super::{Context, Failure, Outcome};
 use std::path::PathBuf;
@@ -61,15 +61,9 @@ pub enum Action {
         /// Reports that tests wrote
         #[arg(value_name = "REPORT", required = true)]
         reports: Vec<PathBuf>,
-        /// JUnit XML of the thresholds, one case each; replaces the file
-        #[arg(long, value_name = "FILE")]
-        junit: Option<PathBuf>,
-        /// Markdown summary; replaces the file, and is also appended to $GITHUB_STEP_SUMMARY if that is set
-        #[arg(long, value_name = "FILE")]
-        markdown: Option<PathBuf>,
-        /// Page with pictures for a browser, one file without scripts; replaces the file
-        #[arg(long, value_name = "FILE")]
-        html: Option<PathBuf>,
+        /// Files beside the report
+        #[command(flatten)]
+        files: Files,
     },
     /// Compare two tests: whether outages or losses got worse, with confidence intervals
     #[command(
@@ -99,14 +93,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
         Some(Action::Heal { stack, force }) => afterwards::heal(context, stack, force),
         Some(Action::Verify { file }) => afterwards::verify(context, &file),
-        Some(Action::Report {
-            reports,
-            junit,
-            markdown,
-            html,
-        }) => {
+        Some(Action::Report { reports, files }) => {
             // A report that cannot be read is found out before a file is tried.
-            afterwards::report(context, &reports, || Published::prepare(junit, markdown, html))
+            afterwards::report(context, &reports, || Published::prepare(files))
         }
         Some(Action::Compare {
             a,

@@ -19,25 +19,38 @@ use std::path::{Path, PathBuf};
 /// GitHub Actions shows no more annotations of a step than this.
 const ANNOTATIONS: usize = 10;
 
-/// The files that were asked for.
-#[derive(Debug, Default)]
-pub(super) struct Published {
-    junit: Option<PathBuf>,
-    markdown: Option<PathBuf>,
-    html: Option<PathBuf>,
+/// The files that a test or a report is asked for.
+#[derive(Debug, Default, Clone, clap::Args)]
+pub struct Files {
+    /// JUnit XML of the thresholds, one case each; replaces the file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Markdown summary; replaces the file, and is also appended to $GITHUB_STEP_SUMMARY if that is set
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Page with pictures for a browser, one file without scripts; replaces the file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Open the page in the desktop's browser
+    #[arg(long, requires = "html")]
+    pub open: bool,
 }
+
+/// The files that were asked for, each of which can be written.
+#[derive(Debug, Default)]
+pub(super) struct Published(Files);
 
 impl Published {
     /// Makes the folders of the files and begins to write there: found out now, not after an hour of rounds.
     ///
     /// # Errors
     /// [`CliError::Write`]; [`CliError::Usage`] for `-`.
-    pub(super) fn prepare(
-        junit: Option<PathBuf>,
-        markdown: Option<PathBuf>,
-        html: Option<PathBuf>,
-    ) -> Result<Self, CliError> {
-        for (flag, path) in [("--junit", &junit), ("--markdown", &markdown), ("--html", &html)] {
+    pub(super) fn prepare(files: Files) -> Result<Self, CliError> {
+        for (flag, path) in [
+            ("--junit", &files.junit),
+            ("--markdown", &files.markdown),
+            ("--html", &files.html),
+        ] {
             let Some(path) = path else { continue };
             if path == Path::new(STANDARD_INPUT) {
                 return Err(CliError::Usage {
@@ -47,12 +60,12 @@ impl Published {
             }
             written::try_out(path)?;
         }
-        Ok(Self { junit, markdown, html })
+        Ok(Self(files))
     }
 
     /// Whether any file was asked for.
     pub(super) fn is_wanted(&self) -> bool {
-        self.junit.is_some() || self.markdown.is_some() || self.html.is_some()
+        self.0.junit.is_some() || self.0.markdown.is_some() || self.0.html.is_some()
     }
 
     /// Writes the files of these reports.
@@ -69,13 +82,18 @@ impl Published {
                 exit = failure.exit();
             }
         };
-        if let Some(path) = &self.junit {
+        if let Some(path) = &self.0.junit {
             done("junit", path, write(path, &junit(reports)));
         }
-        if let Some(path) = &self.html {
-            done("html", path, write(path, &page(reports)));
+        if let Some(path) = &self.0.html {
+            let written = write(path, &page(reports));
+            let is_written = written.is_ok();
+            done("html", path, written);
+            if self.0.open && is_written {
+                open_page(output, path);
+            }
         }
-        if let Some(path) = &self.markdown {
+        if let Some(path) = &self.0.markdown {
             let page = markdown(reports);
             done("markdown", path, write(path, &page));
             if let Some(summary) = env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
@@ -96,6 +114,19 @@ pub(super) fn page_beside(output: &Output, report: &Report, kept: &Path) -> Opti
             output.note(format!("warning: {error}"));
             None
         }
+    }
+}
+
+/// Opens a page in the browser of the desktop; without one, and where none can be started, the page is there all the same.
+pub(super) fn open_page(output: &Output, page: &Path) {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_desktop = cfg!(target_os = "macos") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY");
+    let why = match is_desktop {
+        true => open::that_detached(page).err().map(|error| error.to_string()),
+        false => Some("this session has no desktop".to_owned()),
+    };
+    if let Some(why) = why {
+        output.note(format!("warning: cannot open {} in a browser: {why}", page.display()));
     }
 }
 

@@ -4,7 +4,7 @@ use super::limits::{self, FaultTime};
 use super::times::at_least;
 use super::{Show, heal_command, journals, stack};
 use crate::cli::local::Start;
-use crate::cli::pipeline::{Published, annotate};
+use crate::cli::pipeline::{Files, Published, annotate};
 use crate::cli::reports::{keep, place, prepare_folder, remove_empty};
 use crate::cli::words::row;
 use crate::cli::{CliError, Context, Outcome, settings};
@@ -105,15 +105,9 @@ pub struct Test {
     /// Folder for report.json; existing files are not overwritten
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub out: PathBuf,
-    /// JUnit XML of the thresholds, one case each; replaces the file
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
-    /// Markdown summary; replaces the file, and is also appended to $GITHUB_STEP_SUMMARY if that is set
-    #[arg(long, value_name = "FILE")]
-    pub markdown: Option<PathBuf>,
-    /// Page with pictures for a browser, one file without scripts; replaces the file
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    /// Files beside the report
+    #[command(flatten)]
+    pub files: Files,
 }
 
 /// Runs a test.
@@ -122,7 +116,7 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
     let (loaded, name) = stack(context, args.stack.clone())?;
     let limits = limits::of(&args)?;
     let made = prepare_folder(&args.out)?;
-    let files = Published::prepare(args.junit.clone(), args.markdown.clone(), args.html.clone())?;
+    let files = Published::prepare(args.files.clone())?;
     let interrupt = context.interrupt()?;
     let tested = context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;

@@ -66,7 +66,7 @@ fn one(page: &mut Html, report: &Report, run: &Run) {
     }
     page.close("div");
     if let Some(rto) = run.rto.as_ref().filter(|rto| !rto.phases.is_empty()) {
-        modeled::write(page, report, run.fault.name, &rto.phases);
+        modeled::write(page, report, &report.modeled(run.fault.name, &rto.phases));
     }
     timeline(page, run);
 }

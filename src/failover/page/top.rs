@@ -2,7 +2,7 @@
 
 use super::html::Html;
 use crate::failover::measure::verdict::Verdict;
-use crate::failover::report::{FaultSummary, Report, complaints, text};
+use crate::failover::report::{FaultSummary, Report, complaints, matrix, text};
 
 /// Lines about what did not pass; the report has all of them.
 const TOLD: usize = 20;
@@ -128,6 +128,7 @@ fn faults(page: &mut Html, report: &Report) {
     let rows: Vec<Vec<String>> = report.summary.faults.iter().map(row).collect();
     if rows.is_empty() {
         page.element("p", "", "No round was run.");
+        not_run(page, report);
         return;
     }
     page.element("h2", "", "Faults");
@@ -148,4 +149,27 @@ fn faults(page: &mut Html, report: &Report) {
     {
         page.element("p", "soft", "* So few rounds that the p95 is the worst of them.");
     }
+    responses(page, report);
+    not_run(page, report);
+}
+
+/// How service came back after each fault, and how the topology expects it to.
+fn responses(page: &mut Html, report: &Report) {
+    let rows: Vec<Vec<String>> = report.summary.faults.iter().filter_map(matrix::responses).collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.element("h2", "", "How service came back");
+    page.table(&["Fault", "Expected", "Measured", "Verified"], 3, &rows);
+}
+
+/// Faults that were wanted and not injected.
+fn not_run(page: &mut Html, report: &Report) {
+    if report.not_run.is_empty() {
+        return;
+    }
+    page.element("h2", "", "Not possible here");
+    let lines = report.not_run.iter().map(|one| format!("{}: {}", one.fault, one.why));
+    let lines: Vec<String> = lines.collect();
+    page.list(lines.iter().map(String::as_str));
 }

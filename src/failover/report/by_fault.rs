@@ -22,9 +22,11 @@ impl Report {
             .map(topology::of);
         let summary = |fault| {
             let stand = of.and_then(|topology| topology.stand(fault));
+            let counted = count(fault, &self.runs, &self.limits);
             FaultSummary {
                 expected: stand.map(expected),
-                ..count(fault, &self.runs, &self.limits)
+                modeled: self.modeled(fault, &counted.phases),
+                ..counted
             }
         };
         self.summary.faults = faults.into_iter().map(summary).collect();
@@ -50,6 +52,7 @@ fn count(fault: Fault, runs: &[Run], limits: &Limits) -> FaultSummary {
         expected: None,
         measured: measured(&runs),
         phases: phases(&runs),
+        modeled: Vec::new(),
         verified: number(&|run| run.fault.verified),
     }
 }

@@ -350,9 +350,27 @@ pub struct FaultSummary {
     /// The parts of the round with the median outage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
+    /// The model of an outage beside these parts; absent in reports of earlier versions, and where the model says nothing of the fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modeled: Vec<ModeledPart>,
     /// Rounds in which the fault was verified.
     #[serde(default)]
     pub verified: u32,
+}
+
+/// A part of an outage as it is modeled, and as it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModeledPart {
+    /// Name of the part; the last one is the whole outage.
+    pub name: String,
+    /// At least, in nanoseconds; absent when the model does not know the part.
+    pub least_ns: Option<u64>,
+    /// At most by the defaults, in nanoseconds.
+    pub most_ns: Option<u64>,
+    /// As measured, in nanoseconds; absent when the part was not seen.
+    pub measured_ns: Option<u64>,
+    /// By how much it was shorter than the least (negative) or longer than the most; 0 within the range.
+    pub difference_ns: Option<i64>,
 }
 
 /// How service comes back.

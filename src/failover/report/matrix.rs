@@ -54,6 +54,18 @@ fn row(fault: &FaultSummary) -> Row {
     }
 }
 
+/// Of a fault: its name, the expected response, the measured ones, and in how many rounds it was verified; nothing in a report of an earlier
+/// version, which knows none of them.
+#[must_use]
+pub(crate) fn responses(fault: &FaultSummary) -> Option<Vec<String>> {
+    if fault.expected.is_none() && fault.measured.is_empty() {
+        return None;
+    }
+    let row = row(fault);
+    let verified = format!("{} of {}", fault.verified, fault.rounds);
+    Some(vec![row.fault, row.expected, row.measured, verified])
+}
+
 /// Whether there is more to say than of one fault.
 fn is_worth_it(report: &Report) -> bool {
     report.summary.faults.len() + report.not_run.len() > 1

@@ -14,6 +14,7 @@ mod document;
 pub mod junit;
 pub mod markdown;
 pub mod matrix;
+mod modeled;
 mod parse;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -26,6 +27,6 @@ pub use complaints::complaints;
 pub use conclude::{loss_chance_bound, schema};
 pub use document::{
     AssumedDelay, Broken, BrokerCount, DriverInfo, Engine, Entry, FIRST, FaultRecord, FaultSummary, Host, Latency,
-    NotRun, Place, Report, Response, Rto, RtoSummary, Run, SCHEMA, Stall, Summary, Unwritten,
+    ModeledPart, NotRun, Place, Report, Response, Rto, RtoSummary, Run, SCHEMA, Stall, Summary, Unwritten,
 };
 pub use parse::NotAReport;

@@ -75,6 +75,11 @@ fn contradiction(report: &Report) -> Option<String> {
     if u64::from(summary.rounds) != count {
         return Some(format!("it counts {} rounds and contains {count}", summary.rounds));
     }
+    let mut ids = std::collections::BTreeSet::new();
+    // Reports of tests give each round an identity; without one, nothing tells two rounds apart.
+    if let Some(twice) = (runs.iter().map(|run| run.run_id.as_str())).find(|id| !id.is_empty() && !ids.insert(*id)) {
+        return Some(format!("it contains the round {twice} more than once"));
+    }
     let lost: u64 = runs.iter().filter_map(|run| run.ledger.lost).sum();
     if summary.lost != lost {
         return Some(format!(
@@ -123,6 +128,12 @@ mod tests {
         assert!(with("/runs/0/ledger/lost", 5.into()).contains("counts 0 lost messages, and its rounds 5"));
         assert!(with("/runs/1/rto/ns", u64::MAX.into()).contains("`runs[1].rto.ns` is out of range"));
         assert!(with("/runs/0/verdict", "fail".into()).contains("pass"));
+        let mut copied = json.clone();
+        for at in 0..2 {
+            copied["runs"][at]["run_id"] = "0011223344556677".into();
+        }
+        let error = Report::parse(&copied.to_string()).unwrap_err().to_string();
+        assert!(error.contains("round 0011223344556677 more than once"), "{error}");
         assert!(with("/runs", Value::Array(Vec::new())).contains("contains 0"));
         let mut nothing = serde_json::to_value(samples::empty()).unwrap();
         nothing["verdict"] = "pass".into();

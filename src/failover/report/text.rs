@@ -1,7 +1,7 @@
 //! The report for people: the same lines on a terminal and off one, 80 columns, no cursor movement, no colour.
 
 use super::complaints::{limits, over_rounds, reason};
-use super::document::{Entry, Report, Run};
+use super::document::{Entry, ModeledPart, Report, Run};
 use crate::failover::measure::gap::Worker;
 use crate::failover::measure::ledger::Tally;
 use crate::failover::measure::spread::RtoSpread;
@@ -107,6 +107,7 @@ pub fn summary(report: &Report) -> String {
             }
         }
     }
+    modeled(&mut text, report);
     if let Some(bound) = summary.loss_chance_below {
         line_at(
             &mut text,
@@ -159,6 +160,42 @@ pub fn summary(report: &Report) -> String {
         line_at(&mut text, INDENT, &why, INDENT);
     }
     text
+}
+
+/// What the model says of the outage of each fault, and where the median one differs. A lab with delays of its own differs in every part,
+/// which the document has.
+fn modeled(text: &mut String, report: &Report) {
+    let is_fast = report.place.timing.as_deref() == Some("fast");
+    let mut lead = "  model    ";
+    for fault in &report.summary.faults {
+        let Some((whole, parts)) = fault.modeled.split_last() else {
+            continue;
+        };
+        let is_told = |part: &&ModeledPart| !is_fast && part.difference_ns.is_some_and(|ns| ns != 0);
+        let off = parts.iter().filter(is_told);
+        let off: Vec<String> = off.map(|part| format!("{} {}", part.name, part.difference())).collect();
+        let off = match off.as_slice() {
+            [] => String::new(),
+            off => format!(" ({})", off.join(" · ")),
+        };
+        let measured = whole.measured_ns.map_or_else(String::new, seconds);
+        let said = format!(
+            "{}: {} modeled, {measured} measured: {}{off}",
+            fault.fault,
+            whole.range(),
+            whole.difference()
+        );
+        line_at(text, lead, &said, "             ");
+        lead = INDENT;
+    }
+    if lead == INDENT && report.place.kind != "aws" {
+        line_at(
+            text,
+            lead,
+            "the model is of AWS; a local cloud has shorter delays of its own",
+            INDENT,
+        );
+    }
 }
 
 /// The outages of a fault's rounds. Of few rounds, the 95th percentile is marked as what it is.

@@ -1,9 +1,10 @@
 //! The step of a pipeline: files for its page and its counters, annotations, limits for one fault.
 
-use crate::support::{Lab, runs};
+use crate::support::{Lab, runs, until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 fn report(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -98,6 +99,39 @@ fn a_pipeline_learns_by_files_and_annotations_what_the_exit_code_says() {
         code,
     );
     assert_eq!(fs::read_to_string(lab.path("again.html")).unwrap(), html);
+    // Opened by the desktop's own program, where there is a desktop; the file is written in any case.
+    let tools = tempfile::tempdir().unwrap();
+    let opener = tools.path().join("xdg-open");
+    let opened = lab.path("opened");
+    let script = format!(
+        "#!/bin/sh\nprintf %s \"$1\" > '{0}.part' && mv '{0}.part' '{0}'\n",
+        opened.display()
+    );
+    fs::write(&opener, script).unwrap();
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let open = [
+        "failover-test",
+        "report",
+        "report.json",
+        "--html",
+        "again.html",
+        "--open",
+    ];
+    for display in ["", ":0"] {
+        let mut command = lab.command(&open);
+        command
+            .env("PATH", &path)
+            .env_remove("WAYLAND_DISPLAY")
+            .env("DISPLAY", display);
+        let said = lab.started(command).wait();
+        let is_told = said
+            .err
+            .contains("cannot open again.html in a browser: this session has no desktop");
+        assert_eq!((said.code, is_told), (Some(code), display.is_empty()), "{said}");
+    }
+    let page = until("the desktop to open the page", || fs::read_to_string(&opened).ok());
+    assert_eq!(page, "again.html");
     if code == 12 {
         // Two rounds are too few to say that an objective is met.
         let answer = lab.run(&["slo", "report.json", "--require-slo"], 20);
