@@ -193,7 +193,10 @@ fn review(
     for chosen in &made.chosen {
         output.say(row("chosen", chosen));
     }
-    made.kept().chain(made.warnings()).for_each(|line| output.note(line));
+    made.kept()
+        .chain(made.order())
+        .chain(made.warnings())
+        .for_each(|line| output.note(line));
     made.adopts().for_each(|line| output.note(line));
     if plan.is_empty() {
         output.say(row("plan", "no change"));

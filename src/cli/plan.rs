@@ -11,7 +11,7 @@ use super::{CliError, Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::review::Line;
 use crate::deploy::stake::{KeptStorage, Rename};
-use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, Plan, Review, Stop};
+use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, Plan, Renewal, Review, Stop};
 use crate::model::Deployment;
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
@@ -122,6 +122,7 @@ pub(super) struct Document<'a> {
     kept_storage: &'a [KeptStorage],
     adopts: &'a Option<Adoption>,
     paused: &'a [String],
+    renewal: &'a Option<Renewal>,
     chosen: &'a [String],
 }
 
@@ -181,6 +182,7 @@ impl PlannedDeployment {
             kept_storage: &self.plan.kept,
             adopts: &self.plan.adopts,
             paused: &self.plan.paused,
+            renewal: &self.plan.renewal,
             chosen: &self.chosen,
         }
     }
@@ -195,6 +197,7 @@ impl PlannedDeployment {
             .map(|c| row("chosen", c))
             .chain(self.kept())
             .chain(self.adopts())
+            .chain(self.order())
             .chain(self.warnings())
             .collect();
         for line in &told {
@@ -224,6 +227,15 @@ impl PlannedDeployment {
         paused.map(|instance| {
             let words = format!("the queue manager is paused on {instance}; its replacement instance starts it");
             row("warning", words)
+        })
+    }
+
+    /// Which member's instance is replaced last, with its label.
+    pub(super) fn order(&self) -> impl Iterator<Item = String> {
+        let renewal = self.plan.renewal.iter();
+        renewal.map(|Renewal { last, instance }| {
+            let words = format!("{last} last, where {instance} is active: replacing instances means one short outage");
+            row("order", words)
         })
     }
 

@@ -5,6 +5,7 @@ use super::doomed::{Circumstances, dooms};
 use super::error::DeployError;
 use super::network::{Network, in_order_of, standing};
 use super::ports::{Blueprint, Surroundings};
+use super::renewal::renewal;
 use super::resolve::{NetworkChoice, Site, offered, resolve};
 use crate::model::{AmiId, Cidr, Deployment, InvalidName, Placement, SubnetId, VpcId, ZoneName};
 use crate::observe::ports::Readings;
@@ -33,13 +34,17 @@ pub async fn blueprint<C: Surroundings + Readings>(
     let deployed = found.as_ref().and_then(standing);
     let network = deployed.and_then(Network::of);
     let settled = deployed.map(|parameters| with_clients_of(deployment, parameters));
-    let deployment = match &settled {
-        Some(settled) if settled != deployment => {
-            template = render::body(settled)?;
-            settled
-        }
-        _ => deployment,
+    let deployment = settled.as_ref().unwrap_or(deployment);
+    let renewal = match found.as_ref().filter(|_| settled.is_some()) {
+        Some(stack) => renewal(cloud, deployment.topology, stack).await,
+        None => None,
     };
+    if settled.is_some() {
+        template = match &renewal {
+            Some(renewal) => render::body_renewing_last(deployment, renewal.last)?,
+            None => render::body(deployment)?,
+        };
+    }
     let placement = &deployment.network.placement;
     let image = deployment.instance.ami.as_ref().map(ToString::to_string);
     let site = resolve(
@@ -95,6 +100,7 @@ pub async fn blueprint<C: Surroundings + Readings>(
             .map(ToString::to_string),
         protect,
         adopts: adopts(deployment)?,
+        renewal,
     };
     Ok((blueprint, chosen))
 }

@@ -3,6 +3,7 @@
 use super::adopt::{self, Adoption};
 use super::error::DeployError;
 use super::ports::{Blueprint, ChangeSet, ChangeSetIds, SetKind, Stacks};
+use super::renewal::Renewal;
 use super::review::{self, Effect, Review};
 use super::stake::{self, KeptStorage, Rename, StakeError};
 use super::standing::{Standing, standing};
@@ -48,6 +49,8 @@ pub struct Plan {
     pub adopts: Option<Adoption>,
     /// Instances on which the queue manager is paused, when the change may replace them, and so starts it.
     pub paused: Vec<String>,
+    /// The member that is renewed last, when the change may replace instances of more than one; `None` where none is known to be active.
+    pub renewal: Option<Renewal>,
     /// Whether the empty stack that a failed deployment left was removed for it.
     pub cleared: bool,
     /// Whether this plan made the stack, in review, that its change set is of.
@@ -180,6 +183,7 @@ pub async fn plan<C: Readings + Stacks>(
         && plan.review.lines.iter().any(|line| line.kind == GROUP && !line.follows)
     {
         plan.paused = paused(cloud, stack).await;
+        plan.renewal = blueprint.renewal.clone();
     }
     proposed.map_err(|error| if cleared { error.besides(CLEARED) } else { error })
 }
@@ -317,6 +321,7 @@ fn nothing(blueprint: &Blueprint) -> Plan {
         kept: Vec::new(),
         adopts: None,
         paused: Vec::new(),
+        renewal: None,
         cleared: false,
         made_stack: false,
         ids: None,

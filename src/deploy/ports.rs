@@ -2,6 +2,7 @@
 
 use super::adopt::Adopts;
 use super::finding::Finding;
+use super::renewal::Renewal;
 use crate::cloud::AwsError;
 use crate::model::{Engine, FileSystemId, InstanceId, StackId, Topology};
 use jiff::Timestamp;
@@ -33,6 +34,8 @@ pub struct Blueprint {
     pub protect: bool,
     /// The file system that a new stack adopts.
     pub adopts: Option<Adopts>,
+    /// Who is active in the stack, and so renewed last; `None` for one member, for a new stack, and where it cannot be told.
+    pub renewal: Option<Renewal>,
 }
 
 /// What a change set does to its stack.

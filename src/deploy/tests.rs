@@ -352,6 +352,7 @@ fn blueprint() -> Blueprint {
         role: None,
         protect: false,
         adopts: None,
+        renewal: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::parameters;
 use crate::model::{Deployment, Engine, Topology};
 use crate::stack::{ALLOW_FAULTS_TAG, ENGINE_TAG, MOST_TEMPLATE_BYTES, STACK_TAG, TOPOLOGY_TAG};
 use crate::template::Template;
-use crate::topology;
+use crate::topology::{self, Member};
 
 /// Renders a deployment.
 ///
@@ -38,11 +38,44 @@ pub fn template(deployment: &Deployment) -> Result<Template, RenderError> {
 /// # Errors
 /// Those of [`template`], and [`RenderError::TooLarge`].
 pub fn body(deployment: &Deployment) -> Result<String, RenderError> {
-    let text = template(deployment)?.to_yaml()?;
+    body_of(&template(deployment)?)
+}
+
+/// As [`body`], and CloudFormation comes to the group `last` after those of the topology's other members.
+///
+/// # Errors
+/// As [`body`].
+pub fn body_renewing_last(deployment: &Deployment, last: &str) -> Result<String, RenderError> {
+    let mut template = template(deployment)?;
+    renew_last(&mut template, topology::of(deployment.topology).facts().members, last);
+    template.check()?;
+    body_of(&template)
+}
+
+fn body_of(template: &Template) -> Result<String, RenderError> {
+    let text = template.to_yaml()?;
     if text.len() > MOST_TEMPLATE_BYTES {
         return Err(RenderError::TooLarge { bytes: text.len() });
     }
     Ok(text)
+}
+
+/// Puts the group of a member after those of the others, which keep their order.
+fn renew_last(template: &mut Template, members: &[Member], last: &str) {
+    let is_group = |name: &str| members.iter().any(|member| member.group == name);
+    let (after, mut order): (Vec<&str>, Vec<&str>) = members
+        .iter()
+        .map(|member| member.group)
+        .partition(|name| *name == last);
+    order.extend(after);
+    let mut before: Option<&str> = None;
+    for name in order {
+        if let Some(group) = template.resources.get_mut(name) {
+            group.depends_on.retain(|other| !is_group(other));
+            group.depends_on.extend(before.map(str::to_owned));
+        }
+        before = Some(name);
+    }
 }
 
 /// Tags of the stack itself, which CloudFormation hands on to everything in it.

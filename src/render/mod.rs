@@ -24,7 +24,7 @@ mod user_data;
 pub(crate) mod writer_role;
 
 pub(crate) use credentials::CREDENTIALS;
-pub use entry::{body, stack_tags, template};
+pub use entry::{body, body_renewing_last, stack_tags, template};
 pub use error::RenderError;
 pub(crate) use parameters::{CERTIFICATE, client_parameter, only_if, tcp};
 pub use parameters::{Resolved, client_ranges, known_parameters, parameters};

@@ -42,6 +42,7 @@ pub(crate) fn forced(clients: &Clients, template: &str, change: &[(&str, &str)])
             role: None,
             protect: false,
             adopts: None,
+            renewal: None,
         };
         let name = format!("forced-{from}");
         let ids = clients

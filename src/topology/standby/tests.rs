@@ -2,7 +2,8 @@
 
 use super::Standby;
 use crate::model::{Deployment, Topology as Name};
-use crate::render::template;
+use crate::render::{self, template};
+use crate::template::Template;
 use crate::topology::{Role, Topology};
 
 /// A deployment of this topology.
@@ -30,4 +31,17 @@ fn service_is_one_active_host_and_as_it_should_be_one_that_is_ready() {
     assert_eq!(given(&[Role::Active, Role::Standby]), (true, true));
     assert_eq!(given(&[Role::Active, Role::Unknown]), (true, false));
     assert_eq!(given(&[Role::Standby, Role::Starting]), (false, false));
+}
+
+#[test]
+fn the_group_that_is_renewed_last_waits_for_the_other_one() {
+    let waits = |text: &str, group: &str, other: &str| {
+        let template = Template::from_yaml(text).unwrap();
+        template.resources[group].depends_on.contains(&other.to_owned())
+    };
+    let usual = render::body(&standby()).unwrap();
+    assert!(waits(&usual, "GroupB", "GroupA") && !waits(&usual, "GroupA", "GroupB"));
+    assert_eq!(render::body_renewing_last(&standby(), "GroupB").unwrap(), usual);
+    let turned = render::body_renewing_last(&standby(), "GroupA").unwrap();
+    assert!(waits(&turned, "GroupA", "GroupB") && !waits(&turned, "GroupB", "GroupA"));
 }

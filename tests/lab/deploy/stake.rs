@@ -236,6 +236,7 @@ async fn their_change_set(cloud: &impl Stacks, stack: &str, name: &str, tags: &[
         role: None,
         protect: false,
         adopts: None,
+        renewal: None,
     };
     cloud
         .create_change_set(&blueprint, name, SetKind::Create)
