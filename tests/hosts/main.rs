@@ -16,6 +16,7 @@ mod provision;
 mod records;
 mod rig;
 mod site;
+mod standby;
 mod stories;
 #[allow(dead_code, unused_imports, reason = "stories of the local cloud want more")]
 #[path = "../support/mod.rs"]
@@ -40,5 +41,7 @@ stories!(
     lasting::a_host_whose_systemd_stands_still_is_reset_by_its_watchdog,
     lasting::a_full_shared_file_system_ends_nothing_but_the_service,
     stories::a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
+    standby::the_one_that_waits_serves_after_the_power_of_the_active_one_went_off,
+    standby::an_active_host_that_wakes_after_its_lease_writes_nothing_into_the_standbys_data,
     bench::starts_by_phase,
 );

@@ -29,7 +29,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 const DEPLOYMENT: &str = "stack: mqaws-qm1
 region: eu-west-1
-topology: single
+topology: TOPOLOGY
 queue_manager: {name: QM1, definitions: app.mqsc}
 endpoint: {amqp: true}
 storage: {mount: nfs, lease_seconds: LEASE}
@@ -92,17 +92,24 @@ impl Site {
 
     /// The same with a file server of another lease, in seconds.
     pub(crate) fn deployed_with_lease(lease: u32) -> Self {
-        Self::deployed_on(lease, None)
+        Self::deployed_on("single", lease, None)
+    }
+
+    /// The same with a second host that waits.
+    pub(crate) fn deployed_with_a_standby() -> Self {
+        Self::deployed_on("standby", 10, None)
     }
 
     /// The same on a file system of so many MiB.
     pub(crate) fn deployed_on_mib(size: u32) -> Self {
-        Self::deployed_on(10, Some(size))
+        Self::deployed_on("single", 10, Some(size))
     }
 
-    fn deployed_on(lease: u32, size: Option<u32>) -> Self {
+    fn deployed_on(topology: &str, lease: u32, size: Option<u32>) -> Self {
         let dir = dir();
-        let deployment = DEPLOYMENT.replace("LEASE", &lease.to_string());
+        let deployment = DEPLOYMENT
+            .replace("LEASE", &lease.to_string())
+            .replace("TOPOLOGY", topology);
         fs::write(dir.join("deployment.yaml"), deployment).unwrap();
         fs::write(
             dir.join("app.mqsc"),
@@ -183,6 +190,24 @@ impl Site {
         let running: Vec<Instance> = running.collect();
         assert_eq!(running.len(), 1, "{running:?}");
         running.into_iter().next().unwrap()
+    }
+
+    /// The instance that serves, and the one that is ready to take over from it, once there are both.
+    pub(crate) fn active_and_standby(&self) -> (Instance, Instance) {
+        until("one serves and another one is ready", PATIENCE, || {
+            let running = self.instances().into_iter().filter(|i| i.state == "running");
+            let (mut active, mut ready) = (None, None);
+            for instance in running {
+                match self.status(&instance) {
+                    Ok(status) if status.state == AgentState::Serving => active = Some(instance),
+                    Ok(status) if status.standby_ready == Some(true) && status.state == AgentState::Standby => {
+                        ready = Some(instance);
+                    }
+                    _ => {}
+                }
+            }
+            active.zip(ready)
+        })
     }
 
     /// The instance that came after this one, once it is there.
