@@ -40,6 +40,10 @@ pub(super) const TERMS: &[Term] = &[
         until: Cut::BeforeStart(mark::MOUNTED),
     },
     Term {
+        name: "lock",
+        until: Cut::BeforeStart(mark::LOCK_OBTAINED),
+    },
+    Term {
         name: "proof",
         until: Cut::BeforeStartWithDetail(mark::PROOF),
     },
