@@ -4,9 +4,11 @@ mod decision;
 mod fault;
 mod fence;
 pub(crate) mod fetch;
+mod pause;
 
 pub(crate) use decision::DecisionFile;
 pub use fault::Guard;
+pub(crate) use pause::PauseRequest;
 
 use super::doctor;
 use super::duty::{self, Duties};
@@ -29,10 +31,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long `pause` and `resume` wait for the agent.
-const PAUSE: Duration = Duration::from_secs(15);
 
 /// The command lines.
 fn usage() -> String {
@@ -50,7 +48,8 @@ usage: mqaws-agent [run]
        mqaws-agent fence [--json]
        mqaws-agent fence operator PREVIOUS_OWNER
        mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
-       mqaws-agent pause | resume
+       mqaws-agent pause [--reason TEXT]
+       mqaws-agent resume
        mqaws-agent fault {faults} | heal
        mqaws-agent probe define | depth | delete
        mqaws-agent doctor --image [--json]
@@ -143,6 +142,7 @@ pub fn run(
         ["status"] => status_of(layout).and_then(|s| print(&s)),
         ["marks"] => marks(layout, "0"),
         ["fence"] => fence::inspect(layout, false),
+        ["pause", "--reason", why] => pause::pause(layout, Some(why)),
         // What a fault starts that lasts.
         ["heal-after", millis, until] => faults::heal_after(layout, millis, until),
         ["--version" | "-V"] => {
@@ -159,8 +159,8 @@ pub fn run(
             Verb::Fence => fence::inspect(layout, true),
             Verb::Operator => decision::decide(layout, &Word::Gone(argument.into())),
             Verb::Copy => decision::decide(layout, &Word::Copy(argument.to_owned())),
-            Verb::Pause => pause(layout, true),
-            Verb::Resume => pause(layout, false),
+            Verb::Pause => pause::pause(layout, None),
+            Verb::Resume => pause::resume(layout),
             Verb::Define => configured().and_then(|(_, engine)| print(&engine.probe_define()?)),
             Verb::Depth => configured().and_then(|(_, engine)| print(&engine.probe_depth()?)),
             Verb::Delete => configured().and_then(|(_, engine)| print(&engine.probe_delete()?)),
@@ -263,8 +263,9 @@ fn judged(file: StatusFile) -> AgentStatus {
     status.measured_seconds = file.measured_unix_ns.map(seconds_since);
     let alive = !matches!(processes::state(file.pid), None | Some('Z'));
     if !alive && status.state != AgentState::Stopped {
+        // What has become of the queue manager since, nobody here can tell: it may serve, and another host may.
         status.last_error = Some(format!("the agent is not running; its last state was {}", status.state));
-        status.state = AgentState::Stopped;
+        status.state = AgentState::Unknown;
     } else if alive {
         let age = seconds_since(file.written_unix_ns);
         status.age_seconds = Some(age);
@@ -273,38 +274,6 @@ fn judged(file: StatusFile) -> AgentStatus {
         }
     }
     status
-}
-
-/// Sets or takes away the flag, and waits until the agent obeys.
-fn pause(layout: &Layout, pause: bool) -> Result<(), String> {
-    let path = layout.pause();
-    if pause {
-        fs::create_dir_all(layout.run()).map_err(|e| format!("create {}: {e}", layout.run().display()))?;
-        fs::write(&path, "").map_err(|e| format!("write {}: {e}", path.display()))?;
-    } else if let Err(error) = fs::remove_file(&path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(format!("remove {}: {error}", path.display()));
-    }
-    let deadline = Instant::now() + PAUSE;
-    loop {
-        let status = status_of(layout)?;
-        if (status.state == AgentState::Paused) == pause {
-            return print(&status);
-        }
-        if Instant::now() > deadline {
-            if !pause {
-                return Err(format!("the pause was ended, but the agent is still {}", status.state));
-            }
-            // Left there, it would pause the host whenever that serves next, perhaps after a takeover.
-            fs::remove_file(&path).map_err(|e| format!("remove {}: {e}", path.display()))?;
-            return Err(format!(
-                "only a host that serves can be paused, and the agent is {}; the request was withdrawn",
-                status.state
-            ));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[cfg(test)]
@@ -337,6 +306,25 @@ mod tests {
         assert_eq!(written(before.into()).measured_seconds, Some(70));
         // The file of an agent of an earlier version, which goes on while the command is new.
         assert_eq!(written(serde_json::Value::Null).measured_seconds, None);
+    }
+
+    #[test]
+    fn an_agent_that_does_not_run_is_not_stopped_but_unknown() {
+        let said = |state: &str| {
+            let status = serde_json::json!({
+                "schema": AgentStatus::SCHEMA, "agent_version": "1", "instance": "i-1", "zone": "z", "queue_manager": "QM1",
+                "state": state, "since": "",
+            });
+            // Of a process that cannot be.
+            let file = serde_json::json!({"pid": i32::MAX, "written_unix_ns": unix_nanos(), "status": status});
+            let status = judged(serde_json::from_value(file).expect("a status file"));
+            (status.state, status.last_error)
+        };
+        let (state, why) = said("serving");
+        assert_eq!(state, AgentState::Unknown);
+        assert!(why.is_some_and(|why| why.contains("not running") && why.contains("serving")));
+        // It said so itself before it ended.
+        assert_eq!(said("stopped"), (AgentState::Stopped, None));
     }
 
     #[test]

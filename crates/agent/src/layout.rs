@@ -56,9 +56,9 @@ impl Layout {
         self.run().join("status.json")
     }
 
-    /// Exists while a person wants the agent to keep its hands off.
-    pub(crate) fn pause(&self) -> PathBuf {
-        self.run().join("pause")
+    /// An operator's order to stop the queue manager or to resume it, until the agent has taken it.
+    pub(crate) fn pause_request(&self) -> PathBuf {
+        self.run().join("pause-request.json")
     }
 
     /// A person's decision about a previous owner, until the agent has taken it.

@@ -143,6 +143,7 @@ mod tests {
             fsync_millis: None,
             fsync_fastest_millis: None,
             standby_ready: None,
+            paused: None,
             restarts,
             connections: None,
             measured_seconds: None,

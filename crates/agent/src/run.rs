@@ -1,7 +1,7 @@
 //! The agent's main loop: events to the duty, its actions to the world.
 
 use super::clock::{since_boot, since_main, since_start};
-use super::commands::DecisionFile;
+use super::commands::{DecisionFile, PauseRequest};
 use super::duty::{Action, DrainReason, Duty, Event, Ordered, Timer};
 use super::layout::Layout;
 use super::marks::{Marks, unix_nanos};
@@ -19,7 +19,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Longest turn of the main loop, and period of the look at the pause flag.
+/// Longest turn of the main loop, and period of the look for an operator's orders.
 const TICK: Duration = Duration::from_secs(1);
 /// The status file is written at least this often, so that a reader sees whether the agent lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -39,7 +39,6 @@ struct Agent {
     written: Option<(AgentStatus, Instant)>,
     snapshot: Arc<Mutex<Option<AgentStatus>>>,
     measure: Sender<()>,
-    paused: bool,
     exit: bool,
     /// What was waited for since the last mark.
     waits: Vec<Wait>,
@@ -79,7 +78,6 @@ fn run_with(
         written: None,
         snapshot,
         measure,
-        paused: false,
         exit: false,
         waits: Vec::new(),
     };
@@ -124,10 +122,10 @@ impl Agent {
             }
             if looked.elapsed() >= TICK {
                 looked = now;
-                let pause = self.layout.pause().exists();
-                if pause != self.paused {
-                    self.paused = pause;
-                    self.event(Event::Pause(pause));
+                match PauseRequest::take(&self.layout).map(PauseRequest::order) {
+                    Some(Some(pause)) => self.event(Event::Pause(pause)),
+                    Some(None) => self.event(Event::Resume),
+                    None => {}
                 }
                 if let Some((id, word)) = DecisionFile::take(&self.layout).and_then(DecisionFile::word) {
                     tracing::warn!(id, ?word, "an operator decides");

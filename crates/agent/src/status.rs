@@ -67,7 +67,7 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         proof: fence.and_then(|fence| fence.proof).map(|proof| ProofReport {
             kind: proof.kind.clone(),
             previous: proof.previous.as_ref().map(ToString::to_string),
-            at: extra.proof_at.clone(),
+            at: fence.and_then(|fence| fence.proved_at).unwrap_or(&extra.proof_at).to_owned(),
         }),
         engine_version: view.engine.map(|e| e.version.clone()),
         stand_in: view.engine.is_some_and(|e| e.stand_in),
@@ -76,6 +76,7 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         fsync_millis: extra.writes.slow_millis,
         fsync_fastest_millis: extra.writes.fastest_millis,
         standby_ready: view.standby_ready,
+        paused: view.paused.cloned(),
         restarts: view.restarts,
         connections: extra.measures.connections.filter(|_| view.running),
         measured_seconds: None,

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 pub mod mark;
 pub mod metric;
+mod pause;
 mod proof;
 mod state;
 
+pub use pause::Pause;
 pub use proof::ProofKind;
 pub use state::AgentState;
 
@@ -190,6 +192,9 @@ pub struct AgentStatus {
     /// Whether a host is ready to take over: this one while it waits, another while this one serves. Absent where none waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby_ready: Option<bool>,
+    /// Who stopped the queue manager, while an operator's stop is in force on the data that this host owns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
     /// Restarts in place since the agent started.
     #[serde(default)]
     pub restarts: u32,

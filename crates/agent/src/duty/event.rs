@@ -4,6 +4,7 @@ use crate::agent::keeper::{KeeperEvent, KeeperOutcome, KeeperWork};
 use crate::agent::ports::{Identity, SignalResult};
 use crate::fence::{CloudState, DataState, Epoch, Word};
 use crate::model::InstanceId;
+use crate::model::agent::Pause;
 use mqaws_engine::{EngineFailure, EngineInfo, Health};
 use std::time::Duration;
 
@@ -176,8 +177,10 @@ pub enum Event {
         /// See [`Decision::word`].
         word: Word,
     },
-    /// A person asked the agent to keep its hands off, or to go on.
-    Pause(bool),
+    /// An operator stops the queue manager: no host starts it until it is resumed.
+    Pause(Pause),
+    /// An operator ends that.
+    Resume,
     /// A timer ended.
     Timer(Timer),
 }

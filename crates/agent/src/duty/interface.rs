@@ -3,7 +3,7 @@
 use super::event::{Action, Decision, Event};
 use crate::agent::ports::Identity;
 use crate::fence::{Epoch, Inquiry, Proof};
-use crate::model::agent::AgentState;
+use crate::model::agent::{AgentState, Pause};
 use mqaws_engine::EngineInfo;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct View<'a> {
     pub(crate) engine: Option<&'a EngineInfo>,
     /// Whether a host is ready to take over, as far as this one knows; absent where none waits.
     pub(crate) standby_ready: Option<bool>,
+    /// An operator's stop on the data that this host owns.
+    pub(crate) paused: Option<&'a Pause>,
     /// Restarts in place.
     pub(crate) restarts: u32,
     /// The last thing that went wrong, or what is waited for.
@@ -52,6 +54,8 @@ pub struct FenceView<'a> {
     pub(crate) epoch: Option<Epoch>,
     /// Proof of the last start.
     pub(crate) proof: Option<&'a Proof>,
+    /// When that proof was obtained, RFC 3339 UTC, where the agent has it from a keeper that lived on.
+    pub(crate) proved_at: Option<&'a str>,
     /// Whether the lock is held.
     pub(crate) held: bool,
     /// The inquiry about the previous owner, while there is one.

@@ -7,7 +7,9 @@
 use super::folder::Folder;
 use super::record::{Epoch, OwnerRecord, RecordError};
 use super::standby::StandbyNote;
+use crate::model::agent::Pause;
 use crate::model::{InstanceId, InvalidName, PathComponent};
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -130,7 +132,7 @@ impl RecordStore {
     pub(crate) fn claim(&self, record: &OwnerRecord) -> Result<(), StoreError> {
         let dir = self.dir()?;
         let path = record_in(&dir, record.epoch);
-        let new = write_new(&dir, record)?;
+        let new = write_new(&dir, &record.keeper, &record.to_line())?;
         let linked = fs::hard_link(&new, &path);
         let taken = match linked {
             Ok(()) => false,
@@ -161,9 +163,55 @@ impl RecordStore {
     pub(crate) fn update(&self, record: &OwnerRecord) -> Result<(), StoreError> {
         let dir = self.dir()?;
         let path = record_in(&dir, record.epoch);
-        let new = write_new(&dir, record)?;
+        let new = write_new(&dir, &record.keeper, &record.to_line())?;
         fs::rename(&new, &path).map_err(io_error("replace", &path))?;
         sync_dir(&dir)
+    }
+
+    /// Writes on stable storage that an operator stopped the queue manager. Only the owner of the data does, under the lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Keeper`]; [`StoreError::Io`], after which the pause may be there.
+    pub(crate) fn pause(&self, keeper: &str, pause: &Pause) -> Result<(), StoreError> {
+        let dir = self.dir()?;
+        let path = dir.join(PAUSE);
+        let file = PauseFile {
+            schema: PAUSE_SCHEMA.to_owned(),
+            pause: pause.clone(),
+        };
+        // Strings alone: nothing here can fail to serialize.
+        let text = serde_json::to_vec(&file).unwrap_or_default();
+        let new = write_new(&dir, keeper, &text)?;
+        fs::rename(&new, &path).map_err(io_error("replace", &path))?;
+        sync_dir(&dir)
+    }
+
+    /// Takes the operator's stop away, on stable storage.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], after which the pause may be gone.
+    pub(crate) fn resume(&self) -> Result<(), StoreError> {
+        let dir = self.dir()?;
+        let path = dir.join(PAUSE);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &path)(error)),
+            _ => sync_dir(&dir),
+        }
+    }
+
+    /// The operator's stop, while there is one. A file that says nothing readable is one all the same.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: then nobody knows.
+    pub fn paused(&self) -> Result<Option<Pause>, StoreError> {
+        let path = self.dir()?.join(PAUSE);
+        match fs::read(&path) {
+            Ok(text) => Ok(Some(
+                serde_json::from_slice::<PauseFile>(&text).unwrap_or_default().pause,
+            )),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("read", &path)(error)),
+        }
     }
 
     /// Writes the note of a host that waits. It needs no lock: nobody else writes this file, and no start depends on it.
@@ -207,6 +255,21 @@ impl RecordStore {
     }
 }
 
+/// The operator's stop; a version before looks for no such file.
+const PAUSE: &str = "pause.json";
+
+/// Schema of that file.
+const PAUSE_SCHEMA: &str = "mqaws.pause/1";
+
+/// What the file says.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct PauseFile {
+    #[serde(default)]
+    schema: String,
+    #[serde(flatten)]
+    pause: Pause,
+}
+
 /// How the names of notes begin.
 const NOTE: &str = "standby-";
 
@@ -236,8 +299,8 @@ fn epochs(dir: &Path) -> Result<Vec<Epoch>, StoreError> {
     Ok(epochs)
 }
 
-fn write_new(dir: &Path, record: &OwnerRecord) -> Result<PathBuf, StoreError> {
-    let new = dir.join(PathComponent::new(format!("new-{}", record.keeper))?);
+fn write_new(dir: &Path, keeper: &str, content: &[u8]) -> Result<PathBuf, StoreError> {
+    let new = dir.join(PathComponent::new(format!("new-{keeper}"))?);
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -245,7 +308,7 @@ fn write_new(dir: &Path, record: &OwnerRecord) -> Result<PathBuf, StoreError> {
         .mode(0o640)
         .open(&new)
         .map_err(io_error("create", &new))?;
-    file.write_all(&record.to_line()).map_err(io_error("write", &new))?;
+    file.write_all(content).map_err(io_error("write", &new))?;
     file.sync_all().map_err(io_error("sync", &new))?;
     Ok(new)
 }
@@ -305,6 +368,32 @@ mod tests {
         let store = RecordStore::new(dir, "QM1");
         store.prepare("k").expect("prepare");
         store
+    }
+
+    #[test]
+    fn a_pause_is_kept_until_it_is_ended_and_damage_ends_none() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let store = store(dir.path());
+        assert_eq!(store.paused().expect("read"), None);
+        store.resume().expect("nothing to end");
+        let pause = Pause {
+            since: "2026-01-01T00:00:00Z".into(),
+            by: "ops".into(),
+            why: None,
+        };
+        store.pause("k", &pause).expect("paused");
+        assert_eq!(store.paused().expect("read"), Some(pause));
+        let path = dir.path().join(".mqaws/QM1/pause.json");
+        for damage in [&b""[..], b"{", br#"{"schema":"mqaws.pause/9","until":4}"#] {
+            fs::write(&path, damage).expect("damage");
+            assert_eq!(store.paused().expect("read"), Some(Pause::default()));
+        }
+        assert!(store.read().expect("no record").is_none());
+        store.resume().expect("resumed");
+        assert_eq!(store.paused().expect("read"), None);
+        // What cannot be looked at is no absence.
+        fs::create_dir(&path).expect("a directory in its place");
+        assert!(store.paused().is_err());
     }
 
     #[test]

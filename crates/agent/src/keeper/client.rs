@@ -1,8 +1,9 @@
 //! The agent's side of the socket.
 
 use super::protocol::{KeeperStatus, Notice, Reply, Request};
-use super::work::{ClaimError, Looked};
-use crate::fence::{Epoch, Inspection, Proof};
+use super::work::{ClaimError, Claimed, Looked};
+use crate::fence::{Inspection, Proof};
+use crate::model::agent::Pause;
 use mqaws_engine::{Command, Output, RunError};
 use mqaws_files::SocketPath;
 use std::io::{self, BufRead, BufReader, Write};
@@ -94,12 +95,15 @@ impl Keeper {
     ///
     /// # Errors
     /// [`ClaimError`].
-    pub(crate) fn claim(&self, proof: Proof) -> Result<Epoch, ClaimError> {
+    pub(crate) fn claim(&self, proof: Proof) -> Result<Claimed, ClaimError> {
         let reply = self
             .ask(&Request::Claim { proof }, SLOW)
             .map_err(|e| ClaimError::Failed(no_answer(e)))?;
         match reply.epoch {
-            Some(epoch) => Ok(epoch),
+            Some(epoch) => Ok(Claimed {
+                epoch,
+                paused: reply.paused,
+            }),
             None if reply.changed => Err(ClaimError::Changed),
             None => Err(ClaimError::Failed(refusal(reply))),
         }
@@ -132,6 +136,14 @@ impl Keeper {
     /// In words.
     pub(crate) fn level(&self, engine_version: String) -> Result<(), String> {
         done(self.ask(&Request::Level { engine_version }, SLOW).map_err(no_answer)?)
+    }
+
+    /// Keeps the operator's stop beside the data, or ends it.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn pause(&self, pause: Option<Pause>) -> Result<(), String> {
+        done(self.ask(&Request::Pause { pause }, SLOW).map_err(no_answer)?)
     }
 
     /// Notes with the next sign of life that this instance has served.

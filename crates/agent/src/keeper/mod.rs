@@ -26,4 +26,4 @@ pub(crate) use client::{Keeper, Watch};
 pub(crate) use commands::FencedRunner;
 pub(crate) use last_proof::guard_file;
 pub(crate) use server::{KeeperPorts, run};
-pub(crate) use work::{ClaimError, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};
+pub(crate) use work::{ClaimError, Claimed, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};

@@ -2,6 +2,7 @@
 
 use super::order::{Order, Ran};
 use crate::fence::{BootId, DataState, Epoch, Inspection, LockPlace, OwnerRecord, Proof, RecordView};
+use crate::model::agent::Pause;
 use crate::model::{AsWritten, EngineKind, InstanceId};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -67,6 +68,12 @@ pub(crate) enum Request {
         /// The command line.
         order: Order,
     },
+    /// Keep the operator's stop beside the data, or end it. Only while the lock is held and the data claimed.
+    Pause {
+        /// The stop; absent to end it.
+        #[serde(default)]
+        pause: Option<Pause>,
+    },
     /// Note with the next sign of life that the instance has served: the count of instances that gave up begins anew.
     NoteServed,
     /// Write that the data is let go, release the lock, end.
@@ -99,6 +106,9 @@ pub(crate) struct Reply {
     /// The claimed epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) epoch: Option<Epoch>,
+    /// The operator's stop that a claim found; an earlier keeper does not look for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) paused: Option<Pause>,
     /// What became of a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ran: Option<Ran>,
@@ -148,6 +158,9 @@ pub(crate) struct KeeperStatus {
     pub(crate) holder: Option<String>,
     /// What this keeper has claimed.
     pub(crate) claimed: Option<(Epoch, Proof)>,
+    /// The operator's stop on what was claimed.
+    #[serde(default)]
+    pub(crate) paused: Option<Pause>,
     /// Whether an engine has served under this keeper, whatever its epoch: all that it needs was defined.
     #[serde(default)]
     pub(crate) served: bool,

@@ -4,6 +4,7 @@ use super::protocol::{Found, KeeperConfig, Reply};
 use crate::fence::{
     Epoch, LockPlace, OwnerRecord, Proof, RecordStore, SCHEMA, StandbyNote, Standbys, StoreError, Writer, is_full,
 };
+use crate::model::agent::Pause;
 use crate::model::{AsWritten, InstanceId};
 use crate::remedy::chain;
 use mqaws_engine::{DataState, Product};
@@ -32,6 +33,8 @@ pub(super) struct KeptRecord {
     store: RecordStore,
     basis: Basis,
     own: Option<OwnerRecord>,
+    /// The operator's stop, as it was read with the last claim or written since.
+    paused: Option<Pause>,
     /// This host's sign of life while it waits.
     waited: u64,
     /// Who else waits.
@@ -69,6 +72,7 @@ impl KeptRecord {
             store,
             basis: Basis::Unknown,
             own: None,
+            paused: None,
             waited: 0,
             standbys: Standbys::default(),
             samples: VecDeque::with_capacity(SAMPLES),
@@ -193,6 +197,11 @@ impl KeptRecord {
                 ..Reply::failed("the owner record is not the one that the proof is about")
             };
         }
+        // No start without a claim, and no claim without this question: whoever is asked to start has the answer.
+        let paused = match self.store.paused() {
+            Ok(paused) => paused,
+            Err(error) => return Reply::failed(chain(&error)),
+        };
         let (mount, queue_manager) = (&self.config.mount, &self.config.queue_manager);
         for dir in &self.product.directories(mount, queue_manager) {
             let made = fs::create_dir_all(dir).and_then(|()| match self.config.owner {
@@ -235,8 +244,10 @@ impl KeptRecord {
                 self.store.forget_standby(&self.config.instance);
                 self.basis = Basis::Record(Box::new(record.clone()));
                 self.own = Some(record);
+                self.paused = paused;
                 Reply {
                     epoch: Some(epoch),
+                    paused: self.paused.clone(),
                     ..Reply::done()
                 }
             }
@@ -256,6 +267,25 @@ impl KeptRecord {
             Err(error) => Reply::failed(chain(&error)),
             Ok(()) => {
                 self.own = Some(record);
+                Reply::done()
+            }
+        }
+    }
+
+    /// Keeps the operator's stop where the data are, or ends it.
+    pub(super) fn pause(&mut self, pause: Option<Pause>) -> Reply {
+        if self.own.is_none() {
+            return Reply::failed("nothing was claimed");
+        }
+        let token = self.token.clone();
+        let written = self.timed(|store| match &pause {
+            Some(pause) => store.pause(&token, pause),
+            None => store.resume(),
+        });
+        match written {
+            Err(error) => Reply::failed(chain(&error)),
+            Ok(()) => {
+                self.paused = pause;
                 Reply::done()
             }
         }
@@ -357,6 +387,11 @@ impl KeptRecord {
             (None, Basis::Record(basis)) => Some(OwnerRecord::clone(basis)),
             (None, Basis::Absent | Basis::Unknown) => None,
         }
+    }
+
+    /// The operator's stop on the data that this keeper claimed.
+    pub(super) fn paused(&self) -> Option<Pause> {
+        self.own.as_ref().and(self.paused.clone())
     }
 
     pub(super) fn claimed(&self) -> Option<(Epoch, Proof)> {

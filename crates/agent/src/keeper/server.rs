@@ -133,6 +133,7 @@ impl Shared {
             *locked(&self.busy_since) = None;
             let mut status = locked(&self.status);
             status.claimed = kept.claimed();
+            status.paused = kept.paused();
             status.record = kept.seen();
             status.fsync_millis = kept.fsync_millis();
         }
@@ -159,7 +160,7 @@ impl Shared {
             Request::StandBack if !self.stand_back() => Reply::failed("the lock was not given back"),
             Request::StandBack => Reply::done(),
             Request::Claim { .. } if !self.verify() => Reply::failed(UNPROVED),
-            Request::Level { .. } | Request::Release { .. } if !self.proved_lately() => Reply::failed(UNPROVED),
+            Request::Level { .. } | Request::Pause { .. } | Request::Release { .. } if !self.proved_lately() => Reply::failed(UNPROVED),
             Request::Claim { proof } => {
                 let reply = kept.claim(proof);
                 // The claim may have taken its time: it counts for nothing if the lock went meanwhile.
@@ -170,10 +171,18 @@ impl Shared {
                     self.last_proof.claimed();
                 }
                 // Known at once, for an agent that asks before the loop comes round.
-                locked(&self.status).claimed = kept.claimed();
+                let mut status = locked(&self.status);
+                status.claimed = kept.claimed();
+                status.paused = kept.paused();
+                drop(status);
                 reply
             }
             Request::Level { engine_version } => kept.level(engine_version),
+            Request::Pause { pause } => {
+                let reply = kept.pause(pause);
+                locked(&self.status).paused = kept.paused();
+                reply
+            }
             Request::NoteServed => kept.note_served(),
             Request::Release { condemned } => kept.release(condemned),
             Request::Status | Request::Watch | Request::Run { .. } => Reply::failed("not for this thread"),

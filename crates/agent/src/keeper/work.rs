@@ -2,6 +2,7 @@
 
 use crate::fence::{Epoch, Inspection, Proof};
 use crate::model::InstanceId;
+use crate::model::agent::Pause;
 
 /// Work of the keeper. Each ends in the [`KeeperOutcome`] named beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum KeeperWork {
     Claim(Proof),
     /// Write into the owner record which engine is about to write the data ([`KeeperOutcome::LevelWritten`]).
     Level(String),
+    /// Keep an operator's stop beside the data, or end it ([`KeeperOutcome::Paused`]).
+    Pause(Option<Pause>),
     /// Let go of the data; `condemned` counts this instance as one that gave up ([`KeeperOutcome::Released`]).
     Release {
         /// This instance gave up without having served.
@@ -44,8 +47,10 @@ pub enum KeeperOutcome {
     Waited(Result<Inspection, String>),
     Looked(Result<Looked, String>),
     StoodBack(Result<(), String>),
-    Claimed(Result<Epoch, ClaimError>),
+    Claimed(Result<Claimed, ClaimError>),
     LevelWritten(Result<(), String>),
+    /// What is in force now.
+    Paused(Result<Option<Pause>, String>),
     Released(Result<(), String>),
 }
 
@@ -58,6 +63,10 @@ pub struct KeeperState {
     pub(crate) holder: Option<String>,
     /// The epoch that this keeper claimed, when the agent found a living keeper again.
     pub(crate) claimed: Option<(Epoch, Proof)>,
+    /// When the proof of that claim was obtained, RFC 3339 UTC, when the keeper tells.
+    pub(crate) proved_at: Option<String>,
+    /// The operator's stop on what was claimed.
+    pub(crate) paused: Option<Pause>,
     /// Whether an engine has served under this keeper.
     pub(crate) served: bool,
     /// The engine's execution controller on this host.
@@ -66,6 +75,15 @@ pub struct KeeperState {
     pub(crate) processes: usize,
     /// A host that is ready to take over.
     pub(crate) standby: Option<InstanceId>,
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The epoch.
+    pub(crate) epoch: Epoch,
+    /// The operator's stop that was found beside the data: then no engine is started.
+    pub(crate) paused: Option<Pause>,
 }
 
 /// Why a claim was not written.

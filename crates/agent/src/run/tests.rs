@@ -3,6 +3,7 @@
 mod certificate;
 mod doubles;
 mod fencing;
+mod pausing;
 mod toy_duty;
 
 use super::*;

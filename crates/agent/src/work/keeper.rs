@@ -21,6 +21,7 @@ pub(super) fn whole_wait(work: &KeeperWork) -> Option<&'static str> {
         KeeperWork::Wait { .. } | KeeperWork::StandBack => None,
         KeeperWork::Look => Some("the sign of life, read"),
         KeeperWork::Claim(_) => Some("the owner record, claimed"),
+        KeeperWork::Pause(_) => None,
         KeeperWork::Level(_) => Some("the owner record, with the engine's version"),
         KeeperWork::Release { .. } => Some("the data written back and let go"),
         KeeperWork::Open => None,
@@ -62,6 +63,9 @@ impl Worker {
             KeeperWork::StandBack => KeeperOutcome::StoodBack(keeper.stand_back()),
             KeeperWork::Claim(proof) => KeeperOutcome::Claimed(keeper.claim(proof)),
             KeeperWork::Level(version) => KeeperOutcome::LevelWritten(keeper.level(version)),
+            KeeperWork::Pause(pause) => {
+                KeeperOutcome::Paused(keeper.pause(pause.clone()).map(|()| pause))
+            }
             KeeperWork::Release { condemned } => KeeperOutcome::Released(keeper.release(condemned)),
             KeeperWork::Open => return None,
         })
@@ -177,7 +181,9 @@ impl Worker {
         Ok(KeeperState {
             held: status.held,
             holder: status.holder,
+            proved_at: status.record.filter(|_| status.claimed.is_some()).map(|record| record.at),
             claimed: status.claimed,
+            paused: status.paused,
             served: status.served,
             controller,
             processes,

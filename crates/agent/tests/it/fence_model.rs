@@ -8,7 +8,7 @@ mod moves;
 mod steps;
 mod world;
 
-use model::{LEFT_ALONE, SAFE};
+use model::{LEFT_ALONE, SAFE, STAYS_STOPPED};
 use mqaws_agent::fence::{LeaseRule, LeaseTimes, MARGIN, SELF_RESET};
 use stateright::{Checker, HasDiscoveries, Model};
 use std::time::{Duration, Instant};
@@ -30,14 +30,15 @@ fn holds(what: &str, mut world: World) {
     checker.assert_properties();
 }
 
-/// A course of events after which the write of an earlier owner arrives, or the owner of an original is to be terminated.
+/// A course of events after which the write of an earlier owner arrives, the owner of an original is to be terminated, or an engine
+/// starts that an operator stopped.
 fn counterexample(world: World) -> Option<String> {
     let checker = world
         .checker()
         .finish_when(HasDiscoveries::AnyFailures)
         .spawn_bfs()
         .join();
-    let path = [SAFE, LEFT_ALONE].into_iter().find_map(|p| checker.discovery(p))?;
+    let path = [SAFE, LEFT_ALONE, STAYS_STOPPED].into_iter().find_map(|p| checker.discovery(p))?;
     Some(format!("{:?}", path.into_actions()))
 }
 
@@ -72,6 +73,11 @@ fn three_hosts() {
 #[test]
 fn a_host_waits_beside_the_owner_and_has_read_its_sign_of_life() {
     holds("two hosts, one of which waits", World::standby());
+}
+
+#[test]
+fn what_an_operator_stops_stays_stopped() {
+    holds("two hosts, stopped and resumed", World::paused());
 }
 
 #[test]
@@ -111,6 +117,7 @@ needed! {
     step_13_a_copy_is_another_world: Copy,
     step_14_the_wait_begins_with_the_lock: WaitAnew,
     step_15_whoever_waits_runs_no_engine: NoEngine,
+    step_16_an_operators_stop_is_kept_with_the_data: Pause,
 }
 
 #[test]

@@ -27,11 +27,11 @@ words! {
         Condemned = "condemned",
         /// It is being stopped in order.
         Draining = "draining",
-        /// It is stopped, the lock is released; or the agent does not run.
+        /// It is stopped, the lock is released.
         Stopped = "stopped",
-        /// A person asked the agent to keep its hands off.
+        /// An operator stopped the queue manager, and no host starts it until it is resumed.
         Paused = "paused",
-        /// Nobody can tell, as of a status that is too old; no agent says so of itself.
+        /// Nobody can tell, as of a status that is too old, or of an agent that does not run; no agent says so of itself.
         Unknown = "unknown",
     }
 }

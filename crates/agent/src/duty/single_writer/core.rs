@@ -8,7 +8,7 @@ use crate::agent::keeper::{KeeperEvent, KeeperOutcome, KeeperWork};
 use crate::agent::ports::{Identity, SignalResult};
 use crate::fence::{DataState, Epoch, Inquiry, Proof, RecordView};
 use crate::model::InstanceId;
-use crate::model::agent::{AgentConfig, AgentState, mark};
+use crate::model::agent::{AgentConfig, AgentState, Pause, mark};
 use mqaws_engine::{EngineInfo, Product};
 use std::time::Duration;
 
@@ -30,7 +30,8 @@ pub(crate) struct SingleWriter {
     /// A kill is under way or did not end all; nothing else of the fence begins before nothing is left.
     pub(super) killing: bool,
     pub(super) served: bool,
-    pub(super) paused: bool,
+    /// An operator's stop on the data that this host owns: nothing starts the engine.
+    pub(super) paused: Option<Pause>,
     pub(super) signalled: bool,
 }
 
@@ -71,6 +72,8 @@ pub(super) struct Claim {
     pub(super) data: DataState,
     pub(super) inquiry: Option<Inquiry>,
     pub(super) proof: Option<Proof>,
+    /// When, of a claim that an agent before this one made.
+    pub(super) proved_at: Option<String>,
     pub(super) epoch: Option<Epoch>,
     pub(super) decision: Option<Decision>,
 }
@@ -80,6 +83,8 @@ pub(super) struct Claim {
 pub(super) struct Course {
     pub(super) info: Option<EngineInfo>,
     pub(super) controller: Option<i32>,
+    /// It has served under this keeper, and an agent before this one started it.
+    pub(super) whole: bool,
     /// Whether a start may be under way or done, so that an orderly stop makes sense.
     pub(super) adopted: bool,
     pub(super) defined: bool,
@@ -125,6 +130,7 @@ impl SingleWriter {
                 data: DataState::Absent,
                 inquiry: None,
                 proof: None,
+                proved_at: None,
                 epoch: None,
                 decision: None,
             },
@@ -134,7 +140,7 @@ impl SingleWriter {
             end: End::default(),
             killing: false,
             served: false,
-            paused: false,
+            paused: None,
             signalled: false,
         }
     }
@@ -154,6 +160,7 @@ impl SingleWriter {
         FenceView {
             epoch: self.claim.epoch,
             proof: self.claim.proof.as_ref(),
+            proved_at: self.claim.proved_at.as_deref(),
             held: self.hold.held,
             inquiry: self.claim.inquiry.as_ref(),
         }
@@ -176,6 +183,7 @@ impl Duty for SingleWriter {
             identity: self.identity.as_ref(),
             engine: self.engine.info.as_ref(),
             standby_ready: self.standby_ready(),
+            paused: self.paused.as_ref(),
             restarts: self.engine.restarts,
             last_error: self.said.last_error.clone().or_else(|| self.said.unrenewed.clone()),
             alarm: self.said.alarm.as_deref(),
@@ -202,6 +210,7 @@ impl Duty for SingleWriter {
             Event::Drain(reason) => self.begin_drain(reason),
             Event::Decide { id, word } => self.decide(id, word),
             Event::Pause(pause) => self.pause(pause),
+            Event::Resume => self.resume(),
             Event::Timer(timer) => self.timer(timer),
         }
         self.steps.take()
@@ -228,6 +237,7 @@ impl SingleWriter {
             Outcome::AccountsSet(result) => self.accounts_set(result),
             Outcome::Registered(result) => self.registered(result),
             Outcome::Adopted(result) => self.adopted(result),
+            Outcome::Keeper(KeeperOutcome::Paused(result)) => self.pause_kept(result),
             Outcome::Keeper(KeeperOutcome::LevelWritten(result)) => self.level_written(result),
             Outcome::Started(result) => self.started(result),
             Outcome::Defined(result) => self.defined(result),

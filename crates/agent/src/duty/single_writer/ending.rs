@@ -144,6 +144,7 @@ impl SingleWriter {
         }
         let running = self.engine.controller.is_some();
         self.drop_work();
+        self.paused = None;
         self.enter(State::Draining);
         let detail = match reason {
             DrainReason::Signal => "the service is being stopped",

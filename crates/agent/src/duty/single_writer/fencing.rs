@@ -4,10 +4,10 @@ use super::core::SingleWriter;
 use super::policy::Succession;
 use super::state::State;
 use crate::agent::duty::{Decision, DrainReason, Timer, Work};
-use crate::agent::keeper::{ClaimError, KeeperState, KeeperWork, Looked};
+use crate::agent::keeper::{ClaimError, Claimed, KeeperState, KeeperWork, Looked};
 use crate::agent::ports::Identity;
 use crate::fence::{
-    Answer, CloudState, DecisionRefused, Epoch, Inquiry, Inspection, Next, Proof, ProofKind, ThisHost, Word,
+    Answer, CloudState, DecisionRefused, Inquiry, Inspection, Next, Proof, ProofKind, ThisHost, Word,
 };
 use crate::model::AsWritten;
 use crate::model::agent::mark;
@@ -114,11 +114,13 @@ impl SingleWriter {
                     self.lock_held();
                 }
             }
+            _ if self.found_paused(&keeper) => {}
             (Some((epoch, proof)), Some(pid)) if keeper.held && keeper.served => {
                 // The agent was restarted; keeper and engine lived on, so there is nothing to prove.
                 self.hold.held = true;
                 self.claim.epoch = Some(*epoch);
                 self.claim.proof = Some(proof.clone());
+                self.claim.proved_at.clone_from(&keeper.proved_at);
                 self.watch(pid);
                 self.enter(State::Adopting);
                 self.begin(Work::Attach);
@@ -293,14 +295,17 @@ impl SingleWriter {
     fn claim(&mut self, proof: Proof) {
         self.mark(mark::PROOF, proof.to_string());
         self.claim.proof = Some(proof.clone());
+        self.claim.proved_at = None;
         self.begin(KeeperWork::Claim(proof));
     }
 
-    pub(super) fn claimed(&mut self, result: Result<Epoch, ClaimError>) {
+    pub(super) fn claimed(&mut self, result: Result<Claimed, ClaimError>) {
         match result {
-            Ok(epoch) => {
+            Ok(Claimed { epoch, paused }) => {
                 self.claim.epoch = Some(epoch);
-                if self.engine.adopted {
+                if let Some(pause) = paused {
+                    self.hands_off(pause);
+                } else if self.engine.adopted {
                     self.start();
                 } else {
                     self.enter(State::Adopting);
@@ -345,6 +350,8 @@ impl SingleWriter {
         self.drop_work();
         self.engine.controller = None;
         self.claim.epoch = None;
+        // Read again with the next claim.
+        self.paused = None;
         if !matches!(self.state, State::Draining | State::Condemned) {
             self.enter(State::Fencing);
         }

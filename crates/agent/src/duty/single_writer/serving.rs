@@ -166,11 +166,7 @@ impl SingleWriter {
             self.begin(Work::Signal { success: true });
         }
         self.renew_later();
-        if self.paused {
-            self.enter(State::Paused);
-        } else {
-            self.steps.set(Timer::Health, self.policy.health);
-        }
+        self.steps.set(Timer::Health, self.policy.health);
     }
 
     pub(super) fn renew_later(&mut self) {
@@ -334,41 +330,6 @@ impl SingleWriter {
                 self.said.last_error = Some(text);
                 self.attempt();
             }
-        }
-    }
-
-    pub(super) fn pause(&mut self, pause: bool) {
-        if pause == self.paused {
-            return;
-        }
-        self.paused = pause;
-        match (pause, self.state) {
-            (true, State::Serving) => {
-                self.steps.clear(Timer::Health);
-                self.enter(State::Paused);
-            }
-            // What happened in between is unknown: look first.
-            (false, State::Paused) => self.begin(Work::Find),
-            _ => {}
-        }
-    }
-
-    pub(super) fn found(&mut self, controller: Option<i32>) {
-        if self.state != State::Paused || self.paused {
-            return;
-        }
-        match controller {
-            Some(pid) => {
-                if self.engine.controller != Some(pid) {
-                    self.watch(pid);
-                }
-                self.enter(State::Starting);
-                self.begin(Work::Accept);
-            }
-            None => self.restart(
-                "the engine was stopped while the agent was paused".to_owned(),
-                Ordered(true),
-            ),
         }
     }
 }

@@ -5,13 +5,14 @@ mod fencing;
 mod found;
 mod host;
 mod keeper;
+mod pausing;
 mod properties;
 mod standby;
 
 use super::state::State;
 use super::*;
 use crate::agent::duty::{Action, DrainReason, Duty, Event, Ordered, Outcome, Timer, Work};
-use crate::agent::keeper::{ClaimError, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};
+use crate::agent::keeper::{ClaimError, Claimed, KeeperEvent, KeeperOutcome, KeeperState, KeeperWork, Looked};
 use crate::agent::ports::{Identity, SignalResult};
 use crate::fence::{DataState, Epoch, ProofKind};
 use crate::model::agent::mark;
@@ -499,25 +500,6 @@ fn the_end_of_an_instance_that_gave_up_does_not_hide_why_it_did() {
         host.machine.view().last_error.as_deref(),
         Some("the certificate is wrong")
     );
-}
-
-#[test]
-fn a_paused_agent_keeps_its_hands_off_and_looks_before_it_goes_on() {
-    let mut host = Host::serving();
-    host.log.clear();
-    host.send(Event::Pause(true));
-    assert_eq!(host.state(), State::Paused);
-    host.died(false);
-    for _ in 0..5 {
-        host.tick();
-    }
-    assert_eq!(host.state(), State::Paused);
-    assert_eq!(host.ordered(|_| true), 0);
-    assert!(host.machine.fence_view().held, "the lock stays");
-    host.send(Event::Pause(false));
-    host.settle();
-    assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.ordered(|w| *w == Work::Find), 1);
 }
 
 /// A full file system is no fault of the engine: whatever fails because of it is tried again for as long as it takes.

@@ -37,7 +37,7 @@ impl SingleWriter {
     /// Whether a host is ready to take over, as far as this one knows.
     pub(super) fn standby_ready(&self) -> Option<bool> {
         match (self.policy.succession, self.state) {
-            (Succession::Standby, State::Serving) => Some(self.hold.standby.is_some()),
+            (Succession::Standby, State::Serving | State::Paused) => Some(self.hold.standby.is_some()),
             (Succession::Standby, State::Fencing) => Some(self.is_standby()),
             (Succession::Standby | Succession::Launch, _) => None,
         }

@@ -62,7 +62,7 @@ fn proof(status: &AgentStatus) -> (String, Option<String>) {
 }
 
 /// Runs a command of the agent's command line; whether it succeeded.
-fn command(host: &Host, words: &[&str]) -> bool {
+pub(super) fn command(host: &Host, words: &[&str]) -> bool {
     let code = commands::run(
         words,
         &commands::Place {

@@ -14,6 +14,9 @@ pub(super) const SAFE: &str = "no write of an earlier owner arrives after a late
 /// The property that matters to everybody else.
 pub(super) const LEFT_ALONE: &str = "on a copy nobody orders the owner of the original to be terminated";
 
+/// The property that matters to an operator.
+pub(super) const STAYS_STOPPED: &str = "nobody starts what an operator stopped";
+
 /// What EC2's API says, whatever is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Said {
@@ -51,6 +54,10 @@ pub(super) enum Action {
     /// A claim is sent.
     SendClaim(usize),
     ClaimArrives(usize),
+    /// An operator stops the engine: the stop is kept, and the engine ended by hand.
+    Pause(usize),
+    /// An operator resumes it.
+    Resume(usize),
     /// The engine is stopped in order and the data let go.
     Release(usize),
     Ec2Terminates(usize),
@@ -81,6 +88,8 @@ impl Model for World {
             broken: false,
             meddled: false,
             presumed: false,
+            paused: false,
+            defied: false,
         };
         if self.copied {
             let of_the_original = |released| {
@@ -106,7 +115,7 @@ impl Model for World {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.broken || state.meddled || state.presumed {
+        if state.broken || state.meddled || state.presumed || state.defied {
             return;
         }
         actions.push(Action::Tick);
@@ -170,7 +179,14 @@ impl Model for World {
                     }
                 }
                 Phase::Claiming(..) if online => actions.push(Action::ClaimArrives(h)),
-                Phase::Owner(_) if holds && host.engine => actions.push(Action::Release(h)),
+                Phase::Owner(_) if holds && state.paused => {
+                    actions.push(Action::Release(h));
+                    actions.extend((state.record.epoch < EPOCHS).then_some(Action::Resume(h)));
+                }
+                Phase::Owner(_) if holds && host.engine => {
+                    actions.push(Action::Release(h));
+                    actions.extend(self.pauses.then_some(Action::Pause(h)));
+                }
                 _ => {}
             }
             if state.ordered[h] && host.power != Power::Gone {
@@ -268,6 +284,20 @@ impl Model for World {
                 }
             }
             Action::ClaimArrives(h) => self.claim_arrives(&mut state, h),
+            Action::Pause(h) => {
+                state.paused = true;
+                state.hosts[h].engine = false;
+            }
+            Action::Resume(h) => {
+                let Phase::Owner(epoch) = state.hosts[h].phase else {
+                    return None;
+                };
+                state.paused = false;
+                // Claimed again, as after each end of the engine on this host.
+                let proof = ProofKind::SameHost;
+                state.hosts[h].phase = Phase::Claiming(proof, epoch);
+                self.claim_arrives(&mut state, h);
+            }
             Action::Release(h) => {
                 let Phase::Owner(epoch) = state.hosts[h].phase else {
                     return None;
@@ -323,6 +353,12 @@ impl Model for World {
             ));
             properties.push(Property::sometimes("a host starts on a copy", |_, s| {
                 started(s, &ProofKind::Copy)
+            }));
+        }
+        if self.pauses {
+            properties.push(Property::always(STAYS_STOPPED, |_, s: &State| !s.defied));
+            properties.push(Property::sometimes("a successor finds an operator's stop", |_, s: &State| {
+                s.paused && s.latest.1 != 0
             }));
         }
         if self.lease == LeaseRule::Allow {

@@ -214,11 +214,14 @@ impl World {
             // Two engines on one host.
             state.broken = true;
         }
-        if mine || host.dirty.is_none() {
+        let starts = !state.paused || !self.has(Step::Pause);
+        let unwritten = host.dirty.is_some();
+        if unwritten && mine || starts && !unwritten {
             // One kernel does not disagree with itself about the content of a file.
             host.dirty = Some(epoch);
         }
-        host.engine = true;
+        host.engine = starts;
+        state.defied |= starts && state.paused;
         host.inherited = false;
         host.prove();
         host.phase = Phase::Owner(epoch);

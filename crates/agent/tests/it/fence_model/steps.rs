@@ -33,11 +33,13 @@ pub(super) enum Step {
     WaitAnew,
     /// 15: a host that waits runs no engine, which would take over by itself when the lock is free.
     NoEngine,
+    /// 16: an operator's stop is kept with the data and read with every claim; without this step it is kept on the host alone.
+    Pause,
 }
 
 impl Step {
     /// All steps, in the order of their numbers.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Lock,
         Self::Claim,
         Self::ClaimOnce,
@@ -53,6 +55,7 @@ impl Step {
         Self::Copy,
         Self::WaitAnew,
         Self::NoEngine,
+        Self::Pause,
     ];
 
     /// Its number in docs/fencing.md.
@@ -78,6 +81,7 @@ impl Step {
             Self::Copy => "copy",
             Self::WaitAnew => "wait-anew",
             Self::NoEngine => "no-engine",
+            Self::Pause => "pause",
         }
     }
 }

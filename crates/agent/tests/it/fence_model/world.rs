@@ -51,6 +51,8 @@ pub(super) struct World {
     pub copied: bool,
     /// Whether hosts without the lock look at the owner while they wait.
     pub standby: bool,
+    /// Whether operators stop the engine and resume it.
+    pub pauses: bool,
     /// How many faults happen in one run.
     pub faults: u8,
     /// The step that is left out.
@@ -145,6 +147,10 @@ pub(super) struct State {
     pub meddled: bool,
     /// On a copy: a host started because of what it saw of that owner.
     pub presumed: bool,
+    /// An operator's stop is in force.
+    pub paused: bool,
+    /// An engine was started all the same.
+    pub defied: bool,
 }
 
 /// The file system that hosts mount.
@@ -172,6 +178,7 @@ impl World {
             lies: false,
             copied: false,
             standby: false,
+            pauses: false,
             faults: 2,
             without: None,
         }
@@ -194,11 +201,20 @@ impl World {
         }
     }
 
+    /// Two hosts whose engine an operator stops.
+    pub(super) fn paused() -> Self {
+        Self {
+            pauses: true,
+            ..Self::clocks_run()
+        }
+    }
+
     /// The world in which a step is missed.
     pub(super) fn without(step: Step) -> Self {
         let world = match step {
             Step::Copy => Self::copied(),
             Step::WaitAnew | Step::NoEngine => Self::standby(),
+            Step::Pause => Self::paused(),
             _ => Self::clocks_run(),
         };
         Self {

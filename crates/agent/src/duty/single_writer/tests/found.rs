@@ -5,7 +5,7 @@ use super::*;
 use crate::fence::{DataState, Epoch, Proof, ProofKind};
 
 /// A keeper that holds the lock for an engine that runs.
-fn claimed() -> KeeperState {
+pub(super) fn claimed() -> KeeperState {
     let proof = Proof {
         kind: ProofKind::Clean,
         previous: Some("i-old".into()),
@@ -20,7 +20,7 @@ fn claimed() -> KeeperState {
 }
 
 /// An agent begins and finds this keeper; returns the generation of its work.
-fn finds(host: &mut Host, keeper: KeeperState) -> u64 {
+pub(super) fn finds(host: &mut Host, keeper: KeeperState) -> u64 {
     host.send(Event::Begin);
     while host
         .open
@@ -49,12 +49,14 @@ fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
         &mut host,
         KeeperState {
             served: true,
+            proved_at: Some("2026-01-01T00:00:00Z".into()),
             ..claimed()
         },
     );
     host.settle();
     assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.machine.fence_view().epoch, Some(Epoch(7)));
+    let fence = host.machine.fence_view();
+    assert_eq!((fence.epoch, fence.proved_at), (Some(Epoch(7)), Some("2026-01-01T00:00:00Z")));
     assert_eq!(
         host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Keeper(KeeperWork::Claim(_)))),
         0

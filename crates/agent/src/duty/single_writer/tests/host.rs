@@ -5,7 +5,7 @@ use crate::fence::{
     CloudState, DataState, Epoch, InquiryPolicy, Inspection, LeaseRule, OwnerRecord, Proof, ProofKind, RecordView,
     SCHEMA, Writer,
 };
-use crate::model::agent::AgentState;
+use crate::model::agent::{AgentState, Pause};
 use std::time::Duration;
 
 pub(super) const PID: i32 = 4711;
@@ -86,6 +86,10 @@ pub(super) struct Host {
     /// Whether it holds the lock when it is opened.
     pub held: bool,
     pub release: Result<(), String>,
+    /// An operator's stop, kept beside the data.
+    pub paused: Option<Pause>,
+    /// Whether one can be written.
+    pub keeps: Result<(), String>,
     pub cloud: Result<CloudState, String>,
     pub alive: u64,
     /// Whether the owner's sign of life advances while this host waits.
@@ -125,6 +129,8 @@ impl Host {
             keeper: Ok(()),
             held: true,
             release: Ok(()),
+            paused: None,
+            keeps: Ok(()),
             cloud: Ok(CloudState::Terminated),
             alive: 0,
             owner_lives: true,
@@ -224,7 +230,17 @@ impl Host {
             Work::Terminate(_) => Outcome::TerminationOrdered(Ok(())),
             Work::Keeper(KeeperWork::Claim(_)) => {
                 self.epoch += 1;
-                Outcome::Keeper(KeeperOutcome::Claimed(Ok(Epoch(self.epoch))))
+                Outcome::Keeper(KeeperOutcome::Claimed(Ok(Claimed {
+                    epoch: Epoch(self.epoch),
+                    paused: self.paused.clone(),
+                })))
+            }
+            Work::Keeper(KeeperWork::Pause(pause)) => {
+                let kept = self.keeps.clone().map(|()| {
+                    self.paused.clone_from(pause);
+                    pause.clone()
+                });
+                Outcome::Keeper(KeeperOutcome::Paused(kept))
             }
             Work::Keeper(KeeperWork::Wait { .. }) => {
                 self.alive += u64::from(self.owner_lives);

@@ -3,6 +3,7 @@
 use super::host::{Host, PID, identity, inspection, record};
 use super::*;
 use crate::fence::{CloudState, DataState, Epoch, LeaseRule, LeaseTimes, Proof, ProofKind, RecordView, Word};
+use crate::model::agent::Pause;
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -76,7 +77,12 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Previous(Ok(CloudState::Terminated))),
         word().prop_map(|w| Outcome::Previous(Err(w))),
         Just(Outcome::TerminationOrdered(Ok(()))),
-        (2u64..9).prop_map(|e| Outcome::Keeper(KeeperOutcome::Claimed(Ok(Epoch(e))))),
+        ((2u64..9), any::<bool>()).prop_map(|(e, paused)| {
+            Outcome::Keeper(KeeperOutcome::Claimed(Ok(Claimed {
+                epoch: Epoch(e),
+                paused: paused.then(Pause::default),
+            })))
+        }),
         Just(Outcome::Keeper(KeeperOutcome::Claimed(Err(ClaimError::Changed)))),
         word().prop_map(|w| Outcome::Keeper(KeeperOutcome::Claimed(Err(ClaimError::Failed(w))))),
         Just(Outcome::AccountsSet(Ok(()))),
@@ -132,7 +138,8 @@ fn steps() -> impl Strategy<Value = Step> {
             pid: PID,
             ordered: Ordered(ordered),
         }),
-        any::<bool>().prop_map(Event::Pause),
+        Just(Event::Pause(Pause::default())),
+        Just(Event::Resume),
         Just(Event::Drain(DrainReason::Lifecycle)),
         Just(Event::Decide {
             id: "1".into(),
@@ -166,6 +173,7 @@ fn error_for(work: &Work) -> Option<Outcome> {
         Work::Keeper(KeeperWork::Look) => Outcome::Keeper(KeeperOutcome::Looked(Err(e()))),
         Work::Keeper(KeeperWork::StandBack) => Outcome::Keeper(KeeperOutcome::StoodBack(Err(e()))),
         Work::Keeper(KeeperWork::Level(_)) => Outcome::Keeper(KeeperOutcome::LevelWritten(Err(e()))),
+        Work::Keeper(KeeperWork::Pause(_)) => Outcome::Keeper(KeeperOutcome::Paused(Err(e()))),
         Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Err(e())),
         Work::AskCloud(_) => Outcome::Previous(Err(e())),
         Work::Terminate(_) => Outcome::TerminationOrdered(Err(e())),
@@ -184,7 +192,7 @@ fn error_for(work: &Work) -> Option<Outcome> {
 /// What a machine did wrong, if anything: read off its actions alone.
 #[derive(Default)]
 struct Judge {
-    /// Epochs that were claimed, by generation.
+    /// Epochs that were claimed while no operator's stop was in force, by generation.
     claimed: HashSet<(u64, Epoch)>,
     started: HashSet<Epoch>,
     proved: bool,
@@ -194,7 +202,7 @@ impl Judge {
     fn event(&mut self, event: &Event) {
         if let Event::Done {
             generation,
-            outcome: Outcome::Keeper(KeeperOutcome::Claimed(Ok(epoch))),
+            outcome: Outcome::Keeper(KeeperOutcome::Claimed(Ok(Claimed { epoch, paused: None }))),
         } = event
         {
             self.claimed.insert((*generation, *epoch));
@@ -215,7 +223,7 @@ impl Judge {
                 assert!(self.started.insert(*epoch), "an epoch was started twice");
                 assert!(
                     self.claimed.contains(&(*generation, *epoch)),
-                    "a start without a claim of its own generation"
+                    "a start without a claim of its own generation, or beside an operator's stop"
                 );
             }
             _ => {}
@@ -230,8 +238,10 @@ proptest! {
     fn never_a_start_without_proof_and_claim(
         script in proptest::collection::vec(steps(), 1..120),
         waits in any::<bool>(),
+        paused in any::<bool>(),
     ) {
         let mut host = Host::new();
+        host.paused = paused.then(Pause::default);
         if waits {
             host.machine = SingleWriter::new(Policy::default().with(Succession::Standby));
             host.held = false;
