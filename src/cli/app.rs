@@ -10,6 +10,8 @@ use super::{
     validate,
 };
 use crate::remedy::ExitKind;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 use mqaws_lab::REGION;
 use serde_json::json;
@@ -19,11 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 /// The whole program: parse, run, report, exit.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    let program = command().mut_args(without_empty);
-    let parsed = program
-        .clone()
-        .try_get_matches_from(&args)
-        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Suggestions::new(program, &matches))));
+    let parsed = parse(&args);
     let environment = match (&parsed, Environment::read()) {
         // Help and the version are for those whose environment is wrong too.
         (Err(error), _) if !error.use_stderr() => return usage(error, &args),
@@ -58,6 +56,37 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         exit => exit,
     };
     ExitCode::from(exit as u8)
+}
+
+/// Reads a command line.
+fn parse(args: &[OsString]) -> Result<(Cli, Suggestions), clap::Error> {
+    let program = command().mut_args(without_empty);
+    let matches = program.clone().try_get_matches_from(args)?;
+    beside_action(&program, &matches)?;
+    Ok((Cli::from_arg_matches(&matches)?, Suggestions::new(program, &matches)))
+}
+
+/// Options of a verb that is itself an action say nothing to another action of it. clap would refuse the options of every verb too.
+fn beside_action(program: &clap::Command, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+    let Some((name, verb)) = matches.subcommand() else {
+        return Ok(());
+    };
+    let (Some(command), Some(action)) = (program.find_subcommand(name), verb.subcommand_name()) else {
+        return Ok(());
+    };
+    let given = |arg: &&clap::Arg| {
+        !arg.is_global_set() && verb.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+    };
+    match command.get_arguments().find(given) {
+        None => Ok(()),
+        Some(arg) => Err(program.clone().error(
+            ErrorKind::ArgumentConflict,
+            format!(
+                "the argument '--{}' cannot be used with '{name} {action}'",
+                arg.get_long().unwrap_or_default()
+            ),
+        )),
+    }
 }
 
 /// The command tree, for completions and the manual.
@@ -197,6 +226,29 @@ mod tests {
     #[test]
     fn command_tree_is_sound() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_every_verb_may_stand_before_an_action_and_those_of_a_test_may_not() {
+        let read = |line: &str| {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            parse(&args)
+                .map(|(cli, _)| cli.global.local)
+                .map_err(|error| error.to_string())
+        };
+        for line in [
+            "mqaws --local failover-test heal",
+            "mqaws failover-test --local heal",
+            "mqaws failover-test heal --local",
+        ] {
+            assert_eq!(read(line), Ok(true), "{line}");
+        }
+        assert_eq!(read("mqaws failover-test --rounds 3"), Ok(false));
+        let refused = read("mqaws failover-test --rounds 3 heal").unwrap_err();
+        assert!(
+            refused.contains("--rounds") && refused.contains("failover-test heal"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -19,7 +19,6 @@ use std::time::Duration;
 /// Arguments of `failover-test`.
 #[derive(Debug, clap::Args)]
 #[command(
-    args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  mqaws failover-test --local\n  mqaws failover-test --region eu-west-1 --fault terminate-instance --max-rto 3m\n  mqaws failover-test --rounds 60 --fault kill-queue-manager\n  mqaws failover-test --local --faults all\n  mqaws failover-test --faults all --dry-run\n  mqaws failover-test --fault kill-queue-manager --max-rto kill-queue-manager=2s --junit junit.xml\n  mqaws failover-test heal --stack mqaws-qm1"
 )]
 pub struct Args {
@@ -45,6 +44,9 @@ pub enum Action {
         /// Proceed even if the test is, or may be, running; this invalidates its measurement
         #[arg(long)]
         force: bool,
+        /// Maximum time to wait for a queue manager or an instance that cannot be cleaned up yet
+        #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
+        timeout: Duration,
     },
     /// Recount messages from a ledger file
     #[command(after_help = "Examples:\n  mqaws failover-test verify ledger.bin")]
@@ -91,7 +93,7 @@ pub enum Action {
 /// Those of [`crate::failover::run`] and [`crate::failover::heal`]; a report that cannot be written.
 pub fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
-        Some(Action::Heal { stack, force }) => afterwards::heal(context, stack, force),
+        Some(Action::Heal { stack, force, timeout }) => afterwards::heal(context, stack, force, timeout),
         Some(Action::Verify { file }) => afterwards::verify(context, &file),
         Some(Action::Report { reports, files }) => {
             // A report that cannot be read is found out before a file is tried.

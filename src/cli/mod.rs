@@ -20,6 +20,7 @@ mod progress;
 mod reference;
 mod reports;
 mod suggestions;
+mod terminal;
 mod view;
 mod words;
 mod written;

@@ -3,6 +3,7 @@
 use super::args::{Color, Format};
 use super::progress::Progress;
 use super::suggestions::Suggestions;
+use super::terminal::{shown, shown_json};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
@@ -57,7 +58,7 @@ impl Output {
     /// Prints text for people to standard output; does nothing when JSON was asked for.
     pub fn data(&self, text: impl AsRef<str>) {
         if !self.is_json() {
-            self.raw(&self.suggestions.complete(text.as_ref()));
+            self.raw(&shown(&self.suggestions.complete(text.as_ref())));
         }
     }
 
@@ -84,7 +85,7 @@ impl Output {
     /// Prints a JSON document to standard output.
     pub fn document(&self, document: &impl Serialize) {
         match serde_json::to_string_pretty(document) {
-            Ok(text) => self.raw(&text),
+            Ok(text) => self.raw(&shown_json(&text)),
             Err(error) => self.note(format!("error: cannot write the result as JSON: {error}")),
         }
     }
@@ -100,7 +101,7 @@ impl Output {
     pub fn note(&self, text: impl AsRef<str>) {
         self.progress.aside(|| {
             let text = self.suggestions.complete(text.as_ref());
-            let _ = writeln!(anstream::stderr().lock(), "{text}");
+            let _ = writeln!(anstream::stderr().lock(), "{}", shown(&text));
         });
     }
 }

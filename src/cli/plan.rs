@@ -225,7 +225,8 @@ impl PlannedDeployment {
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         let paused = self.plan.paused.iter();
         paused.map(|instance| {
-            let words = format!("the queue manager is paused on {instance}; its replacement instance starts it");
+            let words =
+                format!("the queue manager is paused on {instance}; no instance starts it until `mqaws-agent resume`");
             row("warning", words)
         })
     }

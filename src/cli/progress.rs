@@ -1,5 +1,6 @@
 //! Progress on standard error: moving lines on a terminal, plain lines once each off one.
 
+use super::terminal::shown;
 use super::words::duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use parking_lot::Mutex;
@@ -45,7 +46,7 @@ impl Progress {
     pub fn line(&self, text: impl AsRef<str>) {
         if !matches!(self.mode, Mode::Silent) {
             self.aside(|| {
-                let _ = writeln!(anstream::stderr().lock(), "{}", text.as_ref());
+                let _ = writeln!(anstream::stderr().lock(), "{}", shown(text.as_ref()));
             });
         }
     }
@@ -53,7 +54,7 @@ impl Progress {
     /// Begins a wait: on a terminal a moving line with the time elapsed; off one, [`Wait::update`] prints each new text
     /// once, after a second. Dropping the wait removes the moving line.
     pub fn wait(&self, text: impl Into<String>) -> Wait {
-        let text = text.into();
+        let text = shown(&text.into()).into_owned();
         let bar = match &self.mode {
             Mode::Live(bars) => {
                 let bar = bars.add(ProgressBar::new_spinner().with_style(style()));
@@ -101,7 +102,7 @@ pub struct Wait {
 impl Wait {
     /// Says what is waited for now; call it as often as you poll.
     pub fn update(&self, text: impl Into<String>) {
-        let text = text.into();
+        let text = shown(&text.into()).into_owned();
         match (&self.progress.mode, &self.bar) {
             (_, Some(bar)) => bar.set_message(text),
             (Mode::Plain, None) if self.began.elapsed() >= WORTH_A_LINE => {

@@ -10,9 +10,10 @@ use super::standing::{Standing, standing};
 use super::storage::kept_beside;
 use super::undo::delete_stack;
 use super::watch::{Observer, Pace, Patience, Step, Stop};
-use crate::model::Topology;
-use crate::model::agent::AgentState;
-use crate::observe::ports::{Readings, Stack};
+use crate::model::agent::{AgentState, AgentStatus};
+use crate::model::{InstanceId, Topology};
+use crate::observe::agents::{ANSWER, ask};
+use crate::observe::ports::{ReadError, Readings, Stack};
 use crate::stack::{Parts, QUEUE_MANAGER_PARAMETER};
 use crate::topology::GROUP;
 use jiff::Timestamp;
@@ -47,7 +48,7 @@ pub struct Plan {
     pub kept: Vec<KeptStorage>,
     /// The file system that the new stack adopts: this plan makes the stack of it alone, another one the rest.
     pub adopts: Option<Adoption>,
-    /// Instances on which the queue manager is paused, when the change may replace them, and so starts it.
+    /// Instances on which the queue manager is paused, when the change may replace them; it stays paused.
     pub paused: Vec<String>,
     /// The member that is renewed last, when the change may replace instances of more than one; `None` where none is known to be active.
     pub renewal: Option<Renewal>,
@@ -191,7 +192,7 @@ pub async fn plan<C: Readings + Stacks>(
 /// The instances on which an operator paused the queue manager; what cannot be read is not said.
 async fn paused<C: Readings>(cloud: &C, stack: &Stack) -> Vec<String> {
     let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags).unwrap_or_default();
-    let mut paused = Vec::new();
+    let mut members = Vec::new();
     for member in &parts.members {
         let group = cloud.group(&member.group).await.ok().flatten();
         for instance in group
@@ -199,13 +200,18 @@ async fn paused<C: Readings>(cloud: &C, stack: &Stack) -> Vec<String> {
             .flat_map(|group| &group.members)
             .filter(|one| one.is_in_service())
         {
-            let agent = cloud.agent_status(&parts.documents, &instance.instance).await;
-            if agent.is_ok_and(|agent| *agent.current_state() == AgentState::Paused) {
-                paused.push(instance.instance.to_string());
-            }
+            members.push(instance.instance.clone());
         }
     }
-    paused
+    let asked: Vec<&InstanceId> = members.iter().collect();
+    let agents = ask(cloud, &parts.documents, &asked, ANSWER).await;
+    let is_paused = |agent: &Result<AgentStatus, ReadError>| {
+        agent
+            .as_ref()
+            .is_ok_and(|agent| *agent.current_state() == AgentState::Paused)
+    };
+    let paused = members.iter().zip(&agents).filter(|(_, agent)| is_paused(agent));
+    paused.map(|(instance, _)| instance.to_string()).collect()
 }
 
 /// Makes the change set of a plan and reads it.

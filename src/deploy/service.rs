@@ -8,6 +8,7 @@ use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::model::agent::Ports;
+use crate::observe::agents::{ANSWER, ask, speaks};
 use crate::observe::ports::{Group, ReadError, Readings, Stack};
 use crate::observe::state::Blocker;
 use crate::stack::{Documents, Parts, Protocol, Way};
@@ -256,22 +257,25 @@ impl Look {
         });
 
         let topology = topology::of(parts.topology);
-        let mut heard = Vec::new();
+        let mut groups = Vec::new();
+        for member in &parts.members {
+            groups.push(patience.bear(cloud.group(&member.group).await)?.flatten());
+        }
+        let heard = hear(cloud, topology, &parts.documents, &groups).await;
         let mut blockers = Vec::new();
         let mut held_up = 0;
-        for member in &parts.members {
-            let group = patience.bear(cloud.group(&member.group).await)?.flatten();
-            let one = agent(cloud, topology, &parts.documents, group.as_ref()).await;
-            if let Some(group) = &group {
+        for (group, one) in groups.iter().zip(&heard) {
+            if let Some(group) = group {
                 let found = Blocker::of_member(group, one.instance.as_ref().zip(one.agent.as_ref()));
                 held_up += usize::from(found.iter().any(Blocker::holds_up_member));
                 blockers.extend(found);
             }
-            heard.push(one);
         }
-        let prevented = match topology.can_serve_without(held_up) {
-            true => None,
-            false => blockers.iter().find(|blocker| blocker.holds_up_member()).cloned(),
+        let ends_service = blockers.iter().find(|blocker| blocker.holds_up_service());
+        let prevented = match (ends_service, topology.can_serve_without(held_up)) {
+            (Some(blocker), _) => Some(blocker.clone()),
+            (None, true) => None,
+            (None, false) => blockers.iter().find(|blocker| blocker.holds_up_member()).cloned(),
         };
         let roles: Vec<Role> = heard.iter().map(|one| one.role).collect();
         let shown = topology.is_service(&roles);
@@ -287,10 +291,10 @@ impl Look {
                 words.join(", ")
             },
         });
-        let active = heard.iter().position(|one| one.role == Role::Active);
-        let mut agents = heard.into_iter().skip(active.unwrap_or(0)).filter_map(|one| one.agent);
-        let agent = agents.next();
-        drop(agents);
+        let speaks = speaks(heard.iter().map(|one| (one.role, one.agent.as_ref())));
+        let agent = speaks
+            .and_then(|index| heard.into_iter().nth(index))
+            .and_then(|one| one.agent);
 
         let mut unreached = Vec::new();
         for port in ports.iter().filter_map(|(_, port)| *port) {
@@ -364,29 +368,55 @@ struct Heard {
     denied: bool,
 }
 
-/// What the agent of a group's instance in service says.
-async fn agent<C: Readings>(cloud: &C, topology: &dyn Topology, documents: &Documents, group: Option<&Group>) -> Heard {
-    let nothing = |word: String, denied| Heard {
-        instance: None,
-        agent: None,
-        role: Role::Unknown,
-        word,
-        denied,
+/// What the agents of the groups' instances in service say, in the order of the groups.
+async fn hear<C: Readings>(
+    cloud: &C,
+    topology: &dyn Topology,
+    documents: &Documents,
+    groups: &[Option<Group>],
+) -> Vec<Heard> {
+    let in_service = |group: &Option<Group>| {
+        let member = group.as_ref()?.members.iter().find(|m| m.is_in_service())?;
+        Some(member.instance.clone())
     };
-    let Some(member) = group.and_then(|g| g.members.iter().find(|m| m.is_in_service())) else {
-        return nothing(NOBODY.into(), false);
-    };
-    match cloud.agent_status(documents, &member.instance).await {
-        Ok(status) => Heard {
-            word: format!("{} is {} in {}", status.instance, status.current_state(), status.zone),
-            role: topology.role(&status),
-            instance: Some(member.instance.clone()),
-            agent: Some(status),
-            denied: false,
-        },
-        Err(error) => {
-            let denied = matches!(&error, ReadError::Aws(e) if matches!(e.problem, crate::cloud::Problem::Denied(_)));
-            nothing(format!("could not be read: {error}"), denied)
+    let hosts: Vec<Option<InstanceId>> = groups.iter().map(in_service).collect();
+    let asked: Vec<&InstanceId> = hosts.iter().flatten().collect();
+    let mut answers = ask(cloud, documents, &asked, ANSWER).await.into_iter();
+    let heard = hosts.iter().map(|host| {
+        let answer = host.as_ref().and_then(|host| Some((host, answers.next()?)));
+        answer.map_or_else(
+            || Heard::nothing(NOBODY.into(), false),
+            |(host, answer)| Heard::of(topology, host, answer),
+        )
+    });
+    heard.collect()
+}
+
+impl Heard {
+    fn nothing(word: String, denied: bool) -> Self {
+        Self {
+            instance: None,
+            agent: None,
+            role: Role::Unknown,
+            word,
+            denied,
+        }
+    }
+
+    fn of(topology: &dyn Topology, instance: &InstanceId, answer: Result<AgentStatus, ReadError>) -> Self {
+        match answer {
+            Ok(status) => Self {
+                word: format!("{} is {} in {}", status.instance, status.current_state(), status.zone),
+                role: topology.role(&status),
+                instance: Some(instance.clone()),
+                agent: Some(status),
+                denied: false,
+            },
+            Err(error) => {
+                let denied =
+                    matches!(&error, ReadError::Aws(e) if matches!(e.problem, crate::cloud::Problem::Denied(_)));
+                Self::nothing(format!("could not be read: {error}"), denied)
+            }
         }
     }
 }

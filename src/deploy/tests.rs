@@ -25,7 +25,7 @@ use crate::remedy::{ExitKind, Remedy};
 use crate::stack::{Documents, STACK_TAG, TOPOLOGY_TAG};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const PACE: Pace = Pace {
@@ -73,6 +73,10 @@ struct Script {
     agent: Option<AgentStatus>,
     /// Those of several members, by instance.
     agents: BTreeMap<String, AgentStatus>,
+    /// The agent of this instance never answers.
+    silent: Option<&'static str>,
+    /// Agents answer only once so many are asked.
+    together: Option<Arc<tokio::sync::Barrier>>,
     agent_problem: Option<Problem>,
     foreign: bool,
     protected: bool,
@@ -222,6 +226,12 @@ impl Readings for Script {
         Ok(Vec::new())
     }
     async fn agent_status(&self, _: &Documents, instance: &InstanceId) -> Result<AgentStatus, ReadError> {
+        if let Some(together) = &self.together {
+            together.wait().await;
+        }
+        if self.silent == Some(instance.as_str()) {
+            std::future::pending::<()>().await;
+        }
         if let Some(agent) = self.agents.get(instance.as_str()) {
             return Ok(agent.clone());
         }

@@ -212,6 +212,14 @@ pub enum ReadError {
         /// What it printed to standard error.
         text: String,
     },
+    /// The agent of an instance did not answer in time.
+    #[error("{instance} did not respond within {seconds} s")]
+    Silent {
+        /// Instance id.
+        instance: String,
+        /// How long was waited.
+        seconds: u64,
+    },
     /// A command's output was not what it should be.
     #[error("unexpected output of `{command}` on {instance}: {text}")]
     Output {
@@ -230,7 +238,7 @@ impl ReadError {
         match self {
             Self::Aws(error) => error.is_transient(),
             // The agent may be starting, or the instance may be on its way out.
-            Self::Command { .. } | Self::Output { .. } => true,
+            Self::Command { .. } | Self::Silent { .. } | Self::Output { .. } => true,
             Self::NoDocument(_) => false,
         }
     }
@@ -241,7 +249,7 @@ impl Remedy for ReadError {
         match self {
             Self::Aws(error) => error.exit(),
             Self::NoDocument(_) => ExitKind::Precondition,
-            Self::Command { .. } | Self::Output { .. } => ExitKind::Remote,
+            Self::Command { .. } | Self::Silent { .. } | Self::Output { .. } => ExitKind::Remote,
         }
     }
 
@@ -249,10 +257,12 @@ impl Remedy for ReadError {
         match self {
             Self::Aws(error) => error.hint(),
             Self::NoDocument(error) => Some(error.hint()),
-            Self::Command { instance, .. } | Self::Output { instance, .. } => Some(format!(
-                "check the agent on the instance: `aws ssm start-session --target {instance}`, then `journalctl -u \
+            Self::Command { instance, .. } | Self::Silent { instance, .. } | Self::Output { instance, .. } => {
+                Some(format!(
+                    "check the agent on the instance: `aws ssm start-session --target {instance}`, then `journalctl -u \
                  mqaws-agent`"
-            )),
+                ))
+            }
         }
     }
 }

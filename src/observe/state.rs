@@ -2,7 +2,7 @@
 
 use super::ports::{Group, REBALANCE, StackStatus, Target};
 use crate::model::InstanceId;
-use crate::model::agent::{AgentState, AgentStatus};
+use crate::model::agent::{AgentState, AgentStatus, Pause};
 use crate::topology::{Role, Topology};
 use serde::Serialize;
 use std::fmt;
@@ -39,7 +39,7 @@ pub struct Facts<'a> {
     pub alarm: bool,
     /// Role of each member, [`Role::Unknown`] for one that could not be asked.
     pub roles: &'a [Role],
-    /// What the agent says where clients are served, else what the first one says that could be asked.
+    /// What the agent says whose word counts, as [`super::agents::speaks`] finds it.
     pub agent: Option<&'a AgentStatus>,
 }
 
@@ -96,8 +96,11 @@ pub enum Blocker {
     },
     /// An operator has paused the queue manager.
     Paused {
-        /// Instance on which it is.
+        /// Instance that has the data.
         instance: InstanceId,
+        /// Since when and by whom, where the agent says that.
+        #[serde(flatten)]
+        pause: Option<Pause>,
     },
 }
 
@@ -121,8 +124,9 @@ impl Blocker {
             });
         }
         let paused = asked.filter(|(_, agent)| *agent.current_state() == AgentState::Paused);
-        found.extend(paused.map(|(instance, _)| Self::Paused {
+        found.extend(paused.map(|(instance, agent)| Self::Paused {
             instance: instance.clone(),
+            pause: agent.paused.clone(),
         }));
         found
     }
@@ -135,6 +139,11 @@ impl Blocker {
         }
     }
 
+    /// Whether no member can serve while it lasts, whatever the topology: it is about the data.
+    pub fn holds_up_service(&self) -> bool {
+        matches!(self, Self::Paused { .. })
+    }
+
     /// What ends it.
     pub fn remedy(&self) -> String {
         match self {
@@ -145,7 +154,7 @@ impl Blocker {
                 "`aws autoscaling resume-processes --auto-scaling-group-name {group} --scaling-processes {}`",
                 processes.join(" ")
             ),
-            Self::Paused { instance } => {
+            Self::Paused { instance, .. } => {
                 format!("`mqaws-agent resume` on the instance (`aws ssm start-session --target {instance}`)")
             }
         }
@@ -163,7 +172,13 @@ impl fmt::Display for Blocker {
                 let processes = processes.join(", ");
                 write!(f, "Auto Scaling group {group} has suspended processes: {processes}")
             }
-            Self::Paused { instance } => write!(f, "the queue manager is paused on {instance}"),
+            Self::Paused { instance, pause } => {
+                write!(f, "the queue manager is paused on {instance}")?;
+                match pause {
+                    Some(pause) => write!(f, " {pause}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

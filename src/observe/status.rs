@@ -1,5 +1,6 @@
 //! Everything about one deployment, read at once.
 
+use super::agents::{ANSWER, ask, speaks};
 use super::ports::{Alarm, FileSystem, Group, GroupInstance, LoadBalancer, ReadError, Readings, Stack, Target};
 use super::state::{Blocker, Facts, state};
 use crate::cloud::AwsError;
@@ -171,30 +172,36 @@ pub async fn gather<C: Readings>(
         behind.push(group.output.as_str());
     }
 
+    let in_service = |group: &Group| {
+        group
+            .members
+            .iter()
+            .find(|m| m.is_in_service())
+            .map(|m| m.instance.clone())
+    };
+    let hosts: Vec<Option<InstanceId>> = groups.iter().flatten().map(in_service).collect();
+    let asked: Vec<&InstanceId> = hosts.iter().flatten().collect();
+    let mut answers = ask(cloud, &parts.documents, &asked, ANSWER).await.into_iter();
     let several = topology.facts().members.len() > 1;
     let mut agents = Vec::new();
     let mut roles = BTreeMap::new();
     let mut members = Vec::new();
     let mut blockers = Vec::new();
-    for group in groups.iter().flatten() {
-        let Some(member) = group.members.iter().find(|m| m.is_in_service()) else {
+    for (group, host) in groups.iter().flatten().zip(&hosts) {
+        let Some((instance, answer)) = host.as_ref().and_then(|host| Some((host, answers.next()?))) else {
             members.push(Role::Unknown);
             blockers.extend(Blocker::of_member(group, None));
             continue;
         };
         let part = match several {
-            true => format!("agent of {}", member.instance),
+            true => format!("agent of {instance}"),
             false => "agent".to_owned(),
         };
-        let status = keep(
-            &part,
-            cloud.agent_status(&parts.documents, &member.instance).await,
-            &mut unread,
-        );
+        let status = keep(&part, answer, &mut unread);
         let role = status.as_ref().map_or(Role::Unknown, |status| topology.role(status));
         members.push(role);
-        roles.insert(member.instance.clone(), role);
-        let asked = status.as_ref().map(|status| (&member.instance, status));
+        roles.insert(instance.clone(), role);
+        let asked = status.as_ref().map(|status| (instance, status));
         blockers.extend(Blocker::of_member(group, asked));
         agents.extend(status.map(|status| (role, status)));
     }
@@ -204,8 +211,10 @@ pub async fn gather<C: Readings>(
     if !several {
         roles.clear();
     }
-    let active = agents.iter().position(|(role, _)| *role == Role::Active);
-    let agent = agents.into_iter().nth(active.unwrap_or(0)).map(|(_, status)| status);
+    let speaks = speaks(agents.iter().map(|(role, status)| (*role, Some(status))));
+    let agent = speaks
+        .and_then(|index| agents.into_iter().nth(index))
+        .map(|(_, status)| status);
     let facts = Facts {
         stack: &stack.status,
         topology,

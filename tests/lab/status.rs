@@ -55,7 +55,7 @@ fn status_is_honest_and_its_exit_code_says_whether_a_state_holds() {
         0,
     );
     assert!(
-        planned.out.contains("is paused on i-") && planned.out.contains("starts it"),
+        planned.out.contains("is paused on i-") && planned.out.contains("until `mqaws-agent resume`"),
         "{planned}"
     );
     on_instance("resume");

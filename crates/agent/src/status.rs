@@ -67,7 +67,10 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         proof: fence.and_then(|fence| fence.proof).map(|proof| ProofReport {
             kind: proof.kind.clone(),
             previous: proof.previous.as_ref().map(ToString::to_string),
-            at: fence.and_then(|fence| fence.proved_at).unwrap_or(&extra.proof_at).to_owned(),
+            at: fence
+                .and_then(|fence| fence.proved_at)
+                .unwrap_or(&extra.proof_at)
+                .to_owned(),
         }),
         engine_version: view.engine.map(|e| e.version.clone()),
         stand_in: view.engine.is_some_and(|e| e.stand_in),

@@ -30,6 +30,6 @@ pub use engine::{EngineFacts, EngineKind};
 pub use fault::{FaultOrder, InstanceFault, InvalidOrder};
 pub use names::{InstanceId, InvalidName, QueueManagerName};
 pub use partition::Partition;
-pub use quote::clipped;
+pub use quote::{clipped, is_obeyed, plain};
 pub use words::UnknownWord;
 pub use written::AsWritten;

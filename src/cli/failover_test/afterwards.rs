@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Undoes what a broken-off test left.
-pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -> Outcome {
+pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool, timeout: Duration) -> Outcome {
     let (loaded, name) = stack(context, stack_name)?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
@@ -30,14 +30,18 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool) -
         }
         // A test in a local cloud has no journal: what lies there is of another place.
         let journals = journals().filter(|_| !clients.is_local());
+        let shown = context.progress().wait(row("", format!("healing {name}")));
         let left = failover::heal(
             &clients,
             &name,
             journals.as_deref(),
             force,
             &heal_command(context, &name),
+            timeout,
         )
-        .await?;
+        .await;
+        drop(shown);
+        let left = left?;
         let output = context.output();
         if output.is_json() {
             output.document(&json!({ "schema": "mqaws.heal/1", "stack": name, "left": left }));

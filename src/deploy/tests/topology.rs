@@ -4,6 +4,7 @@ use super::super::doomed::{Circumstances, dooms};
 use super::super::instances;
 use super::serving::{Line, settled};
 use super::*;
+use crate::observe::agents::ask;
 use crate::observe::status::gather;
 use crate::topology::Role;
 
@@ -222,4 +223,46 @@ fn stack_keeps_its_topology() {
     assert!(error.hint().is_some_and(|hint| hint.contains("--stack")));
     let calls = cloud.calls();
     assert!(!calls.iter().any(|call| call.ends_with("-set")), "{calls:?}");
+}
+
+/// A pause is about the data: with it, no member serves, however many the topology can do without.
+#[test]
+fn a_pause_holds_up_service_whichever_member_is_listed_first() {
+    for states in [["waiting", "paused"], ["paused", "waiting"]] {
+        let mut cloud = pair(states);
+        cloud.targets[0].state = "unhealthy".into();
+        let result = wait(await_service(
+            &cloud,
+            &Line(true),
+            &settled(&cloud, None),
+            PACE,
+            &Stop::never(),
+            &mut |_: Step| panic!("it waits"),
+        ));
+        let error = result.expect_err("no service will come");
+        assert!(error.to_string().contains("is paused on i-"), "{error}");
+        let report = wait(gather(&cloud, "mqaws-qm1", "eu-west-1", false));
+        let report = report.expect("read").expect("a stack");
+        assert_eq!(
+            (report.state.as_str(), report.blockers.len()),
+            ("paused", 1),
+            "{states:?}"
+        );
+    }
+}
+
+#[test]
+fn agents_are_asked_at_once_and_one_that_hangs_holds_up_none_of_the_others() {
+    let mut cloud = pair(["serving", "waiting"]);
+    cloud.together = Some(Arc::new(tokio::sync::Barrier::new(2)));
+    cloud.silent = Some("i-1");
+    let ids = ["i-1", "i-2"].map(|id| InstanceId::new(id).unwrap());
+    let asked: Vec<&InstanceId> = ids.iter().collect();
+    let answers = wait(ask(&cloud, &Documents::default(), &asked, Duration::from_millis(300)));
+    let [silent, well] = &answers[..] else {
+        panic!("{answers:?}")
+    };
+    let why = silent.as_ref().expect_err("it hangs").to_string();
+    assert!(why.contains("i-1 did not respond"), "{why}");
+    assert_eq!(well.as_ref().expect("an answer").instance, "i-2");
 }

@@ -182,6 +182,9 @@ pub enum FailoverError {
         /// Stack.
         stack: String,
     },
+    /// The local cloud ended while the test ran in it.
+    #[error("the local cloud ended during the test, so the test has no result")]
+    PlaceGone,
     /// What is to be undone belongs to a test that goes on, or may.
     #[error("stack {stack} is under test by {holder}: {why}")]
     StillRuns {
@@ -232,7 +235,9 @@ impl Remedy for FailoverError {
             Self::Interrupted { .. } => ExitKind::Interrupted,
             Self::BrokenOff { cause, .. } => cause.exit(),
             Self::Lost { .. } => ExitKind::Lost,
-            Self::NotDurable { .. } | Self::Elsewhere { .. } | Self::TurnLost { .. } => ExitKind::Inconclusive,
+            Self::NotDurable { .. } | Self::Elsewhere { .. } | Self::TurnLost { .. } | Self::PlaceGone => {
+                ExitKind::Inconclusive
+            }
             _ => ExitKind::Precondition,
         }
     }
@@ -296,6 +301,7 @@ impl Remedy for FailoverError {
             }
             Self::Lost { .. } => "no fault was injected yet: the queue manager, or a component in front of it, acknowledges messages that it does not store".into(),
             Self::TurnLost { .. } => "another user healed it, started another test, or changed or removed the stack: check `mqaws status`, make sure that only one user works on the stack, then test again".into(),
+            Self::PlaceGone => "start a local cloud with `mqaws lab up`, deploy to it, and do not run `mqaws lab down` before the test has ended".into(),
             Self::StillRuns { command, .. } => format!(
                 "wait for it, or stop it where it runs; to remove its mark and queues anyway, which invalidates it, run `{command} --force`"
             ),
@@ -308,6 +314,7 @@ impl Remedy for FailoverError {
         match self {
             Self::Interrupted { left } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
             Self::BrokenOff { left, .. } => Some(left.clone()),
+            Self::PlaceGone => Some("nothing: the stack ended with its local cloud".into()),
             Self::Elsewhere {
                 endpoint, queue, there, ..
             } if *there > 0 => Some(format!("{there} messages of this test on {queue} at {endpoint}")),

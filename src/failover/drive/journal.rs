@@ -172,6 +172,7 @@ impl Journal {
             };
             if let Err(error) = healed
                 && Timestamp::now().as_second() < one.until_unix_s
+                && !(one.healer == Healer::Agent && is_gone(cloud, &one.instance).await)
             {
                 let seconds = one.until_unix_s - Timestamp::now().as_second();
                 left.push(format!(
@@ -186,6 +187,26 @@ impl Journal {
         self.lasting = kept;
         self.write_own()?;
         Ok(left)
+    }
+
+    /// Deletes the test's queues, if there may be any.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) async fn delete_queues(
+        &mut self,
+        cloud: &dyn TestBed,
+        target: &Target,
+        instance: Option<&InstanceId>,
+    ) -> Result<(), String> {
+        if !self.probe_queues {
+            return Ok(());
+        }
+        let instance = instance.ok_or("no instance is in service")?;
+        let deleted = cloud.probe(target, instance, Probe::Delete).await;
+        deleted.map_err(|error| chain(&error))?;
+        self.probe_queues = false;
+        Ok(())
     }
 
     /// Undoes what was changed: queues deleted, mark taken away, journal removed. Returns what could not be undone.
@@ -203,19 +224,8 @@ impl Journal {
             Ok(left) => left,
             Err(error) => vec![chain(&error)],
         };
-        if self.probe_queues {
-            let deleted = match instance {
-                Some(instance) => cloud
-                    .probe(target, instance, Probe::Delete)
-                    .await
-                    .map(|_| ())
-                    .map_err(|error| chain(&error)),
-                None => Err("no instance is in service".into()),
-            };
-            match deleted {
-                Ok(()) => self.probe_queues = false,
-                Err(cause) => left.push(format!("queues MQAWS.PROBE.* on {} ({cause})", target.queue_manager)),
-            }
+        if let Err(cause) = self.delete_queues(cloud, target, instance).await {
+            left.push(format!("queues MQAWS.PROBE.* on {} ({cause})", target.queue_manager));
         }
         if let Err(error) = cloud.end_turn(target, holder).await {
             left.push(format!(
@@ -269,6 +279,15 @@ impl Journal {
                 cause,
             }),
         }
+    }
+}
+
+/// Whether EC2 has ended an instance, or is ending it: then there is nothing on it to heal. An error is not an end.
+pub(super) async fn is_gone(cloud: &dyn TestBed, instance: &InstanceId) -> bool {
+    match cloud.instance_state(instance).await {
+        Ok(Some(state)) => matches!(state.as_str(), "shutting-down" | "terminated"),
+        Ok(None) => true,
+        Err(_) => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::{FailoverError, injected};
 use super::holder::{self, Holder, Life};
-use super::journal::Journal;
+use super::journal::{Journal, is_gone};
 use super::plan::Plan;
 use super::port::{Credentials, Instance, Target, TestBed, Turn};
 use super::preflight::{self, Planned};
@@ -18,10 +18,15 @@ use crate::model::agent::AgentStatus;
 use crate::remedy::{Remedy, chain};
 use jiff::Timestamp;
 use mqaws_contract::FaultOrder;
+use mqaws_contract::verb::Class;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+/// Between two attempts to heal.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Follows a test as it goes; every method does nothing unless written.
 pub trait Watch: Send + Sync {
@@ -199,6 +204,10 @@ pub(crate) async fn run_with(
         report.break_off(session.broken(error), error.exit());
         watch.broken_off(&report);
     }
+    if let Err(FailoverError::PlaceGone) = result {
+        // With it went everything that there was to clean up.
+        return Err(FailoverError::PlaceGone);
+    }
     watch.doing("cleaning up");
     let CleanUp { left, interfered } = session.clean_up(&mut journal).await;
     match result {
@@ -229,7 +238,7 @@ pub(crate) async fn run_with(
 /// Undoes what a broken-off test left on a stack: its queues, its mark, its journal. Returns what could not be undone.
 ///
 /// Works without the journal too; it is looked for in the folder `journals`. `command` is the one that does this, as a shell takes it. A test that goes on, or may, is left alone unless `force`
-/// says otherwise: without its queues it would measure a loss that is none.
+/// says otherwise: without its queues it would measure a loss that is none. What cannot be undone yet is tried again for `patience`.
 ///
 /// # Errors
 /// [`FailoverError::Cloud`] when the stack cannot be read, [`FailoverError::Journal`] when the journal cannot,
@@ -240,6 +249,7 @@ pub async fn heal(
     journals: Option<&Path>,
     force: bool,
     command: &str,
+    patience: Duration,
 ) -> Result<Vec<String>, FailoverError> {
     let target = cloud.target(stack).await?;
     let turn = cloud.turn(&target).await?;
@@ -258,6 +268,7 @@ pub async fn heal(
         .map(|folder| Journal::find(folder, &target, turn.as_ref()))
         .transpose()?
         .flatten();
+    let told = found.is_some() || turn.is_some();
     let mut journal = match found {
         Some(journal) => journal,
         None => Journal::begin(None, stack, "")?,
@@ -271,29 +282,46 @@ pub async fn heal(
     if let Some(other) = cloud.take_turn(&target, &holder).await? {
         return Err(still_runs(&other, "it started just now".into()));
     }
-    journal.probe_queues = true;
-    // Before the queues: a queue manager that is cut off cannot delete any.
-    let mut left = heal_unwritten(cloud, &target, &journal).await;
-    // What is left of it is tried once more below, and told there.
-    journal.heal_lasting(cloud, &target).await?;
+    // A stack whose agents take no faults has had no test, unless something tells of one.
+    let tested = told || target.parts.documents.of(Class::Test).is_ok();
+    journal.probe_queues = tested;
+    let until = Instant::now() + patience;
+    let left = loop {
+        // Before the queues: a queue manager that is cut off cannot delete any.
+        let left = heal_unwritten(cloud, &target, &journal, tested).await;
+        let lasting = journal.heal_lasting(cloud, &target).await?;
+        let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
+        let instance = serving.as_ref().map(|(instance, _)| &instance.id);
+        let deleted = journal.delete_queues(cloud, &target, instance).await;
+        // Right after a fault the queue manager is on its way, and so is an agent.
+        if left.is_empty() && lasting.is_empty() && deleted.is_ok() || Instant::now() >= until {
+            break left;
+        }
+        sleep(AGAIN).await;
+    };
     let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
     let instance = serving.as_ref().map(|(instance, _)| &instance.id);
-    left.extend(journal.undo(cloud, &target, instance, &holder).await);
-    Ok(left)
+    let undone = journal.undo(cloud, &target, instance, &holder).await;
+    Ok(left.into_iter().chain(undone).collect())
 }
 
 /// Ends faults that no journal tells of: a test in a local cloud has none, and one may be lost. Returns what could not be ended.
-async fn heal_unwritten(cloud: &dyn TestBed, target: &Target, journal: &Journal) -> Vec<String> {
+async fn heal_unwritten(cloud: &dyn TestBed, target: &Target, journal: &Journal, tested: bool) -> Vec<String> {
     let mut left = Vec::new();
     if target.lab.is_some()
         && let Err(error) = cloud.heal_cloud().await
     {
         left.push(format!("faults of the local cloud ({})", chain(&error)));
     }
+    if !tested {
+        return left;
+    }
     let instances = cloud.instances(target).await.unwrap_or_default();
     let written = |id: &InstanceId| journal.lasting.iter().any(|one| one.instance == *id);
     for instance in instances.iter().filter(|one| !written(&one.id)) {
-        if let Err(error) = cloud.order(target, &instance.id, FaultOrder::Heal).await {
+        if let Err(error) = cloud.order(target, &instance.id, FaultOrder::Heal).await
+            && !is_gone(cloud, &instance.id).await
+        {
             left.push(format!(
                 "a fault on {}, if there is one: a timer there ends it ({})",
                 instance.id,

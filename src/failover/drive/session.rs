@@ -227,6 +227,10 @@ impl Session<'_> {
             },
         )
         .await;
+        // An outage that ends with the place says nothing about the queue manager.
+        if back == Recovery::Down && !self.place_answers().await {
+            return Err(FailoverError::PlaceGone);
+        }
         // A host that comes back while another serves is part of the round: it must not write.
         if let Some(time) = injection.time {
             let over = Duration::from_nanos(injected.answered_ns) + time + pace.settle;

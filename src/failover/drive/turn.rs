@@ -13,6 +13,9 @@ use tokio::time::{Instant, sleep, timeout};
 const RENEW: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(5);
 
+/// So many looks in a row that a local cloud does not answer at all, with its own route for faults, which no fault closes, and it is gone.
+const GONE: u32 = 2;
+
 /// How a test was cleaned up.
 pub(super) struct CleanUp {
     /// What could not be undone.
@@ -25,8 +28,13 @@ impl Session<'_> {
     /// Looks after the mark for as long as it is this test's; returns when it is not any more.
     pub(super) async fn keep_turn(&self) -> FailoverError {
         let mut renewed = Instant::now();
+        let mut silent = 0;
         loop {
             sleep(LOOK).await;
+            silent = if self.place_answers().await { 0 } else { silent + 1 };
+            if silent >= GONE {
+                return FailoverError::PlaceGone;
+            }
             if renewed.elapsed() < RENEW {
                 match self.cloud.turn(&self.target).await {
                     Ok(Some(turn)) if turn.holder == self.holder => continue,
@@ -41,6 +49,11 @@ impl Session<'_> {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Whether the place of the test is there: a local cloud can be ended under it.
+    pub(super) async fn place_answers(&self) -> bool {
+        self.target.lab.is_none() || self.cloud.cloud_faults().await.is_ok()
     }
 
     pub(super) fn turn_lost(&self) -> FailoverError {

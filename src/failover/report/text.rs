@@ -7,6 +7,7 @@ use crate::failover::measure::ledger::Tally;
 use crate::failover::measure::spread::RtoSpread;
 use crate::failover::measure::verdict::{Check, Verdict};
 use crate::failover::scenario::Load;
+use mqaws_contract::plain;
 use std::fmt::Write;
 
 const WIDTH: usize = 80;
@@ -77,7 +78,7 @@ pub fn run(run: &Run) -> String {
             }
         }
     }
-    text
+    plain(&text).into_owned()
 }
 
 /// What all rounds say together, and what they do not.
@@ -159,7 +160,7 @@ pub fn summary(report: &Report) -> String {
         );
         line_at(&mut text, INDENT, &why, INDENT);
     }
-    text
+    plain(&text).into_owned()
 }
 
 /// What the model says of the outage of each fault, and where the median one differs. A lab with delays of its own differs in every part,
@@ -408,7 +409,8 @@ pub(crate) fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) 
     let mut column = lead.chars().count();
     let mut fresh = true;
     let mut blanks = String::new();
-    for word in content.split(' ') {
+    // Foreign text may have lines of its own, which look like ours.
+    for word in content.split([' ', '\n']) {
         if word.is_empty() {
             blanks.push(' ');
             continue;

@@ -48,6 +48,8 @@ pub(super) struct FakeCloud {
     /// Whether the agent can be asked for how many there are.
     pub counts: bool,
     pub deleted: AtomicBool,
+    /// It ended, and answers nothing.
+    pub gone: AtomicBool,
     pub injected: AtomicBool,
     /// The last fault of the cloud itself.
     pub broken: Mutex<Option<Fault>>,
@@ -115,6 +117,7 @@ impl FakeCloud {
             measured: None,
             counts: true,
             deleted: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             injected: AtomicBool::new(false),
             broken: Mutex::default(),
             healed: Mutex::default(),
@@ -132,8 +135,11 @@ impl FakeCloud {
     }
 
     fn answer<T: Send + 'static>(&self, answer: impl FnOnce() -> T) -> Answer<'_, T> {
-        let answer = answer();
-        Box::pin(async move { Ok(answer) })
+        let answer = match self.gone.load(Ordering::SeqCst) {
+            true => Err(CloudError::remote("ask", "connection refused")),
+            false => Ok(answer()),
+        };
+        Box::pin(async move { answer })
     }
 
     /// Kills the broker, and has it back 400 ms later as `successor`, with the marks of an agent.

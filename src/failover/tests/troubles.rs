@@ -214,7 +214,14 @@ async fn a_living_test_is_not_healed() {
         fn doing(&self, what: &str) {
             if what.contains("load before") {
                 let healed = tokio::task::block_in_place(|| {
-                    tokio::runtime::Handle::current().block_on(heal(self.0.as_ref(), "mqaws-qm1", None, false, "heal"))
+                    tokio::runtime::Handle::current().block_on(heal(
+                        self.0.as_ref(),
+                        "mqaws-qm1",
+                        None,
+                        false,
+                        "heal",
+                        Duration::ZERO,
+                    ))
                 });
                 self.1.lock().unwrap().push(healed);
             }
@@ -269,7 +276,14 @@ async fn a_test_that_is_healed_by_force_ends_while_it_works() {
     let stack = cloud.clone();
     let watch = When("load before", move || {
         let healed = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(heal(stack.as_ref(), "mqaws-qm1", None, true, "heal"))
+            tokio::runtime::Handle::current().block_on(heal(
+                stack.as_ref(),
+                "mqaws-qm1",
+                None,
+                true,
+                "heal",
+                Duration::ZERO,
+            ))
         });
         assert_eq!(healed.unwrap(), Vec::<String>::new());
     });
@@ -314,4 +328,26 @@ async fn an_error_after_a_fault_says_what_was_done() {
         left.contains("kill-queue-manager on i-1") && !left.contains("nothing was changed"),
         "{left}"
     );
+}
+
+/// The local cloud is ended under a test that waits for service: nobody knows what would have become of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_whose_place_went_away_has_no_result() {
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::NoRestart));
+    let ended = cloud.clone();
+    let watch = When("waiting for service", move || ended.gone.store(true, Ordering::SeqCst));
+    let mut scenario = kill();
+    scenario.times.recovery_timeout = Some(Duration::from_secs(3));
+    let error = run(cloud.clone(), &scenario, &watch, never()).await.unwrap_err();
+    assert!(matches!(error, FailoverError::PlaceGone), "{error}");
+    assert_eq!(error.exit(), ExitKind::Inconclusive);
+    assert!(error.left().unwrap().starts_with("nothing"));
+
+    // It is seen while the test waits for longer than that.
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::NoRestart));
+    let ended = cloud.clone();
+    let watch = When("waiting for service", move || ended.gone.store(true, Ordering::SeqCst));
+    scenario.times.recovery_timeout = Some(Duration::from_secs(300));
+    let error = run(cloud, &scenario, &watch, never()).await.unwrap_err();
+    assert!(matches!(error, FailoverError::PlaceGone), "{error}");
 }

@@ -73,7 +73,7 @@ pub(super) fn pause(layout: &Layout, why: Option<&str>) -> Result<(), String> {
         }
     }
     let pause = Pause {
-        since: jiff::Timestamp::now().to_string(),
+        since: jiff::Timestamp::now().strftime("%FT%TZ").to_string(),
         by: operator(|name| std::env::var(name).ok()),
         why: why.map(|why| why.chars().take(REASON).collect()),
     };
@@ -166,10 +166,17 @@ mod tests {
     #[test]
     fn who_gives_an_order_is_named_as_the_host_knows_them() {
         let of = |set: &[(&str, &str)]| {
-            operator(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+            operator(|name| {
+                set.iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| (*value).to_owned())
+            })
         };
         assert_eq!(of(&[("SUDO_USER", "ana"), ("USER", "root")]), "ana");
-        assert_eq!(of(&[("USER", "root"), ("AWS_SSM_INSTANCE_ID", "i-1")]), "Systems Manager");
+        assert_eq!(
+            of(&[("USER", "root"), ("AWS_SSM_INSTANCE_ID", "i-1")]),
+            "Systems Manager"
+        );
         assert_eq!(of(&[("SUDO_USER", ""), ("USER", "root")]), "root");
         assert!(of(&[]).starts_with("user ID "));
     }

@@ -160,7 +160,9 @@ impl Shared {
             Request::StandBack if !self.stand_back() => Reply::failed("the lock was not given back"),
             Request::StandBack => Reply::done(),
             Request::Claim { .. } if !self.verify() => Reply::failed(UNPROVED),
-            Request::Level { .. } | Request::Pause { .. } | Request::Release { .. } if !self.proved_lately() => Reply::failed(UNPROVED),
+            Request::Level { .. } | Request::Pause { .. } | Request::Release { .. } if !self.proved_lately() => {
+                Reply::failed(UNPROVED)
+            }
             Request::Claim { proof } => {
                 let reply = kept.claim(proof);
                 // The claim may have taken its time: it counts for nothing if the lock went meanwhile.

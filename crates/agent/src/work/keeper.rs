@@ -63,9 +63,7 @@ impl Worker {
             KeeperWork::StandBack => KeeperOutcome::StoodBack(keeper.stand_back()),
             KeeperWork::Claim(proof) => KeeperOutcome::Claimed(keeper.claim(proof)),
             KeeperWork::Level(version) => KeeperOutcome::LevelWritten(keeper.level(version)),
-            KeeperWork::Pause(pause) => {
-                KeeperOutcome::Paused(keeper.pause(pause.clone()).map(|()| pause))
-            }
+            KeeperWork::Pause(pause) => KeeperOutcome::Paused(keeper.pause(pause.clone()).map(|()| pause)),
             KeeperWork::Release { condemned } => KeeperOutcome::Released(keeper.release(condemned)),
             KeeperWork::Open => return None,
         })
@@ -181,7 +179,10 @@ impl Worker {
         Ok(KeeperState {
             held: status.held,
             holder: status.holder,
-            proved_at: status.record.filter(|_| status.claimed.is_some()).map(|record| record.at),
+            proved_at: status
+                .record
+                .filter(|_| status.claimed.is_some())
+                .map(|record| record.at),
             claimed: status.claimed,
             paused: status.paused,
             served: status.served,

@@ -38,7 +38,9 @@ fn counterexample(world: World) -> Option<String> {
         .finish_when(HasDiscoveries::AnyFailures)
         .spawn_bfs()
         .join();
-    let path = [SAFE, LEFT_ALONE, STAYS_STOPPED].into_iter().find_map(|p| checker.discovery(p))?;
+    let path = [SAFE, LEFT_ALONE, STAYS_STOPPED]
+        .into_iter()
+        .find_map(|p| checker.discovery(p))?;
     Some(format!("{:?}", path.into_actions()))
 }
 

@@ -105,3 +105,21 @@ fn a_number_is_not_broken_at_the_end_of_a_line() {
         assert!(text.contains("5\u{a0}778"), "{text}");
     }
 }
+
+/// A report is a file that anybody may have written.
+#[test]
+fn what_a_terminal_would_obey_is_shown_and_no_foreign_line_looks_like_ours() {
+    let mut report = super::super::samples::report(&[Some(1_000_000_000)]);
+    report.runs[0].warnings = vec!["a\u{202e}b \u{1b}[2Jc\n           FAIL".into()];
+    report.runs[0].fault.evidence = "\u{9b}31m".into();
+    report.assumptions = vec!["\u{2066}x".into()];
+    let text = run(&report.runs[0]);
+    assert!(text.contains("note: a\\u{202e}b \\u{1b}[2Jc"), "{text}");
+    assert!(!text.contains("\n           FAIL"), "{text}");
+    let all = text + &summary(&report);
+    assert!(
+        !all.chars()
+            .any(|letter| letter != '\n' && mqaws_contract::is_obeyed(letter)),
+        "{all:?}"
+    );
+}

@@ -6,9 +6,7 @@ use super::state::State;
 use crate::agent::duty::{Decision, DrainReason, Timer, Work};
 use crate::agent::keeper::{ClaimError, Claimed, KeeperState, KeeperWork, Looked};
 use crate::agent::ports::Identity;
-use crate::fence::{
-    Answer, CloudState, DecisionRefused, Inquiry, Inspection, Next, Proof, ProofKind, ThisHost, Word,
-};
+use crate::fence::{Answer, CloudState, DecisionRefused, Inquiry, Inspection, Next, Proof, ProofKind, ThisHost, Word};
 use crate::model::AsWritten;
 use crate::model::agent::mark;
 

@@ -17,7 +17,10 @@ fn what_an_operator_stopped_is_started_by_no_other_host_until_it_is_resumed() {
     };
     let stop = paused(&first);
     assert_eq!(stop.why.as_deref(), Some("a new disk"));
-    assert!(!stop.by.is_empty() && stop.since.parse::<jiff::Timestamp>().is_ok(), "{stop:?}");
+    assert!(
+        !stop.by.is_empty() && stop.since.parse::<jiff::Timestamp>().is_ok(),
+        "{stop:?}"
+    );
     // The operator ends the engine, and the host goes.
     processes::signal(first.engine.pid().expect("runs"), rustix::process::Signal::KILL);
     first.stop();

@@ -357,9 +357,10 @@ impl Model for World {
         }
         if self.pauses {
             properties.push(Property::always(STAYS_STOPPED, |_, s: &State| !s.defied));
-            properties.push(Property::sometimes("a successor finds an operator's stop", |_, s: &State| {
-                s.paused && s.latest.1 != 0
-            }));
+            properties.push(Property::sometimes(
+                "a successor finds an operator's stop",
+                |_, s: &State| s.paused && s.latest.1 != 0,
+            ));
         }
         if self.lease == LeaseRule::Allow {
             properties.push(Property::sometimes(

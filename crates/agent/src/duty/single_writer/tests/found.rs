@@ -56,7 +56,10 @@ fn an_agent_that_comes_back_finds_keeper_and_engine_and_starts_nothing() {
     host.settle();
     assert_eq!(host.state(), State::Serving);
     let fence = host.machine.fence_view();
-    assert_eq!((fence.epoch, fence.proved_at), (Some(Epoch(7)), Some("2026-01-01T00:00:00Z")));
+    assert_eq!(
+        (fence.epoch, fence.proved_at),
+        (Some(Epoch(7)), Some("2026-01-01T00:00:00Z"))
+    );
     assert_eq!(
         host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Keeper(KeeperWork::Claim(_)))),
         0

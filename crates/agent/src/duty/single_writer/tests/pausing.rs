@@ -53,7 +53,10 @@ fn a_stop_that_cannot_be_kept_stops_nothing() {
     host.send(Event::Pause(pause()));
     host.settle();
     assert_eq!(host.state(), State::Serving);
-    assert_eq!(host.machine.view().last_error.as_deref(), Some("no space left on device"));
+    assert_eq!(
+        host.machine.view().last_error.as_deref(),
+        Some("no space left on device")
+    );
     host.keeps = Ok(());
     host.send(Event::Pause(pause()));
     host.settle();
@@ -80,7 +83,11 @@ fn a_new_owner_takes_the_lock_and_starts_nothing_until_it_is_resumed() {
         }
         is_paused(&host);
         assert_eq!(starts(&host), 0);
-        assert_eq!(host.ordered(|w| *w == Work::Signal { success: true }), 1, "a stack need not wait");
+        assert_eq!(
+            host.ordered(|w| *w == Work::Signal { success: true }),
+            1,
+            "a stack need not wait"
+        );
         host.send(Event::Resume);
         host.settle();
         assert_eq!(host.state(), State::Serving);
@@ -132,7 +139,10 @@ fn an_agent_that_comes_back_finds_the_stop_and_starts_nothing() {
         host.settle();
         is_paused(&host);
         let fence = host.machine.fence_view();
-        assert_eq!((fence.epoch, fence.proved_at), (Some(Epoch(7)), Some("2026-01-01T00:00:00Z")));
+        assert_eq!(
+            (fence.epoch, fence.proved_at),
+            (Some(Epoch(7)), Some("2026-01-01T00:00:00Z"))
+        );
         assert_eq!(
             host.ordered(|w| matches!(w, Work::Start(_) | Work::Kill | Work::Keeper(KeeperWork::Claim(_)))),
             0
@@ -140,6 +150,10 @@ fn an_agent_that_comes_back_finds_the_stop_and_starts_nothing() {
         host.send(Event::Resume);
         host.settle();
         assert_eq!(host.state(), State::Serving, "{served} {controller:?}");
-        assert_eq!(host.ordered(|w| *w == Work::Adopt(DataState::Present)), 1, "what is there is not created");
+        assert_eq!(
+            host.ordered(|w| *w == Work::Adopt(DataState::Present)),
+            1,
+            "what is there is not created"
+        );
     }
 }
