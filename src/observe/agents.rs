@@ -78,6 +78,7 @@ mod tests {
 
     #[test]
     fn the_owner_of_the_data_speaks_whichever_member_is_listed_first() {
+        let waits = |instance| agent(instance, AgentState::Standby.as_str());
         let owner = |state: &str| AgentStatus {
             lock_held: true,
             ..agent("i-1", state)
@@ -87,42 +88,12 @@ mod tests {
             ..owner("fencing")
         };
         for (said, expected) in [
-            (
-                [
-                    (Role::Standby, agent("i-2", "standby")),
-                    (Role::Unknown, owner("paused")),
-                ],
-                1,
-            ),
-            (
-                [
-                    (Role::Unknown, owner("paused")),
-                    (Role::Standby, agent("i-2", "standby")),
-                ],
-                0,
-            ),
-            (
-                [
-                    (Role::Standby, agent("i-2", "standby")),
-                    (Role::Starting, owner("starting")),
-                ],
-                1,
-            ),
-            (
-                [
-                    (Role::Standby, agent("i-2", "standby")),
-                    (Role::Active, owner("serving")),
-                ],
-                1,
-            ),
-            ([(Role::Unknown, silent), (Role::Standby, agent("i-2", "standby"))], 1),
-            (
-                [
-                    (Role::Standby, agent("i-1", "standby")),
-                    (Role::Standby, agent("i-2", "standby")),
-                ],
-                0,
-            ),
+            ([(Role::Standby, waits("i-2")), (Role::Unknown, owner("paused"))], 1),
+            ([(Role::Unknown, owner("paused")), (Role::Standby, waits("i-2"))], 0),
+            ([(Role::Standby, waits("i-2")), (Role::Starting, owner("starting"))], 1),
+            ([(Role::Standby, waits("i-2")), (Role::Active, owner("serving"))], 1),
+            ([(Role::Unknown, silent), (Role::Standby, waits("i-2"))], 1),
+            ([(Role::Standby, waits("i-1")), (Role::Standby, waits("i-2"))], 0),
         ] {
             let heard = said.iter().map(|(role, agent)| (*role, Some(agent)));
             assert_eq!(speaks(heard), Some(expected), "{said:?}");
