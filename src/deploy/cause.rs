@@ -1,5 +1,9 @@
 //! The root cause of a failed operation, found among its events and the launches of its group.
 
+mod launch;
+
+pub(super) use launch::launch_remedy;
+
 use super::ports::{Event, Launch};
 use crate::model::Engine;
 use crate::topology::GROUP;
@@ -21,11 +25,10 @@ pub fn root_cause<'a>(events: &'a [Event], stack_id: &str) -> Option<&'a Event> 
     })
 }
 
+/// CloudFormation's own sentence about a resource that it gave up, such as `Resource creation cancelled`; a service may use the word too.
 fn is_cancelled(event: &Event) -> bool {
-    event
-        .reason
-        .as_deref()
-        .is_some_and(|r| r.to_ascii_lowercase().contains("cancelled"))
+    let reason = event.reason.as_deref().unwrap_or_default().trim_end_matches('.');
+    reason.starts_with("Resource ") && reason.to_ascii_lowercase().ends_with(" cancelled")
 }
 
 /// `` `Group` AWS::AutoScaling::AutoScalingGroup, 14:02:11: Received 0 SUCCESS signal(s) out of 1 ``
@@ -71,39 +74,6 @@ pub fn failed_launch(launches: &[Launch], until: Timestamp) -> Option<&Launch> {
         return None;
     }
     before().filter(|l| l.failure().is_some()).max_by_key(|l| l.at)
-}
-
-/// What to do about a launch that failed, by EC2's words.
-pub fn launch_remedy(words: &str) -> String {
-    let has = |part: &str| words.to_ascii_lowercase().contains(part);
-    let what = if has("key pair") {
-        "set `instance.key_name` to a key pair of this region, or remove the key: Session Manager does not require one"
-    } else if has("vcpu") || has("service quota") || has("instancelimitexceeded") {
-        "the account has reached a quota: increase `Running On-Demand instances` in Service Quotas, or choose a smaller \
-         `instance.type`"
-    } else if has("sufficient") && has("capacity") || has("insufficientinstancecapacity") {
-        "AWS has insufficient capacity for this instance type: choose a different `instance.type` or `network.subnets`, \
-         or try again later"
-    } else if has("kms") || has("client error on launch") {
-        "allow the service-linked role of Auto Scaling to use the key that encrypts the volume (the account's default key for EBS, \
-         or the key of the image)"
-    } else if has("architecture") {
-        "choose an `instance.type` that matches the image's architecture"
-    } else if has("not supported") || has("unsupported") {
-        "choose a different `instance.type`, or `network.subnets` in zones that offer it"
-    } else if has("image") && (has("does not exist") || has("not found") || has("invalid")) {
-        "check `instance.ami`: it must exist in this region and be shared with this account"
-    } else if has("not authorized") || has("unauthorized") || has("accessdenied") {
-        "grant your credentials (or the CloudFormation role) the permissions for a launch: `ec2:RunInstances`, `ec2:CreateTags`, \
-         `iam:PassRole`"
-    } else if has("free addresses") {
-        "the subnet has no free IP addresses: choose different `network.subnets`"
-    } else {
-        return "resolve the launch error that AWS reports, then deploy again; `aws autoscaling describe-scaling-activities` \
-                lists all attempts"
-            .into();
-    };
-    format!("{what}, then deploy again")
 }
 
 /// What to do about a root cause, when it is one that people meet often.
@@ -261,6 +231,16 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_failure_whose_words_speak_of_a_cancellation_is_a_cause() {
+        let words = "The spot request was cancelled by its owner (HandlerErrorCode: GeneralServiceException)";
+        let events = [
+            event(1, "Group", "CREATE_FAILED", words),
+            event(2, "Listener", "CREATE_FAILED", "Resource creation cancelled"),
+        ];
+        assert_eq!(root_cause(&events, STACK).map(|e| e.logical.as_str()), Some("Group"));
+    }
+
+    #[test]
     fn stack_itself_can_be_the_cause() {
         let events = [event(
             0,
@@ -300,47 +280,6 @@ pub(super) mod tests {
         // That of the way back, after the failure.
         assert_eq!(failed_launch(&one_came, at(4)), Some(&one_came[0]));
         assert_eq!(failed_launch(&[], at(9)), None);
-    }
-
-    #[test]
-    fn remedies_of_launches_fit_the_words() {
-        for (words, expected) in [
-            (
-                "The key pair 'x' does not exist. Launching EC2 instance failed.",
-                "`instance.key_name`",
-            ),
-            (
-                "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket \
-                 that the specified instance type belongs to.",
-                "Service Quotas",
-            ),
-            (
-                "We currently do not have sufficient m6i.large capacity in the Availability Zone you requested \
-                 (eu-west-1a).",
-                "insufficient capacity",
-            ),
-            (
-                "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state",
-                "service-linked role",
-            ),
-            ("Client.InternalError: Client error on launch.", "service-linked role"),
-            (
-                "Your requested instance type (m7i.large) is not supported in your requested Availability Zone \
-                 (us-east-1e).",
-                "zones that offer it",
-            ),
-            (
-                "The architecture 'x86_64' of the specified instance type does not match the architecture 'arm64' of the \
-                 specified AMI.",
-                "image's architecture",
-            ),
-            ("The image id '[ami-0]' does not exist.", "`instance.ami`"),
-            ("You are not authorized to perform this operation.", "ec2:RunInstances"),
-            ("whatever", "describe-scaling-activities"),
-        ] {
-            let found = launch_remedy(words);
-            assert!(found.contains(expected), "{words}: {found}");
-        }
     }
 
     #[test]

@@ -43,6 +43,7 @@ crates/lab/src/ec2/images.rs | id | a sentence of AWS
 crates/lab/src/ec2/launch.rs | id | a sentence of AWS
 crates/standin/src/commands/info.rs | licence | the name of a file
 src/deploy/cause.rs | cancelled | a word of AWS
+src/deploy/cause/launch.rs | id | a sentence of AWS
 src/image/stages.rs | ssh | a line of Packer
 ";
 
