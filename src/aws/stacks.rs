@@ -22,6 +22,7 @@ use cloudformation::types::{
     Tag,
 };
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 impl Clients {
     pub(super) fn cloudformation(&self) -> cloudformation::Client {
@@ -263,17 +264,18 @@ impl Stacks for Clients {
 
     async fn users_of_group(&self, group: &str) -> Result<GroupUsers, AwsError> {
         let by = |name: &str| Filter::builder().name(name).values(group).build();
-        let call = self
-            .ec2()
-            .describe_security_groups()
-            .filters(by("ip-permission.group-id"));
-        let answer = wrap("ec2:DescribeSecurityGroups", call.send().await)?;
-        let groups = answer.security_groups().iter().filter_map(|found| found.group_id());
+        let mut groups = BTreeSet::new();
+        for rules in ["ip-permission.group-id", "egress.ip-permission.group-id"] {
+            let call = self.ec2().describe_security_groups().filters(by(rules));
+            let answer = wrap("ec2:DescribeSecurityGroups", call.send().await)?;
+            let found = answer.security_groups().iter();
+            groups.extend(found.filter_map(|found| found.group_id().map(str::to_owned)));
+        }
         let call = self.ec2().describe_network_interfaces().filters(by("group-id"));
         let answer = wrap("ec2:DescribeNetworkInterfaces", call.send().await)?;
         let interfaces = answer.network_interfaces().iter();
         Ok(GroupUsers {
-            groups: groups.filter(|id| *id != group).map(str::to_owned).collect(),
+            groups: groups.into_iter().filter(|id| id != group).collect(),
             interfaces: interfaces
                 .filter_map(|found| found.network_interface_id().map(str::to_owned))
                 .collect(),

@@ -1,6 +1,7 @@
 //! `deploy`, `plan`, `status` and `destroy` from end to end, each test in a local cloud of its own.
 
 mod adopt;
+mod blocked;
 mod changes;
 mod stake;
 

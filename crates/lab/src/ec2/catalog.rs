@@ -157,6 +157,7 @@ static SECURITY_GROUP: Facts = simple(
         ("description", "groupDescription"),
         ("ip-permission.group-id", "ipPermissions.groups.groupId"),
         ("ip-permission.cidr", "ipPermissions.ipRanges.cidrIp"),
+        ("egress.ip-permission.group-id", "ipPermissionsEgress.groups.groupId"),
         ("owner-id", "ownerId"),
     ],
     &["GroupName"],

@@ -5,6 +5,7 @@ use super::table::{answer, chosen};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::state::Record;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 /// Deletes by one parameter.
 pub(super) async fn delete(
@@ -14,17 +15,36 @@ pub(super) async fn delete(
     physical: &str,
     _: &Value,
 ) -> Result<(), Failure> {
-    // Interfaces of load balancers, mount targets and instances outlive their owner for a moment.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(300);
+    let began = Instant::now();
     loop {
         match context.call("ec2", action, json!({parameter: physical})).await {
             Ok(_) => return Ok(()),
-            Err(failure) if failure.code == "DependencyViolation" && std::time::Instant::now() < deadline => {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            Err(failure) if failure.code == "DependencyViolation" => {
+                if began.elapsed() > patience(context, action, physical).await {
+                    return Err(failure);
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// How long what uses a resource may outlive its owner: interfaces of load balancers, mount targets and instances do for a moment. A rule
+/// of another security group is not waited for, since nothing that goes on removes it.
+async fn patience(context: &Context, action: &str, physical: &str) -> Duration {
+    if action == "DeleteSecurityGroup" {
+        for rules in ["ip-permission.group-id", "egress.ip-permission.group-id"] {
+            let filter = json!({"Filters": [{"Name": rules, "Values": [physical]}]});
+            let found = context.call("ec2", "DescribeSecurityGroups", filter).await;
+            let groups = |answer: &Value| answer["securityGroupInfo"].as_array().cloned();
+            let groups = found.ok().as_ref().and_then(groups).unwrap_or_default();
+            if groups.iter().any(|group| group["groupId"] != *physical) {
+                return Duration::from_secs(2);
+            }
+        }
+    }
+    Duration::from_secs(300)
 }
 
 /// Updates a resource of which nothing but its tags can change in place.
