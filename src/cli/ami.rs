@@ -40,13 +40,12 @@ enum AmiVerb {
 
 /// Flags that take precedence over the configuration file; any other key can be given with `--set`.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Configuration")]
 pub struct ImageSettings {
     /// Engine that the image contains [default: ibm-mq]
-    #[arg(long, value_parser = PossibleValuesParser::new(engines()), value_name = "ENGINE")]
+    #[arg(long, value_parser = PossibleValuesParser::new(engines()), value_name = "ENGINE", help_heading = "Configuration")]
     pub engine: Option<String>,
     /// Any key of the configuration file, such as image.subnet=subnet-0123456789abcdef0
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Configuration")]
     pub set: Vec<String>,
 }
 

@@ -165,7 +165,7 @@ fn line(out: &mut String, key: &Key, value: Option<&Value>, default: Option<&Val
 pub fn annotated(deployment: &Deployment, account: Option<&Account>) -> String {
     let mut out = String::from(
         "# yaml-language-server: $schema=mqaws.schema.json\n\
-         # The line above is for editors; the file that it names holds what `mqaws validate --schema` prints.\n\
+         # The line above is for editors; the file that it names contains the output of `mqaws validate --schema`.\n\
          #\n\
          # mqaws.yaml: a highly available queue manager on AWS.\n\
          # Every key is optional; a commented-out line shows the default or an example. Check the file with\n\

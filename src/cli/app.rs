@@ -260,6 +260,62 @@ mod tests {
     }
 
     #[test]
+    fn every_verb_that_waits_has_a_timeout_that_says_for_what() {
+        for verb in [
+            "plan",
+            "deploy",
+            "status",
+            "destroy",
+            "failover-test",
+            "demo",
+            "ami build",
+            "lab up",
+        ] {
+            let find = |above: &clap::Command, word: &str| above.find_subcommand(word).cloned().expect("a verb");
+            let found = verb.split(' ').fold(command(), |above, word| find(&above, word));
+            let timeout = found.get_arguments().find(|arg| arg.get_long() == Some("timeout"));
+            let help = timeout.and_then(clap::Arg::get_help).map(ToString::to_string);
+            let help = help.unwrap_or_else(|| panic!("{verb} has no --timeout"));
+            assert!(help.starts_with("Maximum time "), "{verb}: {help}");
+        }
+    }
+
+    #[test]
+    fn help_begins_with_the_options_of_the_verb_and_ends_with_those_of_all() {
+        for verb in [
+            "deploy",
+            "plan",
+            "render",
+            "validate",
+            "ami build",
+            "ami manifest",
+            "failover-test",
+        ] {
+            let words = ["mqaws"].into_iter().chain(verb.split(' ')).chain(["-h"]);
+            let help = command().try_get_matches_from(words).unwrap_err().to_string();
+            let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{verb} lacks {text}: {help}"));
+            assert!(at("\nOptions:") < at("\nGlobal options:"), "{help}");
+            let (own, rest) = help.split_at(at("\nGlobal options:"));
+            assert!(
+                !own.contains("--endpoint-url") && rest.contains("--endpoint-url"),
+                "{help}"
+            );
+            if let Some((own, configuration)) = own.split_once("\nConfiguration:") {
+                let of_verb = [
+                    "--timeout",
+                    "--until",
+                    "--format",
+                    "--schema",
+                    "--accept-licence",
+                    "--write",
+                ];
+                assert!(of_verb.iter().any(|option| own.contains(option)), "{help}");
+                assert!(of_verb.iter().all(|option| !configuration.contains(option)), "{help}");
+            }
+        }
+    }
+
+    #[test]
     fn json_is_found_in_a_wrong_command_line() {
         let args = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
         assert!(wants_json(&args("mqaws plan --output json --wrong")));

@@ -32,7 +32,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Configuration file, - for standard input [default: mqaws.yaml, when there is one]
+    /// Configuration file, - for standard input [default: mqaws.yaml, if it exists]
     #[arg(
         long,
         short = 'c',
@@ -54,7 +54,7 @@ pub struct Global {
     /// Use the local cloud of this machine
     #[arg(long, global = true, env = "MQAWS_LOCAL", action = ArgAction::SetTrue, value_parser = environment::boolean, hide_env = true)]
     pub local: bool,
-    /// Output format
+    /// Output format: text, or json for one document with a `schema` field
     #[arg(
         long,
         global = true,
@@ -62,10 +62,11 @@ pub struct Global {
         value_enum,
         default_value_t,
         value_name = "FORM",
-        hide_env = true
+        hide_env = true,
+        hide_possible_values = true
     )]
     pub output: Format,
-    /// When to use color; honors NO_COLOR
+    /// When to use color: auto (on a terminal), always, or never; honors NO_COLOR
     #[arg(
         long,
         global = true,
@@ -73,7 +74,8 @@ pub struct Global {
         value_enum,
         default_value_t,
         value_name = "WHEN",
-        hide_env = true
+        hide_env = true,
+        hide_possible_values = true
     )]
     pub color: Color,
     /// Do not show progress
@@ -131,7 +133,7 @@ pub enum Command {
     Status(status::Args),
     /// Inject faults under load and measure RPO and RTO
     FailoverTest(Box<failover_test::Args>),
-    /// Say whether measured outages meet an objective of availability
+    /// Determine whether measured outages meet an availability objective
     Slo(slo::Args),
     /// Delete a stack; its file system is kept
     Destroy(destroy::Args),

@@ -92,7 +92,7 @@ impl Context {
         if input.is_terminal() {
             return Err(CliError::Usage {
                 message: "--config - reads standard input, which is a terminal".to_owned(),
-                hint: Some("name a file, or redirect one to the standard input of this command".to_owned()),
+                hint: Some("specify a file, or redirect one to the standard input of this command".to_owned()),
             });
         }
         let text = read_text_from(input.lock(), limit).map_err(|source| CliError::Text {

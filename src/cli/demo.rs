@@ -2,7 +2,7 @@
 
 use super::choose::pace;
 use super::deploy::{Until, carry_out, service_line, writer_line};
-use super::failover_test::Show;
+use super::failover_test::{Show, at_least};
 use super::local::{access, blocking};
 use super::pipeline::{open_page, page_beside};
 use super::reports::{keep, place, prepare_folder};
@@ -16,9 +16,10 @@ use crate::model::Deployment;
 use crate::model::config::{self, Overrides, Source};
 use mqaws_lab::client::{self, Lab, Options, Stopped};
 use serde_json::json;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the demo deploys: the first of the examples, as checked in.
 const EXAMPLE: Source<'static> = Source {
@@ -29,20 +30,24 @@ const EXAMPLE: Source<'static> = Source {
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws demo\n  mqaws demo --topology standby\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report behind, and its page for a browser."
+    after_help = "Examples:\n  mqaws demo\n  mqaws demo --topology standby\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report and its HTML page."
 )]
 pub struct Args {
     /// Folder for report.json; existing files are not overwritten
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub out: PathBuf,
 
-    /// Topology that is deployed [default: that of the example]
+    /// Topology to deploy [default: single]
     #[arg(long, value_name = "NAME")]
     pub topology: Option<String>,
 
-    /// Open the report's page in the desktop's browser
+    /// Open the HTML page in the browser of the desktop
     #[arg(long)]
     pub open: bool,
+
+    /// Maximum time for the whole demo; then everything is removed [default: until it ends]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"))]
+    pub timeout: Option<Duration>,
 }
 
 /// Deploys into a private local cloud, fails it over twice under load, writes a report, removes everything.
@@ -71,9 +76,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let shown = match interrupt.requested() {
             true => Err(CliError::Interrupted { left: None }.into()),
             false => {
-                interrupt
-                    .or(show(context, &lab, &deployment, &args.out, &interrupt))
-                    .await
+                let shown = interrupt.or(show(context, &lab, &deployment, &args.out, &interrupt));
+                within(args.timeout, shown).await
             }
         };
         let stopped = blocking(move || lab.stop()).await;
@@ -104,6 +108,21 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         output.data(ending(&report, [kept.as_deref(), page.as_deref()], &stopped, began));
         Ok(report.exit())
     })
+}
+
+/// What the demo shows, or an error when its time is up.
+async fn within<T>(limit: Option<Duration>, shown: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let Some(limit) = limit else {
+        return shown.await;
+    };
+    let late = |_| {
+        Err(CliError::Late {
+            what: "the demo".to_owned(),
+            waited: limit,
+        }
+        .into())
+    };
+    tokio::time::timeout(limit, shown).await.unwrap_or_else(late)
 }
 
 /// The demo is always local.
@@ -158,7 +177,7 @@ async fn show(
         &clients,
         &deployment.clone().into(),
         false,
-        Consent::default(),
+        (Consent::default(), pace(&clients)),
         interrupt,
     )
     .await?;

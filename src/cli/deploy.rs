@@ -38,7 +38,8 @@ pub struct Args {
     /// What to wait for: a verified service, or only the complete stack
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub until: Until,
-    /// Maximum time to wait for service after the stack is complete [default: 5m, 4m in the local cloud]
+    /// Maximum time for each wait: for the change set, the stack, and its service [default: 5m, until the operation ends, and 5m;
+    /// in the local cloud 60s, until it ends, and 4m]
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "dry_run")]
     pub timeout: Option<Duration>,
     /// Protect the stack against deletion
@@ -91,6 +92,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
                 settings: args.settings,
                 allow_replace: args.allow_replace,
                 new_storage: args.new_storage,
+                timeout: None,
                 rto: false,
                 rto_values: None,
             },
@@ -107,9 +109,10 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             new_storage: args.new_storage,
             clear: true,
         };
-        let made = plan::make(context, &clients, &loaded, args.protect, consent, &interrupt).await?;
+        let pace = pace(&clients).within(args.timeout);
+        let made = plan::make(context, &clients, &loaded, args.protect, (consent, pace), &interrupt).await?;
         if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
-            let abandoned = deploy::abandon(&clients, &made.plan, pace(&clients)).await;
+            let abandoned = deploy::abandon(&clients, &made.plan, pace).await;
             let error = abandoned.err().map_or(error, Failure::from);
             return Err(match made.plan.cleared {
                 true => error.besides(deploy::CLEARED),
@@ -125,7 +128,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         interrupt.remains(stack.clone());
         // A deleted stack leaves its file system, so whoever leaves at once has to know it.
         let on_file_system = |id: &str| interrupt.remains(format!("{stack}, and its file system {id}"));
-        let pace = pace_of(&clients, args.timeout);
         let deployed = carry_out(context, &clients, &made, (args.until, pace), &stop, on_file_system).await?;
         let document = Document::new(&made, &clients, &deployed, began);
         let next = next(context, &deployed.stack.name);
@@ -140,15 +142,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         }
         Ok(ExitKind::Success)
     })
-}
-
-/// The pace of a deployment that waits for service as long as the user wants.
-fn pace_of(clients: &Clients, timeout: Option<Duration>) -> Pace {
-    let usual = pace(clients);
-    Pace {
-        service: timeout.unwrap_or(usual.service),
-        ..usual
-    }
 }
 
 /// What to do next with a stack, in commands that lead to it and to no other.

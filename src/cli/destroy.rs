@@ -8,7 +8,7 @@ use super::settings::{self, Settings};
 use super::view::{View, timed};
 use super::words::row;
 use super::{Context, Outcome};
-use crate::deploy::{self, Pace, Stop};
+use crate::deploy::{self, Stop};
 use crate::remedy::ExitKind;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let began = Instant::now();
         let mut view = View::new(context.progress(), "stack", &name);
         let role = loaded.deployment.security.cloudformation_role.as_ref().map(ToString::to_string);
-        let pace = Pace { deletion: args.timeout, ..pace(&clients) };
+        let pace = pace(&clients).within(args.timeout);
         let kept = deploy::destroy(&clients, &removal, role.as_deref(), pace, &stop, &mut view).await?;
         view.rest();
         if output.is_json() {

@@ -8,7 +8,7 @@ mod times;
 
 pub(super) use show::Show;
 pub use test::Test;
-pub(super) use times::time;
+pub(super) use times::{at_least, time};
 
 use super::pipeline::{Files, Published};
 use super::settings::{self, Settings};
@@ -33,9 +33,9 @@ pub struct Args {
 /// Action other than a test.
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
-    /// Clean up after an interrupted test: end its faults, delete its queues and its mark on the stack
+    /// Clean up after an interrupted test: end its faults, and delete its queues and its mark on the stack
     #[command(
-        after_help = "Examples:\n  mqaws failover-test heal --stack mqaws-qm1\n\nRefused while the test is, or may be, running: on this machine, its process is checked; a test elsewhere\nrenews its mark every minute, and the mark is valid for 15 minutes."
+        after_help = "Examples:\n  mqaws failover-test heal --stack mqaws-qm1\n\nmqaws refuses while the test is, or may be, running. On this machine, it checks the process of the test; a test on another machine renews its mark every minute, and the mark is valid for 15 minutes."
     )]
     Heal {
         /// Name of the stack [default: as configured, `mqaws-qm1`]
@@ -48,14 +48,14 @@ pub enum Action {
         #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
         timeout: Duration,
     },
-    /// Recount messages from a ledger file
+    /// Recount the messages of a ledger file
     #[command(after_help = "Examples:\n  mqaws failover-test verify ledger.bin")]
     Verify {
         /// Ledger that a test wrote next to its report
         #[arg(value_name = "FILE", default_value = "ledger.bin")]
         file: PathBuf,
     },
-    /// Show existing reports, and write their files for a pipeline
+    /// Show existing reports, and write the files for a pipeline
     #[command(
         after_help = "Examples:\n  mqaws failover-test report report.json\n  mqaws failover-test report --junit junit.xml report.json report-2.json\n  mqaws failover-test report --html report.html report.json\n\nThe exit code is that of the worst test."
     )]
@@ -69,13 +69,13 @@ pub enum Action {
     },
     /// Compare two tests: whether outages or losses got worse, with confidence intervals
     #[command(
-        after_help = "Examples:\n  mqaws failover-test compare before.json after.json\n  mqaws failover-test compare --tolerance 100ms before.json after.json\n\nExits with 12 if outages got longer, with 10 if more rounds lose messages, and with 20 if there are too few\nrounds (at least 4 in each test are required)."
+        after_help = "Examples:\n  mqaws failover-test compare before.json after.json\n  mqaws failover-test compare --tolerance 100ms before.json after.json\n\nExits with 12 if outages got longer, with 10 if more rounds lose messages, and with 20 if there are too few rounds (each test requires at least 4)."
     )]
     Compare {
-        /// Report of the test before
+        /// Report of the earlier test
         #[arg(value_name = "A")]
         a: PathBuf,
-        /// Report of the test after
+        /// Report of the later test
         #[arg(value_name = "B")]
         b: PathBuf,
         /// Ignore increases up to this duration

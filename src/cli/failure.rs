@@ -105,8 +105,9 @@ impl Failure {
 
 /// A label and its text; further lines of the text are indented below the first.
 fn labelled(label: &str, style: Style, text: &str) -> String {
-    let text = text.trim_end().replace('\n', "\n       ");
     let gap = " ".repeat(6usize.saturating_sub(label.len() + 1) + 1);
+    let below = format!("\n{}", " ".repeat(label.len() + 1 + gap.len()));
+    let text = text.trim_end().replace('\n', &below);
     format!("{style}{label}:{style:#}{gap}{text}\n")
 }
 
@@ -163,6 +164,14 @@ pub enum CliError {
         /// What exists still.
         left: Option<String>,
     },
+    /// It was not over in the time that the user gave.
+    #[error("{what} did not end within {} s", .waited.as_secs_f64())]
+    Late {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        waited: std::time::Duration,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} `{path}`")]
     File {
@@ -211,6 +220,7 @@ impl Remedy for CliError {
             | Self::Text { .. }
             | Self::Write { .. }
             | Self::Declined { .. } => ExitKind::Precondition,
+            Self::Late { .. } => ExitKind::Remote,
             Self::Interrupted { .. } => ExitKind::Interrupted,
             Self::Runtime(_) | Self::Json(_) => ExitKind::Internal,
         }
@@ -219,6 +229,7 @@ impl Remedy for CliError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } | Self::Precondition { hint, .. } => hint.clone(),
+            Self::Late { .. } => Some("to wait longer, use a longer --timeout".into()),
             Self::NotATerminal { .. } => Some("to continue without a prompt, add --yes".into()),
             Self::File { source, .. } | Self::Write { source, .. } => Some(
                 match source.kind() {
@@ -244,6 +255,7 @@ impl Remedy for CliError {
         match self {
             Self::Interrupted { left } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
             Self::Json(_) => None,
+            Self::Late { .. } => Some("nothing".into()),
             Self::Write { written, .. } if !written.is_empty() => {
                 let written: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
                 Some(format!("written: {}", written.join(", ")))

@@ -4,7 +4,7 @@ mod env;
 
 use super::failover_test::time;
 use super::local::{cleared, runs_already, what_is_gone};
-use super::words::{duration, row};
+use super::words::{duration, row, table};
 use super::{CliError, Context, Outcome};
 use crate::remedy::{ExitKind, Remedy};
 use clap::{Subcommand, ValueEnum};
@@ -52,13 +52,13 @@ pub struct Args {
 enum LabVerb {
     /// Start the local cloud, unless it is already running
     Up(Up),
-    /// Stop the local cloud, or clean up after one that was killed; deletes its file systems
+    /// Stop the local cloud and delete its file systems; also cleans up after one that was killed
     Down,
     /// Show the state of the local cloud
     Status,
     /// Print the log of the local cloud, or the console of an instance
     Logs(Logs),
-    /// Print lines for a shell, with which the AWS CLI and the SDKs use the local cloud
+    /// Print shell commands that point the AWS CLI and the SDKs to the local cloud
     Env,
 }
 
@@ -67,13 +67,13 @@ struct Up {
     /// Timing of the cloud's control loops
     #[arg(long, value_enum, default_value_t = Speed::Fast, value_name = "TIMING")]
     timing: Speed,
-    /// Type of host that an instance is
+    /// Type of the hosts that stand in for instances
     #[arg(long, value_enum, default_value_t = Kind::Process, value_name = "KIND")]
     hosts: Kind,
     /// Port of the API [default: 4566]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// Make the stand-in queue managers misbehave, to verify that the failover test detects it
+    /// Defect of the stand-in queue managers, to verify that the failover test detects it
     #[arg(long, value_enum, value_name = "DEFECT")]
     standin_defect: Option<Defect>,
     /// Fraction of API calls that fail deliberately, such as 0.3
@@ -134,7 +134,7 @@ enum Defect {
 
 #[derive(Debug, clap::Args)]
 struct Logs {
-    /// Instance ID [default: the log of the cloud itself]
+    /// Instance ID [default: the log of the local cloud]
     #[arg(value_name = "INSTANCE")]
     instance: Option<String>,
     /// Number of lines from the end
@@ -300,11 +300,12 @@ fn status(context: &Context) -> Outcome {
     output.data(row("hosts", record.hosts.caveat()));
     // Those that are gone are in the JSON document and in the logs.
     let living = instances.iter().filter(|i| i["state"] != "terminated");
-    for (n, instance) in living.enumerate() {
-        let word = |name: &str| instance[name].as_str().unwrap_or_default().to_owned();
-        let label = if n == 0 { "instance" } else { "" };
-        let text = format!("{} {} {} {}", word("id"), word("state"), word("zone"), word("address"));
-        output.data(row(label, text.trim_end()));
+    let cells = |instance: &Value| {
+        ["id", "state", "zone", "address"].map(|name| instance[name].as_str().unwrap_or_default().to_owned())
+    };
+    let living = table(&living.map(cells).collect::<Vec<_>>());
+    for (n, line) in living.lines().enumerate() {
+        output.data(row(if n == 0 { "instance" } else { "" }, line.trim_start()));
     }
     output.data(row(
         "storage",

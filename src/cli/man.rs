@@ -19,8 +19,8 @@ pub struct Args {
     /// Verb [default: the page of mqaws itself]
     #[arg(value_name = "VERB")]
     pub verb: Vec<String>,
-    /// Write the pages of all verbs to this directory instead
-    #[arg(long, value_name = "DIRECTORY", conflicts_with = "verb")]
+    /// Write the pages of all verbs to this folder instead
+    #[arg(long, value_name = "FOLDER", conflicts_with = "verb")]
     pub write: Option<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
                 replaces: true,
             })
             .collect();
-        written::write_with_folders(&files)?;
+        written::write_into(directory, &files)?;
         return Ok(ExitKind::Success);
     }
     let mut page = tree;

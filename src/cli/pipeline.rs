@@ -28,10 +28,10 @@ pub struct Files {
     /// Markdown summary; replaces the file, and is also appended to $GITHUB_STEP_SUMMARY if that is set
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
-    /// Page with pictures for a browser, one file without scripts; replaces the file
+    /// HTML page with charts, in one file without scripts; replaces the file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Open the page in the desktop's browser
+    /// Open the page in the browser of the desktop
     #[arg(long, requires = "html")]
     pub open: bool,
 }
@@ -41,10 +41,10 @@ pub struct Files {
 pub(super) struct Published(Files);
 
 impl Published {
-    /// Makes the folders of the files and begins to write there: found out now, not after an hour of rounds.
+    /// Begins to write the files: found out now, not after an hour of rounds.
     ///
     /// # Errors
-    /// [`CliError::Write`]; [`CliError::Usage`] for `-`.
+    /// [`CliError::Precondition`] for a folder that does not exist, [`CliError::Write`]; [`CliError::Usage`] for `-`.
     pub(super) fn prepare(files: Files) -> Result<Self, CliError> {
         for (flag, path) in [
             ("--junit", &files.junit),

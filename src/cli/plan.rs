@@ -3,6 +3,7 @@
 mod bound;
 
 use super::choose::pace;
+use super::failover_test::time;
 use super::local::Start;
 use super::settings::{self, Placed, Settings};
 use super::view::View;
@@ -11,7 +12,7 @@ use super::{CliError, Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::review::Line;
 use crate::deploy::stake::{KeptStorage, Rename};
-use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, Plan, Renewal, Review, Stop};
+use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, Pace, Plan, Renewal, Review, Stop};
 use crate::model::Deployment;
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
@@ -20,6 +21,7 @@ use crate::topology::FILE_SYSTEM;
 use anstyle::AnsiColor;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -36,10 +38,13 @@ pub struct Args {
     /// Start on a new, empty file system although a previous one is kept
     #[arg(long)]
     pub new_storage: bool,
-    /// Show how long an outage lasts by a model, term by term, instead of the change; requires no account
+    /// Maximum time to wait for the change set [default: 5m, 60s in the local cloud]
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "rto")]
+    pub timeout: Option<Duration>,
+    /// Show the model of an outage, term by term, instead of the changes; does not access an AWS account
     #[arg(long)]
     pub rto: bool,
-    /// File with measured values of the model's parameters, such as ec2.launch: 41.5
+    /// File with measured values of parameters of the model, such as ec2.launch: 41.5
     #[arg(long, value_name = "FILE", requires = "rto")]
     pub rto_values: Option<PathBuf>,
 }
@@ -62,8 +67,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             new_storage: args.new_storage,
             clear: false,
         };
-        let made = make(context, &clients, &loaded, false, consent, &interrupt).await?;
-        deploy::abandon(&clients, &made.plan, pace(&clients)).await?;
+        let pace = pace(&clients).within(args.timeout);
+        let made = make(context, &clients, &loaded, false, (consent, pace), &interrupt).await?;
+        deploy::abandon(&clients, &made.plan, pace).await?;
         interrupt.remains(None);
         let at_stake = made.plan.check(&args.allow_replace);
         let output = context.output();
@@ -132,7 +138,7 @@ pub(super) async fn make(
     clients: &Clients,
     loaded: &Loaded,
     protect: bool,
-    consent: Consent,
+    (consent, pace): (Consent, Pace),
     interrupt: &Interrupt,
 ) -> Result<PlannedDeployment, Failure> {
     // Missing or expired credentials and an endpoint that is not there are found here, at once.
@@ -150,7 +156,7 @@ pub(super) async fn make(
         blueprint.stack,
         clients.region()
     ));
-    let plan = deploy::plan(clients, &blueprint, consent, pace(clients), &stop, &mut view).await;
+    let plan = deploy::plan(clients, &blueprint, consent, pace, &stop, &mut view).await;
     let plan = plan.map_err(|error| Placed::new(loaded, error))?;
     view.rest();
     Ok(PlannedDeployment {

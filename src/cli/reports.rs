@@ -2,7 +2,7 @@
 
 use super::suggestions::quoted;
 use super::words::row;
-use super::written::make_folder;
+use super::written::{self, make_folder};
 use super::{CliError, Context};
 use crate::failover::Report;
 use crate::failover::archive::is_ledger;
@@ -42,14 +42,15 @@ pub(super) fn read(path: &Path) -> Result<Report, CliError> {
     })?;
     Report::parse(&text).map_err(|error| CliError::Precondition {
         message: format!("cannot read `{}`: {error}", path.display()),
-        hint: Some("name a report.json that a failover test wrote".into()),
+        hint: Some("specify a report.json that a failover test wrote".into()),
     })
 }
 
-/// Makes the folder of the reports and writes into it: found out now, not after an hour of rounds.
+/// Makes the folder of the reports, in one that exists, and writes into it: found out now, not after an hour of rounds.
 ///
-/// Returns the folders that were made for it, the outermost first.
+/// Returns the folder if it was made for this.
 pub(super) fn prepare_folder(out: &Path) -> Result<Vec<PathBuf>, CliError> {
+    written::require_folder_of(out)?;
     let unwritable = |source| CliError::File {
         action: "write a report to",
         path: out.to_owned(),

@@ -54,10 +54,9 @@ impl clap::Args for Settings {
             .value_name("KEY=VALUE")
             .action(ArgAction::Append)
             .help("Any key of the configuration file, such as storage.backup=false");
-        command
-            .next_help_heading("Configuration")
-            .args(flags().into_iter().map(of_key))
-            .arg(set)
+        // Of each one, and not of what follows: what the verb declares after these is its own.
+        let args = flags().into_iter().map(of_key).chain([set]);
+        command.args(args.map(|arg| arg.help_heading("Configuration")))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -15,25 +15,25 @@ pub struct Args {
     /// Reports that tests wrote
     #[arg(value_name = "REPORT", required = true)]
     pub reports: Vec<PathBuf>,
-    /// Percent of a year in which service must be given
+    /// Availability objective, in percent of a year
     #[arg(long, value_name = "PERCENT", default_value_t = DEFAULT_OBJECTIVE, value_parser = percent)]
     pub objective: f64,
-    /// Planned swaps of the instance a year [default: 26, one every two weeks]
+    /// Planned swaps of the instance per year [default: 26, one every two weeks]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
     pub swaps: Option<u32>,
     /// Assumed faults, such as 2/year; repeatable with a rate for each fault, such as kill-queue-manager=2/year [default: 2/year]
     #[arg(long, value_name = "[FAULT=]N/TIME")]
     pub faults: Vec<Rate>,
-    /// Faults on record, such as 0/3months: a rate that is as certain as the record is long
+    /// Faults observed in operation, such as 0/3months; a longer record makes the rate more certain
     #[arg(long, value_name = "[FAULT=]N/TIME")]
     pub faults_seen: Vec<Rate>,
-    /// Years to draw
+    /// Number of years to simulate
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1000..=1_000_000))]
     pub draws: u32,
-    /// Seed of the draws; the same one gives the same answer
+    /// Seed of the simulation; the same seed gives the same answer
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Exit with 14 when the objective is not met, and with 20 when there are too few rounds to say so
+    /// Exit with 14 if the objective is not met, or with 20 if there are too few rounds to determine it
     #[arg(long)]
     pub require_slo: bool,
 }

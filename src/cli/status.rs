@@ -5,12 +5,13 @@ use super::deploy::no_stack;
 use super::failover_test::time;
 use super::local::Start;
 use super::settings::{self, Settings};
-use super::words::{duration, row};
+use super::words::{duration, row, table};
 use super::{Context, Failure, Outcome};
 use crate::aws::Clients;
 use crate::cloud::{AwsError, Problem};
 use crate::model::agent::{AgentStatus, MEASURED_STALE_SECONDS};
 use crate::observe::megabytes;
+use crate::observe::ports::GroupInstance;
 use crate::observe::state::{CONDEMNED, SERVING, STATES, UNAVAILABLE, UNKNOWN};
 use crate::observe::status::{Report, gather};
 use crate::remedy::ExitKind;
@@ -34,7 +35,7 @@ pub struct Args {
     /// Wait for this state; exit with 11 if it is not reached within --timeout
     #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES))]
     pub wait: Option<String>,
-    /// Maximum time to wait
+    /// Maximum time to wait for the state
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m", requires = "wait")]
     pub timeout: Duration,
 }
@@ -161,17 +162,17 @@ fn text(report: &Report, now: Timestamp) -> String {
     match &report.instances {
         Some(members) if members.is_empty() => add("instance", "none".into()),
         Some(members) => {
-            for member in members {
+            let cells = |member: &GroupInstance| {
                 let agent = report.agent.as_ref().filter(|a| a.instance == member.instance.as_str());
-                let agent = agent
-                    .map(|a| format!("  agent {}", a.agent_version))
-                    .unwrap_or_default();
+                let agent = agent.map(|a| format!("agent {}", a.agent_version)).unwrap_or_default();
                 let role = report.roles.get(&member.instance);
-                let role = role.map(|role| format!("  {role}")).unwrap_or_default();
-                add(
-                    "instance",
-                    format!("{} {}  {}{role}{agent}", member.instance, member.zone, member.lifecycle),
-                );
+                let role = role.map(ToString::to_string).unwrap_or_default();
+                let place = format!("{} {}", member.instance, member.zone);
+                [place, member.lifecycle.clone(), role, agent]
+            };
+            let rows: Vec<[String; 4]> = members.iter().map(cells).collect();
+            for line in table(&rows).lines() {
+                add("instance", line.trim_start().to_owned());
             }
         }
         None => {}
@@ -373,7 +374,7 @@ fn readable(time: &str) -> String {
 }
 
 fn row_wide(label: &str, text: &str) -> String {
-    format!("  {label:<10} {text}").trim_end().to_owned()
+    format!("  {label:<11} {text}").trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use super::local::Start;
 use super::plan::place;
 use super::settings::{self, Settings};
-use super::words::{duration, row};
+use super::words::{duration, row, table};
 use super::{CliError, Context, Outcome};
 use crate::deploy;
 use crate::deploy::stake::KeptStorage;
 use crate::model::FileSystemId;
+use crate::observe::megabytes;
 use crate::remedy::ExitKind;
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -67,7 +68,7 @@ fn list(context: &Context) -> Outcome {
             return Ok(ExitKind::Success);
         };
         output.say(format!("mqaws storage list: {place}\n"));
-        kept.iter().for_each(|one| output.data(row("kept", line(one))));
+        output.data(table(&rows(&kept)));
         let (adopt, delete) = (
             match &newest.queue_manager {
                 Some(name) => format!("mqaws deploy --adopt-file-system {} --queue-manager {name}", newest.id),
@@ -80,11 +81,29 @@ fn list(context: &Context) -> Outcome {
     })
 }
 
+/// A head, and a row for each file system.
+fn rows(kept: &[KeptStorage]) -> Vec<[String; 5]> {
+    let head = ["file system", "queue manager", "stack", "size", "age"].map(str::to_owned);
+    let row = |one: &KeptStorage| {
+        [
+            one.id.clone(),
+            one.queue_manager.clone().unwrap_or_else(|| "unknown".to_owned()),
+            one.stack.clone(),
+            megabytes(one.bytes),
+            age(one).map_or_else(|| "unknown".to_owned(), duration),
+        ]
+    };
+    [head].into_iter().chain(kept.iter().map(row)).collect()
+}
+
+fn age(kept: &KeptStorage) -> Option<Duration> {
+    let age = Timestamp::now().duration_since(kept.created?);
+    Duration::try_from(age).ok()
+}
+
 /// What it is, and how old.
 fn line(kept: &KeptStorage) -> String {
-    let age = kept.created.map(|at| Timestamp::now().duration_since(at));
-    let age = age.and_then(|age| Duration::try_from(age).ok());
-    match age {
+    match age(kept) {
         Some(age) => format!("{kept}, {} ago", duration(age)),
         None => kept.to_string(),
     }

@@ -29,6 +29,9 @@ const CONSENTS: [&str; 7] = [
 /// Options that only choose how a call speaks.
 const SPEECH: [&str; 5] = ["output", "color", "no-progress", "verbose", "quiet"];
 
+/// A limit of one call: after it, one that is to wait again must not end at the same moment.
+const ONCE: &str = "timeout";
+
 /// Verbs that look at neither a configuration nor a place.
 const PLACELESS: [&str; 4] = ["completions", "demo", "lab", "man"];
 
@@ -212,7 +215,7 @@ impl Given {
 /// What a call was given for an option that another call may take over.
 fn of_call(arg: &Arg, matches: &ArgMatches) -> Vec<Given> {
     let id = arg.get_id().as_str();
-    let taken = |option: &&str| !CONSENTS.contains(option) && !SPEECH.contains(option);
+    let taken = |option: &&str| !CONSENTS.contains(option) && !SPEECH.contains(option) && *option != ONCE;
     let Some(option) = arg.get_long().filter(taken) else {
         return Vec::new();
     };
@@ -316,6 +319,12 @@ mod tests {
                 "mqaws ami prune --keep 3 --yes --region eu-west-1",
                 "run `mqaws ami prune` again",
                 "run `mqaws ami prune --region eu-west-1 --keep 3` again",
+            ),
+            // A limit that was too short is not set again.
+            (
+                "mqaws destroy --stack s --timeout 1ms",
+                "run `mqaws destroy --stack s` again or `mqaws status --stack s --wait serving`",
+                "run `mqaws destroy --stack s` again or `mqaws status --stack s --wait serving`",
             ),
             (
                 "mqaws failover-test --fault mark-unhealthy --fault hang-queue-manager --quiet",

@@ -7,7 +7,7 @@ use anstyle::AnsiColor;
 use std::time::Duration;
 
 /// Lines are this wide, so that they fit 80 columns.
-const WIDTH: usize = 78;
+pub(super) const WIDTH: usize = 78;
 
 /// Shows the steps of a deployment or a removal as lines.
 #[derive(Debug)]

@@ -28,6 +28,22 @@ pub fn row(label: &str, text: impl AsRef<str>) -> String {
     format!("  {label:<8} {}", text.as_ref()).trim_end().to_owned()
 }
 
+/// Rows in columns as wide as their widest cell, with two blanks before and between them and none at the end of a line.
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let line = |row: &[String; N]| {
+        let cells = row.iter().enumerate();
+        let cells = cells.map(|(column, cell)| format!("  {cell:<width$}", width = width(column)));
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +64,21 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }
+    }
+
+    #[test]
+    fn columns_stand_whatever_is_in_them() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        let rows = [
+            row(["id", "state", "zone"]),
+            row(["i-1", "ü", ""]),
+            row(["i-12345", "pending", "a"]),
+        ];
+        assert_eq!(
+            table(&rows),
+            "  id       state    zone\n  i-1      ü\n  i-12345  pending  a"
+        );
+        assert_eq!(table::<2>(&[]), "");
     }
 
     #[test]

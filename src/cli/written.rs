@@ -1,6 +1,7 @@
 //! Files that a verb writes for the user: each appears whole or not at all, and several only when all of them could be written.
 
 use super::CliError;
+use super::suggestions::quoted;
 use mqaws_files::{AtomicWrite, PendingFile};
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
@@ -32,11 +33,13 @@ pub(super) fn write(file: NewFile<'_>) -> Result<(), CliError> {
     })
 }
 
-/// Writes all of them, with the folders that they need.
+/// Writes all of them into a folder, which is made unless it is there, and so are the folders in it.
 ///
 /// # Errors
-/// [`CliError::Write`], which knows the files that are in their places all the same.
-pub(super) fn write_with_folders(files: &[NewFile<'_>]) -> Result<(), CliError> {
+/// [`CliError::Precondition`] where the folder would be made in one that does not exist; [`CliError::Write`], which knows the files that
+/// are in their places all the same.
+pub(super) fn write_into(folder: &Path, files: &[NewFile<'_>]) -> Result<(), CliError> {
+    require_folder_of(folder)?;
     let mut folders = Vec::new();
     let mut written = Vec::new();
     let made = files.iter().try_for_each(|file| {
@@ -53,28 +56,44 @@ pub(super) fn write_with_folders(files: &[NewFile<'_>]) -> Result<(), CliError> 
         })
 }
 
-/// Makes the folders of a file that is to be written later, and begins to write it; the file itself stays as it is.
+/// Refuses a path in a folder that does not exist: most often it is misspelled, and its files would go where nobody looks for them.
 ///
 /// # Errors
-/// [`CliError::Write`].
+/// [`CliError::Precondition`].
+pub(super) fn require_folder_of(path: &Path) -> Result<(), CliError> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    match folder {
+        Some(folder) if !folder.exists() => Err(CliError::Precondition {
+            message: format!(
+                "cannot write `{}`: folder `{}` does not exist",
+                path.display(),
+                folder.display()
+            ),
+            hint: Some(format!(
+                "create it with `mkdir -p {}`, or specify a different path",
+                quoted(&folder.to_string_lossy())
+            )),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Begins to write a file that is to be written later; the file itself stays as it is.
+///
+/// # Errors
+/// [`CliError::Precondition`] where its folder does not exist, [`CliError::Write`].
 pub(super) fn try_out(path: &Path) -> Result<(), CliError> {
+    require_folder_of(path)?;
     let file = NewFile {
         path: path.to_owned(),
         content: b"-",
         mode: None,
         replaces: true,
     };
-    let mut folders = Vec::new();
-    let begun = make_folder(path, &mut folders).and_then(|()| begin(&file));
-    begun.map(drop).map_err(|source| {
-        for folder in folders.iter().rev() {
-            let _ = fs::remove_dir(folder);
-        }
-        CliError::Write {
-            path: path.to_owned(),
-            source,
-            written: Vec::new(),
-        }
+    begin(&file).map(drop).map_err(|source| CliError::Write {
+        path: path.to_owned(),
+        source,
+        written: Vec::new(),
     })
 }
 
@@ -165,10 +184,32 @@ mod tests {
             file(dir.path().join("a/b/one"), false),
             file(dir.path().join("taken"), true),
         ];
-        let error = write_with_folders(&files).unwrap_err();
+        let error = write_into(dir.path(), &files).unwrap_err();
         assert_eq!(error.left().as_deref(), Some(NOTHING));
         assert!(error.to_string().contains("taken"), "{error}");
         assert_eq!(names(dir.path()), ["taken"]);
+    }
+
+    #[test]
+    fn a_folder_that_does_not_exist_is_named_and_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        for refused in [
+            try_out(&dir.path().join("no where/x")),
+            write_into(
+                &dir.path().join("no where/x"),
+                &[file(dir.path().join("no where/x/y"), false)],
+            ),
+        ] {
+            let error = refused.unwrap_err();
+            assert!(error.to_string().contains("no where` does not exist"), "{error}");
+            let hint = error.hint().unwrap();
+            assert!(hint.contains("mkdir -p '") && hint.contains("no where'`"), "{hint}");
+            assert_eq!(error.left().as_deref(), Some(NOTHING));
+        }
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+        // A folder that is named for the output itself is made.
+        write_into(&dir.path().join("new"), &[file(dir.path().join("new/below/y"), false)]).unwrap();
+        assert_eq!(names(dir.path()), ["new"]);
     }
 
     #[test]
@@ -176,7 +217,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("two"), "old").unwrap();
         let files = [file(dir.path().join("one"), false), file(dir.path().join("two"), false)];
-        let error = write_with_folders(&files).unwrap_err();
+        let error = write_into(dir.path(), &files).unwrap_err();
         let left = error.left().unwrap();
         assert!(left.contains("one") && !left.contains("two"), "{left}");
         assert_eq!(names(dir.path()), ["one", "two"]);

@@ -199,7 +199,7 @@ pub async fn destroy<C: Readings + Stacks>(
             Some(Some(found)) if found.status.0 == "DELETE_FAILED" => break Some(found),
             _ => {}
         }
-        let late = pace.deletion.filter(|limit| began.elapsed() >= *limit);
+        let late = pace.operation.filter(|limit| began.elapsed() >= *limit);
         if stop.requested() || late.is_some() {
             let going = format!("stack {}; its deletion continues", stack.name);
             let staying = removal.kept.iter().map(|id| format!("file system {id} (kept)"));

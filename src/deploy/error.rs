@@ -284,7 +284,7 @@ pub enum DeployError {
         left: String,
     },
     /// The deletion goes on after the time to follow it.
-    #[error("stack {stack} was not deleted within {} s", .waited.as_secs())]
+    #[error("stack {stack} was not deleted within {} s", .waited.as_secs_f64())]
     StillDeleting {
         /// Name of the stack.
         stack: String,
@@ -294,6 +294,24 @@ pub enum DeployError {
         on: Vec<String>,
         /// What exists.
         left: String,
+    },
+    /// The operation goes on after the time to follow it.
+    #[error("the operation on stack {stack} was not complete within {} s", .waited.as_secs_f64())]
+    StillWorking {
+        /// Name of the stack.
+        stack: String,
+        /// How long was waited.
+        waited: Duration,
+        /// What is being worked on now.
+        on: Vec<String>,
+    },
+    /// CloudFormation did not compute the change set in time.
+    #[error("the change set of stack {stack} was not ready within {} s", .waited.as_secs_f64())]
+    NotReviewed {
+        /// Name of the stack.
+        stack: String,
+        /// How long was waited.
+        waited: Duration,
     },
     /// It came after something else had been changed.
     #[error(transparent)]

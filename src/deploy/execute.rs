@@ -16,6 +16,7 @@ use crate::observe::ports::{Readings, Stack};
 use crate::topology::GROUP;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 /// Polls after the end, since the status may be ahead of the events.
 const FINAL_POLLS: usize = 5;
@@ -37,7 +38,7 @@ pub struct Settled {
 /// cannot be undone any more is followed too, and the error says which state the stack ended in.
 ///
 /// # Errors
-/// [`DeployError::RolledBack`] with the root cause, [`DeployError::LostSight`], [`DeployError::Interrupted`].
+/// [`DeployError::RolledBack`] with the root cause, [`DeployError::LostSight`], [`DeployError::StillWorking`], [`DeployError::Interrupted`].
 pub async fn execute<C: Readings + Stacks>(
     cloud: &C,
     plan: &Plan,
@@ -107,6 +108,7 @@ impl<C: Readings + Stacks> Follow<'_, C> {
     async fn run(&mut self, observer: &mut impl Observer) -> Result<Settled, DeployError> {
         let mut patience = Patience::new(self.pace.patience);
         let mut stopped: Option<Undo> = None;
+        let began = Instant::now();
         let lost = |source: AwsError| DeployError::LostSight {
             stack: self.plan.stack.clone(),
             source,
@@ -130,6 +132,15 @@ impl<C: Readings + Stacks> Follow<'_, C> {
                     Some(undo) => Step::Note(undo.to_string()),
                     // The next look tries again.
                     None => Step::Waiting("confirmation of the cancellation".into()),
+                });
+            }
+            let late = self.pace.operation.filter(|limit| began.elapsed() >= *limit);
+            // What the user wants undone is followed to its end.
+            if let Some(waited) = late.filter(|_| stopped.is_none()) {
+                return Err(DeployError::StillWorking {
+                    stack: self.plan.stack.clone(),
+                    waited,
+                    on: self.tracker.in_work().map(|work| work.logical.clone()).collect(),
                 });
             }
             self.stop.pause(self.pace.poll).await;

@@ -18,6 +18,7 @@ use crate::stack::{Parts, QUEUE_MANAGER_PARAMETER};
 use crate::topology::GROUP;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// What had been changed when the empty stack of a failed deployment was removed.
 pub const CLEARED: &str = "the previous, empty stack was removed";
@@ -102,7 +103,7 @@ impl Plan {
 /// # Errors
 /// [`DeployError::Aws`], [`DeployError::Busy`], [`DeployError::Stuck`], [`DeployError::Dead`],
 /// [`DeployError::Foreign`], [`DeployError::Unclaimed`], [`DeployError::OtherTopology`], [`DeployError::OtherEngine`], [`DeployError::Output`], [`DeployError::Invalid`], [`DeployError::Refused`], [`DeployError::Interrupted`],
-/// [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
+/// [`DeployError::NotReviewed`], [`DeployError::StillDeleting`], [`DeployError::Besides`] when the empty stack had been removed, [`DeployError::LostSight`] of its removal,
 /// [`StakeError::KeptStorage`], [`StakeError::UnknownQueueManager`], [`DeployError::Adopt`].
 pub async fn plan<C: Readings + Stacks>(
     cloud: &C,
@@ -247,7 +248,7 @@ async fn propose<C: Readings + Stacks>(
         Err(error) => return Err(error.into()),
     };
     plan.ids = Some(ids.clone());
-    let mut set = match wait(cloud, &ids, pace, stop).await {
+    let mut set = match wait(cloud, &plan.stack, &ids, pace, stop).await {
         Ok(set) => set,
         Err(error) => {
             abandon(cloud, &plan, pace).await?;
@@ -308,7 +309,12 @@ pub async fn abandon<C: Readings + Stacks>(cloud: &C, plan: &Plan, pace: Pace) -
         false => None,
     };
     if sets.is_some_and(|sets| sets.iter().all(|set| set.change_set == ids.change_set)) {
-        let removed = remove(cloud, &plan.stack, &ids.stack, plan.role.as_deref(), pace).await;
+        // Cleaning up is followed to its end, however little time the user gave for what came before.
+        let patient = Pace {
+            operation: None,
+            ..pace
+        };
+        let removed = remove(cloud, &plan.stack, &ids.stack, plan.role.as_deref(), patient).await;
         return removed.map_err(|error| match error {
             DeployError::Aws(source) => kept(source),
             other => other,
@@ -341,8 +347,15 @@ fn is_no_change(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 
-async fn wait<C: Stacks>(cloud: &C, ids: &ChangeSetIds, pace: Pace, stop: &Stop) -> Result<ChangeSet, DeployError> {
+async fn wait<C: Stacks>(
+    cloud: &C,
+    stack: &str,
+    ids: &ChangeSetIds,
+    pace: Pace,
+    stop: &Stop,
+) -> Result<ChangeSet, DeployError> {
     let mut patience = Patience::new(pace.patience);
+    let began = Instant::now();
     loop {
         if let Some(set) = patience.bear(cloud.change_set(&ids.change_set).await)?
             && !matches!(set.status.as_str(), "CREATE_PENDING" | "CREATE_IN_PROGRESS")
@@ -351,6 +364,12 @@ async fn wait<C: Stacks>(cloud: &C, ids: &ChangeSetIds, pace: Pace, stop: &Stop)
         }
         if stop.requested() {
             return Err(DeployError::Interrupted { left: None, hint: None });
+        }
+        if began.elapsed() >= pace.review {
+            return Err(DeployError::NotReviewed {
+                stack: stack.to_owned(),
+                waited: pace.review,
+            });
         }
         stop.pause(pace.poll).await;
     }
@@ -378,6 +397,7 @@ async fn remove<C: Readings + Stacks>(
         }
     })?;
     let mut patience = Patience::new(pace.patience);
+    let began = Instant::now();
     loop {
         match patience.bear(cloud.stack(id).await).map_err(lost)? {
             Some(None) => return Ok(()),
@@ -391,7 +411,17 @@ async fn remove<C: Readings + Stacks>(
                     left,
                 });
             }
-            _ => tokio::time::sleep(pace.poll).await,
+            _ => match pace.operation.filter(|limit| began.elapsed() >= *limit) {
+                None => tokio::time::sleep(pace.poll).await,
+                Some(waited) => {
+                    return Err(DeployError::StillDeleting {
+                        stack: name.to_owned(),
+                        waited,
+                        on: Vec::new(),
+                        left: format!("stack {name}; its deletion continues"),
+                    });
+                }
+            },
         }
     }
 }

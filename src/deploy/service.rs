@@ -190,7 +190,7 @@ pub async fn await_service<C: Readings + Stacks, D: Dial>(
             let missing = look.missing();
             return Err(DeployError::NotServing {
                 stack: stack.name.clone(),
-                waited: format!("{} s", pace.service.as_secs()),
+                waited: format!("{} s", pace.service.as_secs_f64()),
                 missing: missing.map(|e| format!("{}: {}", e.of, e.text)).collect(),
                 agent: look.service.agent.as_ref().and_then(|a| a.last_error.clone()),
             });

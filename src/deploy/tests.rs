@@ -33,7 +33,8 @@ const PACE: Pace = Pace {
     agent: Duration::ZERO,
     patience: Duration::from_secs(60),
     service: Duration::from_millis(50),
-    deletion: None,
+    review: Duration::from_secs(60),
+    operation: None,
 };
 
 /// What the stack looks like at one moment; `None` for a stack that is not there.
@@ -404,11 +405,15 @@ fn planned(cloud: &Script) -> Result<Plan, DeployError> {
 }
 
 fn planned_with(cloud: &Script, consent: Consent) -> Result<Plan, DeployError> {
+    planned_at(cloud, consent, PACE)
+}
+
+fn planned_at(cloud: &Script, consent: Consent, pace: Pace) -> Result<Plan, DeployError> {
     wait(plan(
         cloud,
         &blueprint(),
         consent,
-        PACE,
+        pace,
         &Stop::never(),
         &mut |_: Step| {},
     ))

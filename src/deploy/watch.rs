@@ -16,8 +16,10 @@ pub struct Pace {
     pub patience: Duration,
     /// How long service may take to show after the stack is there.
     pub service: Duration,
-    /// How long the deletion of a stack is followed; `None`: to its end.
-    pub deletion: Option<Duration>,
+    /// How long CloudFormation may take to compute a change set.
+    pub review: Duration,
+    /// How long an operation on a stack, such as its deletion, is followed; `None`: to its end.
+    pub operation: Option<Duration>,
 }
 
 impl Pace {
@@ -27,7 +29,8 @@ impl Pace {
         agent: Duration::from_secs(10),
         patience: Duration::from_secs(120),
         service: Duration::from_secs(300),
-        deletion: None,
+        review: Duration::from_secs(300),
+        operation: None,
     };
     /// For a cloud on this machine.
     pub const LOCAL: Self = Self {
@@ -36,8 +39,23 @@ impl Pace {
         patience: Duration::from_secs(20),
         // With `--timing aws` a target's registration alone is assumed to take 90 s.
         service: Duration::from_secs(240),
-        deletion: None,
+        review: Duration::from_secs(60),
+        operation: None,
     };
+
+    /// The same pace with one limit for each of the waits: for a change set, for an operation, and for service.
+    #[must_use]
+    pub fn within(self, limit: Option<Duration>) -> Self {
+        match limit {
+            None => self,
+            Some(limit) => Self {
+                review: limit,
+                service: limit,
+                operation: Some(limit),
+                ..self
+            },
+        }
+    }
 }
 
 /// Bears failed calls for a bounded time.

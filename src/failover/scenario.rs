@@ -87,6 +87,8 @@ pub struct Times {
     pub drain_timeout: Option<Duration>,
     /// Instead of [`Pace::drain_idle`].
     pub drain_idle: Option<Duration>,
+    /// The test must end within this time; without it, it goes on until it ends.
+    pub whole: Option<Duration>,
 }
 
 impl Pace {

@@ -1,6 +1,6 @@
 //! The flow of a build: work directory, `init`, `validate`, `build`, what was made, publishing it.
 
-use super::error::ImageError;
+use super::error::{ImageError, seconds};
 use super::left::{LOOKS, Leftovers, remains};
 use super::log::Log;
 use super::manifest;
@@ -275,14 +275,10 @@ impl<C: Images> Finish<'_, C> {
 
     async fn failed(&self, stages: &Stages, ended: Ended) -> ImageError {
         let late = ended.stopped == Some(Stopped::ByTime);
-        let late = late.then(|| {
-            format!(
-                "it took longer than {} min, and was interrupted",
-                self.pace.build.as_secs() / 60
-            )
-        });
+        let late = late.then(|| format!("it took longer than {}, and was interrupted", seconds(self.pace.build)));
         ImageError::Failed {
             stage: stages.failure().cloned(),
+            late: late.is_some(),
             reason: late.or_else(|| stages.reason().map(str::to_owned)),
             log: self.log.path().to_owned(),
             remains: self.remains(stages).await,

@@ -114,6 +114,8 @@ pub enum ImageError {
         stage: Option<Failure>,
         /// Packer's own reason.
         reason: Option<String>,
+        /// Whether it was interrupted because its time was up.
+        late: bool,
         /// The log.
         log: PathBuf,
         /// What is left.
@@ -176,7 +178,7 @@ pub enum ImageError {
 }
 
 /// A duration in seconds, or in minutes when it is long.
-fn seconds(took: Duration) -> String {
+pub(super) fn seconds(took: Duration) -> String {
     match took.as_secs() {
         0..=9 => format!("{:.1} s", took.as_secs_f64()),
         s @ 10..=119 => format!("{s} s"),
@@ -341,6 +343,10 @@ impl Remedy for ImageError {
                 "`packer init` downloads the Amazon plugin from github.com: check the network path to it (network, HTTPS_PROXY)".into()
             }
             Self::Refused { .. } => "correct the key of `image:` that Packer rejects; to see the template, run `mqaws ami manifest`".into(),
+            Self::Failed { late: true, remains, region, .. } => {
+                let longer = "to wait longer, use a longer --timeout".to_owned();
+                remains.hint(region).map_or(longer.clone(), |remove| format!("{longer}\n{remove}"))
+            }
             Self::Failed { stage, remains, region, .. } => {
                 let told = stage.as_ref().and_then(|failure| failure.said.iter().rev().find_map(|line| told_hint(line)));
                 match (told, remains.hint(region)) {

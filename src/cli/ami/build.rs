@@ -3,6 +3,7 @@
 mod source;
 mod view;
 
+use super::super::failover_test::time;
 use super::super::local::Start;
 use super::super::plan::place;
 use super::super::words::row;
@@ -20,7 +21,7 @@ use crate::render::packer::Rendering;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use view::{Timed, View};
 
 /// Arguments of `ami build`.
@@ -44,6 +45,9 @@ pub(super) struct Args {
     /// File for the complete output of Packer [default: mqaws-ami-RUN.log in this folder]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Maximum time for the build by Packer, which is then interrupted [default: 2h]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    timeout: Option<Duration>,
     /// Keep the instance when a stage fails or on Ctrl-C; its ID is printed, and it incurs charges until it is terminated
     #[arg(long)]
     keep_on_failure: bool,
@@ -95,6 +99,10 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
             identity: &identity,
             packer: &packer,
             order: &order,
+            pace: Pace {
+                build: args.timeout.unwrap_or(Pace::AWS.build),
+                ..Pace::AWS
+            },
             sha1_only: rendering == Rendering::Packer16 && std::env::var_os("PKR_VAR_ssh_keypair_name").is_none(),
             open: {
                 let image = &loaded.deployment.image;
@@ -208,6 +216,7 @@ struct Work<'a> {
     identity: &'a Identity,
     packer: &'a Packer,
     order: &'a Order,
+    pace: Pace,
     /// Whether Packer can log in only with a signature that current systems refuse.
     sha1_only: bool,
     /// Whether the building machine takes ssh from everybody.
@@ -268,7 +277,7 @@ impl Work<'_> {
             cloud: self.clients,
             packer: self.packer,
             killer: &killer,
-            pace: Pace::AWS,
+            pace: self.pace,
             stop: self.interrupt.receiver(),
         };
         let region = &self.order.region;

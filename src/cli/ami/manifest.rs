@@ -18,15 +18,15 @@ use std::path::{Path, PathBuf};
     after_help = "Examples:\n  mqaws ami manifest > mq.pkr.json\n  mqaws ami manifest --for packer-1.6 --write packer\n  mqaws ami manifest --set image.subnet=subnet-0123456789abcdef0 --output json | jq .required\n\nDoes not access an AWS account. The values of the configuration become the defaults of the variables."
 )]
 pub(super) struct Args {
-    /// Configuration beside the file.
-    #[command(flatten)]
-    pub settings: ImageSettings,
     /// Version of Packer that the template is for
     #[arg(long = "for", value_enum, default_value_t, value_name = "PACKER")]
     pub packer: For,
     /// Write the template and its scripts into this folder instead of printing the template
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "FOLDER")]
     pub write: Option<PathBuf>,
+    /// Configuration beside the file.
+    #[command(flatten)]
+    pub settings: ImageSettings,
 }
 
 /// Which Packer a template is for.
@@ -132,7 +132,7 @@ fn write(folder: &Path, name: &str, template: &str) -> Result<(), Failure> {
             replaces: false,
         })
         .collect();
-    Ok(written::write_with_folders(&files)?)
+    Ok(written::write_into(folder, &files)?)
 }
 
 /// What was written, and what to do with it.

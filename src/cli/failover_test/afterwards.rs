@@ -138,8 +138,8 @@ pub(super) fn compare(context: &Context, paths: [&Path; 2], tolerance: Duration,
     let shared = shared_rounds(&a, &b);
     if shared > 0 {
         return Err(CliError::Precondition {
-            message: format!("both reports hold the same rounds ({shared})"),
-            hint: Some("name the reports of two tests".into()),
+            message: format!("both reports contain the same rounds ({shared})"),
+            hint: Some("specify the reports of two tests".into()),
         }
         .into());
     }
@@ -147,7 +147,7 @@ pub(super) fn compare(context: &Context, paths: [&Path; 2], tolerance: Duration,
     if !different.is_empty() && !allow_different {
         return Err(CliError::Precondition {
             message: format!("the tests are of different kinds: {}", different.join("; ")),
-            hint: Some("compare tests that differ in nothing but what was changed, or add --allow-different".into()),
+            hint: Some("compare tests that differ only in what was changed, or add --allow-different".into()),
         }
         .into());
     }

@@ -24,49 +24,49 @@ pub struct Test {
     /// Faults, one each.
     #[arg(long, value_name = "FAULT", default_value = Fault::KillQueueManager.name(), help = format!("Fault to inject, repeatable: {}", Fault::names()))]
     pub fault: Vec<Fault>,
-    /// Instead of --fault: every fault that the topology stands and the place can have; the report names the others
+    /// Inject every fault that the topology and the place support, instead of --fault; the report lists the others
     #[arg(long, value_name = "WHICH", conflicts_with = "fault", value_parser = ["all"])]
     pub faults: Option<String>,
-    /// Show what would be called and touched, and change nothing
+    /// Show the calls and the resources of the test without changing anything
     #[arg(long)]
     pub dry_run: bool,
-    /// Rounds for each fault
+    /// Number of rounds for each fault
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
-    /// Producers of persistent messages
+    /// Number of producers of persistent messages
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Load")]
     pub producers: u32,
-    /// Additional producers of non-persistent messages, counted separately
+    /// Number of additional producers of non-persistent messages, which are counted separately
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100), help_heading = "Load")]
     pub non_persistent: u32,
     /// Messages per second of each producer
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
     pub rate: u32,
-    /// Consumers
+    /// Number of consumers
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Load")]
     pub consumers: u32,
-    /// Bytes of a message
+    /// Size of each message in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(40..=1_000_000), help_heading = "Load")]
     pub size: u32,
-    /// Unacknowledged messages that a producer may have
+    /// Maximum number of unacknowledged messages of each producer
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
     pub window: u32,
-    /// Messages waiting in the queue when the fault is injected
+    /// Number of messages in the queue when the fault is injected
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
     pub backlog: u64,
-    /// Longest outage of a round that passes, such as 30s, or kill-queue-manager=2s for one fault [default: any that ends in time]
+    /// Maximum RTO of each round, such as 30s, or kill-queue-manager=2s for one fault [default: --recovery-timeout]
     #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
     pub max_rto: Vec<FaultTime>,
-    /// Longest median outage of a fault's rounds that passes
+    /// Maximum median RTO of the rounds of each fault
     #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
     pub max_rto_median: Vec<FaultTime>,
-    /// Longest 95th percentile of a fault's rounds that passes; of fewer than 20 rounds it is the worst
+    /// Maximum 95th percentile of the RTO of each fault; with fewer than 20 rounds, this is the longest RTO
     #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
     pub max_rto_p95: Vec<FaultTime>,
-    /// Largest number of acknowledged messages that may be lost
+    /// Maximum number of acknowledged messages that may be lost
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Limits")]
     pub max_rpo: u64,
-    /// Duplicates that pass the test: allow, explained (by a lost connection that had the message), none
+    /// Duplicates that the test accepts: allow, explained (by a lost connection that had the message), or none
     #[arg(long, value_name = "POLICY", default_value = "explained", help_heading = "Limits")]
     pub duplicates: Duplicates,
     /// Allow messages of one producer to arrive out of order
@@ -87,6 +87,9 @@ pub struct Test {
     /// Time after the queue is empty until missing messages count as lost [default: 30s; 5s in a fast local cloud]
     #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub drain_idle: Option<Duration>,
+    /// Maximum time for the whole test, which then cleans up [default: until it ends]
+    #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
+    pub timeout: Option<Duration>,
     /// URL of the AMQP service, instead of the stack's own endpoint; amqps:// for TLS
     #[arg(long, value_name = "URL")]
     pub amqp_url: Option<String>,
@@ -116,7 +119,7 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
     let (loaded, name) = stack(context, args.stack.clone())?;
     let limits = limits::of(&args)?;
     let made = prepare_folder(&args.out)?;
-    let files = Published::prepare(args.files.clone())?;
+    let files = Published::prepare(args.files.clone()).inspect_err(|_| remove_empty(&made))?;
     let interrupt = context.interrupt()?;
     let tested = context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
@@ -211,6 +214,7 @@ fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliErr
             recovery_timeout: args.recovery_timeout,
             drain_timeout: args.drain_timeout,
             drain_idle: args.drain_idle,
+            whole: args.timeout,
         },
         amqp,
         trust: Trust {

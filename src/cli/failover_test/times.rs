@@ -6,7 +6,7 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads a time within bounds: with less, a test measures nothing, or finds lost what it did not wait for.
-pub(super) fn at_least(least: &'static str) -> impl Fn(&str) -> Result<Duration, String> + Clone {
+pub(crate) fn at_least(least: &'static str) -> impl Fn(&str) -> Result<Duration, String> + Clone {
     move |text| {
         let time = time(text)?;
         match time >= self::time(least)? && time <= LONGEST {

@@ -40,7 +40,9 @@ impl Remedy for DeployError {
             | Self::NotServing { .. }
             | Self::NotSuspended { .. }
             | Self::NotDeleted { .. }
-            | Self::StillDeleting { .. } => ExitKind::Remote,
+            | Self::StillDeleting { .. }
+            | Self::StillWorking { .. }
+            | Self::NotReviewed { .. } => ExitKind::Remote,
             Self::Interrupted { .. } => ExitKind::Interrupted,
         }
     }
@@ -60,7 +62,9 @@ impl Remedy for DeployError {
                 add("agent", agent);
             }
             Self::NotDeleted { cause, .. } => add("cause", cause),
-            Self::StillDeleting { on, .. } => add("waits for", &(!on.is_empty()).then(|| on.join(", "))),
+            Self::StillDeleting { on, .. } | Self::StillWorking { on, .. } => {
+                add("waits for", &(!on.is_empty()).then(|| on.join(", ")))
+            }
             Self::Stuck { reason, .. } => add("cause", reason),
             Self::Stake(error) => return error.details(),
             Self::Besides(besides) => return besides.details(),
@@ -214,7 +218,7 @@ impl Remedy for DeployError {
             }
             Self::Blocked { blocker, .. } => format!("to resolve this: {}, then deploy again", blocker.remedy()),
             Self::NotServing { stack, .. } => {
-                format!("for the state of each part, run `mqaws status --stack {stack}`; a first start on AWS can take several minutes: to wait longer, use --timeout")
+                format!("for the state of each part, run `mqaws status --stack {stack}`; a first start on AWS can take several minutes: to wait longer, use a longer --timeout")
             }
             Self::NotSuspended { group } => format!(
                 "another tool resumes it; while it runs, a healthy instance may be replaced. To suspend it, run `aws autoscaling \
@@ -232,6 +236,10 @@ impl Remedy for DeployError {
             Self::StillDeleting { stack, .. } => {
                 format!("CloudFormation continues; to follow the deletion, run `mqaws destroy --stack {stack}` again")
             }
+            Self::StillWorking { stack, .. } => format!(
+                "CloudFormation continues; to follow it, run `mqaws status --stack {stack} --wait serving`; to wait longer, use a longer --timeout"
+            ),
+            Self::NotReviewed { .. } => "check the status of CloudFormation in the region; to wait longer, use a longer --timeout".into(),
             Self::Interrupted { hint, .. } => return hint.clone(),
         })
     }
@@ -242,6 +250,7 @@ impl Remedy for DeployError {
                 Some(left.clone())
             }
             Self::Deleted { left, .. } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
+            Self::StillWorking { stack, .. } => Some(format!("stack {stack}; its operation continues")),
             Self::LostSight { stack, .. } => Some(format!("stack {stack}, in the state that the operation results in")),
             Self::NotServing { stack, .. } | Self::Blocked { stack, .. } => {
                 Some(format!("stack {stack} with its data"))

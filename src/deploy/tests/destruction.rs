@@ -246,7 +246,7 @@ fn whoever_stops_watching_a_deletion_learns_what_stays() {
         Some("stack mqaws-qm1; its deletion continues; file system FileSystem-1 (kept)")
     );
     let pace = Pace {
-        deletion: Some(Duration::ZERO),
+        operation: Some(Duration::ZERO),
         ..PACE
     };
     let late = wait(destroy(&cloud, &removal, None, pace, &Stop::never(), &mut |_: Step| {})).expect_err("late");

@@ -453,3 +453,30 @@ fn launch_that_failed_is_the_cause_and_chooses_the_hint() {
         }
     }
 }
+
+#[test]
+fn an_operation_that_takes_too_long_says_what_it_waits_for() {
+    let begun = || {
+        vec![
+            event(1, "mqaws-qm1", "CREATE_IN_PROGRESS", ""),
+            event(2, "FileSystem", "CREATE_IN_PROGRESS", ""),
+        ]
+    };
+    let frames = vec![(None, vec![]), (Some("CREATE_IN_PROGRESS"), begun())];
+    let cloud = Script::new(frames).with_changes(changes());
+    let plan = planned(&cloud).expect("planned");
+    let pace = PACE.within(Some(Duration::ZERO));
+    let late = wait(execute(&cloud, &plan, pace, &Stop::never(), &mut |_: Step| {})).expect_err("late");
+    assert!(matches!(late, DeployError::StillWorking { .. }), "{late}");
+    assert_eq!(
+        late.to_string(),
+        "the operation on stack mqaws-qm1 was not complete within 0 s"
+    );
+    assert_eq!(late.exit(), ExitKind::Remote);
+    assert_eq!(late.details(), [("waits for".to_owned(), "FileSystem".to_owned())]);
+    assert_eq!(late.left().as_deref(), Some("stack mqaws-qm1; its operation continues"));
+    assert!(
+        late.hint().is_some_and(|hint| hint.contains("--wait serving")),
+        "{late:?}"
+    );
+}

@@ -179,3 +179,34 @@ fn replacing_a_file_system_stops() {
     assert!(plan.check(&["Other".into()]).is_err());
     assert!(plan.check(&["FileSystem".into()]).is_ok());
 }
+
+#[test]
+fn a_change_set_that_takes_too_long_is_abandoned() {
+    let frames = [
+        (None, vec![]),
+        (Some("REVIEW_IN_PROGRESS"), vec![]),
+        (Some("DELETE_COMPLETE"), vec![]),
+    ];
+    let mut cloud = Script::new(frames);
+    cloud.set = Some(ChangeSet {
+        status: "CREATE_IN_PROGRESS".into(),
+        reason: None,
+        created: None,
+        changes: vec![],
+    });
+    let pace = PACE.within(Some(Duration::ZERO));
+    let late = planned_at(&cloud, Consent::default(), pace).expect_err("late");
+    assert_eq!(
+        (late.to_string().as_str(), late.exit(), late.left().as_deref()),
+        (
+            "the change set of stack mqaws-qm1 was not ready within 0 s",
+            ExitKind::Remote,
+            Some("nothing was changed")
+        )
+    );
+    assert!(
+        cloud.calls().contains(&"delete-stack".to_owned()),
+        "{:?}",
+        cloud.calls()
+    );
+}

@@ -9,6 +9,7 @@ use crate::model::agent::ALLOW_FAULTS_TAG;
 use crate::remedy::{ExitKind, Remedy};
 use crate::topology;
 use crate::topology::Fault;
+use std::time::Duration;
 
 /// Why a test did not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -215,6 +216,12 @@ pub enum FailoverError {
         #[source]
         cause: std::io::Error,
     },
+    /// The time that the user gave is up.
+    #[error("the test was not complete within {} s", .limit.as_secs_f64())]
+    Late {
+        /// How long it was given.
+        limit: Duration,
+    },
     /// Interrupted by the user; what was changed is undone.
     #[error("interrupted")]
     Interrupted {
@@ -235,7 +242,11 @@ impl Remedy for FailoverError {
             Self::Interrupted { .. } => ExitKind::Interrupted,
             Self::BrokenOff { cause, .. } => cause.exit(),
             Self::Lost { .. } => ExitKind::Lost,
-            Self::NotDurable { .. } | Self::Elsewhere { .. } | Self::TurnLost { .. } | Self::PlaceGone => {
+            Self::NotDurable { .. }
+            | Self::Elsewhere { .. }
+            | Self::TurnLost { .. }
+            | Self::PlaceGone
+            | Self::Late { .. } => {
                 ExitKind::Inconclusive
             }
             _ => ExitKind::Precondition,
@@ -273,7 +284,7 @@ impl Remedy for FailoverError {
                 format!("type the stack's name at the prompt, or without a terminal, add --yes --account {account} --stack {stack}")
             }
             Self::OtherAccount { .. } => "use credentials of that account, or correct --account".into(),
-            Self::Plain { options, .. } => format!("remove {options}, or name an endpoint with TLS: --amqp-url amqps://HOST"),
+            Self::Plain { options, .. } => format!("remove {options}, or specify an endpoint with TLS: --amqp-url amqps://HOST"),
             Self::Alarm { .. } => "wait until it clears: a test during an outage is inconclusive".into(),
             Self::Busy { over: true, heal, .. } => format!("remove its mark and its queues with `{heal}`, then test again"),
             Self::Busy { heal, .. } => format!("wait for it to end; to clean up after it, run `{heal}`"),
@@ -306,6 +317,7 @@ impl Remedy for FailoverError {
                 "wait for it, or stop it where it runs; to remove its mark and queues anyway, which invalidates it, run `{command} --force`"
             ),
             Self::Journal { .. } => "specify a writable folder".into(),
+            Self::Late { .. } => "to wait longer, use a longer --timeout; a test of fewer rounds or faults takes less time".into(),
             Self::Interrupted { .. } => return None,
         })
     }
@@ -318,6 +330,7 @@ impl Remedy for FailoverError {
             Self::Elsewhere {
                 endpoint, queue, there, ..
             } if *there > 0 => Some(format!("{there} messages of this test on {queue} at {endpoint}")),
+            Self::Late { .. } => Some("nothing".into()),
             Self::Cloud(_) | Self::NoBacklog { .. } | Self::Lost { .. } | Self::TurnLost { .. } => None,
             _ => Some("nothing was changed".into()),
         }

@@ -220,9 +220,11 @@ pub(super) async fn queue(
         cloud.probe(target, instance, Probe::Delete).await?;
         report = cloud.probe(target, instance, Probe::Define).await?;
     }
-    report
-        .queues
-        .first()
-        .map(|queue| queue.name.clone())
-        .ok_or_else(|| CloudError::remote("define the queues of the test", "the agent did not name a queue").into())
+    report.queues.first().map(|queue| queue.name.clone()).ok_or_else(|| {
+        CloudError::remote(
+            "define the queues of the test",
+            "the agent did not return the name of a queue",
+        )
+        .into()
+    })
 }

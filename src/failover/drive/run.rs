@@ -21,7 +21,7 @@ use mqaws_contract::FaultOrder;
 use mqaws_contract::verb::Class;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -151,6 +151,7 @@ pub(crate) async fn run_with(
     dial: &ConnectDriver,
 ) -> Result<Report, FailoverError> {
     watch.doing("reading the stack");
+    let began = Instant::now();
     let Preflight {
         target,
         endpoint,
@@ -198,6 +199,7 @@ pub(crate) async fn run_with(
         result = session.work(instance, status, &mut report, &mut journal) => result,
         lost = session.keep_turn() => Err(lost),
         Ok(_) = stopped.wait_for(|stop| *stop) => Err(FailoverError::Interrupted { left: None }),
+        late = late(began, scenario.times.whole) => Err(late),
     };
     report.conclude();
     if let Err(error) = &result {
@@ -232,6 +234,17 @@ pub(crate) async fn run_with(
         // A queue that somebody else deleted looks like many another trouble.
         Err(_) if interfered => Err(session.turn_lost().after(&journal.faults, &left)),
         Err(error) => Err(error.after(&journal.faults, &left)),
+    }
+}
+
+/// The end of the time that the user gave; never, without one.
+async fn late(began: Instant, limit: Option<Duration>) -> FailoverError {
+    match limit {
+        None => std::future::pending().await,
+        Some(limit) => {
+            tokio::time::sleep_until((began + limit).into()).await;
+            FailoverError::Late { limit }
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn scenario(faults: &[Fault]) -> Scenario {
             recovery_timeout: Some(Duration::from_secs(8)),
             drain_timeout: Some(Duration::from_secs(8)),
             drain_idle: Some(Duration::from_secs(1)),
+            whole: None,
         },
         ..Scenario::new("mqaws-qm1", faults[0])
     }

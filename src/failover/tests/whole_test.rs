@@ -395,3 +395,23 @@ async fn a_stack_that_cannot_be_tested_says_why() {
     let error = test(&idle, &scenario(&[Fault::KillQueueManager])).await.unwrap_err();
     assert!(matches!(error, FailoverError::NotServing { .. }), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_whose_time_is_up_cleans_up_and_has_no_verdict() {
+    let cloud = Arc::new(FakeCloud::new(BrokerDefect::None, CloudDefect::None));
+    let mut scenario = scenario(&[Fault::KillQueueManager]);
+    // The load before the fault alone takes longer.
+    scenario.times.baseline = Some(Duration::from_secs(60));
+    scenario.times.whole = Some(Duration::from_secs(1));
+    let error = test(&cloud, &scenario).await.unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), error.exit(), error.left().as_deref()),
+        (
+            "the test was not complete within 1 s",
+            ExitKind::Inconclusive,
+            Some("nothing")
+        )
+    );
+    assert!(cloud.turn.lock().unwrap().is_none(), "cleaned up");
+    assert!(cloud.serving.load(Ordering::SeqCst), "nothing was injected");
+}

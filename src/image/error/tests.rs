@@ -12,6 +12,7 @@ fn failed(said: &[&str], left: Left) -> ImageError {
             said: said.iter().map(|s| (*s).to_owned()).collect(),
         }),
         reason: Some("Script exited with non-zero exit status: 1".into()),
+        late: false,
         log: "b.log".into(),
         remains: Leftovers::Known(left),
         region: "eu-west-1".into(),
@@ -79,4 +80,13 @@ fn what_was_not_asked_is_not_called_nothing() {
         why: "ec2:DescribeInstances: no answer in time".into(),
     };
     assert!(unknown.words().starts_with("unknown: "));
+}
+
+#[test]
+fn a_build_whose_time_is_up_can_be_given_more() {
+    let mut error = failed(&["hint: a larger volume"], Left::default());
+    if let ImageError::Failed { late, .. } = &mut error {
+        *late = true;
+    }
+    assert_eq!(error.hint().as_deref(), Some("to wait longer, use a longer --timeout"));
 }

@@ -114,10 +114,16 @@ fn what_cannot_be_adopted_or_deleted_is_refused_and_what_failed_half_way_goes_on
     assert_eq!(text(&kept, "/file_systems/0/id"), id);
     assert_eq!(text(&kept, "/file_systems/0/queue_manager"), "QM1");
     let said = lab.run(&["storage", "list", "--local"], 0).out;
-    assert!(
-        said.contains(&format!("file system {id}, ")) && said.contains(" s ago"),
-        "{said}"
-    );
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+        cells.map(str::to_owned).collect()
+    };
+    let rows: Vec<_> = said.lines().map(cells).collect();
+    let head = rows
+        .iter()
+        .position(|row| *row == ["file system", "queue manager", "stack", "size", "age"]);
+    let row = &rows[head.unwrap_or_else(|| panic!("{said}")) + 1];
+    assert_eq!(row[..3], [id.as_str(), "QM1", "mqaws-qm1"], "{said}");
 
     let hint = text(&json_of(&lab, "deploy", &[], 3), "/hint").to_owned();
     assert!(

@@ -38,6 +38,7 @@ fn a_pipeline_learns_by_files_and_annotations_what_the_exit_code_says() {
         .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_STEP_SUMMARY", lab.path("summary"));
     fs::write(lab.path("summary"), "before\n").unwrap();
+    fs::create_dir(lab.path("made")).unwrap();
     let said = lab.started(command).wait();
     // Every outage is over a limit of 1 ms, however busy this machine is; it may also have proved nothing.
     assert!([Some(12), Some(20)].contains(&said.code), "{said}");
@@ -79,6 +80,16 @@ fn a_pipeline_learns_by_files_and_annotations_what_the_exit_code_says() {
     fs::create_dir(lab.path("folder")).unwrap();
     let refused = lab.run(&["failover-test", "--local", "--junit", "folder"], 3);
     assert!(refused.err.contains("cannot write `folder`"), "{refused}");
+
+    for option in ["--junit", "--markdown", "--html"] {
+        let refused = lab.run(&["failover-test", "--local", "--out", "fresh", option, "nowhere/x"], 3);
+        assert!(refused.err.contains("folder `nowhere` does not exist"), "{refused}");
+        let report = lab.run(&["failover-test", "report", "report.json", option, "nowhere/x"], 3);
+        assert!(report.err.contains("folder `nowhere` does not exist"), "{report}");
+    }
+    let refused = lab.run(&["failover-test", "--local", "--out", "nowhere/reports"], 3);
+    assert!(refused.err.contains("folder `nowhere` does not exist"), "{refused}");
+    assert!(!lab.path("nowhere").exists() && !lab.path("fresh").exists());
 
     let ledger = lab.run(&["failover-test", "report", "ledger.bin"], 3);
     assert!(

@@ -1,5 +1,6 @@
 //! How a build looks while it goes on.
 
+use super::super::super::view::WIDTH;
 use super::super::super::words::row;
 use super::super::super::{Progress, Wait, timed};
 use crate::image::News;
@@ -7,8 +8,8 @@ use crate::image::build::Step;
 use anstyle::AnsiColor;
 use serde::Serialize;
 
-/// Longest part of a script's last line that is shown.
-const SHOWN: usize = 40;
+/// Where the last line of a script begins: behind two columns, the sign, and the stage.
+const SAID_AT: usize = 27;
 
 /// A stage that ended well.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,7 +53,7 @@ impl View {
             Step::Working(stage, said) => {
                 self.title();
                 let said = said
-                    .map(|said| said.chars().take(SHOWN).collect::<String>())
+                    .map(|said| said.chars().take(WIDTH - SAID_AT).collect::<String>())
                     .unwrap_or_default();
                 self.waits(
                     format!("             {:<13} {said}", stage.to_string())
