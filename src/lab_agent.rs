@@ -195,7 +195,7 @@ impl Mounter for LabMount {
         let answer = HttpTransport::new().send(request).map_err(|e| chain(&e))?;
         if !answer.status().is_success() {
             let text = String::from_utf8_lossy(answer.body()).into_owned();
-            return Err(format!("mount {}: {} {text}", self.file_system, answer.status()));
+            return Err(format!("cannot mount {}: {} {text}", self.file_system, answer.status()));
         }
         let mounted: Mounted = serde_json::from_slice(answer.body()).map_err(|e| format!("mount: {e}"))?;
         self.link(&mounted)

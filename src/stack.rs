@@ -167,7 +167,7 @@ pub struct Parts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// An output that should name an address.
-    #[error("output {output} of stack {stack}")]
+    #[error("invalid output {output} of stack {stack}")]
     Address {
         /// Name of the stack.
         stack: String,
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn a_bad_port_is_no_other_one() {
         let error = Parts::read("s", &outputs(&[("AmqpEndpoint", "lb:56x72")]), &BTreeMap::new()).unwrap_err();
-        assert_eq!(error.to_string(), "output AmqpEndpoint of stack s");
+        assert_eq!(error.to_string(), "invalid output AmqpEndpoint of stack s");
         let Unreadable::Address { source, .. } = error else {
             panic!("{error}")
         };

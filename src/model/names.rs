@@ -176,8 +176,8 @@ checked!(
 checked!(
     /// An AWS region, such as `eu-west-1`.
     Region,
-    "AWS Region",
-    "the code of an AWS Region",
+    "AWS region",
+    "the code of an AWS region",
     "eu-west-1",
     concat!("^", partitions!(region), "$"),
     is_region
@@ -187,7 +187,7 @@ checked!(
     /// An availability zone of a region, such as `eu-west-1a`.
     ZoneName,
     "Availability Zone",
-    "the code of an AWS Region followed by a letter",
+    "the code of an AWS region followed by a letter",
     "eu-west-1a",
     concat!("^", partitions!(region), "[a-z]$"),
     |text| text.chars().last().is_some_and(|last| last.is_ascii_lowercase()) && is_region(&text[..text.len() - 1])

@@ -146,9 +146,9 @@ static FACTS: [FaultFacts; Fault::ALL.len()] = [
     FaultFacts {
         local: Ok(Injector::LocalCloud),
         lasts: Lasts::BelowLease,
-        verified: "requests to the lock server stay unanswered; on AWS, the kernel of the host lists the routing rules",
+        verified: "requests to the lock server remain unanswered; on AWS, the kernel of the host lists the routing rules",
         healed: CLOUD_TIMER,
-        process_hides: "only the lock stalls: reads and writes of files go on",
+        process_hides: "only the lock stalls: reads and writes of files continue",
         ..by_agent(Fault::StallStorage, "stall-storage", InstanceFault::StallStorage)
     },
     FaultFacts {
@@ -192,9 +192,9 @@ static FACTS: [FaultFacts; Fault::ALL.len()] = [
     FaultFacts {
         local: Ok(Injector::LocalCloud),
         lasts: Lasts::AboveLease,
-        verified: "requests to the lock server stay unanswered; on AWS, the kernel of the host lists the routing rules",
+        verified: "requests to the lock server remain unanswered; on AWS, the kernel of the host lists the routing rules",
         healed: CLOUD_TIMER,
-        process_hides: "only the lock is cut: reads and writes of files go on",
+        process_hides: "only the lock is cut off: reads and writes of files continue",
         ..by_agent(Fault::CutStorage, "cut-storage", InstanceFault::CutStorage)
     },
     FaultFacts {

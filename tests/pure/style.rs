@@ -5,7 +5,7 @@ use crate::judge::root;
 use std::path::{Path, PathBuf};
 
 /// Words that are not used, in any case, with what to write instead.
-const WORDS: [(&str, &str); 17] = [
+const WORDS: [(&str, &str); 58] = [
     ("is no", "invalid X, or: X does not exist"),
     ("knows no", "does not support"),
     ("needs no", "does not require"),
@@ -23,13 +23,73 @@ const WORDS: [(&str, &str); 17] = [
     ("outweigh", "are more than"),
     ("proves nothing", "is inconclusive"),
     ("proved nothing", "was inconclusive"),
+    ("a person", "who: mqaws, the agent, an operator, another principal"),
+    ("holds", "contains, has"),
+    ("go on", "continue"),
+    ("goes on", "continues"),
+    ("goes first", "takes precedence"),
+    ("let go", "release"),
+    ("letting go", "releasing"),
+    ("all the same", "anyway"),
+    ("nevertheless", "anyway"),
+    ("for want of", "because there is no"),
+    ("is none", "is not one, does not exist"),
+    ("is over", "has ended, has expired"),
+    ("nothing of", "does not include"),
+    ("says nothing", "does not show"),
+    ("says something", "requires"),
+    ("does not go with", "cannot be combined with"),
+    ("do not go with", "cannot be combined with"),
+    ("lost sight", "cannot follow"),
+    ("is not known", "is unknown"),
+    ("are not known", "are unknown"),
+    ("if you mean it", "to do it anyway, run"),
+    ("is there a way", "check the path"),
+    ("name one", "specify one"),
+    ("name a", "specify a"),
+    ("name an", "specify an"),
+    ("tells", "shows, to check, run"),
+    ("knows", "supports, has"),
+    ("wants", "requires"),
+    ("stands", "supports, withstands"),
+    ("needs no leave", "does not require permission"),
+    ("honour", "honor"),
+    ("favour", "favor"),
+    ("centre", "center"),
+    ("catalogue", "catalog"),
+    ("artefact", "artifact"),
+    ("labelled", "labeled"),
+    ("modelled", "modeled"),
+    ("authorised", "authorized"),
+    ("initialised", "initialized"),
+    ("serialised", "serialized"),
+    ("analyse", "analyze"),
 ];
 
-/// Words that stand in capitals within a sentence.
-const CAPITALS: [(&str, &str); 3] = [("id", "ID"), ("ids", "IDs"), ("ssh", "SSH")];
+/// Words that are written otherwise within a sentence.
+const CAPITALS: [(&str, &str); 9] = [
+    ("id", "ID"),
+    ("ids", "IDs"),
+    ("ssh", "SSH"),
+    ("ca", "CA"),
+    ("tls", "TLS"),
+    ("Valid values", "valid values"),
+    ("Region", "region"),
+    ("Stack", "stack"),
+    ("Change set", "change set"),
+];
+
+/// Names with which an error may begin; every other one begins in lowercase.
+const NAMES: [&str; 5] = ["AZRebalance", "CloudFormation", "Packer", "Packer's", "Template"];
+
+/// What an error does not begin with: it says `cannot read`, where the attempt alone would read as an order.
+const ORDERS: [&str; 14] = [
+    "add", "copy", "create", "delete", "fetch", "list", "lock", "make", "mount", "open", "read", "send", "start",
+    "write",
+];
 
 /// English all the same.
-const GOOD: [&str; 2] = ["there is no", "is no longer"];
+const GOOD: [&str; 4] = ["there is no", "is no longer", "holds the lock", "holds another lock"];
 
 /// Literals that may have such a word: source, word, and why.
 const ALLOWED: &str = "\
@@ -41,17 +101,41 @@ crates/lab/src/cloudformation/describe.rs | id | a sentence of AWS
 crates/lab/src/cloudformation/provision.rs | cancelled | a word of AWS
 crates/lab/src/ec2/images.rs | id | a sentence of AWS
 crates/lab/src/ec2/launch.rs | id | a sentence of AWS
+crates/engine/src/ibm_mq/exit.rs | authorised | a word of IBM MQ
+crates/standin/src/commands/display.rs | nothing of | what a double is not
 crates/standin/src/commands/info.rs | licence | the name of a file
 src/deploy/cause.rs | cancelled | a word of AWS
 src/deploy/cause/launch.rs | id | a sentence of AWS
 src/image/stages.rs | ssh | a line of Packer
 ";
 
-/// The text of every string literal of a source with its line; comments, characters, and the tests at its end are left out.
+/// A source without its items for tests alone, each replaced by as many empty lines.
+fn without_tests(source: &str) -> String {
+    const MARK: &str = "\n#[cfg(test)]\n";
+    let mut kept = String::new();
+    let mut rest = source;
+    while let Some(at) = rest.find(MARK) {
+        kept.push_str(&rest[..at]);
+        let item = &rest[at + MARK.len()..];
+        // An item of the outermost level ends with a semicolon, or with a brace in the first column.
+        let declared = item.find(";\n").map(|end| end + 1);
+        let block = item.find("\n}").map(|end| end + 2);
+        let opens = item.find("{\n").unwrap_or(item.len());
+        let end = match (declared, block) {
+            (Some(end), _) if end < opens => end,
+            (_, Some(end)) => end,
+            _ => item.len(),
+        };
+        let lines = rest[at..at + MARK.len() + end].matches('\n').count();
+        kept.push_str(&"\n".repeat(lines));
+        rest = &item[end..];
+    }
+    kept + rest
+}
+
+/// The text of every string literal of a source with its line; comments, characters, and items for tests alone are left out.
 fn literals(source: &str) -> Vec<(usize, String)> {
-    let end =
-        ["mod ", "pub(super) mod ", "pub(crate) mod "].map(|word| source.find(&format!("\n#[cfg(test)]\n{word}")));
-    let source = &source[..end.into_iter().flatten().min().unwrap_or(source.len())];
+    let source = &without_tests(source);
     let (mut found, mut at) = (Vec::new(), 0);
     while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
         let line = || source[..at].matches('\n').count() + 1;
@@ -160,6 +244,55 @@ fn texts_for_users_have_no_words_that_the_style_excludes() {
     assert!(unused.is_empty(), "nothing needs the exceptions {unused:?}");
 }
 
+/// What an error breaks of the rules for its form, if it breaks any.
+fn malformed(error: &str) -> Option<&'static str> {
+    let first = error.split([' ', ':']).next().unwrap_or_default();
+    let begins_high = error.starts_with(|c: char| c.is_ascii_uppercase());
+    match () {
+        () if error.ends_with('.') => Some("has a period at its end"),
+        () if begins_high && !NAMES.contains(&first) => Some("begins with a capital"),
+        () if ORDERS.contains(&first) => Some("begins with what was attempted: cannot ..."),
+        () => None,
+    }
+}
+
+#[test]
+fn errors_are_statements_in_lowercase() {
+    let mut sources = Vec::new();
+    for folder in ["src", "crates"] {
+        joins::sources(&root().join(folder), &mut sources);
+    }
+    let (mut seen, mut found) = (0, Vec::new());
+    for path in sources {
+        let source = std::fs::read_to_string(&path).expect("a source");
+        let lines: Vec<&str> = source.lines().collect();
+        for (line, text) in literals(&source) {
+            // The attribute stands on the line of its text, or alone on the one before.
+            let own = lines[line - 1].trim_start().starts_with("#[error(\"");
+            if !(own || line > 1 && lines[line - 2].trim() == "#[error(") {
+                continue;
+            }
+            seen += 1;
+            if let Some(why) = malformed(&text) {
+                found.push(format!("{}:{line}: \"{text}\" {why}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 150, "only {seen} errors");
+    assert_eq!(found, Vec::<String>::new(), "see docs/style.md");
+    for bad in ["Cannot read it", "read {path}", "the file is damaged."] {
+        assert!(malformed(bad).is_some(), "{bad}");
+    }
+    for good in [
+        "cannot read {path}",
+        "CloudFormation rejected it",
+        "{action}: {code}",
+        "readable text",
+    ] {
+        assert_eq!(malformed(good), None, "{good}");
+    }
+}
+
 /// What is shown on a page as it is printed or typed is no prose of ours.
 fn without_blocks(page: &str) -> String {
     let mut code = false;
@@ -208,6 +341,16 @@ fn say<'a>(id: &'a str) -> String {
 }
 
 #[cfg(test)]
+mod more;
+
+#[cfg(test)]
+fn out() -> &'static str {
+    "nobody"
+}
+
+const IN: &str = "somebody";
+
+#[cfg(test)]
 mod tests {
     const OUT: &str = "nobody";
 }
@@ -223,7 +366,8 @@ mod tests {
             (4, vec!["is no", "id"]),
             (5, vec!["somebody"]),
             (7, vec!["whoever"]),
-            (8, vec!["behaviour"])
+            (8, vec!["behaviour"]),
+            (19, vec!["somebody"])
         ]
     );
     for good in [

@@ -183,7 +183,7 @@ impl Metadata for InstanceMetadata {
             instance: InstanceId::new(need("instance-id")?).map_err(|e| chain(&e))?,
             zone: need("placement/availability-zone")?,
             address: address.parse().map_err(|_| format!("local-ipv4 is `{address}`"))?,
-            boot: boot_id().map_err(|e| format!("read the boot ID: {e}"))?,
+            boot: boot_id().map_err(|e| format!("cannot read the boot ID: {e}"))?,
             lifecycle: self.lifecycle()?,
         })
     }

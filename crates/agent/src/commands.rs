@@ -65,8 +65,9 @@ example: mqaws-agent status --json"
 /// In words.
 pub(crate) fn config(layout: &Layout, duties: Duties) -> Result<AgentConfig, String> {
     let path = layout.config();
-    let text = fs::read(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
-    let config: AgentConfig = serde_json::from_slice(&text).map_err(|e| format!("read {}: {e}", path.display()))?;
+    let text = fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let config: AgentConfig =
+        serde_json::from_slice(&text).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     if config.schema != AgentConfig::SCHEMA {
         return Err(format!(
             "{}: the schema `{}` is not {}",
@@ -238,7 +239,7 @@ fn marks(layout: &Layout, since: &str) -> Result<(), String> {
         .parse()
         .map_err(|_| format!("invalid value `{since}`: must be a number of nanoseconds"))?;
     let marks = Marks::new(layout.marks());
-    for mark in marks.since(since).map_err(|e| format!("read the marks: {e}"))? {
+    for mark in marks.since(since).map_err(|e| format!("cannot read the marks: {e}"))? {
         print(&mark)?;
     }
     Ok(())
@@ -252,7 +253,7 @@ fn status_of(layout: &Layout) -> Result<AgentStatus, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err("the agent has not written a status yet: check that mqaws-agent.service is started".to_owned())
         }
-        Err(error) => Err(format!("read {}: {error}", path.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     }
 }
 

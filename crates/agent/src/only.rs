@@ -70,7 +70,7 @@ pub(crate) enum NotAlone {
     #[error("{} is locked by another process, possibly a running agent; this one has changed nothing", .0.display())]
     Somebody(PathBuf),
     /// The lock cannot be taken.
-    #[error("lock {}", .0.display())]
+    #[error("cannot lock {}", .0.display())]
     Io(PathBuf, #[source] io::Error),
 }
 

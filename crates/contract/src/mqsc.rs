@@ -115,7 +115,7 @@ pub fn mistakes(text: &str) -> Vec<Mistake> {
                         line: at,
                         column: mark.chars().count(),
                         width: 1,
-                        what: "the last command continues on the next line, but there is none".to_owned(),
+                        what: "the last command continues on the next line, which does not exist".to_owned(),
                         hint: "remove the continuation mark, or add the missing line",
                     });
                 }

@@ -72,7 +72,7 @@ impl Unsent {
         let unexplained = after.unsent.saturating_sub(self.explained).saturating_sub(usual);
         (unexplained.saturating_mul(ALLOWED) > after.due).then(|| {
             format!(
-                "{unexplained} of {} slots after the fault were not sent, and no outage explains it",
+                "{unexplained} of {} slots after the fault were not sent, which no outage explains",
                 after.due
             )
         })

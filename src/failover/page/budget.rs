@@ -17,7 +17,7 @@ pub(super) fn write(page: &mut Html, report: &Report) {
     };
     let word = match answer.fit {
         Fit::Fits => "The objective is met",
-        Fit::TooFewRounds => "The objective would be met, and there are too few rounds to say so",
+        Fit::TooFewRounds => "The objective would be met, but there are too few rounds to be certain",
         Fit::DoesNotFit => "The objective is not met",
     };
     let faults: f64 = answer.unplanned.iter().map(|cause| cause.per_year).sum();

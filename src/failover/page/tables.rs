@@ -40,9 +40,7 @@ const CLASSES: [Class; 12] = [
         "acknowledged and not received; lost once the queue is proved empty",
         |counts| counts.missing,
     ),
-    ("recovered", "unknown, and received all the same", |counts| {
-        counts.recovered
-    }),
+    ("recovered", "unknown, but received", |counts| counts.recovered),
     ("vanished", "unknown, and not received", |counts| counts.vanished),
     ("repeated", "acknowledged, and received more than once", |counts| {
         counts.duplicated_acked

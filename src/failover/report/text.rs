@@ -11,6 +11,7 @@ use mqaws_contract::plain;
 use std::fmt::Write;
 
 const WIDTH: usize = 80;
+
 const INDENT: &str = "           ";
 
 /// Where no line is broken: within a number, and between it and its unit.
@@ -301,7 +302,7 @@ fn rto(run: &Run) -> String {
             .unwrap_or(0)
     };
     format!(
-        "RTO      {}   {}  (± {} ms); producers {}, consumers {}",
+        "RTO      {}   {}  (±{NO_BREAK}{}{NO_BREAK}ms); producers {}, consumers {}",
         seconds(rto.ns),
         parts.join(" · "),
         rto.uncertainty_ns.div_ceil(1_000_000),
@@ -403,7 +404,7 @@ pub(super) fn line(text: &mut String, content: &str, hang: &str) {
     line_at(text, INDENT, content, hang);
 }
 
-/// Writes a paragraph that breaks between words at the right edge and goes on under `hang`.
+/// Writes a paragraph that breaks between words at the right edge, never at [`NO_BREAK`], and goes on under `hang`.
 pub(crate) fn line_at(text: &mut String, lead: &str, content: &str, hang: &str) {
     let mut row = lead.to_owned();
     let mut column = lead.chars().count();

@@ -60,7 +60,7 @@ pub struct Answer {
     pub not_covered: Vec<String>,
     /// Number of years drawn.
     pub draws: u32,
-    /// Seed of the draws; the same one gives the same answer.
+    /// Seed of the simulation; the same seed gives the same answer.
     pub seed: u64,
     /// The answer in a word.
     pub fit: Fit,

@@ -155,7 +155,7 @@ pub struct Inputs {
     pub swaps: Swaps,
     /// Faults a year: one rate for those of any kind, or one for each kind.
     pub faults: Vec<Rate>,
-    /// Years to draw.
+    /// Number of years to simulate.
     pub draws: usize,
     /// Seed of the draws.
     pub seed: u64,

@@ -97,14 +97,14 @@ pub(super) fn not_covered(groups: &[Group], model: &Model<'_>, reports: &[&Repor
     let lost: u64 = reports.iter().map(|report| report.summary.lost).sum();
     if lost > 0 {
         lines.push(format!(
-            "lost messages: {lost} in these rounds; availability says nothing of them"
+            "lost messages: {lost} in these rounds; the availability does not include them"
         ));
     }
     lines.extend(
         [
-            "loss of the region, errors of operators, DNS, clients, and all that no fault imitates",
-            "faults that come together, or during a swap: each outage is taken by itself",
-            "the service-level agreements of AWS: those of EC2, EFS, and NLB are 99.99 %, terms of a refund and no prediction",
+            "loss of the region, operator errors, DNS, clients, and everything else that no fault simulates",
+            "faults that coincide with each other or with a swap: each outage is counted separately",
+            "the service-level agreements of AWS: those of EC2, EFS, and NLB are 99.99 %, which are terms of a refund, not a prediction",
         ]
         .map(str::to_owned),
     );

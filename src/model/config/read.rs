@@ -52,7 +52,8 @@ impl Loaded {
             return Ok(self);
         };
         let beside_the_file = matches!(self.place(KEY), Place::File { .. });
-        let given = read(&named.file, beside_the_file).map_err(|error| format!("read `{}`: {error}", named.file));
+        let given =
+            read(&named.file, beside_the_file).map_err(|error| format!("cannot read `{}`: {error}", named.file));
         match given.and_then(|text| named.with_text(text)) {
             Ok(definitions) => {
                 if let Some(error) = ConfigError::of(mistakes(KEY, &definitions)) {

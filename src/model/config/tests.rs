@@ -384,7 +384,7 @@ fn the_file_of_definitions_is_read_beside_the_configuration() {
     let error = loaded
         .with_definitions(|_, _| Err(std::io::ErrorKind::NotFound.into()))
         .unwrap_err();
-    assert!(error.to_string().contains("read `gone.mqsc`"), "{error}");
+    assert!(error.to_string().contains("cannot read `gone.mqsc`"), "{error}");
     assert!(error.place().unwrap().contains("mqaws.yaml:2:16"));
     let none = load("")
         .unwrap()

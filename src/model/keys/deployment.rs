@@ -7,7 +7,7 @@ use crate::model::{Engine, ProfileName, QueueManagerName, Region, StackName, Tag
 /// The word of a topology that there is.
 const TOPOLOGY: Rule = Rule {
     pattern: "",
-    words: "the word of a topology",
+    words: "the name of a topology",
     check: |_, text| match Topology::of(text) {
         Some(topology) => Ok(topology.as_str().to_owned()),
         None => Err(no_topology(text)),

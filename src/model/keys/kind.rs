@@ -171,7 +171,7 @@ impl Kind {
                 words if words.contains(&text) => Ok(text.into()),
                 words => Err(Wrong::new(
                     format!("invalid value `{}` for `{key}`", clipped(text)),
-                    format!("Valid values: {}", words.join(", ")),
+                    format!("valid values: {}", words.join(", ")),
                 )),
             },
             Self::Text(rule) | Self::Pair { rule, .. } | Self::Map { value: rule, .. } => {

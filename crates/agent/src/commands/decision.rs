@@ -78,7 +78,7 @@ pub(super) fn decide(layout: &Layout, word: &Word) -> Result<(), String> {
     let path = layout.decision();
     decision
         .put(layout)
-        .map_err(|e| format!("write {}: {e}", path.display()))?;
+        .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     let deadline = Instant::now() + DECISION;
     loop {
         match status_of(layout)?.decision {

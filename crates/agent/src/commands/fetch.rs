@@ -26,7 +26,7 @@ pub(crate) struct Fetched {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     /// S3 gave nothing.
-    #[error("fetch s3://{bucket}/{key}", bucket = object.bucket, key = object.key)]
+    #[error("cannot fetch s3://{bucket}/{key}", bucket = object.bucket, key = object.key)]
     Call {
         /// What was asked for.
         object: Object,
@@ -35,7 +35,7 @@ pub(crate) enum FetchError {
         source: CallError,
     },
     /// The file could not be written.
-    #[error("write {}", path.display())]
+    #[error("cannot write {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -71,7 +71,7 @@ pub(crate) fn inject(site: &Site<'_>, fault: InstanceFault, time: Duration) -> R
 
 fn engine_processes(site: &Site<'_>) -> Result<Vec<Process>, String> {
     let listed = site.engine.host().list();
-    listed.map_err(|e| format!("list the engine's processes: {}", chain(&e)))
+    listed.map_err(|e| format!("cannot list the engine's processes: {}", chain(&e)))
 }
 
 fn at_engine(site: &Site<'_>, fault: InstanceFault, t_unix_ns: i64) -> Result<(bool, String), String> {
@@ -192,7 +192,7 @@ fn announce(layout: &Layout, controller: i32) -> Result<(), String> {
     let path = layout.ordered_deaths();
     fs::create_dir_all(layout.run())
         .and_then(|()| fs::write(&path, format!("{controller}\n")))
-        .map_err(|e| format!("write {}: {e}", path.display()))
+        .map_err(|e| format!("cannot write {}: {e}", path.display()))
 }
 
 fn write_mark(layout: &Layout, fault: InstanceFault, t_unix_ns: i64) {

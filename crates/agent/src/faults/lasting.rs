@@ -62,11 +62,11 @@ impl Lasting {
         let text = serde_json::to_vec(&lasting).map_err(|e| e.to_string())?;
         fs::create_dir_all(layout.run())
             .and_then(|()| AtomicWrite::to(&path).write(&text))
-            .map_err(|e| format!("write {}: {e}", path.display()))?;
+            .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
         if let Err(error) = lasting.wait_elsewhere(own, time) {
             let _ = fs::remove_file(&path);
             return Err(format!(
-                "start the process that heals {fault}: {error}",
+                "cannot start the process that heals {fault}: {error}",
                 fault = fault.name()
             ));
         }
@@ -113,9 +113,9 @@ fn read(layout: &Layout) -> Result<Option<Lasting>, String> {
     match fs::read(&path) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
-            .map_err(|e| format!("read {}: {e}", path.display())),
+            .map_err(|e| format!("cannot read {}: {e}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("read {}: {error}", path.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     }
 }
 
@@ -126,7 +126,9 @@ fn heal_only(layout: &Layout, wanted: impl FnOnce(&Lasting) -> bool) -> Result<S
     let done = lasting.undo()?;
     let path = layout.lasting_fault();
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("remove {}: {error}", path.display())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", path.display()))
+        }
         _ => Ok(done),
     }
 }

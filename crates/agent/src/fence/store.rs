@@ -22,7 +22,7 @@ const KEPT: u64 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system refused.
-    #[error("{what} {path}")]
+    #[error("cannot {what} {path}")]
     Io {
         /// What was attempted.
         what: &'static str,
@@ -33,10 +33,10 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A keeper's token is no part of a file's name.
-    #[error("write a file of this keeper")]
+    #[error("cannot write a file of this keeper")]
     Keeper(#[from] InvalidName),
     /// The content is not a record of this queue manager.
-    #[error("read {path}")]
+    #[error("cannot read {path}")]
     Record {
         /// Which file.
         path: PathBuf,

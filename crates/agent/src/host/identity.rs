@@ -33,14 +33,15 @@ pub(crate) fn set(layout: &Layout, programs: &Programs, instance: &str) -> Resul
                 .err()
                 .map(|error| chain(&error))
                 .unwrap_or_else(|| "the kernel has no file for it".to_owned());
-            found().ok_or_else(|| format!("set a unique identity for the NFS client: {why}"))?
+            found().ok_or_else(|| format!("cannot set a unique identity for the NFS client: {why}"))?
         }
     };
     let now = fs::read_to_string(&place).unwrap_or_default();
     if now.trim() == instance {
         return Ok(());
     }
-    fs::write(&place, instance).map_err(|e| format!("write the NFS client's identity to {}: {e}", place.display()))?;
+    fs::write(&place, instance)
+        .map_err(|e| format!("cannot write the NFS client's identity to {}: {e}", place.display()))?;
     match fs::read_to_string(&place) {
         Ok(now) if now.trim() == instance => Ok(()),
         Ok(now) => Err(format!(
@@ -48,7 +49,7 @@ pub(crate) fn set(layout: &Layout, programs: &Programs, instance: &str) -> Resul
             place.display(),
             now.trim()
         )),
-        Err(error) => Err(format!("read {}: {error}", place.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", place.display())),
     }
 }
 

@@ -104,7 +104,7 @@ impl HostMount {
 
     fn mounted(&self) -> Result<Option<Mounted>, String> {
         let path = self.layout.host("proc/self/mountinfo");
-        let text = fs::read_to_string(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
+        let text = fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
         Ok(mountinfo::at(&text, self.point.as_ref()))
     }
 
@@ -139,7 +139,7 @@ impl HostMount {
         let unit = mount_unit::name(&self.point);
         let text = mount_unit::text(self.method, &self.file_system, &self.dns_name, address, &self.point);
         let path = self.layout.host("run/systemd/system").join(&unit);
-        let failed = |what: &str, error: std::io::Error| format!("{what} {}: {error}", path.display());
+        let failed = |what: &str, error: std::io::Error| format!("cannot {what} {}: {error}", path.display());
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).map_err(|e| failed("create the directory of", e))?;
         }
@@ -220,7 +220,7 @@ impl HostMount {
                 }
             }
         }
-        Err(format!("mount {}: {}", self.file_system, failures.join("; ")))
+        Err(format!("cannot mount {}: {}", self.file_system, failures.join("; ")))
     }
 }
 

@@ -26,7 +26,7 @@ impl Shared {
             let verify = match orders.recv_timeout(wait) {
                 Ok(LockOrder::Release(done)) => {
                     if let Err(error) = lock.release() {
-                        tracing::warn!(%error, "the lock was not released in order; its lease ends by itself");
+                        tracing::warn!(%error, "the lock was not released properly; its lease expires on its own");
                     }
                     self.last_proof.let_go();
                     locked(&self.status).held = false;
@@ -38,7 +38,7 @@ impl Shared {
                     if let Err(error) = &released {
                         tracing::warn!(%error, "the lock was not given back");
                     } else {
-                        tracing::info!("the owner's heartbeat is fresh: the owner goes first for the lock");
+                        tracing::info!("the owner's heartbeat is recent: the owner may take the lock first");
                         self.last_proof.let_go();
                         locked(&self.status).held = false;
                         wait = STAND_BACK;

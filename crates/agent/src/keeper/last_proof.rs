@@ -42,7 +42,10 @@ impl LastProof {
             (of == boot.as_str()).then(|| at.parse().ok())?
         });
         if let Some(at) = inherited {
-            tracing::warn!(at, "an earlier keeper ended without letting go; its guard goes on");
+            tracing::warn!(
+                at,
+                "an earlier keeper exited without releasing the lock; its guard is still running"
+            );
         }
         Self {
             proved: AtomicU64::new(0),

@@ -209,7 +209,7 @@ impl KeptRecord {
                 None => Ok(()),
             });
             if let Err(error) = made {
-                return Reply::failed(format!("create {}: {error}", dir.display()));
+                return Reply::failed(format!("cannot create {}: {error}", dir.display()));
             }
         }
         // Notes that no sign of life has carried to the file yet are in our own copy.

@@ -13,7 +13,7 @@ const TOKEN_LIFE: u64 = 21_600;
 #[derive(Debug, thiserror::Error)]
 pub enum ImdsError {
     /// No answer.
-    #[error("read {path} from the instance metadata service")]
+    #[error("cannot read {path} from the instance metadata service")]
     Unreachable {
         /// Path below `/latest/`.
         path: String,

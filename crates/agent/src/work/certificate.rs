@@ -19,7 +19,7 @@ impl Worker {
         };
         match locked(&self.certificate).is_some() {
             true => {
-                tracing::warn!(why = failure.text, "the certificate that was read before stays");
+                tracing::warn!(why = failure.text, "the previous certificate remains in use");
                 Ok(self.undefined.load(Ordering::Acquire))
             }
             false => Err(failure),
@@ -59,7 +59,7 @@ impl Worker {
     /// Takes a new certificate while the engine serves.
     pub(super) fn renew(&self, read: Result<Certificate, EngineFailure>) -> Result<bool, String> {
         read.and_then(|read| self.take(read)).map_err(|failure| {
-            tracing::warn!(why = failure.text, "the certificate stays as it is");
+            tracing::warn!(why = failure.text, "the certificate is unchanged");
             failure.text
         })?;
         let due = self.undefined.load(Ordering::Acquire);

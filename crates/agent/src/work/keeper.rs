@@ -23,7 +23,7 @@ pub(super) fn whole_wait(work: &KeeperWork) -> Option<&'static str> {
         KeeperWork::Claim(_) => Some("the owner record, claimed"),
         KeeperWork::Pause(_) => None,
         KeeperWork::Level(_) => Some("the owner record, with the engine's version"),
-        KeeperWork::Release { .. } => Some("the data written back and let go"),
+        KeeperWork::Release { .. } => Some("the data written back and released"),
         KeeperWork::Open => None,
     }
 }
@@ -94,9 +94,9 @@ impl Worker {
             // Elsewhere than on a real host no unit reads one.
             Err(_) => return,
         };
-        tracing::warn!("a lock keeper ended without letting go, and another is started in its place");
+        tracing::warn!("a lock keeper exited without releasing the lock; another one is being started");
         if let Err(error) = self.ports.spawner.spawn(&config) {
-            tracing::error!(%error, "the guard of this host does not go on");
+            tracing::error!(%error, "the guard of this host is not running");
         }
     }
 
@@ -155,7 +155,7 @@ impl Worker {
         self.ports
             .spawner
             .spawn(&config)
-            .map_err(|e| format!("start the lock keeper: {e}"))?;
+            .map_err(|e| format!("cannot start the lock keeper: {e}"))?;
         let deadline = Instant::now() + KEEPER_START;
         loop {
             match keeper.watch() {

@@ -42,7 +42,7 @@ pub(super) fn is_tuning(command: &Command) -> bool {
 /// # Errors
 /// In words.
 pub(super) fn tune(path: &Path) -> Result<bool, String> {
-    let failed = |what: &str, error: io::Error| format!("{what} {}: {error}", path.display());
+    let failed = |what: &str, error: io::Error| format!("cannot {what} {}: {error}", path.display());
     let text = fs::read_to_string(path).map_err(|e| failed("read", e))?;
     let Some(text) = tuned(&text) else { return Ok(false) };
     let mode = fs::metadata(path).map_err(|e| failed("read", e))?.permissions().mode();
@@ -74,7 +74,11 @@ mod tests {
             1,
             "nothing is left beside it"
         );
-        assert!(tune(&dir.path().join("none")).expect_err("no file").contains("read "));
+        assert!(
+            tune(&dir.path().join("none"))
+                .expect_err("no file")
+                .contains("cannot read ")
+        );
     }
 
     #[test]

@@ -385,7 +385,7 @@ impl Scope<'_> {
         }
         if u64::from(count) > 1 << (32 - bits - length) {
             return Err(error(format!(
-                "Fn::Cidr: {block} holds fewer than {count} blocks of {bits} bits"
+                "Fn::Cidr: {block} has fewer than {count} blocks of {bits} bits"
             )));
         }
         let mask = if length == 0 { 0 } else { u32::MAX << (32 - length) };

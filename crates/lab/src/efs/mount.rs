@@ -121,7 +121,7 @@ impl Efs {
     ) -> Result<(), ApiError> {
         let (tls, iam) = (options.contains(&MountOption::Tls), options.contains(&MountOption::Iam));
         if iam && !tls {
-            return Err(bad("the option iam needs the option tls"));
+            return Err(bad("option `iam` requires option `tls`"));
         }
         let found = self.with(|s, _| s.file_system(id).map(|f| (f.arn(), f.policy.clone())))?;
         let (arn, Some(policy)) = found else { return Ok(()) };

@@ -166,7 +166,7 @@ impl SingleWriter {
                 self.claim.inquiry = None;
                 self.hold.held = false;
                 self.hold.without_lock = Some(self.now);
-                self.said.last_error = Some("waiting for the owner, which goes first for the lock".to_owned());
+                self.said.last_error = Some("waiting for the owner, which may take the lock first".to_owned());
                 self.look_at_owner();
             }
             (Err(_), Some(instance)) => self.begin(Work::Terminate(instance)),

@@ -25,7 +25,7 @@ impl Service {
             Err(error) => {
                 return Err(EngineFailure {
                     kind: FailureKind::Shared,
-                    text: format!("read {}: {error}", self.definitions.display()),
+                    text: format!("cannot read {}: {error}", self.definitions.display()),
                 });
             }
         };

@@ -38,7 +38,7 @@ impl Service {
         let file = self.key_repository.as_path();
         let unwritten = |error: io::Error| EngineFailure {
             kind: FailureKind::Transient,
-            text: format!("write {}: {error}", file.display()),
+            text: format!("cannot write {}: {error}", file.display()),
         };
         // An agent that was restarted beside its engine knows of what is there only that all of it was defined.
         let changed = self.undefined().exists()

@@ -104,7 +104,7 @@ async fn policies_decide_who_mounts_and_without_one_everybody_does() {
 
     assert_eq!(mount(&[]).await, "mounted", "without a policy");
     let wrong = mount(&["iam"]).await;
-    assert_eq!(wrong, "BadRequest: the option iam needs the option tls");
+    assert_eq!(wrong, "BadRequest: option `iam` requires option `tls`");
     assert!(mount(&["sync"]).await.starts_with("BadRequest: unknown variant `sync`"));
 
     let role = json!({ "AWS": "arn:aws:iam::000000000000:role/r" });
