@@ -38,8 +38,7 @@ pub struct Args {
     /// What to wait for: a verified service, or only the complete stack
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub until: Until,
-    /// Maximum time for each wait: for the change set, the stack, and its service [default: 5m, until the operation ends, and 5m;
-    /// in the local cloud 60s, until it ends, and 4m]
+    /// Maximum time for each wait: change set, stack, and service [default: 5m, no limit, 5m; in the local cloud: 60s, no limit, 4m]
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "dry_run")]
     pub timeout: Option<Duration>,
     /// Protect the stack against deletion

@@ -21,16 +21,16 @@ pub(super) async fn users<C: Stacks>(cloud: &C, cause: &Event, events: &[Event])
     let foreign: Vec<String> = groups.into_iter().filter(|id| !own(id)).collect();
     let mut found = Vec::new();
     if !foreign.is_empty() {
-        let rules = match foreign.len() {
-            1 => "remove the rule of security group",
-            _ => "remove the rules of security groups",
-        };
-        found.push(format!("{rules} {} that refers to {group}", foreign.join(", ")));
+        let all = foreign.join(", ");
+        found.push(match foreign.len() {
+            1 => format!("remove the rule of security group {all} that refers to {group}"),
+            _ => format!("remove the rules of security groups {all} that refer to {group}"),
+        });
     }
     if !interfaces.is_empty() {
         let interfaces = interfaces.join(", ");
         found.push(format!(
-            "take {group} from network interface {interfaces}, or delete what the interface belongs to"
+            "detach {group} from network interface {interfaces}, or delete the resource that the interface belongs to"
         ));
     }
     (!found.is_empty()).then(|| found.join("; "))

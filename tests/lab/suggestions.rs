@@ -124,6 +124,11 @@ fn what_a_deadline_suggests_does_not_end_at_the_same_moment() {
         late.err.contains("the test was not complete within 1 s") && late.err.contains("left:  nothing"),
         "{late}"
     );
+    let demo = lab.run(&["demo", "--timeout", "1s"], 4);
+    assert!(
+        demo.err.contains("the demo did not end within 1 s") && demo.err.contains("local cloud with everything in it"),
+        "{demo}"
+    );
     // It left no mark that another test would have to heal.
     lab.run(&["failover-test", "--local", "--dry-run"], 0);
     lab.end();

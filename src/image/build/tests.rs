@@ -77,6 +77,8 @@ struct Case {
     packer: String,
     run: String,
     account: Account,
+    /// How long the build may take.
+    limit: Duration,
 }
 
 impl Case {
@@ -107,6 +109,7 @@ impl Case {
                 left: Ok(Left::default()),
             },
             run,
+            limit: Pace::AWS.build,
         }
     }
 
@@ -123,6 +126,7 @@ impl Case {
                 follow: Duration::from_millis(5),
                 look: Duration::from_millis(1),
                 publish: Duration::from_millis(20),
+                build: self.limit,
                 ..Pace::AWS
             },
             stop: watch::channel(false).1,
@@ -257,4 +261,20 @@ async fn a_current_packer_loads_its_plugins_first() {
     };
     assert!(at("Installed plugin") < at("packer init: exit status: 0"));
     assert!(at("packer init: exit status: 0") < at("packer validate"));
+}
+
+#[tokio::test]
+async fn a_build_is_interrupted_when_its_time_is_up() {
+    let mut case = Case::new("slow");
+    case.packer = case.packer.replace("exit 0 ;;\nesac", "exec sleep 300 ;;\nesac");
+    case.limit = Duration::from_millis(200);
+    let (_, error) = case.refused().await;
+    let cause = error.details().into_iter().find(|(label, _)| label == "cause");
+    assert_eq!(
+        (cause.map(|(_, text)| text).as_deref(), error.hint().as_deref()),
+        (
+            Some("it took longer than 0.2 s, and was interrupted"),
+            Some("to wait longer, use a longer --timeout")
+        )
+    );
 }
