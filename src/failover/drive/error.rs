@@ -246,9 +246,7 @@ impl Remedy for FailoverError {
             | Self::Elsewhere { .. }
             | Self::TurnLost { .. }
             | Self::PlaceGone
-            | Self::Late { .. } => {
-                ExitKind::Inconclusive
-            }
+            | Self::Late { .. } => ExitKind::Inconclusive,
             _ => ExitKind::Precondition,
         }
     }

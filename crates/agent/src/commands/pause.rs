@@ -104,7 +104,7 @@ fn send(layout: &Layout, pause: Option<Pause>, done: impl Fn(&AgentStatus) -> bo
     let request = PauseRequest { pause };
     request
         .put(layout)
-        .map_err(|error| format!("write {}: {error}", path.display()))?;
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     let deadline = Instant::now() + ORDER;
     loop {
         let status = status_of(layout)?;
