@@ -5,6 +5,7 @@ use super::command::{self, CommandOutput};
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::failover::Fault;
+use crate::failover::measure::targets::Targets;
 use crate::failover::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
 use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
@@ -257,7 +258,7 @@ impl TestBed for Clients {
         })
     }
 
-    fn healthy_targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<usize>> {
+    fn targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Targets>> {
         Box::pin(async move {
             let amqp = target.parts.endpoint(&AMQP);
             let Some(group) = amqp.and_then(|endpoint| endpoint.targets.as_ref()) else {
@@ -267,7 +268,10 @@ impl TestBed for Clients {
             let targets = Readings::targets(self, &group.arn)
                 .await
                 .map_err(|error| failed(attempted, error))?;
-            Ok(Some(targets.iter().filter(|target| target.is_healthy()).count()))
+            Ok(Some(Targets {
+                healthy: targets.iter().filter(|target| target.is_healthy()).count(),
+                registered: targets.iter().filter(|target| target.is_registered()).count(),
+            }))
         })
     }
 

@@ -133,6 +133,7 @@ impl Readings for Clients {
                         .description()
                         .or(health.reason().map(|r| r.as_str()))
                         .map(str::to_owned),
+                    code: health.reason().map(|code| code.as_str().to_owned()),
                 })
             })
             .collect())

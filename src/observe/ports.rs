@@ -136,9 +136,22 @@ pub struct Target {
     pub state: String,
     /// Why it is not healthy, in AWS's words.
     pub reason: Option<String>,
+    /// The same as AWS's code, `Elb.InitialHealthChecking`.
+    #[serde(skip)]
+    pub code: Option<String>,
 }
 
 impl Target {
+    /// Whether its registration is over and it was not deregistered: the load balancer sends connections to it, at the latest when no
+    /// target is healthy.
+    pub fn is_registered(&self) -> bool {
+        match self.state.as_str() {
+            "healthy" | "unhealthy" | "unhealthy.draining" => true,
+            "initial" => self.code.as_deref() == Some("Elb.InitialHealthChecking"),
+            _ => false,
+        }
+    }
+
     /// Whether the load balancer sends connections to it for its health.
     pub fn is_healthy(&self) -> bool {
         self.state == "healthy"

@@ -211,6 +211,24 @@ mod tests {
             port: 1414,
             state: state.into(),
             reason: None,
+            code: None,
+        }
+    }
+
+    #[test]
+    fn a_target_is_registered_once_its_checks_begin() {
+        for (state, code, registered) in [
+            ("initial", Some("Elb.RegistrationInProgress"), false),
+            ("initial", Some("Elb.InitialHealthChecking"), true),
+            ("healthy", None, true),
+            ("unhealthy", Some("Target.FailedHealthChecks"), true),
+            ("unhealthy.draining", Some("Target.FailedHealthChecks"), true),
+            ("draining", Some("Target.DeregistrationInProgress"), false),
+            ("unused", Some("Target.NotInUse"), false),
+        ] {
+            let mut one = target(state);
+            one.code = code.map(str::to_owned);
+            assert_eq!(one.is_registered(), registered, "{state} {code:?}");
         }
     }
 

@@ -196,6 +196,7 @@ fn target_groups(cloud: &mut Script, state: &str) {
         port: 1414,
         state: state.into(),
         reason: None,
+        code: None,
     }];
 }
 

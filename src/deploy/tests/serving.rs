@@ -57,6 +57,7 @@ fn signal_is_evidence_only_of_the_operation_that_waited_for_it() {
         port: 1414,
         state: "healthy".into(),
         reason: None,
+        code: None,
     }];
     let service = look(&cloud).0.expect("service is shown without a signal");
     let signal = service.evidence.iter().find(|e| e.of == "signal").expect("looked at");
@@ -111,6 +112,7 @@ fn service_is_shown_or_it_is_said_what_is_missing() {
             port: 1414,
             state: state.into(),
             reason: None,
+            code: None,
         }];
         (cloud.agent, cloud.agent_problem) = (agent, problem);
         let result = wait(await_service(
@@ -196,6 +198,7 @@ fn a_suspended_process_is_named_and_keeps_nobody_from_serving() {
         port: 1414,
         state: "healthy".into(),
         reason: None,
+        code: None,
     }];
     let settled = settled(&cloud, None);
     let result = wait(await_service(

@@ -25,6 +25,7 @@ fn pair(states: [&str; 2]) -> Script {
         port: 1414,
         state: "healthy".into(),
         reason: None,
+        code: None,
     }];
     cloud
 }

@@ -3,6 +3,7 @@
 //! No answer is ever taken for another: a call that failed says so, and the caller decides.
 
 use crate::failover::clients::client::BoxFuture;
+use crate::failover::measure::targets::Targets;
 use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeReport};
@@ -192,8 +193,8 @@ pub trait TestBed: Send + Sync {
     /// Names of the stack's alarms that are in state `ALARM`.
     fn alarms<'a>(&'a self, target: &'a Target) -> Answer<'a, Vec<String>>;
 
-    /// How many targets of the AMQP target group are healthy; `None` when there is no such group.
-    fn healthy_targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<usize>>;
+    /// How many targets of the AMQP target group are registered and healthy; `None` when there is no such group.
+    fn targets<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Targets>>;
 
     /// `mqaws-agent status --json` on an instance.
     fn agent_status<'a>(&'a self, target: &'a Target, instance: &'a InstanceId) -> Answer<'a, AgentStatus>;

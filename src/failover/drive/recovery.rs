@@ -5,7 +5,7 @@ use super::port::{Target, TestBed};
 use super::round::Round;
 use crate::failover::measure::connection::ConnectionChange;
 use crate::failover::measure::gap::{self, Worker};
-use crate::failover::measure::targets::{TargetsSeen, look};
+use crate::failover::measure::targets::Look;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -126,8 +126,8 @@ fn all_served(round: &Round, usual: &BTreeMap<Worker, u64>, backlog: u64, asked_
     }) && consumers.any(|(worker, &usual_ns)| succeeded(worker) && fed(worker, usual_ns))
 }
 
-/// How many targets were healthy, look by look.
-pub(super) type Health = Arc<Mutex<Vec<TargetsSeen>>>;
+/// What the load balancer said of its targets, look by look.
+pub(super) type Health = Arc<Mutex<Vec<Look>>>;
 
 /// Looks at the load balancer's targets until it is dropped.
 pub(super) async fn watch_targets(
@@ -139,11 +139,12 @@ pub(super) async fn watch_targets(
 ) {
     loop {
         // A failed call is a hole in the record, not an unhealthy target.
-        match cloud.healthy_targets(&target).await {
+        match cloud.targets(&target).await {
             Ok(None) => return,
-            Ok(Some(count)) => {
+            Ok(Some(targets)) => {
                 let mut seen = health.lock().unwrap_or_else(PoisonError::into_inner);
-                look(&mut seen, round.now_ns(), count);
+                let at_ns = round.now_ns();
+                seen.push(Look { at_ns, targets });
             }
             Err(_) => {}
         }

@@ -4,6 +4,7 @@
 //! always add up to the whole. A cut without a mark leaves its time to the part after it; nothing is invented. Which cuts there are is
 //! the topology's knowledge.
 
+use super::targets::Moment;
 use crate::model::agent::{Mark, mark};
 use crate::topology::{Cut, Term};
 use schemars::JsonSchema;
@@ -42,11 +43,18 @@ pub struct Phase {
     pub detail: String,
     /// How long it took.
     pub ns: u64,
+    /// How far its end may be off, when that is known of this part alone: the time between two looks at the load balancer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uncertainty_ns: u64,
+}
+
+fn is_zero(ns: &u64) -> bool {
+    *ns == 0
 }
 
 /// Cuts an outage from `last_ok_ns` to `first_ok_ns` into the terms of a topology, and `reconnect`.
 ///
-/// `marks` may come from several instances, in any order. `healthy_ns` is when a target was seen healthy again, if it was seen otherwise.
+/// `marks` may come from several instances, in any order. `target` is until when the load balancer had none, if that was waited for.
 #[must_use]
 pub fn phases(
     terms: &[Term],
@@ -54,7 +62,7 @@ pub fn phases(
     clock: Clock,
     last_ok_ns: u64,
     first_ok_ns: u64,
-    healthy_ns: Option<u64>,
+    target: Option<Moment>,
 ) -> Vec<Phase> {
     let at = |mark: &Mark| clock.round_ns(mark.t_unix_ns);
     let slack = i64::try_from(clock.uncertainty_ns).unwrap_or(i64::MAX);
@@ -88,7 +96,7 @@ pub fn phases(
                 (found.map(at), found.map_or("", |one| one.detail.as_str()))
             }
             Cut::Start => (served.map(|place| at(marks[place])), ""),
-            Cut::Target => (healthy_ns.map(to_i64), ""),
+            Cut::Target => (target.map(|moment| to_i64(moment.at_ns)), ""),
         };
         let Some(cut) = cut else { continue };
         let cut = cut.clamp(from, end);
@@ -96,6 +104,10 @@ pub fn phases(
             name: term.name.into(),
             detail: detail.into(),
             ns: (cut - from).unsigned_abs(),
+            uncertainty_ns: match (&term.until, target) {
+                (Cut::Target, Some(moment)) if cut > from => moment.uncertainty_ns,
+                _ => 0,
+            },
         });
         from = cut;
     }
@@ -106,6 +118,7 @@ pub fn phases(
         name: name.into(),
         detail: String::new(),
         ns: rest,
+        uncertainty_ns: 0,
     });
     phases
 }
@@ -138,6 +151,13 @@ mod tests {
         }
     }
 
+    fn moment(at_ns: u64) -> Moment {
+        Moment {
+            at_ns,
+            uncertainty_ns: 7,
+        }
+    }
+
     fn shown(marks: &[Mark], start: u64, end: u64, healthy: Option<u64>) -> Vec<(String, u64)> {
         shown_by(Topology::default(), marks, start, end, healthy)
     }
@@ -145,10 +165,17 @@ mod tests {
     fn shown_by(name: Topology, marks: &[Mark], start: u64, end: u64, healthy: Option<u64>) -> Vec<(String, u64)> {
         let ms = MS as u64;
         let terms = topology::of(name).terms();
-        phases(terms, marks, CLOCK, start * ms, end * ms, healthy.map(|at| at * ms))
-            .into_iter()
-            .map(|phase| (format!("{}{}", phase.name, phase.detail), phase.ns / ms))
-            .collect()
+        phases(
+            terms,
+            marks,
+            CLOCK,
+            start * ms,
+            end * ms,
+            healthy.map(|at| moment(at * ms)),
+        )
+        .into_iter()
+        .map(|phase| (format!("{}{}", phase.name, phase.detail), phase.ns / ms))
+        .collect()
     }
 
     fn parts(list: &[(&str, u64)]) -> Vec<(String, u64)> {
@@ -208,6 +235,24 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_was_waited_for_says_how_far_its_end_may_be_off() {
+        let marks = [
+            at(1010, "i-1", mark::DEATH_NOTICED, ""),
+            at(1230, "i-1", mark::ENGINE_STARTED, ""),
+        ];
+        let terms = topology::of(Topology::default()).terms();
+        let off = |target: u64| -> Vec<(String, u64)> {
+            let ms = MS as u64;
+            let parts = phases(terms, &marks, CLOCK, 1000 * ms, 1300 * ms, Some(moment(target * ms)));
+            parts.into_iter().map(|part| (part.name, part.uncertainty_ns)).collect()
+        };
+        let expected = parts(&[("detection", 0), ("engine", 0), ("target", 7), ("reconnect", 0)]);
+        assert_eq!(off(1250), expected);
+        let over = parts(&[("detection", 0), ("engine", 0), ("target", 0), ("reconnect", 0)]);
+        assert_eq!(off(1200), over, "it was there before the engine ran");
+    }
+
+    #[test]
     fn without_marks_nothing_is_invented() {
         assert_eq!(shown(&[], 1000, 2000, None), parts(&[("unattributed", 1000)]));
         let outside = [at(3000, "i-1", mark::ENGINE_STARTED, "")];
@@ -228,7 +273,7 @@ mod tests {
                 picks.into_iter().map(|(ms, name, host)| at(ms, ["i-1", "i-2", "i-3"][host], names[name], "")).collect();
             let clock = Clock { uncertainty_ns: off * MS as u64, ..CLOCK };
             let terms = topology::of(Topology::default()).terms();
-            let parts = phases(terms, &marks, clock, start * MS as u64, (start + length) * MS as u64, healthy.map(|at| at * MS as u64));
+            let parts = phases(terms, &marks, clock, start * MS as u64, (start + length) * MS as u64, healthy.map(|at| moment(at * MS as u64)));
             prop_assert_eq!(parts.iter().map(|part| part.ns).sum::<u64>(), length * MS as u64);
         }
     }

@@ -57,6 +57,7 @@ fn fill(run: &mut Run, outage_ns: u64) {
         down_at_end: false,
     }];
     let phase = |name: &str, detail: &str, ns: u64| Phase {
+        uncertainty_ns: 0,
         name: name.into(),
         detail: detail.into(),
         ns,

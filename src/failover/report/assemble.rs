@@ -12,7 +12,7 @@ use crate::failover::measure::limits::Limits;
 use crate::failover::measure::pack::State;
 use crate::failover::measure::phases::{Clock, phases};
 use crate::failover::measure::series::Series;
-use crate::failover::measure::targets::{TargetsSeen, waited_until};
+use crate::failover::measure::targets::{Look, waited_until};
 use crate::failover::measure::unsent::Unsent;
 use crate::failover::measure::verdict::{Evidence, judge};
 use crate::failover::scenario::Load;
@@ -54,7 +54,7 @@ pub(crate) struct Observations<'a> {
     pub served: bool,
     pub marks: Vec<Mark>,
     pub clock: Clock,
-    pub health: Vec<TargetsSeen>,
+    pub health: Vec<Look>,
     /// When the load ended, and where the observation of each worker did.
     pub load_ns: u64,
     pub ends: BTreeMap<Worker, ObservationEnd>,
@@ -156,7 +156,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
     );
     let slot_ns = SECOND / u64::from(load.rate.max(1));
     let recovered_ns = worst.and_then(|worst| worst.first_ok_ns);
-    let healthy_ns = worst.and_then(|worst| {
+    let target = worst.and_then(|worst| {
         // Whoever is served first shows that the load balancer lets clients through, whatever it says of its targets.
         let ended = outages.iter().filter(|outage| outage.counts());
         let served_ns = ended.filter_map(|outage| outage.first_ok_ns).min();
@@ -184,7 +184,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
                         *clock,
                         worst.last_ok_ns,
                         first,
-                        healthy_ns,
+                        target,
                     )
                 })
                 .unwrap_or_default(),

@@ -110,6 +110,7 @@ mod tests {
 
     fn phase(name: &str, ns: u64) -> Phase {
         Phase {
+            uncertainty_ns: 0,
             name: name.into(),
             detail: String::new(),
             ns,

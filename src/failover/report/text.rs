@@ -290,7 +290,11 @@ fn rto(run: &Run) -> String {
             } else {
                 format!(" ({detail})")
             };
-            format!("{}{detail} {:.2}", phase.name, phase.ns as f64 / 1e9)
+            let off = match phase.uncertainty_ns.div_ceil(1_000_000) {
+                0 => String::new(),
+                ms => format!(" (± {ms} ms)"),
+            };
+            format!("{}{detail} {:.2}{off}", phase.name, phase.ns as f64 / 1e9)
         })
         .collect();
     let slowest = |role: fn(&Worker) -> bool| {

@@ -4,6 +4,7 @@ use super::assemble::Observations;
 use super::document::Entry;
 use crate::failover::measure::connection::ConnectionChange;
 use crate::failover::measure::gap::{Outage, Worker};
+use crate::failover::measure::targets::changes;
 use crate::model::agent::{Mark, mark};
 
 /// The timeline, in no order yet.
@@ -61,15 +62,14 @@ pub(super) fn timeline(observed: &Observations<'_>, outages: &[Outage]) -> Vec<E
             uncertainty_ns: observed.clock.uncertainty_ns,
         });
     }
-    for seen in &observed.health {
-        let (at, count) = (seen.from_ns, seen.healthy);
-        if at > fault.asked_ns {
-            let text = if count == 0 {
-                "no target is healthy".into()
-            } else {
-                format!("{count} healthy")
+    for look in changes(&observed.health) {
+        if look.at_ns > fault.asked_ns {
+            let text = match (look.targets.healthy, look.targets.registered) {
+                (0, 0) => "no target is registered".into(),
+                (0, _) => "no target is healthy".into(),
+                (count, _) => format!("{count} healthy"),
             };
-            entries.push(local(at, "target", "health", text));
+            entries.push(local(look.at_ns, "target", "health", text));
         }
     }
     let first = served_again(outages, &lost);

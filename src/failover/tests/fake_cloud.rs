@@ -3,6 +3,7 @@
 use super::fake_broker::{BrokerDefect, FakeBroker};
 use crate::failover::Fault;
 use crate::failover::drive::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
+use crate::failover::measure::targets::Targets;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
 use crate::stack::{Output, Parts};
@@ -211,8 +212,13 @@ impl TestBed for FakeCloud {
         self.answer(|| self.alarms.clone())
     }
 
-    fn healthy_targets<'a>(&'a self, _: &'a Target) -> Answer<'a, Option<usize>> {
-        self.answer(|| Some(usize::from(self.serving.load(Ordering::SeqCst))))
+    fn targets<'a>(&'a self, _: &'a Target) -> Answer<'a, Option<Targets>> {
+        self.answer(|| {
+            Some(Targets {
+                healthy: usize::from(self.serving.load(Ordering::SeqCst)),
+                registered: 1,
+            })
+        })
     }
 
     fn agent_status<'a>(&'a self, _: &'a Target, instance: &'a InstanceId) -> Answer<'a, AgentStatus> {
