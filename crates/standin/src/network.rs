@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::{
@@ -91,7 +91,8 @@ pub(crate) struct Network {
     broker: OnceLock<Weak<Broker>>,
     listening: Mutex<HashMap<(Service, String), Listening>>,
     clients: Mutex<HashMap<String, (u64, Arc<Notify>)>>,
-    connections: AtomicU64,
+    /// The channel of each connection.
+    connected: Mutex<BTreeMap<u64, String>>,
     next: AtomicU64,
 }
 
@@ -102,7 +103,7 @@ impl Network {
             broker: OnceLock::new(),
             listening: Mutex::new(HashMap::new()),
             clients: Mutex::new(HashMap::new()),
-            connections: AtomicU64::new(0),
+            connected: Mutex::new(BTreeMap::new()),
             next: AtomicU64::new(0),
         }
     }
@@ -114,7 +115,12 @@ impl Network {
 
     /// Number of AMQP connections.
     pub(crate) fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+        self.connected.lock().len() as u64
+    }
+
+    /// Id and channel of each AMQP connection.
+    pub(crate) fn connected(&self) -> Vec<(u64, String)> {
+        self.connected.lock().clone().into_iter().collect()
     }
 
     /// What listens where.
@@ -178,9 +184,9 @@ impl Network {
     }
 
     /// Registers a client under its container id; whoever had that id is told to go, as IBM MQ does.
-    pub(crate) fn enter(&self, container: &str) -> (u64, Arc<Notify>) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn enter(&self, container: &str, channel: &str) -> (u64, Arc<Notify>) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.connected.lock().insert(id, channel.to_owned());
         let leave = Arc::new(Notify::new());
         if let Some((_, earlier)) = self.clients.lock().insert(container.to_owned(), (id, leave.clone())) {
             earlier.notify_one();
@@ -190,7 +196,7 @@ impl Network {
 
     /// A client has gone.
     pub(crate) fn leave(&self, container: &str, id: u64) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.connected.lock().remove(&id);
         let mut clients = self.clients.lock();
         if clients.get(container).is_some_and(|(current, _)| *current == id) {
             clients.remove(container);
@@ -282,8 +288,8 @@ mod tests {
     #[tokio::test]
     async fn a_second_client_of_the_same_name_takes_over() {
         let network = Network::new(tokio::runtime::Handle::current());
-        let (first, leave) = network.enter("c");
-        let (second, _) = network.enter("c");
+        let (first, leave) = network.enter("c", "A");
+        let (second, _) = network.enter("c", "A");
         leave.notified().await;
         network.leave("c", first);
         assert_eq!(network.connections(), 1);

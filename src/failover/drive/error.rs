@@ -113,6 +113,12 @@ pub enum FailoverError {
         /// How many.
         count: u64,
     },
+    /// Nobody can say whether other programs are.
+    #[error("could not count the other connections to {queue_manager}")]
+    ConnectionsUnknown {
+        /// Queue manager.
+        queue_manager: String,
+    },
     /// The agent is of a version that cannot be asked for a fresh count of them.
     #[error("the count of connections to {queue_manager} is out of date: {count}, measured {}", ago(*.seconds))]
     ConnectionsOutdated {
@@ -287,6 +293,9 @@ impl Remedy for FailoverError {
             Self::Busy { over: true, heal, .. } => format!("remove its mark and its queues with `{heal}`, then test again"),
             Self::Busy { heal, .. } => format!("wait for it to end; to clean up after it, run `{heal}`"),
             Self::ForeignConnections { .. } => "they would be disconnected; to continue anyway, add --allow-foreign-connections".into(),
+            Self::ConnectionsUnknown { .. } => {
+                "they would be disconnected; to test anyway, add --allow-foreign-connections".into()
+            }
             Self::ConnectionsOutdated { stack, .. } => format!(
                 "this version of the agent cannot report the current count: to update it, run `mqaws deploy --stack {stack}`; to test anyway, add --allow-foreign-connections"
             ),

@@ -171,7 +171,7 @@ async fn look(cloud: &dyn TestBed, target: &Target) -> Result<Result<(Instance, 
 /// minute old; an agent that cannot be asked for it is of an earlier version, and only a fresh status of it counts.
 ///
 /// # Errors
-/// [`FailoverError::ForeignConnections`], [`FailoverError::ConnectionsOutdated`], or the call that failed.
+/// [`FailoverError::ForeignConnections`], [`FailoverError::ConnectionsOutdated`], [`FailoverError::ConnectionsUnknown`], or the call that failed.
 pub(super) async fn foreign(
     cloud: &dyn TestBed,
     target: &Target,
@@ -197,12 +197,11 @@ pub(super) async fn foreign(
             }
         },
     };
+    let queue_manager = target.queue_manager.clone();
     match count {
-        Some(count) if count > 0 => Err(FailoverError::ForeignConnections {
-            queue_manager: target.queue_manager.clone(),
-            count,
-        }),
-        _ => Ok(()),
+        Some(0) => Ok(()),
+        Some(count) => Err(FailoverError::ForeignConnections { queue_manager, count }),
+        None => Err(FailoverError::ConnectionsUnknown { queue_manager }),
     }
 }
 

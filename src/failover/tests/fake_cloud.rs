@@ -114,7 +114,7 @@ impl FakeCloud {
             instance: Arc::new(Mutex::new(("i-1".into(), true))),
             turn: Mutex::new(None),
             alarms: vec![],
-            connections: None,
+            connections: Some(0),
             measured: None,
             counts: true,
             deleted: AtomicBool::new(false),

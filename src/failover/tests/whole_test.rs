@@ -338,6 +338,18 @@ async fn real_accounts_are_guarded() {
         let said = refused(earlier, &named).await.to_string();
         assert!(said.contains(expected), "{measured:?}: {said}");
     }
+    // No count is no count of none, whichever agent gives none.
+    for (counts, allowed) in [(true, false), (false, false), (true, true), (false, true)] {
+        let mut silent = real(true);
+        (silent.connections, silent.measured, silent.counts) = (None, None, counts);
+        let consent = Consent {
+            foreign_connections: allowed,
+            ..named.clone()
+        };
+        let said = refused(silent, &consent).await;
+        let unknown = matches!(said, FailoverError::ConnectionsUnknown { .. });
+        assert_eq!(unknown, !allowed, "{said}");
+    }
     // A lab may always be tested, and an account that is not its own is not passed over.
     let lab = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
     assert!(matches!(refused(lab, &wrong).await, FailoverError::OtherAccount { .. }));

@@ -2,6 +2,7 @@
 
 use crate::ibm_mq::{exit::MqscExit, fields::Fields, messages::Message};
 use mqaws_contract::remedy::{ExitKind, Remedy};
+use std::collections::BTreeSet;
 
 /// Messages that say a command failed although their letter is `I`, or was not printed by an old release.
 const FAILURES: &[u16] = &[8145, 8146, 8147, 8118, 8135, 8405, 8420, 8426, 8427, 8227, 9514];
@@ -248,6 +249,15 @@ impl Report {
             .iter()
             .flat_map(|c| &c.objects)
             .filter(|o| !o.pairs.is_empty())
+    }
+
+    /// How many connections came over a channel, of those that `DISPLAY CONN` showed; `None` when it showed none at all. Those without a
+    /// channel are processes on the host: the queue manager's own, and `runmqsc` itself, so that there always is one.
+    pub fn clients(&self) -> Option<u64> {
+        let shown = || self.objects().filter_map(|o| Some((o.get("CONN")?, o.get("CHANNEL"))));
+        let over_a_channel = shown().filter(|(_, channel)| channel.is_some_and(|name| !name.is_empty()));
+        let distinct: BTreeSet<&str> = over_a_channel.map(|(id, _)| id).collect();
+        shown().next().map(|_| distinct.len() as u64)
     }
 
     /// `QUEUE` and `CURDEPTH` of every queue that was shown with both.

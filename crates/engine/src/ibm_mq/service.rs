@@ -32,6 +32,10 @@ const CHECK: Duration = Duration::from_secs(2);
 /// has four times as long as the first.
 const DOUBLINGS: u32 = 2;
 
+/// Asks for all connections, with their channels. `CONNS` of `DISPLAY QMSTATUS` counts the queue manager's own processes too; and a filter
+/// on the channel would answer that nothing was found when no client is connected, where this shows `runmqsc` itself.
+const CONNECTIONS: &str = "DISPLAY CONN(*) TYPE(CONN) CHANNEL";
+
 /// IBM MQ on this host, or the lab's stand-in for it.
 pub(super) struct Service {
     driver: Driver,
@@ -303,9 +307,8 @@ impl Engine for Service {
     }
 
     fn connections(&self) -> Result<ConnectionsReport, String> {
-        let report = self.mqsc("DISPLAY QMSTATUS CONNS").map_err(|failure| failure.text)?;
-        let said = report.objects().find_map(|o| o.get("CONNS").map(str::to_owned));
-        let connections = said.and_then(|count| count.parse().ok());
+        let report = self.mqsc(CONNECTIONS).map_err(|failure| failure.text)?;
+        let connections = report.clients();
         Ok(ConnectionsReport { connections })
     }
 
@@ -325,12 +328,12 @@ impl Engine for Service {
                 ..Measures::default()
             };
         }
-        let report = self.mqsc("DISPLAY QMSTATUS CONNS STATUS").ok();
+        let report = self.mqsc(&format!("DISPLAY QMSTATUS STATUS\n{CONNECTIONS}")).ok();
         let shown = |key: &str| report.as_ref()?.objects().find_map(|o| o.get(key).map(str::to_owned));
         let depths = self.mqsc("DISPLAY QLOCAL(*) CURDEPTH").ok().map(|r| r.depths());
         Measures {
             status: shown("STATUS"),
-            connections: shown("CONNS").and_then(|c| c.parse().ok()),
+            connections: report.as_ref().and_then(crate::ibm_mq::mqsc::Report::clients),
             depth: depths.map(|d| {
                 let own = d.into_iter().filter(|(name, _)| !name.starts_with("SYSTEM."));
                 own.map(|(_, depth)| depth).sum()

@@ -100,7 +100,7 @@ where
         return;
     }
     let container = seen.container.get().cloned().unwrap_or_default();
-    let (id, taken_over) = broker.network.enter(&container);
+    let (id, taken_over) = broker.network.enter(&container, &channel);
     let client = Arc::new(Client {
         broker: broker.clone(),
         user,

@@ -11,13 +11,19 @@ use crate::standin::{
     objects::{Attributes, Kind, profile_matches},
 };
 
+/// Processes that are connected to a queue manager that serves no client, this very `runmqsc` among them.
+const INTERNAL: [&str; 6] = ["amqzmuc0", "amqzmur0", "amqrrmfa", "amqpcsea", "amqfqpub", "runmqsc"];
+
+/// Identifiers of clients begin here, behind those of processes.
+const FIRST_CLIENT: u64 = 0x100;
+
 /// Answers one `DISPLAY`; `None` when it is not understood.
 pub(super) fn display(broker: &Broker, object: &str, s: &Statement) -> Option<Answer> {
     let wanted = (!s.words.is_empty() && !s.has("ALL")).then_some(s.words.as_slice());
     match object {
         "QMGR" => Some(queue_manager(broker, wanted)),
         "QMSTATUS" => {
-            let conns = broker.network.connections().to_string();
+            let conns = (INTERNAL.len() as u64 + broker.network.connections()).to_string();
             let head = [
                 ("QMNAME", broker.name.as_str()),
                 ("STATUS", "RUNNING"),
@@ -29,6 +35,7 @@ pub(super) fn display(broker: &Broker, object: &str, s: &Statement) -> Option<An
                 &pairs(&head, &Attributes::new(), None),
             ))
         }
+        "CONN" if s.name.as_deref() == Some("*") => Some(connections(broker, wanted)),
         "QLOCAL" | "QUEUE" | "Q" => Some(queues(broker, s.name.as_deref()?, wanted)),
         "QSTATUS" => Some(queue_status(broker, s.name.as_deref()?)),
         "LISTENER" => Some(objects(
@@ -95,6 +102,29 @@ fn queue_manager(broker: &Broker, wanted: Option<&[String]>) -> Answer {
         "AMQ8408I: Display Queue Manager details.",
         &pairs(&[("QMNAME", &name)], &attributes, wanted),
     )
+}
+
+/// Connections in the order in which they came: those of processes on the host, which have no channel, and those of clients.
+fn connections(broker: &Broker, wanted: Option<&[String]>) -> Answer {
+    let clients = broker.network.connected();
+    let processes = INTERNAL.iter().zip(1_u64..).map(|(name, id)| (id, "", *name));
+    let clients = clients
+        .iter()
+        .map(|(id, channel)| (FIRST_CLIENT + id, channel.as_str(), ""));
+    let mut lines = Vec::new();
+    for (id, channel, application) in processes.chain(clients) {
+        let id = format!("{id:016X}");
+        let head = [
+            ("CONN", id.as_str()),
+            ("EXTCONN", "414D51434D5141575353544E44494E20"),
+            ("TYPE", "CONN"),
+        ];
+        let attributes = [("APPLTAG", application), ("CHANNEL", channel)];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        lines.push("AMQ8276I: Display Connection details.".to_owned());
+        lines.extend(columns(&pairs(&head, &attributes.into_iter().collect(), wanted)));
+    }
+    Answer::Done(lines)
 }
 
 fn queues(broker: &Broker, pattern: &str, wanted: Option<&[String]>) -> Answer {

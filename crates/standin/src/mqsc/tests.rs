@@ -208,12 +208,20 @@ fn one_failure_does_not_hide_the_rest() {
         "{printed}"
     );
     assert!(fixture.broker.queue("A").is_some());
-    assert_eq!(
-        fine(&fixture, "DISPLAY QMSTATUS CONNS")
-            .objects()
-            .next()
-            .unwrap()
-            .get("CONNS"),
-        Some("0")
-    );
+}
+
+#[test]
+fn processes_of_the_queue_manager_are_connected_too_and_have_no_channel() {
+    let fixture = fixture();
+    let counted = |fixture: &Fixture| {
+        let status = fine(fixture, "DISPLAY QMSTATUS CONNS");
+        let all = status.objects().next().unwrap().get("CONNS").unwrap().to_owned();
+        (all, fine(fixture, "DISPLAY CONN(*) TYPE(CONN) CHANNEL").clients())
+    };
+    assert_eq!(counted(&fixture), ("6".to_owned(), Some(0)));
+    let (first, _) = fixture.broker.network.enter("a", "MQAWS.AMQP");
+    fixture.broker.network.enter("b", "MQAWS.AMQP");
+    assert_eq!(counted(&fixture), ("8".to_owned(), Some(2)));
+    fixture.broker.network.leave("a", first);
+    assert_eq!(counted(&fixture), ("7".to_owned(), Some(1)));
 }

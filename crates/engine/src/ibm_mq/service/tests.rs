@@ -358,19 +358,23 @@ fn connections_are_asked_of_the_engine_and_a_failure_is_not_a_number() {
         }
     }
     let asked = |code, text| Service::new(&config(1), host("/", Arc::new(Answers(code, text)))).connections();
-    let head = "     1 : DISPLAY QMSTATUS CONNS\nAMQ8705I: Display Queue Manager Status Details.\n";
+    let head = "     1 : DISPLAY CONN(*) TYPE(CONN) CHANNEL\n";
     let count = |words: &str| {
         let text: &'static str = format!("{head}{words}One MQSC command read.\nNo commands have a syntax error.\nAll valid MQSC commands were processed.\n").leak();
         asked(0, text).map(|report| report.connections)
     };
-    assert_eq!(
-        count("   QMNAME(QM1)                             STATUS(RUNNING)\n   CONNS(6)\n"),
-        Ok(Some(6))
-    );
-    assert_eq!(
-        count("   QMNAME(QM1)                             STATUS(RUNNING)\n"),
-        Ok(None)
-    );
+    let shown = |id: &str, channel: &str| {
+        format!(
+            "AMQ8276I: Display Connection details.\n   CONN({id})                \n   EXTCONN(414D5143514D31202020202020202020)\n   TYPE(CONN)                            \n{channel}"
+        )
+    };
+    let own = shown("6147BA6800010040", "   CHANNEL( )\n") + &shown("6147BA6800020040", "");
+    assert_eq!(count(&own), Ok(Some(0)), "runmqsc, and a process of the queue manager");
+    let client = |id: &str| shown(id, "   CHANNEL(APP.SVRCONN)                    CLIENTID( )\n");
+    let twice = own + &client("6147BA6800DD0740") + &client("6147BA6800D90740") + &client("6147BA6800DD0740");
+    assert_eq!(count(&twice), Ok(Some(2)), "a connection that is shown twice is one");
+    let none = "AMQ8276I: Display Connection details.\n   TYPE(CONN)\n";
+    assert_eq!(count(none), Ok(None), "runmqsc is connected itself");
     let why = asked(20, "AMQ8146E: IBM MQ queue manager not available.\n").expect_err("not available");
     assert!(why.contains("AMQ8146E"), "{why}");
 }
