@@ -1,5 +1,9 @@
 //! MQSC as both sides read it: lines into statements, and what is wrong with a file of them before any queue manager sees it.
 
+mod objects;
+
+use objects::{Object, object};
+
 /// A line of the input and what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
@@ -79,7 +83,28 @@ pub struct Mistake {
     /// What is wrong.
     pub what: String,
     /// What to do.
-    pub hint: &'static str,
+    pub hint: String,
+    /// Whether it is wrong on every queue manager; another one may know what is not known here.
+    pub certain: bool,
+}
+
+/// A character of a statement and where it stands.
+#[derive(Debug, Clone, Copy)]
+struct Placed {
+    c: char,
+    line: usize,
+    column: usize,
+}
+
+/// The part of a line that belongs to its statement.
+fn placed(line: usize, text: &str) -> impl Iterator<Item = Placed> + '_ {
+    let trimmed = text.trim();
+    let lead = text.chars().take_while(|c| c.is_whitespace()).count();
+    let part = trimmed
+        .strip_suffix(['+', '-'])
+        .unwrap_or_else(|| trimmed.trim_end_matches(';'));
+    let column = move |(c, column)| Placed { c, line, column };
+    part.chars().zip(lead + 1..).map(column)
 }
 
 /// What would make `runmqsc` refuse or pass over a part of the text; attributes are not looked at.
@@ -88,27 +113,20 @@ pub fn mistakes(text: &str) -> Vec<Mistake> {
         .zip(text.lines())
         .flat_map(|(at, line)| of_line(at, line))
         .collect();
-    let (mut at, mut start, mut last) = (0, (0, String::new()), String::new());
+    let (mut at, mut chars, mut last) = (0, Vec::new(), String::new());
     for line in lines(text) {
         match line {
             Line::Silent(_) => at += 1,
             Line::Part { text, first } => {
                 at += 1;
                 if first {
-                    start = (at, text.clone());
+                    chars.clear();
                 }
+                chars.extend(placed(at, &text));
                 last = text;
             }
             Line::Statement(statement) => {
-                let column = start.1.chars().take_while(|c| c.is_whitespace()).count() + 1;
-                let mistake = |width: usize, what: String, hint| Mistake {
-                    line: start.0,
-                    column,
-                    width,
-                    what,
-                    hint,
-                };
-                found.extend(of_statement(&statement, mistake));
+                found.extend(of_statement(&chars));
                 let mark = last.trim_end();
                 if mark.ends_with(['+', '-']) {
                     found.push(Mistake {
@@ -116,18 +134,14 @@ pub fn mistakes(text: &str) -> Vec<Mistake> {
                         column: mark.chars().count(),
                         width: 1,
                         what: "the last command continues on the next line, which does not exist".to_owned(),
-                        hint: "remove the continuation mark, or add the missing line",
+                        hint: "remove the continuation mark, or add the missing line".to_owned(),
+                        certain: true,
                     });
                 }
                 let silent = |line: &str| line.trim().is_empty() || line.trim().starts_with('*');
                 if ends(&statement) && !text.lines().skip(at).all(silent) {
-                    let word = statement.trim().to_owned();
-                    let what = format!("`{word}` ends the commands, but other commands follow");
-                    found.push(mistake(
-                        word.chars().count(),
-                        what,
-                        "remove it, or the commands after it",
-                    ));
+                    let what = format!("`{}` ends the commands, but other commands follow", statement.trim());
+                    found.extend(mistake(word(&chars, 0), what, "remove it, or the commands after it"));
                 }
             }
         }
@@ -141,12 +155,13 @@ pub fn mistakes(text: &str) -> Vec<Mistake> {
 fn of_line(at: usize, line: &str) -> Option<Mistake> {
     let length = line.chars().count();
     let odd = line.chars().position(|c| c.is_control() && c != '\t');
-    let mistake = |column: usize, width, what, hint| Mistake {
+    let mistake = |column: usize, width, what, hint: &str| Mistake {
         line: at,
         column,
         width,
         what,
-        hint,
+        hint: hint.to_owned(),
+        certain: true,
     };
     if length > LONGEST_LINE {
         let what = format!("the line has {length} characters, but MQSC accepts at most {LONGEST_LINE}");
@@ -157,48 +172,102 @@ fn of_line(at: usize, line: &str) -> Option<Mistake> {
     odd.map(|odd| mistake(odd + 1, 1, what, "remove it"))
 }
 
-fn of_statement(statement: &str, mistake: impl Fn(usize, String, &'static str) -> Mistake) -> Option<Mistake> {
-    let statement = statement.trim();
-    let end = |c: char| c == '(' || c.is_whitespace();
-    let verb = statement.split(end).next().unwrap_or_default();
-    if statement.is_empty() || ends(statement) {
+/// A mistake at characters of a statement, if there are any.
+fn mistake(place: &[Placed], what: impl Into<String>, hint: impl Into<String>) -> Option<Mistake> {
+    let first = place.first()?;
+    Some(Mistake {
+        line: first.line,
+        column: first.column,
+        width: place.iter().filter(|one| one.line == first.line).count(),
+        what: what.into(),
+        hint: hint.into(),
+        certain: true,
+    })
+}
+
+/// The word of a statement that begins at a character or behind it.
+fn word(statement: &[Placed], from: usize) -> &[Placed] {
+    let rest = &statement[from..];
+    let start = rest.iter().position(|one| !one.c.is_whitespace()).unwrap_or(rest.len());
+    let rest = &rest[start..];
+    let end = rest.iter().position(|one| one.c == '(' || one.c.is_whitespace());
+    &rest[..end.unwrap_or(rest.len())]
+}
+
+fn text(place: &[Placed]) -> String {
+    place.iter().map(|one| one.c).collect()
+}
+
+fn of_statement(placed: &[Placed]) -> Option<Mistake> {
+    let statement = text(placed);
+    if statement.trim().is_empty() || ends(&statement) {
         return None;
     }
-    let width = verb.chars().count().max(1);
-    let upper = verb.to_ascii_uppercase();
+    let lead = statement.chars().take_while(|c| c.is_whitespace()).count();
+    let verb = word(placed, 0);
+    let shown = |place: &[Placed]| -> String { text(place).chars().take(40).collect() };
+    let upper = text(verb).to_ascii_uppercase();
     // An abbreviation that is not known here is left to the queue manager.
     if upper.len() < 3 || !VERBS.iter().any(|known| known.starts_with(&upper)) {
-        let shown: String = verb.chars().take(40).collect();
-        let what = format!("unknown MQSC command `{shown}`");
-        return Some(mistake(
-            width,
-            what,
-            "use a command such as DEFINE, ALTER, SET, or START",
-        ));
+        let place = if verb.is_empty() { &placed[lead..=lead] } else { verb };
+        let what = format!("unknown MQSC command `{}`", shown(verb));
+        return mistake(place, what, "use a command such as DEFINE, ALTER, SET, or START");
     }
-    let (mut depth, mut quoted) = (0_i64, false);
-    for c in statement.chars() {
-        match c {
-            '\'' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth -= 1,
+    if let Some(unbalanced) = unbalanced(placed) {
+        return Some(unbalanced);
+    }
+    let about = word(placed, lead + verb.len());
+    if about.is_empty() {
+        let what = format!("`{}` does not name an object", shown(verb));
+        return mistake(verb, what, "add one, such as QLOCAL(APP.REQUEST)");
+    }
+    let unknown = format!("unknown MQSC object `{}`", shown(about));
+    match object(&text(about)) {
+        Object::Known => {}
+        Object::MeantFor(meant) => return mistake(about, unknown, format!("did you mean `{meant}`?")),
+        Object::Unknown => {
+            let hint = "check its spelling; mqaws passes it to the queue manager as it is";
+            let mistake = mistake(about, unknown, hint)?;
+            return Some(Mistake {
+                certain: false,
+                ..mistake
+            });
+        }
+    }
+    let name = statement.split_once('(').map_or("", |(_, name)| name.trim_start());
+    let own = name.trim_start_matches('\'').to_ascii_uppercase().starts_with("MQAWS.");
+    let what = "object names `MQAWS.*` are reserved for mqaws";
+    own.then(|| mistake(verb, what, "choose a different name")).flatten()
+}
+
+/// The first quote or parenthesis of a command that has no other side.
+fn unbalanced(statement: &[Placed]) -> Option<Mistake> {
+    let (mut open, mut quote) = (Vec::new(), None);
+    let mut rest = statement.iter().peekable();
+    while let Some(one) = rest.next() {
+        match (one.c, quote) {
+            ('\'', None) => quote = Some(*one),
+            // Two are one within it.
+            ('\'', Some(_)) if rest.next_if(|next| next.c == '\'').is_some() => {}
+            ('\'', Some(_)) => quote = None,
+            ('(', None) => open.push(*one),
+            (')', None) if open.pop().is_none() => {
+                let what = "this parenthesis closes none that is open";
+                return mistake(&[*one], what, "remove it, or add the opening one");
+            }
             _ => {}
         }
     }
-    let unbalanced = match (quoted, depth) {
-        (true, _) => "a quote of this command is not closed",
-        (_, 1..) => "a parenthesis of this command is not closed",
-        (_, ..=-1) => "this command has a closing parenthesis without an opening one",
-        (_, 0) => {
-            let name = statement.split_once('(').map_or("", |(_, name)| name.trim_start());
-            let own = name.trim_start_matches('\'').to_ascii_uppercase().starts_with("MQAWS.");
-            return own.then(|| {
-                let what = "object names `MQAWS.*` are reserved for mqaws".to_owned();
-                mistake(width, what, "choose a different name")
-            });
-        }
-    };
-    Some(mistake(width, unbalanced.to_owned(), "correct the command"))
+    // All behind an open quote is in it.
+    if let Some(quote) = quote {
+        let hint = "add the closing quote; a quote within quotes is written twice";
+        return mistake(&[quote], "this quote is not closed", hint);
+    }
+    mistake(
+        &open.into_iter().take(1).collect::<Vec<_>>(),
+        "this parenthesis is not closed",
+        "add the closing one",
+    )
 }
 
 #[cfg(test)]
@@ -238,15 +307,37 @@ mod tests {
             ("DEFINE QLOCAL(A) +\n", &[(1, 18)]),
             (
                 "DEFINE QLOCAL(A\nDIS QMGR)\nALTER QMGR DESCR('x)\n",
-                &[(1, 1), (2, 1), (3, 1)],
+                &[(1, 14), (2, 9), (3, 18)],
             ),
             ("DEFINE QLOCAL(A)\n\u{7}\n", &[(2, 1)]),
             (&long, &[(1, 2049)]),
             ("DEFINE QLOCAL('MQAWS.X')", &[(1, 1)]),
+            // An object that is misspelled, also on a line of its own.
+            ("DEFINE QLOCAL(A)\n  DEFINE QLOCL(B)\n", &[(2, 10)]),
+            ("DEFINE +\n   QLCOAL(A)\n", &[(2, 4)]),
+            ("DEFINE\n", &[(1, 1)]),
+            // The quote, wherever it stands; what follows is within it.
+            ("DEFINE QLOCAL('A) +\n  DESCR('x')\n", &[(2, 11)]),
+            ("DEFINE QLOCAL(A) +\n  DESCR('it''s +\n  MAXDEPTH(5)\n", &[(2, 9)]),
+            ("DEFINE QLOCAL(A) DESCR((x)\n", &[(1, 23)]),
         ] {
             let found: Vec<_> = mistakes(text).iter().map(|m| (m.line, m.column)).collect();
             assert_eq!(found, places, "{text}: {:?}", mistakes(text));
         }
+    }
+
+    #[test]
+    fn what_is_not_known_here_may_be_known_to_the_queue_manager() {
+        let said = |text: &str| -> Vec<(String, bool)> {
+            let found = mistakes(text).into_iter();
+            found
+                .map(|mistake| (format!("{}: {}", mistake.what, mistake.hint), mistake.certain))
+                .collect()
+        };
+        let meant = "unknown MQSC object `QLOCL`: did you mean `QLOCAL`?";
+        assert_eq!(said("DEF QLOCL(A)"), [(meant.to_owned(), true)]);
+        let passed = "unknown MQSC object `NEWKIND`: check its spelling; mqaws passes it to the queue manager as it is";
+        assert_eq!(said("DEF NEWKIND(A)"), [(passed.to_owned(), false)]);
     }
 
     proptest! {

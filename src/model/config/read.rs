@@ -56,9 +56,11 @@ impl Loaded {
             read(&named.file, beside_the_file).map_err(|error| format!("cannot read `{}`: {error}", named.file));
         match given.and_then(|text| named.with_text(text)) {
             Ok(definitions) => {
-                if let Some(error) = ConfigError::of(mistakes(KEY, &definitions)) {
+                let (violations, warnings) = mistakes(KEY, &definitions);
+                if let Some(error) = ConfigError::of(violations) {
                     return Err(error);
                 }
+                self.warnings.extend(warnings);
                 self.deployment.queue_manager.definitions = Some(definitions);
                 Ok(self)
             }
@@ -110,8 +112,8 @@ impl Loaded {
     }
 }
 
-/// What is wrong with the commands themselves, at its place in their file.
-fn mistakes(key: &str, definitions: &Definitions) -> Vec<Violation> {
+/// What is wrong with the commands themselves, at its place in their file, and what may be.
+fn mistakes(key: &str, definitions: &Definitions) -> (Vec<Violation>, Vec<Violation>) {
     let source = Source {
         name: &definitions.file,
         text: &definitions.text,
@@ -124,7 +126,10 @@ fn mistakes(key: &str, definitions: &Definitions) -> Vec<Violation> {
         };
         Violation::new(key, mistake.what, source.place(spot)).hint(mistake.hint)
     };
-    mqsc::mistakes(&definitions.text).into_iter().map(violation).collect()
+    let found = mqsc::mistakes(&definitions.text).into_iter();
+    let (certain, possible): (Vec<_>, Vec<_>) = found.partition(|mistake| mistake.certain);
+    let violations = |mistakes: Vec<Mistake>| mistakes.into_iter().map(&violation).collect();
+    (violations(certain), violations(possible))
 }
 
 /// A text and its place.

@@ -380,6 +380,19 @@ fn the_file_of_definitions_is_read_beside_the_configuration() {
         "DEFINE QLOCAL(A)"
     );
 
+    let loaded = load("queue_manager:\n  definitions: own.mqsc\n").unwrap();
+    let text = |text: &str| Ok(text.to_owned());
+    let error = loaded
+        .clone()
+        .with_definitions(|_, _| text("DEFINE QLOCL(A)\n"))
+        .unwrap_err();
+    assert!(error.place().unwrap().contains("own.mqsc:1:8"), "{error:?}");
+    // An object of a later version of MQ than this program's list is no reason to refuse the file.
+    let passed = loaded.with_definitions(|_, _| text("DEFINE NEWKIND(A)\n")).unwrap();
+    assert_eq!(passed.warnings[0].message, "unknown MQSC object `NEWKIND`");
+    assert_eq!(passed.warnings[0].place.short().as_deref(), Some("own.mqsc:1:8"));
+    assert!(passed.deployment.queue_manager.definitions.is_some());
+
     let loaded = load("queue_manager:\n  definitions: gone.mqsc\n").unwrap();
     let error = loaded
         .with_definitions(|_, _| Err(std::io::ErrorKind::NotFound.into()))
