@@ -18,9 +18,11 @@ use crate::model::{FileSystemId, PerformanceMode, keys};
 use crate::observe::ports::{Readings, Stack};
 use crate::stack::{ADOPTED_BY_TAG, QUEUE_MANAGER_PARAMETER, QUEUE_MANAGER_TAG, STACK_TAG};
 use crate::topology::FILE_SYSTEM;
+use mqaws_contract::lease;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a deployment wants of the file system that it adopts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +35,8 @@ pub struct Adopts {
     pub performance_mode: PerformanceMode,
     /// Key of the template, which an existing one cannot change either.
     pub kms_key: Option<String>,
-    /// Seconds after which the lease of its last owner is taken to have run out; `None` when the engine may not start on that.
-    pub lease_seconds: Option<u32>,
+    /// What the lease of its last owner is taken to be; `None` when the engine may not start on its end.
+    pub lease: Option<Duration>,
     /// Other resources of the template, those that a condition may leave out included.
     pub rest: usize,
 }
@@ -115,7 +117,7 @@ pub(super) async fn prepare<C: Readings + Stacks>(
     }
     let adoption = Adoption {
         storage: kept,
-        proof: proof(left_by(&storage), adopts.lease_seconds),
+        proof: proof(left_by(&storage), adopts.lease),
         rest: adopts.rest,
     };
     Ok((adoption, import(blueprint, adopts, &storage)))
@@ -193,7 +195,7 @@ fn kept(storage: &Storage, maker: Option<&Stack>) -> KeptStorage {
 
 /// What a first start can be expected to prove, in words. The record that decides is on the file system, where only an
 /// instance reads it.
-fn proof(of_stack: Option<&str>, lease_seconds: Option<u32>) -> String {
+fn proof(of_stack: Option<&str>, lease: Option<Duration>) -> String {
     let clean = match of_stack {
         Some(stack) => {
             format!(
@@ -203,10 +205,11 @@ fn proof(of_stack: Option<&str>, lease_seconds: Option<u32>) -> String {
         None => "its previous stack is unknown; `clean` if that stack stopped the queue manager in an orderly way"
             .to_owned(),
     };
-    let otherwise = match lease_seconds {
-        Some(seconds) => {
-            format!("`terminated` if EC2 still lists the owner, or `lease`, for which a start waits {seconds} s")
-        }
+    let otherwise = match lease.map(lease::wait) {
+        Some(wait) => format!(
+            "`terminated` if EC2 still lists the owner, or `lease`, for which a start waits {} s",
+            wait.as_secs()
+        ),
         None => "`terminated` if EC2 still lists the owner, or `operator`: a start waits until an operator decides"
             .to_owned(),
     };

@@ -11,10 +11,9 @@ use crate::model::{AmiId, Cidr, Deployment, InvalidName, Placement, SubnetId, Vp
 use crate::observe::ports::Readings;
 use crate::render::{self, Resolved};
 use crate::topology::FILE_SYSTEM;
+use mqaws_contract::lease;
 use std::collections::BTreeMap;
-
-/// What the agent takes the lease of EFS to be, when nobody says otherwise.
-const ASSUMED_LEASE_SECONDS: u32 = 90;
+use std::time::Duration;
 
 /// Renders a deployment for the account that `cloud` speaks for; also says what was chosen on the way.
 ///
@@ -121,8 +120,10 @@ fn adopts(deployment: &Deployment) -> Result<Option<Adopts>, DeployError> {
         logical: logical.clone(),
         performance_mode: deployment.storage.performance_mode,
         kms_key: deployment.storage.kms_key.as_ref().map(ToString::to_string),
-        lease_seconds: (deployment.storage.start_on_lease != Some(false))
-            .then(|| deployment.storage.lease_seconds.unwrap_or(ASSUMED_LEASE_SECONDS)),
+        lease: (deployment.storage.start_on_lease != Some(false)).then(|| {
+            let given = deployment.storage.lease_seconds;
+            given.map_or(lease::ASSUMED, |seconds| Duration::from_secs(seconds.into()))
+        }),
         rest: template.resources.len() - 1,
     }))
 }

@@ -7,6 +7,7 @@
 //! - [`QueueManagerName`] is the name that both go by, [`InstanceId`] whom they mean ([`AsWritten`], when somebody
 //!   else wrote it), and [`PathComponent`] what its directories are named;
 //! - [`Partition`] is where a region lies, which says what its ARNs and endpoints are called;
+//! - [`lease`] is when a host gives itself up, and how long its successor waits;
 //! - [`mqsc`] reads the lines of the user's own definitions, for the one who checks them and for the stand-in that runs them;
 //! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
 
@@ -15,6 +16,7 @@ mod component;
 pub mod engine;
 mod exit;
 mod fault;
+pub mod lease;
 pub mod mqsc;
 mod names;
 mod partition;

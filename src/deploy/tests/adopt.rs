@@ -11,7 +11,7 @@ fn adopts() -> Adopts {
         logical: "FileSystem".into(),
         performance_mode: PerformanceMode::GeneralPurpose,
         kms_key: None,
-        lease_seconds: Some(90),
+        lease: Some(mqaws_contract::lease::ASSUMED),
         rest: 30,
     }
 }
@@ -85,12 +85,12 @@ fn import_is_planned_with_the_proof_to_be_expected() {
     let adoption = plan.adopts.expect("adopts");
     assert_eq!((adoption.storage.id.as_str(), adoption.rest), (ID, 30));
     assert!(
-        adoption.proof.contains("`lease`, for which a start waits 90 s"),
+        adoption.proof.contains("`lease`, for which a start waits 135 s"),
         "{}",
         adoption.proof
     );
     let never = Adopts {
-        lease_seconds: None,
+        lease: None,
         ..adopts()
     };
     let proof = planned_for(&cloud, never)

@@ -1,11 +1,12 @@
 //! Kept data comes back: from put to get, across the end of a stack and the beginning of the next one.
 
-use crate::support::{Client, Lab, Put, until, wait};
+use crate::support::{Client, Lab, Put, all, call, until, wait};
 use mqaws::failover::port::{Probe, TestBed};
 use mqaws::model::InstanceId;
 use mqaws::stack::AMQP;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 fn json_of(lab: &Lab, verb: &str, more: &[&str], exit: i32) -> Value {
     lab.json(&[&[verb, "--local", "--yes"], more].concat(), exit)
@@ -79,6 +80,110 @@ fn messages_of_a_destroyed_stack_are_got_from_the_one_that_adopts_its_file_syste
     }
     let got = client(&lab, "elsewhere").get(queue, 5).expect("got");
     assert_eq!(got.into_iter().map(|got| got.id).collect::<Vec<_>>(), put);
+    lab.end();
+}
+
+/// Deploys, puts five messages, and destroys the stack after its host lost power and was not replaced, so that nothing was let go.
+/// Returns the file system, the owner, the queue, and the messages.
+fn left_uncleanly(lab: &Lab, config: &[&str]) -> (String, String, String, Vec<String>) {
+    let deployed = json_of(lab, "deploy", config, 0);
+    let id = text(&deployed, "/outputs/FileSystemId").to_owned();
+    let owner = text(&deployed, "/service/agent/instance").to_owned();
+    let clients = lab.clients();
+    let target = wait(clients.target("mqaws-qm1")).expect("a stack");
+    let instance = InstanceId::new(&owner).expect("an instance");
+    let probe = wait(clients.probe(&target, &instance, Probe::Define)).expect("its queues");
+    let queue = probe.queues[0].name.clone();
+    let puts: Vec<Put> = (0..5).map(|n| Put::persistent(&format!("m-{n}"))).collect();
+    let put = client(lab, "mqaws-qm1").put(&queue, &puts).expect("put");
+    let record = lab.record();
+    let scaling = |params: &[(&str, &str)]| call(&record, "autoscaling", "2011-01-01", params);
+    let groups = all(
+        &scaling(&[("Action", "DescribeAutoScalingGroups")]),
+        "AutoScalingGroupName",
+    );
+    scaling(&[
+        ("Action", "SuspendProcesses"),
+        ("AutoScalingGroupName", &groups[0]),
+        ("ScalingProcesses.member.1", "Launch"),
+    ]);
+    let params = [
+        ("Action", "TerminateInstances"),
+        ("SkipOsShutdown", "true"),
+        ("InstanceId.1", &owner),
+    ];
+    call(&record, "ec2", "2016-11-15", &params);
+    until("its host is gone", || (!lab.instance(&owner).exists()).then_some(()));
+    json_of(lab, "destroy", &[], 0);
+    let left = owner_record(lab, &id, 1);
+    assert_eq!(
+        (&left["owner"]["instance"], left.get("released")),
+        (&json!(owner), Some(&json!(false))),
+        "{left}"
+    );
+    (id, owner, queue, put)
+}
+
+fn owner_path(lab: &Lab, file_system: &str, epoch: u32) -> PathBuf {
+    lab.dir()
+        .join("fs")
+        .join(file_system)
+        .join(format!(".mqaws/QM1/owner-{epoch}.json"))
+}
+
+fn owner_record(lab: &Lab, file_system: &str, epoch: u32) -> Value {
+    let text = std::fs::read(owner_path(lab, file_system, epoch)).expect("a record");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+/// Adopts it, with the announced proof and the proof that it then has.
+fn adopts_after_an_unclean_end(lab: &Lab, left: &(String, String, String, Vec<String>), proof: &str) {
+    let (id, _, queue, put) = left;
+    let example = Lab::example();
+    let adopt = [
+        "--config",
+        &example,
+        "--allow-faults",
+        "--stack",
+        "again",
+        "--adopt-file-system",
+        id,
+    ];
+    let announced = json_of(lab, "plan", &adopt, 0);
+    let announced = text(&announced, "/adopts/proof");
+    assert!(
+        announced.starts_with("`clean` if stack mqaws-qm1, ")
+            && announced.contains(
+                "otherwise `terminated` if EC2 still lists the owner, or `lease`, for which a start waits 135 s"
+            ),
+        "{announced}"
+    );
+    let adopted = json_of(lab, "deploy", &adopt, 0);
+    assert_eq!(text(&adopted, "/service/agent/proof/kind"), proof, "{adopted}");
+    assert_eq!(adopted["service"]["agent"]["epoch"], 2, "{adopted}");
+    let got = client(lab, "again").get(queue, 5).expect("got");
+    assert_eq!(&got.into_iter().map(|got| got.id).collect::<Vec<_>>(), put);
+}
+
+#[test]
+fn what_an_owner_that_ended_uncleanly_left_is_adopted_once_ec2_says_that_it_is_terminated() {
+    let lab = Lab::up(&[]);
+    let example = Lab::example();
+    let left = left_uncleanly(&lab, &["--config", &example, "--allow-faults"]);
+    adopts_after_an_unclean_end(&lab, &left, "terminated");
+    lab.end();
+}
+
+#[test]
+fn what_an_owner_that_ec2_has_forgotten_left_is_adopted_by_the_lease() {
+    let lab = Lab::up(&[]);
+    let example = Lab::example();
+    let left = left_uncleanly(&lab, &["--config", &example, "--allow-faults"]);
+    // An hour later EC2 knows nothing of the owner; this id it never knew.
+    let mut record = owner_record(&lab, &left.0, 1);
+    record["owner"]["instance"] = json!("i-0123456789abcdef0");
+    std::fs::write(owner_path(&lab, &left.0, 1), record.to_string()).expect("written");
+    adopts_after_an_unclean_end(&lab, &left, "lease");
     lab.end();
 }
 

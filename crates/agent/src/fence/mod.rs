@@ -31,7 +31,7 @@ pub use inquiry::{
     Answer, CloudState, DataState, Inquiry, InquiryPolicy, Inspection, LeaseRule, Next, RecordView, Refusal,
 };
 pub use lock::{Lock, LockError, LockPlace};
-pub use nfs::{ASSUMED_LEASE, NfsLock, is_full};
+pub use nfs::{NfsLock, is_full};
 pub use proof::Proof;
 pub use record::{BootId, Epoch, OwnerRecord, RecordError, SCHEMA, ThisHost, Writer};
 pub use standby::StandbyNote;

@@ -20,13 +20,6 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What the lease of the file system's server is taken to be where nobody says otherwise.
-///
-/// EFS does not document its own, which cannot be set either; Linux's server has 90 s, and design for EFS with 90 to 120 s is
-/// usual. Not confirmed on AWS. The lock itself does not depend on it: it decides how often the lock is proved, and how long
-/// a successor without any word of EC2 waits.
-pub const ASSUMED_LEASE: Duration = Duration::from_secs(90);
-
 /// Length of the line in the lock file: one write of always the same bytes never grows the file.
 const LINE: usize = 128;
 

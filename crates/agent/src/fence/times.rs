@@ -1,18 +1,7 @@
 //! When a host gives itself up, and how long its successor waits: one pair, so that the second is always the longer.
 
+pub use mqaws_contract::lease::{MARGIN, SELF_RESET};
 use std::time::Duration;
-
-/// T: a host resets itself when its lock was not proved to be held for this long.
-///
-/// Long enough that a file system which stands still for some seconds costs nothing; short against the time that a zone's
-/// loss costs anyway. The agent's own choice, measured on no account.
-pub const SELF_RESET: Duration = Duration::from_secs(30);
-
-/// What the wait of a successor has beyond lease and T.
-///
-/// Covers the period of the look that notices T (a quarter of a second), the reset itself, requests that are still on
-/// their way to the server, and clocks that differ by up to a tenth over the whole wait. Assumed, not measured.
-pub const MARGIN: Duration = Duration::from_secs(15);
 
 /// The pair: the self-reset bound T, and with it the wait of the proof `lease`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,7 +9,6 @@ use super::programs::{ProgramError, Programs};
 use crate::agent::layout::Layout;
 use crate::agent::ports::{LockPlace, Mounter};
 use crate::agent::waits;
-use crate::fence::ASSUMED_LEASE;
 use crate::model::agent::AgentConfig;
 use crate::remedy::chain;
 use std::fs;
@@ -93,7 +92,7 @@ impl HostMount {
             point: storage.mount.clone(),
             lease: storage
                 .lease_seconds
-                .map_or(ASSUMED_LEASE, |s| Duration::from_secs(s.into())),
+                .map_or(mqaws_contract::lease::ASSUMED, |s| Duration::from_secs(s.into())),
             layout,
             programs,
             network,

@@ -122,8 +122,9 @@ pub(crate) fn missing(name: &str) -> crate::api::ApiError {
     ))
 }
 
-/// The shortest wait for signals that fast timing makes of a longer one.
-const SHORTEST: Duration = Duration::from_secs(30);
+/// The shortest wait for signals that fast timing makes of a longer one: above that of the proof `lease`, 48 s in a local cloud, for an
+/// agent's own timers are not scaled.
+const SHORTEST: Duration = Duration::from_secs(60);
 
 /// Waits for signals of this resource.
 ///
