@@ -26,10 +26,21 @@ use std::time::Duration;
 impl Clients {
     async fn line(&self, target: &Target, instance: &InstanceId, request: &Request) -> Result<String, CloudError> {
         let document = target.parts.documents.of(request.class())?;
-        let output = command::ask(self, document, instance, request)
-            .await
-            .map_err(|error| failed(running(request, instance), error))?;
-        succeeded(output, request, instance)
+        let older = |what: &str, first: &str| {
+            let cause = format!("the {what} is of a version without this command");
+            let hint = format!("{first}run `mqaws deploy --stack {}`", target.stack);
+            Err(CloudError::precondition(running(request, instance), cause, hint))
+        };
+        match command::ask(self, document, instance, request).await {
+            Err(error) if command::is_refused_verb(&error) => older("stack's document", "to update it, "),
+            Ok(output) if output.is_unknown_verb() => {
+                older("agent", "build an image of this version with `mqaws ami build`, then ")
+            }
+            asked => {
+                let output = asked.map_err(|error| failed(running(request, instance), error))?;
+                succeeded(output, request, instance)
+            }
+        }
     }
 
     async fn json<T: DeserializeOwned>(

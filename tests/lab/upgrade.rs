@@ -4,6 +4,8 @@
 //! shape while nobody holds the lock. The agents are of this version: the one that takes over stands for a new image. Until then the
 //! stack has no documents, and its agents are asked as that version asked them.
 
+mod agents;
+
 use crate::support::{Client, Lab, Put, STACK, call, failing, forced, json_call, until, wait};
 use mqaws::aws::Clients;
 use mqaws::deploy::ports::Stacks;
@@ -44,18 +46,9 @@ impl Site {
         })
     }
 
-    /// What an agent answers to a command line, sent as the version before sent it; `None` when it does not succeed.
+    /// What an agent answers to a command line, as JSON.
     fn asked_as_before<T: DeserializeOwned>(&self, instance: &str, line: &str) -> Option<T> {
-        let ask = |action: &str, body: &Value| json_call(&self.record, "ssm", &format!("AmazonSSM.{action}"), body);
-        let body = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance], "Parameters": {"commands": [line]}});
-        let sent = ask("SendCommand", &body).ok()?;
-        let body = json!({"CommandId": sent["Command"]["CommandId"], "InstanceId": instance});
-        let ended = until("the command ends", || {
-            let found = ask("GetCommandInvocation", &body).ok()?;
-            let over = !["Pending", "InProgress"].contains(&found["Status"].as_str()?);
-            over.then_some(found)
-        });
-        serde_json::from_str(ended["StandardOutputContent"].as_str()?).ok()
+        serde_json::from_str(&asked_as_before(&self.record, instance, line)?).ok()
     }
 
     /// A verb that has to ask an agent is refused, and says what to do first.
@@ -113,6 +106,24 @@ impl Site {
         let below = format!("fs/{file_system}/.mqaws/QM1/owner-{epoch}.json");
         self.lab.dir().join(below)
     }
+}
+
+/// What an agent answers to a command line, sent as the version before sent it; `None` when it does not succeed.
+fn asked_as_before(record: &LabRecord, instance: &str, line: &str) -> Option<String> {
+    let ask = |action: &str, body: &Value| json_call(record, "ssm", &format!("AmazonSSM.{action}"), body);
+    let body =
+        json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance], "Parameters": {"commands": [line]}});
+    let sent = ask("SendCommand", &body).ok()?;
+    let body = json!({"CommandId": sent["Command"]["CommandId"], "InstanceId": instance});
+    let ended = until("the command ends", || {
+        let found = ask("GetCommandInvocation", &body).ok()?;
+        let over = !["Pending", "InProgress"].contains(&found["Status"].as_str()?);
+        over.then_some(found)
+    });
+    let said = ended["StandardOutputContent"]
+        .as_str()
+        .filter(|_| ended["Status"] == "Success");
+    said.map(str::to_owned)
 }
 
 fn read(path: &Path) -> Map<String, Value> {

@@ -154,6 +154,17 @@ impl Journal {
         self.write_own()
     }
 
+    /// Takes the last fault back: its order was refused before anything was done.
+    ///
+    /// # Errors
+    /// As [`Journal::begin`].
+    pub(super) fn refused(&mut self, injection: &Injection) -> Result<(), FailoverError> {
+        self.faults.pop();
+        let own = |lasting: &mut Lasting| lasting.fault == injection.fault.name();
+        self.lasting.pop_if(own);
+        self.write_own()
+    }
+
     /// Ends what lasts; returns what could not be ended and is not over. Where it is over, whoever injected it has ended it.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ use crate::failover::measure::round_end::RoundEnd;
 use crate::failover::report::{Observations, Report, Run, archive, assemble, host};
 use crate::failover::scenario::{Pace, Scenario};
 use crate::model::agent::AgentStatus;
-use crate::remedy::chain;
-use crate::topology::{self, Restart};
+use crate::remedy::{ExitKind, chain};
+use crate::topology::{self, Injector, Restart};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -197,7 +197,13 @@ impl Session<'_> {
         journal.injecting(injection)?;
         let waiting_at_fault = round.waiting();
         round.advance(Stage::Fault);
-        let injected = inject(cloud, &self.target, &round, injection).await?;
+        let injected = match inject(cloud, &self.target, &round, injection).await {
+            Err(error) if error.exit == ExitKind::Precondition && matches!(injection.injector, Injector::Agent(_)) => {
+                journal.refused(injection)?;
+                return Err(error.into());
+            }
+            asked => asked?,
+        };
         let (seen, seeing) = watch::channel(injected.seen.clone());
         let workers: Vec<Worker> = (0..producers)
             .map(Worker::Producer)
