@@ -940,7 +940,7 @@ template.add_resource(
     )
 )
 WORD, NUMBER = "^[A-Za-z0-9._:-]{1,64}$", "^[0-9]{1,19}$"
-PAGE = "printf '%s\\n' \"$answer\" | tail -n +'{{ FromLine }}' | head -c 20000"
+PAGE = "printf '%s\\n' \"$answer\" | tail -n +'{{ FromLine }}' | tail -c +'{{ FromByte }}' | head -c 20000"
 
 
 def parameter(pattern, **more):
@@ -964,6 +964,7 @@ DOCUMENTS = {
         {
             "Since": argument("0", NUMBER),
             "FromLine": parameter(NUMBER, default="1"),
+            "FromByte": parameter(NUMBER, default="1"),
         },
         ["esac || exit", PAGE],
     ),

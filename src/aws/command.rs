@@ -5,7 +5,7 @@ use super::sdk_error::wrap;
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use aws_sdk_ssm as ssm;
-use mqaws_contract::verb::{Class, PAGE_BYTES, Request, UNKNOWN_VERB};
+use mqaws_contract::verb::{Class, PageStart, Request, UNKNOWN_VERB};
 use std::time::{Duration, Instant};
 
 /// How long a command may take, delivery included; Systems Manager allows no less than 30 s for the delivery alone.
@@ -46,32 +46,26 @@ pub(super) async fn ask(
     instance: &InstanceId,
     request: &Request,
 ) -> Result<CommandOutput, AwsError> {
-    let (mut whole, mut from_line) = (String::new(), 1);
+    let (mut whole, mut from) = (String::new(), PageStart::FIRST);
     for _ in 0..MOST_PAGES {
-        let mut page = send(clients, document, instance, request.parameters(from_line)).await?;
+        let mut page = send(clients, document, instance, request.parameters(from)).await?;
         if page.status != "Success" || request.class() != Class::Read {
             return Ok(page);
         }
-        let Some(lines) = cut(&page.stdout) else {
+        let Some((kept, next)) = from.next(&page.stdout) else {
             page.stdout.insert_str(0, &whole);
             return Ok(page);
         };
-        from_line += lines.matches('\n').count();
-        whole.push_str(lines);
-        if lines.is_empty() {
+        if kept == 0 {
             break;
         }
+        whole.push_str(&page.stdout[..kept]);
+        from = next;
     }
     Err(AwsError::unreadable(
         "ssm:GetCommandInvocation",
         "the end of StandardOutputContent",
     ))
-}
-
-/// The whole lines of a page that another one follows; `None` when it is the last.
-fn cut(page: &str) -> Option<&str> {
-    // The line break at the end may have been taken for white space on the way.
-    (page.len() + 1 >= PAGE_BYTES).then(|| page.rfind('\n').map_or("", |end| &page[..=end]))
 }
 
 async fn send(
@@ -148,13 +142,5 @@ mod tests {
         let refused = |code| is_refused_verb(&AwsError::test_answer("ssm:SendCommand", code, ""));
         assert!(refused("InvalidParameters"));
         assert!(!refused("InvalidInstanceId") && !refused("AccessDeniedException"));
-    }
-
-    #[test]
-    fn a_page_that_another_one_follows_gives_its_whole_lines() {
-        assert_eq!(cut("a\nb\n"), None);
-        let full = format!("{}\nhalf", "a".repeat(PAGE_BYTES - 5));
-        assert_eq!(cut(&full).map(str::len), Some(PAGE_BYTES - 4));
-        assert_eq!(cut(&"a".repeat(PAGE_BYTES)), Some(""));
     }
 }

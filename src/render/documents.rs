@@ -9,7 +9,7 @@ use crate::stack::Output;
 use crate::template::{self, Resource, Template, Value, list, object, reference};
 use indexmap::IndexMap;
 use mqaws_contract::verb::{
-    ARGUMENT_PATTERN, COMMAND, Class, FROM_LINE, NUMBER_PATTERN, PAGE_BYTES, UNKNOWN_VERB, Verb,
+    ARGUMENT_PATTERN, COMMAND, Class, FROM_BYTE, FROM_LINE, NUMBER_PATTERN, PAGE_BYTES, UNKNOWN_VERB, Verb,
 };
 
 /// Longest run of a command, in seconds; `pause` and a fault wait for the agent, which takes up to 15 s.
@@ -75,12 +75,14 @@ fn parameters(class: Class) -> Value {
         all.insert(parameter.name().to_owned(), of_verb);
     }
     if class == Class::Read {
-        let from_line = object! {
-            "type" => "String",
-            "default" => "1",
-            "allowedPattern" => NUMBER_PATTERN,
-        };
-        all.insert(FROM_LINE.to_owned(), from_line);
+        for name in [FROM_LINE, FROM_BYTE] {
+            let from = object! {
+                "type" => "String",
+                "default" => "1",
+                "allowedPattern" => NUMBER_PATTERN,
+            };
+            all.insert(name.to_owned(), from);
+        }
     }
     Value::Map(all)
 }
@@ -104,8 +106,9 @@ fn script(class: Class) -> Vec<String> {
         true => lines.extend([
             "esac || exit".to_owned(),
             format!(
-                "printf '%s\\n' \"$answer\" | tail -n +{} | head -c {PAGE_BYTES}",
-                given(FROM_LINE)
+                "printf '%s\\n' \"$answer\" | tail -n +{} | tail -c +{} | head -c {PAGE_BYTES}",
+                given(FROM_LINE),
+                given(FROM_BYTE)
             ),
         ]),
         false => lines.push("esac".to_owned()),

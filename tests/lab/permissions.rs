@@ -204,8 +204,13 @@ fn no_parameter_reaches_the_shell_and_long_answers_come_in_pages() {
         let mut more = line.clone();
         more["detail"] = json!(format!("Grüße {number}"));
         text.push_str(&format!("{more}\n"));
+        // A line that is longer than two pages, whose bytes are cut within a character somewhere.
+        if number == 300 {
+            more["detail"] = json!(format!("long {}", "Grüße; ".repeat(6_000)));
+            text.push_str(&format!("{more}\n"));
+        }
     }
-    assert!(text.len() > 60_000);
+    assert!(text.len() > 100_000);
     std::fs::write(&marks, &text).expect("written");
     let clients = site.lab.clients();
     let found = crate::support::wait(async {
@@ -222,4 +227,9 @@ fn no_parameter_reaches_the_shell_and_long_answers_come_in_pages() {
         .filter(|detail| detail.starts_with("Grüße"))
         .collect();
     assert_eq!(own, numbered);
+    let long = details
+        .iter()
+        .find(|detail| detail.starts_with("long "))
+        .expect("the long line");
+    assert_eq!(**long, format!("long {}", "Grüße; ".repeat(6_000)));
 }

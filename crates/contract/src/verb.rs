@@ -54,9 +54,46 @@ pub const COMMAND: &str = "Command";
 
 /// The parameter of [`Class::Read`] with the first line of the answer that is wanted, from 1.
 ///
-/// Systems Manager returns 24,000 characters at most. Pages begin at lines and not at characters, since a page that is cut within a
-/// character cannot be put together again; and the document cuts them, not the agent, so that an agent of an earlier version has them too.
+/// Systems Manager returns 24,000 characters at most. Pages begin at lines, since one that is cut within a character cannot be put
+/// together again; and the document cuts them, not the agent, so that an agent of an earlier version has them too.
 pub const FROM_LINE: &str = "FromLine";
+
+/// The parameter of [`Class::Read`] with the first byte of that line, from 1: for a line that is longer than a page.
+///
+/// It is sent for the rest of such a line alone, since a document of an earlier version refuses it.
+pub const FROM_BYTE: &str = "FromByte";
+
+/// Where in an answer a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageStart {
+    /// Its line, from 1.
+    pub line: usize,
+    /// Bytes of that line that were had already.
+    pub had: usize,
+}
+
+impl PageStart {
+    /// The first page.
+    pub const FIRST: Self = Self { line: 1, had: 0 };
+
+    /// How much of a page can be kept, and where the next one begins; `None` when this is the last.
+    ///
+    /// A page is kept up to its last line break; without one, up to its last character of one byte, behind which a cut character may
+    /// stand. One that has neither cannot be told from one that was cut anywhere, and nothing of it is kept.
+    pub fn next(self, page: &str) -> Option<(usize, Self)> {
+        // The line break at the end may have been taken for white space on the way.
+        if page.len() + 1 < PAGE_BYTES {
+            return None;
+        }
+        if let Some(end) = page.rfind('\n') {
+            let line = self.line + page[..=end].matches('\n').count();
+            return Some((end + 1, Self { line, had: 0 }));
+        }
+        let kept = page.rfind(|c: char| c.is_ascii()).map_or(0, |end| end + 1);
+        let had = self.had + kept;
+        Some((kept, Self { had, ..self }))
+    }
+}
 
 /// The most bytes of one page.
 pub const PAGE_BYTES: usize = 20_000;
@@ -279,15 +316,18 @@ impl Request {
         self.verb.class()
     }
 
-    /// The parameters of the document, for the answer from a line on.
-    pub fn parameters(&self, from_line: usize) -> Vec<(&'static str, String)> {
+    /// The parameters of the document, for one page of the answer.
+    pub fn parameters(&self, from: PageStart) -> Vec<(&'static str, String)> {
         let mut all = vec![(COMMAND, self.verb.name().to_owned())];
         all.extend(
             self.verb
                 .parameter()
                 .map(|parameter| (parameter.name(), self.argument.clone())),
         );
-        all.extend((self.class() == Class::Read).then(|| (FROM_LINE, from_line.to_string())));
+        if self.class() == Class::Read {
+            all.push((FROM_LINE, from.line.to_string()));
+            all.extend((from.had > 0).then(|| (FROM_BYTE, (from.had + 1).to_string())));
+        }
         all
     }
 }
@@ -339,6 +379,28 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_another_one_follows_is_kept_as_far_as_it_is_whole() {
+        let first = PageStart::FIRST;
+        assert_eq!(first.next("a\nb\n"), None);
+        let full = format!("a\n{}\nhalf", "a".repeat(PAGE_BYTES - 7));
+        assert_eq!(first.next(&full), Some((PAGE_BYTES - 4, PageStart { line: 3, had: 0 })));
+        // A line that is longer, with a character that was cut.
+        let long = format!("{}\u{fffd}", "a".repeat(PAGE_BYTES - 2));
+        let (kept, second) = first.next(&long).expect("another one");
+        assert_eq!((kept, second), (PAGE_BYTES - 2, PageStart { line: 1, had: kept }));
+        let sent = Request::new(Verb::Status).parameters(second);
+        assert_eq!(
+            sent[1..],
+            [(FROM_LINE, "1".to_owned()), (FROM_BYTE, (kept + 1).to_string())]
+        );
+        let (kept, third) = second.next(&"b".repeat(PAGE_BYTES)).expect("another one");
+        assert_eq!((kept, third.had), (PAGE_BYTES, 2 * PAGE_BYTES - 2));
+        let ends = format!("{}\nmore", "c".repeat(PAGE_BYTES));
+        assert_eq!(third.next(&ends), Some((PAGE_BYTES + 1, PageStart { line: 2, had: 0 })));
+        assert_eq!(first.next(&"ü".repeat(PAGE_BYTES)).map(|(kept, _)| kept), Some(0));
+    }
+
+    #[test]
     fn nothing_that_a_shell_reads_is_sent() {
         for word in [
             "x;reboot",
@@ -354,14 +416,14 @@ mod tests {
         }
         let sent = Request::fault("kill-queue-manager").expect("a word");
         assert_eq!(
-            sent.parameters(1),
+            sent.parameters(PageStart::FIRST),
             [
                 (COMMAND, "fault".to_owned()),
                 ("Fault", "kill-queue-manager".to_owned())
             ]
         );
         assert_eq!(
-            Request::marks(7).parameters(3),
+            Request::marks(7).parameters(PageStart { line: 3, had: 0 }),
             [
                 (COMMAND, "marks".to_owned()),
                 ("Since", "7".to_owned()),
