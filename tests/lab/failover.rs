@@ -4,6 +4,7 @@ mod alive;
 mod elsewhere;
 mod hard;
 mod pipeline;
+mod registration;
 mod reports;
 
 use crate::support::{Lab, failing, runs};
