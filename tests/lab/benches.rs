@@ -1,13 +1,17 @@
 //! Each bench once, with its smallest counts and the programs of the tests: that it still measures something. Its figures are
 //! those of a debug build on a busy machine, and nobody judges them here.
 
-use crate::support::{judge, root, shipped_agent};
+use crate::support::{built, judge, root, shipped_agent};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// What `failover-test` says when the machine did not let it measure.
 const INCONCLUSIVE: i32 = 20;
 
-fn bench(name: &str, args: &[&str]) -> Output {
+/// The program beside `mqaws` that a bench needs: the variable that names it, and the target that is built.
+type Beside = Option<(&'static str, [&'static str; 2])>;
+
+fn bench(name: &str, args: &[&str], beside: Option<&(&str, PathBuf)>) -> Output {
     let folder = tempfile::tempdir().unwrap();
     Command::new(root().join("scripts").join(name))
         .args(args)
@@ -15,7 +19,11 @@ fn bench(name: &str, args: &[&str]) -> Output {
         .env("MQAWS_AGENT_BIN", shipped_agent())
         .env("MQAWS_UNJUDGED", "1")
         .env("RUNS", "1")
+        .env("MESSAGES", "200000")
+        .env("RATES", "50 100")
+        .env("LENGTHS", "1 2")
         .env("TMPDIR", folder.path())
+        .envs(beside.map(|(variable, path)| (variable, path)))
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -24,13 +32,19 @@ fn bench(name: &str, args: &[&str]) -> Output {
 /// Runs a bench and wants these words in what it prints.
 #[track_caller]
 fn measures(name: &str, args: &[&str], words: &[&str]) {
-    let mut output = bench(name, args);
+    measures_beside(name, None, args, words);
+}
+
+#[track_caller]
+fn measures_beside(name: &str, beside: Beside, args: &[&str], words: &[&str]) {
+    let beside = beside.map(|(variable, target)| (variable, built(target)));
+    let mut output = bench(name, args, beside.as_ref());
     for _ in 0..4 {
         if output.status.code() != Some(INCONCLUSIVE) {
             break;
         }
         println!("{name}: once more, for this machine did not let it measure");
-        output = bench(name, args);
+        output = bench(name, args, beside.as_ref());
     }
     let [told, said] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     assert!(output.status.success(), "{name}: {}\n{told}\n{said}", output.status);
@@ -58,6 +72,20 @@ fn bench_report() {
         &[],
         &["page of 60 rounds", "slo, 20,000 draws", "size of the page"],
     );
+}
+
+#[test]
+fn bench_load() {
+    let bare = ("MQAWS_BARE_BIN", ["--example", "bare_load"]);
+    let words = ["between two lengths", "between two rates", "bare client", "ratio"];
+    measures_beside("bench-load", Some(bare), &[], &words);
+}
+
+#[test]
+fn bench_ledger() {
+    let writer = ("MQAWS_LEDGER_BIN", ["--bench", "ledger"]);
+    let words = ["verify, whole process", "most resident", "count at a round's end"];
+    measures_beside("bench-ledger", Some(writer), &[], &words);
 }
 
 #[test]

@@ -20,5 +20,5 @@ pub(crate) use failover::{failing, runs};
 pub(crate) use forced::{STACK, forced, wait};
 pub(crate) use judge::root;
 pub(crate) use processes::{listening, marked, told_of};
-pub(crate) use shipped_agent::shipped_agent;
+pub(crate) use shipped_agent::{built, shipped_agent};
 pub(crate) use standin::{Host, QUEUE, run};

@@ -47,7 +47,8 @@ struct BookHead {
 }
 
 /// One round as it stands in the file.
-pub(crate) fn entry(ledger: &Ledger, drain: Drain) -> Vec<u8> {
+#[must_use]
+pub fn entry(ledger: &Ledger, drain: Drain) -> Vec<u8> {
     let books = ledger.books();
     let head = Head {
         run_id: ledger.run().to_string(),
@@ -74,7 +75,7 @@ pub(crate) fn entry(ledger: &Ledger, drain: Drain) -> Vec<u8> {
 ///
 /// # Errors
 /// When it cannot be written whole; then nothing new is left there.
-pub(super) fn begin(path: &Path, entries: &[Vec<u8>]) -> std::io::Result<PendingFile> {
+pub fn begin(path: &Path, entries: &[Vec<u8>]) -> std::io::Result<PendingFile> {
     use std::io::Write as _;
     let mut file = AtomicWrite::to(path).fresh().durable().begin()?;
     for part in [MAGIC].into_iter().chain(entries.iter().map(Vec::as_slice)) {
