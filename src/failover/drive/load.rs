@@ -16,6 +16,11 @@ use tokio::time::{sleep, sleep_until, timeout};
 /// Between two attempts to connect, plus or minus a fifth.
 pub(super) const RETRY: Duration = Duration::from_millis(100);
 
+/// The same at the beginning of an outage: a restart in place takes less than [`RETRY`], and what clients sleep over it is no outage of the
+/// service.
+const RETRY_AT_FIRST: Duration = Duration::from_millis(25);
+const AT_FIRST: Duration = Duration::from_secs(1);
+
 /// A slot that could not be used for this long is given up: nothing is caught up, since that would be another load.
 const LATE: Duration = Duration::from_millis(50);
 
@@ -66,6 +71,7 @@ impl Producer {
         let mut stages = round.stages();
         let mut beat = Beat::new(Instant::now(), self.rate);
         let mut connection = 0;
+        let mut refused = None;
         let mut stop_at = None;
         loop {
             if *stages.borrow_and_update() >= Stage::Rest {
@@ -78,6 +84,7 @@ impl Producer {
             match driver.producer(client, self.queue.clone()).await {
                 Ok(link) => {
                     connection += 1;
+                    refused = None;
                     round.note(worker, round.now_ns(), ConnectionChange::Connected);
                     let work = self.put_on(link, connection, &round, &mut stages, &mut beat, &mut stop_at);
                     let lost = work.await;
@@ -87,7 +94,7 @@ impl Producer {
                     }
                 }
                 Err(error) => {
-                    pause(&round, worker, &error, &mut stages).await;
+                    pause(&round, worker, &error, &mut refused, &mut stages).await;
                     self.give_up_slots(&round, &mut beat, Duration::ZERO);
                 }
             }
@@ -168,6 +175,7 @@ impl Consumer {
         let worker = Worker::Consumer(self.number);
         let mut stages = round.stages();
         let mut connection = 0;
+        let mut refused = None;
         let mut freed = false;
         while *stages.borrow_and_update() < Stage::End {
             if round.stage().is_still() {
@@ -179,6 +187,7 @@ impl Consumer {
             match driver.consumer(client, self.queue.clone()).await {
                 Ok(link) => {
                     connection += 1;
+                    refused = None;
                     let opened = Link {
                         consumer: self.number,
                         connection,
@@ -190,7 +199,7 @@ impl Consumer {
                         round.lost(opened, lost);
                     }
                 }
-                Err(error) => pause(&round, worker, &error, &mut stages).await,
+                Err(error) => pause(&round, worker, &error, &mut refused, &mut stages).await,
             }
         }
     }
@@ -300,12 +309,28 @@ pub(super) fn client_name(round: &Round, role: &str, number: u32, attempt: u32) 
     format!("mqaws-{}-{role}{number}-{attempt}-{salt:04x}", round.ledger().run())
 }
 
-async fn pause(round: &Round, worker: Worker, error: &ClientError, stages: &mut watch::Receiver<Stage>) {
+/// Waits for the next attempt; `refused` is when the first of this row was.
+async fn pause(
+    round: &Round,
+    worker: Worker,
+    error: &ClientError,
+    refused: &mut Option<Instant>,
+    stages: &mut watch::Receiver<Stage>,
+) {
     round.note(worker, round.now_ns(), ConnectionChange::Refused(error.to_string()));
+    let since = refused.get_or_insert_with(Instant::now).elapsed();
     let jitter = rand::rng().random_range(0.8..1.2);
     tokio::select! {
-        () = sleep(RETRY.mul_f64(jitter)) => {}
+        () = sleep(retry(since).mul_f64(jitter)) => {}
         _ = stages.wait_for(|stage| *stage == Stage::End) => {}
+    }
+}
+
+/// The pause between two attempts of a client that has been refused for so long.
+fn retry(refused: Duration) -> Duration {
+    match refused < AT_FIRST {
+        true => RETRY_AT_FIRST,
+        false => RETRY,
     }
 }
 
@@ -313,5 +338,18 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_try_often_at_first_and_do_not_go_on_so() {
+        for (refused, pause) in [(0, 25), (999, 25), (1000, 100), (600_000, 100)] {
+            let of = |millis| Duration::from_millis(millis);
+            assert_eq!(retry(of(refused)), of(pause), "{refused}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::topology::{self, Fault, Stand, Topology};
 /// The part that is left to the clients, which the model knows as a pause between their attempts.
 const RECONNECT: &str = "reconnect";
 
-/// The test's clients try again every 100 ms.
+/// The test's clients try again at least every 100 ms.
 const PAUSE: Range = Range {
     least_s: 0.0,
     most_s: 0.1,
