@@ -111,3 +111,41 @@ fn bench_agent() {
         &["size of mqaws-agent", "keeper, most resident", "agent, idle"],
     );
 }
+
+/// One round of one fault, which the second run does not repeat.
+#[test]
+fn soak() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, pages) = (folder.path().join("kept"), folder.path().join("pages"));
+    let run = || {
+        let output = Command::new(root().join("scripts/soak"))
+            .env("MQAWS_BIN", env!("CARGO_BIN_EXE_mqaws"))
+            .envs([("ROUNDS", "1"), ("FAULTS", "kill-queue-manager")])
+            .envs([("KEPT", &kept), ("PAGES", &pages)])
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let [told, said] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        // Whether the round passed is the machine's matter too.
+        assert!(
+            matches!(output.status.code(), Some(0 | 10)),
+            "{}\n{told}\n{said}",
+            output.status
+        );
+        told
+    };
+    assert!(run().contains("ended  kill-queue-manager"));
+    let page = || std::fs::read_to_string(pages.join("ibm-mq-single.md")).unwrap();
+    let first = page();
+    for words in [
+        "| `kill-queue-manager`, process | 1 |",
+        "| `kill-queue-manager`, process | 0 of ",
+        "| `kill-queue-manager`, process | engine | 2.0 to 6.0 s |",
+        ", in order |",
+    ] {
+        assert!(first.contains(words), "nothing of {words} in\n{first}");
+    }
+    assert!(run().contains("kept   kill-queue-manager"));
+    assert_eq!(page(), first);
+}
