@@ -218,7 +218,7 @@ fn of_statement(placed: &[Placed]) -> Option<Mistake> {
     }
     let about = word(placed, lead + verb.len());
     if about.is_empty() {
-        let what = format!("`{}` does not name an object", shown(verb));
+        let what = format!("`{}` has no object", shown(verb));
         return mistake(verb, what, "add one, such as QLOCAL(APP.REQUEST)");
     }
     let unknown = format!("unknown MQSC object `{}`", shown(about));
