@@ -979,8 +979,13 @@ DOCUMENTS = {
         ["esac"],
     ),
     "operate": (
-        "Pauses and resumes the queue manager",
-        {"pause": "mqaws-agent pause", "resume": "mqaws-agent resume"},
+        "Pauses and resumes the queue manager, and moves it to the standby",
+        {
+            "pause": "mqaws-agent pause",
+            "resume": "mqaws-agent resume",
+            "failover": "mqaws-agent failover",
+            "failover-unready": "mqaws-agent failover --unready",
+        },
         {},
         ["esac"],
     ),

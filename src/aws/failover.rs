@@ -4,6 +4,7 @@ use super::clients::Clients;
 use super::command::{self, CommandOutput};
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
+use crate::deploy::{self, Moves, Pace};
 use crate::failover::Fault;
 use crate::failover::measure::targets::Targets;
 use crate::failover::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
@@ -92,6 +93,11 @@ impl Clients {
         });
         asked.await.ok().flatten()
     }
+}
+
+/// How often to look, by where the cloud is.
+fn pace(clients: &Clients) -> Pace {
+    if clients.is_local() { Pace::LOCAL } else { Pace::AWS }
 }
 
 fn running(request: &Request, instance: &InstanceId) -> String {
@@ -352,6 +358,30 @@ impl TestBed for Clients {
             }
             let text = succeeded(output, &request, instance)?;
             read(text.trim(), instance, &request).map(Some)
+        })
+    }
+
+    fn begin_move<'a>(&'a self, target: &'a Target, instance: &'a InstanceId) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let attempted = format!("move the queue manager away from {instance}");
+            let begun = deploy::begin_move(self, &target.parts, instance, false, pace(self)).await;
+            begun.map_err(|error| CloudError {
+                attempted,
+                hint: error.hint(),
+                exit: error.exit(),
+                cause: error.into(),
+            })
+        })
+    }
+
+    fn restore_capacity<'a>(&'a self, target: &'a Target) -> Answer<'a, ()> {
+        Box::pin(async move {
+            for member in &target.parts.members {
+                let attempted = format!("restore the capacity of group {}", member.group);
+                let restored = Moves::set_capacity(self, &member.group, 1).await;
+                restored.map_err(|error| failed(attempted, error))?;
+            }
+            Ok(())
         })
     }
 

@@ -4,6 +4,7 @@ use super::clients::Clients;
 use super::sdk_error::wrap;
 use super::{command, time};
 use crate::cloud::AwsError;
+use crate::deploy::Moves;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
 use crate::observe::ports::{
@@ -215,8 +216,19 @@ impl Readings for Clients {
     }
 
     async fn agent_status(&self, documents: &Documents, instance: &InstanceId) -> Result<AgentStatus, ReadError> {
-        let request = Request::new(Verb::Status);
-        let output = command::ask(self, documents.of(request.class())?, instance, &request).await?;
+        self.said(documents, instance, &Request::new(Verb::Status)).await
+    }
+}
+
+impl Clients {
+    /// What the agent of an instance says of itself in answer to a verb.
+    async fn said(
+        &self,
+        documents: &Documents,
+        instance: &InstanceId,
+        request: &Request,
+    ) -> Result<AgentStatus, ReadError> {
+        let output = command::ask(self, documents.of(request.class())?, instance, request).await?;
         let (command, instance) = (request.to_string(), instance.to_string());
         if output.status != "Success" {
             let text = match output.stderr.trim() {
@@ -235,5 +247,29 @@ impl Readings for Clients {
             instance,
             text: error.to_string(),
         })
+    }
+}
+
+impl Moves for Clients {
+    async fn hand_over(
+        &self,
+        documents: &Documents,
+        instance: &InstanceId,
+        unready: bool,
+    ) -> Result<AgentStatus, ReadError> {
+        let verb = match unready {
+            true => Verb::FailoverUnready,
+            false => Verb::Failover,
+        };
+        self.said(documents, instance, &Request::new(verb)).await
+    }
+
+    async fn set_capacity(&self, group: &str, desired: u32) -> Result<(), AwsError> {
+        let call = autoscaling::Client::new(self.config())
+            .set_desired_capacity()
+            .auto_scaling_group_name(group)
+            .desired_capacity(desired.cast_signed())
+            .honor_cooldown(false);
+        wrap("autoscaling:SetDesiredCapacity", call.send().await).map(drop)
     }
 }

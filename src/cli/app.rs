@@ -6,8 +6,8 @@ use super::reference;
 use super::suggestions::Suggestions;
 use super::{CliError, Context, Failure, Outcome, Output, Progress};
 use super::{
-    ami, completions, demo, deploy, destroy, failover_test, init, lab, man, plan, render, slo, status, storage,
-    validate,
+    ami, completions, demo, deploy, destroy, failover, failover_test, init, lab, man, plan, render, slo, status,
+    storage, validate,
 };
 use crate::remedy::ExitKind;
 use clap::error::ErrorKind;
@@ -104,6 +104,7 @@ fn run(context: &Context, command: Command) -> Outcome {
         Command::Deploy(args) => deploy::run(context, args),
         Command::Status(args) => status::run(context, args),
         Command::Destroy(args) => destroy::run(context, args),
+        Command::Failover(args) => failover::run(context, args),
         Command::FailoverTest(args) => failover_test::run(context, *args),
         Command::Slo(args) => slo::run(context, args),
         Command::Storage(args) => storage::run(context, args),

@@ -1,8 +1,8 @@
 //! The command line as clap sees it.
 
 use super::{
-    ami, completions, demo, deploy, destroy, environment, failover_test, init, lab, man, plan, render, settings, slo,
-    status, storage, validate,
+    ami, completions, demo, deploy, destroy, environment, failover, failover_test, init, lab, man, plan, render,
+    settings, slo, status, storage, validate,
 };
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -131,6 +131,8 @@ pub enum Command {
     Deploy(deploy::Args),
     /// Show the state of a deployment
     Status(status::Args),
+    /// Move the queue manager to another host, in order
+    Failover(failover::Args),
     /// Inject faults under load and measure RPO and RTO
     FailoverTest(Box<failover_test::Args>),
     /// Determine whether measured outages meet an availability objective

@@ -30,6 +30,7 @@ pub mod completions;
 pub mod demo;
 pub mod deploy;
 pub mod destroy;
+pub mod failover;
 pub mod failover_test;
 pub mod init;
 pub mod lab;

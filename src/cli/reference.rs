@@ -46,6 +46,7 @@ const VERBS: &[(&str, &[Use])] = &[
     ("plan", &[Use::Configuration, Use::Cloud]),
     ("deploy", &[Use::Configuration, Use::Cloud]),
     ("status", &[Use::Configuration, Use::Cloud, Use::Service]),
+    ("failover", &[Use::Configuration, Use::Cloud, Use::Service]),
     (
         "failover-test",
         &[

@@ -36,6 +36,8 @@ pub enum Fault {
     CutZone,
     /// The shared file system has no room left.
     FillStorage,
+    /// An operator moves the queue manager to another host: `mqaws failover`.
+    Move,
     /// EC2 TerminateInstances on the instance that serves.
     TerminateInstance,
     /// Auto Scaling SetInstanceHealth on the instance that serves: an orderly replacement.
@@ -48,7 +50,7 @@ pub enum Fault {
 
 impl Fault {
     /// All faults, in the order of growing effort for the stack.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::KillAgent,
         Self::StallStorage,
         Self::ResetConnections,
@@ -62,6 +64,7 @@ impl Fault {
         Self::CutHost,
         Self::CutZone,
         Self::FillStorage,
+        Self::Move,
         Self::TerminateInstance,
         Self::MarkUnhealthy,
         Self::PowerOffHost,

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Injector {
     /// The agent on the instance that serves, by the stack's document of class `test`.
     Agent(InstanceFault),
+    /// An operator, as `mqaws failover` does it.
+    Operator,
     /// EC2 TerminateInstances.
     Terminate,
     /// The same with SkipOsShutdown.
@@ -234,6 +236,12 @@ static FACTS: [FaultFacts; Fault::ALL.len()] = [
             "a write fails for lack of room",
         )
     },
+    by_call(
+        Fault::Move,
+        "move",
+        Injector::Operator,
+        "the instance does not serve any more",
+    ),
     by_call(
         Fault::TerminateInstance,
         "terminate-instance",

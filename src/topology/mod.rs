@@ -21,7 +21,7 @@ pub use change::{Anchored, Change, Detail, Effect, FILE_SYSTEM, GROUP, Meaning};
 pub use facts::{Arbiter, Engines, Facts, Member};
 pub use fault::{Cut, Fault, NOTICED, Restart, Stand, Term, UnknownFault};
 pub use injection::{FaultFacts, Injector, Lasts, Site};
-pub use questions::{Builder, Topology};
+pub use questions::{Builder, PlannedMove, Topology};
 pub use role::{Role, Seen};
 
 use crate::model;

@@ -8,6 +8,15 @@ use crate::template::Template;
 /// Adds one group of resources, or of outputs, to a template.
 pub type Builder = fn(&mut Template, &Deployment);
 
+/// How an operator moves the queue manager to another host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlannedMove {
+    /// The agent that serves lets go of the data, and a host that waits takes over.
+    HandOver,
+    /// The group is taken to no instance and back to one: the old instance drains, and another one is launched.
+    Relaunch,
+}
+
 /// A way to make a queue manager highly available: where the data is, who decides which member may write, how clients find it.
 ///
 /// Everything that is particular to one is in its folder; whoever deploys, observes or tests asks here, and nowhere matches on a
@@ -41,6 +50,14 @@ pub trait Topology: Sync {
 
     /// Whether service can come while so many of its members are held up until a person acts.
     fn can_serve_without(&self, members: usize) -> bool;
+
+    /// How an operator moves the queue manager to another host.
+    fn planned_move(&self) -> PlannedMove {
+        match self.facts().members.len() {
+            0 | 1 => PlannedMove::Relaunch,
+            _ => PlannedMove::HandOver,
+        }
+    }
 
     /// Which of the groups' instances have agents that tell whether there is something to test, as indices.
     ///

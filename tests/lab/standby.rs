@@ -1,6 +1,7 @@
 //! Two hosts on the same data: one serves, the other is ready and runs no engine; whichever is lost, both are there again unaided.
 
 mod change;
+mod moved;
 mod pause;
 
 use crate::support::{Client, Lab, Put, call, runs, until, wait};

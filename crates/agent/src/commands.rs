@@ -4,11 +4,11 @@ mod decision;
 mod fault;
 mod fence;
 pub(crate) mod fetch;
-mod pause;
+mod order;
 
 pub(crate) use decision::DecisionFile;
 pub use fault::Guard;
-pub(crate) use pause::PauseRequest;
+pub(crate) use order::OperatorOrder;
 
 use super::doctor;
 use super::duty::{self, Duties};
@@ -50,6 +50,7 @@ usage: mqaws-agent [run]
        mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
        mqaws-agent pause [--reason TEXT]
        mqaws-agent resume
+       mqaws-agent failover [--unready]
        mqaws-agent fault {faults} | heal
        mqaws-agent probe define | depth | delete
        mqaws-agent doctor --image [--json]
@@ -143,7 +144,7 @@ pub fn run(
         ["status"] => status_of(layout).and_then(|s| print(&s)),
         ["marks"] => marks(layout, "0"),
         ["fence"] => fence::inspect(layout, false),
-        ["pause", "--reason", why] => pause::pause(layout, Some(why)),
+        ["pause", "--reason", why] => order::pause(layout, Some(why)),
         // What a fault starts that lasts.
         ["heal-after", millis, until] => faults::heal_after(layout, millis, until),
         ["--version" | "-V"] => {
@@ -160,8 +161,10 @@ pub fn run(
             Verb::Fence => fence::inspect(layout, true),
             Verb::Operator => decision::decide(layout, &Word::Gone(argument.into())),
             Verb::Copy => decision::decide(layout, &Word::Copy(argument.to_owned())),
-            Verb::Pause => pause::pause(layout, None),
-            Verb::Resume => pause::resume(layout),
+            Verb::Pause => order::pause(layout, None),
+            Verb::Resume => order::resume(layout),
+            Verb::Failover => order::fail_over(layout, false),
+            Verb::FailoverUnready => order::fail_over(layout, true),
             Verb::Define => configured().and_then(|(_, engine)| print(&engine.probe_define()?)),
             Verb::Depth => configured().and_then(|(_, engine)| print(&engine.probe_depth()?)),
             Verb::Delete => configured().and_then(|(_, engine)| print(&engine.probe_delete()?)),

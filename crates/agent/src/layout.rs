@@ -56,9 +56,9 @@ impl Layout {
         self.run().join("status.json")
     }
 
-    /// An operator's order to stop the queue manager or to resume it, until the agent has taken it.
-    pub(crate) fn pause_request(&self) -> PathBuf {
-        self.run().join("pause-request.json")
+    /// An operator's order, until the agent has taken it.
+    pub(crate) fn operator_order(&self) -> PathBuf {
+        self.run().join("operator-order.json")
     }
 
     /// A person's decision about a previous owner, until the agent has taken it.

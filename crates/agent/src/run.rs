@@ -1,7 +1,7 @@
 //! The agent's main loop: events to the duty, its actions to the world.
 
 use super::clock::{since_boot, since_main, since_start};
-use super::commands::{DecisionFile, PauseRequest};
+use super::commands::{DecisionFile, OperatorOrder};
 use super::duty::{Action, DrainReason, Duty, Event, Ordered, Timer};
 use super::layout::Layout;
 use super::marks::{Marks, unix_nanos};
@@ -122,10 +122,9 @@ impl Agent {
             }
             if looked.elapsed() >= TICK {
                 looked = now;
-                match PauseRequest::take(&self.layout).map(PauseRequest::order) {
-                    Some(Some(pause)) => self.event(Event::Pause(pause)),
-                    Some(None) => self.event(Event::Resume),
-                    None => {}
+                if let Some(order) = OperatorOrder::take(&self.layout) {
+                    tracing::warn!(?order, "an operator orders");
+                    self.event(order.into());
                 }
                 if let Some((id, word)) = DecisionFile::take(&self.layout).and_then(DecisionFile::word) {
                     tracing::warn!(id, ?word, "an operator decides");

@@ -35,7 +35,7 @@ impl Class {
         match self {
             Self::Read => "Reads status, phase marks, depth of the test queues, connections, and fence; read-only",
             Self::Test => "Injects faults; defines and deletes the queues of a failover test",
-            Self::Operate => "Pauses and resumes the queue manager",
+            Self::Operate => "Pauses and resumes the queue manager, and moves it to the standby",
             Self::Fence => "Decides that a previous owner is gone, or that a copy of a file system may be used",
         }
     }
@@ -168,6 +168,10 @@ pub enum Verb {
     Pause,
     /// Ends a pause.
     Resume,
+    /// Moves the queue manager to the host that is ready to take over.
+    Failover,
+    /// Lets go of it, whether a host is ready to take over or not.
+    FailoverUnready,
     /// A previous owner is gone.
     Operator,
     /// This file system is a copy, and may be used.
@@ -176,7 +180,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, by class.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Status,
         Self::Marks,
         Self::Depth,
@@ -187,6 +191,8 @@ impl Verb {
         Self::Delete,
         Self::Pause,
         Self::Resume,
+        Self::Failover,
+        Self::FailoverUnready,
         Self::Operator,
         Self::Copy,
     ];
@@ -196,7 +202,7 @@ impl Verb {
         match self {
             Self::Status | Self::Marks | Self::Depth | Self::Connections | Self::Fence => Class::Read,
             Self::Fault | Self::Define | Self::Delete => Class::Test,
-            Self::Pause | Self::Resume => Class::Operate,
+            Self::Pause | Self::Resume | Self::Failover | Self::FailoverUnready => Class::Operate,
             Self::Operator | Self::Copy => Class::Fence,
         }
     }
@@ -214,6 +220,8 @@ impl Verb {
             Self::Delete => "delete",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Failover => "failover",
+            Self::FailoverUnready => "failover-unready",
             Self::Operator => "operator",
             Self::Copy => "copy",
         }
@@ -232,6 +240,8 @@ impl Verb {
             Self::Delete => &["probe", "delete"],
             Self::Pause => &["pause"],
             Self::Resume => &["resume"],
+            Self::Failover => &["failover"],
+            Self::FailoverUnready => &["failover", "--unready"],
             Self::Operator => &["fence", "operator"],
             Self::Copy => &["fence", "copy"],
         }

@@ -4,7 +4,7 @@ use super::port::{CloudError, Instance, Target, TestBed};
 use super::round::Round;
 use crate::failover::measure::phases::Clock;
 use crate::failover::report::FaultRecord;
-use crate::model::agent::FaultReport;
+use crate::model::agent::{AgentState, FaultReport};
 use crate::topology::{Fault, Injector};
 use mqaws_contract::FaultOrder;
 use std::sync::Arc;
@@ -113,6 +113,10 @@ pub(super) async fn inject(
             };
             told(cloud.order(target, id, order).await?)
         }
+        Injector::Operator => {
+            cloud.begin_move(target, id).await?;
+            (None, accepted("the order to move"))
+        }
         Injector::Terminate => {
             cloud.terminate(id).await?;
             (None, accepted("TerminateInstances"))
@@ -161,6 +165,7 @@ pub(super) async fn verify(
         let (fault, instance) = (injection.fault, &injection.instance);
         let cloud = cloud.as_ref();
         let looked = match injection.injector {
+            Injector::Operator => moved(cloud, &target, instance).await,
             Injector::Terminate | Injector::PowerOff => ended(cloud, instance).await,
             Injector::MarkUnhealthy => taken_out(cloud, &target, instance).await,
             Injector::LocalCloud => observed(cloud, fault).await,
@@ -182,6 +187,18 @@ pub(super) async fn verify(
         }
         tokio::time::sleep(every).await;
     }
+}
+
+/// What shows that an instance let go of the queue manager: its group takes it out, or its agent does something else.
+async fn moved(cloud: &dyn TestBed, target: &Target, instance: &Instance) -> Result<Option<String>, CloudError> {
+    if let Some(out) = taken_out(cloud, target, instance).await? {
+        return Ok(Some(out));
+    }
+    let agent = cloud.agent_status(target, &instance.id).await?;
+    Ok(match agent.current_state() {
+        AgentState::Serving | AgentState::Unknown => None,
+        other => Some(format!("the agent on {} is {other}", instance.id)),
+    })
 }
 
 /// The state of an instance that no longer runs.

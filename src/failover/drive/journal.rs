@@ -11,9 +11,13 @@ use mqaws_contract::{FaultOrder, PathComponent};
 use mqaws_files::AtomicWrite;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How long an order to inject a fault may be on its way: its time begins when it arrives.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(60);
+
+/// Of what no time ends.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A fault that lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,8 @@ pub enum Healer {
     Agent,
     /// The local cloud.
     LocalCloud,
+    /// Auto Scaling, which wants no instance while a move is under way.
+    Capacity,
 }
 
 /// What a test changed and has not yet undone.
@@ -141,9 +147,15 @@ impl Journal {
         let healer = match injection.injector {
             Injector::Agent(_) => Some(Healer::Agent),
             Injector::LocalCloud | Injector::LocalCloudAndPowerOff => Some(Healer::LocalCloud),
+            Injector::Operator => Some(Healer::Capacity),
             Injector::Terminate | Injector::PowerOff | Injector::MarkUnhealthy => None,
         };
-        if let (Some(healer), Some(time)) = (healer, injection.time) {
+        // A capacity that was taken away comes back by nothing but a call.
+        let time = match healer {
+            Some(Healer::Capacity) => Some(FOREVER),
+            _ => injection.time,
+        };
+        if let (Some(healer), Some(time)) = (healer, time) {
             self.lasting.push(Lasting {
                 fault: fault.name().to_owned(),
                 instance: instance.clone(),
@@ -180,14 +192,19 @@ impl Journal {
             let healed = match one.healer {
                 Healer::Agent => cloud.order(target, &one.instance, FaultOrder::Heal).await.map(drop),
                 Healer::LocalCloud => cloud.heal_cloud().await,
+                Healer::Capacity => cloud.restore_capacity(target).await,
             };
             if let Err(error) = healed
                 && Timestamp::now().as_second() < one.until_unix_s
                 && !(one.healer == Healer::Agent && is_gone(cloud, &one.instance).await)
             {
                 let seconds = one.until_unix_s - Timestamp::now().as_second();
+                let until = match one.healer {
+                    Healer::Capacity => "which may have left the group without an instance".to_owned(),
+                    _ => format!("which ends by itself within {seconds} s"),
+                };
                 left.push(format!(
-                    "{} on {}, which ends by itself within {seconds} s ({})",
+                    "{} on {}, {until} ({})",
                     one.fault,
                     one.instance,
                     chain(&error)

@@ -3,7 +3,7 @@
 use super::port::{Instance, Target};
 use super::preflight::Planned;
 use crate::failover::report::NotRun;
-use crate::topology::{self, Fault, Injector};
+use crate::topology::{self, Fault, Injector, PlannedMove};
 use mqaws_contract::FaultOrder;
 use mqaws_contract::verb::Class;
 use serde::Serialize;
@@ -97,6 +97,20 @@ fn calls(
                 "ssm:SendCommand {document} on {id}: `mqaws-agent fault {order}`"
             )]
         }
+        Injector::Operator => match topology::of(target.parts.topology).planned_move() {
+            PlannedMove::HandOver => {
+                let document = target.parts.documents.of(Class::Operate);
+                let document = document.unwrap_or("the document of class operate");
+                vec![format!("ssm:SendCommand {document} on {id}: `mqaws-agent failover`")]
+            }
+            PlannedMove::Relaunch => {
+                let group = target.parts.members.first().map_or("", |member| member.group.as_str());
+                vec![
+                    format!("autoscaling:SetDesiredCapacity {group} 0"),
+                    format!("autoscaling:SetDesiredCapacity {group} 1"),
+                ]
+            }
+        },
         Injector::Terminate => vec![format!("ec2:TerminateInstances {id}")],
         Injector::PowerOff => vec![power_off()],
         Injector::MarkUnhealthy => vec![format!(

@@ -212,6 +212,12 @@ pub trait TestBed: Send + Sync {
     fn connections<'a>(&'a self, target: &'a Target, instance: &'a InstanceId)
     -> Answer<'a, Option<ConnectionsReport>>;
 
+    /// Begins a planned move of the queue manager away from the instance.
+    fn begin_move<'a>(&'a self, target: &'a Target, instance: &'a InstanceId) -> Answer<'a, ()>;
+
+    /// Has every group want its instance again, which a planned move may have taken away for a moment.
+    fn restore_capacity<'a>(&'a self, target: &'a Target) -> Answer<'a, ()>;
+
     /// EC2 TerminateInstances.
     fn terminate<'a>(&'a self, instance: &'a InstanceId) -> Answer<'a, ()>;
 

@@ -325,6 +325,15 @@ impl TestBed for FakeCloud {
         self.answer(|| self.counts.then_some(ConnectionsReport { connections }))
     }
 
+    fn begin_move<'a>(&'a self, _: &'a Target, instance: &'a InstanceId) -> Answer<'a, ()> {
+        self.terminate(instance)
+    }
+
+    fn restore_capacity<'a>(&'a self, _: &'a Target) -> Answer<'a, ()> {
+        *self.healed.lock().unwrap() += 1;
+        self.answer(|| ())
+    }
+
     fn terminate<'a>(&'a self, _: &'a InstanceId) -> Answer<'a, ()> {
         Box::pin(async {
             // A call that is accepted and does nothing.

@@ -19,6 +19,7 @@ pub(super) const STANDS: &[Stand] = &[
     Stand::new(Fault::CutHost, Restart::Elsewhere, TERMINATED),
     Stand::new(Fault::CutZone, Restart::Elsewhere, TERMINATED),
     Stand::new(Fault::FillStorage, Restart::WhenItEnds, &[]),
+    Stand::new(Fault::Move, Restart::Elsewhere, CLEAN),
     Stand::new(Fault::TerminateInstance, Restart::Elsewhere, CLEAN),
     Stand::new(Fault::MarkUnhealthy, Restart::Elsewhere, CLEAN),
     Stand::new(Fault::PowerOffHost, Restart::Elsewhere, TERMINATED),

@@ -126,6 +126,28 @@ fn heal_thaws_what_a_killed_test_left_frozen() {
     assert!(!pids.iter().any(stopped), "{pids:?}");
 }
 
+/// With one instance a move is a launch: the group is taken to none and back to one.
+#[test]
+fn a_planned_move_of_a_single_instance_is_an_orderly_replacement() {
+    let lab = Lab::deployed(&[]);
+    let report = tested(&lab, &["move"], 0);
+    stood(&lab, &report);
+    assert_eq!(runs(&report)[0]["served_after"]["proof"], "clean", "{report}");
+    let refused = lab.run(&["failover", "--local"], 2);
+    assert!(refused.err.contains("requires confirmation"), "{refused}");
+    assert!(refused.err.contains("an outage for the launch"), "{refused}");
+    let done = lab.json(&["failover", "--local", "--yes", "--timeout", "120s"], 0);
+    assert_eq!(
+        (&done["moved"], &done["proof"]),
+        (&json!(true), &json!("clean")),
+        "{done}"
+    );
+    assert_ne!(done["from"], done["to"]);
+    let status = lab.json(&["status", "--local", "--wait", "serving", "--timeout", "60s"], 0);
+    assert_eq!(status["writer"]["instance"], done["to"]);
+    assert_eq!(status["blockers"], json!([]), "the group wants its instance again");
+}
+
 /// Who asks first is told what would be called, and what this place cannot have.
 #[test]
 fn a_dry_run_calls_nothing_and_a_place_says_what_it_cannot() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::process::{Command, Stdio};
 
 /// Runs a command of an instance's agent, as a person on the instance does.
-fn on_instance(lab: &Lab, instance: &str, words: &[&str]) -> Said {
+pub(super) fn on_instance(lab: &Lab, instance: &str, words: &[&str]) -> Said {
     let root = lab.instance(instance);
     let mut command = Command::new(root.join("opt/mqm/bin/mqaws-agent"));
     command.args(words).env_clear().env("MQAWS_LAB_ROOT", &root);

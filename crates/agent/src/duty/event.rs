@@ -181,6 +181,11 @@ pub enum Event {
     Pause(Pause),
     /// An operator ends that.
     Resume,
+    /// An operator moves the queue manager to the host that is ready to take over.
+    HandOver {
+        /// Whether one is ready or not.
+        unready: bool,
+    },
     /// A timer ended.
     Timer(Timer),
 }

@@ -12,16 +12,14 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_millis(100);
 /// The same of a host that is not ready to take over: one that is goes first.
 const UNREADY: Duration = Duration::from_secs(1);
+/// The same of a host that has just let go of the data by itself, beside one that waits: that one is to have its turn.
+const HANDED_OVER: Duration = Duration::from_secs(5);
 /// Longest wait between two renewals.
 const RENEW: Duration = Duration::from_secs(5);
 
 impl Shared {
     pub(super) fn lock_loop(&self, mut lock: Box<dyn Lock>, orders: &Receiver<LockOrder>) {
-        let mut wait = if self.is_beside_standby() {
-            UNREADY
-        } else {
-            Duration::ZERO
-        };
+        let mut wait = self.first_wait();
         loop {
             let verify = match orders.recv_timeout(wait) {
                 Ok(LockOrder::Release(done)) => {
@@ -71,11 +69,20 @@ impl Shared {
         }
     }
 
-    /// Whether a host waits that may be ready, and this one has just begun. The host that had the lock goes on at once.
-    fn is_beside_standby(&self) -> bool {
+    /// How long a keeper that has just begun leaves the lock alone: for the host that waits, if there is one. The host that had the lock
+    /// goes on at once, unless it has let go of the data.
+    fn first_wait(&self) -> Duration {
         let store = RecordStore::new(&self.config.mount, &self.config.queue_manager);
         let others = |note: &StandbyNote| note.instance != self.config.instance;
-        !self.last_proof.is_inherited() && store.standbys().is_ok_and(|notes| notes.iter().any(others))
+        let waits = || store.standbys().is_ok_and(|notes| notes.iter().any(others));
+        if self.last_proof.is_inherited() || !waits() {
+            return Duration::ZERO;
+        }
+        let own = |record: &OwnerRecord| record.released && record.owner.instance.id() == Some(&self.config.instance);
+        match store.read() {
+            Ok(Some(record)) if own(&record) => HANDED_OVER,
+            _ => UNREADY,
+        }
     }
 
     /// What a host that waits has seen of the owner, on this file system and elsewhere than here.

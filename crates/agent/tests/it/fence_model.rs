@@ -83,6 +83,11 @@ fn what_an_operator_stops_stays_stopped() {
 }
 
 #[test]
+fn an_engine_is_moved_from_one_host_to_the_other_and_back() {
+    holds("two hosts, moved in order", World::moved());
+}
+
+#[test]
 fn a_copy_is_a_world_of_its_own() {
     holds("two hosts on a copy", World::copied());
 }
@@ -120,6 +125,7 @@ needed! {
     step_14_the_wait_begins_with_the_lock: WaitAnew,
     step_15_whoever_waits_runs_no_engine: NoEngine,
     step_16_an_operators_stop_is_kept_with_the_data: Pause,
+    step_17_nothing_of_the_engine_is_left: EngineGone,
 }
 
 #[test]

@@ -211,6 +211,7 @@ impl Duty for SingleWriter {
             Event::Decide { id, word } => self.decide(id, word),
             Event::Pause(pause) => self.pause(pause),
             Event::Resume => self.resume(),
+            Event::HandOver { unready } => self.hand_over(unready),
             Event::Timer(timer) => self.timer(timer),
         }
         self.steps.take()

@@ -162,7 +162,7 @@ impl SingleWriter {
     }
 
     pub(super) fn ended(&mut self, result: Result<(), String>) {
-        if self.state == State::Draining {
+        if matches!(self.state, State::Draining | State::HandingOver) {
             if let Err(why) = result {
                 self.said.last_error = Some(why);
             }
@@ -181,6 +181,9 @@ impl SingleWriter {
     }
 
     pub(super) fn released(&mut self, result: Result<(), String>) {
+        if self.state == State::HandingOver {
+            return self.handed_over(result);
+        }
         self.hold.let_go |= result.is_ok();
         if let Err(why) = result {
             // The record stays as it is; the successor then needs another proof than `clean`.

@@ -284,6 +284,7 @@ impl SingleWriter {
                 });
             }
             State::Draining => self.stopped_engine(),
+            State::HandingOver => self.let_go_to_other(),
             State::Condemned => self.condemned_engine_gone(),
             State::Stopped => self.let_go_late(),
             _ => {}
@@ -326,7 +327,11 @@ impl SingleWriter {
     /// The keeper's process is gone. Whatever lives on of the engine, and however long: the next keeper is opened at once,
     /// since it guards what the dead one guarded.
     pub(super) fn keeper_gone(&mut self) {
-        if self.hold.let_go || matches!(self.state, State::Booting | State::Mounting) {
+        if self.hold.let_go && self.state == State::Fencing {
+            // It has let go for another host, and the next one waits with that.
+            self.hold.let_go = false;
+            self.open_keeper();
+        } else if self.hold.let_go || matches!(self.state, State::Booting | State::Mounting) {
             (self.hold.held, self.hold.opened) = (false, false);
         } else if self.hold.released || self.state == State::Stopped {
             self.open_keeper();

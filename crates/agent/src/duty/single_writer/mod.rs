@@ -7,6 +7,7 @@
 mod core;
 mod ending;
 mod fencing;
+mod handing;
 mod pausing;
 mod policy;
 mod serving;

@@ -23,6 +23,8 @@ pub(super) enum State {
     Condemned,
     /// It is being stopped in order.
     Draining,
+    /// It is being stopped in order, and this host waits for the lock afterwards.
+    HandingOver,
     /// It is stopped, the lock is released.
     Stopped,
     /// A person asked the agent to keep its hands off.
@@ -41,7 +43,7 @@ impl State {
             Self::Serving => AgentState::Serving,
             Self::Restarting => AgentState::Restarting,
             Self::Condemned => AgentState::Condemned,
-            Self::Draining => AgentState::Draining,
+            Self::Draining | Self::HandingOver => AgentState::Draining,
             Self::Stopped => AgentState::Stopped,
             Self::Paused => AgentState::Paused,
         }

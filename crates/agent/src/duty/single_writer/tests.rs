@@ -3,6 +3,7 @@
 mod certificate;
 mod fencing;
 mod found;
+mod handing;
 mod host;
 mod keeper;
 mod pausing;

@@ -2,6 +2,7 @@
 
 use super::{Mood, PATIENCE, start, start_with};
 use crate::fence::{Epoch, OwnerRecord, Proof, ProofKind, RecordStore, SCHEMA, StandbyNote, Writer};
+use crate::model::AsWritten;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -81,4 +82,32 @@ fn a_lock_is_given_back_to_an_owner_that_lives_for_a_while_and_once() {
         keeper.client.release(false).expect("released");
         keeper.thread.join().expect("ended");
     }
+}
+
+/// Who let go by itself comes after the host that waits, and not before it had its turn.
+#[test]
+fn a_host_that_let_go_of_the_data_lets_the_one_that_waits_go_first() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let config = super::config(dir.path());
+    let store = RecordStore::new(&config.mount, &config.queue_manager);
+    std::fs::create_dir_all(&config.mount).expect("mount");
+    store.prepare("keeper-0").expect("its directory");
+    let mut record = owner(1, true);
+    record.owner.instance = AsWritten::Id(config.instance.clone());
+    store.claim(&record).expect("claimed");
+    let note = StandbyNote {
+        instance: "i-0b".parse().expect("an id"),
+        boot: "boot".into(),
+        keeper: "keeper-2".into(),
+        alive: 1,
+        ready: true,
+    };
+    store.note_standby(&note).expect("noted");
+    let begin = Instant::now();
+    let keeper = start(dir.path(), Mood::Fine, PATIENCE);
+    keeper.until("it waits", |k| k.client.wait(false).is_ok());
+    keeper.holds();
+    assert!(begin.elapsed() >= Duration::from_secs(5));
+    keeper.client.release(false).expect("released");
+    keeper.thread.join().expect("ended");
 }

@@ -60,6 +60,8 @@ pub(super) enum Action {
     Resume(usize),
     /// The engine is stopped in order and the data let go.
     Release(usize),
+    /// The same, and the host waits for the lock afterwards.
+    HandOver(usize),
     Ec2Terminates(usize),
     Boot(usize),
 }
@@ -186,6 +188,7 @@ impl Model for World {
                 Phase::Owner(_) if holds && host.engine => {
                     actions.push(Action::Release(h));
                     actions.extend(self.pauses.then_some(Action::Pause(h)));
+                    actions.extend(self.moves.then_some(Action::HandOver(h)));
                 }
                 _ => {}
             }
@@ -298,7 +301,7 @@ impl Model for World {
                 state.hosts[h].phase = Phase::Claiming(proof, epoch);
                 self.claim_arrives(&mut state, h);
             }
-            Action::Release(h) => {
+            Action::Release(h) | Action::HandOver(h) => {
                 let Phase::Owner(epoch) = state.hosts[h].phase else {
                     return None;
                 };
@@ -307,13 +310,18 @@ impl Model for World {
                 }
                 state.leases[h] = None;
                 let host = &mut state.hosts[h];
-                host.engine = false;
-                if self.has(Step::WriteBack) {
-                    host.dirty = None;
+                if self.has(Step::EngineGone) {
+                    host.engine = false;
+                    if self.has(Step::WriteBack) {
+                        host.dirty = None;
+                    }
                 }
                 host.believes = false;
                 host.guard = None;
-                host.phase = Phase::Done;
+                host.phase = match action {
+                    Action::HandOver(_) => Phase::Idle,
+                    _ => Phase::Done,
+                };
             }
             Action::Ec2Terminates(h) => {
                 state.hosts[h].stop(Power::Gone);
@@ -360,6 +368,12 @@ impl Model for World {
             properties.push(Property::sometimes(
                 "a successor finds an operator's stop",
                 |_, s: &State| s.paused && s.latest.1 != 0,
+            ));
+        }
+        if self.moves {
+            properties.push(Property::sometimes(
+                "the engine is moved and moved back",
+                |_, s: &State| s.record.epoch > 2 && s.latest.1 == 0 && s.record.proof == ProofKind::Clean,
             ));
         }
         if self.lease == LeaseRule::Allow {

@@ -35,11 +35,13 @@ pub(super) enum Step {
     NoEngine,
     /// 16: an operator's stop is kept with the data and read with every claim; without this step it is kept on the host alone.
     Pause,
+    /// 17: the data is let go only when nothing of the engine is left, whoever takes it over and however soon.
+    EngineGone,
 }
 
 impl Step {
     /// All steps, in the order of their numbers.
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Lock,
         Self::Claim,
         Self::ClaimOnce,
@@ -56,6 +58,7 @@ impl Step {
         Self::WaitAnew,
         Self::NoEngine,
         Self::Pause,
+        Self::EngineGone,
     ];
 
     /// Its number in docs/fencing.md.
@@ -82,6 +85,7 @@ impl Step {
             Self::WaitAnew => "wait-anew",
             Self::NoEngine => "no-engine",
             Self::Pause => "pause",
+            Self::EngineGone => "engine-gone",
         }
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct World {
     pub standby: bool,
     /// Whether operators stop the engine and resume it.
     pub pauses: bool,
+    /// Whether operators move the engine from one host to another.
+    pub moves: bool,
     /// How many faults happen in one run.
     pub faults: u8,
     /// The step that is left out.
@@ -179,6 +181,7 @@ impl World {
             copied: false,
             standby: false,
             pauses: false,
+            moves: false,
             faults: 2,
             without: None,
         }
@@ -209,12 +212,22 @@ impl World {
         }
     }
 
+    /// Two hosts, of which one waits; the engine is moved from one to the other and back.
+    pub(super) fn moved() -> Self {
+        Self {
+            moves: true,
+            faults: 1,
+            ..Self::standby()
+        }
+    }
+
     /// The world in which a step is missed.
     pub(super) fn without(step: Step) -> Self {
         let world = match step {
             Step::Copy => Self::copied(),
             Step::WaitAnew | Step::NoEngine => Self::standby(),
             Step::Pause => Self::paused(),
+            Step::EngineGone => Self::moved(),
             _ => Self::clocks_run(),
         };
         Self {

@@ -140,6 +140,7 @@ fn steps() -> impl Strategy<Value = Step> {
         }),
         Just(Event::Pause(Pause::default())),
         Just(Event::Resume),
+        any::<bool>().prop_map(|unready| Event::HandOver { unready }),
         Just(Event::Drain(DrainReason::Lifecycle)),
         Just(Event::Decide {
             id: "1".into(),

@@ -1,9 +1,10 @@
-//! `mqaws-agent pause` and `mqaws-agent resume`: an operator's stop of the queue manager, and its end.
+//! `mqaws-agent pause`, `resume` and `failover`: what an operator orders.
 //!
-//! The order goes to the agent through a file, as a decision does. The agent has it kept beside the data, and only then says in its status
-//! that it is in force.
+//! An order goes to the agent through a file, as a decision does. The agent has a stop kept beside the data, and only then says in its
+//! status that it is in force.
 
 use super::{print, status_of};
+use crate::agent::duty::Event;
 use crate::agent::layout::Layout;
 use crate::model::agent::{AgentState, AgentStatus, Pause};
 use mqaws_files::AtomicWrite;
@@ -18,23 +19,35 @@ const ORDER: Duration = Duration::from_secs(15);
 /// The longest reason that is kept, in characters.
 const REASON: usize = 200;
 
-/// An order on its way to the agent: `/run/mqaws/pause-request.json`.
+/// An order on its way to the agent: `/run/mqaws/operator-order.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PauseRequest {
-    /// The stop; absent to end one.
-    #[serde(default)]
-    pause: Option<Pause>,
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OperatorOrder {
+    /// Nobody starts the queue manager.
+    Pause(Pause),
+    /// The end of that.
+    Resume,
+    /// Another host takes over.
+    HandOver {
+        /// Whether one is ready or not.
+        unready: bool,
+    },
 }
 
-impl PauseRequest {
-    /// The stop that is ordered, or nothing to end one.
-    pub(crate) fn order(self) -> Option<Pause> {
-        self.pause
+impl From<OperatorOrder> for Event {
+    fn from(order: OperatorOrder) -> Self {
+        match order {
+            OperatorOrder::Pause(pause) => Self::Pause(pause),
+            OperatorOrder::Resume => Self::Resume,
+            OperatorOrder::HandOver { unready } => Self::HandOver { unready },
+        }
     }
+}
 
+impl OperatorOrder {
     /// Takes the order away, if there is one; what cannot be read is none, nor is what nobody waits for any more.
     pub(crate) fn take(layout: &Layout) -> Option<Self> {
-        let path = layout.pause_request();
+        let path = layout.operator_order();
         let text = fs::read(&path).ok()?;
         let written = fs::metadata(&path).and_then(|meta| meta.modified());
         let waited_for = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age <= ORDER));
@@ -53,7 +66,7 @@ impl PauseRequest {
 
     fn put(&self, layout: &Layout) -> io::Result<()> {
         fs::create_dir_all(layout.run())?;
-        AtomicWrite::to(&layout.pause_request()).write(&serde_json::to_vec(self)?)
+        AtomicWrite::to(&layout.operator_order()).write(&serde_json::to_vec(self)?)
     }
 }
 
@@ -77,7 +90,9 @@ pub(super) fn pause(layout: &Layout, why: Option<&str>) -> Result<(), String> {
         by: operator(|name| std::env::var(name).ok()),
         why: why.map(|why| why.chars().take(REASON).collect()),
     };
-    send(layout, Some(pause), |status| status.state == AgentState::Paused)
+    send(layout, &OperatorOrder::Pause(pause), |status| {
+        status.state == AgentState::Paused
+    })
 }
 
 /// Ends an operator's stop, and with it what keeps the queue manager from being started.
@@ -96,13 +111,40 @@ pub(super) fn resume(layout: &Layout) -> Result<(), String> {
             )),
         };
     }
-    send(layout, None, |status| status.state != AgentState::Paused)
+    send(layout, &OperatorOrder::Resume, |status| {
+        status.state != AgentState::Paused
+    })
 }
 
-fn send(layout: &Layout, pause: Option<Pause>, done: impl Fn(&AgentStatus) -> bool) -> Result<(), String> {
-    let path = layout.pause_request();
-    let request = PauseRequest { pause };
-    request
+/// Ends the queue manager here and lets go of the data, so that the host that is ready takes over.
+///
+/// # Errors
+/// When this host does not serve, when none is ready and `unready` does not say that this is known, or the agent does not confirm.
+pub(super) fn fail_over(layout: &Layout, unready: bool) -> Result<(), String> {
+    let status = status_of(layout)?;
+    match (status.current_state(), status.standby_ready) {
+        (AgentState::Serving, Some(true)) => {}
+        (AgentState::Serving, Some(false)) if unready => {}
+        (AgentState::Serving, Some(false)) => {
+            return Err("no host is ready to take over, so nothing was moved".to_owned());
+        }
+        (AgentState::Serving, None) => {
+            return Err("in this topology no host waits to take over, so nothing was moved".to_owned());
+        }
+        (other, _) => {
+            return Err(format!(
+                "only the host that serves can move the queue manager, and the agent is {other}; nothing was moved"
+            ));
+        }
+    }
+    // Whatever comes next: the order was taken.
+    let order = OperatorOrder::HandOver { unready };
+    send(layout, &order, |status| status.state != AgentState::Serving)
+}
+
+fn send(layout: &Layout, order: &OperatorOrder, done: impl Fn(&AgentStatus) -> bool) -> Result<(), String> {
+    let path = layout.operator_order();
+    order
         .put(layout)
         .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     let deadline = Instant::now() + ORDER;
@@ -148,19 +190,22 @@ mod tests {
     fn an_order_is_taken_once_and_not_when_nobody_waits_for_it() {
         let dir = tempfile::tempdir().expect("tempdir");
         let layout = Layout::new(dir.path());
-        assert_eq!(PauseRequest::take(&layout), None);
-        for pause in [None, Some(Pause::default())] {
-            let request = PauseRequest { pause };
-            request.put(&layout).expect("put");
-            assert_eq!(PauseRequest::take(&layout), Some(request.clone()));
-            assert_eq!(PauseRequest::take(&layout), None);
+        assert_eq!(OperatorOrder::take(&layout), None);
+        for order in [
+            OperatorOrder::Resume,
+            OperatorOrder::Pause(Pause::default()),
+            OperatorOrder::HandOver { unready: true },
+        ] {
+            order.put(&layout).expect("put");
+            assert_eq!(OperatorOrder::take(&layout), Some(order));
+            assert_eq!(OperatorOrder::take(&layout), None);
         }
-        PauseRequest { pause: None }.put(&layout).expect("put");
-        let file = fs::File::options().write(true).open(layout.pause_request());
+        OperatorOrder::Resume.put(&layout).expect("put");
+        let file = fs::File::options().write(true).open(layout.operator_order());
         let left = std::time::SystemTime::now() - ORDER - Duration::from_secs(1);
         file.expect("file").set_modified(left).expect("interrupted");
-        assert_eq!(PauseRequest::take(&layout), None);
-        assert!(!layout.pause_request().exists());
+        assert_eq!(OperatorOrder::take(&layout), None);
+        assert!(!layout.operator_order().exists());
     }
 
     #[test]

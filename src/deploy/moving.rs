@@ -1,0 +1,336 @@
+//! A planned move of the queue manager to another host.
+
+use super::watch::{Observer, Pace, Step, Stop};
+use crate::cloud::AwsError;
+use crate::model::InstanceId;
+use crate::model::agent::{AgentState, AgentStatus};
+use crate::observe::agents::{ANSWER, ask};
+use crate::observe::ports::{Group, ReadError, Readings};
+use crate::observe::state::Blocker;
+use crate::observe::status::gather;
+use crate::remedy::{ExitKind, NOTHING, Remedy};
+use crate::stack::{Documents, Parts};
+use crate::topology::{self, PlannedMove, Role};
+use serde::Serialize;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// The calls that a move needs beside those that read.
+pub trait Moves: Readings {
+    /// Has the agent of an instance let go of the data, whether another host is ready or, with `unready`, not.
+    fn hand_over(
+        &self,
+        documents: &Documents,
+        instance: &InstanceId,
+        unready: bool,
+    ) -> impl Future<Output = Result<AgentStatus, ReadError>> + Send;
+    /// Auto Scaling SetDesiredCapacity.
+    fn set_capacity(&self, group: &str, desired: u32) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+/// A move that can begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Move {
+    /// Name of the stack.
+    pub stack: String,
+    /// The queue manager.
+    pub queue_manager: String,
+    /// Where it is.
+    pub from: InstanceId,
+    /// Which host is ready to take over, where one waits.
+    pub to: Option<InstanceId>,
+    /// How it is moved.
+    pub how: PlannedMove,
+    /// Whether it is moved though no host is ready.
+    unready: bool,
+    epoch: u64,
+    parts: Parts,
+}
+
+/// A move that is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// Where the queue manager was.
+    pub from: InstanceId,
+    /// Where it serves now; where it was, when no other host took over.
+    pub to: String,
+    /// Epoch of the owner record.
+    pub epoch: u64,
+    /// The proof of its start.
+    pub proof: Option<String>,
+}
+
+/// Why the queue manager was not moved.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// AWS or an agent did not answer.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A call to AWS failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An operator keeps it from serving.
+    #[error("stack {stack} cannot be moved: {blocker}")]
+    Blocked {
+        /// Stack.
+        stack: String,
+        /// What somebody ordered.
+        blocker: Blocker,
+    },
+    /// It does not serve, so that there is nothing to move.
+    #[error("stack {stack} is `{state}`, not `serving`, so its queue manager cannot be moved")]
+    NotServing {
+        /// Stack.
+        stack: String,
+        /// Its state.
+        state: String,
+    },
+    /// No host is ready to take over.
+    #[error("no standby of stack {stack} is ready to take over")]
+    NoStandby {
+        /// Stack.
+        stack: String,
+    },
+    /// It does not serve again in time.
+    #[error("the queue manager of stack {stack} was not in service within {seconds} s: {seen}")]
+    Late {
+        /// Stack.
+        stack: String,
+        /// How long was waited.
+        seconds: u64,
+        /// What was seen last.
+        seen: String,
+    },
+    /// The user wants to stop; what was begun goes on.
+    #[error("interrupted")]
+    Interrupted {
+        /// Stack.
+        stack: String,
+    },
+}
+
+impl Remedy for MoveError {
+    fn exit(&self) -> ExitKind {
+        match self {
+            Self::Read(error) => error.exit(),
+            Self::Aws(error) => error.exit(),
+            Self::Blocked { .. } | Self::NotServing { .. } | Self::NoStandby { .. } => ExitKind::Precondition,
+            Self::Late { .. } => ExitKind::NoRecovery,
+            Self::Interrupted { .. } => ExitKind::Interrupted,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read(error) => error.hint(),
+            Self::Aws(error) => error.hint(),
+            Self::Blocked { blocker, .. } => Some(format!("to resolve this: {}", blocker.remedy())),
+            Self::NotServing { stack, .. } | Self::Late { stack, .. } | Self::Interrupted { stack } => {
+                Some(format!("check `mqaws status --stack {stack}`"))
+            }
+            Self::NoStandby { stack } => Some(format!(
+                "wait until `mqaws status --stack {stack}` shows a standby; to end the queue manager anyway, which is an outage until a host \
+                 can start it, add --without-standby"
+            )),
+        }
+    }
+
+    fn left(&self) -> Option<String> {
+        match self {
+            Self::Blocked { .. } | Self::NotServing { .. } | Self::NoStandby { .. } => Some(NOTHING.into()),
+            Self::Interrupted { stack } => Some(format!("the move of stack {stack} continues")),
+            Self::Read(_) | Self::Aws(_) | Self::Late { .. } => None,
+        }
+    }
+}
+
+/// Reads whether the queue manager can be moved, and where to; `None` when there is no such stack.
+///
+/// # Errors
+/// [`MoveError`]; nothing was changed.
+pub async fn prepare_move<C: Readings>(
+    cloud: &C,
+    name: &str,
+    region: &str,
+    local: bool,
+    unready: bool,
+) -> Result<Option<Move>, MoveError> {
+    let Some(report) = gather(cloud, name, region, local).await? else {
+        return Ok(None);
+    };
+    let Some(stack) = cloud.stack(name).await? else {
+        return Ok(None);
+    };
+    if let Some(blocker) = report.blockers.iter().find(|blocker| blocker.holds_up_service()) {
+        return Err(MoveError::Blocked {
+            stack: report.stack,
+            blocker: blocker.clone(),
+        });
+    }
+    let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags).unwrap_or_default();
+    let serves = |agent: &AgentStatus| *agent.current_state() == AgentState::Serving;
+    let agent = report.agent.as_ref().filter(|agent| serves(agent));
+    let from = agent.and_then(|agent| Some((agent, InstanceId::new(&agent.instance).ok()?)));
+    let Some((agent, from)) = from else {
+        return Err(MoveError::NotServing {
+            stack: report.stack,
+            state: report.state,
+        });
+    };
+    let how = topology::of(parts.topology).planned_move();
+    let mut standbys = report.roles.iter().filter(|(_, role)| **role == Role::Standby);
+    let to = standbys.next().map(|(instance, _)| instance.clone());
+    let ready = agent.standby_ready == Some(true) && to.is_some();
+    if how == PlannedMove::HandOver && !ready && !unready {
+        return Err(MoveError::NoStandby { stack: report.stack });
+    }
+    Ok(Some(Move {
+        stack: report.stack,
+        queue_manager: report.queue_manager,
+        to: to.filter(|_| ready),
+        from,
+        how,
+        unready: unready && !ready,
+        epoch: agent.epoch.unwrap_or_default(),
+        parts,
+    }))
+}
+
+/// Moves the queue manager, and waits until it serves again for at most `limit`.
+///
+/// # Errors
+/// [`MoveError`].
+pub async fn carry_out_move<C: Moves>(
+    cloud: &C,
+    planned: &Move,
+    limit: Duration,
+    pace: Pace,
+    stop: &Stop,
+    observer: &mut impl Observer,
+) -> Result<Moved, MoveError> {
+    let began = Instant::now();
+    let tell = |observer: &mut dyn FnMut(Step), words: String| observer(Step::Waiting(words));
+    let interrupted = || MoveError::Interrupted {
+        stack: planned.stack.clone(),
+    };
+    let mut notice = |step| observer.tell(step);
+    tell(
+        &mut notice,
+        format!("agent: {} is ending {}", planned.from, planned.queue_manager),
+    );
+    begin_move(cloud, &planned.parts, &planned.from, planned.unready, pace).await?;
+    let mut seen = "no agent has responded yet".to_owned();
+    loop {
+        let (groups, agents) = look(cloud, &planned.parts).await;
+        let serves = |agent: &&AgentStatus| {
+            *agent.current_state() == AgentState::Serving && agent.epoch.is_some_and(|epoch| epoch > planned.epoch)
+        };
+        if let Some(agent) = agents.iter().find(serves) {
+            return Ok(Moved {
+                from: planned.from.clone(),
+                to: agent.instance.clone(),
+                epoch: agent.epoch.unwrap_or_default(),
+                proof: agent.proof.as_ref().map(|proof| proof.kind.to_string()),
+            });
+        }
+        let words: Vec<String> = match agents.is_empty() {
+            true => groups
+                .iter()
+                .flat_map(|g| &g.members)
+                .map(|m| format!("{} is {}", m.instance, m.lifecycle))
+                .collect(),
+            false => agents
+                .iter()
+                .map(|a| format!("{} is {}", a.instance, a.current_state()))
+                .collect(),
+        };
+        if !words.is_empty() {
+            seen = words.join(", ");
+        }
+        tell(&mut notice, format!("agent: {seen}"));
+        if stop.requested() {
+            return Err(interrupted());
+        }
+        if began.elapsed() > limit {
+            return Err(MoveError::Late {
+                stack: planned.stack.clone(),
+                seconds: limit.as_secs(),
+                seen,
+            });
+        }
+        stop.pause(pace.poll).await;
+    }
+}
+
+/// How long a group may take to take its instance out of service; it wants another one afterwards in any case.
+const TAKEN_OUT: Duration = Duration::from_secs(120);
+
+/// Begins a move away from an instance, as the topology moves.
+///
+/// # Errors
+/// [`MoveError::Read`], [`MoveError::Aws`].
+pub async fn begin_move<C: Moves>(
+    cloud: &C,
+    parts: &Parts,
+    from: &InstanceId,
+    unready: bool,
+    pace: Pace,
+) -> Result<(), MoveError> {
+    match topology::of(parts.topology).planned_move() {
+        PlannedMove::HandOver => {
+            cloud.hand_over(&parts.documents, from, unready).await?;
+        }
+        PlannedMove::Relaunch => relaunch(cloud, parts, from, pace).await?,
+    }
+    Ok(())
+}
+
+/// Takes the group to no instance, and back to one once its instance is on its way out. Whatever happens in between, it wants one again.
+async fn relaunch<C: Moves>(cloud: &C, parts: &Parts, from: &InstanceId, pace: Pace) -> Result<(), AwsError> {
+    let until = Instant::now() + TAKEN_OUT;
+    let group = parts
+        .members
+        .first()
+        .map(|member| member.group.as_str())
+        .unwrap_or_default();
+    cloud.set_capacity(group, 0).await?;
+    let is_out = |found: &Group| {
+        !found
+            .members
+            .iter()
+            .any(|one| one.instance == *from && one.is_in_service())
+    };
+    while Instant::now() < until {
+        // What cannot be read is no instance that has gone.
+        if let Ok(Some(found)) = cloud.group(group).await
+            && is_out(&found)
+        {
+            break;
+        }
+        tokio::time::sleep(pace.poll).await;
+    }
+    let mut left = 5;
+    loop {
+        match cloud.set_capacity(group, 1).await {
+            Err(error) if error.is_transient() && left > 0 => left -= 1,
+            done => return done,
+        }
+        tokio::time::sleep(pace.poll).await;
+    }
+}
+
+/// The groups, and what the agents of their instances in service say.
+async fn look<C: Readings>(cloud: &C, parts: &Parts) -> (Vec<Group>, Vec<AgentStatus>) {
+    let mut groups = Vec::new();
+    for member in &parts.members {
+        groups.extend(cloud.group(&member.group).await.ok().flatten());
+    }
+    let members = groups.iter().flat_map(|group| &group.members);
+    let asked: Vec<&InstanceId> = members
+        .filter(|one| one.is_in_service())
+        .map(|one| &one.instance)
+        .collect();
+    let agents = ask(cloud, &parts.documents, &asked, ANSWER).await;
+    let agents = agents.into_iter().flatten().collect();
+    (groups, agents)
+}
