@@ -239,7 +239,8 @@ impl Worker {
             | Work::Start(_)
             | Work::Define
             | Work::Accept
-            | Work::End(_) => {
+            | Work::End(_)
+            | Work::EndForMove(_) => {
                 let busy = locked(&self.engine_busy);
                 if self.stale(generation) {
                     return None;
@@ -280,6 +281,7 @@ impl Worker {
                 Outcome::Accepting(due.and_then(|()| engine.accept(self.address(), &|| self.stale(generation))))
             }
             Work::End(target) => Outcome::Ended(engine.end(target)),
+            Work::EndForMove(target) => Outcome::Ended(engine.end_for_move(target)),
             other => Outcome::Accepting(Err(EngineFailure {
                 kind: FailureKind::Transient,
                 text: format!("{other:?} is not a task of the engine"),

@@ -78,6 +78,15 @@ pub trait Engine: Send + Sync {
     /// What the engine said, for people.
     fn end(&self, target: Duration) -> Result<(), String>;
 
+    /// Stops it within a target time so that another host can start it: whoever is connected is told to connect again, and nobody is
+    /// waited for who has nothing under way.
+    ///
+    /// # Errors
+    /// What the engine said, for people.
+    fn end_for_move(&self, target: Duration) -> Result<(), String> {
+        self.end(target)
+    }
+
     /// Stops it at once, as an operator would behind the agent's back; says by which command.
     ///
     /// # Errors

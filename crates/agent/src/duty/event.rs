@@ -69,6 +69,8 @@ pub enum Work {
     Find,
     /// Stop it in order within the target time ([`Outcome::Ended`]).
     End(Duration),
+    /// Stop it within the target time for another host to start it ([`Outcome::Ended`]).
+    EndForMove(Duration),
     /// Tell the stack how the start went ([`Outcome::Signalled`]).
     Signal {
         /// How it went.

@@ -136,6 +136,14 @@ impl EndOptions {
         }
     }
 
+    /// `-i -r -tp SECONDS`: the stop before another host starts it. A controlled one waits for applications that have nothing to end.
+    pub fn moving(target: Duration) -> Self {
+        Self {
+            mode: EndMode::Immediate,
+            ..Self::orderly(target)
+        }
+    }
+
     /// `-i`: the immediate stop.
     pub fn immediate() -> Self {
         Self {

@@ -290,6 +290,10 @@ impl Engine for Service {
         self.end_with(EndOptions::orderly(target))
     }
 
+    fn end_for_move(&self, target: Duration) -> Result<(), String> {
+        self.end_with(EndOptions::moving(target))
+    }
+
     fn end_immediately(&self) -> Result<&'static str, String> {
         self.end_with(EndOptions::immediate()).map(|()| "endmqm -i")
     }

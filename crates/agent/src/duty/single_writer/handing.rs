@@ -25,7 +25,7 @@ impl SingleWriter {
         self.drop_work();
         self.enter(State::HandingOver);
         self.mark(mark::DRAINING, format!("an operator moves the queue manager to {to}"));
-        self.begin(Work::End(self.policy.stop));
+        self.begin(Work::EndForMove(self.policy.stop));
     }
 
     /// Nothing of the engine is left.

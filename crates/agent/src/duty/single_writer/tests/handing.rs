@@ -39,7 +39,7 @@ fn the_engine_is_ended_in_order_the_data_let_go_and_the_host_waits() {
         matches!(
             order[..],
             [
-                Work::End(_),
+                Work::EndForMove(_),
                 Work::Kill,
                 Work::Keeper(KeeperWork::Release { condemned: false })
             ]

@@ -267,7 +267,7 @@ impl Host {
             Work::Check => Outcome::Checked(self.health.clone(), Ordered(false)),
             Work::Renew => Outcome::Renewed(self.renew.clone()),
             Work::Find => Outcome::Found(None),
-            Work::End(_) => Outcome::Ended(Ok(())),
+            Work::End(_) | Work::EndForMove(_) => Outcome::Ended(Ok(())),
             Work::Keeper(KeeperWork::Release { .. }) => Outcome::Keeper(KeeperOutcome::Released(self.release.clone())),
             Work::Signal { .. } => Outcome::Signalled(self.signal.clone()),
             Work::ReportUnhealthy => Outcome::Reported(Ok(())),
