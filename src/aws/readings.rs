@@ -15,7 +15,7 @@ use aws_sdk_autoscaling as autoscaling;
 use aws_sdk_cloudwatch as cloudwatch;
 use aws_sdk_efs as efs;
 use aws_sdk_elasticloadbalancingv2 as elb;
-use mqaws_contract::verb::{Request, Verb};
+use mqaws_contract::verb::{Request, UNKNOWN_VERB, Verb};
 
 impl Readings for Clients {
     async fn stack(&self, name: &str) -> Result<Option<Stack>, AwsError> {
@@ -239,6 +239,7 @@ impl Clients {
                 command,
                 instance,
                 status: output.status,
+                code: output.code,
                 text,
             });
         }
@@ -261,7 +262,22 @@ impl Moves for Clients {
             true => Verb::FailoverUnready,
             false => Verb::Failover,
         };
-        self.said(documents, instance, &Request::new(verb)).await
+        let request = Request::new(verb);
+        let older = |of, first| ReadError::Older {
+            of,
+            command: request.to_string(),
+            first,
+        };
+        match self.said(documents, instance, &request).await {
+            Err(ReadError::Aws(error)) if command::is_refused_verb(&error) => {
+                Err(older("the stack's document", "to update it, "))
+            }
+            Err(ReadError::Command { code, .. }) if code == Some(UNKNOWN_VERB) => Err(older(
+                "the agent",
+                "build an image of this version with `mqaws ami build`, then ",
+            )),
+            said => said,
+        }
     }
 
     async fn set_capacity(&self, group: &str, desired: u32) -> Result<(), AwsError> {

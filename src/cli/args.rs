@@ -131,7 +131,7 @@ pub enum Command {
     Deploy(deploy::Args),
     /// Show the state of a deployment
     Status(status::Args),
-    /// Move the queue manager to another host, in order
+    /// Move the queue manager to another host, as planned maintenance
     Failover(failover::Args),
     /// Inject faults under load and measure RPO and RTO
     FailoverTest(Box<failover_test::Args>),

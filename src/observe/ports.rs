@@ -222,6 +222,8 @@ pub enum ReadError {
         instance: String,
         /// Status of the command in the words of Systems Manager.
         status: String,
+        /// Its exit code, when it has one.
+        code: Option<i32>,
         /// What it printed to standard error.
         text: String,
     },
@@ -232,6 +234,16 @@ pub enum ReadError {
         instance: String,
         /// How long was waited.
         seconds: u64,
+    },
+    /// The stack's document, or the agent of an instance, is of a version without the command.
+    #[error("{of} is of a version without the command `{command}`")]
+    Older {
+        /// Which.
+        of: &'static str,
+        /// The command line.
+        command: String,
+        /// What to do first, in words that `run` follows.
+        first: &'static str,
     },
     /// A command's output was not what it should be.
     #[error("unexpected output of `{command}` on {instance}: {text}")]
@@ -252,7 +264,7 @@ impl ReadError {
             Self::Aws(error) => error.is_transient(),
             // The agent may be starting, or the instance may be on its way out.
             Self::Command { .. } | Self::Silent { .. } | Self::Output { .. } => true,
-            Self::NoDocument(_) => false,
+            Self::NoDocument(_) | Self::Older { .. } => false,
         }
     }
 }
@@ -261,7 +273,7 @@ impl Remedy for ReadError {
     fn exit(&self) -> ExitKind {
         match self {
             Self::Aws(error) => error.exit(),
-            Self::NoDocument(_) => ExitKind::Precondition,
+            Self::NoDocument(_) | Self::Older { .. } => ExitKind::Precondition,
             Self::Command { .. } | Self::Silent { .. } | Self::Output { .. } => ExitKind::Remote,
         }
     }
@@ -270,6 +282,7 @@ impl Remedy for ReadError {
         match self {
             Self::Aws(error) => error.hint(),
             Self::NoDocument(error) => Some(error.hint()),
+            Self::Older { first, .. } => Some(format!("{first}run `mqaws deploy`")),
             Self::Command { instance, .. } | Self::Silent { instance, .. } | Self::Output { instance, .. } => {
                 Some(format!(
                     "check the agent on the instance: `aws ssm start-session --target {instance}`, then `journalctl -u \

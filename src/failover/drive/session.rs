@@ -198,7 +198,10 @@ impl Session<'_> {
         let waiting_at_fault = round.waiting();
         round.advance(Stage::Fault);
         let injected = match inject(cloud, &self.target, &round, injection).await {
-            Err(error) if error.exit == ExitKind::Precondition && matches!(injection.injector, Injector::Agent(_)) => {
+            Err(error)
+                if error.exit == ExitKind::Precondition
+                    && matches!(injection.injector, Injector::Agent(_) | Injector::Operator) =>
+            {
                 journal.refused(injection)?;
                 return Err(error.into());
             }

@@ -223,9 +223,15 @@ async fn a_stack_that_takes_no_faults_has_none_to_heal() {
     let left = heal(&cloud, "mqaws-qm1", None, false, "heal", Duration::ZERO).await;
     assert_eq!(left.unwrap(), Vec::<String>::new());
     assert!(!cloud.deleted.load(Ordering::SeqCst), "there are no queues");
+    // What an operator ordered is not taken for what a test left.
+    assert!(!cloud.restored.load(Ordering::SeqCst));
     *cloud.turn.lock().unwrap() = Some("ann process 1".into());
     let left = heal(&cloud, "mqaws-qm1", None, true, "heal", Duration::ZERO).await;
     assert!(left.unwrap().iter().any(|one| one.contains("a fault on i-1")));
+    assert!(
+        cloud.restored.load(Ordering::SeqCst),
+        "its move may have been cut short"
+    );
 }
 
 /// Right after a killed test the queue manager is on its way: that is waited for.
