@@ -15,7 +15,7 @@ impl Context {
     pub async fn clients(&self, deployment: &Deployment, start: Start) -> Result<Clients, Failure> {
         let global = self.global();
         if global.local {
-            let clients = Clients::local(&local::cloud(self, start).await?);
+            let clients = Clients::local(&local::cloud(self, start, deployment.engine).await?);
             return Ok(self.at(clients, None));
         }
         let choice = Choice {

@@ -3,7 +3,7 @@
 use super::choose::pace;
 use super::deploy::{Until, carry_out, service_line, writer_line};
 use super::failover_test::{Show, at_least};
-use super::local::{access, blocking};
+use super::local::{access, blocking, software};
 use super::pipeline::{open_page, page_beside};
 use super::reports::{keep, place, prepare_folder};
 use super::words::{duration, row};
@@ -66,6 +66,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         interrupt.remains("the demo's local cloud, if it was started; it ends on its own".to_owned());
         let options = Options {
             private: true,
+            software: software(),
             ..Options::default()
         };
         let lab = blocking(move || client::start(&options)).await?;

@@ -1,6 +1,7 @@
 //! The `MQAWS_*` variables of the environment, read once and by the same rules as flags and the configuration file.
 
 use super::CliError;
+use super::local::SOFTWARE;
 use crate::model::config;
 use crate::model::keys::{self, Kind};
 use clap::builder::Resettable;
@@ -19,6 +20,7 @@ const OTHERS: &[(&str, Option<Kind>)] = &[
     ("MQAWS_QUIET", Some(Kind::Boolean)),
     (LOG, None),
     ("MQAWS_LAB_DIR", None),
+    (SOFTWARE, None),
     ("MQAWS_LAB", None),
     ("MQAWS_LAB_ROOT", None),
     (EXE, None),

@@ -8,6 +8,7 @@ use super::suggestions::quoted;
 use super::written::{self, NewFile};
 use super::{CliError, Context, Failure, Outcome};
 use crate::aws::{Choice, Clients};
+use crate::model::Engine;
 use crate::remedy::ExitKind;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -108,7 +109,7 @@ fn read_account(context: &Context, region: Option<String>) -> Result<Account, St
     let outcome = context.block_on(async {
         let reading = async {
             let clients = match global.local {
-                true => Clients::local(&local::cloud(context, Start::Never).await?),
+                true => Clients::local(&local::cloud(context, Start::Never, Engine::default()).await?),
                 false => Clients::load(&choice).await?,
             };
             let vpcs = clients.vpcs().await?;

@@ -3,7 +3,7 @@
 mod env;
 
 use super::failover_test::time;
-use super::local::{cleared, runs_already, what_is_gone};
+use super::local::{cleared, runs_already, software, what_is_gone};
 use super::words::{duration, row, table};
 use super::{CliError, Context, Outcome};
 use crate::remedy::{ExitKind, Remedy};
@@ -177,6 +177,7 @@ fn start(context: &Context, up: &Up) -> Outcome {
             .map(|d| d.get_name().to_owned()),
         api_faults: up.api_faults,
         ready: up.timeout,
+        software: software(),
         ..Options::default()
     };
     let fits = |record: &LabRecord| match record.timing != options.timing

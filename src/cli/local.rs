@@ -1,14 +1,19 @@
 //! The local cloud of `--local`.
 
+mod software;
+
 use super::lab::LabError;
 use super::words::row;
 use super::{CliError, Context, Failure, timed};
 use crate::aws::LocalCloud;
+use crate::model::Engine;
 use mqaws_lab::client::{self, ClientError, Options, Stopped};
 use mqaws_lab::home::LabRecord;
 use mqaws_lab::hosts::Hosts;
 use mqaws_lab::timing::Timing;
 use std::time::Instant;
+
+pub(super) use software::{SOFTWARE, software};
 
 /// What a verb asks of the local cloud that it starts or finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,8 +42,9 @@ pub enum Start {
 /// The local cloud of this user.
 ///
 /// # Errors
-/// [`CliError::Precondition`] when none runs and none is to be started, or another kind of one runs; [`LabError`] when it does not start.
-pub async fn cloud(context: &Context, start: Start) -> Result<LocalCloud, Failure> {
+/// [`CliError::Precondition`] when none runs and none is to be started, another kind of one runs, or its hosts would not have the engine
+/// that is deployed; [`LabError`] when it does not start.
+pub async fn cloud(context: &Context, start: Start, engine: Engine) -> Result<LocalCloud, Failure> {
     let began = Instant::now();
     let wanted = match start {
         Start::IfNeeded(wanted) => wanted,
@@ -50,14 +56,20 @@ pub async fn cloud(context: &Context, start: Start) -> Result<LocalCloud, Failur
         false => Err(runs_already(&record).into()),
     };
     if let Some(record) = client::find() {
+        if start != Start::Never {
+            software::has(engine, &record.software)?;
+        }
         return fits(record);
     }
     if start == Start::Never {
         return Err(none_runs().into());
     }
+    let software = software();
+    software::has(engine, &software)?;
     let options = Options {
         timing: wanted.timing.unwrap_or_default(),
         hosts: wanted.hosts.unwrap_or_default(),
+        software,
         ..Options::default()
     };
     let lab = blocking(move || client::start(&options)).await?;

@@ -1,5 +1,6 @@
 //! What the manual page and `--help` say of a verb beside its options: exit status, environment, files. One table feeds both.
 
+use super::local::SOFTWARE;
 use crate::model::keys;
 use crate::remedy::ExitKind::{
     self, Duplicates, Inconclusive, Internal, Interrupted, Lost, NoRecovery, Precondition, Remote, RtoExceeded,
@@ -100,9 +101,10 @@ impl Use {
         match self {
             Self::Cloud => &[
                 LAB_DIR,
+                LAB_SOFTWARE,
                 ("AWS_*", "Credentials, profile, and region, as for the AWS CLI."),
             ],
-            Self::Lab => &[LAB_DIR],
+            Self::Lab => &[LAB_DIR, LAB_SOFTWARE],
             Self::Pipeline => &[
                 (
                     "GITHUB_ACTIONS",
@@ -143,6 +145,10 @@ impl Use {
 
 /// Where the local cloud is.
 const LAB_DIR: (&str, &str) = ("MQAWS_LAB_DIR", "Directory of the local cloud.");
+const LAB_SOFTWARE: (&str, &str) = (
+    SOFTWARE,
+    "Folder that engines of the local cloud were unpacked into, instead of /.",
+);
 const LAB_FILES: (&str, &str) = (
     "$XDG_RUNTIME_DIR/mqaws",
     "State of the local cloud, unless MQAWS_LAB_DIR is set.",

@@ -18,6 +18,7 @@ mod lock;
 mod permissions;
 mod pipelines;
 mod policies;
+mod rabbitmq;
 mod standby;
 mod standin;
 mod status;

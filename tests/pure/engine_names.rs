@@ -10,11 +10,12 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Folders of the engines, and the test double of one.
-const FOLDERS: [&str; 5] = [
+const FOLDERS: [&str; 6] = [
     "crates/contract/src/engine/ibm_mq.rs",
+    "crates/contract/src/engine/rabbitmq",
     "crates/contract/src/engine/rabbitmq.rs",
     "crates/engine/src/ibm_mq",
-    "crates/engine/src/rabbitmq.rs",
+    "crates/engine/src/rabbitmq",
     "crates/standin",
 ];
 

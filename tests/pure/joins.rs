@@ -16,6 +16,12 @@ crates/agent/src/host/programs.rs | name | names of programs in the source
 crates/engine/src/ibm_mq/driver.rs | name | names of commands in the source
 crates/engine/src/ibm_mq/stanza.rs | directory | a PathComponent
 crates/engine/src/ibm_mq/places.rs | format!("{name}.p12") | a PathComponent with an end
+crates/engine/src/rabbitmq/places.rs | format!("{NODE}.log") | a constant
+crates/engine/src/rabbitmq/places.rs | name | names of files in the source
+crates/engine/src/rabbitmq/product.rs | file | names of files in the source
+crates/engine/src/rabbitmq/service.rs | settings::SERVER | a constant
+src/cli/local/software.rs | inside | directories in the source
+src/cli/local/software.rs | missing | directories in the source
 src/cli/man.rs | name | names of verbs in the source
 crates/engine/src/processes.rs | pid.to_string() | a number
 crates/engine/src/processes.rs | pid.to_string() | a number
@@ -29,6 +35,7 @@ crates/lab/src/home.rs | name | names of files in the source
 crates/lab/src/instance/console.rs | format!("{instance}.console") | an id that the lab makes
 crates/lab/src/instance/process.rs | &file.path | checked where user data are read: below the instance's root
 crates/lab/src/instance/process.rs | &spec.instance | an id that the lab makes
+crates/lab/src/instance/process.rs | &software.inside | checked where the lab's arguments are read: below the instance's root
 crates/lab/src/instance/process.rs | command | names of commands in the source
 crates/lab/src/instance/process.rs | d | words of the source
 crates/lab/src/network/peer.rs | table | names of tables in the source

@@ -10,6 +10,9 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The variable with the folder of engines that were unpacked for the tests; `scripts/test` sets it.
+pub(crate) const SOFTWARE: &str = "MQAWS_LAB_SOFTWARE";
+
 /// A local cloud in a directory of its own, and a user who has nothing else. Whatever becomes of the test, it ends with it.
 pub(crate) struct Lab {
     home: tempfile::TempDir,
@@ -88,6 +91,7 @@ impl Lab {
             .env("HOME", self.home())
             .env("TMPDIR", self.home())
             .env("MQAWS_LAB_DIR", self.dir())
+            .envs(std::env::var_os(SOFTWARE).map(|folder| (SOFTWARE, folder)))
             .current_dir(self.home())
             .stdin(Stdio::null());
         command

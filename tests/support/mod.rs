@@ -14,7 +14,7 @@ mod standin;
 
 pub(crate) use calls::{Session, all, between, call, json_call, own_call, request, run_command};
 pub(crate) use client::{Client, Put};
-pub(crate) use cloud::Lab;
+pub(crate) use cloud::{Lab, SOFTWARE};
 pub(crate) use command::{LIMIT, Running, Said, said, until};
 pub(crate) use failover::{failing, runs};
 pub(crate) use forced::{STACK, forced, wait};

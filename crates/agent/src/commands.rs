@@ -352,7 +352,7 @@ mod tests {
             configured(first, &known).map(|kind| kind.to_string()),
             Ok(known.clone())
         );
-        for kind in ["rabbitmq", "toy", ""] {
+        for kind in ["activemq", "toy", ""] {
             let why = configured(first, kind).expect_err(kind);
             assert!(
                 why.contains(&format!("`{kind}`")) && why.contains(&format!("`{known}`")),

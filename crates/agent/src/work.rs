@@ -270,7 +270,7 @@ impl Worker {
             Work::Adopt(data) => Outcome::Adopted(self.install().and_then(|_| engine.adopt(data))),
             Work::Register => Outcome::Registered(self.install().and_then(|_| engine.register())),
             Work::Attach => Outcome::Adopted(engine.info()),
-            Work::Start(epoch) => Outcome::Started(engine.start(epoch.0)),
+            Work::Start(epoch) => Outcome::Started(engine.start(epoch.0, self.address())),
             Work::Define => Outcome::Defined(self.define()),
             Work::Accept => {
                 let due = if self.undefined.load(Ordering::Acquire) {
@@ -326,7 +326,10 @@ impl Worker {
                 self.config.user
             ));
         }
-        self.ports.accounts.set(&user, &password)
+        match self.ports.engine.account(&user, &password) {
+            Some(taken) => taken,
+            None => self.ports.accounts.set(&user, &password),
+        }
     }
 
     /// Only an instance that the group is terminating has a hook to complete.

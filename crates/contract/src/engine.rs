@@ -2,9 +2,9 @@
 
 mod facts;
 mod ibm_mq;
-mod rabbitmq;
+pub mod rabbitmq;
 
-pub use facts::{AMQP, Endpoint, EngineFacts, Notation, Protocol, Switch};
+pub use facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
 pub use ibm_mq::{IBM_MQ, MQ};
 pub use rabbitmq::RABBITMQ;
 

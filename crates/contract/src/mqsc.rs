@@ -2,6 +2,7 @@
 
 mod objects;
 
+use crate::Mistake;
 use objects::{Object, object};
 
 /// A line of the input and what it is.
@@ -70,23 +71,6 @@ const VERBS: [&str; 19] = [
     "ALTER", "ARCHIVE", "BACKUP", "CLEAR", "DEFINE", "DELETE", "DISPLAY", "MOVE", "PING", "PURGE", "RECOVER",
     "REFRESH", "RESET", "RESOLVE", "RESUME", "SET", "START", "STOP", "SUSPEND",
 ];
-
-/// What is wrong with a file, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-    /// Characters that it is about.
-    pub width: usize,
-    /// What is wrong.
-    pub what: String,
-    /// What to do.
-    pub hint: String,
-    /// Whether it is wrong on every queue manager; another one may know what is not known here.
-    pub certain: bool,
-}
 
 /// A character of a statement and where it stands.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 //!
 //! - [`product`] is what is known of an engine before there is a host: names of its processes, user, data, order of versions;
 //! - [`service`] is the engine of one queue manager on one host: adopt, start, define, check, end, probe;
-//! - [`ibm_mq`] is IBM MQ; [`rabbitmq`] has no driver yet; [`PRODUCTS`] is the table of those that have one;
+//! - [`ibm_mq`] is IBM MQ, [`rabbitmq`] RabbitMQ; [`PRODUCTS`] is the table of those that have a driver;
 //! - [`image`] is what an image holds of its engine, [`certificate`] what clients see;
 //! - [`processes`] finds an engine's processes, and [`runner`] runs one command with a deadline. Whatever is not an exit code is
 //!   an error, and an error is not a verdict.
@@ -14,7 +14,7 @@ pub mod ibm_mq;
 pub mod image;
 pub mod processes;
 pub mod product;
-pub(crate) mod rabbitmq;
+pub mod rabbitmq;
 mod root;
 pub mod runner;
 pub(crate) mod service;
@@ -26,7 +26,7 @@ pub use runner::{Command, Output, RunError, Runner};
 pub use service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures, Order};
 
 /// The engines that the shipped agent can run. What is added here, an agent can run.
-pub const PRODUCTS: Products = &[&ibm_mq::IbmMq];
+pub const PRODUCTS: Products = &[&ibm_mq::IbmMq, &rabbitmq::RabbitMq];
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use crate::product::Product;
 use crate::{Root, Runner};
 use mqaws_contract::agent::{ConnectionsReport, ProbeReport};
 use mqaws_contract::remedy::chain;
+use secrecy::SecretString;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io;
@@ -51,11 +52,18 @@ pub trait Engine: Send + Sync {
         Ok(false)
     }
 
-    /// Starts it and returns its execution controller's process id; replaying its log belongs to this.
+    /// Takes the application's user and password, where the engine keeps its users itself; absent where they are accounts of the
+    /// operating system. It may come at any time, also before the engine runs, and then holds from its start on.
+    fn account(&self, _user: &str, _password: &SecretString) -> Option<Result<(), String>> {
+        None
+    }
+
+    /// Starts it and returns its execution controller's process id; replaying its log belongs to this, or to [`Engine::accept`].
+    /// `address` is what listeners bind to that are there from the start.
     ///
     /// # Errors
     /// [`EngineFailure`].
-    fn start(&self, epoch: u64) -> Result<i32, EngineFailure>;
+    fn start(&self, epoch: u64, address: IpAddr) -> Result<i32, EngineFailure>;
 
     /// Applies the definitions and checks the result; `address` is what listeners bind to.
     ///
@@ -262,17 +270,22 @@ pub struct Measures {
     pub certificate_days: Option<f64>,
 }
 
-/// Which of two versions of an engine is the older, both as it displays them.
+/// Which of two versions of an engine is the older, both as it displays them, and whether the newer takes what the older wrote.
 #[derive(Clone, Copy)]
 pub struct Order {
     /// Whether the first is older than the second. What names no version is not compared.
     pub is_older: fn(&str, &str) -> bool,
+    /// Why data that the second wrote last must not be given to the first, which is newer; absent when they may.
+    pub leaps: fn(&str, &str) -> Option<String>,
 }
 
 impl Default for Order {
     /// No version is older than another.
     fn default() -> Self {
-        Self { is_older: |_, _| false }
+        Self {
+            is_older: |_, _| false,
+            leaps: |_, _| None,
+        }
     }
 }
 

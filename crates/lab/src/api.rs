@@ -2,6 +2,7 @@
 //!
 //! Wire codecs turn requests into [`Call`]s; CloudFormation makes the same calls for its resources, as AWS does.
 
+use super::home::Software;
 use super::hosts::Hosts;
 use super::network::Network;
 use super::timing::Timing;
@@ -111,6 +112,8 @@ pub struct Site {
     pub(crate) executable: PathBuf,
     /// Defect of the stand-in queue managers (a negative control).
     pub(crate) standin_defect: Option<String>,
+    /// What hosts have of this machine's software.
+    pub(crate) software: Vec<Software>,
     /// Program that runs instances as virtual machines (see [`super::instance`]); they are processes without it.
     pub(crate) guests: Option<PathBuf>,
 }
@@ -174,6 +177,7 @@ impl Cloud {
                 timing: Timing::Fast,
                 executable: PathBuf::from("mqaws"),
                 standin_defect: None,
+                software: Vec::new(),
                 guests: None,
             },
         )

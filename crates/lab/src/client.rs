@@ -4,7 +4,7 @@
 //! lab in order, and finds and kills what is left after its server was killed. It signals only processes of this user
 //! that carry the lab's mark in their environment.
 
-use super::home::{self, HomeError, LabMark, LabRecord};
+use super::home::{self, HomeError, LabMark, LabRecord, Software};
 use super::hosts::Hosts;
 use super::process::{self, LAB_MARK, Process};
 use super::timing::Timing;
@@ -35,6 +35,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// Defect of the stand-in queue managers, a negative control.
     pub standin_defect: Option<String>,
+    /// What hosts have of this machine's software.
+    pub software: Vec<Software>,
     /// Share of API calls that fail on purpose, 0 to below 1.
     pub api_faults: f64,
     /// Executable to run as server; the present one unless told otherwise.
@@ -51,6 +53,7 @@ impl Default for Options {
             hosts: Hosts::Process,
             port: None,
             standin_defect: None,
+            software: Vec::new(),
             api_faults: 0.0,
             executable: None,
             ready: READY,
@@ -328,6 +331,12 @@ fn spawn(options: &Options, dir: &Path, id: &str) -> Result<(Child, fs::File), C
     }
     if let Some(defect) = &options.standin_defect {
         command.args(["--standin-defect", defect]);
+    }
+    for software in &options.software {
+        let mut named = software.inside.clone().into_os_string();
+        named.push("=");
+        named.push(&software.of);
+        command.arg("--software").arg(named);
     }
     if options.api_faults > 0.0 {
         command.args(["--api-faults", &options.api_faults.to_string()]);

@@ -52,6 +52,18 @@ pub struct LabRecord {
     pub hosts: Hosts,
     /// Directory of the lab.
     pub dir: PathBuf,
+    /// What hosts have of this machine's software.
+    #[serde(default)]
+    pub software: Vec<Software>,
+}
+
+/// A directory of this machine that every host has as its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Software {
+    /// Where a host has it, relative to its root.
+    pub inside: PathBuf,
+    /// Where it is on this machine; it may come later.
+    pub of: PathBuf,
 }
 
 impl LabRecord {

@@ -6,7 +6,7 @@ use super::ec2::{self, Ec2};
 use super::efs::{self, Efs};
 use super::elbv2::Elb;
 use super::faults::Faults;
-use super::home::{self, HomeError, LabRecord};
+use super::home::{self, HomeError, LabRecord, Software};
 use super::hosts::Hosts;
 use super::ids;
 use super::instance::serve_guests;
@@ -19,7 +19,7 @@ use super::timing::{self, Timing};
 use std::ffi::OsString;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +59,7 @@ struct Arguments {
     hosts: Hosts,
     port: u16,
     standin_defect: Option<String>,
+    software: Vec<Software>,
     api_faults: f64,
     guests: Option<PathBuf>,
     until_stdin_closes: bool,
@@ -73,6 +74,7 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
         hosts: Hosts::Process,
         port: PORT,
         standin_defect: None,
+        software: Vec::new(),
         api_faults: 0.0,
         guests: None,
         until_stdin_closes: false,
@@ -95,6 +97,17 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
             "--port" => parsed.port = text.parse().map_err(|_| refused())?,
             "--guests" => parsed.guests = Some(PathBuf::from(value)),
             "--standin-defect" => parsed.standin_defect = Some(text),
+            "--software" => {
+                let (inside, of) = text.split_once('=').ok_or_else(refused)?;
+                let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+                if inside.is_empty() || !Path::new(inside).components().all(plain) {
+                    return Err(refused());
+                }
+                parsed.software.push(Software {
+                    inside: inside.into(),
+                    of: of.into(),
+                });
+            }
             "--api-faults" => {
                 let rate: f64 = text.parse().map_err(|_| refused())?;
                 parsed.api_faults = Some(rate).filter(|r| (0.0..1.0).contains(r)).ok_or_else(refused)?;
@@ -112,7 +125,7 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, StartError> {
 }
 
 /// Entry point of `mqaws __lab`. Options: `--dir DIR --id ID --timing fast|aws --hosts process|namespace --port N
-/// --standin-defect D --api-faults RATE --guests PROGRAM --until-stdin-closes`.
+/// --standin-defect D --software INSIDE=DIR --api-faults RATE --guests PROGRAM --until-stdin-closes`.
 pub fn server_main(args: Vec<OsString>) -> ExitCode {
     let outcome = parse(args).and_then(|arguments| {
         // Away from the terminal, so that Ctrl-C there reaches whoever started the lab, not the lab.
@@ -230,6 +243,7 @@ async fn serve(arguments: Arguments) -> Result<(), StartError> {
         timing: arguments.timing,
         executable: executable()?,
         standin_defect: arguments.standin_defect.clone(),
+        software: arguments.software.clone(),
         guests: arguments.guests.clone(),
     };
     let mut listeners = vec![(api, Peers::Machine)];
@@ -282,6 +296,7 @@ fn record(arguments: &Arguments, cloud: &Cloud) -> LabRecord {
         timing: arguments.timing,
         hosts: cloud.hosts(),
         dir: arguments.dir.clone(),
+        software: arguments.software.clone(),
     };
     cloud.know(
         &record.access_key_id,

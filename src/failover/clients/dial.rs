@@ -1,32 +1,71 @@
 //! Which driver speaks to an endpoint: the one place that names all of them.
 
 use super::amqp::{Amqp10, AmqpTimes};
+use super::amqp091::{Amqp091, Amqp091Times};
 use super::client::BrokerDriver;
 use super::endpoint::AmqpEndpoint;
 use super::tls::{Trust, TrustError};
 use secrecy::SecretString;
 use std::sync::Arc;
 
+/// Why there is no driver for an endpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum NoDriver {
+    /// It speaks TLS, and what to trust cannot be read.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// Its driver does not speak TLS.
+    #[error("driver {0} does not support TLS in this version")]
+    Tls(&'static str),
+    /// This version has no driver of that name.
+    #[error("this version of mqaws has no driver {0}")]
+    Unknown(&'static str),
+}
+
 /// The driver for an endpoint, with its user; it has not connected yet.
 ///
 /// # Errors
-/// [`TrustError`], when the endpoint speaks TLS and what to trust cannot be read.
+/// [`NoDriver`].
 pub(crate) fn driver(
     endpoint: &AmqpEndpoint,
     user: &str,
     password: &SecretString,
     trust: &Trust,
-) -> Result<Arc<dyn BrokerDriver>, TrustError> {
+) -> Result<Arc<dyn BrokerDriver>, NoDriver> {
     let address = &endpoint.address;
-    let client = Amqp10::new(
-        address.host.clone(),
-        address.port,
-        user,
-        password.clone(),
-        AmqpTimes::default(),
-    );
-    Ok(Arc::new(match endpoint.tls {
-        Some(true) => client.with_tls(trust.towards(&address.host)?),
-        _ => client,
-    }))
+    let (host, port, password) = (address.host.clone(), address.port, password.clone());
+    let tls = endpoint.tls == Some(true);
+    Ok(match endpoint.driver() {
+        "amqp10" => {
+            let client = Amqp10::new(host, port, user, password, AmqpTimes::default());
+            Arc::new(match tls {
+                true => client.with_tls(trust.towards(&address.host)?),
+                false => client,
+            })
+        }
+        name @ "amqp091" if tls => return Err(NoDriver::Tls(name)),
+        "amqp091" => Arc::new(Amqp091::new(host, port, user, password, Amqp091Times::default())),
+        other => return Err(NoDriver::Unknown(other)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Engine;
+    use crate::stack::Parts;
+
+    #[test]
+    fn every_engine_has_the_driver_that_it_names() {
+        for engine in Engine::all() {
+            let parts = Parts {
+                engine,
+                ..Parts::default()
+            };
+            let named: AmqpEndpoint = "lb:5672".parse().unwrap();
+            let endpoint = named.of_engine(parts.engine);
+            let driver = driver(&endpoint, "app", &"secret".into(), &Trust::default()).unwrap();
+            assert_eq!(driver.name(), engine.facts().driver);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Where the load's clients connect, and whether they speak TLS there.
 
+use crate::model::Engine;
 use crate::stack::{AMQP, Address, Endpoint, Parts};
 
 /// Where an AMQP service answers.
@@ -11,6 +12,8 @@ pub struct AmqpEndpoint {
     pub tls: Option<bool>,
     /// Whether the port was named; else it is what the scheme usually has, and the stack's own outweighs it.
     named_port: bool,
+    /// The engine that answers there.
+    engine: Engine,
 }
 
 /// A text that names no AMQP service.
@@ -33,7 +36,20 @@ impl AmqpEndpoint {
             address: address.clone(),
             tls: Some(parts.certificate.is_some()),
             named_port: true,
+            engine: parts.engine,
         })
+    }
+
+    /// The same, where this engine answers: every engine has its own driver.
+    #[must_use]
+    pub fn of_engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// The driver that speaks to it.
+    pub(super) fn driver(&self) -> &'static str {
+        self.engine.facts().driver
     }
 
     /// This one; where nothing was said of TLS, or no port was named, it is as with the stack's own.
@@ -74,6 +90,7 @@ impl std::str::FromStr for AmqpEndpoint {
             address: address.map_err(|_| InvalidEndpoint::Malformed)?,
             tls,
             named_port,
+            engine: Engine::default(),
         })
     }
 }

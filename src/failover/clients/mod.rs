@@ -2,6 +2,7 @@
 //! and nothing of faults, stacks and reports.
 
 pub mod amqp;
+pub mod amqp091;
 pub mod client;
 pub(crate) mod dial;
 pub mod endpoint;

@@ -3,7 +3,7 @@
 use super::fill::Trouble;
 use super::port::CloudError;
 use crate::failover::clients::client::ClientError;
-use crate::failover::clients::tls::TrustError;
+use crate::failover::clients::dial::NoDriver;
 use crate::model::Topology;
 use crate::model::agent::ALLOW_FAULTS_TAG;
 use crate::remedy::{ExitKind, Remedy};
@@ -28,7 +28,7 @@ pub enum FailoverError {
     },
     /// What the clients are to trust cannot be used.
     #[error(transparent)]
-    Trust(#[from] TrustError),
+    Driver(#[from] NoDriver),
     /// The AMQP service is off in this stack.
     #[error("stack {stack} has no AMQP endpoint")]
     NoAmqp {
@@ -270,7 +270,9 @@ impl Remedy for FailoverError {
             Self::Endpoint { cause: ClientError::Untrusted { .. }, .. } => {
                 "specify the file with the CA certificates with --ca-file, and the name in the certificate with --tls-server-name or `tls.server_name`".into()
             }
-            Self::Trust(_) => "--ca-file requires a PEM file with certificates, --tls-server-name a DNS name or an IP address".into(),
+            Self::Driver(NoDriver::Tls(_)) => "connect to a listener without TLS: --amqp-url amqp://host:port".into(),
+            Self::Driver(NoDriver::Unknown(_)) => "use the version of mqaws that deployed the stack, or a newer one".into(),
+            Self::Driver(NoDriver::Trust(_)) => "--ca-file requires a PEM file with certificates, --tls-server-name a DNS name or an IP address".into(),
             Self::Endpoint { endpoint, .. } => format!(
                 "check that {endpoint} is reachable from this machine: an internal load balancer is reachable only from its VPC. Run the test there, or forward a port and add --amqp-url amqp://127.0.0.1:5672 (amqps:// if the queue manager has a certificate)"
             ),

@@ -124,7 +124,10 @@ async fn preflight(cloud: &dyn TestBed, scenario: &Scenario, dial: &ConnectDrive
     preflight::guard(cloud, &target).await?;
     let planned = preflight::plan(&target, &scenario.faults)?;
     let own = AmqpEndpoint::of(&target.parts);
-    let named = scenario.amqp.clone().map(|named| named.like(own.as_ref()));
+    let named = scenario
+        .amqp
+        .clone()
+        .map(|named| named.like(own.as_ref()).of_engine(target.parts.engine));
     let endpoint = named.or(own).ok_or_else(|| FailoverError::NoAmqp {
         stack: target.stack.clone(),
     })?;

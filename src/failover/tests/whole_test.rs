@@ -384,7 +384,7 @@ async fn what_keeps_a_test_from_beginning_is_found_before_consent_is_asked_for()
     scenario.amqp = Some("amqps://127.0.0.1:1".parse().unwrap());
     scenario.trust.ca_file = Some("/nonexistent".into());
     let refused = plan(&cloud, &scenario).await.unwrap_err();
-    assert!(matches!(refused, FailoverError::Trust(_)), "{refused:?}");
+    assert!(matches!(refused, FailoverError::Driver(_)), "{refused:?}");
 }
 
 #[tokio::test]

@@ -157,6 +157,14 @@ impl Reader {
                 "remove it: the protocols of this engine are always enabled",
             );
         }
+        if !engine.facts().tls && self.is_given("tls.certificate") {
+            let message = format!("`tls.certificate` cannot be combined with engine `{}`", engine.as_str());
+            self.against(
+                "tls.certificate",
+                message,
+                "remove it: this version of mqaws runs this engine without TLS",
+            );
+        }
         if deployment.endpoint.internal {
             return;
         }

@@ -8,8 +8,7 @@ use super::place::{Place, Source, Spot};
 use super::tree::{self, Content, Node};
 use crate::model::keys::{self, Shape};
 use crate::model::{Definitions, Deployment, Engine};
-use mqaws_contract::clipped;
-use mqaws_contract::mqsc::{self, Mistake};
+use mqaws_contract::{EngineFacts, Mistake, clipped};
 
 /// A deployment that was read, and where its values came from.
 #[derive(Debug, Clone)]
@@ -52,11 +51,12 @@ impl Loaded {
             return Ok(self);
         };
         let beside_the_file = matches!(self.place(KEY), Place::File { .. });
+        let engine = self.deployment.engine.facts();
         let given =
             read(&named.file, beside_the_file).map_err(|error| format!("cannot read `{}`: {error}", named.file));
         match given.and_then(|text| named.with_text(text)) {
             Ok(definitions) => {
-                let (violations, warnings) = mistakes(KEY, &definitions);
+                let (violations, warnings) = mistakes(KEY, engine, &definitions);
                 if let Some(error) = ConfigError::of(violations) {
                     return Err(error);
                 }
@@ -65,7 +65,10 @@ impl Loaded {
                 Ok(self)
             }
             Err(why) => {
-                let hint = "specify a text file of MQSC commands, at most 8 KiB, relative to the configuration file";
+                let hint = format!(
+                    "specify a text file of {}, at most 8 KiB, relative to the configuration file",
+                    engine.definitions_language
+                );
                 Err(self.violation(KEY, why).hint(hint).into())
             }
         }
@@ -112,8 +115,8 @@ impl Loaded {
     }
 }
 
-/// What is wrong with the commands themselves, at its place in their file, and what may be.
-fn mistakes(key: &str, definitions: &Definitions) -> (Vec<Violation>, Vec<Violation>) {
+/// What is wrong with the definitions themselves, at its place in their file, and what may be.
+fn mistakes(key: &str, engine: &EngineFacts, definitions: &Definitions) -> (Vec<Violation>, Vec<Violation>) {
     let source = Source {
         name: &definitions.file,
         text: &definitions.text,
@@ -126,7 +129,7 @@ fn mistakes(key: &str, definitions: &Definitions) -> (Vec<Violation>, Vec<Violat
         };
         Violation::new(key, mistake.what, source.place(spot)).hint(mistake.hint)
     };
-    let found = mqsc::mistakes(&definitions.text).into_iter();
+    let found = (engine.mistakes)(&definitions.text).into_iter();
     let (certain, possible): (Vec<_>, Vec<_>) = found.partition(|mistake| mistake.certain);
     let violations = |mistakes: Vec<Mistake>| mistakes.into_iter().map(&violation).collect();
     (violations(certain), violations(possible))

@@ -29,10 +29,7 @@ const DEFINITIONS: Rule = Rule {
     pattern: "",
     words: "the name of a file",
     check: |key, text| match text.trim() {
-        "" => Err(Wrong::new(
-            format!("`{key}` is empty"),
-            "specify a file of MQSC commands",
-        )),
+        "" => Err(Wrong::new(format!("`{key}` is empty"), "specify a file of definitions")),
         file => Ok(file.to_owned()),
     },
 };
@@ -98,7 +95,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("ibm-mq")
     .comment("Engine of the queue manager: {words}")
-    .page("{words}. Engine of the queue manager. `ibm-mq` is the only one that can be deployed so far; for the others, only images can be built."),
+    .page("{words}. Engine of the queue manager. For RabbitMQ, see [rabbitmq.md](rabbitmq.md)."),
     Key::new(
         "queue_manager.name",
         Kind::Text(Rule::of::<QueueManagerName>()),
@@ -118,15 +115,15 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "queue_manager.definitions",
         Kind::Text(DEFINITIONS),
-        "File with your own MQSC commands, at most 8 KiB, next to this file; applied once for each change.",
+        "File with your own definitions (IBM MQ: MQSC commands, RabbitMQ: JSON), at most 8 KiB, next to this file.",
     )
-    .comment("File with your own MQSC commands, applied once for each change")
+    .comment("File with your own definitions: MQSC commands for IBM MQ, JSON for RabbitMQ")
     .example("own.mqsc")
     .quoted()
     .page(
-        "A file with your own MQSC commands, at most 8 KiB, relative to this file (a variable's or flag's, to the \
-         current folder). A change replaces the instance, with one short outage; the file is applied once for each change, with the \
-         result of each command checked, and a command that fails causes the deployment to fail. Do not put passwords in it; object names `MQAWS.*` are reserved for mqaws.",
+        "A file with your own definitions, at most 8 KiB, relative to this file (a variable's or flag's, to the \
+         current folder): MQSC commands for IBM MQ, [JSON for RabbitMQ](rabbitmq.md#definitions). A change replaces the instance, with one short outage. MQSC is applied once for each change, with the \
+         result of each command checked; definitions that fail cause the deployment to fail. Do not put passwords in it; object names `MQAWS.*` are reserved for mqaws.",
     ),
 ];
 

@@ -7,7 +7,7 @@ mod journal;
 use journal::{Journal, Shared};
 
 use mqaws_contract::agent::{AgentConfig, ProbeQueue, ProbeReport};
-use mqaws_contract::engine::{AMQP, Endpoint, EngineFacts, Notation, Protocol};
+use mqaws_contract::engine::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol};
 use mqaws_contract::remedy::chain;
 use mqaws_contract::{EngineKind, PathComponent};
 use mqaws_engine::processes::{Processes, signal, wait_for_end};
@@ -63,6 +63,11 @@ pub(crate) const FACTS: EngineFacts = EngineFacts {
     ],
     bin_dir: "/opt/toy/bin",
     definitions: "/etc/mqaws/definitions.toy",
+    definitions_language: "nothing",
+    mistakes: |_| Vec::new(),
+    tls: false,
+    driver: "amqp10",
+    local: Local::StandIn,
 };
 
 /// The protocol of lines.
@@ -125,6 +130,7 @@ impl Product for Toy {
     fn order(&self) -> Order {
         Order {
             is_older: |this, last| this < last,
+            ..Order::default()
         }
     }
 
@@ -307,7 +313,7 @@ impl Engine for Running {
         })
     }
 
-    fn start(&self, _epoch: u64) -> Result<i32, EngineFailure> {
+    fn start(&self, _epoch: u64, _address: IpAddr) -> Result<i32, EngineFailure> {
         let (program, lead) = self.host.own.split_first().ok_or_else(|| transient("no program"))?;
         let command = Command::new(program)
             .args(lead)

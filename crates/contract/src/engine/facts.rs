@@ -1,5 +1,7 @@
 //! What both sides of a deployment must know of an engine alike.
 
+use crate::Mistake;
+
 /// What both sides of a deployment must know of an engine alike.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineFacts {
@@ -24,6 +26,30 @@ pub struct EngineFacts {
     pub bin_dir: &'static str,
     /// Where the user's own definitions are on an instance.
     pub definitions: &'static str,
+    /// What these consist of, and how they are written: `MQSC commands`.
+    pub definitions_language: &'static str,
+    /// What would make the engine refuse or pass over a part of a file of them.
+    pub mistakes: fn(&str) -> Vec<Mistake>,
+    /// Whether it serves with TLS.
+    pub tls: bool,
+    /// The driver with which a failover test speaks to it.
+    pub driver: &'static str,
+    /// How a host of the local cloud comes by it.
+    pub local: Local,
+}
+
+/// How a host of the local cloud comes by an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Local {
+    /// It has a stand-in, and needs nothing.
+    StandIn,
+    /// It has the engine itself, from a package of the distribution on this machine.
+    Package {
+        /// Name of the package.
+        name: &'static str,
+        /// Directories of the package that a host gets, relative to its root.
+        directories: &'static [&'static str],
+    },
 }
 
 impl EngineFacts {

@@ -1,6 +1,7 @@
 //! IBM MQ; the AMQP service is one of its own.
 
-use super::facts::{AMQP, Endpoint, EngineFacts, Notation, Protocol, Switch};
+use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
+use crate::mqsc;
 
 /// IBM MQ.
 pub const IBM_MQ: EngineFacts = EngineFacts {
@@ -25,6 +26,11 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
     ],
     bin_dir: "/opt/mqm/bin",
     definitions: "/etc/mqaws/definitions.mqsc",
+    definitions_language: "MQSC commands",
+    mistakes: mqsc::mistakes,
+    tls: true,
+    driver: "amqp10",
+    local: Local::StandIn,
 };
 
 /// MQ's own protocol.

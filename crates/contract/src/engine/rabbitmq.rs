@@ -1,13 +1,16 @@
-//! RabbitMQ, of which there are images and no driver yet.
+//! RabbitMQ, with its management plugin.
 
-use super::facts::{AMQP, Endpoint, EngineFacts, Notation, Protocol};
+mod definitions;
+
+use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol};
+pub use definitions::{AGENT_USER, RESERVED};
 
 /// RabbitMQ.
 pub const RABBITMQ: EngineFacts = EngineFacts {
     word: "rabbitmq",
     name: "RabbitMQ",
     line: "RabbitMQ, from the distribution.",
-    runs: false,
+    runs: true,
     licence: None,
     licence_missing: None,
     base_image: ("amazon", "al2023-ami-2023.*-x86_64", "/dev/xvda"),
@@ -25,10 +28,18 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
     ],
     bin_dir: "/usr/lib/rabbitmq/bin",
     definitions: "/etc/mqaws/definitions.json",
+    definitions_language: "RabbitMQ definitions in JSON",
+    mistakes: definitions::mistakes,
+    tls: false,
+    driver: "amqp091",
+    local: Local::Package {
+        name: "rabbitmq-server",
+        directories: &["usr/lib/rabbitmq", "usr/lib/erlang"],
+    },
 };
 
 /// The management plugin's pages and its interface for programs.
-const MANAGEMENT: Protocol = Protocol {
+pub const MANAGEMENT: Protocol = Protocol {
     word: "management",
     part: "Management",
     name: "management",

@@ -107,6 +107,7 @@ impl Product for IbmMq {
     fn order(&self) -> Order {
         Order {
             is_older: version::is_older,
+            ..Order::default()
         }
     }
 

@@ -194,7 +194,7 @@ impl Engine for Service {
         self.install_certificate(certificate)
     }
 
-    fn start(&self, epoch: u64) -> Result<i32, EngineFailure> {
+    fn start(&self, epoch: u64, _address: IpAddr) -> Result<i32, EngineFailure> {
         let driver = self.driver.clone().env("MQAWS_EPOCH", epoch.to_string());
         let output = self.run(&driver.start(&self.queue_manager, StartOptions::default()))?;
         let exit = StartExit::from_code(output.code);

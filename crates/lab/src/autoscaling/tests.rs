@@ -25,6 +25,7 @@ impl Lab {
             timing: Timing::Fast,
             executable: "/bin/true".into(),
             standin_defect: None,
+            software: Vec::new(),
             guests: None,
         };
         let cloud = Cloud::at("eu-west-1", site);

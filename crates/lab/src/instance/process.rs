@@ -99,10 +99,14 @@ impl ProcessHost {
         }
         for command in COMMANDS.iter().filter(|_| spec.software) {
             let link = root.join("opt/mqm/bin").join(command);
-            match symlink(&site.executable, &link) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(HostError::Make(link, e)),
-                _ => {}
+            linked(&site.executable, &link)?;
+        }
+        for software in site.software.iter().filter(|_| spec.software) {
+            let link = root.join(&software.inside);
+            if let Some(parent) = link.parent() {
+                fs::create_dir_all(parent).map_err(|e| HostError::Make(parent.to_owned(), e))?;
             }
+            linked(&software.of, &link)?;
         }
         Ok(Arc::new(Self {
             instance: spec.instance.clone(),
@@ -379,6 +383,14 @@ async fn word(told: Option<&UnixDatagram>, limit: Duration) -> bool {
     }
 }
 
+/// A link, unless something is there already.
+fn linked(of: &Path, link: &Path) -> Result<(), HostError> {
+    match symlink(of, link) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(HostError::Make(link.to_owned(), e)),
+        _ => Ok(()),
+    }
+}
+
 fn environment(site: &Site, spec: &HostSpec, root: &Path) -> Vec<(String, String)> {
     let root = root.to_string_lossy().into_owned();
     let mut all = vec![
@@ -406,6 +418,7 @@ fn environment(site: &Site, spec: &HostSpec, root: &Path) -> Vec<(String, String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::Software;
     use crate::timing::Timing;
     use base64::Engine;
 
@@ -428,6 +441,10 @@ mod tests {
             timing: Timing::Fast,
             executable,
             standin_defect: Some("lose".to_owned()),
+            software: vec![Software {
+                inside: "usr/lib/engine".into(),
+                of: dir.path().to_owned(),
+            }],
             guests: None,
         };
         let spec = HostSpec {
@@ -494,6 +511,13 @@ mod tests {
         bench.host.cut().await;
         life.await.expect("no panic").expect("booted");
         assert_eq!(bench.host.processes(), Vec::new());
+    }
+
+    #[test]
+    fn a_host_has_the_software_of_the_machine_that_it_is_given() {
+        let bench = bench("exit", Duration::from_secs(5));
+        let link = bench.host.root.join("usr/lib/engine");
+        assert_eq!(fs::read_link(link).expect("a link"), bench._dir.path());
     }
 
     #[tokio::test]

@@ -7,8 +7,8 @@ use crate::ec2::SEEDED_IMAGE;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-/// Parameter with the id of the image that deployments without an AMI use.
-pub(super) const AMI_PARAMETER: &str = "/mqaws/ami/ibm-mq";
+/// Parameters with the id of the image that deployments without an AMI use, by engine.
+pub(super) const AMI_PARAMETERS: [&str; 2] = ["/mqaws/ami/ibm-mq", "/mqaws/ami/rabbitmq"];
 
 /// One parameter.
 #[derive(Debug, Clone)]
@@ -29,7 +29,10 @@ pub(super) fn seed() -> IndexMap<String, Parameter> {
         modified: now_seconds(),
         data_type: "aws:ec2:image".to_owned(),
     };
-    IndexMap::from([(AMI_PARAMETER.to_owned(), ami)])
+    AMI_PARAMETERS
+        .into_iter()
+        .map(|name| (name.to_owned(), ami.clone()))
+        .collect()
 }
 
 fn shown(name: &str, region: &str, parameter: &Parameter) -> Value {

@@ -31,6 +31,7 @@ impl Lab {
             timing: Timing::Fast,
             executable: "/bin/true".into(),
             standin_defect: None,
+            software: Vec::new(),
             guests: None,
         };
         let cloud = Cloud::at("eu-west-1", site);
@@ -247,7 +248,7 @@ async fn a_command_runs_the_default_version_of_its_document_unless_another_is_na
 async fn parameters_have_versions_and_the_image_is_seeded() {
     let lab = Lab::start(210).await;
     let call = |action: &'static str, params: Value| lab.cloud.call("ssm", action, params, Caller::Admin);
-    let ami = call("GetParameter", json!({"Name": super::parameters::AMI_PARAMETER}))
+    let ami = call("GetParameter", json!({"Name": super::parameters::AMI_PARAMETERS[0]}))
         .await
         .expect("seeded");
     assert_eq!(ami["Parameter"]["Value"], SEEDED_IMAGE);

@@ -1,6 +1,8 @@
 //! Values beside the others.
 
 use super::*;
+use crate::model::Engine;
+use mqaws_contract::engine::{ENGINES, EngineFacts};
 
 #[test]
 fn combinations_that_do_not_go_together_are_refused() {
@@ -205,6 +207,12 @@ fn an_image_is_read_and_what_does_not_go_together_is_told() {
     }
 }
 
+const WITHOUT_A_DRIVER: EngineFacts = EngineFacts {
+    word: "none",
+    runs: false,
+    ..*ENGINES[0]
+};
+
 #[test]
 fn an_engine_that_cannot_be_deployed_yet_is_refused_where_it_stands_and_only_there() {
     let deployable = |text: &str| {
@@ -214,19 +222,20 @@ fn an_engine_that_cannot_be_deployed_yet_is_refused_where_it_stands_and_only_the
     };
     assert_eq!(deployable(""), None);
     assert_eq!(deployable("engine: ibm-mq\nimage: {engine: ibm-mq}\n"), None);
-    let (place, message, hint) = deployable("\nengine: rabbitmq\n").unwrap();
-    assert_eq!(place, "mqaws.yaml:2:9");
+    assert_eq!(deployable("engine: rabbitmq\n"), None);
+    let mut loaded = load("\nengine: rabbitmq\n").unwrap();
+    loaded.deployment.engine = Engine::toy(&WITHOUT_A_DRIVER);
+    let error = loaded.deployable().unwrap_err();
+    let [one] = error.violations() else { panic!("{error:?}") };
+    assert_eq!(one.place.short().unwrap(), "mqaws.yaml:2:9");
     assert_eq!(
-        message,
-        "engine `rabbitmq` cannot be deployed yet: this version has no driver for it"
+        one.message,
+        "engine `none` cannot be deployed yet: this version has no driver for it"
     );
-    assert_eq!(hint, "use `ibm-mq`");
+    assert_eq!(one.hint.as_deref(), Some("use `ibm-mq` or `rabbitmq`"));
     let (place, message, hint) = deployable("image:\n  engine: rabbitmq\n").unwrap();
     assert_eq!(place, "mqaws.yaml:2:11");
-    assert!(
-        message.starts_with("engine `rabbitmq` cannot be deployed yet"),
-        "{message}"
-    );
+    assert_eq!(message, "`image.engine` is `rabbitmq`, but `engine` is `ibm-mq`");
     assert!(hint.contains("`mqaws ami build --engine rabbitmq`"), "{hint}");
     let expected = "`endpoint.amqp` cannot be combined with engine `rabbitmq`".to_owned();
     assert_eq!(

@@ -125,7 +125,7 @@ impl Engine for Sleeper {
     fn info(&self) -> Result<EngineInfo, EngineFailure> {
         self.adopt(DataState::Present)
     }
-    fn start(&self, _epoch: u64) -> Result<i32, EngineFailure> {
+    fn start(&self, _epoch: u64, _address: IpAddr) -> Result<i32, EngineFailure> {
         if self.failures.load(Ordering::SeqCst) > 0 {
             self.failures.fetch_sub(1, Ordering::SeqCst);
             return Err(EngineFailure {

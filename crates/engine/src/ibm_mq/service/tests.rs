@@ -2,7 +2,7 @@ use super::*;
 use crate::Root;
 use crate::ibm_mq::data_path;
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::Mutex;
 
 /// A host below this root where no process is an engine's.
@@ -217,12 +217,17 @@ fn what_a_failed_start_means() {
     ];
     for (code, text, kind, words) in cases {
         let (mq, _) = engine(&[("strmqm", code, text)], 1);
-        let failure = mq.start(7).expect_err("no success");
+        let failure = mq.start(7, IpAddr::V4(Ipv4Addr::LOCALHOST)).expect_err("no success");
         assert_eq!(failure.kind, kind, "{code}: {}", failure.text);
         assert!(failure.text.contains(words), "{code}: {}", failure.text);
     }
     let (mq, _) = engine(&[], 1);
-    assert_eq!(mq.start(7).expect_err("no answer").kind, Transient);
+    assert_eq!(
+        mq.start(7, IpAddr::V4(Ipv4Addr::LOCALHOST))
+            .expect_err("no answer")
+            .kind,
+        Transient
+    );
 }
 
 #[test]

@@ -1,0 +1,541 @@
+//! The port [`Engine`] for RabbitMQ: what to write and run when, and what its answers mean for the next attempt.
+
+use super::amqp::{AmqpError, Client};
+use super::definitions::{self, Account};
+use super::places::{self, Places};
+use super::product::RabbitMq;
+use super::settings::{self, Settings};
+use super::version::Version;
+use crate::processes::{Processes, signal, wait_for_end};
+use crate::product::Product;
+use crate::service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures};
+use crate::{Command, Output, Runner};
+use mqaws_contract::agent::{AgentConfig, ProbeReport};
+use mqaws_contract::engine::{self, rabbitmq};
+use mqaws_contract::remedy::chain;
+use mqaws_files::AtomicWrite;
+use rustix::process::Signal;
+use secrecy::{ExposeSecret, SecretString};
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the node's process may take to be there once the start command ended.
+const APPEAR: Duration = Duration::from_secs(10);
+/// How long a node may replay its queues before it answers; while its process lives, nothing is gained by another attempt.
+const REPLAY: Duration = Duration::from_secs(900);
+/// Deadline of one question in AMQP.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Between two questions to a node that does not answer yet.
+const AGAIN: Duration = Duration::from_millis(20);
+/// Deadline of a command, which takes a second or two on a busy host.
+const COMMAND: Duration = Duration::from_secs(30);
+/// How much of the node's log is looked at for why it ended.
+const TAIL: usize = 64 << 10;
+
+/// RabbitMQ on this host.
+pub(super) struct Service {
+    places: Places,
+    runner: Arc<dyn Runner>,
+    processes: Processes,
+    run_as: Option<(u32, u32)>,
+    waited: fn(String, Duration),
+    queue_manager: String,
+    mount: PathBuf,
+    /// Whether the mount point is a link, as in the local cloud.
+    linked: bool,
+    amqp_port: u16,
+    management_port: Option<u16>,
+    state: Mutex<State>,
+}
+
+/// What is known of the broker's users, and where it answers.
+#[derive(Default)]
+struct State {
+    /// The application's user, once its password is known.
+    account: Option<Account>,
+    /// Whether the broker has it.
+    known: bool,
+    /// Whether the broker answered at its last start.
+    accepts: bool,
+    /// Where it was last asked.
+    address: Option<IpAddr>,
+}
+
+impl Service {
+    /// The queue manager of this configuration on this host.
+    pub(super) fn new(config: &AgentConfig, host: Host) -> Self {
+        let facts = &engine::RABBITMQ;
+        Self {
+            places: Places::new(&host.root, &config.engine.bin_dir, facts.definitions),
+            linked: host.root.as_path() != Path::new("/"),
+            mount: host.root.path(&config.storage.mount),
+            runner: host.runner,
+            processes: host.processes,
+            run_as: host.run_as,
+            waited: host.waited,
+            queue_manager: config.queue_manager.clone(),
+            // The agent refuses a configuration without it.
+            amqp_port: config.ports.of(&engine::AMQP).unwrap_or(facts.endpoints[0].port),
+            management_port: config.ports.of(&rabbitmq::MANAGEMENT),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node's directory, by a name that is the same on every instance; that of a lab instance is a link below its own root.
+    fn base(&self) -> PathBuf {
+        let link = if self.linked {
+            fs::read_link(&self.mount).ok()
+        } else {
+            None
+        };
+        places::base(&link.unwrap_or_else(|| self.mount.clone()), &self.queue_manager)
+    }
+
+    fn run(&self, command: &Command) -> Result<Output, EngineFailure> {
+        tracing::debug!(%command, "run");
+        let mut command = command.clone();
+        command.run_as = self.run_as;
+        let ran = self.runner.run(&command);
+        if let Ok(output) = &ran {
+            (self.waited)(command.to_string(), output.elapsed);
+        }
+        ran.map_err(|error| EngineFailure::transient(&error))
+    }
+
+    /// Runs a command of the node that runs; `rabbitmqctl` says with another code than 0 what went wrong.
+    fn control(&self, words: &[&str], stdin: Option<String>) -> Result<String, String> {
+        let command = settings::control(&self.places, words).deadline(COMMAND);
+        let command = match stdin {
+            Some(text) => command.stdin(text),
+            None => command,
+        };
+        let output = self.run(&command).map_err(|failure| failure.text)?;
+        match output.code {
+            0 => Ok(output.text),
+            code => Err(format!("`{command}` exit {code}: {}", first_line(&output.text))),
+        }
+    }
+
+    fn version(&self) -> Result<Version, EngineFailure> {
+        // The package's directory says it, which is no command of a second.
+        let real = fs::canonicalize(self.places.commands.join(settings::SERVER));
+        let named = real.ok().and_then(|path| {
+            let parts = path.components().filter_map(|part| part.as_os_str().to_str());
+            let mut named = parts.filter_map(|part| Version::parse(part.strip_prefix("rabbitmq_server-")?));
+            named.next()
+        });
+        if let Some(version) = named {
+            return Ok(version);
+        }
+        let output = self.run(&settings::control(&self.places, &["version"]).deadline(COMMAND))?;
+        output
+            .text
+            .split_whitespace()
+            .find_map(Version::parse)
+            .ok_or_else(|| EngineFailure {
+                kind: FailureKind::Transient,
+                text: format!("`rabbitmqctl version` names no version: {}", first_line(&output.text)),
+            })
+    }
+
+    fn supported(&self) -> Result<Version, EngineFailure> {
+        let version = self.version()?;
+        match version.series() {
+            Some(_) => Ok(version),
+            None => Err(EngineFailure {
+                kind: FailureKind::Final,
+                text: format!(
+                    "RabbitMQ {version} is not supported; supported: {}",
+                    Version::supported()
+                ),
+            }),
+        }
+    }
+
+    /// Writes what a start needs. Nothing in it is a password but the cookie's file and that of the agent's own user.
+    fn prepare(&self, settings: &Settings<'_>) -> Result<(), EngineFailure> {
+        let version = self.supported()?;
+        let mirrored = version.series().is_some_and(|series| series.mirrored);
+        let own = match fs::read_to_string(&self.places.own) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(shared(format!("read {}: {error}", self.places.own.display()))),
+        };
+        let unwritten = |error: io::Error| EngineFailure {
+            kind: FailureKind::Transient,
+            text: format!("write the settings of the node: {error}"),
+        };
+        for dir in [&self.places.settings, &self.places.home, &self.places.logs] {
+            fs::create_dir_all(dir).map_err(unwritten)?;
+            if let Some((user, group)) = self.run_as {
+                chown(dir, Some(user), Some(group)).map_err(unwritten)?;
+            }
+        }
+        let agent = definitions::password().map_err(unwritten)?;
+        let mut state = self.state();
+        let made = definitions::of_start(own.as_deref(), &agent, state.account.as_ref(), mirrored);
+        let made = made
+            .map_err(unwritten)?
+            .map_err(|unusable| shared(unusable.to_string()))?;
+        state.known = state.account.is_some();
+        state.accepts = false;
+        drop(state);
+        let cookie = definitions::password().map_err(unwritten)?;
+        let node = self.run_as;
+        for (path, text, owner) in [
+            (self.places.setting("rabbitmq.conf"), settings.conf().as_str(), node),
+            (self.places.setting("enabled_plugins"), settings.plugins(), node),
+            (self.places.setting("hosts"), settings.hosts().as_str(), node),
+            (self.places.setting("definitions.json"), made.as_str(), node),
+            (self.places.home.join(".erlang.cookie"), cookie.expose_secret(), node),
+            (self.password_file(), agent.expose_secret(), None),
+        ] {
+            let written = AtomicWrite::to(&path).mode(0o600).owner(owner).write(text.as_bytes());
+            written.map_err(unwritten)?;
+        }
+        Ok(())
+    }
+
+    /// The password of the agent's own user: an agent that comes after this one beside the same node asks as well.
+    fn password_file(&self) -> PathBuf {
+        self.places.setting("agent.password")
+    }
+
+    /// The port of a port mapper that runs for this host: the last one's, if it is there, else a free one's.
+    fn port_mapper(&self, address: IpAddr) -> Result<u16, EngineFailure> {
+        let file = self.places.setting("epmd.port");
+        let inside = settings::inside(address);
+        let last = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
+        let listens = |port: &u16| std::net::TcpStream::connect_timeout(&(inside, *port).into(), ANSWER).is_ok();
+        if let Some(port) = last.filter(listens) {
+            return Ok(port);
+        }
+        let port = unused()?;
+        let output = self.run(&settings::port_mapper(&self.places, address, port).deadline(COMMAND))?;
+        if output.code != 0 {
+            return Err(transient(format!(
+                "epmd exit {}: {}",
+                output.code,
+                first_line(&output.text)
+            )));
+        }
+        let written = AtomicWrite::to(&file).write(port.to_string().as_bytes());
+        written.map_err(|error| EngineFailure::transient(&error))?;
+        Ok(port)
+    }
+
+    /// A connection as the agent's own user.
+    pub(super) fn ask(&self, address: IpAddr) -> Result<Client, AmqpError> {
+        let password: SecretString = fs::read_to_string(self.password_file())?.into();
+        let to = SocketAddr::new(address, self.amqp_port);
+        Client::open(to, rabbitmq::AGENT_USER, &password, ANSWER)
+    }
+
+    /// Asks for the queue that shows service: a port that is open shows nothing, and no queue is there before its definitions are.
+    fn serves(&self, address: IpAddr) -> Result<(), AmqpError> {
+        self.state().address = Some(address);
+        let mut client = self.ask(address)?;
+        client.queue(&definitions::ready_queue())?;
+        client.close();
+        Ok(())
+    }
+
+    /// Where the broker was last asked, which the agent's commands of their own must look up.
+    pub(super) fn address(&self) -> Result<IpAddr, String> {
+        if let Some(address) = self.state().address {
+            return Ok(address);
+        }
+        let text = fs::read_to_string(self.places.setting("rabbitmq.conf")).map_err(|error| chain(&error))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("listeners.tcp.1 = "));
+        let bound: Option<SocketAddr> = line.and_then(|text| text.parse().ok());
+        Ok(bound.ok_or("the settings of the node name no address")?.ip())
+    }
+
+    /// Gives the broker the application's user, when it came after the start.
+    fn add_account(&self, state: &mut State) -> Result<(), String> {
+        let Some(account) = state.account.as_ref().filter(|_| state.accepts && !state.known) else {
+            return Ok(());
+        };
+        self.control(&["import_definitions"], Some(account.alone()))?;
+        state.known = true;
+        Ok(())
+    }
+
+    /// Why a node ended that was started.
+    fn ended(&self) -> EngineFailure {
+        let log = fs::read(self.places.log()).unwrap_or_default();
+        let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(TAIL)..]).into_owned();
+        let said = why(&tail);
+        EngineFailure {
+            // Another host would be given the same text.
+            kind: match said.as_deref().is_some_and(|said| said.contains("definitions")) {
+                true => FailureKind::Shared,
+                false => FailureKind::Transient,
+            },
+            text: format!(
+                "the node exited before it served: {}",
+                said.unwrap_or_else(|| format!("see {}", self.places.log().display()))
+            ),
+        }
+    }
+
+    fn probes(&self) -> [String; 1] {
+        [format!("{}PROBE.TEST", rabbitmq::RESERVED)]
+    }
+
+    /// How deep a queue is by its own word, messages included that consumers have and did not acknowledge.
+    fn depth(&self, client: &mut Client, name: &str) -> Result<Option<u64>, String> {
+        match client.queue(name) {
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(chain(&error)),
+            // Without a consumer nobody has what does not wait.
+            Ok(queue) if queue.consumers == 0 => Ok(Some(queue.waiting.into())),
+            Ok(_) => self.unacknowledged(name).map(Some),
+        }
+    }
+
+    fn unacknowledged(&self, name: &str) -> Result<u64, String> {
+        let said = self.control(&["list_queues", "--formatter", "json", "name", "messages"], None)?;
+        let from = said.find('[').unwrap_or_default();
+        let listed: serde_json::Value = serde_json::from_str(&said[from..]).map_err(|error| chain(&error))?;
+        let mut each = listed.as_array().into_iter().flatten();
+        let found = each
+            .find(|one| one["name"] == name)
+            .and_then(|one| one["messages"].as_u64());
+        found.ok_or_else(|| format!("`rabbitmqctl list_queues` does not count {name}"))
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default()
+}
+
+fn transient(text: String) -> EngineFailure {
+    EngineFailure {
+        kind: FailureKind::Transient,
+        text,
+    }
+}
+
+fn shared(text: String) -> EngineFailure {
+    EngineFailure {
+        kind: FailureKind::Shared,
+        text,
+    }
+}
+
+/// A port that nobody has on this machine's own address. Others of the machine may have other nodes, so none is fixed.
+fn unused() -> Result<u16, EngineFailure> {
+    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    bound
+        .map(|address| address.port())
+        .map_err(|error| EngineFailure::transient(&error))
+}
+
+/// What the log's end says of a boot that failed.
+fn why(tail: &str) -> Option<String> {
+    let from = tail.rfind("BOOT FAILED")?;
+    // `date time zone [error] <0.1.0> words`, and below the words a line of `=`.
+    let words = |line: &str| line.split_once("> ").map_or(line, |(_, words)| words).trim().to_owned();
+    let mut lines = tail[from..].lines().skip(1).map(words);
+    lines.find(|line| !line.is_empty() && !line.chars().all(|c| c == '='))
+}
+
+impl Engine for Service {
+    fn product(&self) -> &'static dyn Product {
+        &RabbitMq
+    }
+
+    fn info(&self) -> Result<EngineInfo, EngineFailure> {
+        Ok(EngineInfo {
+            version: self.supported()?.told(),
+            stand_in: false,
+            how: "running".to_owned(),
+        })
+    }
+
+    fn adopt(&self, data: DataState) -> Result<EngineInfo, EngineFailure> {
+        let mut info = self.info()?;
+        info.how = match data {
+            DataState::Present => "made known".to_owned(),
+            DataState::Absent => "created".to_owned(),
+            DataState::HalfCreated => {
+                return Err(shared(format!(
+                    "the creation of {} was interrupted and left a directory without a database in {}: delete it and it is created again",
+                    self.queue_manager,
+                    self.base().display()
+                )));
+            }
+        };
+        Ok(info)
+    }
+
+    fn account(&self, user: &str, password: &SecretString) -> Option<Result<(), String>> {
+        let taken = Account::new(user, password)
+            .map_err(|error| chain(&error))
+            .and_then(|account| {
+                let mut state = self.state();
+                state.account = Some(account);
+                state.known = false;
+                self.add_account(&mut state)
+            });
+        Some(taken)
+    }
+
+    fn start(&self, _epoch: u64, address: IpAddr) -> Result<i32, EngineFailure> {
+        let settings = Settings {
+            places: &self.places,
+            base: self.base(),
+            queue_manager: &self.queue_manager,
+            address,
+            amqp_port: self.amqp_port,
+            management_port: self.management_port,
+        };
+        self.prepare(&settings)?;
+        let mapper = self.port_mapper(address)?;
+        let output = self.run(&settings.start(mapper, unused()?))?;
+        if output.code != 0 {
+            let said = first_line(&output.text);
+            return Err(transient(format!("rabbitmq-server exit {}: {said}", output.code)));
+        }
+        let deadline = Instant::now() + APPEAR;
+        loop {
+            match self.controller() {
+                Ok(Some(pid)) => return Ok(pid),
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(AGAIN),
+                Ok(None) => return Err(self.ended()),
+                Err(error) => return Err(EngineFailure::transient(&error)),
+            }
+        }
+    }
+
+    /// All of it is in the broker from its start on.
+    fn define(&self, _address: IpAddr) -> Result<(), EngineFailure> {
+        Ok(())
+    }
+
+    fn accept(&self, address: IpAddr, stale: &dyn Fn() -> bool) -> Result<(), EngineFailure> {
+        let began = Instant::now();
+        let accepted = loop {
+            let error = match self.serves(address) {
+                Ok(()) => break Ok(()),
+                Err(error) => error,
+            };
+            match self.controller() {
+                Ok(None) => break Err(self.ended()),
+                Ok(Some(_)) if !stale() && began.elapsed() < REPLAY => std::thread::sleep(AGAIN),
+                Ok(Some(_)) => {
+                    break Err(transient(format!(
+                        "the node runs and does not serve: {}",
+                        chain(&error)
+                    )));
+                }
+                Err(error) => break Err(EngineFailure::transient(&error)),
+            }
+        };
+        (self.waited)(format!("queue {}", definitions::ready_queue()), began.elapsed());
+        accepted?;
+        let mut state = self.state();
+        state.accepts = true;
+        self.add_account(&mut state).map_err(transient)
+    }
+
+    fn check(&self, address: IpAddr) -> Health {
+        match self.serves(address) {
+            Ok(()) => Health::Well,
+            // It answers, and somebody changed what is the agent's.
+            Err(error) if error.is_refused() || error.is_not_found() => Health::Unknown(chain(&error)),
+            Err(error) => Health::Bad(chain(&error)),
+        }
+    }
+
+    fn end(&self, target: Duration) -> Result<(), String> {
+        let Some(pid) = self.controller().map_err(|error| chain(&error))? else {
+            return Ok(());
+        };
+        signal(pid, Signal::TERM);
+        match wait_for_end(pid, Some(target)).map_err(|error| chain(&error))? {
+            true => Ok(()),
+            false => Err(format!(
+                "the node did not exit within {} s of SIGTERM",
+                target.as_secs()
+            )),
+        }
+    }
+
+    fn end_immediately(&self) -> Result<&'static str, String> {
+        self.control(&["shutdown"], None).map(|_| "rabbitmqctl shutdown")
+    }
+
+    fn probe_define(&self) -> Result<ProbeReport, String> {
+        let mut client = self.ask(self.address()?).map_err(|error| chain(&error))?;
+        for name in self.probes() {
+            client.define(&name).map_err(|error| chain(&error))?;
+        }
+        client.close();
+        self.probe_depth()
+    }
+
+    fn probe_depth(&self) -> Result<ProbeReport, String> {
+        let mut queues = Vec::new();
+        for name in self.probes() {
+            // A broker ends the channel on which a queue was not found.
+            let mut client = self.ask(self.address()?).map_err(|error| chain(&error))?;
+            if let Some(depth) = self.depth(&mut client, &name)? {
+                queues.push(mqaws_contract::agent::ProbeQueue { name, depth });
+            }
+            client.close();
+        }
+        Ok(ProbeReport { queues })
+    }
+
+    fn probe_delete(&self) -> Result<ProbeReport, String> {
+        for name in self.probes() {
+            let mut client = self.ask(self.address()?).map_err(|error| chain(&error))?;
+            client.delete(&name).map_err(|error| chain(&error))?;
+            client.close();
+        }
+        self.probe_depth()
+    }
+
+    fn host(&self) -> &Processes {
+        &self.processes
+    }
+
+    fn owner(&self) -> Option<(u32, u32)> {
+        self.run_as
+    }
+
+    fn measure(&self) -> Measures {
+        let status = self.controller().ok().flatten().map(|_| "RUNNING".to_owned());
+        Measures {
+            status,
+            ..Measures::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_that_failed_is_told_in_the_logs_own_words() {
+        let log = "2026-01-01 00:00:00.1+00:00 [info] <0.1.0> up\n\
+            2026-01-01 00:00:01.1+00:00 [error] <0.2.0> \n\
+            2026-01-01 00:00:01.1+00:00 [error] <0.2.0> BOOT FAILED\n\
+            2026-01-01 00:00:01.1+00:00 [error] <0.2.0> ===========\n\
+            2026-01-01 00:00:01.1+00:00 [error] <0.2.0> ERROR: epmd error for host mqaws\n";
+        assert_eq!(why(log).as_deref(), Some("ERROR: epmd error for host mqaws"));
+        assert_eq!(why("all is well"), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! What a node is started with: its files as text, and the variables of its commands.
+
+use super::places::{NODE, NODE_HOST, Places};
+use crate::Command;
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// Where the node speaks to its own commands. No other host does: it is bound to this one.
+const DISTRIBUTION: u16 = 25672;
+
+/// How a node is started.
+#[derive(Debug, Clone)]
+pub(super) struct Settings<'a> {
+    pub(super) places: &'a Places,
+    /// Shared directory of its database.
+    pub(super) base: PathBuf,
+    pub(super) queue_manager: &'a str,
+    /// What listeners bind to.
+    pub(super) address: IpAddr,
+    pub(super) amqp_port: u16,
+    pub(super) management_port: Option<u16>,
+}
+
+impl Settings<'_> {
+    /// What the node and its commands are bound to: of several nodes on one machine, as in the local cloud, each has an address.
+    fn inside(&self) -> IpAddr {
+        inside(self.address)
+    }
+
+    /// `rabbitmq.conf`. Definitions are applied at every start, for the agent's own user has a new password each time.
+    pub(super) fn conf(&self) -> String {
+        let mut lines = vec![
+            format!("cluster_name = {}", self.queue_manager),
+            format!("listeners.tcp.1 = {}:{}", bracketed(self.address), self.amqp_port),
+            format!("distribution.listener.interface = {}", self.inside()),
+            "log.console = false".to_owned(),
+            "log.file.level = info".to_owned(),
+            format!(
+                "load_definitions = {}",
+                self.places.setting("definitions.json").display()
+            ),
+        ];
+        if let Some(port) = self.management_port {
+            lines.push(format!("management.tcp.ip = {}", self.address));
+            lines.push(format!("management.tcp.port = {port}"));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// `enabled_plugins`.
+    pub(super) fn plugins(&self) -> &'static str {
+        match self.management_port {
+            Some(_) => "[rabbitmq_management].\n",
+            None => "[].\n",
+        }
+    }
+
+    /// Erlang's own hosts file: nothing of a node's name is asked of a name server.
+    pub(super) fn hosts(&self) -> String {
+        let address = match self.inside() {
+            IpAddr::V4(v4) => v4.octets().map(|part| part.to_string()).join(","),
+            IpAddr::V6(v6) => v6.segments().map(|part| part.to_string()).join(","),
+        };
+        format!("{{host, {{{address}}}, [\"{NODE_HOST}\"]}}.\n{{lookup, [file]}}.\n")
+    }
+
+    /// The command that leaves the node behind and ends. Nothing of the unit's watchdog is for it.
+    pub(super) fn start(&self, epmd: u16, unused: u16) -> Command {
+        let places = self.places;
+        let command = Command::new("/usr/bin/env")
+            .args(["-u", "NOTIFY_SOCKET"])
+            .arg(places.commands.join(SERVER))
+            .args(["-detached", MARK, self.queue_manager])
+            .env("RABBITMQ_MNESIA_BASE", &self.base)
+            .env("RABBITMQ_PLUGINS_EXPAND_DIR", places.setting("plugins"))
+            .env("RABBITMQ_LOG_BASE", &places.logs)
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", places.setting("enabled_plugins"))
+            .env("RABBITMQ_CONFIG_FILE", places.setting("rabbitmq.conf"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", places.setting("advanced.config"))
+            // Looked at before the start alone, and to be free on every address of the machine.
+            .env("RABBITMQ_DIST_PORT", unused.to_string())
+            .env("ERL_EPMD_PORT", epmd.to_string())
+            .env("ERL_EPMD_ADDRESS", self.inside().to_string())
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                format!("-start_epmd false -erl_epmd_port {DISTRIBUTION}"),
+            );
+        common(command, places)
+    }
+}
+
+/// The command that starts a node.
+pub(super) const SERVER: &str = "rabbitmq-server";
+/// The word before the queue manager's name on the node's command line.
+pub(super) const MARK: &str = "-mqaws_queue_manager";
+
+/// What a node at this address and its commands are bound to.
+pub(super) fn inside(address: IpAddr) -> IpAddr {
+    match address.is_loopback() {
+        true => address,
+        false => IpAddr::from([127, 0, 0, 1]),
+    }
+}
+
+fn bracketed(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("[{v6}]"),
+    }
+}
+
+/// A command of the node that runs.
+pub(super) fn control(places: &Places, words: &[&str]) -> Command {
+    let command = Command::new(places.commands.join("rabbitmqctl"))
+        .args(["-q", "-n", NODE])
+        .args(words)
+        .env(
+            "RABBITMQ_CTL_ERL_ARGS",
+            format!("-start_epmd false -erl_epmd_port {DISTRIBUTION} -dist_listen false"),
+        );
+    common(command, places)
+}
+
+/// The port mapper, which a start wants to find and nothing uses.
+pub(super) fn port_mapper(places: &Places, address: IpAddr, port: u16) -> Command {
+    let command = Command::new(places.erlang.join("epmd"))
+        .args(["-daemon", "-address", &inside(address).to_string(), "-port"])
+        .arg(port.to_string());
+    common(command, places)
+}
+
+fn common(command: Command, places: &Places) -> Command {
+    let mut path = OsString::from(&places.erlang);
+    path.push(":/usr/sbin:/usr/bin:/sbin:/bin");
+    command
+        .env("PATH", path)
+        .env("HOME", &places.home)
+        .env("LANG", "C.UTF-8")
+        .env("RABBITMQ_NODENAME", NODE)
+        .env("RABBITMQ_CONF_ENV_FILE", Path::new("/dev/null"))
+        .env("ERL_INETRC", places.setting("hosts"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Root;
+
+    fn settings(address: &str) -> (Places, IpAddr) {
+        let places = Places::new(&Root::new("/"), "/usr/lib/rabbitmq/bin", "/etc/mqaws/definitions.json");
+        (places, address.parse().expect("an address"))
+    }
+
+    #[test]
+    fn a_node_binds_to_its_address_and_its_distribution_to_this_host_alone() {
+        for (address, inside, hosts) in [
+            ("10.0.1.7", "127.0.0.1", "{127,0,0,1}"),
+            ("127.77.10.4", "127.77.10.4", "{127,77,10,4}"),
+        ] {
+            let (places, address) = settings(address);
+            let settings = Settings {
+                places: &places,
+                base: "/mnt/mqaws/QM1/rabbitmq".into(),
+                queue_manager: "QM1",
+                address,
+                amqp_port: 5672,
+                management_port: Some(15672),
+            };
+            let conf = settings.conf();
+            assert!(conf.contains(&format!("listeners.tcp.1 = {address}:5672\n")), "{conf}");
+            assert!(
+                conf.contains(&format!("distribution.listener.interface = {inside}\n")),
+                "{conf}"
+            );
+            assert!(settings.hosts().contains(hosts), "{}", settings.hosts());
+            let start = settings.start(1, 2);
+            assert!(
+                start
+                    .to_string()
+                    .ends_with("rabbitmq-server -detached -mqaws_queue_manager QM1"),
+                "{start}"
+            );
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Versions of RabbitMQ: what is data about them, and which of them may follow which on the same data.
+
+use std::fmt;
+
+/// A version: `3.10.8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    /// `3`.
+    pub(super) major: u16,
+    /// `10`.
+    pub(super) minor: u16,
+    /// `8`.
+    pub(super) patch: u16,
+}
+
+/// What is known of the versions that share their first two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Series {
+    of: (u16, u16),
+    /// Whether mqaws was tried with it.
+    pub(super) tested: bool,
+    /// Whether it has mirrored queues, by policies such as `ha-mode`.
+    pub(super) mirrored: bool,
+    /// Whether its AMQP 1.0 takes the addresses of before 4.0, such as `/queue/x`, which declares a queue that is not durable.
+    pub(super) old_addresses: bool,
+    /// The series whose data it takes besides its own.
+    takes: &'static [(u16, u16)],
+}
+
+const fn series(of: (u16, u16), tested: bool, takes: &'static [(u16, u16)]) -> Series {
+    Series {
+        of,
+        tested,
+        mirrored: of.0 < 4,
+        old_addresses: of.0 < 4 || of.1 < 3,
+        takes,
+    }
+}
+
+/// The versions that are supported.
+const SERIES: [Series; 8] = [
+    series((3, 10), true, &[]),
+    series((3, 11), false, &[(3, 10)]),
+    series((3, 12), false, &[(3, 11)]),
+    series((3, 13), false, &[(3, 12)]),
+    series((4, 0), false, &[(3, 13)]),
+    series((4, 1), false, &[(3, 13), (4, 0)]),
+    series((4, 2), false, &[(3, 13), (4, 0), (4, 1)]),
+    series((4, 3), false, &[(4, 2)]),
+];
+
+impl Version {
+    /// Reads a version; what follows the third number is left out: `3.10.8-1+deb12u1`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.splitn(3, '.');
+        let patch = |text: &str| {
+            let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            text[..end].parse().ok()
+        };
+        Some(Self {
+            major: numbers.next()?.parse().ok()?,
+            minor: numbers.next()?.parse().ok()?,
+            patch: patch(numbers.next()?)?,
+        })
+    }
+
+    /// The version in a text of our own: `RabbitMQ 3.10.8`.
+    fn shown(text: &str) -> Option<Self> {
+        text.split_whitespace().find_map(Self::parse)
+    }
+
+    /// What is known of its like; absent when it is not supported.
+    pub(super) fn series(self) -> Option<&'static Series> {
+        SERIES.iter().find(|series| series.of == (self.major, self.minor))
+    }
+
+    /// The first two numbers of what is supported, for people.
+    pub(super) fn supported() -> String {
+        let each = SERIES.map(|series| format!("{}.{}", series.of.0, series.of.1));
+        each.join(", ")
+    }
+
+    /// It, and whether it was never tried.
+    pub(super) fn told(self) -> String {
+        match self.series() {
+            Some(series) if !series.tested => format!("RabbitMQ {self} (untested with mqaws)"),
+            _ => format!("RabbitMQ {self}"),
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// Whether the first is older, both as [`Version::told`] says them.
+pub(super) fn is_older(this: &str, last: &str) -> bool {
+    match (Version::shown(this), Version::shown(last)) {
+        (Some(this), Some(last)) => this < last,
+        _ => false,
+    }
+}
+
+/// Why `this` must not open what `last` wrote, which is older.
+pub(super) fn leaps(this: &str, last: &str) -> Option<String> {
+    let (this, last) = (Version::shown(this)?, Version::shown(last)?);
+    let taken = this.series()?.takes;
+    let from = (last.major, last.minor);
+    if this <= last || from == (this.major, this.minor) || taken.contains(&from) {
+        return None;
+    }
+    let between: Vec<String> = taken.iter().map(|(major, minor)| format!("{major}.{minor}")).collect();
+    Some(format!(
+        "the data was last written by RabbitMQ {last}, and {this} takes data of {} only: a single node would migrate it at once and could not go back, and a node of a cluster does not start; upgrade to {} first",
+        between.join(" and "),
+        between.last().map_or("a version between them", String::as_str),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_compared() {
+        for (text, expected) in [
+            ("3.10.8", Some("3.10.8")),
+            ("3.10.8-1+deb12u1", Some("3.10.8")),
+            ("4.3.6", Some("4.3.6")),
+            ("4.3", None),
+            ("x.y.z", None),
+            ("", None),
+        ] {
+            let read = Version::parse(text).map(|version| version.to_string());
+            assert_eq!(read.as_deref(), expected, "{text}");
+        }
+        assert!(is_older("RabbitMQ 3.9.9", "RabbitMQ 3.10.8"));
+        assert!(!is_older("RabbitMQ 4.0.5", "RabbitMQ 3.13.1 (untested with mqaws)"));
+        assert!(!is_older("nobody", "RabbitMQ 3.10.8"));
+    }
+
+    #[test]
+    fn what_differs_between_versions_is_data() {
+        let facts = |text: &str| Version::parse(text).and_then(Version::series).copied();
+        for (text, tested, mirrored, old_addresses) in [
+            ("3.10.8", true, true, true),
+            ("3.12.1", false, true, true),
+            ("4.0.5", false, false, true),
+            ("4.2.0", false, false, true),
+            ("4.3.6", false, false, false),
+        ] {
+            let found = facts(text).expect(text);
+            assert_eq!(
+                (found.tested, found.mirrored, found.old_addresses),
+                (tested, mirrored, old_addresses),
+                "{text}"
+            );
+        }
+        assert_eq!((facts("3.9.1"), facts("5.0.0")), (None, None));
+        let told = |text: &str| Version::parse(text).map(Version::told);
+        assert_eq!(told("3.10.8").as_deref(), Some("RabbitMQ 3.10.8"));
+        assert_eq!(told("4.2.1").as_deref(), Some("RabbitMQ 4.2.1 (untested with mqaws)"));
+    }
+
+    #[test]
+    fn only_some_versions_may_follow_each_other_on_the_same_data() {
+        let why = |this: &str, last: &str| leaps(&format!("RabbitMQ {this}"), &format!("RabbitMQ {last}"));
+        for (this, last) in [
+            ("3.10.9", "3.10.8"),
+            ("3.10.8", "3.10.8"),
+            ("4.0.5", "3.13.7"),
+            ("4.2.1", "4.0.5"),
+            ("4.3.6", "4.2.1"),
+            // Older ones are refused by another rule.
+            ("3.10.8", "4.3.6"),
+        ] {
+            assert_eq!(why(this, last), None, "{last} to {this}");
+        }
+        let refused = why("4.3.6", "4.0.5").expect("refused");
+        assert!(
+            refused.contains("takes data of 4.2 only") && refused.ends_with("upgrade to 4.2 first"),
+            "{refused}"
+        );
+        assert!(why("4.0.5", "3.10.8").is_some_and(|why| why.ends_with("upgrade to 3.13 first")));
+    }
+}
