@@ -3,7 +3,7 @@
 use super::choose::pace;
 use super::deploy::{Until, carry_out, service_line, writer_line};
 use super::failover_test::{Show, at_least};
-use super::local::{access, blocking, software};
+use super::local::{access, blocking, has, software};
 use super::pipeline::{open_page, page_beside};
 use super::reports::{keep, place, prepare_folder};
 use super::words::{duration, row};
@@ -14,6 +14,7 @@ use crate::failover::report::Run;
 use crate::failover::{self, Fault, Faults, Report, Scenario, text};
 use crate::model::Deployment;
 use crate::model::config::{self, Overrides, Source};
+use mqaws_contract::engine::Local;
 use mqaws_lab::client::{self, Lab, Options, Stopped};
 use serde_json::json;
 use std::future::Future;
@@ -30,7 +31,7 @@ const EXAMPLE: Source<'static> = Source {
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws demo\n  mqaws demo --topology standby\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report and its HTML page."
+    after_help = "Examples:\n  mqaws demo\n  mqaws demo --topology standby\n  mqaws demo --engine rabbitmq\n  mqaws demo --out reports --output json\n\nRequires no AWS account, no root privileges, and no containers. Leaves only the report and its HTML page."
 )]
 pub struct Args {
     /// Folder for report.json; existing files are not overwritten
@@ -40,6 +41,10 @@ pub struct Args {
     /// Topology to deploy [default: single]
     #[arg(long, value_name = "NAME")]
     pub topology: Option<String>,
+
+    /// Engine to deploy [default: ibm-mq]
+    #[arg(long, value_name = "NAME")]
+    pub engine: Option<String>,
 
     /// Open the HTML page in the browser of the desktop
     #[arg(long)]
@@ -60,13 +65,21 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let began = Instant::now();
     let deployment = deployment(&args)?;
     let output = context.output();
-    output.data("mqaws demo: local cloud (process hosts, fast timing), stand-in queue manager\n");
+    let software = software();
+    has(deployment.engine, &software)?;
+    let runs = match deployment.engine.facts().local {
+        Local::StandIn => "stand-in queue manager".to_owned(),
+        Local::Package { name, .. } => format!("{} from package {name}", deployment.engine.facts().name),
+    };
+    output.data(format!(
+        "mqaws demo: local cloud (process hosts, fast timing), {runs}\n"
+    ));
     let interrupt = context.interrupt()?;
     context.block_on(async {
         interrupt.remains("the demo's local cloud, if it was started; it ends on its own".to_owned());
         let options = Options {
             private: true,
-            software: software(),
+            software,
             ..Options::default()
         };
         let lab = blocking(move || client::start(&options)).await?;
@@ -153,10 +166,16 @@ fn refuse_places(context: &Context) -> Result<(), Failure> {
 
 /// The example, of the topology that was asked for.
 fn deployment(args: &Args) -> Result<Deployment, Failure> {
-    let given = args.topology.iter();
-    let overrides = given.fold(Overrides::none(), |all, name| {
-        all.flag("topology", "--topology", name.as_str())
-    });
+    let given = [
+        ("topology", "--topology", &args.topology),
+        ("engine", "--engine", &args.engine),
+    ];
+    let overrides = given
+        .into_iter()
+        .filter_map(|(key, flag, name)| Some((key, flag, name.as_ref()?)))
+        .fold(Overrides::none(), |all, (key, flag, name)| {
+            all.flag(key, flag, name.as_str())
+        });
     let mut deployment = config::read(Some(EXAMPLE), &overrides)?.deployment;
     deployment.security.allow_faults = true;
     Ok(deployment)
@@ -257,7 +276,11 @@ fn ending(report: &Report, [kept, page]: [Option<&Path>; 2], stopped: &Stopped, 
         row("removed", removed),
         row("took", duration(began.elapsed())),
         String::new(),
-        "These are lab times: no EC2 launch, no NLB registration delay, a stand-in\ninstead of IBM MQ.".to_owned(),
+        match report.engine.stand_in {
+            true => "These are lab times: no EC2 launch, no NLB registration delay, a stand-in\ninstead of IBM MQ.",
+            false => "These are lab times: no EC2 launch, no NLB registration delay.",
+        }
+        .to_owned(),
         format!(
             "{rounds} rounds show that failover works, not how reliably: `mqaws failover-test --rounds 60`\nbounds the probability of loss to 5 %."
         ),

@@ -13,7 +13,7 @@ use mqaws_lab::hosts::Hosts;
 use mqaws_lab::timing::Timing;
 use std::time::Instant;
 
-pub(super) use software::{SOFTWARE, software};
+pub(super) use software::{SOFTWARE, has, software};
 
 /// What a verb asks of the local cloud that it starts or finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -25,6 +25,18 @@ pub struct Load {
     pub window: usize,
     /// Messages waiting in the queue when the fault is injected; only waiting messages can show loss.
     pub backlog: u64,
+    /// Whether producers wait for the broker's confirms. Without them, a message that was sent counts as acknowledged.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub confirms: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_yes(yes: &bool) -> bool {
+    *yes
 }
 
 impl Default for Load {
@@ -37,6 +49,7 @@ impl Default for Load {
             size: 1024,
             window: 100,
             backlog: 2000,
+            confirms: true,
         }
     }
 }

@@ -3,13 +3,32 @@
 //! `scripts/test` unpacks the package and names the folder by `MQAWS_LAB_SOFTWARE`; a machine that has it installed needs no folder.
 
 use crate::support::judge::{TOOLS, skip};
-use crate::support::{Lab, SOFTWARE, failing, json_call, root, runs};
+use crate::support::{Lab, SOFTWARE, failing, json_call, root, runs, until};
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
+mod fence;
+
+/// The queue of the failover test.
+const PROBE: &str = "MQAWS.PROBE.TEST";
+/// The example's configuration.
+const EXAMPLE: &str = "examples/rabbitmq.yaml";
+
 fn example() -> String {
-    root().join("examples/rabbitmq.yaml").display().to_string()
+    root().join(EXAMPLE).display().to_string()
+}
+
+/// User and password of the application, from the stack's secret.
+fn login(lab: &Lab, status: &Value) -> (String, String) {
+    let body = json!({"SecretId": status["clients"]["secret"]});
+    let secret = json_call(&lab.record(), "secretsmanager", "secretsmanager.GetSecretValue", &body).unwrap();
+    let secret: Value = serde_json::from_str(secret["SecretString"].as_str().unwrap()).unwrap();
+    let word = |name: &str| secret[name].as_str().unwrap().to_owned();
+    (word("username"), word("password"))
 }
 
 /// Whether this machine has RabbitMQ; says so when it has not.
@@ -66,14 +85,8 @@ fn it_is_deployed_restarted_in_place_failed_over_and_destroyed_with_its_data_kep
     assert!(status.to_string().contains("\"RabbitMQ 3.10."), "{status}");
 
     // The queues of the file are there, the application's user gets in with the secret's password, and nobody by a known one.
-    let arn = status["clients"]["secret"].as_str().unwrap();
-    let body = json!({"SecretId": arn});
-    let secret = json_call(&lab.record(), "secretsmanager", "secretsmanager.GetSecretValue", &body).unwrap();
-    let secret: Value = serde_json::from_str(secret["SecretString"].as_str().unwrap()).unwrap();
-    let (user, password) = (
-        secret["username"].as_str().unwrap(),
-        secret["password"].as_str().unwrap(),
-    );
+    let (user, password) = login(&lab, &status);
+    let (user, password) = (user.as_str(), password.as_str());
     let root = lab.instance(status["writer"]["instance"].as_str().unwrap());
     let agent = fs::read_to_string(root.join("var/lib/mqaws/rabbitmq/agent.password")).unwrap();
     let (code, queues) = managed(&status, "mqaws", &agent, "queues");
@@ -94,7 +107,9 @@ fn it_is_deployed_restarted_in_place_failed_over_and_destroyed_with_its_data_kep
         .filter_map(|one| one["name"].as_str())
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["mqaws", user]);
+    let mut expected = ["mqaws", user];
+    expected.sort_unstable();
+    assert_eq!(names, expected);
 
     // Nothing secret is on a command line or in a file that others may read, and the node is not named after its host.
     let cookie = fs::read_to_string(root.join("var/lib/mqaws/rabbitmq/home/.erlang.cookie")).unwrap();
@@ -137,6 +152,105 @@ fn it_is_deployed_restarted_in_place_failed_over_and_destroyed_with_its_data_kep
         .expect("one is kept");
     assert!(kept.path().join("RABBIT1/rabbitmq/rabbit@mqaws/schema.DAT").exists());
     // Port mappers as well.
+    lab.end();
+}
+
+/// A queue that is not there after a restart is loss, and one that is not durable is no queue for a test.
+#[test]
+fn a_queue_that_is_gone_is_loss_and_a_transient_one_is_refused() {
+    if !is_here("planted defects") {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let example = example();
+    let config = ["--config", example.as_str()];
+    lab.run(&[&["deploy", "--local", "--yes"][..], &config].concat(), 0);
+    let status = lab.json(&[&["status", "--local"][..], &config].concat(), 0);
+    let root = lab.instance(status["writer"]["instance"].as_str().unwrap());
+    let address = status["clients"]["amqp"].as_str().unwrap();
+    let url = || {
+        let agent = fs::read_to_string(root.join("var/lib/mqaws/rabbitmq/agent.password")).ok()?;
+        Some(format!("amqp://mqaws:{agent}@{address}/%2f"))
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let test = ["failover-test", "--local", "--yes", "--fault", "kill-queue-manager"];
+
+    // Planted: a queue of the test's name that does not survive its broker.
+    runtime.block_on(async {
+        let connection = Connection::connect(&url().unwrap(), ConnectionProperties::default())
+            .await
+            .unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let transient = QueueDeclareOptions::default();
+        channel
+            .queue_declare(PROBE.into(), transient, FieldTable::default())
+            .await
+            .unwrap();
+        let said = lab.run(&[&test[..], &config].concat(), 4);
+        assert!(said.err.contains("durable"), "{said}");
+        channel
+            .queue_delete(PROBE.into(), QueueDeleteOptions::default())
+            .await
+            .unwrap();
+    });
+
+    // Planted: the queue is deleted as soon as the broker is back.
+    let times = ["--recovery-timeout", "15s", "--drain-timeout", "20s"];
+    let report = lab.failover_while(
+        &[&["--yes", "--fault", "kill-queue-manager"][..], &times, &config].concat(),
+        10,
+        |_| {
+            let file = || -> Value {
+                let text = fs::read(root.join("run/mqaws/status.json")).unwrap_or_default();
+                serde_json::from_slice(&text).unwrap_or_default()
+            };
+            until("a restart", || {
+                (file()["status"]["restarts"].as_u64() >= Some(1)).then_some(())
+            });
+            until("the queue is deleted", || {
+                runtime.block_on(async {
+                    let url = url()?;
+                    let connect = Connection::connect(&url, ConnectionProperties::default());
+                    let channel = connect.await.ok()?.create_channel().await.ok()?;
+                    channel
+                        .queue_delete(PROBE.into(), QueueDeleteOptions::default())
+                        .await
+                        .ok()
+                        .filter(|count| *count > 0)
+                })
+            });
+        },
+    );
+    assert!(runs(&report)[0]["ledger"]["lost"].as_u64() > Some(0), "{report}");
+    lab.end();
+}
+
+/// A load balancer that forgot its flows discards the next packet of each, and nobody hears of it who does not ask.
+#[test]
+fn without_confirms_messages_vanish_at_a_reset_and_with_them_none_does() {
+    if !is_here("confirms") {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let example = example();
+    let config = ["--config", example.as_str()];
+    lab.run(&[&["deploy", "--local", "--yes"][..], &config].concat(), 0);
+    let fault = ["--yes", "--fault", "reset-connections"];
+    let off = lab.failover(&[&fault[..], &["--confirms", "off"], &config].concat(), 10);
+    let run = &runs(&off)[0];
+    assert!(run["ledger"]["lost"].as_u64() > Some(0), "{run}");
+    let ledger = &run["ledger"]["persistent"];
+    assert_eq!(
+        (&ledger["failed"], &off["load"]["confirms"]),
+        (&json!(0), &json!(false)),
+        "none of them was reported to the producer: {ledger}"
+    );
+    let on = lab.failover(&[&fault[..], &["--confirms", "on"], &config].concat(), 0);
+    let run = &runs(&on)[0];
+    assert_eq!(run["ledger"]["lost"], 0, "{run}");
+    // What they do not know, they would send again.
+    let ledger = &run["ledger"]["persistent"];
+    assert!(ledger["unknown"].as_u64() > Some(0), "{ledger}");
     lab.end();
 }
 

@@ -38,6 +38,11 @@ fn standby() -> Deployment {
     deployment(&[("topology", "standby")])
 }
 
+/// A broker of the second engine, with every other value at its default.
+fn rabbitmq() -> Deployment {
+    deployment(&[("engine", "rabbitmq")])
+}
+
 /// Templates that between them hold every resource and every form of it.
 pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
     let full = [
@@ -80,6 +85,7 @@ pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
     vec![
         ("single", Deployment::default()),
         ("standby", standby()),
+        ("rabbitmq-single", rabbitmq()),
         (
             "new-network-standby",
             deployment(&[("topology", "standby"), ("network.cidr", "10.20.0.0/16")]),
@@ -95,6 +101,7 @@ pub(crate) fn variants() -> Vec<(&'static str, Deployment)> {
 fn the_checked_in_template_is_current() {
     golden("templates/single.yaml", &render::body(&Deployment::default()).unwrap());
     golden("templates/standby.yaml", &render::body(&standby()).unwrap());
+    golden("templates/rabbitmq-single.yaml", &render::body(&rabbitmq()).unwrap());
 }
 
 #[test]

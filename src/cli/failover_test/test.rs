@@ -54,6 +54,9 @@ pub struct Test {
     /// Number of messages in the queue when the fault is injected
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
     pub backlog: u64,
+    /// Whether producers wait for the broker's confirms; without them, a sent message counts as acknowledged (RabbitMQ only)
+    #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Confirms::On, help_heading = "Load")]
+    pub confirms: Confirms,
     /// Maximum RTO of each round, such as 30s, or kill-queue-manager=2s for one fault [default: --recovery-timeout]
     #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
     pub max_rto: Vec<FaultTime>,
@@ -111,6 +114,15 @@ pub struct Test {
     /// Files beside the report
     #[command(flatten)]
     pub files: Files,
+}
+
+/// Whether producers wait for confirms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Confirms {
+    /// They do
+    On,
+    /// They do not
+    Off,
 }
 
 /// Runs a test.
@@ -206,6 +218,7 @@ fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliErr
             size: args.size as usize,
             window: args.window as usize,
             backlog: args.backlog,
+            confirms: args.confirms == Confirms::On,
         },
         limits,
         times: Times {

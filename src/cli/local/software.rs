@@ -28,7 +28,7 @@ pub(in crate::cli) fn software() -> Vec<Software> {
 ///
 /// # Errors
 /// [`CliError::Precondition`] with the ways to get it.
-pub(super) fn has(engine: Engine, software: &[Software]) -> Result<(), CliError> {
+pub(in crate::cli) fn has(engine: Engine, software: &[Software]) -> Result<(), CliError> {
     let Local::Package { name, directories } = engine.facts().local else {
         return Ok(());
     };

@@ -47,6 +47,7 @@ pub struct Amqp091 {
     user: String,
     password: SecretString,
     times: Amqp091Times,
+    confirms: bool,
 }
 
 /// A connection with its one channel.
@@ -71,7 +72,15 @@ impl Amqp091 {
             user: user.into(),
             password,
             times,
+            confirms: true,
         }
+    }
+
+    /// The same, without confirms: what was sent counts as acknowledged.
+    #[must_use]
+    pub fn without_confirms(mut self) -> Self {
+        self.confirms = false;
+        self
     }
 
     fn endpoint(&self) -> String {
@@ -170,17 +179,30 @@ impl BrokerDriver for Amqp091 {
     }
 
     fn caveat(&self) -> &'static str {
-        "these clients give up an operation after 3 s and connect anew; clients without such a limit may wait for ever where these go on"
+        match self.confirms {
+            true => {
+                "these clients give up an operation after 3 s and connect anew, and wait for confirms; clients that do not may wait for ever, or lose messages"
+            }
+            false => "these clients do not wait for confirms, and lose messages that clients with confirms send again",
+        }
     }
 
     fn producer(&self, client: String, queue: String) -> BoxFuture<'_, Result<PutLink, ClientError>> {
         Box::pin(async move {
             let opened = self.open(&client, &queue).await?;
-            let confirms = opened.channel.confirm_select(ConfirmSelectOptions::default());
-            self.limited(confirms).await?;
+            if self.confirms {
+                let confirms = opened.channel.confirm_select(ConfirmSelectOptions::default());
+                self.limited(confirms).await?;
+            }
             let (put, puts) = mpsc::channel(1);
             let (event, events) = mpsc::unbounded_channel();
-            tokio::spawn(produce(opened, queue, puts, event, self.times.operation));
+            tokio::spawn(produce(
+                opened,
+                queue,
+                puts,
+                event,
+                (self.times.operation, self.confirms),
+            ));
             Ok(PutLink { puts: put, events })
         })
     }

@@ -17,12 +17,15 @@ pub enum NoDriver {
     /// Its driver does not speak TLS.
     #[error("driver {0} does not support TLS in this version")]
     Tls(&'static str),
+    /// Its protocol has no messages that are sent and not answered.
+    #[error("driver {0} cannot send without waiting for the broker's answer")]
+    Confirms(&'static str),
     /// This version has no driver of that name.
     #[error("this version of mqaws has no driver {0}")]
     Unknown(&'static str),
 }
 
-/// The driver for an endpoint, with its user; it has not connected yet.
+/// The driver for an endpoint, with its user, whose producers wait for confirms or do not; it has not connected yet.
 ///
 /// # Errors
 /// [`NoDriver`].
@@ -31,11 +34,13 @@ pub(crate) fn driver(
     user: &str,
     password: &SecretString,
     trust: &Trust,
+    confirms: bool,
 ) -> Result<Arc<dyn BrokerDriver>, NoDriver> {
     let address = &endpoint.address;
     let (host, port, password) = (address.host.clone(), address.port, password.clone());
     let tls = endpoint.tls == Some(true);
     Ok(match endpoint.driver() {
+        name @ "amqp10" if !confirms => return Err(NoDriver::Confirms(name)),
         "amqp10" => {
             let client = Amqp10::new(host, port, user, password, AmqpTimes::default());
             Arc::new(match tls {
@@ -44,7 +49,13 @@ pub(crate) fn driver(
             })
         }
         name @ "amqp091" if tls => return Err(NoDriver::Tls(name)),
-        "amqp091" => Arc::new(Amqp091::new(host, port, user, password, Amqp091Times::default())),
+        "amqp091" => {
+            let client = Amqp091::new(host, port, user, password, Amqp091Times::default());
+            Arc::new(match confirms {
+                true => client,
+                false => client.without_confirms(),
+            })
+        }
         other => return Err(NoDriver::Unknown(other)),
     })
 }
@@ -64,7 +75,7 @@ mod tests {
             };
             let named: AmqpEndpoint = "lb:5672".parse().unwrap();
             let endpoint = named.of_engine(parts.engine);
-            let driver = driver(&endpoint, "app", &"secret".into(), &Trust::default()).unwrap();
+            let driver = driver(&endpoint, "app", &"secret".into(), &Trust::default(), true).unwrap();
             assert_eq!(driver.name(), engine.facts().driver);
         }
     }

@@ -39,6 +39,7 @@ pub(super) async fn drain(
         depth: None,
         trouble: None,
     };
+    let mut gone = 0;
     while began.elapsed() < pace.drain_timeout {
         let (seen_all, quiet) = {
             let idle_since = round.last_receipt_ns().max(began_ns);
@@ -54,8 +55,16 @@ pub(super) async fn drain(
                     let depth = report.queues.iter().find(|one| one.name == queue).map(|one| one.depth);
                     last.trouble = depth.is_none().then(|| format!("queue {queue} does not exist"));
                     last.depth = depth;
+                    gone = if depth.is_none() { gone + 1 } else { 0 };
                 }
                 Err(error) => last.trouble = Some(chain(&error)),
+            }
+            // The broker has answered, and has no such queue: what was in it does not come any more.
+            if gone > 1 && quiet {
+                return Drained {
+                    drain: Drain::IdleOut,
+                    ..last
+                };
             }
             if last.depth == Some(0) && last.trouble.is_none() {
                 if all_acknowledged_received(round) {

@@ -70,6 +70,12 @@ impl Session<'_> {
             ),
             "the test's queues have no backout queue, so no messages of the test are in one".to_owned(),
         ];
+        if !self.scenario.load.confirms {
+            list.push(
+                "producers did not wait for confirms: a message counts as acknowledged once it was sent, and what is lost on its way shows as lost"
+                    .into(),
+            );
+        }
         if self.target.lab.is_none() {
             list.push(
                 "the clocks of the instances and of this machine are accurate to 100 ms; only the breakdown of the RTO depends on it"

@@ -103,8 +103,8 @@ fn pace(target: &Target, scenario: &Scenario) -> Pace {
 fn dial(
     scenario: &Scenario,
 ) -> impl Fn(&AmqpEndpoint, &Credentials) -> Result<Arc<dyn BrokerDriver>, FailoverError> + use<> {
-    let trust = scenario.trust.clone();
-    move |endpoint, who| Ok(driver(endpoint, &who.username, &who.password, &trust)?)
+    let (trust, confirms) = (scenario.trust.clone(), scenario.load.confirms);
+    move |endpoint, who| Ok(driver(endpoint, &who.username, &who.password, &trust, confirms)?)
 }
 
 /// What is known of a stack that can be tested.

@@ -239,6 +239,7 @@ mod tests {
                 at: String::new(),
                 engine_version: None,
                 condemned: 0,
+                served: false,
             }),
             ..KeeperStatus::default()
         }

@@ -98,6 +98,11 @@ pub enum Refusal {
         "the data directory contains a queue manager but no owner record, so it is unknown which instance may be writing to it"
     )]
     DataWithoutOwner,
+    /// An owner record without the data that its queue manager served from.
+    #[error(
+        "the owner record says that the queue manager has served, but its data directory is missing: nothing is created in its place. Restore the data; to begin with an empty queue manager instead, delete its folder in .mqaws on the file system"
+    )]
+    OwnerWithoutData,
     /// The record cannot be used.
     #[error("{0}")]
     Unreadable(String),
@@ -186,6 +191,9 @@ impl Inquiry {
             (RecordView::Unreadable(why), _) => Case::Decided(Next::Refuse(Refusal::Unreadable(why.clone()))),
             (RecordView::Absent, DataState::Absent) => start(ProofKind::New, None),
             (RecordView::Absent, _) => Case::Decided(Next::Refuse(Refusal::DataWithoutOwner)),
+            (RecordView::Present(record), DataState::Absent) if record.served => {
+                Case::Decided(Next::Refuse(Refusal::OwnerWithoutData))
+            }
             (RecordView::Present(record), _) => {
                 alive = record.alive;
                 let previous = record.owner.instance.clone();

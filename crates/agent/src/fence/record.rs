@@ -86,6 +86,9 @@ pub struct OwnerRecord {
     /// Instances in a row that gave up without having served; the breaker against endless replacement.
     #[serde(default)]
     pub condemned: u32,
+    /// Whether the queue manager ever served: data that was there and is not is no reason to create new data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub served: bool,
 }
 
 /// Why a record cannot be used. Never read as "there is none".
@@ -171,6 +174,7 @@ pub(super) mod tests {
             at: "2026-01-01T00:00:00Z".into(),
             engine_version: None,
             condemned: 0,
+            served: false,
         }
     }
 

@@ -232,6 +232,7 @@ impl KeptRecord {
             condemned: before
                 .filter(|r| r.original(&self.config.file_system).is_none())
                 .map_or(0, |r| r.condemned),
+            served: before.is_some_and(|r| r.served),
         };
         match self.timed(|store| store.claim(&record)) {
             Err(error @ (StoreError::Taken { .. } | StoreError::Late { .. })) => Reply {
@@ -296,6 +297,7 @@ impl KeptRecord {
             return Reply::failed("nothing was claimed");
         };
         own.condemned = 0;
+        own.served = true;
         // Writes beside a start that replays its log say nothing about the storage in service.
         self.samples.clear();
         Reply::done()

@@ -2,9 +2,10 @@
 
 use super::amqp::{AmqpError, Client};
 use super::definitions::{self, Account};
+use super::management::{self, Overview};
 use super::places::{self, Places};
 use super::product::RabbitMq;
-use super::settings::{self, Settings};
+use super::settings;
 use super::version::Version;
 use crate::processes::{Processes, signal, wait_for_end};
 use crate::product::Product;
@@ -13,13 +14,10 @@ use crate::{Command, Output, Runner};
 use mqaws_contract::agent::{AgentConfig, ProbeReport};
 use mqaws_contract::engine::{self, rabbitmq};
 use mqaws_contract::remedy::chain;
-use mqaws_files::AtomicWrite;
 use rustix::process::Signal;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::fs;
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::os::unix::fs::chown;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,8 +32,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(20);
 /// Deadline of a command, which takes a second or two on a busy host.
 const COMMAND: Duration = Duration::from_secs(30);
-/// How much of the node's log is looked at for why it ended.
-const TAIL: usize = 64 << 10;
 
 /// RabbitMQ on this host.
 pub(super) struct Service {
@@ -161,76 +157,9 @@ impl Service {
         }
     }
 
-    /// Writes what a start needs. Nothing in it is a password but the cookie's file and that of the agent's own user.
-    fn prepare(&self, settings: &Settings<'_>) -> Result<(), EngineFailure> {
-        let version = self.supported()?;
-        let mirrored = version.series().is_some_and(|series| series.mirrored);
-        let own = match fs::read_to_string(&self.places.own) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(shared(format!("read {}: {error}", self.places.own.display()))),
-        };
-        let unwritten = |error: io::Error| EngineFailure {
-            kind: FailureKind::Transient,
-            text: format!("write the settings of the node: {error}"),
-        };
-        for dir in [&self.places.settings, &self.places.home, &self.places.logs] {
-            fs::create_dir_all(dir).map_err(unwritten)?;
-            if let Some((user, group)) = self.run_as {
-                chown(dir, Some(user), Some(group)).map_err(unwritten)?;
-            }
-        }
-        let agent = definitions::password().map_err(unwritten)?;
-        let mut state = self.state();
-        let made = definitions::of_start(own.as_deref(), &agent, state.account.as_ref(), mirrored);
-        let made = made
-            .map_err(unwritten)?
-            .map_err(|unusable| shared(unusable.to_string()))?;
-        state.known = state.account.is_some();
-        state.accepts = false;
-        drop(state);
-        let cookie = definitions::password().map_err(unwritten)?;
-        let node = self.run_as;
-        for (path, text, owner) in [
-            (self.places.setting("rabbitmq.conf"), settings.conf().as_str(), node),
-            (self.places.setting("enabled_plugins"), settings.plugins(), node),
-            (self.places.setting("hosts"), settings.hosts().as_str(), node),
-            (self.places.setting("definitions.json"), made.as_str(), node),
-            (self.places.home.join(".erlang.cookie"), cookie.expose_secret(), node),
-            (self.password_file(), agent.expose_secret(), None),
-        ] {
-            let written = AtomicWrite::to(&path).mode(0o600).owner(owner).write(text.as_bytes());
-            written.map_err(unwritten)?;
-        }
-        Ok(())
-    }
-
     /// The password of the agent's own user: an agent that comes after this one beside the same node asks as well.
     fn password_file(&self) -> PathBuf {
         self.places.setting("agent.password")
-    }
-
-    /// The port of a port mapper that runs for this host: the last one's, if it is there, else a free one's.
-    fn port_mapper(&self, address: IpAddr) -> Result<u16, EngineFailure> {
-        let file = self.places.setting("epmd.port");
-        let inside = settings::inside(address);
-        let last = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
-        let listens = |port: &u16| std::net::TcpStream::connect_timeout(&(inside, *port).into(), ANSWER).is_ok();
-        if let Some(port) = last.filter(listens) {
-            return Ok(port);
-        }
-        let port = unused()?;
-        let output = self.run(&settings::port_mapper(&self.places, address, port).deadline(COMMAND))?;
-        if output.code != 0 {
-            return Err(transient(format!(
-                "epmd exit {}: {}",
-                output.code,
-                first_line(&output.text)
-            )));
-        }
-        let written = AtomicWrite::to(&file).write(port.to_string().as_bytes());
-        written.map_err(|error| EngineFailure::transient(&error))?;
-        Ok(port)
     }
 
     /// A connection as the agent's own user.
@@ -270,48 +199,14 @@ impl Service {
         Ok(())
     }
 
-    /// Why a node ended that was started.
-    fn ended(&self) -> EngineFailure {
-        let log = fs::read(self.places.log()).unwrap_or_default();
-        let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(TAIL)..]).into_owned();
-        let said = why(&tail);
-        EngineFailure {
-            // Another host would be given the same text.
-            kind: match said.as_deref().is_some_and(|said| said.contains("definitions")) {
-                true => FailureKind::Shared,
-                false => FailureKind::Transient,
-            },
-            text: format!(
-                "the node exited before it served: {}",
-                said.unwrap_or_else(|| format!("see {}", self.places.log().display()))
-            ),
-        }
-    }
-
-    fn probes(&self) -> [String; 1] {
-        [format!("{}PROBE.TEST", rabbitmq::RESERVED)]
-    }
-
-    /// How deep a queue is by its own word, messages included that consumers have and did not acknowledge.
-    fn depth(&self, client: &mut Client, name: &str) -> Result<Option<u64>, String> {
-        match client.queue(name) {
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(chain(&error)),
-            // Without a consumer nobody has what does not wait.
-            Ok(queue) if queue.consumers == 0 => Ok(Some(queue.waiting.into())),
-            Ok(_) => self.unacknowledged(name).map(Some),
-        }
-    }
-
-    fn unacknowledged(&self, name: &str) -> Result<u64, String> {
-        let said = self.control(&["list_queues", "--formatter", "json", "name", "messages"], None)?;
-        let from = said.find('[').unwrap_or_default();
-        let listed: serde_json::Value = serde_json::from_str(&said[from..]).map_err(|error| chain(&error))?;
-        let mut each = listed.as_array().into_iter().flatten();
-        let found = each
-            .find(|one| one["name"] == name)
-            .and_then(|one| one["messages"].as_u64());
-        found.ok_or_else(|| format!("`rabbitmqctl list_queues` does not count {name}"))
+    /// What the management plugin counts, where there is one that answers.
+    fn overview(&self) -> Option<Overview> {
+        let to = SocketAddr::new(self.address().ok()?, self.management_port?);
+        let password: SecretString = fs::read_to_string(self.password_file()).ok()?.into();
+        let asked = management::overview(to, rabbitmq::AGENT_USER, &password, ANSWER);
+        asked
+            .inspect_err(|error| tracing::debug!(%error, "the management plugin"))
+            .ok()
     }
 }
 
@@ -331,23 +226,6 @@ fn shared(text: String) -> EngineFailure {
         kind: FailureKind::Shared,
         text,
     }
-}
-
-/// A port that nobody has on this machine's own address. Others of the machine may have other nodes, so none is fixed.
-fn unused() -> Result<u16, EngineFailure> {
-    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    bound
-        .map(|address| address.port())
-        .map_err(|error| EngineFailure::transient(&error))
-}
-
-/// What the log's end says of a boot that failed.
-fn why(tail: &str) -> Option<String> {
-    let from = tail.rfind("BOOT FAILED")?;
-    // `date time zone [error] <0.1.0> words`, and below the words a line of `=`.
-    let words = |line: &str| line.split_once("> ").map_or(line, |(_, words)| words).trim().to_owned();
-    let mut lines = tail[from..].lines().skip(1).map(words);
-    lines.find(|line| !line.is_empty() && !line.chars().all(|c| c == '='))
 }
 
 impl Engine for Service {
@@ -392,30 +270,7 @@ impl Engine for Service {
     }
 
     fn start(&self, _epoch: u64, address: IpAddr) -> Result<i32, EngineFailure> {
-        let settings = Settings {
-            places: &self.places,
-            base: self.base(),
-            queue_manager: &self.queue_manager,
-            address,
-            amqp_port: self.amqp_port,
-            management_port: self.management_port,
-        };
-        self.prepare(&settings)?;
-        let mapper = self.port_mapper(address)?;
-        let output = self.run(&settings.start(mapper, unused()?))?;
-        if output.code != 0 {
-            let said = first_line(&output.text);
-            return Err(transient(format!("rabbitmq-server exit {}: {said}", output.code)));
-        }
-        let deadline = Instant::now() + APPEAR;
-        loop {
-            match self.controller() {
-                Ok(Some(pid)) => return Ok(pid),
-                Ok(None) if Instant::now() < deadline => std::thread::sleep(AGAIN),
-                Ok(None) => return Err(self.ended()),
-                Err(error) => return Err(EngineFailure::transient(&error)),
-            }
-        }
+        self.start_node(address)
     }
 
     /// All of it is in the broker from its start on.
@@ -477,34 +332,15 @@ impl Engine for Service {
     }
 
     fn probe_define(&self) -> Result<ProbeReport, String> {
-        let mut client = self.ask(self.address()?).map_err(|error| chain(&error))?;
-        for name in self.probes() {
-            client.define(&name).map_err(|error| chain(&error))?;
-        }
-        client.close();
-        self.probe_depth()
+        self.define_probes()
     }
 
     fn probe_depth(&self) -> Result<ProbeReport, String> {
-        let mut queues = Vec::new();
-        for name in self.probes() {
-            // A broker ends the channel on which a queue was not found.
-            let mut client = self.ask(self.address()?).map_err(|error| chain(&error))?;
-            if let Some(depth) = self.depth(&mut client, &name)? {
-                queues.push(mqaws_contract::agent::ProbeQueue { name, depth });
-            }
-            client.close();
-        }
-        Ok(ProbeReport { queues })
+        self.probe_depths()
     }
 
     fn probe_delete(&self) -> Result<ProbeReport, String> {
-        for name in self.probes() {
-            let mut client = self.ask(self.address()?).map_err(|error| chain(&error))?;
-            client.delete(&name).map_err(|error| chain(&error))?;
-            client.close();
-        }
-        self.probe_depth()
+        self.delete_probes()
     }
 
     fn host(&self) -> &Processes {
@@ -517,25 +353,15 @@ impl Engine for Service {
 
     fn measure(&self) -> Measures {
         let status = self.controller().ok().flatten().map(|_| "RUNNING".to_owned());
+        let overview = self.overview();
         Measures {
             status,
+            connections: overview.and_then(|overview| overview.connections),
+            depth: overview.and_then(|overview| overview.messages),
             ..Measures::default()
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_boot_that_failed_is_told_in_the_logs_own_words() {
-        let log = "2026-01-01 00:00:00.1+00:00 [info] <0.1.0> up\n\
-            2026-01-01 00:00:01.1+00:00 [error] <0.2.0> \n\
-            2026-01-01 00:00:01.1+00:00 [error] <0.2.0> BOOT FAILED\n\
-            2026-01-01 00:00:01.1+00:00 [error] <0.2.0> ===========\n\
-            2026-01-01 00:00:01.1+00:00 [error] <0.2.0> ERROR: epmd error for host mqaws\n";
-        assert_eq!(why(log).as_deref(), Some("ERROR: epmd error for host mqaws"));
-        assert_eq!(why("all is well"), None);
-    }
-}
+mod boot;
+mod probe;

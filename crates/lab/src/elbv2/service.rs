@@ -12,6 +12,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 
+/// How long a connection that was forgotten may be silent until it is reset without a packet.
+const SILENT: Duration = Duration::from_millis(100);
+
 /// Elastic Load Balancing v2 of the local cloud.
 pub(crate) struct Elb {
     state: Mutex<State>,
@@ -170,11 +173,16 @@ impl Elb {
         self.with(|s| s.groups.values().map(|g| g.pool.clone()).collect())
     }
 
-    /// Resets every connection to an instance; how many there were, and whether any of them is left after a time.
+    /// Resets every connection to an instance; how many there were, and whether any of them is left after a time. As a load balancer that
+    /// forgot its flows does, it discards the next packet of each; one that is silent is reset all the same after a while.
     pub(crate) async fn reset(&self, instance: &str, limit: Duration) -> (usize, bool) {
         let pools = self.pools();
-        let were = pools.iter().map(|pool| pool.reset(instance)).sum();
+        let were = pools.iter().map(|pool| pool.forget(instance)).sum();
         let deadline = Instant::now() + limit;
+        tokio::time::sleep(SILENT).await;
+        for pool in &pools {
+            pool.reset(instance);
+        }
         let left = || pools.iter().any(|pool| pool.is_resetting(instance));
         while left() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;

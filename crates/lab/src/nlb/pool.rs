@@ -267,12 +267,21 @@ impl Pool {
         }
     }
 
-    /// Resets every connection to an instance; how many there were.
+    /// Forgets every connection to an instance: the next packet of one is discarded, and then it is reset. How many there were.
+    pub(crate) fn forget(&self, instance: &str) -> usize {
+        self.order(instance, Order::ResetOnPacket)
+    }
+
+    /// Resets every connection to an instance now; how many there were.
     pub(crate) fn reset(&self, instance: &str) -> usize {
+        self.order(instance, Order::Reset)
+    }
+
+    fn order(&self, instance: &str, order: Order) -> usize {
         let inner = self.lock();
         let own = inner.targets.iter().filter(|((id, _), _)| id == instance);
         own.map(|(_, target)| {
-            target.order(Order::Reset);
+            target.order(order);
             target.flows.len()
         })
         .sum()

@@ -22,7 +22,7 @@ pub(super) async fn produce(
     queue: String,
     mut puts: mpsc::Receiver<Put>,
     events: mpsc::UnboundedSender<PutEvent>,
-    operation: Duration,
+    (operation, confirms): (Duration, bool),
 ) {
     let mut waiting = JoinSet::new();
     let mut heard = Instant::now();
@@ -88,6 +88,8 @@ pub(super) async fn produce(
                 Ok(Ok(Confirmation::Nack(_))) => {
                     (Outcome::Failed, Some("the broker says that it did not take it".into()))
                 }
+                // As a client without confirms has it: sent is done.
+                Ok(Ok(Confirmation::NotRequested)) if !confirms => (Outcome::Acked, None),
                 Ok(Ok(Confirmation::NotRequested)) => (Outcome::Unknown, None),
                 Ok(Err(_)) => {
                     unknown(&events, id);

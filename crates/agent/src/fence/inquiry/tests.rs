@@ -37,7 +37,19 @@ fn record(owner: Writer, released: bool) -> RecordView {
         at: String::new(),
         engine_version: None,
         condemned: 0,
+        served: false,
     }))
+}
+
+/// The record of a queue manager that has served.
+fn served(view: RecordView) -> RecordView {
+    match view {
+        RecordView::Present(record) => RecordView::Present(Box::new(OwnerRecord {
+            served: true,
+            ..*record
+        })),
+        other => other,
+    }
 }
 
 /// The file system that this host mounts.
@@ -102,6 +114,18 @@ fn what_the_record_alone_decides() {
             RecordView::Absent,
             HalfCreated,
             Next::Refuse(Refusal::DataWithoutOwner),
+        ),
+        (
+            "a creation that was cut off",
+            record(other.clone(), true),
+            Absent,
+            proof(ProofKind::Clean, Some("i-other")),
+        ),
+        (
+            "data that is gone",
+            served(record(other.clone(), true)),
+            Absent,
+            Next::Refuse(Refusal::OwnerWithoutData),
         ),
         (
             "damage, no data",

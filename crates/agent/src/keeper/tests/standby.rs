@@ -50,6 +50,7 @@ fn owner(alive: u64, released: bool) -> OwnerRecord {
         at: "2026-01-01T00:00:00Z".into(),
         engine_version: None,
         condemned: 0,
+        served: false,
     }
 }
 

@@ -36,6 +36,7 @@ fn abandoned_on(file_system: Option<&str>) -> Site {
         at: String::new(),
         engine_version: None,
         condemned: 0,
+        served: false,
     };
     store.claim(&record).expect("claim");
     site

@@ -86,6 +86,7 @@ impl World {
             at: String::new(),
             engine_version: None,
             condemned: 0,
+            served: false,
         };
         let found = Inspection {
             record: RecordView::Present(Box::new(view)),

@@ -40,6 +40,7 @@ pub(super) fn record(instance: &str, released: bool, condemned: u32) -> RecordVi
         at: String::new(),
         engine_version: None,
         condemned,
+        served: false,
     }))
 }
 
