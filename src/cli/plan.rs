@@ -237,13 +237,16 @@ impl PlannedDeployment {
         })
     }
 
-    /// Which member's instance is replaced last, with its label.
+    /// Which member's instance is replaced last, or that nobody knows which should be, with its label.
     pub(super) fn order(&self) -> impl Iterator<Item = String> {
-        let renewal = self.plan.renewal.iter();
-        renewal.map(|Renewal { last, instance }| {
-            let words = format!("{last} last, where {instance} is active: replacing instances means one short outage");
-            row("order", words)
-        })
+        let known = self.plan.renewal.iter().map(|Renewal { last, instance }| {
+            format!("{last} last, where {instance} is active: replacing instances means one short outage")
+        });
+        let unknown = self
+            .plan
+            .unordered
+            .then(|| "no instance is known to be active: replacing instances may mean two short outages".to_owned());
+        known.chain(unknown).map(|words| row("order", words))
     }
 
     /// The file system that the stack adopts, what its first start can prove, and what is made afterwards.

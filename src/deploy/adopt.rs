@@ -300,7 +300,15 @@ pub async fn carry_out<C: Readings + Stacks>(
     stop: &Stop,
     observer: &mut impl Observer,
 ) -> Result<Settled, DeployError> {
-    let settled = execute(cloud, first, pace, stop, observer).await?;
+    let settled = execute(cloud, first, pace, stop, observer).await;
+    let settled = settled.map_err(|error| match (&first.adopts, &error) {
+        // A stack that owns its file system alone never serves, whoever waits for that.
+        (Some(adoption), DeployError::StillWorking { .. }) => error.besides(format!(
+            "stack {} is adopting file system {}; once that is done, run the same command again",
+            first.stack, adoption.storage.id
+        )),
+        _ => error,
+    })?;
     let Some(adoption) = &first.adopts else {
         return Ok(settled);
     };

@@ -91,13 +91,21 @@ pub enum MoveError {
         /// Stack.
         stack: String,
     },
+    /// The group was asked for no instance, and may still want none.
+    #[error("the capacity of group {group} could not be restored")]
+    NoCapacity {
+        /// Name of the group.
+        group: String,
+        /// Why.
+        source: AwsError,
+    },
     /// It does not serve again in time.
-    #[error("the queue manager of stack {stack} was not in service within {seconds} s: {seen}")]
+    #[error("the queue manager of stack {stack} was not in service within {limit:?}: {seen}")]
     Late {
         /// Stack.
         stack: String,
         /// How long was waited.
-        seconds: u64,
+        limit: Duration,
         /// What was seen last.
         seen: String,
     },
@@ -114,6 +122,7 @@ impl Remedy for MoveError {
         match self {
             Self::Read(error) => error.exit(),
             Self::Aws(error) => error.exit(),
+            Self::NoCapacity { .. } => ExitKind::Remote,
             Self::Blocked { .. } | Self::NotServing { .. } | Self::NoStandby { .. } => ExitKind::Precondition,
             Self::Late { .. } => ExitKind::NoRecovery,
             Self::Interrupted { .. } => ExitKind::Interrupted,
@@ -124,6 +133,11 @@ impl Remedy for MoveError {
         match self {
             Self::Read(error) => error.hint(),
             Self::Aws(error) => error.hint(),
+            Self::NoCapacity { group, source } => Some(format!(
+                "to restore it, run {}{}",
+                Blocker::NoCapacity { group: group.clone() }.remedy(),
+                source.hint().map(|hint| format!("; {hint}")).unwrap_or_default()
+            )),
             Self::Blocked { blocker, .. } => Some(format!("to resolve this: {}", blocker.remedy())),
             Self::NotServing { stack, .. } | Self::Late { stack, .. } | Self::Interrupted { stack } => {
                 Some(format!("check `mqaws status --stack {stack}`"))
@@ -139,6 +153,7 @@ impl Remedy for MoveError {
         match self {
             Self::Blocked { .. } | Self::NotServing { .. } | Self::NoStandby { .. } => Some(NOTHING.into()),
             Self::Interrupted { stack } => Some(format!("the move of stack {stack} continues")),
+            Self::NoCapacity { group, .. } => Some(format!("group {group}, which may want no instance")),
             Self::Read(_) | Self::Aws(_) | Self::Late { .. } => None,
         }
     }
@@ -168,6 +183,15 @@ pub async fn prepare_move<C: Readings>(
         });
     }
     let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags).unwrap_or_default();
+    // A group that may not launch would end its instance and start no other one.
+    let relaunches = topology::of(parts.topology).planned_move() == PlannedMove::Relaunch;
+    let suspended = |blocker: &&Blocker| matches!(blocker, Blocker::Suspended { .. });
+    if let Some(blocker) = report.blockers.iter().find(suspended).filter(|_| relaunches) {
+        return Err(MoveError::Blocked {
+            stack: report.stack,
+            blocker: blocker.clone(),
+        });
+    }
     let serves = |agent: &AgentStatus| *agent.current_state() == AgentState::Serving;
     let agent = report.agent.as_ref().filter(|agent| serves(agent));
     let from = agent.and_then(|agent| Some((agent, InstanceId::new(&agent.instance).ok()?)));
@@ -254,7 +278,7 @@ pub async fn carry_out_move<C: Moves>(
         if began.elapsed() > limit {
             return Err(MoveError::Late {
                 stack: planned.stack.clone(),
-                seconds: limit.as_secs(),
+                limit,
                 seen,
             });
         }
@@ -286,14 +310,21 @@ pub async fn begin_move<C: Moves>(
 }
 
 /// Takes the group to no instance, and back to one once its instance is on its way out. Whatever happens in between, it wants one again.
-async fn relaunch<C: Moves>(cloud: &C, parts: &Parts, from: &InstanceId, pace: Pace) -> Result<(), AwsError> {
+async fn relaunch<C: Moves>(cloud: &C, parts: &Parts, from: &InstanceId, pace: Pace) -> Result<(), MoveError> {
     let until = Instant::now() + TAKEN_OUT;
     let group = parts
         .members
         .first()
         .map(|member| member.group.as_str())
         .unwrap_or_default();
-    cloud.set_capacity(group, 0).await?;
+    let taken = cloud.set_capacity(group, 0).await;
+    if let Err(error) = taken {
+        // An answer that got lost says nothing, so that the group may want none now; a refusal says that nothing began.
+        return match error.is_transient() {
+            true => restore(cloud, group, pace).await.and(Err(error.into())),
+            false => Err(error.into()),
+        };
+    }
     let is_out = |found: &Group| {
         !found
             .members
@@ -309,11 +340,22 @@ async fn relaunch<C: Moves>(cloud: &C, parts: &Parts, from: &InstanceId, pace: P
         }
         tokio::time::sleep(pace.poll).await;
     }
+    restore(cloud, group, pace).await
+}
+
+/// Lets a group want its instance again.
+async fn restore<C: Moves>(cloud: &C, group: &str, pace: Pace) -> Result<(), MoveError> {
     let mut left = 5;
     loop {
         match cloud.set_capacity(group, 1).await {
+            Ok(()) => return Ok(()),
             Err(error) if error.is_transient() && left > 0 => left -= 1,
-            done => return done,
+            Err(source) => {
+                return Err(MoveError::NoCapacity {
+                    group: group.to_owned(),
+                    source,
+                });
+            }
         }
         tokio::time::sleep(pace.poll).await;
     }

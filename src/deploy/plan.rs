@@ -15,7 +15,7 @@ use crate::model::{InstanceId, Topology};
 use crate::observe::agents::{ANSWER, ask};
 use crate::observe::ports::{ReadError, Readings, Stack};
 use crate::stack::{Parts, QUEUE_MANAGER_PARAMETER};
-use crate::topology::GROUP;
+use crate::topology::{self, GROUP};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -53,6 +53,8 @@ pub struct Plan {
     pub paused: Vec<String>,
     /// The member that is renewed last, when the change may replace instances of more than one; `None` where none is known to be active.
     pub renewal: Option<Renewal>,
+    /// Whether instances of several members may be replaced and none is known to be active, so that service may move more than once.
+    pub unordered: bool,
     /// Whether the empty stack that a failed deployment left was removed for it.
     pub cleared: bool,
     /// Whether this plan made the stack, in review, that its change set is of.
@@ -186,6 +188,7 @@ pub async fn plan<C: Readings + Stacks>(
     {
         plan.paused = paused(cloud, stack).await;
         plan.renewal = blueprint.renewal.clone();
+        plan.unordered = plan.renewal.is_none() && topology::of(blueprint.topology).facts().members.len() > 1;
     }
     proposed.map_err(|error| if cleared { error.besides(CLEARED) } else { error })
 }
@@ -334,6 +337,7 @@ fn nothing(blueprint: &Blueprint) -> Plan {
         adopts: None,
         paused: Vec::new(),
         renewal: None,
+        unordered: false,
         cleared: false,
         made_stack: false,
         ids: None,

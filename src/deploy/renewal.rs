@@ -1,7 +1,9 @@
 //! In which order the members of a stack are renewed: the active one last, so that service moves once.
 
+use crate::model::agent::AgentStatus;
 use crate::model::{InstanceId, Topology};
-use crate::observe::ports::{Readings, Stack};
+use crate::observe::agents::{ANSWER, ask};
+use crate::observe::ports::{GroupInstance, Readings, Stack};
 use crate::stack::Parts;
 use crate::topology::{self, Role};
 use serde::Serialize;
@@ -22,24 +24,27 @@ pub(super) async fn renewal<C: Readings>(cloud: &C, topology: Topology, stack: &
         return None;
     }
     let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags).ok()?;
-    let mut active = Vec::new();
     // The output names the groups in the topology's order.
+    let mut seated = Vec::new();
     for (member, own) in parts.members.iter().zip(of.facts().members) {
         let group = cloud.group(&member.group).await.ok().flatten();
-        for instance in group
-            .iter()
-            .flat_map(|group| &group.members)
-            .filter(|one| one.is_in_service())
-        {
-            let agent = cloud.agent_status(&parts.documents, &instance.instance).await;
-            if agent.is_ok_and(|agent| of.role(&agent) == Role::Active) {
-                active.push(Renewal {
-                    last: own.group,
-                    instance: instance.instance.clone(),
-                });
-            }
-        }
+        let members = group.into_iter().flat_map(|group| group.members);
+        seated.extend(
+            members
+                .filter(GroupInstance::is_in_service)
+                .map(|one| (own.group, one.instance)),
+        );
     }
+    let asked: Vec<&InstanceId> = seated.iter().map(|(_, instance)| instance).collect();
+    let agents = ask(cloud, &parts.documents, &asked, ANSWER).await;
+    let is_active = |agent: &Result<AgentStatus, _>| agent.as_ref().is_ok_and(|agent| of.role(agent) == Role::Active);
+    let active = seated.iter().zip(&agents).filter(|(_, agent)| is_active(agent));
+    let active: Vec<Renewal> = active
+        .map(|((last, instance), _)| Renewal {
+            last,
+            instance: instance.clone(),
+        })
+        .collect();
     // Of two that say so, one is about to find out.
     match active.as_slice() {
         [one] => Some(one.clone()),

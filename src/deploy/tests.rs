@@ -3,6 +3,7 @@
 mod adopt;
 mod destruction;
 mod execute;
+mod moving;
 mod plans;
 mod serving;
 mod stake;

@@ -86,7 +86,7 @@ impl Fault {
     /// Whether it is what a planned swap of an instance does, rather than something that breaks.
     #[must_use]
     pub fn is_orderly(self) -> bool {
-        matches!(self, Self::MarkUnhealthy)
+        matches!(self, Self::MarkUnhealthy | Self::Move)
     }
 }
 

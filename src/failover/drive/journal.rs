@@ -137,18 +137,18 @@ impl Journal {
         self.write_own()
     }
 
-    /// Writes down that a fault is about to be injected, which lasts for `time`.
+    /// Writes down that a fault is about to be injected, which lasts for `time`; also whether it asks the group for no instance.
     ///
     /// # Errors
     /// As [`Journal::begin`].
-    pub(super) fn injecting(&mut self, injection: &Injection) -> Result<(), FailoverError> {
+    pub(super) fn injecting(&mut self, injection: &Injection, takes_capacity: bool) -> Result<(), FailoverError> {
         let (fault, instance) = (injection.fault, &injection.instance.id);
         self.faults.push(format!("{fault} on {instance}"));
         let healer = match injection.injector {
             Injector::Agent(_) => Some(Healer::Agent),
             Injector::LocalCloud | Injector::LocalCloudAndPowerOff => Some(Healer::LocalCloud),
-            Injector::Operator => Some(Healer::Capacity),
-            Injector::Terminate | Injector::PowerOff | Injector::MarkUnhealthy => None,
+            Injector::Operator if takes_capacity => Some(Healer::Capacity),
+            Injector::Operator | Injector::Terminate | Injector::PowerOff | Injector::MarkUnhealthy => None,
         };
         // A capacity that was taken away comes back by nothing but a call.
         let time = match healer {

@@ -22,7 +22,7 @@ use crate::failover::report::{Observations, Report, Run, archive, assemble, host
 use crate::failover::scenario::{Pace, Scenario};
 use crate::model::agent::AgentStatus;
 use crate::remedy::{ExitKind, chain};
-use crate::topology::{self, Injector, Restart};
+use crate::topology::{self, Injector, PlannedMove, Restart};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -194,12 +194,16 @@ impl Session<'_> {
         );
         crew.others.spawn(watched);
         self.watch.doing(&format!("{fault}: injecting"));
-        journal.injecting(injection)?;
+        let takes_capacity = injection.injector == Injector::Operator
+            && topology::of(self.target.parts.topology).planned_move() == PlannedMove::Relaunch;
+        journal.injecting(injection, takes_capacity)?;
         let waiting_at_fault = round.waiting();
         round.advance(Stage::Fault);
         let injected = match inject(cloud, &self.target, &round, injection).await {
             Err(error)
                 if error.exit == ExitKind::Precondition
+                    // Once the group may want no instance, no error says that nothing began.
+                    && !takes_capacity
                     && matches!(injection.injector, Injector::Agent(_) | Injector::Operator) =>
             {
                 journal.refused(injection)?;
@@ -237,7 +241,7 @@ impl Session<'_> {
         )
         .await;
         // An outage that ends with the place says nothing about the queue manager.
-        if back == Recovery::Down && !self.place_answers().await {
+        if back == Recovery::Down && self.place_is_gone().await {
             return Err(FailoverError::PlaceGone);
         }
         // A host that comes back while another serves is part of the round: it must not write.

@@ -56,6 +56,17 @@ impl Session<'_> {
         self.target.lab.is_none() || self.cloud.cloud_faults().await.is_ok()
     }
 
+    /// Whether it is gone: one question that a busy machine does not answer is no sign.
+    pub(super) async fn place_is_gone(&self) -> bool {
+        for _ in 0..=GONE {
+            if self.place_answers().await {
+                return false;
+            }
+            sleep(LOOK).await;
+        }
+        true
+    }
+
     pub(super) fn turn_lost(&self) -> FailoverError {
         FailoverError::TurnLost {
             stack: self.target.stack.clone(),

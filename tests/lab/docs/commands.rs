@@ -111,6 +111,14 @@ const HOW: &[(&str, &str, How)] = &[
     ("docs/permissions.md", "aws ssm send-command", CLI),
     ("docs/pipeline.md", "mqaws", PAGES),
     (
+        "docs/rabbitmq.md",
+        "mqaws",
+        By(
+            "tests/lab/rabbitmq.rs",
+            "fn it_is_deployed_restarted_in_place_failed_over_and_destroyed_with_its_data_kept",
+        ),
+    ),
+    (
         "docs/slo.md",
         "mqaws failover-test --rounds 30",
         Not("60 rounds take many minutes; fewer are run by the page of the pipeline"),

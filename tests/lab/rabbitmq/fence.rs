@@ -130,22 +130,35 @@ async fn connect(url: &str) -> Connection {
     }
 }
 
-/// Puts messages of this name, and returns those that the broker confirmed.
-async fn put(url: &str, name: &str) -> Vec<String> {
-    let connection = connect(url).await;
+/// How long a confirm may take before a client goes on with another connection: one that leads to a host that is gone has no answer.
+const CONFIRM: Duration = Duration::from_secs(10);
+
+async fn channel(connection: &Connection) -> lapin::Channel {
     let channel = connection.create_channel().await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    channel
+}
+
+/// Puts messages of this name, and returns those that the broker confirmed.
+async fn put(url: &str, name: &str) -> Vec<String> {
+    let mut connection = connect(url).await;
+    let mut to = channel(&connection).await;
     let mut confirmed = Vec::new();
-    for number in 0..EACH {
-        let body = format!("{name}{number}");
+    let deadline = std::time::Instant::now() + LIMIT;
+    while confirmed.len() < EACH {
+        let body = format!("{name}{}", confirmed.len());
         let properties = BasicProperties::default().with_delivery_mode(2);
         let options = BasicPublishOptions {
             mandatory: true,
             ..BasicPublishOptions::default()
         };
-        let sent = channel.basic_publish("".into(), QUEUE.into(), options, body.as_bytes(), properties);
-        match tokio::time::timeout(LIMIT, sent.await.unwrap()).await {
+        let sent = to.basic_publish("".into(), QUEUE.into(), options, body.as_bytes(), properties);
+        match tokio::time::timeout(CONFIRM, sent.await.unwrap()).await {
             Ok(Ok(Confirmation::Ack(None))) => confirmed.push(body),
+            Err(_) if std::time::Instant::now() < deadline => {
+                connection = connect(url).await;
+                to = channel(&connection).await;
+            }
             other => panic!("{body}: {other:?}"),
         }
     }
