@@ -121,7 +121,7 @@ fn of_entry(
             );
         }
         if name == "guest" {
-            let what = "user `guest` has a password that everybody knows".to_owned();
+            let what = "user `guest` has a password that is public".to_owned();
             return here(what, "use a different name");
         }
         if name == AGENT_USER {
@@ -214,7 +214,7 @@ mod tests {
             ),
             (
                 "{\"users\": [{\"name\": \"guest\", \"password_hash\": \"x\"}]}",
-                "1:21 user `guest` has a password that everybody knows",
+                "1:21 user `guest` has a password that is public",
             ),
             (
                 "{\"users\": [{\"name\": \"mqaws\", \"password_hash\": \"x\"}]}",
