@@ -8,6 +8,9 @@ fn what_an_operator_stopped_is_started_by_no_other_host_until_it_is_resumed() {
     let site = site();
     let first = site.boot("i-1");
     first.serves(1);
+    // The double of the engine makes no data, without which nobody starts after it has served.
+    fs::create_dir_all(site.shared.join("QM1/data/QM1")).expect("data");
+    fs::write(site.shared.join("QM1/data/QM1/qm.ini"), "").expect("qm.ini");
     assert!(command(&first, &["resume"]), "without need, and no error");
     assert!(command(&first, &["pause", "--reason", "a new disk"]));
     assert!(command(&first, &["pause"]), "once more changes nothing");
