@@ -352,6 +352,8 @@ impl SingleWriter {
         self.said.last_error = Some(why.to_owned());
         self.drop_work();
         self.engine.controller = None;
+        // Another host may own the data before this one does again, and bring them to a level of its own.
+        self.engine.adopted = false;
         self.claim.epoch = None;
         // Read again with the next claim.
         self.paused = None;

@@ -108,3 +108,16 @@ fn a_keeper_that_dies_while_the_engine_is_being_ended_is_opened_again_and_nothin
     assert_eq!(host.state(), State::Serving, "it has the lock, and goes on");
     assert_eq!(host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Claim(_)))), 1);
 }
+
+/// The keeper's end can be told before its answer to the release: then this host only knows that it lost the lock.
+#[test]
+fn who_lost_the_lock_looks_at_the_data_again_before_the_next_start() {
+    let mut host = beside(true);
+    host.record = record("i-other", true, 0);
+    host.data = DataState::Present;
+    host.send(Event::HandOver { unready: false });
+    host.send(told(KeeperEvent::Gone));
+    host.settle();
+    assert_eq!(host.state(), State::Serving);
+    assert_eq!(host.ordered(|w| *w == Work::Adopt(DataState::Present)), 1);
+}
