@@ -74,7 +74,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let elsewhere = moved.to != moved.from.as_str();
         if output.is_json() {
             output.document(&json!({
-                "schema": "mqaws.failover/1", "stack": name, "queue_manager": queue_manager, "region": clients.region(),
+                "schema": "mqaws.move/1", "stack": name, "queue_manager": queue_manager, "region": clients.region(),
                 "local": clients.is_local(), "moved": elsewhere, "from": moved.from, "to": moved.to, "epoch": moved.epoch,
                 "proof": moved.proof, "seconds": (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             }));
