@@ -302,12 +302,13 @@ pub async fn heal(
     let tested = told || target.parts.documents.of(Class::Test).is_ok();
     journal.probe_queues = tested;
     let until = Instant::now() + patience;
+    let mut unrestored = None;
     // A local cloud's test has no journal that tells of a move which was cut short.
     if told
         && target.lab.is_some()
         && let Err(error) = cloud.restore_capacity(&target).await
     {
-        tracing::debug!(error = %chain(&error), "the capacity was not restored");
+        unrestored = Some(format!("the capacity that a move took away, if it did ({})", chain(&error)));
     }
     let left = loop {
         // Before the queues: a queue manager that is cut off cannot delete any.
@@ -325,7 +326,7 @@ pub async fn heal(
     let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
     let instance = serving.as_ref().map(|(instance, _)| &instance.id);
     let undone = journal.undo(cloud, &target, instance, &holder).await;
-    Ok(left.into_iter().chain(undone).collect())
+    Ok(unrestored.into_iter().chain(left).chain(undone).collect())
 }
 
 /// Ends faults that no journal tells of: a test in a local cloud has none, and one may be lost. Returns what could not be ended.
