@@ -4,7 +4,7 @@ use super::clients::Clients;
 use super::command::{self, CommandOutput};
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
-use crate::deploy::{self, Moves, Pace};
+use crate::deploy::{self, Moves, Pace, Stop};
 use crate::failover::Fault;
 use crate::failover::measure::targets::Targets;
 use crate::failover::port::{Answer, CloudError, Credentials, Instance, Lab, Probe, Target, TestBed, Turn};
@@ -12,6 +12,7 @@ use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::Readings;
+use crate::observe::state::Blocker;
 use crate::remedy::Remedy;
 use crate::stack::{ALLOW_FAULTS_TAG, AMQP, Output, Parts};
 use crate::topology;
@@ -22,7 +23,10 @@ use mqaws_contract::FaultOrder;
 use mqaws_contract::verb::{Request, Verb};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long a planned move may take to begin.
+const BEGINS: Duration = Duration::from_secs(120);
 
 impl Clients {
     async fn line(&self, target: &Target, instance: &InstanceId, request: &Request) -> Result<String, CloudError> {
@@ -364,13 +368,36 @@ impl TestBed for Clients {
     fn begin_move<'a>(&'a self, target: &'a Target, instance: &'a InstanceId) -> Answer<'a, ()> {
         Box::pin(async move {
             let attempted = format!("move the queue manager away from {instance}");
-            let begun = deploy::begin_move(self, &target.parts, instance, false, pace(self)).await;
+            // The test itself ends this by leaving it, and its journal knows what to restore.
+            let until = Instant::now() + BEGINS;
+            let begun = deploy::begin_move(
+                self,
+                &target.parts,
+                instance,
+                false,
+                pace(self),
+                (until, &Stop::never()),
+            )
+            .await;
             begun.map_err(|error| CloudError {
                 attempted,
                 hint: error.hint(),
                 exit: error.exit(),
                 cause: error.into(),
             })
+        })
+    }
+
+    fn blockers<'a>(&'a self, target: &'a Target) -> Answer<'a, Vec<Blocker>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for member in &target.parts.members {
+                let attempted = format!("read group {}", member.group);
+                let group = Readings::group(self, &member.group).await;
+                let group = group.map_err(|error| failed(attempted, error))?;
+                found.extend(group.iter().flat_map(|group| Blocker::of_member(group, None)));
+            }
+            Ok(found)
         })
     }
 

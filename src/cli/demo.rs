@@ -28,6 +28,9 @@ const EXAMPLE: Source<'static> = Source {
     text: include_str!("../../examples/single.yaml"),
 };
 
+/// What is left of a demo whose cloud could not be ended.
+const CLOUD: &str = "the demo's local cloud, if it was started; it ends on its own";
+
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -76,7 +79,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     ));
     let interrupt = context.interrupt()?;
     context.block_on(async {
-        interrupt.remains("the demo's local cloud, if it was started; it ends on its own".to_owned());
+        interrupt.remains(CLOUD.to_owned());
         let options = Options {
             private: true,
             software,
@@ -88,7 +91,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             .line(timed(&row("cloud", &lab.record.endpoint), began.elapsed()));
 
         let shown = match interrupt.requested() {
-            true => Err(CliError::Interrupted { left: None }.into()),
+            true => Some(Err(CliError::Interrupted { left: None }.into())),
             false => {
                 let shown = interrupt.or(show(context, &lab, &deployment, &args.out, &interrupt));
                 within(args.timeout, shown).await
@@ -96,6 +99,14 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         let stopped = blocking(move || lab.stop()).await;
         interrupt.remains(None);
+        let shown = shown.unwrap_or_else(|| {
+            Err(CliError::Late {
+                what: "the demo".to_owned(),
+                waited: args.timeout.unwrap_or_default(),
+                left: stopped.is_err().then(|| CLOUD.to_owned()),
+            }
+            .into())
+        });
         let (report, kept) = match (shown, &stopped) {
             (Ok(shown), _) => shown,
             (Err(failure), Ok(_)) => {
@@ -124,19 +135,12 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     })
 }
 
-/// What the demo shows, or an error when its time is up.
-async fn within<T>(limit: Option<Duration>, shown: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let Some(limit) = limit else {
-        return shown.await;
-    };
-    let late = |_| {
-        Err(CliError::Late {
-            what: "the demo".to_owned(),
-            waited: limit,
-        }
-        .into())
-    };
-    tokio::time::timeout(limit, shown).await.unwrap_or_else(late)
+/// What the demo shows; `None` when its time is up.
+async fn within<T>(limit: Option<Duration>, shown: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        None => Some(shown.await),
+        Some(limit) => tokio::time::timeout(limit, shown).await.ok(),
+    }
 }
 
 /// The demo is always local.

@@ -2,7 +2,7 @@
 
 use super::choose::pace;
 use super::deploy::no_stack;
-use super::failover_test::time;
+use super::failover_test::{heal_command, time};
 use super::local::Start;
 use super::plan::place;
 use super::settings::{self, Settings};
@@ -10,6 +10,7 @@ use super::view::{View, timed};
 use super::words::row;
 use super::{Context, Outcome};
 use crate::deploy::{Move, Stop, carry_out_move, prepare_move};
+use crate::failover;
 use crate::remedy::ExitKind;
 use crate::topology::PlannedMove;
 use serde_json::json;
@@ -66,11 +67,17 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         output.say(row("moves", format!("{queue_manager} from {from}{to}")));
         output.say(row("costs", cost(&planned)));
+        let heal = heal_command(context, &name);
+        // Before the question, and after it: a test may begin while it waits for its answer.
+        interrupt.or(failover::untested(&clients, &name, &heal)).await?;
         context.confirm_name("Moving the queue manager", &name)?;
+        interrupt.or(failover::untested(&clients, &name, &heal)).await?;
         let began = Instant::now();
+        interrupt.remains(planned.remains());
         let mut view = View::new(context.progress(), "move", queue_manager);
         let moved = carry_out_move(&clients, &planned, args.timeout, pace(&clients), &stop, &mut view).await?;
         view.rest();
+        interrupt.remains(None);
         let elsewhere = moved.to != moved.from.as_str();
         if output.is_json() {
             output.document(&json!({

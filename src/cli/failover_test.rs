@@ -116,7 +116,7 @@ fn stack(context: &Context, stack: Option<String>) -> Result<(crate::model::conf
 }
 
 /// The command that undoes what a test left on this stack.
-fn heal_command(context: &Context, stack: &str) -> String {
+pub(super) fn heal_command(context: &Context, stack: &str) -> String {
     let command = format!("mqaws failover-test heal --stack {stack}");
     context.output().suggestions().command(&command)
 }

@@ -171,6 +171,8 @@ pub enum CliError {
         what: String,
         /// How long.
         waited: std::time::Duration,
+        /// What exists still.
+        left: Option<String>,
     },
     /// A file could not be read or written.
     #[error("cannot {action} `{path}`")]
@@ -253,9 +255,10 @@ impl Remedy for CliError {
 
     fn left(&self) -> Option<String> {
         match self {
-            Self::Interrupted { left } => Some(left.clone().unwrap_or_else(|| "nothing".into())),
+            Self::Interrupted { left } | Self::Late { left, .. } => {
+                Some(left.clone().unwrap_or_else(|| "nothing".into()))
+            }
             Self::Json(_) => None,
-            Self::Late { .. } => Some("nothing".into()),
             Self::Write { written, .. } if !written.is_empty() => {
                 let written: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
                 Some(format!("written: {}", written.join(", ")))

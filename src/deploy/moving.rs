@@ -1,14 +1,18 @@
 //! A planned move of the queue manager to another host.
 
+mod error;
+
+pub use error::MoveError;
+
+use super::error::DeployError;
 use super::watch::{Observer, Pace, Step, Stop};
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentState, AgentStatus};
 use crate::observe::agents::{ANSWER, ask};
-use crate::observe::ports::{Group, ReadError, Readings};
+use crate::observe::ports::{Group, ReadError, Readings, Stack};
 use crate::observe::state::Blocker;
 use crate::observe::status::gather;
-use crate::remedy::{ExitKind, NOTHING, Remedy};
 use crate::stack::{Documents, Parts};
 use crate::topology::{self, PlannedMove, Role};
 use serde::Serialize;
@@ -60,105 +64,6 @@ pub struct Moved {
     pub proof: Option<String>,
 }
 
-/// Why the queue manager was not moved.
-#[derive(Debug, thiserror::Error)]
-pub enum MoveError {
-    /// AWS or an agent did not answer.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A call to AWS failed.
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    /// An operator keeps it from serving.
-    #[error("stack {stack} cannot be moved: {blocker}")]
-    Blocked {
-        /// Stack.
-        stack: String,
-        /// What somebody ordered.
-        blocker: Blocker,
-    },
-    /// It does not serve, so that there is nothing to move.
-    #[error("stack {stack} is `{state}`, not `serving`, so its queue manager cannot be moved")]
-    NotServing {
-        /// Stack.
-        stack: String,
-        /// Its state.
-        state: String,
-    },
-    /// No host is ready to take over.
-    #[error("no standby of stack {stack} is ready to take over")]
-    NoStandby {
-        /// Stack.
-        stack: String,
-    },
-    /// The group was asked for no instance, and may still want none.
-    #[error("the capacity of group {group} could not be restored")]
-    NoCapacity {
-        /// Name of the group.
-        group: String,
-        /// Why.
-        source: AwsError,
-    },
-    /// It does not serve again in time.
-    #[error("the queue manager of stack {stack} was not in service within {limit:?}: {seen}")]
-    Late {
-        /// Stack.
-        stack: String,
-        /// How long was waited.
-        limit: Duration,
-        /// What was seen last.
-        seen: String,
-    },
-    /// The user wants to stop; what was begun goes on.
-    #[error("interrupted")]
-    Interrupted {
-        /// Stack.
-        stack: String,
-    },
-}
-
-impl Remedy for MoveError {
-    fn exit(&self) -> ExitKind {
-        match self {
-            Self::Read(error) => error.exit(),
-            Self::Aws(error) => error.exit(),
-            Self::NoCapacity { .. } => ExitKind::Remote,
-            Self::Blocked { .. } | Self::NotServing { .. } | Self::NoStandby { .. } => ExitKind::Precondition,
-            Self::Late { .. } => ExitKind::NoRecovery,
-            Self::Interrupted { .. } => ExitKind::Interrupted,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Read(error) => error.hint(),
-            Self::Aws(error) => error.hint(),
-            Self::NoCapacity { group, source } => Some(format!(
-                "to restore it, run {}{}",
-                Blocker::NoCapacity { group: group.clone() }.remedy(),
-                source.hint().map(|hint| format!("; {hint}")).unwrap_or_default()
-            )),
-            Self::Blocked { blocker, .. } => Some(format!("to resolve this: {}", blocker.remedy())),
-            Self::NotServing { stack, .. } | Self::Late { stack, .. } | Self::Interrupted { stack } => {
-                Some(format!("check `mqaws status --stack {stack}`"))
-            }
-            Self::NoStandby { stack } => Some(format!(
-                "wait until `mqaws status --stack {stack}` shows a standby; to end the queue manager anyway, which is an outage until a host \
-                 can start it, add --without-standby"
-            )),
-        }
-    }
-
-    fn left(&self) -> Option<String> {
-        match self {
-            Self::Blocked { .. } | Self::NotServing { .. } | Self::NoStandby { .. } => Some(NOTHING.into()),
-            Self::Interrupted { stack } => Some(format!("the move of stack {stack} continues")),
-            Self::NoCapacity { group, .. } => Some(format!("group {group}, which may want no instance")),
-            Self::Read(_) | Self::Aws(_) | Self::Late { .. } => None,
-        }
-    }
-}
-
 /// Reads whether the queue manager can be moved, and where to; `None` when there is no such stack.
 ///
 /// # Errors
@@ -176,6 +81,7 @@ pub async fn prepare_move<C: Readings>(
     let Some(stack) = cloud.stack(name).await? else {
         return Ok(None);
     };
+    at_rest(&stack)?;
     if let Some(blocker) = report.blockers.iter().find(|blocker| blocker.holds_up_service()) {
         return Err(MoveError::Blocked {
             stack: report.stack,
@@ -183,10 +89,8 @@ pub async fn prepare_move<C: Readings>(
         });
     }
     let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags).unwrap_or_default();
-    // A group that may not launch would end its instance and start no other one.
-    let relaunches = topology::of(parts.topology).planned_move() == PlannedMove::Relaunch;
-    let suspended = |blocker: &&Blocker| matches!(blocker, Blocker::Suspended { .. });
-    if let Some(blocker) = report.blockers.iter().find(suspended).filter(|_| relaunches) {
+    let how = topology::of(parts.topology).planned_move();
+    if let Some(blocker) = report.blockers.iter().find(|blocker| blocker.holds_up_move(how)) {
         return Err(MoveError::Blocked {
             stack: report.stack,
             blocker: blocker.clone(),
@@ -201,7 +105,6 @@ pub async fn prepare_move<C: Readings>(
             state: report.state,
         });
     };
-    let how = topology::of(parts.topology).planned_move();
     let mut standbys = report.roles.iter().filter(|(_, role)| **role == Role::Standby);
     let to = standbys.next().map(|(instance, _)| instance.clone());
     let ready = agent.standby_ready == Some(true) && to.is_some();
@@ -218,6 +121,32 @@ pub async fn prepare_move<C: Readings>(
         epoch: agent.epoch.unwrap_or_default(),
         parts,
     }))
+}
+
+/// Refuses a stack on which an operation is going on: it replaces instances, and would take a move for a failure of its own.
+fn at_rest(stack: &Stack) -> Result<(), MoveError> {
+    match stack.status.is_busy() {
+        true => Err(MoveError::Stack(DeployError::Busy {
+            stack: stack.name.clone(),
+            status: stack.status.0.clone(),
+        })),
+        false => Ok(()),
+    }
+}
+
+impl Move {
+    /// What may be left when mqaws ends at once while this move is under way.
+    pub fn remains(&self) -> String {
+        let under_way = error::under_way(&self.stack);
+        match self.how {
+            PlannedMove::HandOver => under_way,
+            PlannedMove::Relaunch => {
+                let group = group_of(&self.parts).to_owned();
+                let remedy = Blocker::NoCapacity { group: group.clone() }.remedy();
+                format!("{under_way}, and possibly group {group} without capacity; to restore it, run {remedy}")
+            }
+        }
+    }
 }
 
 /// Moves the queue manager, and waits until it serves again for at most `limit`.
@@ -238,14 +167,29 @@ pub async fn carry_out_move<C: Moves>(
         stack: planned.stack.clone(),
     };
     let mut notice = |step| observer.tell(step);
+    // Once more: since the plan was shown, a user may have taken a while to agree.
+    if let Some(stack) = cloud.stack(&planned.stack).await? {
+        at_rest(&stack)?;
+    }
     tell(
         &mut notice,
         format!("agent: {} is ending {}", planned.from, planned.queue_manager),
     );
-    begin_move(cloud, &planned.parts, &planned.from, planned.unready, pace).await?;
+    let until = began + limit;
+    begin_move(
+        cloud,
+        &planned.parts,
+        &planned.from,
+        planned.unready,
+        pace,
+        (until, stop),
+    )
+    .await?;
     let mut seen = "no agent has responded yet".to_owned();
     loop {
-        let (groups, agents) = look(cloud, &planned.parts).await;
+        let Some((groups, agents)) = stop.or(look(cloud, &planned.parts)).await else {
+            return Err(interrupted());
+        };
         let serves = |agent: &&AgentStatus| {
             *agent.current_state() == AgentState::Serving && agent.epoch.is_some_and(|epoch| epoch > planned.epoch)
         };
@@ -272,10 +216,7 @@ pub async fn carry_out_move<C: Moves>(
             seen = words.join(", ");
         }
         tell(&mut notice, format!("agent: {seen}"));
-        if stop.requested() {
-            return Err(interrupted());
-        }
-        if began.elapsed() > limit {
+        if Instant::now() >= until {
             return Err(MoveError::Late {
                 stack: planned.stack.clone(),
                 limit,
@@ -289,34 +230,46 @@ pub async fn carry_out_move<C: Moves>(
 /// How long a group may take to take its instance out of service; it wants another one afterwards in any case.
 const TAKEN_OUT: Duration = Duration::from_secs(120);
 
-/// Begins a move away from an instance, as the topology moves.
+/// Begins a move away from an instance, as the topology moves; ends without waiting any longer at an instant, or when the user wants to stop.
 ///
 /// # Errors
-/// [`MoveError::Read`], [`MoveError::Aws`].
+/// [`MoveError::Read`], [`MoveError::Aws`], [`MoveError::NoCapacity`].
 pub async fn begin_move<C: Moves>(
     cloud: &C,
     parts: &Parts,
     from: &InstanceId,
     unready: bool,
     pace: Pace,
+    (until, stop): (Instant, &Stop),
 ) -> Result<(), MoveError> {
+    let until = until.min(Instant::now() + TAKEN_OUT);
     match topology::of(parts.topology).planned_move() {
         PlannedMove::HandOver => {
-            cloud.hand_over(&parts.documents, from, unready).await?;
+            let order = stop.or(cloud.hand_over(&parts.documents, from, unready));
+            // An order without an answer may have arrived: what becomes of it is seen on the agents.
+            if let Ok(Some(said)) = tokio::time::timeout_at(until.into(), order).await {
+                said?;
+            }
         }
-        PlannedMove::Relaunch => relaunch(cloud, parts, from, pace).await?,
+        PlannedMove::Relaunch => relaunch(cloud, group_of(parts), from, pace, (until, stop)).await?,
     }
     Ok(())
 }
 
+/// The group of a stack of one member.
+fn group_of(parts: &Parts) -> &str {
+    let first = parts.members.first().map(|member| member.group.as_str());
+    first.unwrap_or_default()
+}
+
 /// Takes the group to no instance, and back to one once its instance is on its way out. Whatever happens in between, it wants one again.
-async fn relaunch<C: Moves>(cloud: &C, parts: &Parts, from: &InstanceId, pace: Pace) -> Result<(), MoveError> {
-    let until = Instant::now() + TAKEN_OUT;
-    let group = parts
-        .members
-        .first()
-        .map(|member| member.group.as_str())
-        .unwrap_or_default();
+async fn relaunch<C: Moves>(
+    cloud: &C,
+    group: &str,
+    from: &InstanceId,
+    pace: Pace,
+    (until, stop): (Instant, &Stop),
+) -> Result<(), MoveError> {
     let taken = cloud.set_capacity(group, 0).await;
     if let Err(error) = taken {
         // An answer that got lost says nothing, so that the group may want none now; a refusal says that nothing began.
@@ -333,12 +286,11 @@ async fn relaunch<C: Moves>(cloud: &C, parts: &Parts, from: &InstanceId, pace: P
     };
     while Instant::now() < until {
         // What cannot be read is no instance that has gone.
-        if let Ok(Some(found)) = cloud.group(group).await
-            && is_out(&found)
-        {
-            break;
+        match stop.or(cloud.group(group)).await {
+            Some(Ok(Some(found))) if is_out(&found) => break,
+            None => break,
+            Some(_) => stop.pause(pace.poll).await,
         }
-        tokio::time::sleep(pace.poll).await;
     }
     restore(cloud, group, pace).await
 }

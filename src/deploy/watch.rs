@@ -150,6 +150,20 @@ impl Stop {
         *self.0.borrow()
     }
 
+    /// Does something that may be left undone; `None` as soon as it is time to stop.
+    pub(super) async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut requested = self.0.clone();
+        let asked = async {
+            if requested.wait_for(|stop| *stop).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            done = work => Some(done),
+            () = asked => None,
+        }
+    }
+
     /// Waits for a while; returns at once when it is time to stop.
     pub(super) async fn pause(&self, time: Duration) {
         let mut requested = self.0.clone();

@@ -27,7 +27,7 @@ pub use clients::endpoint;
 pub use clients::tls::Trust;
 pub use drive::error::FailoverError;
 pub use drive::journal::Journal;
-pub use drive::{Plan, Stop, Watch, heal, never, plan, port, run};
+pub use drive::{Plan, Stop, Watch, heal, never, plan, port, run, untested};
 pub use measure::limits::{Duplicates, Limits};
 pub use measure::verdict;
 pub use report::{Report, archive, matrix, schema, text};

@@ -3,7 +3,7 @@
 use super::ports::{Group, REBALANCE, StackStatus, Target};
 use crate::model::InstanceId;
 use crate::model::agent::{AgentState, AgentStatus, Pause};
-use crate::topology::{Role, Topology};
+use crate::topology::{PlannedMove, Role, Topology};
 use serde::Serialize;
 use std::fmt;
 
@@ -142,6 +142,11 @@ impl Blocker {
     /// Whether no member can serve while it lasts, whatever the topology: it is about the data.
     pub fn holds_up_service(&self) -> bool {
         matches!(self, Self::Paused { .. })
+    }
+
+    /// Whether a planned move would end the instance and launch no other one while it lasts.
+    pub fn holds_up_move(&self, how: PlannedMove) -> bool {
+        how == PlannedMove::Relaunch && matches!(self, Self::Suspended { .. })
     }
 
     /// What ends it.

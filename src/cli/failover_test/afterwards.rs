@@ -18,9 +18,12 @@ use std::time::Duration;
 /// Undoes what a broken-off test left.
 pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool, timeout: Duration) -> Outcome {
     let (loaded, name) = stack(context, stack_name)?;
+    let interrupt = context.interrupt()?;
     context.block_on(async {
         let clients = context.clients(&loaded.deployment, Start::Never).await?;
-        settings::same_queue_manager(&clients, &loaded, "failover-test heal").await?;
+        interrupt
+            .or(settings::same_queue_manager(&clients, &loaded, "failover-test heal"))
+            .await?;
         if !clients.is_local() {
             clients.target(&name).await.map_err(FailoverError::from)?;
             context.confirm_name(
@@ -30,14 +33,19 @@ pub(super) fn heal(context: &Context, stack_name: Option<String>, force: bool, t
         }
         // A test in a local cloud has no journal: what lies there is of another place.
         let journals = journals().filter(|_| !clients.is_local());
+        let command = heal_command(context, &name);
+        interrupt.remains(format!(
+            "possibly a fault, queues MQAWS.PROBE.*, and the mark of a test on {name}; to clean up, run `{command}`"
+        ));
         let shown = context.progress().wait(row("", format!("healing {name}")));
         let left = failover::heal(
             &clients,
             &name,
             journals.as_deref(),
             force,
-            &heal_command(context, &name),
+            &command,
             timeout,
+            interrupt.receiver(),
         )
         .await;
         drop(shown);

@@ -163,7 +163,7 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
         }
         output.say(format!("mqaws failover-test: {name}\n"));
         interrupt.remains(format!(
-            "possibly queues MQAWS.PROBE.* and the mark of a test on {name}; to remove them, run `{}`",
+            "possibly a fault, queues MQAWS.PROBE.*, and the mark of a test on {name}; to clean up, run `{}`",
             scenario.heal
         ));
         let show = Show::writing_into(context, &args.out).publishing(&files);

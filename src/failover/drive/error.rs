@@ -6,6 +6,7 @@ use crate::failover::clients::client::ClientError;
 use crate::failover::clients::dial::NoDriver;
 use crate::model::Topology;
 use crate::model::agent::ALLOW_FAULTS_TAG;
+use crate::observe::state::Blocker;
 use crate::remedy::{ExitKind, Remedy};
 use crate::topology;
 use crate::topology::Fault;
@@ -130,6 +131,14 @@ pub enum FailoverError {
         count: u64,
         /// How many seconds ago, when the agent says that.
         seconds: Option<u64>,
+    },
+    /// The group would launch no instance after a planned move.
+    #[error("stack {stack} cannot be moved: {blocker}")]
+    Blocked {
+        /// Stack.
+        stack: String,
+        /// What was ordered.
+        blocker: Blocker,
     },
     /// The queue manager does not serve, so that there is nothing to test.
     #[error("{queue_manager} is not in service: {state}")]
@@ -293,7 +302,7 @@ impl Remedy for FailoverError {
             Self::OtherAccount { .. } => "use credentials of that account, or correct --account".into(),
             Self::Plain { options, .. } => format!("remove {options}, or specify an endpoint with TLS: --amqp-url amqps://HOST"),
             Self::Alarm { .. } => "wait until it clears: a test during an outage is inconclusive".into(),
-            Self::Busy { over: true, heal, .. } => format!("remove its mark and its queues with `{heal}`, then test again"),
+            Self::Busy { over: true, heal, .. } => format!("remove its mark and its queues with `{heal}`, then try again"),
             Self::Busy { heal, .. } => format!("wait for it to end; to clean up after it, run `{heal}`"),
             Self::ForeignConnections { .. } => "they would be disconnected; to continue anyway, add --allow-foreign-connections".into(),
             Self::ConnectionsUnknown { .. } => {
@@ -302,6 +311,7 @@ impl Remedy for FailoverError {
             Self::ConnectionsOutdated { stack, .. } => format!(
                 "this version of the agent cannot report the current count: to update it, run `mqaws deploy --stack {stack}`; to test anyway, add --allow-foreign-connections"
             ),
+            Self::Blocked { blocker, .. } => format!("to resolve this: {}", blocker.remedy()),
             Self::NotServing { .. } => "see `mqaws status`".into(),
             Self::NotDurable { .. } => "a queue that does not persist messages cannot be tested for loss: define it with DEFPSIST(YES) on recoverable storage".into(),
             Self::NoBacklog { cause: Some(Trouble::Refused { .. }), .. } => {

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use mqaws_contract::{FaultOrder, PathComponent};
 use mqaws_files::AtomicWrite;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +43,24 @@ pub enum Healer {
     LocalCloud,
     /// Auto Scaling, which wants no instance while a move is under way.
     Capacity,
+}
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}, ", self.fault, self.instance)?;
+        match self.healer {
+            Healer::Capacity => f.write_str("which may have left the group without an instance"),
+            _ => {
+                let seconds = self.until_unix_s - Timestamp::now().as_second();
+                write!(f, "which ends by itself within {} s", seconds.max(0))
+            }
+        }
+    }
+}
+
+/// The queues of a test, in words.
+fn queues(target: &Target) -> String {
+    format!("queues MQAWS.PROBE.* on {}", target.queue_manager)
 }
 
 /// What a test changed and has not yet undone.
@@ -187,8 +206,8 @@ impl Journal {
         target: &Target,
     ) -> Result<Vec<String>, FailoverError> {
         let mut left = Vec::new();
-        let mut kept = Vec::new();
-        for one in std::mem::take(&mut self.lasting) {
+        // One after the other is taken out, so that what is not healed yet is known at any time.
+        for one in self.lasting.clone() {
             let healed = match one.healer {
                 Healer::Agent => cloud.order(target, &one.instance, FaultOrder::Heal).await.map(drop),
                 Healer::LocalCloud => cloud.heal_cloud().await,
@@ -198,23 +217,19 @@ impl Journal {
                 && Timestamp::now().as_second() < one.until_unix_s
                 && !(one.healer == Healer::Agent && is_gone(cloud, &one.instance).await)
             {
-                let seconds = one.until_unix_s - Timestamp::now().as_second();
-                let until = match one.healer {
-                    Healer::Capacity => "which may have left the group without an instance".to_owned(),
-                    _ => format!("which ends by itself within {seconds} s"),
-                };
-                left.push(format!(
-                    "{} on {}, {until} ({})",
-                    one.fault,
-                    one.instance,
-                    chain(&error)
-                ));
-                kept.push(one);
+                left.push(format!("{one} ({})", chain(&error)));
+            } else {
+                self.lasting.retain(|other| *other != one);
             }
         }
-        self.lasting = kept;
         self.write_own()?;
         Ok(left)
+    }
+
+    /// What has not been undone yet, in words; the mark on the stack apart.
+    pub(super) fn remains(&self, target: &Target) -> Vec<String> {
+        let queues = self.probe_queues.then(|| queues(target));
+        self.lasting.iter().map(ToString::to_string).chain(queues).collect()
     }
 
     /// Deletes the test's queues, if there may be any.
@@ -253,7 +268,7 @@ impl Journal {
             Err(error) => vec![chain(&error)],
         };
         if let Err(cause) = self.delete_queues(cloud, target, instance).await {
-            left.push(format!("queues MQAWS.PROBE.* on {} ({cause})", target.queue_manager));
+            left.push(format!("{} ({cause})", queues(target)));
         }
         if let Err(error) = cloud.end_turn(target, holder).await {
             left.push(format!(

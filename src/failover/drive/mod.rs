@@ -23,4 +23,4 @@ mod session;
 mod turn;
 
 pub use plan::Plan;
-pub use run::{Stop, Watch, heal, never, plan, run};
+pub use run::{Stop, Watch, heal, never, plan, run, untested};

@@ -7,6 +7,7 @@ use crate::failover::measure::targets::Targets;
 use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeReport};
+use crate::observe::state::Blocker;
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::{NoDocument, Parts};
 use crate::topology::{Fault, Site};
@@ -214,6 +215,9 @@ pub trait TestBed: Send + Sync {
 
     /// Begins a planned move of the queue manager away from the instance.
     fn begin_move<'a>(&'a self, target: &'a Target, instance: &'a InstanceId) -> Answer<'a, ()>;
+
+    /// What keeps the groups of the stack from launching instances.
+    fn blockers<'a>(&'a self, target: &'a Target) -> Answer<'a, Vec<Blocker>>;
 
     /// Has every group want its instance again, which a planned move may have taken away for a moment.
     fn restore_capacity<'a>(&'a self, target: &'a Target) -> Answer<'a, ()>;

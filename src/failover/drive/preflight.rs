@@ -122,6 +122,39 @@ pub(super) fn plan(target: &Target, faults: &Faults) -> Result<Planned, Failover
     Ok((run, not_run))
 }
 
+/// Leaves out a planned move that would end an instance for which no other one is launched; refuses it where it was named.
+///
+/// # Errors
+/// [`FailoverError::Blocked`], or the call that failed.
+pub(super) async fn movable(
+    cloud: &dyn TestBed,
+    target: &Target,
+    faults: &Faults,
+    (run, not_run): &mut Planned,
+) -> Result<(), FailoverError> {
+    let moves = |(_, injector): &(Fault, Injector)| *injector == Injector::Operator;
+    if !run.iter().any(moves) {
+        return Ok(());
+    }
+    let how = topology::of(target.parts.topology).planned_move();
+    let blockers = cloud.blockers(target).await?;
+    let Some(blocker) = blockers.into_iter().find(|blocker| blocker.holds_up_move(how)) else {
+        return Ok(());
+    };
+    if let Faults::Named(_) = faults {
+        return Err(FailoverError::Blocked {
+            stack: target.stack.clone(),
+            blocker,
+        });
+    }
+    let left_out = run.extract_if(.., |one| moves(one));
+    not_run.extend(left_out.map(|(fault, _)| NotRun {
+        fault,
+        why: blocker.to_string(),
+    }));
+    Ok(())
+}
+
 /// The instance that serves, with the agent's word for it; waits for it up to `limit`.
 ///
 /// # Errors

@@ -122,7 +122,8 @@ async fn preflight(cloud: &dyn TestBed, scenario: &Scenario, dial: &ConnectDrive
     let target = cloud.target(&scenario.stack).await?;
     preflight::account(&target, &scenario.consent)?;
     preflight::guard(cloud, &target).await?;
-    let planned = preflight::plan(&target, &scenario.faults)?;
+    let mut planned = preflight::plan(&target, &scenario.faults)?;
+    preflight::movable(cloud, &target, &scenario.faults, &mut planned).await?;
     let own = AmqpEndpoint::of(&target.parts);
     let named = scenario
         .amqp
@@ -171,12 +172,7 @@ pub(crate) async fn run_with(
     let holder = own_holder();
     // The mark before the journal: a test that is refused must not write over the journal of the one that has the turn.
     if let Some(other) = cloud.take_turn(&target, &holder).await? {
-        return Err(FailoverError::Busy {
-            stack: target.stack.clone(),
-            holder: holder::named(&other.holder),
-            over: holder::life(&other, Timestamp::now()) == Life::Over,
-            heal: scenario.heal.clone(),
-        });
+        return Err(busy(&target, &other, &scenario.heal));
     }
     let mut journal = match Journal::begin(journal.as_deref(), &scenario.stack, &holder) {
         Ok(journal) => journal,
@@ -251,14 +247,39 @@ async fn late(began: Instant, limit: Option<Duration>) -> FailoverError {
     }
 }
 
+/// Refuses a stack that a test is marked on, one that is over too: what it left is to be cleaned up first. `heal` is the command for that,
+/// as a shell takes it.
+///
+/// # Errors
+/// [`FailoverError::Busy`], or the call that failed; nothing was changed.
+pub async fn untested(cloud: &dyn TestBed, stack: &str, heal: &str) -> Result<(), FailoverError> {
+    let target = cloud.target(stack).await?;
+    let now = Timestamp::now();
+    match cloud.turn(&target).await?.filter(|turn| !turn.is_over(now)) {
+        None => Ok(()),
+        Some(turn) => Err(busy(&target, &turn, heal)),
+    }
+}
+
+/// The refusal of a stack that another test is marked on.
+fn busy(target: &Target, other: &Turn, heal: &str) -> FailoverError {
+    FailoverError::Busy {
+        stack: target.stack.clone(),
+        holder: holder::named(&other.holder),
+        over: holder::life(other, Timestamp::now()) == Life::Over,
+        heal: heal.to_owned(),
+    }
+}
+
 /// Undoes what a broken-off test left on a stack: its queues, its mark, its journal. Returns what could not be undone.
 ///
 /// Works without the journal too; it is looked for in the folder `journals`. `command` is the one that does this, as a shell takes it. A test that goes on, or may, is left alone unless `force`
-/// says otherwise: without its queues it would measure a loss that is none. What cannot be undone yet is tried again for `patience`.
+/// says otherwise: without its queues it would measure a loss that is none. What cannot be undone yet is tried again for `patience`, or until
+/// `stop` turns true.
 ///
 /// # Errors
 /// [`FailoverError::Cloud`] when the stack cannot be read, [`FailoverError::Journal`] when the journal cannot,
-/// [`FailoverError::StillRuns`] when the test is not over.
+/// [`FailoverError::StillRuns`] when the test is not over, [`FailoverError::Interrupted`] with what is left when `stop` turned true.
 pub async fn heal(
     cloud: &dyn TestBed,
     stack: &str,
@@ -266,6 +287,7 @@ pub async fn heal(
     force: bool,
     command: &str,
     patience: Duration,
+    stop: Stop,
 ) -> Result<Vec<String>, FailoverError> {
     let target = cloud.target(stack).await?;
     let turn = cloud.turn(&target).await?;
@@ -301,31 +323,58 @@ pub async fn heal(
     // A stack whose agents take no faults has had no test, unless something tells of one.
     let tested = told || target.parts.documents.of(Class::Test).is_ok();
     journal.probe_queues = tested;
+    let work = undo_all(cloud, &target, &mut journal, (told, tested), &holder, patience);
+    let mut stopped = stop;
+    let undone = tokio::select! {
+        undone = work => Some(undone),
+        Ok(_) = stopped.wait_for(|stop| *stop) => None,
+    };
+    undone.unwrap_or_else(|| {
+        let mut left = journal.remains(&target);
+        left.push(format!("the mark of a test on stack {}", target.stack));
+        Err(FailoverError::Interrupted {
+            left: Some(left.join("; ")),
+        })
+    })
+}
+
+/// Undoes what a journal tells of, and what none does; tries again for `patience`. Returns what could not be undone.
+async fn undo_all(
+    cloud: &dyn TestBed,
+    target: &Target,
+    journal: &mut Journal,
+    (told, tested): (bool, bool),
+    holder: &str,
+    patience: Duration,
+) -> Result<Vec<String>, FailoverError> {
     let until = Instant::now() + patience;
     let mut unrestored = None;
     // A local cloud's test has no journal that tells of a move which was cut short.
     if told
         && target.lab.is_some()
-        && let Err(error) = cloud.restore_capacity(&target).await
+        && let Err(error) = cloud.restore_capacity(target).await
     {
-        unrestored = Some(format!("the capacity that a move took away, if it did ({})", chain(&error)));
+        unrestored = Some(format!(
+            "the capacity that a move took away, if it did ({})",
+            chain(&error)
+        ));
     }
     let left = loop {
         // Before the queues: a queue manager that is cut off cannot delete any.
-        let left = heal_unwritten(cloud, &target, &journal, tested).await;
-        let lasting = journal.heal_lasting(cloud, &target).await?;
-        let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
+        let left = heal_unwritten(cloud, target, journal, tested).await;
+        let lasting = journal.heal_lasting(cloud, target).await?;
+        let serving = preflight::serving(cloud, target, Duration::ZERO).await.ok();
         let instance = serving.as_ref().map(|(instance, _)| &instance.id);
-        let deleted = journal.delete_queues(cloud, &target, instance).await;
+        let deleted = journal.delete_queues(cloud, target, instance).await;
         // Right after a fault the queue manager is on its way, and so is an agent.
         if left.is_empty() && lasting.is_empty() && deleted.is_ok() || Instant::now() >= until {
             break left;
         }
         sleep(AGAIN).await;
     };
-    let serving = preflight::serving(cloud, &target, Duration::ZERO).await.ok();
+    let serving = preflight::serving(cloud, target, Duration::ZERO).await.ok();
     let instance = serving.as_ref().map(|(instance, _)| &instance.id);
-    let undone = journal.undo(cloud, &target, instance, &holder).await;
+    let undone = journal.undo(cloud, target, instance, holder).await;
     Ok(unrestored.into_iter().chain(left).chain(undone).collect())
 }
 

@@ -16,6 +16,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// So many looks in a row that a local cloud does not answer at all, with its own route for faults, which no fault closes, and it is gone.
 const GONE: u32 = 2;
 
+/// How long the end of a test may take to clean up.
+const CLEANED_UP: Duration = Duration::from_secs(120);
+
 /// How a test was cleaned up.
 pub(super) struct CleanUp {
     /// What could not be undone.
@@ -100,9 +103,16 @@ impl Session<'_> {
                 .undo(self.cloud.as_ref(), &self.target, instance, &self.holder)
                 .await
         };
-        let left = timeout(Duration::from_secs(120), work)
-            .await
-            .unwrap_or_else(|_| vec!["queues MQAWS.PROBE.*: no answer within 120 s".into()]);
+        let left = match timeout(CLEANED_UP, work).await {
+            Ok(left) => left,
+            Err(_) => {
+                let mut left = journal.remains(&self.target);
+                left.push(format!("the mark of a test on stack {}", self.target.stack));
+                let last = left.len() - 1;
+                left[last] += &format!(" (not cleaned up within {} s)", CLEANED_UP.as_secs());
+                left
+            }
+        };
         CleanUp { left, interfered }
     }
 }

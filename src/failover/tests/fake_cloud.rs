@@ -6,6 +6,7 @@ use crate::failover::drive::port::{Answer, CloudError, Credentials, Instance, La
 use crate::failover::measure::targets::Targets;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
+use crate::observe::state::Blocker;
 use crate::stack::{Output, Parts};
 use mqaws_contract::FaultOrder;
 use std::collections::{BTreeMap, VecDeque};
@@ -49,6 +50,10 @@ pub(super) struct FakeCloud {
     /// Whether the agent can be asked for how many there are.
     pub counts: bool,
     pub deleted: AtomicBool,
+    /// Whether the group may launch no instance.
+    pub suspended: bool,
+    /// Whether an order to end the cloud's own faults is never answered.
+    pub stuck: bool,
     /// Every group was told to want its instance.
     pub restored: AtomicBool,
     /// It ended, and answers nothing.
@@ -120,6 +125,8 @@ impl FakeCloud {
             measured: None,
             counts: true,
             deleted: AtomicBool::new(false),
+            suspended: false,
+            stuck: false,
             restored: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             injected: AtomicBool::new(false),
@@ -301,6 +308,9 @@ impl TestBed for FakeCloud {
     }
 
     fn heal_cloud(&self) -> Answer<'_, ()> {
+        if self.stuck {
+            return Box::pin(std::future::pending());
+        }
         *self.healed.lock().unwrap() += 1;
         self.answer(|| ())
     }
@@ -330,6 +340,15 @@ impl TestBed for FakeCloud {
 
     fn begin_move<'a>(&'a self, _: &'a Target, instance: &'a InstanceId) -> Answer<'a, ()> {
         self.terminate(instance)
+    }
+
+    fn blockers<'a>(&'a self, _: &'a Target) -> Answer<'a, Vec<Blocker>> {
+        let suspended = self.suspended.then(|| Blocker::Suspended {
+            group: "g".into(),
+            processes: vec!["Launch".into()],
+            lacking: false,
+        });
+        self.answer(|| suspended.into_iter().collect())
     }
 
     fn restore_capacity<'a>(&'a self, _: &'a Target) -> Answer<'a, ()> {

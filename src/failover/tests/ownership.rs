@@ -5,8 +5,8 @@ use super::fake_cloud::{CloudDefect, FakeCloud};
 use super::short_test::kill;
 use crate::failover::drive::error::FailoverError;
 use crate::failover::drive::journal::Journal;
-use crate::failover::drive::run::{Watch, heal, never, run};
-use crate::failover::{Fault, Scenario};
+use crate::failover::drive::run::{Watch, heal, never, plan, run, untested};
+use crate::failover::{Fault, Faults, Scenario};
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::Parts;
 use std::collections::BTreeMap;
@@ -144,6 +144,7 @@ async fn healing_one_stack_leaves_the_journal_of_its_namesake() {
         true,
         "heal",
         Duration::ZERO,
+        never(),
     )
     .await
     .unwrap();
@@ -169,6 +170,7 @@ async fn journal_of_the_version_before_is_healed_by_its_mark() {
             true,
             "heal",
             Duration::ZERO,
+            never(),
         )
         .await
         .unwrap();
@@ -200,9 +202,17 @@ async fn heal_ends_what_the_journal_says_lasts_and_names_what_it_cannot_end() {
         });
         text["lasting"] = serde_json::json!([lasting]);
         std::fs::write(&path, text.to_string()).unwrap();
-        let left = heal(&cloud, "mqaws-qm1", Some(folder.path()), true, "heal", Duration::ZERO)
-            .await
-            .unwrap();
+        let left = heal(
+            &cloud,
+            "mqaws-qm1",
+            Some(folder.path()),
+            true,
+            "heal",
+            Duration::ZERO,
+            never(),
+        )
+        .await
+        .unwrap();
         let names = left
             .iter()
             .any(|one| one.starts_with("hang-host on i-0123456789abcdef0"));
@@ -220,13 +230,13 @@ async fn a_stack_that_takes_no_faults_has_none_to_heal() {
     cloud.cloud_defect = CloudDefect::FaultRefused;
     let outputs = [("ReadDocument".to_owned(), "r".to_owned())].into();
     cloud.target.parts.documents = Parts::read("mqaws-qm1", &outputs, &BTreeMap::new()).unwrap().documents;
-    let left = heal(&cloud, "mqaws-qm1", None, false, "heal", Duration::ZERO).await;
+    let left = heal(&cloud, "mqaws-qm1", None, false, "heal", Duration::ZERO, never()).await;
     assert_eq!(left.unwrap(), Vec::<String>::new());
     assert!(!cloud.deleted.load(Ordering::SeqCst), "there are no queues");
     // What an operator ordered is not taken for what a test left.
     assert!(!cloud.restored.load(Ordering::SeqCst));
     *cloud.turn.lock().unwrap() = Some("ann process 1".into());
-    let left = heal(&cloud, "mqaws-qm1", None, true, "heal", Duration::ZERO).await;
+    let left = heal(&cloud, "mqaws-qm1", None, true, "heal", Duration::ZERO, never()).await;
     assert!(left.unwrap().iter().any(|one| one.contains("a fault on i-1")));
     assert!(
         cloud.restored.load(Ordering::SeqCst),
@@ -239,7 +249,16 @@ async fn a_stack_that_takes_no_faults_has_none_to_heal() {
 async fn what_cannot_be_healed_yet_is_tried_again() {
     let cloud = cloud();
     cloud.serving.store(false, Ordering::SeqCst);
-    let left = heal(cloud.as_ref(), "mqaws-qm1", None, false, "heal", Duration::ZERO).await;
+    let left = heal(
+        cloud.as_ref(),
+        "mqaws-qm1",
+        None,
+        false,
+        "heal",
+        Duration::ZERO,
+        never(),
+    )
+    .await;
     assert!(left.unwrap().iter().any(|one| one.contains("MQAWS.PROBE")));
     let (stack, serving) = (cloud.clone(), cloud.serving.clone());
     let back = async {
@@ -247,7 +266,10 @@ async fn what_cannot_be_healed_yet_is_tried_again() {
         serving.store(true, Ordering::SeqCst);
     };
     let patience = Duration::from_secs(30);
-    let (left, ()) = tokio::join!(heal(stack.as_ref(), "mqaws-qm1", None, false, "heal", patience), back);
+    let (left, ()) = tokio::join!(
+        heal(stack.as_ref(), "mqaws-qm1", None, false, "heal", patience, never()),
+        back
+    );
     assert_eq!(left.unwrap(), Vec::<String>::new());
     assert!(cloud.deleted.load(Ordering::SeqCst));
 }
@@ -260,4 +282,68 @@ fn no_name_leads_a_journal_out_of_its_folder() {
         target.stack = bad.into();
         assert!(Journal::place(Path::new("/j"), &target).is_err(), "{bad}");
     }
+}
+
+/// A planned move of an operator's is refused in the words in which a test is.
+#[tokio::test]
+async fn a_stack_under_test_is_refused_to_others_with_who_tests_it() {
+    let cloud = cloud();
+    untested(cloud.as_ref(), "mqaws-qm1", "heal").await.unwrap();
+    *cloud.turn.lock().unwrap() = Some("ann process 1".into());
+    let refused = untested(cloud.as_ref(), "mqaws-qm1", "mqaws failover-test heal").await;
+    let refused = refused.unwrap_err();
+    let test = run(cloud.clone(), &kill(), &(), never()).await.unwrap_err();
+    assert_eq!(refused.to_string(), test.to_string());
+    assert_eq!((refused.exit(), refused.left()), (ExitKind::Precondition, test.left()));
+    assert!(
+        refused
+            .hint()
+            .is_some_and(|hint| hint.contains("`mqaws failover-test heal`"))
+    );
+}
+
+/// A group that may not launch would end its instance and start no other one.
+#[tokio::test]
+async fn a_move_is_refused_where_no_other_instance_would_be_launched() {
+    let mut cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+    let scenario = |faults| Scenario {
+        faults,
+        ..Scenario::new("mqaws-qm1", Fault::Move)
+    };
+    let (named, all) = (scenario(Faults::Named(vec![Fault::Move])), scenario(Faults::All));
+    let moves = |plan: &crate::failover::Plan| plan.faults.iter().any(|one| one.fault == Fault::Move);
+    assert!(moves(&plan(&cloud, &named).await.unwrap()) && moves(&plan(&cloud, &all).await.unwrap()));
+    cloud.suspended = true;
+    let refused = plan(&cloud, &named).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "stack mqaws-qm1 cannot be moved: Auto Scaling group g has suspended processes: Launch"
+    );
+    assert_eq!(refused.exit(), ExitKind::Precondition);
+    assert!(
+        refused
+            .hint()
+            .is_some_and(|hint| hint.contains("aws autoscaling resume-processes"))
+    );
+    assert!(!moves(&plan(&cloud, &all).await.unwrap()));
+    let others = scenario(Faults::Named(vec![Fault::KillQueueManager]));
+    plan(&cloud, &others).await.unwrap();
+}
+
+/// Who does not want to wait for the clean-up hears what of it is left.
+#[tokio::test]
+async fn healing_ends_when_the_user_wants_to_stop_and_says_what_is_left() {
+    let mut cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+    cloud.stuck = true;
+    *cloud.turn.lock().unwrap() = Some("ann process 1".into());
+    let (ask, stop) = tokio::sync::watch::channel(false);
+    let patience = Duration::from_secs(600);
+    let healing = heal(&cloud, "mqaws-qm1", None, true, "heal", patience, stop);
+    let (left, _) = tokio::join!(healing, async { ask.send(true) });
+    let error = left.unwrap_err();
+    assert_eq!(error.exit(), ExitKind::Interrupted);
+    assert_eq!(
+        error.left().as_deref(),
+        Some("queues MQAWS.PROBE.* on QM1; the mark of a test on stack mqaws-qm1")
+    );
 }

@@ -221,6 +221,7 @@ async fn a_living_test_is_not_healed() {
                         false,
                         "heal",
                         Duration::ZERO,
+                        never(),
                     ))
                 });
                 self.1.lock().unwrap().push(healed);
@@ -283,6 +284,7 @@ async fn a_test_that_is_healed_by_force_ends_while_it_works() {
                 true,
                 "heal",
                 Duration::ZERO,
+                never(),
             ))
         });
         assert_eq!(healed.unwrap(), Vec::<String>::new());
