@@ -3,7 +3,8 @@
 use super::clients::Clients;
 use super::sdk_error::wrap;
 use crate::cloud::AwsError;
-use crate::deploy::ports::{Subnet, Surroundings};
+use crate::deploy::ports::{Image, Subnet, Surroundings};
+use crate::render::packer::tags::ENGINE_VERSION;
 use aws_sdk_ec2 as ec2;
 use aws_sdk_ssm as ssm;
 use ec2::types::{Filter, LocationType};
@@ -66,14 +67,18 @@ impl Surroundings for Clients {
         Ok(zones)
     }
 
-    async fn root_device(&self, image: &str) -> Result<Option<String>, AwsError> {
+    async fn image(&self, image: &str) -> Result<Image, AwsError> {
         let call = ec2::Client::new(self.config()).describe_images().image_ids(image);
         let answer = wrap("ec2:DescribeImages", call.send().await)?;
-        Ok(answer
-            .images()
-            .first()
-            .and_then(|i| i.root_device_name())
-            .map(str::to_owned))
+        let found = answer.images().first();
+        let mut tags = found.into_iter().flat_map(|image| image.tags());
+        Ok(Image {
+            root_device: found.and_then(|image| image.root_device_name()).map(str::to_owned),
+            engine_version: tags
+                .find(|tag| tag.key() == Some(ENGINE_VERSION))
+                .and_then(|tag| tag.value())
+                .map(str::to_owned),
+        })
     }
 
     async fn parameter(&self, name: &str) -> Result<Option<String>, AwsError> {

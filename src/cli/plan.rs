@@ -12,7 +12,7 @@ use super::{CliError, Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::review::Line;
 use crate::deploy::stake::{KeptStorage, Rename};
-use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, Pace, Plan, Renewal, Review, Stop};
+use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, NoWayBack, Pace, Plan, Renewal, Review, Stop};
 use crate::model::Deployment;
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
@@ -128,6 +128,7 @@ pub(super) struct Document<'a> {
     kept_storage: &'a [KeptStorage],
     adopts: &'a Option<Adoption>,
     paused: &'a [String],
+    no_way_back: &'a Option<NoWayBack>,
     renewal: &'a Option<Renewal>,
     chosen: &'a [String],
 }
@@ -188,6 +189,7 @@ impl PlannedDeployment {
             kept_storage: &self.plan.kept,
             adopts: &self.plan.adopts,
             paused: &self.plan.paused,
+            no_way_back: &self.plan.no_way_back,
             renewal: &self.plan.renewal,
             chosen: &self.chosen,
         }
@@ -227,14 +229,13 @@ impl PlannedDeployment {
         rename.unwrap_or_default() + &lines(&self.plan.review)
     }
 
-    /// What the change does to an operator's order, with its label.
+    /// What the change does to an operator's order, and what it does to the data for good, with its label.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        let paused = self.plan.paused.iter();
-        paused.map(|instance| {
-            let words =
-                format!("the queue manager is paused on {instance}; no instance starts it until `mqaws-agent resume`");
-            row("warning", words)
-        })
+        let paused = self.plan.paused.iter().map(|instance| {
+            format!("the queue manager is paused on {instance}; no instance starts it until `mqaws-agent resume`")
+        });
+        let for_good = self.plan.no_way_back.iter().map(ToString::to_string);
+        paused.chain(for_good).map(|words| row("warning", words))
     }
 
     /// Which member's instance is replaced last, or that nobody knows which should be, with its label.

@@ -45,17 +45,17 @@ pub async fn blueprint<C: Surroundings + Readings>(
         };
     }
     let placement = &deployment.network.placement;
-    let image = deployment.instance.ami.as_ref().map(ToString::to_string);
+    let named = deployment.instance.ami.as_ref().map(ToString::to_string);
     let site = resolve(
         cloud,
         &wanted(placement),
-        image.as_deref(),
+        named.as_deref(),
         deployment.engine,
         network.as_ref(),
     )
     .await?;
     let unasked = offered(cloud, deployment.instance.kind.as_ref(), &site.zones).await?;
-    let root_device = cloud.root_device(&site.image).await.map_err(|error| {
+    let image = cloud.image(&site.image).await.map_err(|error| {
         if !error.is_not_found() {
             return error.into();
         }
@@ -69,7 +69,8 @@ pub async fn blueprint<C: Surroundings + Readings>(
     let mut chosen = site.chosen.clone();
     chosen.extend(unasked);
     let gone = gone(cloud, network.as_ref(), &site).await?;
-    let resolved = resolved(site, root_device).map_err(|error| DeployError::NoNetwork { why: error.to_string() })?;
+    let resolved =
+        resolved(site, image.root_device).map_err(|error| DeployError::NoNetwork { why: error.to_string() })?;
     let parameters = render::parameters(deployment, &resolved)?.into_iter().collect();
     let circumstances = Circumstances {
         topology: deployment.topology,
@@ -100,6 +101,7 @@ pub async fn blueprint<C: Surroundings + Readings>(
         protect,
         adopts: adopts(deployment)?,
         renewal,
+        engine_version: image.engine_version,
     };
     Ok((blueprint, chosen))
 }

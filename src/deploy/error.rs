@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::stake::StakeError;
 use crate::cloud::AwsError;
 use crate::model::agent::place_definitions;
-use crate::model::{Engine, Topology};
+use crate::model::{Engine, InstanceId, Topology};
 use crate::observe::state::Blocker;
 use crate::remedy::Besides;
 use crate::render::RenderError;
@@ -181,6 +181,16 @@ pub enum DeployError {
         deployed: Engine,
         /// The one that is configured.
         wanted: Engine,
+    },
+    /// The queue manager moved since the plan was made, whose order of replacements is therefore wrong.
+    #[error("the queue manager of stack {stack} moved from {from} to {to} after the plan was made")]
+    Moved {
+        /// Name of the stack.
+        stack: String,
+        /// Where it was.
+        from: InstanceId,
+        /// Where it is.
+        to: InstanceId,
     },
     /// Something that the configuration names is not there.
     #[error("{what} {id} does not exist in this region")]

@@ -8,6 +8,7 @@ use super::left::left;
 use super::plan::{CLEARED, Plan, abandon};
 use super::ports::{Event, Launch, Stacks};
 use super::progress::Tracker;
+use super::renewal::still_last;
 use super::undo::{self, Undo};
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use super::witness::Witness;
@@ -38,7 +39,7 @@ pub struct Settled {
 /// cannot be undone any more is followed too, and the error says which state the stack ended in.
 ///
 /// # Errors
-/// [`DeployError::RolledBack`] with the root cause, [`DeployError::LostSight`], [`DeployError::StillWorking`], [`DeployError::Interrupted`].
+/// [`DeployError::Moved`] when nothing was executed, [`DeployError::RolledBack`] with the root cause, [`DeployError::LostSight`], [`DeployError::StillWorking`], [`DeployError::Interrupted`].
 pub async fn execute<C: Readings + Stacks>(
     cloud: &C,
     plan: &Plan,
@@ -58,6 +59,9 @@ pub async fn execute<C: Readings + Stacks>(
             kept: Vec::new(),
         });
     };
+    if let Err(moved) = still_last(cloud, plan).await {
+        return Err(abandon(cloud, plan, pace).await.err().unwrap_or(moved));
+    }
     if let Err(source) = cloud.execute(&ids.change_set, &token("execute")).await {
         // An answer that got lost says nothing; a refusal says that nothing began.
         if source.is_transient() {

@@ -2,6 +2,7 @@
 
 use super::adopt::{self, Adoption};
 use super::error::DeployError;
+use super::no_way_back::NoWayBack;
 use super::ports::{Blueprint, ChangeSet, ChangeSetIds, SetKind, Stacks};
 use super::renewal::Renewal;
 use super::review::{self, Effect, Review};
@@ -13,7 +14,7 @@ use super::watch::{Observer, Pace, Patience, Step, Stop};
 use crate::model::agent::{AgentState, AgentStatus};
 use crate::model::{InstanceId, Topology};
 use crate::observe::agents::{ANSWER, ask};
-use crate::observe::ports::{ReadError, Readings, Stack};
+use crate::observe::ports::{Readings, Stack};
 use crate::stack::{Parts, QUEUE_MANAGER_PARAMETER};
 use crate::topology::{self, GROUP};
 use jiff::Timestamp;
@@ -51,6 +52,8 @@ pub struct Plan {
     pub adopts: Option<Adoption>,
     /// Instances on which the queue manager is paused, when the change may replace them; it stays paused.
     pub paused: Vec<String>,
+    /// The higher engine level to which the change takes the data, for good.
+    pub no_way_back: Option<NoWayBack>,
     /// The member that is renewed last, when the change may replace instances of more than one; `None` where none is known to be active.
     pub renewal: Option<Renewal>,
     /// Whether instances of several members may be replaced and none is known to be active, so that service may move more than once.
@@ -186,15 +189,20 @@ pub async fn plan<C: Readings + Stacks>(
     if let (Ok(plan), Some(stack)) = (&mut proposed, &living)
         && plan.review.lines.iter().any(|line| line.kind == GROUP && !line.follows)
     {
-        plan.paused = paused(cloud, stack).await;
+        let agents = agents(cloud, stack).await;
+        let is_paused = |(_, agent): &&(InstanceId, AgentStatus)| *agent.current_state() == AgentState::Paused;
+        let paused = agents.iter().filter(is_paused);
+        plan.paused = paused.map(|(instance, _)| instance.to_string()).collect();
+        let to = blueprint.engine_version.as_deref();
+        plan.no_way_back = NoWayBack::of(blueprint.topology, blueprint.engine, &agents, to);
         plan.renewal = blueprint.renewal.clone();
         plan.unordered = plan.renewal.is_none() && topology::of(blueprint.topology).facts().members.len() > 1;
     }
     proposed.map_err(|error| if cleared { error.besides(CLEARED) } else { error })
 }
 
-/// The instances on which an operator paused the queue manager; what cannot be read is not said.
-async fn paused<C: Readings>(cloud: &C, stack: &Stack) -> Vec<String> {
+/// What the agents of the stack's instances say; one that cannot be read says nothing.
+async fn agents<C: Readings>(cloud: &C, stack: &Stack) -> Vec<(InstanceId, AgentStatus)> {
     let parts = Parts::read(&stack.name, &stack.outputs, &stack.tags).unwrap_or_default();
     let mut members = Vec::new();
     for member in &parts.members {
@@ -209,13 +217,9 @@ async fn paused<C: Readings>(cloud: &C, stack: &Stack) -> Vec<String> {
     }
     let asked: Vec<&InstanceId> = members.iter().collect();
     let agents = ask(cloud, &parts.documents, &asked, ANSWER).await;
-    let is_paused = |agent: &Result<AgentStatus, ReadError>| {
-        agent
-            .as_ref()
-            .is_ok_and(|agent| *agent.current_state() == AgentState::Paused)
-    };
-    let paused = members.iter().zip(&agents).filter(|(_, agent)| is_paused(agent));
-    paused.map(|(instance, _)| instance.to_string()).collect()
+    let said = members.into_iter().zip(agents);
+    said.filter_map(|(instance, agent)| Some((instance, agent.ok()?)))
+        .collect()
 }
 
 /// Makes the change set of a plan and reads it.
@@ -336,6 +340,7 @@ fn nothing(blueprint: &Blueprint) -> Plan {
         kept: Vec::new(),
         adopts: None,
         paused: Vec::new(),
+        no_way_back: None,
         renewal: None,
         unordered: false,
         cleared: false,

@@ -36,6 +36,8 @@ pub struct Blueprint {
     pub adopts: Option<Adopts>,
     /// Who is active in the stack, and so renewed last; `None` for one member, for a new stack, and where it cannot be told.
     pub renewal: Option<Renewal>,
+    /// Version of the engine in the image, as far as its tag tells it.
+    pub engine_version: Option<String>,
 }
 
 /// What a change set does to its stack.
@@ -189,6 +191,15 @@ pub struct Subnet {
     pub default: bool,
 }
 
+/// An image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Device name of its root volume; `None` when AWS does not tell.
+    pub root_device: Option<String>,
+    /// Version of the engine in it, by its tag; `None` for one that has none, or that another account shares.
+    pub engine_version: Option<String>,
+}
+
 /// What uses a security group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupUsers {
@@ -262,8 +273,8 @@ pub trait Surroundings: Sync {
     fn zones(&self) -> impl Future<Output = Result<Vec<String>, AwsError>> + Send;
     /// Zones of the region in which EC2 offers an instance type.
     fn offered_in(&self, instance_type: &str) -> impl Future<Output = Result<Vec<String>, AwsError>> + Send;
-    /// Device name of an image's root volume; `None` when AWS does not tell.
-    fn root_device(&self, image: &str) -> impl Future<Output = Result<Option<String>, AwsError>> + Send;
+    /// What is known of an image.
+    fn image(&self, image: &str) -> impl Future<Output = Result<Image, AwsError>> + Send;
     /// A parameter of Systems Manager; `None` when there is none.
     fn parameter(&self, name: &str) -> impl Future<Output = Result<Option<String>, AwsError>> + Send;
 }

@@ -1,5 +1,7 @@
 //! In which order the members of a stack are renewed: the active one last, so that service moves once.
 
+use super::error::DeployError;
+use super::plan::Plan;
 use crate::model::agent::AgentStatus;
 use crate::model::{InstanceId, Topology};
 use crate::observe::agents::{ANSWER, ask};
@@ -15,6 +17,26 @@ pub struct Renewal {
     pub last: &'static str,
     /// Its instance, which is active.
     pub instance: InstanceId,
+}
+
+/// Refuses a plan that renews another member last than the one that is active now: its order would move service twice. Where nobody can be
+/// told to be active, as in the middle of a move, the order is as good as any.
+///
+/// # Errors
+/// [`DeployError::Moved`], [`DeployError::Aws`]; nothing was executed.
+pub(super) async fn still_last<C: Readings>(cloud: &C, plan: &Plan) -> Result<(), DeployError> {
+    let Some(planned) = &plan.renewal else { return Ok(()) };
+    let Some(stack) = cloud.stack(&plan.stack).await? else {
+        return Ok(());
+    };
+    match renewal(cloud, plan.topology, &stack).await {
+        Some(now) if now.last != planned.last => Err(DeployError::Moved {
+            stack: plan.stack.clone(),
+            from: planned.instance.clone(),
+            to: now.instance,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Who is active, where several members share the data; `None` for a single member, and where it cannot be told.

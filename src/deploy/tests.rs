@@ -365,6 +365,7 @@ fn blueprint() -> Blueprint {
         protect: false,
         adopts: None,
         renewal: None,
+        engine_version: None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::ports::{Launch, Stacks};
 use super::watch::Pace;
+use crate::model::InstanceId;
+use crate::observe::agents::{ANSWER, ask};
 use crate::observe::ports::Readings;
 use crate::stack::Documents;
 use crate::topology::GROUP;
@@ -70,6 +72,7 @@ impl Witness {
                 let found = resources.iter().find(|one| one.logical == logical);
                 found.and_then(|one| one.physical.clone())
             });
+            let mut members: Vec<InstanceId> = Vec::new();
             let groups = resources.iter().filter(|r| r.kind == GROUP);
             for name in groups.filter_map(|g| g.physical.as_deref()) {
                 if let Ok(launches) = cloud.launches(name, from).await {
@@ -78,12 +81,16 @@ impl Witness {
                 let Ok(Some(group)) = cloud.group(name).await else {
                     continue;
                 };
-                for member in &group.members {
-                    if let Ok(status) = cloud.agent_status(&documents, &member.instance).await
-                        && let Some(error) = status.last_error
-                    {
-                        self.heard(member.instance.as_str(), &status.since, &error, Timestamp::now());
-                    }
+                members.extend(group.members.into_iter().map(|member| member.instance));
+            }
+            // One that hangs must not keep the others' last words from being heard.
+            let asked: Vec<&InstanceId> = members.iter().collect();
+            let said = ask(cloud, &documents, &asked, ANSWER).await;
+            for (instance, status) in members.iter().zip(said) {
+                if let Ok(status) = status
+                    && let Some(error) = status.last_error
+                {
+                    self.heard(instance.as_str(), &status.since, &error, Timestamp::now());
                 }
             }
         }

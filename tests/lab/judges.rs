@@ -246,7 +246,7 @@ fn moto_and_our_adapters_agree_on_what_there_is() {
         assert!(clients.default_vpc().await.unwrap().is_some());
         assert!(clients.zones().await.unwrap().contains(&"eu-west-1a".to_owned()));
         assert_eq!(
-            clients.root_device(&word("image")).await.unwrap(),
+            clients.image(&word("image")).await.unwrap().root_device,
             Some(word("root_device"))
         );
 

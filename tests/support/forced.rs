@@ -43,6 +43,7 @@ pub(crate) fn forced(clients: &Clients, template: &str, change: &[(&str, &str)])
             protect: false,
             adopts: None,
             renewal: None,
+            engine_version: None,
         };
         let name = format!("forced-{from}");
         let ids = clients

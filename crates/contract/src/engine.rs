@@ -3,6 +3,7 @@
 mod facts;
 mod ibm_mq;
 pub mod rabbitmq;
+mod version;
 
 pub use facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
 pub use ibm_mq::{IBM_MQ, MQ};

@@ -21,6 +21,7 @@ impl Remedy for DeployError {
             | Self::Invalid { .. }
             | Self::OtherTopology { .. }
             | Self::OtherEngine { .. }
+            | Self::Moved { .. }
             | Self::Unknown { .. }
             | Self::NoImage
             | Self::Output(_)
@@ -188,6 +189,9 @@ impl Remedy for DeployError {
                 "set `engine: {}` again, or deploy a separate stack (--stack NAME), which starts on its own storage",
                 deployed.as_str()
             ),
+            Self::Moved { stack, .. } => {
+                format!("to replace the instances in the current order, run `mqaws deploy --stack {stack}` again")
+            }
             Self::Unknown { key, what, .. } => match *what {
                 "file system" => format!("set `{key}` to a kept file system of this region; to list them, run `mqaws storage list`"),
                 "image" => format!("set `{key}` to an image of this region; it must be shared with this account"),

@@ -1,7 +1,7 @@
 //! Choices for an account that a test makes up.
 
 use super::super::network::Place;
-use super::super::ports::Subnet;
+use super::super::ports::{Image, Subnet};
 use super::*;
 use crate::cloud::AwsError;
 use crate::remedy::{ExitKind, Remedy};
@@ -44,8 +44,8 @@ impl Surroundings for Account {
             Some(code) => Err(AwsError::test_answer("ec2:DescribeInstanceTypeOfferings", code, "no")),
         }
     }
-    async fn root_device(&self, _image: &str) -> Result<Option<String>, AwsError> {
-        Ok(None)
+    async fn image(&self, _image: &str) -> Result<Image, AwsError> {
+        Ok(Image::default())
     }
     async fn parameter(&self, name: &str) -> Result<Option<String>, AwsError> {
         assert_eq!(name, image_parameter(Engine::default()));

@@ -2,6 +2,7 @@
 
 use super::super::doomed::{Circumstances, dooms};
 use super::super::instances;
+use super::super::witness::Witness;
 use super::serving::{Line, settled};
 use super::*;
 use crate::observe::agents::ask;
@@ -266,4 +267,125 @@ fn agents_are_asked_at_once_and_one_that_hangs_holds_up_none_of_the_others() {
     let why = silent.as_ref().expect_err("it hangs").to_string();
     assert!(why.contains("i-1 did not respond"), "{why}");
     assert_eq!(well.as_ref().expect("an answer").instance, "i-2");
+}
+
+/// A plan that replaces the instances of both members, of which that on `i-2` is active.
+fn renewing_both(cloud: &Script, engine_version: Option<&str>) -> Plan {
+    let blueprint = Blueprint {
+        topology: Topology::TOY,
+        renewal: Some(Renewal {
+            last: "GroupB",
+            instance: InstanceId::new("i-2").unwrap(),
+        }),
+        engine_version: engine_version.map(str::to_owned),
+        ..blueprint()
+    };
+    wait(plan(
+        cloud,
+        &blueprint,
+        Consent::default(),
+        PACE,
+        &Stop::never(),
+        &mut |_: Step| {},
+    ))
+    .expect("planned")
+}
+
+fn both_groups() -> Vec<Change> {
+    let kind = "AWS::AutoScaling::AutoScalingGroup";
+    let mut both = ["GroupA", "GroupB"].map(|name| add(name, kind));
+    both.iter_mut().for_each(|change| change.action = "Modify".into());
+    both.to_vec()
+}
+
+#[test]
+fn a_plan_is_not_executed_once_another_member_is_active() {
+    let at_once = Pace {
+        operation: Some(Duration::ZERO),
+        ..PACE
+    };
+    for (states, executed) in [
+        (["waiting", "serving"], true),
+        (["serving", "waiting"], false),
+        // Nobody can be told to be active: no order is better than another.
+        (["waiting", "waiting"], true),
+    ] {
+        let mut cloud = pair(["waiting", "serving"]).with_changes(both_groups());
+        let plan = renewing_both(&cloud, None);
+        assert_eq!(plan.renewal.as_ref().map(|renewal| renewal.last), Some("GroupB"));
+        for (instance, state) in ["i-1", "i-2"].into_iter().zip(states) {
+            let mut status = agent(state, None);
+            status.instance = instance.into();
+            cloud.agents.insert(instance.into(), status);
+        }
+        let ended = wait(execute(&cloud, &plan, at_once, &Stop::never(), &mut |_: Step| {}));
+        let calls = cloud.calls();
+        assert_eq!(calls.contains(&"execute".to_owned()), executed, "{states:?}");
+        if !executed {
+            let error = ended.expect_err("its order is of before");
+            assert!(error.to_string().contains("moved from i-2 to i-1"), "{error}");
+            assert_eq!(
+                (error.exit(), error.left().as_deref()),
+                (ExitKind::Precondition, Some("nothing was changed"))
+            );
+            assert!(calls.contains(&"delete-set".to_owned()), "{calls:?}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_says_that_there_is_no_way_back_from_a_higher_level_of_the_engine() {
+    for (has, image, expected) in [
+        (Some("IBM MQ 9.3.0.0"), Some("9.4.0.11"), true),
+        (Some("IBM MQ 9.3.0.0"), Some("9.3.0.25"), false),
+        (Some("IBM MQ 9.4.0.0"), Some("9.3.0.25"), false),
+        // What is not known is not said.
+        (None, Some("9.4.0.11"), false),
+        (Some("IBM MQ 9.3.0.0"), None, false),
+        (Some("IBM MQ 9.3.0.0"), Some("newest"), false),
+    ] {
+        let mut cloud = pair(["waiting", "serving"]).with_changes(both_groups());
+        let active = cloud.agents.get_mut("i-2").expect("there");
+        active.engine_version = has.map(str::to_owned);
+        let plan = renewing_both(&cloud, image);
+        assert_eq!(plan.no_way_back.is_some(), expected, "{has:?} {image:?}");
+        if let Some(told) = plan.no_way_back {
+            assert_eq!((Some(told.from.as_str()), Some(told.to.as_str())), (has, image));
+            let words = told.to_string();
+            assert!(
+                words.contains("no way back") && words.contains("IBM MQ 9.3.0.0"),
+                "{words}"
+            );
+        }
+    }
+}
+
+/// One that hangs must not keep the others' last words from being heard, which do not outlive a failed operation.
+#[test]
+fn last_words_are_asked_for_at_once() {
+    let mut cloud = pair(["serving", "waiting"]);
+    let kind = "AWS::AutoScaling::AutoScalingGroup";
+    cloud.resources = ["GroupA", "GroupB"]
+        .map(|name| {
+            let mut group = resource(name, kind, "UPDATE_COMPLETE");
+            group.physical = Some(name.into());
+            group
+        })
+        .to_vec();
+    for status in cloud.agents.values_mut() {
+        status.last_error = Some("AMQ8405I".into());
+    }
+    cloud.together = Some(Arc::new(tokio::sync::Barrier::new(2)));
+    let witness = Witness::default();
+    wait(async {
+        let both = async {
+            while ["i-1", "i-2"].iter().any(|instance| witness.agent(instance).is_none()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            never = witness.listen(&cloud, "mqaws-qm1", Timestamp::UNIX_EPOCH, PACE) => match never {},
+            heard = tokio::time::timeout(Duration::from_secs(5), both) => heard.expect("both were heard"),
+        }
+    });
 }

@@ -1,10 +1,10 @@
 //! Changes of a deployed stack: what was chosen stays, what must fail is refused, and what a failure leaves is told.
 
-use crate::support::{Lab, STACK, between, call, forced};
+use crate::support::{Lab, STACK, between, call, forced, own_call};
 use mqaws::aws::Clients;
 use mqaws::deploy::ports::Event;
 use mqaws_lab::home::LabRecord;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A VPC of the user, outside of any stack.
@@ -317,4 +317,31 @@ fn failed_update_tells_that_the_instance_was_replaced() {
         assert!(seconds > 0.0, "{left}");
     }
     lab.end();
+}
+
+/// Data that a higher level of the engine has opened is not given back to the one before, so that whoever agrees must know it.
+#[test]
+fn a_plan_for_an_image_with_a_higher_engine_level_says_that_there_is_no_way_back() {
+    let lab = Lab::deployed(&[]);
+    let status = lab.json(&["status", "--local"], 0);
+    let has = status["engine"].as_str().expect("a version").to_owned();
+    for (id, version, no_way_back) in [
+        ("ami-0123456789abcdef0", "99.0.0.0", true),
+        ("ami-0123456789abcdef1", "9.0.0.0", false),
+    ] {
+        let image =
+            json!({"image": id, "name": version, "tags": {"mqaws:image": "ibm-mq", "mqaws:engine-version": version}});
+        own_call(&lab.record(), "images", &image).expect("registered");
+        let set = format!("instance.ami={id}");
+        let example = Lab::example();
+        let plan = ["plan", "--local", "--config", &example, "--set", &set];
+        let document = lab.json(&plan, 0);
+        let expected = match no_way_back {
+            true => json!({"from": has, "to": version}),
+            false => Value::Null,
+        };
+        assert_eq!(document["no_way_back"], expected, "{document}");
+        let text = lab.run(&plan, 0).out;
+        assert_eq!(text.contains("there is no way back"), no_way_back, "{text}");
+    }
 }

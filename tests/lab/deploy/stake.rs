@@ -237,6 +237,7 @@ async fn their_change_set(cloud: &impl Stacks, stack: &str, name: &str, tags: &[
         protect: false,
         adopts: None,
         renewal: None,
+        engine_version: None,
     };
     cloud
         .create_change_set(&blueprint, name, SetKind::Create)

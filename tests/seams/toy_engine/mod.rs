@@ -67,6 +67,7 @@ pub(crate) const FACTS: EngineFacts = EngineFacts {
     mistakes: |_| Vec::new(),
     tls: false,
     driver: "amqp10",
+    is_older: |this, last| this < last,
     local: Local::StandIn,
 };
 
@@ -129,7 +130,7 @@ impl Product for Toy {
 
     fn order(&self) -> Order {
         Order {
-            is_older: |this, last| this < last,
+            is_older: FACTS.is_older,
             ..Order::default()
         }
     }

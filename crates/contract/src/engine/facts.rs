@@ -34,6 +34,9 @@ pub struct EngineFacts {
     pub tls: bool,
     /// The driver with which a failover test speaks to it.
     pub driver: &'static str,
+    /// Whether the first of two of its versions is older than the one that wrote the data last, both as they are displayed: then it
+    /// cannot use the data. What names no version is not compared.
+    pub is_older: fn(&str, &str) -> bool,
     /// How a host of the local cloud comes by it.
     pub local: Local,
 }

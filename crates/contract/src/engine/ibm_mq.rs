@@ -1,6 +1,7 @@
 //! IBM MQ; the AMQP service is one of its own.
 
 use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
+use super::version;
 use crate::mqsc;
 
 /// IBM MQ.
@@ -30,6 +31,7 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
     mistakes: mqsc::mistakes,
     tls: true,
     driver: "amqp10",
+    is_older: version::is_older,
     local: Local::StandIn,
 };
 
@@ -49,3 +51,37 @@ pub const MQ: Protocol = Protocol {
         cipher: "SSLCIPH(ANY_TLS12_OR_HIGHER)",
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::IBM_MQ;
+
+    #[test]
+    fn levels_are_compared_by_number_up_to_the_modification() {
+        let cases = [
+            ("IBM MQ 9.4.0.0", "IBM MQ 9.4.0.0", false),
+            ("IBM MQ 9.3.5.1", "IBM MQ 9.4.0.0", true),
+            ("IBM MQ 9.4.0.0", "IBM MQ 9.3.5.1", false),
+            ("IBM MQ 9.9.0.0", "IBM MQ 9.10.0.0", true),
+            ("IBM MQ 9.4.0.5", "IBM MQ 9.4.0.11", false),
+            ("IBM MQ 9.4.1.0", "IBM MQ 9.4.2.0", true),
+            (
+                "mqaws stand-in for IBM MQ 9.3.0.0",
+                "mqaws stand-in for IBM MQ 9.4.0.0",
+                true,
+            ),
+            ("IBM MQ 8.0.0.16", "IBM MQ 9.4.0.0", true),
+            ("sleeper 1", "sleeper 2", false),
+            ("", "IBM MQ 9.4.0.0", false),
+            ("IBM MQ 9.4.0.0", "IBM MQ", false),
+            // The tag of an image names the version alone, and perhaps not all of it.
+            ("IBM MQ 9.3.5.1", "9.4.0.11", true),
+            ("IBM MQ 9.4.0.0", "9.4.0.11", false),
+            ("IBM MQ 9.4.1.0", "9.4", false),
+            ("9.3", "IBM MQ 9.4.0.0", true),
+        ];
+        for (engine, writer, expected) in cases {
+            assert_eq!((IBM_MQ.is_older)(engine, writer), expected, "{engine} after {writer}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod definitions;
 
 use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol};
+use super::version;
 pub use definitions::{AGENT_USER, RESERVED};
 
 /// RabbitMQ.
@@ -32,6 +33,7 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
     mistakes: definitions::mistakes,
     tls: false,
     driver: "amqp091",
+    is_older: version::is_older,
     local: Local::Package {
         name: "rabbitmq-server",
         directories: &["usr/lib/rabbitmq", "usr/lib/erlang"],
@@ -54,3 +56,23 @@ pub const MANAGEMENT: Protocol = Protocol {
         cipher: "",
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::RABBITMQ;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (engine, writer, expected) in [
+            ("RabbitMQ 3.9.9", "RabbitMQ 3.10.8", true),
+            ("RabbitMQ 3.10.7", "RabbitMQ 3.10.8", true),
+            ("RabbitMQ 4.0.5", "RabbitMQ 3.13.1 (untested with mqaws)", false),
+            ("nobody", "RabbitMQ 3.10.8", false),
+            ("RabbitMQ 3.13.1 (untested with mqaws)", "4.0.5-1", true),
+            ("RabbitMQ 3.10.8", "3.10.8-1+deb12u1", false),
+            ("RabbitMQ 3.13.1", "3.13", false),
+        ] {
+            assert_eq!((RABBITMQ.is_older)(engine, writer), expected, "{engine} after {writer}");
+        }
+    }
+}

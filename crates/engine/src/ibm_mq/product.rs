@@ -2,7 +2,7 @@
 
 use super::places::DataDirs;
 use super::service::Service;
-use super::{data_path, tune, version};
+use super::{data_path, tune};
 use crate::Command;
 use crate::image::ImageParts;
 use crate::product::{LeaseRule, ProcessKind, Product};
@@ -106,7 +106,7 @@ impl Product for IbmMq {
 
     fn order(&self) -> Order {
         Order {
-            is_older: version::is_older,
+            is_older: engine::IBM_MQ.is_older,
             ..Order::default()
         }
     }

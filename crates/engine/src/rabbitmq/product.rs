@@ -82,7 +82,7 @@ impl Product for RabbitMq {
 
     fn order(&self) -> Order {
         Order {
-            is_older: version::is_older,
+            is_older: engine::RABBITMQ.is_older,
             leaps: version::leaps,
         }
     }
