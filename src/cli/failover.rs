@@ -8,7 +8,7 @@ use super::plan::place;
 use super::settings::{self, Settings};
 use super::view::{View, timed};
 use super::words::row;
-use super::{Context, Outcome};
+use super::{Context, Failure, Outcome};
 use crate::deploy::{Move, Stop, carry_out_move, prepare_move};
 use crate::failover;
 use crate::remedy::ExitKind;
@@ -49,13 +49,16 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         interrupt
             .or(settings::same_queue_manager(&clients, &loaded, "failover"))
             .await?;
-        let reading = prepare_move(
-            &clients,
-            &name,
-            clients.region(),
-            clients.is_local(),
-            args.without_standby,
-        );
+        let heal = heal_command(context, &name);
+        let reading = async {
+            let (region, local) = (clients.region(), clients.is_local());
+            let planned = prepare_move(&clients, &name, region, local, args.without_standby).await;
+            // A test that is under way, or was cut short, explains a stack that does not serve.
+            if !matches!(planned, Ok(None)) {
+                failover::untested(&clients, &name, &heal).await?;
+            }
+            Ok::<_, Failure>(planned?)
+        };
         let planned = interrupt.or(reading).await?;
         let planned = planned.ok_or_else(|| no_stack(&name, &clients))?;
         output.say(format!("mqaws failover: {name}, {}\n", place(&clients, &identity)));
@@ -67,10 +70,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         output.say(row("moves", format!("{queue_manager} from {from}{to}")));
         output.say(row("costs", cost(&planned)));
-        let heal = heal_command(context, &name);
-        // Before the question, and after it: a test may begin while it waits for its answer.
-        interrupt.or(failover::untested(&clients, &name, &heal)).await?;
         context.confirm_name("Moving the queue manager", &name)?;
+        // Once more: a test may have begun while a user was asked.
         interrupt.or(failover::untested(&clients, &name, &heal)).await?;
         let began = Instant::now();
         interrupt.remains(planned.remains());

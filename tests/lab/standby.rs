@@ -1,6 +1,7 @@
 //! Two hosts on the same data: one serves, the other is ready and runs no engine; whichever is lost, both are there again unaided.
 
 mod change;
+mod demo;
 mod moved;
 mod pause;
 
@@ -87,6 +88,15 @@ fn engines(lab: &Lab) -> usize {
     all.iter().filter(|line| line.contains("amqzxma0")).count()
 }
 
+/// Ends what goes on beside a story.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Does something, and says how many engines ran at a time at most.
 fn most_engines<T>(lab: &Lab, work: impl FnOnce() -> T) -> (T, usize) {
     let (done, most) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -100,8 +110,10 @@ fn most_engines<T>(lab: &Lab, work: impl FnOnce() -> T) -> (T, usize) {
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
+        // Also when what is done fails, or its failure would wait for ever.
+        let ends = Ends(&done);
         let worked = work();
-        done.store(true, Ordering::Release);
+        drop(ends);
         (worked, most.load(Ordering::Acquire))
     })
 }

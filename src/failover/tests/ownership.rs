@@ -295,6 +295,10 @@ async fn a_stack_under_test_is_refused_to_others_with_who_tests_it() {
     let test = run(cloud.clone(), &kill(), &(), never()).await.unwrap_err();
     assert_eq!(refused.to_string(), test.to_string());
     assert_eq!((refused.exit(), refused.left()), (ExitKind::Precondition, test.left()));
+    // Also when that test has left it without service.
+    cloud.serving.store(false, Ordering::SeqCst);
+    let down = run(cloud.clone(), &kill(), &(), never()).await.unwrap_err();
+    assert_eq!(refused.to_string(), down.to_string());
     assert!(
         refused
             .hint()

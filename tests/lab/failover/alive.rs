@@ -24,6 +24,13 @@ fn heal_leaves_a_living_test_alone() {
     // Another test is refused too, and names the same.
     let busy = lab.run(&["failover-test", "--local"], 3);
     assert!(busy.err.contains(&format!("process {pid}")), "{busy}");
+    // So is a planned move, which would be a fault that the test did not inject.
+    let move_it = ["failover", "--local", "--yes"];
+    let moved = lab.run(&move_it, 3);
+    assert!(
+        moved.err.contains(&format!("process {pid}")) && moved.err.contains("nothing was changed"),
+        "{moved}"
+    );
 
     // Its process is gone: nothing more has to be known.
     test.signal(Signal::KILL);
@@ -33,6 +40,8 @@ fn heal_leaves_a_living_test_alone() {
         text.contains(&format!("process {pid}")) && text.contains("that test has ended"),
         "{text}"
     );
+    let moved = lab.run(&move_it, 3);
+    assert!(moved.err.contains("that test has ended"), "{moved}");
     // The command as it is given, which needs no more than the dead process.
     let pasted: Vec<&str> = text.split('`').nth(1).expect("a command").split(' ').collect();
     assert_eq!(

@@ -2,7 +2,9 @@
 
 use super::files;
 use crate::support::judge::{HOSTS, skip};
-use crate::support::{Lab, runs, until};
+use crate::support::{Lab, STACK, own_call, request, runs, until, wait};
+use mqaws::failover::port::TestBed;
+use mqaws::observe::Readings;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -126,6 +128,43 @@ fn heal_thaws_what_a_killed_test_left_frozen() {
     assert!(!pids.iter().any(stopped), "{pids:?}");
 }
 
+/// A move that is cut short while the group wants no instance leaves it so; the command that cleans up gives the capacity back.
+#[test]
+fn heal_gives_back_the_capacity_that_a_killed_move_took() {
+    let lab = Lab::deployed(&[]);
+    let (record, clients) = (lab.record(), lab.clients());
+    let target = wait(clients.target(STACK)).expect("a stack");
+    let group = target.parts.members[0].group.clone();
+    let status = lab.json(&["status", "--local"], 0);
+    let instance = lab.instance(status["writer"]["instance"].as_str().expect("a writer"));
+    let mut test = lab.spawn(&["failover-test", "--local", "--fault", "move", "--baseline", "3s"]);
+    test.until_out("load");
+    // The move waits for the instance to leave, and cannot see that it has.
+    let blind = json!({"service": "autoscaling", "action": "DescribeAutoScalingGroups", "error": "InternalError"});
+    own_call(&record, "inject", &blind).expect("blind");
+    until("the instance leaves", || {
+        let text = std::fs::read(instance.join("run/mqaws/status.json")).unwrap_or_default();
+        let file: Value = serde_json::from_slice(&text).unwrap_or_default();
+        (file["status"]["state"] != "serving").then_some(())
+    });
+    test.signal(Signal::KILL);
+    test.wait();
+    request(&record, "mqaws", ("DELETE", "/_mqaws/inject"), &[], String::new()).expect("sees again");
+    let wanted = || wait(clients.group(&group)).expect("read").expect("a group").desired;
+    assert_eq!(wanted(), 0, "nobody gave it back");
+
+    // Nothing is moved, and nothing tested, before that is cleaned up.
+    for verb in [&["failover", "--local", "--yes"][..], &["failover-test", "--local"]] {
+        let refused = lab.run(verb, 3);
+        assert!(refused.err.contains("failover-test heal"), "{refused}");
+    }
+    let healed = lab.run(&["failover-test", "heal", "--local"], 0);
+    assert!(healed.out.contains("healed"), "{healed}");
+    assert_eq!(wanted(), 1);
+    let status = lab.json(&["status", "--local", "--wait", "serving", "--timeout", "60s"], 0);
+    assert_eq!(status["writer"]["proof"]["kind"], "clean", "{status}");
+}
+
 /// With one instance a move is a launch: the group is taken to none and back to one.
 #[test]
 fn a_planned_move_of_a_single_instance_is_an_orderly_replacement() {
@@ -143,6 +182,30 @@ fn a_planned_move_of_a_single_instance_is_an_orderly_replacement() {
         "{done}"
     );
     assert_ne!(done["from"], done["to"]);
+    let document = done.as_object().unwrap();
+    let mut fields: Vec<&str> = document.keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "epoch",
+            "from",
+            "local",
+            "moved",
+            "proof",
+            "queue_manager",
+            "region",
+            "schema",
+            "seconds",
+            "stack",
+            "to"
+        ]
+    );
+    assert_eq!(done["schema"], "mqaws.move/1");
+    assert!(
+        done["seconds"].as_f64() > Some(0.0) && done["epoch"].as_u64() > Some(1),
+        "{done}"
+    );
     let status = lab.json(&["status", "--local", "--wait", "serving", "--timeout", "60s"], 0);
     assert_eq!(status["writer"]["instance"], done["to"]);
     assert_eq!(status["blockers"], json!([]), "the group wants its instance again");

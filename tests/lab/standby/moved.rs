@@ -56,6 +56,7 @@ fn a_planned_move_under_load_loses_nothing_and_leaves_a_ready_standby() {
         ),
         "{done}"
     );
+    assert_eq!(done["schema"], "mqaws.move/1", "{done}");
     before = moved(&lab, &before);
 
     // Neither what is stopped is moved, nor what nobody is ready for.
