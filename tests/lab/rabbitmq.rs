@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 mod fence;
+mod standby;
 
 /// The queue of the failover test.
 const PROBE: &str = "MQAWS.PROBE.TEST";
