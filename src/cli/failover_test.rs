@@ -63,6 +63,9 @@ pub enum Action {
         /// Reports that tests wrote
         #[arg(value_name = "REPORT", required = true)]
         reports: Vec<PathBuf>,
+        /// File with measured values of parameters of the model of an outage, such as ec2.launch: 41.5
+        #[arg(long, value_name = "FILE")]
+        rto_values: Option<PathBuf>,
         /// Files beside the report
         #[command(flatten)]
         files: Files,
@@ -95,9 +98,13 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
         Some(Action::Heal { stack, force, timeout }) => afterwards::heal(context, stack, force, timeout),
         Some(Action::Verify { file }) => afterwards::verify(context, &file),
-        Some(Action::Report { reports, files }) => {
+        Some(Action::Report {
+            reports,
+            rto_values,
+            files,
+        }) => {
             // A report that cannot be read is found out before a file is tried.
-            afterwards::report(context, &reports, || Published::prepare(files))
+            afterwards::report(context, &reports, rto_values.as_deref(), || Published::prepare(files))
         }
         Some(Action::Compare {
             a,

@@ -19,6 +19,7 @@ mod pipeline;
 mod progress;
 mod reference;
 mod reports;
+mod rto_values;
 mod suggestions;
 mod terminal;
 mod view;

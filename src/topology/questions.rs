@@ -1,6 +1,7 @@
 //! What the rest of the program asks a topology.
 
-use super::{Anchored, Change, Facts, Fault, Meaning, Restart, Role, Seen, Stand, Term, bound};
+use super::bound::{self, Course};
+use super::{Anchored, Change, Facts, Fault, Meaning, Role, Seen, Stand, Term};
 use crate::model::Deployment;
 use crate::model::agent::AgentStatus;
 use crate::template::Template;
@@ -85,8 +86,8 @@ pub trait Topology: Sync {
     /// Of what terms an outage consists, in the order in which they must end.
     fn terms(&self) -> &'static [Term];
 
-    /// Of which parameters a term consists, by its name, for an outage that ends so; `None` when there is no model of it.
-    fn modeled(&self, term: &str, by: Restart) -> Option<&'static [&'static str]> {
-        bound::usual(term, by)
+    /// Of which parameters a term consists, by its name, for an outage that takes this course; `None` when there is no model of it.
+    fn modeled(&self, term: &str, course: &Course) -> Option<&'static [&'static str]> {
+        bound::usual(term, course)
     }
 }

@@ -8,6 +8,7 @@
 //!   else wrote it), and [`PathComponent`] what its directories are named;
 //! - [`Partition`] is where a region lies, which says what its ARNs and endpoints are called;
 //! - [`lease`] is when a host gives itself up, and how long its successor waits;
+//! - [`periods`] are those of the agent with which the deploying side reckons how long an outage takes;
 //! - [`mqsc`] reads the lines of the user's own definitions, for the one who checks them and for the stand-in that runs them;
 //! - [`remedy`] is what every error knows besides its text: its exit code, what to do next, what was left behind.
 
@@ -21,6 +22,7 @@ mod mistake;
 pub mod mqsc;
 mod names;
 mod partition;
+pub mod periods;
 mod ports;
 mod quote;
 pub mod remedy;

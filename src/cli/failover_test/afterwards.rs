@@ -4,6 +4,7 @@ use super::{heal_command, journals, stack};
 use crate::cli::local::Start;
 use crate::cli::pipeline::Published;
 use crate::cli::reports::read;
+use crate::cli::rto_values::RtoValues;
 use crate::cli::words::row;
 use crate::cli::{CliError, Context, Outcome, settings};
 use crate::failover::archive::recount;
@@ -112,9 +113,16 @@ pub(super) fn verify(context: &Context, file: &Path) -> Outcome {
 pub(super) fn report(
     context: &Context,
     paths: &[PathBuf],
+    values: Option<&Path>,
     files: impl FnOnce() -> Result<Published, CliError>,
 ) -> Outcome {
-    let reports = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut reports = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(values) = values.map(RtoValues::read).transpose()? {
+        for report in &mut reports {
+            let parameters = report.model.clone().unwrap_or_default().parameters;
+            report.set_model(RtoValues::model(Some(&values), parameters)?);
+        }
+    }
     let files = files()?;
     let output = context.output();
     for (path, report) in paths.iter().zip(&reports) {

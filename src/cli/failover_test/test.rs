@@ -6,11 +6,13 @@ use super::{Show, heal_command, journals, stack};
 use crate::cli::local::Start;
 use crate::cli::pipeline::{Files, Published, annotate};
 use crate::cli::reports::{keep, place, prepare_folder, remove_empty};
+use crate::cli::rto_values::RtoValues;
 use crate::cli::words::row;
 use crate::cli::{CliError, Context, Outcome, settings};
 use crate::failover::endpoint::{AmqpEndpoint, InvalidEndpoint};
 use crate::failover::{self, Consent, Duplicates, Fault, Faults, Limits, Load, Scenario, Times, Trust, matrix, text};
 use crate::remedy::ExitKind;
+use crate::topology::bound::parameters;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +95,9 @@ pub struct Test {
     /// Maximum time for the whole test, which then cleans up [default: until it ends]
     #[arg(long, value_name = "TIME", value_parser = at_least("1s"), help_heading = "Times")]
     pub timeout: Option<Duration>,
+    /// File with measured values of parameters of the model of an outage, such as ec2.launch: 41.5
+    #[arg(long, value_name = "FILE")]
+    pub rto_values: Option<PathBuf>,
     /// URL of the AMQP service, instead of the stack's own endpoint; amqps:// for TLS
     #[arg(long, value_name = "URL")]
     pub amqp_url: Option<String>,
@@ -130,6 +135,8 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
     let output = context.output();
     let (loaded, name) = stack(context, args.stack.clone())?;
     let limits = limits::of(&args)?;
+    let values = args.rto_values.as_deref().map(RtoValues::read).transpose()?;
+    let model = RtoValues::model(values.as_ref(), parameters(&loaded.deployment))?;
     let made = prepare_folder(&args.out)?;
     let files = Published::prepare(args.files.clone()).inspect_err(|_| remove_empty(&made))?;
     let interrupt = context.interrupt()?;
@@ -171,6 +178,7 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
         let mut report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
         drop(show);
         interrupt.remains(None);
+        report.set_model(model);
         let kept = keep(context, &mut report, &args.out);
         let matrix = matrix::text(&report);
         if !matrix.is_empty() {

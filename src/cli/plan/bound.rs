@@ -1,91 +1,110 @@
 //! `plan --rto`: the model of an outage, term by term. It asks no cloud.
 
+use crate::cli::rto_values::RtoValues;
 use crate::cli::settings;
-use crate::cli::{CliError, Context, Outcome};
+use crate::cli::{Context, Outcome};
+use crate::model::agent::ProofKind;
 use crate::remedy::ExitKind;
-use crate::topology::bound::{Bound, Measured, Parameter, Range, bound, parameters, replace};
-use crate::topology::{self, Restart};
-use mqaws_files::read_text;
+use crate::topology::bound::{Bound, Course, Parameter, Range, bound, parameters};
+use crate::topology::{self, Lasts, Restart, Topology};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
 
-/// Most bytes of a file of values.
-const LARGEST: u64 = 1 << 16;
+/// A way to end an outage, with the faults that end so.
+struct Way {
+    course: Course,
+    /// Whether the engine is started only after the fault has ended.
+    lasts: bool,
+    faults: Vec<&'static str>,
+    bound: Bound,
+}
 
 /// Shows the model for each way of the topology to end an outage.
 pub(super) fn run(context: &Context, args: &super::Args) -> Outcome {
     let loaded = settings::load(context, &args.settings)?;
     let topology = topology::of(loaded.deployment.topology);
-    let mut parameters = parameters();
-    if let Some(path) = &args.rto_values {
-        values(path, &mut parameters)?;
-    }
-    let mut ways: Vec<(Restart, Vec<&str>)> = Vec::new();
-    for stand in topology.stands() {
-        match ways.iter_mut().find(|(by, _)| *by == stand.by) {
-            Some((_, faults)) => faults.push(stand.fault.name()),
-            None => ways.push((stand.by, vec![stand.fault.name()])),
-        }
-    }
+    let values = args.rto_values.as_deref().map(RtoValues::read).transpose()?;
+    let model = RtoValues::model(values.as_ref(), parameters(&loaded.deployment))?;
+    let ways = ways(topology, &model.parameters);
     let output = context.output();
-    let ways: Vec<(Restart, Vec<&str>, Bound)> = ways
-        .into_iter()
-        .map(|(by, faults)| (by, faults, bound(topology, by, &parameters)))
-        .collect();
     if output.is_json() {
-        let ways = ways
-            .iter()
-            .map(|(by, faults, bound)| json!({ "restart": by.words(), "faults": faults, "bound": bound }));
+        let ways = ways.iter().map(|way| {
+            json!({
+                "restart": way.course.by.words(),
+                "proof": way.course.proof,
+                "after_the_fault": way.lasts,
+                "faults": way.faults,
+                "bound": way.bound,
+            })
+        });
         output.document(&json!({
             "schema": "mqaws.rto/1",
             "topology": topology.facts().name,
             "ways": ways.collect::<Vec<_>>(),
-            "parameters": parameters,
+            "parameters": model.parameters,
         }));
     }
     let mut text = format!(
         "mqaws plan --rto: {}; a model, not a measurement\n",
         topology.facts().name
     );
-    for (by, faults, bound) in &ways {
-        let _ = write!(text, "\n{}", way(*by, faults, bound));
+    for way in &ways {
+        let _ = write!(text, "\n{}", block(way));
     }
-    let _ = write!(text, "\n{}", table(&parameters));
+    let _ = write!(text, "\n{}", table(&model.parameters));
     text += "\nThe least of each term is a lower bound: `mqaws failover-test` measures the outage.\n";
     output.data(text);
     Ok(ExitKind::Success)
 }
 
-fn values(path: &Path, parameters: &mut [Parameter]) -> Result<(), CliError> {
-    let text = read_text(path, LARGEST).map_err(|source| CliError::Text {
-        path: path.to_owned(),
-        source,
-    })?;
-    let refused = |why: String| CliError::Precondition {
-        message: format!("cannot use `{}`: {why}", path.display()),
-        hint: Some(
-            "name parameters with their seconds, such as `ec2.launch: 41.5` or `ec2.launch: [31, 44]`".to_owned(),
-        ),
-    };
-    let values: BTreeMap<String, Measured> =
-        serde_saphyr::from_str(&text).map_err(|error| refused(error.to_string()))?;
-    replace(parameters, &values, &path.display().to_string()).map_err(|error| refused(error.to_string()))
+/// Faults whose outage consists of the same, together.
+fn ways(topology: &dyn Topology, parameters: &[Parameter]) -> Vec<Way> {
+    let mut ways: Vec<Way> = Vec::new();
+    for stand in topology.stands() {
+        let course = Course::expected(topology, *stand);
+        let bound = bound(topology, &course, parameters);
+        let lasts = stand.by == Restart::InPlace && stand.fault.facts().lasts != Lasts::Once;
+        let same = |way: &&mut Way| {
+            (way.course.by, &way.course.proof, way.lasts, &way.bound) == (course.by, &course.proof, lasts, &bound)
+        };
+        match ways.iter_mut().find(same) {
+            Some(way) => way.faults.push(stand.fault.name()),
+            None => ways.push(Way {
+                course,
+                lasts,
+                faults: vec![stand.fault.name()],
+                bound,
+            }),
+        }
+    }
+    ways
 }
 
 fn seconds(range: Range) -> String {
     format!("{:.1} to {:.1} s", range.least_s, range.most_s)
 }
 
-fn way(by: Restart, faults: &[&str], bound: &Bound) -> String {
-    let title = match by {
-        Restart::Unnoticed => "no client notices anything",
-        Restart::WhenItEnds => "clients are served again when they reconnect, or when the fault ends",
-        Restart::InPlace => "the same instance starts the queue manager again",
-        Restart::Elsewhere => "another instance takes over",
+fn title(way: &Way) -> &'static str {
+    match (way.course.by, &way.course.proof) {
+        (Restart::Unnoticed, _) => "no client notices anything",
+        (Restart::WhenItEnds, _) => "clients are served again when they reconnect, or when the fault ends",
+        (Restart::InPlace, _) if way.lasts => {
+            "after the fault has ended, the same instance starts the queue manager again"
+        }
+        (Restart::InPlace, _) => "the same instance starts the queue manager again",
+        (Restart::Elsewhere, Some(ProofKind::Clean)) => "another instance takes over data that were released",
+        (Restart::Elsewhere, Some(ProofKind::Terminated)) => "another instance takes over from one that is gone",
+        (Restart::Elsewhere, _) => "another instance takes over",
+    }
+}
+
+fn block(way: &Way) -> String {
+    let bound = &way.bound;
+    let proof = match &way.course.proof {
+        Some(proof) => format!(" (proof `{proof}`)"),
+        None => String::new(),
     };
-    let mut text = format!("{title}: {}\n", faults.join(", "));
+    let mut text = format!("{}{proof}: {}\n", title(way), way.faults.join(", "));
     if bound.service.most_s == 0.0 {
         return text + "  no term: nothing is started\n";
     }

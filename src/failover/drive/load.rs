@@ -352,4 +352,16 @@ mod tests {
             assert_eq!(retry(of(refused)), of(pause), "{refused}");
         }
     }
+
+    /// What the model calls the way of the test's clients is theirs.
+    #[test]
+    fn the_model_of_an_outage_knows_how_often_clients_try() {
+        let mut refused = Duration::ZERO;
+        for pause in crate::topology::bound::RECONNECTS[0].pauses_ms {
+            let pause = Duration::from_millis(*pause);
+            assert_eq!(retry(refused), pause, "{refused:?}");
+            refused += pause;
+        }
+        assert!(refused > AT_FIRST);
+    }
 }

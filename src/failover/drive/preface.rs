@@ -42,6 +42,7 @@ impl Session<'_> {
             limits: self.scenario.limits.clone(),
             runs: Vec::new(),
             not_run: self.planned.1.clone(),
+            model: None,
             summary: Summary::default(),
             assumptions: self.assumptions(warnings),
             not_shown: self.not_shown(status),

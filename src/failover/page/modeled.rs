@@ -19,10 +19,17 @@ pub(super) fn write(page: &mut Html, report: &Report, parts: &[ModeledPart]) {
         "aws" => "",
         _ => " The model is of AWS: in a local cloud, shorter terms are the lab's own delays.",
     };
+    let from = match &report.model {
+        None => "The model has the default of each parameter".to_owned(),
+        Some(model) => match &model.values {
+            None => "The model has the parameters of the configuration".to_owned(),
+            Some(values) => {
+                format!("The model has the parameters of the configuration, and the measured values of {values}")
+            }
+        },
+    };
     page.paragraph(
         "soft",
-        &format!(
-            "The model has the default of each parameter; `mqaws plan --rto` names them, and which are assumed.{lab}"
-        ),
+        &format!("{from}; `mqaws plan --rto` names them, and which are assumed.{lab}"),
     );
 }

@@ -65,8 +65,8 @@ fn one(page: &mut Html, report: &Report, run: &Run) {
         phases(page, &rto.phases);
     }
     page.close("div");
-    if let Some(rto) = run.rto.as_ref().filter(|rto| !rto.phases.is_empty()) {
-        modeled::write(page, report, &report.modeled(run.fault.name, &rto.phases));
+    if run.rto.as_ref().is_some_and(|rto| !rto.phases.is_empty()) {
+        modeled::write(page, report, &report.modeled(run));
     }
     timeline(page, run);
 }

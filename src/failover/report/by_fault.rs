@@ -25,11 +25,11 @@ impl Report {
             let counted = count(fault, &self.runs, &self.limits);
             FaultSummary {
                 expected: stand.map(expected),
-                modeled: self.modeled(fault, &counted.phases),
                 ..counted
             }
         };
         self.summary.faults = faults.into_iter().map(summary).collect();
+        self.model_by_fault();
     }
 }
 
@@ -68,22 +68,12 @@ fn expected(stand: Stand) -> Response {
 fn measured(runs: &[&Run]) -> Vec<Response> {
     let mut ways: Vec<Response> = Vec::new();
     for run in runs {
-        let (before, Some(after)) = (&run.served_before, &run.served_after) else {
+        let Some((by, proof)) = way(run) else {
             continue;
         };
-        let by = if before.instance != after.instance {
-            Restart::Elsewhere
-        } else if before.epoch != after.epoch {
-            Restart::InPlace
-        } else if run.rto.is_some() {
-            Restart::WhenItEnds
-        } else {
-            Restart::Unnoticed
-        };
-        let starts = matches!(by, Restart::InPlace | Restart::Elsewhere);
         let way = Response {
             by: by.words().to_owned(),
-            proofs: after.proof.iter().filter(|_| starts).cloned().collect(),
+            proofs: proof.into_iter().collect(),
         };
         if !ways.contains(&way) {
             ways.push(way);
@@ -92,14 +82,36 @@ fn measured(runs: &[&Run]) -> Vec<Response> {
     ways
 }
 
-/// The parts of the median outage; of two in the middle, those of the longer one.
+/// How service came back in a round, and the proof if an engine was started for it; `None` when it did not.
+pub(super) fn way(run: &Run) -> Option<(Restart, Option<String>)> {
+    let (before, after) = (&run.served_before, run.served_after.as_ref()?);
+    let by = if before.instance != after.instance {
+        Restart::Elsewhere
+    } else if before.epoch != after.epoch {
+        Restart::InPlace
+    } else if run.rto.is_some() {
+        Restart::WhenItEnds
+    } else {
+        Restart::Unnoticed
+    };
+    let starts = matches!(by, Restart::InPlace | Restart::Elsewhere);
+    Some((by, after.proof.clone().filter(|_| starts)))
+}
+
+/// The round with the median outage; of two in the middle, the one with the longer one.
+pub(super) fn median<'a>(runs: &[&'a Run]) -> Option<&'a Run> {
+    let mut outages: Vec<_> = runs
+        .iter()
+        .filter_map(|run| Some((run.rto.as_ref()?.ns, *run)))
+        .collect();
+    outages.sort_by_key(|(ns, _)| *ns);
+    outages.get(outages.len() / 2).map(|(_, run)| *run)
+}
+
+/// The parts of the median outage.
 fn phases(runs: &[&Run]) -> Vec<Phase> {
-    let mut outages: Vec<_> = runs.iter().filter_map(|run| run.rto.as_ref()).collect();
-    outages.sort_by_key(|rto| rto.ns);
-    outages
-        .get(outages.len() / 2)
-        .map(|rto| rto.phases.clone())
-        .unwrap_or_default()
+    let rto = median(runs).and_then(|run| run.rto.as_ref());
+    rto.map(|rto| rto.phases.clone()).unwrap_or_default()
 }
 
 /// The outage of a round that proved something, `None` within when it did not end. One that this process itself prolonged, or that is not

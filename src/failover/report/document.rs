@@ -1,5 +1,6 @@
 //! The report: what was done, what was measured, what it does not show. One file a test, never overwriting another.
 
+use super::modeled::{Model, ModeledPart};
 use crate::failover::measure::account::{Account, Counts};
 use crate::failover::measure::gap::Outage;
 use crate::failover::measure::limits::Limits;
@@ -42,6 +43,9 @@ pub struct Report {
     /// Faults that were wanted and not injected; absent if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_run: Vec<NotRun>,
+    /// What the model of an outage is computed from; absent in reports of earlier versions, which have the defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
     /// All rounds together.
     pub summary: Summary,
     /// Assumptions of the measurement.
@@ -356,21 +360,6 @@ pub struct FaultSummary {
     /// Rounds in which the fault was verified.
     #[serde(default)]
     pub verified: u32,
-}
-
-/// A part of an outage as it is modeled, and as it was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ModeledPart {
-    /// Name of the part; the last one is the whole outage.
-    pub name: String,
-    /// At least, in nanoseconds; absent when the model does not know the part.
-    pub least_ns: Option<u64>,
-    /// At most by the defaults, in nanoseconds.
-    pub most_ns: Option<u64>,
-    /// As measured, in nanoseconds; absent when the part was not seen.
-    pub measured_ns: Option<u64>,
-    /// By how much it was shorter than the least (negative) or longer than the most; 0 within the range.
-    pub difference_ns: Option<i64>,
 }
 
 /// How service comes back.

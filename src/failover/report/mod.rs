@@ -27,6 +27,7 @@ pub use complaints::complaints;
 pub use conclude::{loss_chance_bound, schema};
 pub use document::{
     AssumedDelay, Broken, BrokerCount, DriverInfo, Engine, Entry, FIRST, FaultRecord, FaultSummary, Host, Latency,
-    ModeledPart, NotRun, Place, Report, Response, Rto, RtoSummary, Run, SCHEMA, Stall, Summary, Unwritten,
+    NotRun, Place, Report, Response, Rto, RtoSummary, Run, SCHEMA, Stall, Summary, Unwritten,
 };
+pub use modeled::{Model, ModeledPart};
 pub use parse::NotAReport;

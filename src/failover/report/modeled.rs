@@ -1,10 +1,13 @@
 //! The model of an outage beside what was measured of one, part by part, and the difference.
 
-use super::document::{ModeledPart, Report};
+use super::by_fault::{median, way};
+use super::document::{Report, Run};
 use crate::failover::measure::phases::Phase;
 use crate::model;
-use crate::topology::bound::{Range, bound, parameters};
-use crate::topology::{self, Fault, Stand, Topology};
+use crate::topology::bound::{Course, Parameter, Range, bound, parameters};
+use crate::topology::{self, Restart, Topology};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The part that is left to the clients, which the model knows as a pause between their attempts.
 const RECONNECT: &str = "reconnect";
@@ -15,24 +18,87 @@ const PAUSE: Range = Range {
     most_s: 0.1,
 };
 
+/// What the model of an outage is computed from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Model {
+    /// The parameters of the configuration, each with where it is from.
+    pub parameters: Vec<Parameter>,
+    /// File with measured values that replaced some of them; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<String>,
+}
+
+impl Default for Model {
+    /// That of a configuration without keys.
+    fn default() -> Self {
+        Self {
+            parameters: parameters(&model::Deployment::default()),
+            values: None,
+        }
+    }
+}
+
+/// A part of an outage as it is modeled, and as it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModeledPart {
+    /// Name of the part; the last one is the whole outage.
+    pub name: String,
+    /// At least, in nanoseconds; absent when the model does not know the part.
+    pub least_ns: Option<u64>,
+    /// At most by the defaults, in nanoseconds.
+    pub most_ns: Option<u64>,
+    /// As measured, in nanoseconds; absent when the part was not seen.
+    pub measured_ns: Option<u64>,
+    /// By how much it was shorter than the least (negative) or longer than the most; 0 within the range.
+    pub difference_ns: Option<i64>,
+}
+
 impl Report {
-    /// What the model says of an outage by this fault, beside these parts of one; nothing for a topology or a fault that this version does
-    /// not know.
-    pub(crate) fn modeled(&self, fault: Fault, measured: &[Phase]) -> Vec<ModeledPart> {
-        let topology = self
-            .place
-            .topology
-            .as_deref()
-            .and_then(model::Topology::of)
-            .map(topology::of);
-        let stand = topology.and_then(|topology| Some((topology, topology.stand(fault)?)));
-        stand.map_or_else(Vec::new, |(topology, stand)| modeled(topology, stand, measured))
+    /// Computes the model of all outages from this.
+    pub fn set_model(&mut self, model: Model) {
+        self.model = Some(model);
+        self.model_by_fault();
+    }
+
+    /// Computes the model of each fault's median outage, also in a report of an earlier version.
+    pub(super) fn model_by_fault(&mut self) {
+        for index in 0..self.summary.faults.len() {
+            let fault = self.summary.faults[index].fault;
+            let runs: Vec<&Run> = self.runs.iter().filter(|run| run.fault.name == fault).collect();
+            let parts = median(&runs).map_or_else(Vec::new, |run| self.modeled(run));
+            self.summary.faults[index].modeled = parts;
+        }
+    }
+
+    /// What the model says of an outage that took the course of this round, beside the parts of the round's; nothing for a topology or a
+    /// fault that this version does not know, and where nothing is started.
+    pub(crate) fn modeled(&self, run: &Run) -> Vec<ModeledPart> {
+        // Before a report named its topology, there was only the first one.
+        let named = self.place.topology.as_deref();
+        let known = named.map_or_else(|| Some(model::Topology::default()), model::Topology::of);
+        let (Some(topology), Some(rto)) = (known.map(topology::of), &run.rto) else {
+            return Vec::new();
+        };
+        let Some(stand) = topology.stand(run.fault.name) else {
+            return Vec::new();
+        };
+        let expected = Course::expected(topology, stand);
+        let course = match way(run) {
+            Some((by @ (Restart::InPlace | Restart::Elsewhere), proof)) => {
+                expected.measured(by, proof.as_deref().map(Into::into))
+            }
+            _ => expected,
+        };
+        match &self.model {
+            Some(model) => modeled(topology, &course, &model.parameters, &rto.phases),
+            None => modeled(topology, &course, &Model::default().parameters, &rto.phases),
+        }
     }
 }
 
 /// The parts of an outage in their order, and the whole of it as the last one; none where nothing is started, which the model says nothing of.
-fn modeled(topology: &dyn Topology, stand: Stand, measured: &[Phase]) -> Vec<ModeledPart> {
-    let bound = bound(topology, stand.by, &parameters());
+fn modeled(topology: &dyn Topology, course: &Course, parameters: &[Parameter], measured: &[Phase]) -> Vec<ModeledPart> {
+    let bound = bound(topology, course, parameters);
     if bound.service.most_s == 0.0 || measured.is_empty() {
         return Vec::new();
     }
@@ -107,6 +173,9 @@ impl ModeledPart {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failover::report::document::Host;
+    use crate::failover::report::samples;
+    use crate::topology::Fault;
 
     fn phase(name: &str, ns: u64) -> Phase {
         Phase {
@@ -117,16 +186,42 @@ mod tests {
         }
     }
 
+    fn of(fault: Fault, measured: &[Phase]) -> Vec<ModeledPart> {
+        let topology = topology::of(model::Topology::default());
+        let course = Course::expected(topology, topology.stand(fault).unwrap());
+        modeled(topology, &course, &Model::default().parameters, measured)
+    }
+
+    /// A report of one round, which another host ended with this proof.
+    fn replaced(fault: Fault, proof: &str) -> Report {
+        let mut report = samples::report(&[Some(100_000_000_000)]);
+        let run = &mut report.runs[0];
+        run.fault.name = fault;
+        run.served_after = Some(Host {
+            instance: "i-2".into(),
+            zone: String::new(),
+            epoch: Some(2),
+            proof: Some(proof.into()),
+        });
+        run.rto.as_mut().unwrap().phases = vec![phase("lock", 40_000_000_000), phase("engine", 3_000_000_000)];
+        report.summary.faults[0].fault = fault;
+        report.model_by_fault();
+        report
+    }
+
+    fn range_of(report: &Report, name: &str) -> String {
+        let parts = &report.summary.faults[0].modeled;
+        parts.iter().find(|part| part.name == name).unwrap().range()
+    }
+
     #[test]
     fn every_part_stands_beside_its_model_and_says_how_far_it_is_off() {
-        let topology = topology::of(model::Topology::default());
-        let stand = topology.stand(Fault::KillQueueManager).unwrap();
         let measured = [
             phase("detection", 20_000_000),
             phase("engine", 9_000_000_000),
             phase("reconnect", 400_000_000),
         ];
-        let parts = modeled(topology, stand, &measured);
+        let parts = of(Fault::KillQueueManager, &measured);
         let said = |name: &str| {
             let part = parts.iter().find(|part| part.name == name).unwrap();
             (part.range(), part.difference())
@@ -140,14 +235,61 @@ mod tests {
             (whole.name.as_str(), whole.measured_ns),
             (ModeledPart::WHOLE, Some(9_420_000_000))
         );
-        let short = modeled(topology, stand, &[phase("engine", 500_000_000)]);
+        let short = of(Fault::KillQueueManager, &[phase("engine", 500_000_000)]);
         assert_eq!(short.last().unwrap().difference(), "1.50 s shorter");
     }
 
     #[test]
     fn where_nothing_is_started_nothing_is_modeled() {
-        let topology = topology::of(model::Topology::default());
-        let stand = topology.stand(Fault::ResetConnections).unwrap();
-        assert_eq!(modeled(topology, stand, &[phase("reconnect", 1)]), Vec::new());
+        assert_eq!(of(Fault::ResetConnections, &[phase("reconnect", 1)]), Vec::new());
+    }
+
+    #[test]
+    fn the_lock_is_modeled_by_the_proof_that_was_measured_whatever_was_expected() {
+        for (fault, proof, lock) in [
+            (Fault::TerminateInstance, "clean", "0.0 to 20.0 s"),
+            (Fault::TerminateInstance, "terminated", "0.0 to 59.5 s"),
+            (Fault::PowerOffHost, "terminated", "0.0 to 59.5 s"),
+            (Fault::PowerOffHost, "clean", "0.0 to 20.0 s"),
+        ] {
+            assert_eq!(range_of(&replaced(fault, proof), "lock"), lock, "{fault} {proof}");
+        }
+        assert_eq!(
+            range_of(&replaced(Fault::PowerOffHost, "lease"), "proof"),
+            "45.0 to 135.0 s"
+        );
+    }
+
+    #[test]
+    fn a_model_with_other_parameters_replaces_the_one_that_was_there() {
+        let mut report = replaced(Fault::PowerOffHost, "terminated");
+        let mut model = Model {
+            values: Some("measured.yaml".into()),
+            ..Model::default()
+        };
+        let start = model
+            .parameters
+            .iter_mut()
+            .find(|one| one.name == "engine.start")
+            .unwrap();
+        start.range = Range {
+            least_s: 3.0,
+            most_s: 3.0,
+        };
+        report.set_model(model);
+        assert_eq!(range_of(&report, "engine"), "3.0 to 4.0 s");
+        let text = crate::failover::report::text::summary(&report);
+        assert!(text.contains("measured values of measured.yaml"), "{text}");
+    }
+
+    #[test]
+    fn a_report_without_a_model_has_one_when_it_is_read() {
+        let report = replaced(Fault::PowerOffHost, "terminated");
+        let mut json = serde_json::to_value(&report).unwrap();
+        assert!(json["place"].get("topology").is_none());
+        json["summary"]["faults"][0].as_object_mut().unwrap().remove("modeled");
+        let read = Report::parse(&json.to_string()).unwrap();
+        assert_eq!(read.summary.faults[0].modeled, report.summary.faults[0].modeled);
+        assert!(crate::failover::report::text::summary(&read).contains("  model    power-off-host: "));
     }
 }

@@ -41,6 +41,8 @@ impl Report {
         let mut report: Self = serde_json::from_value(document)?;
         if report.summary.faults.is_empty() {
             report.count_by_fault();
+        } else if report.summary.faults.iter().all(|fault| fault.modeled.is_empty()) {
+            report.model_by_fault();
         }
         match contradiction(&report) {
             None => Ok(report),

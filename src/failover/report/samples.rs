@@ -40,6 +40,7 @@ pub(crate) fn empty() -> Report {
         limits: Limits::default(),
         runs: Vec::new(),
         not_run: Vec::new(),
+        model: None,
         summary: Summary::default(),
         assumptions: Vec::new(),
         not_shown: Vec::new(),

@@ -1,7 +1,8 @@
 //! The report for people: the same lines on a terminal and off one, 80 columns, no cursor movement, no colour.
 
 use super::complaints::{limits, over_rounds, reason};
-use super::document::{Entry, ModeledPart, Report, Run};
+use super::document::{Entry, Report, Run};
+use super::modeled::ModeledPart;
 use crate::failover::measure::gap::Worker;
 use crate::failover::measure::ledger::Tally;
 use crate::failover::measure::spread::RtoSpread;
@@ -189,6 +190,11 @@ fn modeled(text: &mut String, report: &Report) {
         );
         line_at(text, lead, &said, "             ");
         lead = INDENT;
+    }
+    if let Some(values) = report.model.as_ref().and_then(|model| model.values.as_ref())
+        && lead == INDENT
+    {
+        line_at(text, lead, &format!("with the measured values of {values}"), INDENT);
     }
     if lead == INDENT && report.place.kind != "aws" {
         line_at(

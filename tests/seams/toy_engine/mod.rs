@@ -65,6 +65,7 @@ pub(crate) const FACTS: EngineFacts = EngineFacts {
     definitions: "/etc/mqaws/definitions.toy",
     definitions_language: "nothing",
     mistakes: |_| Vec::new(),
+    silent: Duration::from_secs(3),
     tls: false,
     driver: "amqp10",
     is_older: |this, last| this < last,

@@ -1,6 +1,7 @@
 //! What both sides of a deployment must know of an engine alike.
 
 use crate::Mistake;
+use std::time::Duration;
 
 /// What both sides of a deployment must know of an engine alike.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,8 @@ pub struct EngineFacts {
     pub definitions_language: &'static str,
     /// What would make the engine refuse or pass over a part of a file of them.
     pub mistakes: fn(&str) -> Vec<Mistake>,
+    /// The deadlines of as many health checks in a row as make an engine that does not answer count as hung, added up.
+    pub silent: Duration,
     /// Whether it serves with TLS.
     pub tls: bool,
     /// The driver with which a failover test speaks to it.

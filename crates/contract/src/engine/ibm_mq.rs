@@ -3,6 +3,7 @@
 use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
 use super::version;
 use crate::mqsc;
+use std::time::Duration;
 
 /// IBM MQ.
 pub const IBM_MQ: EngineFacts = EngineFacts {
@@ -29,6 +30,8 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
     definitions: "/etc/mqaws/definitions.mqsc",
     definitions_language: "MQSC commands",
     mistakes: mqsc::mistakes,
+    // 2, 4, and 8 s.
+    silent: Duration::from_secs(14),
     tls: true,
     driver: "amqp10",
     is_older: version::is_older,

@@ -5,6 +5,7 @@ mod definitions;
 use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol};
 use super::version;
 pub use definitions::{AGENT_USER, RESERVED};
+use std::time::Duration;
 
 /// RabbitMQ.
 pub const RABBITMQ: EngineFacts = EngineFacts {
@@ -31,6 +32,8 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
     definitions: "/etc/mqaws/definitions.json",
     definitions_language: "RabbitMQ definitions in JSON",
     mistakes: definitions::mistakes,
+    // 5 s each.
+    silent: Duration::from_secs(15),
     tls: false,
     driver: "amqp091",
     is_older: version::is_older,

@@ -15,6 +15,7 @@ use crate::service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, 
 use crate::{Command, Output, RunError, Runner};
 use mqaws_contract::agent::{AgentConfig, ConnectionsReport, ProbeReport};
 use mqaws_contract::engine;
+use mqaws_contract::periods;
 use mqaws_contract::remedy::chain;
 use std::error::Error;
 use std::ffi::OsString;
@@ -31,6 +32,11 @@ const CHECK: Duration = Duration::from_secs(2);
 /// How often the deadline of a health check's command doubles while no check ends: on a host that is only slow, the third
 /// has four times as long as the first.
 const DOUBLINGS: u32 = 2;
+// With these, the deploying side reckons how long an outage by a hung engine takes.
+const _: () = assert!(
+    periods::HEALTH_FAILURES == DOUBLINGS + 1
+        && engine::IBM_MQ.silent.as_secs() == CHECK.as_secs() * ((1 << periods::HEALTH_FAILURES) - 1)
+);
 
 /// Asks for all connections, with their channels. `CONNS` of `DISPLAY QMSTATUS` counts the queue manager's own processes too; and a filter
 /// on the channel would answer that nothing was found when no client is connected, where this shows `runmqsc` itself.

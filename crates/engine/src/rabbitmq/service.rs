@@ -13,6 +13,7 @@ use crate::service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, 
 use crate::{Command, Output, Runner};
 use mqaws_contract::agent::{AgentConfig, ProbeReport};
 use mqaws_contract::engine::{self, rabbitmq};
+use mqaws_contract::periods;
 use mqaws_contract::remedy::chain;
 use rustix::process::Signal;
 use secrecy::SecretString;
@@ -28,6 +29,8 @@ const APPEAR: Duration = Duration::from_secs(10);
 const REPLAY: Duration = Duration::from_secs(900);
 /// Deadline of one question in AMQP.
 const ANSWER: Duration = Duration::from_secs(5);
+// With these, the deploying side reckons how long an outage by a hung node takes.
+const _: () = assert!(engine::RABBITMQ.silent.as_secs() == ANSWER.as_secs() * periods::HEALTH_FAILURES as u64);
 /// Between two questions to a node that does not answer yet.
 const AGAIN: Duration = Duration::from_millis(20);
 /// Deadline of a command, which takes a second or two on a busy host.

@@ -2,6 +2,7 @@
 
 use crate::fence::InquiryPolicy;
 use crate::model::agent::AgentConfig;
+use mqaws_contract::periods;
 use mqaws_engine::{Order, Product};
 use std::time::Duration;
 
@@ -74,12 +75,12 @@ impl Default for Policy {
             breaker_limit: 5,
             breaker_window: Duration::from_secs(600),
             replacement_limit: 3,
-            health: Duration::from_secs(5),
-            health_again: Duration::from_millis(500),
-            health_failures: 3,
+            health: periods::HEALTH,
+            health_again: periods::HEALTH_AGAIN,
+            health_failures: periods::HEALTH_FAILURES,
             // The engine's own locks on the file system live as long as a lease of the server.
             elsewhere: Duration::from_secs(180),
-            stop: Duration::from_secs(20),
+            stop: periods::STOP,
             drain: Duration::from_secs(60),
             refused: Duration::from_secs(30),
             last_words: Duration::from_secs(15),
