@@ -1,32 +1,21 @@
 //! Random numbers from a seed, and draws from the distributions of the model.
 
-/// The generator xoshiro256++, seeded by SplitMix64.
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng as _, SeedableRng as _};
+
+/// The generator xoshiro256++, seeded by SplitMix64: of those of its crate, one whose numbers are promised to be the same on every machine.
+/// The distributions are drawn here, since a crate of distributions may draw differently in its next version, and the same seed is to
+/// give the same answer.
 #[derive(Debug, Clone)]
-pub(super) struct Random([u64; 4]);
+pub(super) struct Random(Xoshiro256PlusPlus);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        let mut state = seed;
-        Self([(); 4].map(|()| {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = state;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
-        }))
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
     fn next(&mut self) -> u64 {
-        let [a, b, c, d] = &mut self.0;
-        let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
-        let shifted = *b << 17;
-        *c ^= *a;
-        *d ^= *b;
-        *b ^= *c;
-        *a ^= *d;
-        *c ^= shifted;
-        *d = d.rotate_left(45);
-        result
+        self.0.next_u64()
     }
 
     /// Above 0 and at most 1.
