@@ -1,6 +1,7 @@
 //! The verb `failover-test`.
 
 mod afterwards;
+mod beside;
 mod limits;
 mod show;
 mod test;

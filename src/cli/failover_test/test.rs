@@ -2,7 +2,7 @@
 
 use super::limits::{self, FaultTime};
 use super::times::at_least;
-use super::{Show, heal_command, journals, stack};
+use super::{Show, beside, heal_command, journals, stack};
 use crate::cli::local::Start;
 use crate::cli::pipeline::{Files, Published, annotate};
 use crate::cli::reports::{keep, place, prepare_folder, remove_empty};
@@ -153,6 +153,9 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
         if args.dry_run {
             let plan = failover::plan(&clients, &scenario).await?;
             output.data(plan.to_string());
+            if clients.is_local() {
+                beside::say(context, &plan.not_run, None);
+            }
             if output.is_json() {
                 output.document(&plan);
             }
@@ -174,6 +177,7 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
             scenario.heal
         ));
         let show = Show::writing_into(context, &args.out).publishing(&files);
+        let is_local = clients.is_local();
         let cloud = Arc::new(clients);
         let mut report = failover::run(cloud, &scenario, &show, interrupt.receiver()).await?;
         drop(show);
@@ -183,6 +187,9 @@ pub(super) fn run(context: &Context, args: Test) -> Outcome {
         let matrix = matrix::text(&report);
         if !matrix.is_empty() {
             output.data(format!("{matrix}\n"));
+            if is_local {
+                beside::say(context, &report.not_run, report.place.timing.as_deref());
+            }
         }
         output.data(text::summary(&report));
         output.data(row("report", place(kept.as_deref())));

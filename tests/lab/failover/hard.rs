@@ -243,6 +243,15 @@ fn a_dry_run_calls_nothing_and_a_place_says_what_it_cannot() {
         "nothing was broken"
     );
 
+    // What it cannot have here, it says how to have in a local cloud beside this one.
+    let said = lab.run(&["failover-test", "--local", "--faults", "all", "--dry-run"], 0);
+    for command in [
+        "mqaws deploy --local --hosts namespace",
+        "mqaws failover-test --local --fault cut-one-way --fault cut-host --fault cut-zone",
+    ] {
+        assert!(said.out.contains(command), "{said}");
+    }
+
     let refused = lab.run(&["failover-test", "--local", "--fault", "cut-host"], 3);
     assert!(
         refused
