@@ -104,6 +104,49 @@ fn bench_failover() {
 }
 
 #[test]
+fn bench_takeover() {
+    let words = [
+        "lock free to service",
+        "engine's own start",
+        "own time after the lock is free",
+    ];
+    measures("bench-takeover", &[], &words);
+}
+
+/// One fault for one value of a key, which the second run does not repeat, and the model of what is no key.
+#[test]
+fn bench_tuning() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        let output = Command::new(root().join("scripts/bench-tuning"))
+            .env("MQAWS_BIN", env!("CARGO_BIN_EXE_mqaws"))
+            .envs([
+                ("TOPOLOGIES", "single"),
+                ("LEASES", "30"),
+                ("FAULTS", "kill-queue-manager"),
+            ])
+            .env("TIMING", "fast")
+            .env("KEPT", folder.path().join("kept"))
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let [told, said] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        assert!(output.status.success(), "{}\n{told}\n{said}", output.status);
+        told
+    };
+    let first = run();
+    for words in [
+        "| `single` | 30 | `kill-queue-manager` |",
+        "| `single` | as it is | 2.0 to 8.0 s | 17.0 to 27.0 s |",
+        "| `standby` | health check of the target group every 30 s, not 5 |",
+    ] {
+        assert!(first.contains(words), "nothing of {words} in\n{first}");
+    }
+    assert_eq!(run(), first);
+}
+
+#[test]
 fn bench_agent() {
     measures(
         "bench-agent",
