@@ -18,6 +18,9 @@ use tokio::task::{AbortHandle, JoinSet};
 /// Longest request line, in bytes.
 const LINE_LIMIT: u64 = 4096;
 
+/// How long the lock of a keeper that hung up while it was not answered is left to its next connection: longer than it waits before that.
+const NEXT_CONNECTION: Duration = Duration::from_millis(500);
+
 /// Whether an instance runs: asked when a connection closes.
 pub trait Hosts: Send + Sync {
     /// True only when the instance is known to run; an error or doubt is false, so that the lock is kept.
@@ -65,9 +68,10 @@ impl Shared {
         })
     }
 
-    /// Waits for as long as this instance is not to be answered.
-    async fn wait_out(&self, instance: &str) {
+    /// Waits for as long as this instance is not to be answered; whether it had to.
+    async fn wait_out(&self, instance: &str) -> bool {
         let mut until = self.silent_until(instance);
+        let waited = until.is_some();
         while let Some(end) = until {
             // It may end earlier.
             while tokio::time::Instant::now() < end && self.is_silent(instance) {
@@ -75,6 +79,7 @@ impl Shared {
             }
             until = self.silent_until(instance);
         }
+        waited
     }
 
     fn is_silent(&self, instance: &str) -> bool {
@@ -196,6 +201,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     let mut line = Vec::new();
+    let mut hung_up = false;
     loop {
         line.clear();
         match (&mut read).take(LINE_LIMIT).read_until(b'\n', &mut line).await {
@@ -207,7 +213,11 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             instance = Some(asker.clone());
         }
         if let Some(instance) = &instance {
-            shared.wait_out(instance).await;
+            // An NFS client that gives up on a connection sends the request again on the next one, and is granted it once.
+            if shared.wait_out(instance).await && is_closed(&mut read).await {
+                hung_up = true;
+                break;
+            }
         }
         let mut reply = answer(&shared, connection, request).to_string();
         reply.push('\n');
@@ -216,9 +226,21 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         }
     }
     let Some(instance) = instance else { return };
+    if hung_up {
+        tokio::time::sleep(NEXT_CONNECTION).await;
+    }
     let runs = shared.hosts.runs(instance.clone()).await;
     tracing::debug!(%instance, runs, "a keeper's connection closed");
     shared.with(|t, now| t.closed(now, connection, runs));
+}
+
+/// Whether the other side has closed the connection, without waiting for it.
+async fn is_closed(read: &mut (impl AsyncBufReadExt + Unpin)) -> bool {
+    match tokio::time::timeout(Duration::ZERO, read.fill_buf()).await {
+        Err(_) => false,
+        Ok(Ok(more)) => more.is_empty(),
+        Ok(Err(_)) => true,
+    }
 }
 
 fn answer(shared: &Shared, connection: u64, request: serde_json::Result<Request>) -> Value {
@@ -376,6 +398,36 @@ mod tests {
         }
         server.speak();
         assert_eq!(waits.await.unwrap(), json!({"ok": true}));
+    }
+
+    /// A keeper that is not answered hangs up and asks again: to the file system that is one client, which has its lock for its lease.
+    #[tokio::test]
+    async fn a_keeper_that_hung_up_during_a_stall_has_its_lock_afterwards() {
+        let hosts = Arc::new(Alive(AtomicBool::new(true)));
+        let server = LeaseServer::start(Ipv4Addr::LOCALHOST, Duration::from_secs(60), hosts)
+            .await
+            .unwrap();
+        let mut first = Keeper::connect(&server).await;
+        let mut second = Keeper::connect(&server).await;
+        assert_eq!(first.lock("i-1").await["ok"], true);
+        server.silence("i-1", tokio::time::Instant::now() + Duration::from_secs(600));
+        let lock = json!({"op": "lock", "file_system": "fs-1", "path": "p", "instance": "i-1", "owner": "i-1"});
+        for (asked, request) in (1..).zip(std::iter::once(json!({"op": "renew"})).chain(vec![lock; 8])) {
+            first.write.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+            while server.unanswered() < asked {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            first = Keeper::connect(&server).await;
+        }
+        server.speak();
+        assert_eq!(second.lock("i-2").await["error"], "busy", "nobody was there to have it");
+        assert_eq!(first.lock("i-1").await["ok"], true);
+        let until = Instant::now() + NEXT_CONNECTION * 2;
+        while Instant::now() < until {
+            assert_eq!(first.ask(r#"{"op":"renew"}"#).await, json!({"ok": true}));
+            assert_eq!(second.lock("i-2").await["error"], "busy");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     #[tokio::test]
