@@ -17,9 +17,9 @@ from cfnlint.schema.manager import ProviderSchemaManager
 REGION = "eu-west-1"
 TYPES = """
 AWS::AutoScaling::AutoScalingGroup AWS::CloudWatch::Alarm
-AWS::EC2::InternetGateway AWS::EC2::LaunchTemplate AWS::EC2::Route AWS::EC2::RouteTable AWS::EC2::SecurityGroup
+AWS::EC2::InternetGateway AWS::EC2::LaunchTemplate AWS::EC2::NetworkInterface AWS::EC2::Route AWS::EC2::RouteTable AWS::EC2::SecurityGroup
 AWS::EC2::SecurityGroupEgress AWS::EC2::SecurityGroupIngress AWS::EC2::Subnet AWS::EC2::SubnetRouteTableAssociation
-AWS::EC2::VPC AWS::EC2::VPCEndpoint AWS::EC2::VPCGatewayAttachment
+AWS::EC2::VPC AWS::EC2::VPCEndpoint AWS::EC2::VPCGatewayAttachment AWS::EC2::Volume
 AWS::EFS::FileSystem AWS::EFS::MountTarget
 AWS::ElasticLoadBalancingV2::Listener AWS::ElasticLoadBalancingV2::LoadBalancer AWS::ElasticLoadBalancingV2::TargetGroup
 AWS::IAM::InstanceProfile AWS::IAM::Policy AWS::IAM::Role

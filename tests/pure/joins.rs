@@ -28,6 +28,9 @@ crates/engine/src/processes.rs | pid.to_string() | a number
 crates/engine/src/root.rs | name | parts of a path that cannot climb: see there
 crates/files/src/socket.rs | name | the last part of the path itself
 crates/lab/src/cloudformation/intrinsics.rs | separator | `Fn::Join` of texts, no path
+crates/lab/src/ec2/volumes/disk.rs | format!("{MODEL}{serial}") | an id that the lab makes
+crates/lab/src/ec2/volumes/disk.rs | instance | an id that the lab makes
+crates/lab/src/ec2/volumes/disk.rs | self.id | an id that the lab makes
 crates/lab/src/efs/file_systems.rs | &id | an id that the lab makes
 crates/lab/src/home.rs | format!("mqaws-lab-{}", super::ids::hex(8)) | a random number
 crates/lab/src/home.rs | format!("mqaws-{user}") | a number

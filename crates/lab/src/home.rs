@@ -22,7 +22,7 @@ const ROOT: u32 = 0;
 /// Name of the empty file that tells that a lab made the directory.
 const MADE: &str = "lab.made";
 /// Everything else that a lab makes in its directory.
-const OWN: [&str; 5] = ["i", "log", "fs", RECORD, "lab.json.new"];
+const OWN: [&str; 6] = ["i", "log", "fs", "vol", RECORD, "lab.json.new"];
 
 /// How to reach a lab, as written to `lab.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

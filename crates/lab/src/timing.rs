@@ -116,6 +116,41 @@ pub(crate) const EC2_TERMINATED: Delay = assumed(
     5_000,
     "no documented value; terminated instances commonly report within seconds of the end",
 );
+/// From CreateVolume to the state `available`.
+pub(crate) const EC2_VOLUME_CREATING: Delay = assumed(
+    "ec2.volume-creating",
+    20,
+    5_000,
+    "no documented value; an empty volume commonly takes seconds",
+);
+/// From AttachVolume to the attachment's state `attached`.
+pub(crate) const EC2_VOLUME_ATTACHING: Delay = assumed(
+    "ec2.volume-attaching",
+    20,
+    5_000,
+    "no documented value; commonly a few seconds, clients give it 20 to 60 s",
+);
+/// From DetachVolume to the state `available`, when the volume is not mounted.
+pub(crate) const EC2_VOLUME_DETACHING: Delay = assumed(
+    "ec2.volume-detaching",
+    20,
+    5_000,
+    "no documented value; commonly seconds after the file system was unmounted",
+);
+/// From the end of an instance to the state `available` of its volumes.
+pub(crate) const EC2_VOLUME_RELEASE: Delay = assumed(
+    "ec2.volume-release",
+    50,
+    10_000,
+    "no documented value; seconds after a clean end, and 10 to 30 minutes reported by users at worst",
+);
+/// From DeleteVolume until it is gone.
+pub(crate) const EC2_VOLUME_DELETING: Delay = assumed(
+    "ec2.volume-deleting",
+    20,
+    5_000,
+    "the reference of DeleteVolume: it `may remain in the deleting state for several minutes`",
+);
 /// How long terminated instances stay visible.
 pub(crate) const EC2_VISIBLE: Delay = documented(
     "ec2.terminated-visible",
@@ -152,6 +187,20 @@ pub(crate) const ASG_LAUNCH_RETRY: Delay = assumed(
     500,
     60_000,
     "no documented value; failed launches are retried with a growing wait",
+);
+/// Wait after a first launch that failed because the network interface was in use; it doubles with each one more.
+pub(crate) const ASG_INTERFACE_RETRY: Delay = assumed(
+    "autoscaling.interface-retry",
+    100,
+    30_000,
+    "no documented value; no figure may depend on it",
+);
+/// Longest wait after such a launch.
+pub(crate) const ASG_INTERFACE_RETRY_MAX: Delay = assumed(
+    "autoscaling.interface-retry-max",
+    1_000,
+    600_000,
+    "no documented value; no figure may depend on it",
 );
 /// Shortest heartbeat timeout of a lifecycle hook under `fast`: an agent's own timers are not scaled.
 pub(crate) const ASG_HEARTBEAT_FLOOR: Delay =
@@ -197,12 +246,19 @@ pub(crate) const ALL: &[&Delay] = &[
     &EC2_BOOT,
     &EC2_SHUTDOWN_LIMIT,
     &EC2_TERMINATED,
+    &EC2_VOLUME_CREATING,
+    &EC2_VOLUME_ATTACHING,
+    &EC2_VOLUME_DETACHING,
+    &EC2_VOLUME_RELEASE,
+    &EC2_VOLUME_DELETING,
     &EC2_VISIBLE,
     &UNIT_RESTART,
     &UNIT_RESTART_MAX,
     &ASG_REACTION,
     &ASG_CHECK,
     &ASG_LAUNCH_RETRY,
+    &ASG_INTERFACE_RETRY,
+    &ASG_INTERFACE_RETRY_MAX,
     &ASG_HEARTBEAT_FLOOR,
     &ASG_GRACE_FLOOR,
     &NLB_REGISTRATION,

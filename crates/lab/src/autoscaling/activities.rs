@@ -62,7 +62,11 @@ pub(super) fn begin(group: &mut Group, description: String, cause: String, statu
         .find(|(_, z)| z == zone)
         .map(|(s, _)| s.as_str())
         .unwrap_or_default();
-    let details = json!({"Subnet ID": subnet, "Availability Zone": zone}).to_string();
+    let details = match subnet {
+        "" => json!({"Availability Zone": zone}),
+        subnet => json!({"Subnet ID": subnet, "Availability Zone": zone}),
+    };
+    let details = details.to_string();
     let id = uuid();
     group.activities.push_front(Activity {
         id: id.clone(),

@@ -46,7 +46,12 @@ fn group_shown(group: &Group, with_instances: bool) -> Value {
         zones.dedup();
         zones
     };
-    let subnets: Vec<&str> = group.subnets.iter().map(|(s, _)| s.as_str()).collect();
+    let subnets: Vec<&str> = group
+        .subnets
+        .iter()
+        .map(|(s, _)| s.as_str())
+        .filter(|s| !s.is_empty())
+        .collect();
     let suspended: Vec<Value> = group
         .suspended
         .iter()

@@ -111,7 +111,7 @@ pub(super) struct Group {
     pub(crate) max: u32,
     /// DesiredCapacity.
     pub(crate) desired: u32,
-    /// Subnets with their zones, in the order given.
+    /// Subnets with their zones, in the order given; a zone without a subnet has an empty one.
     pub(crate) subnets: Vec<(String, String)>,
     /// Launch template as given: id, name, version.
     pub(crate) template: (String, String, String),
@@ -149,6 +149,8 @@ pub(super) struct Group {
     pub(crate) failing: IndexMap<String, Instant>,
     /// No launch before this moment.
     pub(crate) hold_launches: Option<Instant>,
+    /// Launches in a row that failed since the network interface was in use.
+    pub(crate) in_use_launches: u32,
     /// What changed the desired capacity last, in AWS's words.
     pub(crate) request: Option<String>,
     /// Wakes the control loop.

@@ -87,6 +87,7 @@ pub(super) async fn create(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, param
         lost_zone: None,
         failing: IndexMap::new(),
         hold_launches: None,
+        in_use_launches: 0,
         request: Some(format!(
             "{}a user request created an AutoScalingGroup changing the desired capacity from 0 to {desired}.",
             at()
@@ -114,7 +115,10 @@ pub(super) async fn update(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, param
     let name = required(params, "AutoScalingGroupName")?;
     service.state().group(&name)?;
     check_settings(params)?;
-    let new_subnets = match params.get("VPCZoneIdentifier") {
+    let new_subnets = match params
+        .get("VPCZoneIdentifier")
+        .or_else(|| params.get("AvailabilityZones"))
+    {
         Some(_) => Some(subnets(cloud, params).await?),
         None => None,
     };

@@ -8,10 +8,10 @@ use super::service::Autoscaling;
 use super::targets::change_targets;
 use super::waiting::wait_for_hook;
 use crate::api::{Caller, Cloud, list};
-use crate::timing::ASG_LAUNCH_RETRY;
+use crate::timing::{ASG_INTERFACE_RETRY, ASG_INTERFACE_RETRY_MAX, ASG_LAUNCH_RETRY, Timing};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Launches one instance in a zone and brings it into service.
 pub(super) async fn launch(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: String, zone: String, activity: String) {
@@ -38,8 +38,10 @@ pub(super) async fn launch(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: S
             }
         }
         Err(error) => {
-            let hold = cloud.site.timing.of(&ASG_LAUNCH_RETRY);
-            with_group(&service, &name, |group| {
+            let in_use = error.code == "InvalidNetworkInterface.InUse";
+            let hold = with_group(&service, &name, |group| {
+                group.in_use_launches = if in_use { group.in_use_launches + 1 } else { 0 };
+                let hold = hold(cloud.site.timing, group.in_use_launches);
                 group.launching.retain(|l| l.id != activity);
                 group.failing.insert(zone.clone(), Instant::now() + hold * 3);
                 group.hold_launches = Some(Instant::now() + hold);
@@ -48,8 +50,9 @@ pub(super) async fn launch(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: S
                     error.message.trim_end_matches('.')
                 );
                 activities::end(group, &activity, "Failed", Some(message));
+                hold
             });
-            tokio::time::sleep(hold).await;
+            tokio::time::sleep(hold.unwrap_or_default()).await;
             with_group(&service, &name, |_| ());
             return;
         }
@@ -81,8 +84,21 @@ pub(super) async fn launch(service: Arc<Autoscaling>, cloud: Arc<Cloud>, name: S
     });
 }
 
+/// How long a group waits after a failed launch: `in_use` of them in a row failed since the network interface was in use.
+fn hold(timing: Timing, in_use: u32) -> Duration {
+    match in_use.checked_sub(1) {
+        None => timing.of(&ASG_LAUNCH_RETRY),
+        Some(before) => {
+            let wait = timing.of(&ASG_INTERFACE_RETRY).saturating_mul(1 << before.min(16));
+            wait.min(timing.of(&ASG_INTERFACE_RETRY_MAX))
+        }
+    }
+}
+
 fn run_parameters(group: &Group, zone: &str, activity: &str) -> Value {
     let subnet = group.subnets.iter().find(|(_, z)| z == zone).map(|(s, _)| s.clone());
+    // A group without subnets names the zone, and leaves the subnet to the interface of the template, or to the default VPC.
+    let subnet = subnet.filter(|id| !id.is_empty());
     let mut tags = vec![json!({"Key": "aws:autoscaling:groupName", "Value": group.name})];
     tags.extend(
         group
@@ -91,10 +107,15 @@ fn run_parameters(group: &Group, zone: &str, activity: &str) -> Value {
             .filter(|(_, (_, propagate))| *propagate)
             .map(|(key, (value, _))| json!({"Key": key, "Value": value})),
     );
-    json!({
-        "LaunchTemplate": {"LaunchTemplateId": group.template.0, "Version": group.template.2}, "SubnetId": subnet, "MinCount": 1,
-        "MaxCount": 1, "ClientToken": activity, "TagSpecification": [{"ResourceType": "instance", "Tag": tags}],
-    })
+    let mut params = json!({
+        "LaunchTemplate": {"LaunchTemplateId": group.template.0, "Version": group.template.2}, "MinCount": 1, "MaxCount": 1,
+        "ClientToken": activity, "TagSpecification": [{"ResourceType": "instance", "Tag": tags}],
+    });
+    match subnet {
+        Some(subnet) => params["SubnetId"] = json!(subnet),
+        None => params["Placement"] = json!({"AvailabilityZone": zone}),
+    }
+    params
 }
 
 /// Turns a launch into a member.
@@ -110,6 +131,7 @@ fn enter(service: &Arc<Autoscaling>, name: &str, activity: &str, instance: &Valu
     };
     with_group(service, name, |group| {
         let position = group.launching.iter().position(|l| l.id == activity);
+        group.in_use_launches = 0;
         // A scale-in may have taken the launch back meanwhile; the instance then leaves at once.
         let (mut member, wanted) = match position {
             Some(position) => (group.launching.remove(position), true),
@@ -177,5 +199,16 @@ async fn come_into_service(service: &Arc<Autoscaling>, cloud: &Arc<Cloud>, name:
     if entered != Some(true) {
         // Its termination began while it was being registered.
         change_targets(cloud, &targets, id, false).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_waits_longer_with_each_launch_that_finds_the_interface_in_use() {
+        let seconds = |failed| hold(Timing::Aws, failed).as_secs();
+        assert_eq!([0, 1, 2, 3, 5, 6, 40].map(seconds), [60, 30, 60, 120, 480, 600, 600]);
     }
 }

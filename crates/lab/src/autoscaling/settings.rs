@@ -64,7 +64,7 @@ pub(super) fn check_bounds(min: u32, max: u32, desired: u32) -> Result<(), ApiEr
     Ok(())
 }
 
-/// Subnets of `VPCZoneIdentifier` with their zones.
+/// Subnets of `VPCZoneIdentifier` with their zones, or the zones of `AvailabilityZones` alone.
 pub(super) async fn subnets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<(String, String)>, ApiError> {
     let ids: Vec<String> = match params.get("VPCZoneIdentifier") {
         Some(Value::Array(_)) => texts(params, "VPCZoneIdentifier"),
@@ -75,10 +75,9 @@ pub(super) async fn subnets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<(S
             .filter(|id| !id.is_empty())
             .collect(),
     };
+    let named = texts(params, "AvailabilityZones");
     if ids.is_empty() {
-        return Err(invalid(
-            "You must specify at least one Availability Zone or VPC subnet; the local cloud requires VPC subnets.",
-        ));
+        return zones(cloud, named).await;
     }
     let found = cloud
         .call("ec2", "DescribeSubnets", json!({"SubnetId": ids}), Caller::Admin)
@@ -96,7 +95,31 @@ pub(super) async fn subnets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<(S
             .and_then(|s| s["availabilityZone"].as_str().map(str::to_owned))
             .unwrap_or_default()
     };
-    Ok(ids.iter().map(|id| (id.clone(), zone_of(id))).collect())
+    let found: Vec<(String, String)> = ids.iter().map(|id| (id.clone(), zone_of(id))).collect();
+    match found
+        .iter()
+        .find(|(_, zone)| !named.is_empty() && !named.contains(zone))
+    {
+        None => Ok(found),
+        Some((subnet, zone)) => Err(invalid(format!(
+            "The subnet '{subnet}' is in Availability Zone {zone}, which is none of AvailabilityZones."
+        ))),
+    }
+}
+
+/// Zones of a group that names no subnets.
+async fn zones(cloud: &Arc<Cloud>, named: Vec<String>) -> Result<Vec<(String, String)>, ApiError> {
+    if named.is_empty() {
+        return Err(invalid(
+            "You must specify at least one Availability Zone or VPC subnet.",
+        ));
+    }
+    let asked = json!({"ZoneName": named});
+    let found = cloud
+        .call("ec2", "DescribeAvailabilityZones", asked, Caller::Admin)
+        .await;
+    found.map_err(|e| invalid(e.message))?;
+    Ok(named.into_iter().map(|zone| (String::new(), zone)).collect())
 }
 
 /// Id, name and version of a launch template that exists.

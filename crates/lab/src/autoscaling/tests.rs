@@ -299,3 +299,5 @@ async fn a_launch_that_fails_is_recorded_and_tried_again() {
     }
     assert_eq!(lab.ec2.living(), Vec::<String>::new());
 }
+
+mod interface;

@@ -289,6 +289,10 @@ fn resource(name: &str, value: &Value) -> Result<Resource, ApiError> {
     };
     let policy = |key: &str, allowed: &[&str]| match members.get(key) {
         None => Ok(None),
+        // What is to be kept as a snapshot must not be deleted because there are none here.
+        Some(Value::String(policy)) if policy == "Snapshot" && kind == "AWS::EC2::Volume" => Err(invalid(format!(
+            "{key} Snapshot of resource {name} is not supported: the local cloud has no snapshots"
+        ))),
         Some(Value::String(policy)) if allowed.contains(&policy.as_str()) => Ok(Some(policy.clone())),
         Some(other) => {
             let shown = other.as_str().map_or_else(|| other.to_string(), str::to_owned);

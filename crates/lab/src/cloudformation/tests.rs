@@ -3,6 +3,7 @@
 mod documents;
 mod imports;
 mod life;
+mod members;
 mod refusals;
 mod rollback;
 mod signals;

@@ -284,6 +284,50 @@ static INSTANCE: Facts = simple(
     &["IncludeManagedResources"],
 );
 
+static VOLUME: Facts = simple(
+    "volumeSet",
+    "volumeId",
+    "VolumeId",
+    "volume",
+    "InvalidVolume.NotFound",
+    &[
+        ("volume-id", "volumeId"),
+        ("status", "status"),
+        ("size", "size"),
+        ("volume-type", "volumeType"),
+        ("encrypted", "encrypted"),
+        ("availability-zone", "availabilityZone"),
+        ("availability-zone-id", "availabilityZoneId"),
+        ("attachment.instance-id", "attachmentSet.instanceId"),
+        ("attachment.device", "attachmentSet.device"),
+        ("attachment.status", "attachmentSet.status"),
+        ("attachment.delete-on-termination", "attachmentSet.deleteOnTermination"),
+        ("create-time", "createTime"),
+    ],
+    &["IncludeManagedResources"],
+);
+static NETWORK_INTERFACE: Facts = simple(
+    "networkInterfaceSet",
+    "networkInterfaceId",
+    "NetworkInterfaceId",
+    "network-interface",
+    "InvalidNetworkInterfaceID.NotFound",
+    &[
+        ("network-interface-id", "networkInterfaceId"),
+        ("group-id", "groupSet.groupId"),
+        ("subnet-id", "subnetId"),
+        ("vpc-id", "vpcId"),
+        ("status", "status"),
+        ("availability-zone", "availabilityZone"),
+        ("description", "description"),
+        ("private-ip-address", "privateIpAddress"),
+        ("addresses.private-ip-address", "privateIpAddressesSet.privateIpAddress"),
+        ("attachment.instance-id", "attachment.instanceId"),
+        ("attachment.status", "attachment.status"),
+    ],
+    &["IncludeManagedResources"],
+);
+
 /// Facts of a kind.
 pub(super) fn facts(kind: Kind) -> &'static Facts {
     match kind {
@@ -301,6 +345,8 @@ pub(super) fn facts(kind: Kind) -> &'static Facts {
         Kind::InstanceType => &INSTANCE_TYPE,
         Kind::InstanceTypeOffering => &INSTANCE_TYPE_OFFERING,
         Kind::Instance => &INSTANCE,
+        Kind::Volume => &VOLUME,
+        Kind::NetworkInterface => &NETWORK_INTERFACE,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Instances: their record, their states over time, and what Describe calls show of them.
 
 use super::catalog::ZONES;
-use super::filters::{filters, passes};
 use super::objects::{Kind, describe, page};
 use super::state::State;
 use super::wire::tag_set;
@@ -83,6 +82,8 @@ pub(super) struct Instance {
     pub(crate) address: Ipv4Addr,
     /// Network interface.
     pub(crate) interface: String,
+    /// Whether the network interface was there before the instance, and outlives it.
+    pub(crate) interface_is_kept: bool,
     /// MAC address.
     pub(crate) mac: String,
     /// Security groups with their names.
@@ -174,7 +175,7 @@ impl Instance {
         shown["networkInterfaceSet"] = json!([{
             "networkInterfaceId": self.interface, "subnetId": self.subnet, "vpcId": self.vpc, "ownerId": ACCOUNT, "status": "in-use",
             "macAddress": self.mac, "privateIpAddress": self.address.to_string(), "sourceDestCheck": true, "groupSet": groups,
-            "interfaceType": "interface", "attachment": {"deviceIndex": 0, "status": "attached", "deleteOnTermination": true},
+            "interfaceType": "interface", "attachment": {"deviceIndex": 0, "status": "attached", "deleteOnTermination": !self.interface_is_kept},
             "privateIpAddressesSet": [{"privateIpAddress": self.address.to_string(), "primary": true}],
         }]);
         shown["blockDeviceMapping"] = json!([{
@@ -200,11 +201,7 @@ pub(super) fn next_address(state: &mut State, octet: u8, zone: usize) -> Result<
         };
         state.last_number[zone] = number;
         let address = Ipv4Addr::new(127, octet, third, number);
-        if !state
-            .instances
-            .values()
-            .any(|i| !i.is_terminated() && i.address == address)
-        {
+        if !has_address(state, address) {
             return Ok(address);
         }
     }
@@ -212,6 +209,14 @@ pub(super) fn next_address(state: &mut State, octet: u8, zone: usize) -> Result<
         "InsufficientFreeAddressesInSubnet",
         "There are not enough free addresses in the subnet",
     ))
+}
+
+/// Whether an instance or a network interface has an address.
+pub(super) fn has_address(state: &State, address: Ipv4Addr) -> bool {
+    let text = address.to_string();
+    let mut living = state.instances.values().filter(|i| !i.is_terminated());
+    let mut kept = state.objects.of_kind(Kind::NetworkInterface);
+    living.any(|i| i.address == address) || kept.any(|(_, o)| o.text("privateIpAddress") == text)
 }
 
 /// Index of a zone by its name's last letter.
@@ -222,7 +227,7 @@ pub(super) fn zone_index(zone: &str) -> usize {
         .map_or(0, |(_, index)| usize::from(*index))
 }
 
-fn group_name(state: &State, id: &str) -> String {
+pub(super) fn group_name(state: &State, id: &str) -> String {
     state
         .objects
         .get(Kind::SecurityGroup, id)
@@ -240,48 +245,6 @@ pub(super) fn describe_instances(state: &State, params: &Value) -> ApiResult {
     let mut answer = describe(Kind::Instance, params, shown)?;
     let found = answer["reservationSet"].as_array().cloned().unwrap_or_default();
     answer["reservationSet"] = reservations(found);
-    Ok(answer)
-}
-
-/// DescribeNetworkInterfaces: those of instances.
-pub(super) fn describe_interfaces(state: &State, params: &Value) -> ApiResult {
-    const FILTERS: &[(&str, &str)] = &[
-        ("network-interface-id", "networkInterfaceId"),
-        ("group-id", "groupSet.groupId"),
-        ("subnet-id", "subnetId"),
-        ("vpc-id", "vpcId"),
-        ("status", "status"),
-        ("attachment.instance-id", "attachment.instanceId"),
-    ];
-    only(
-        params,
-        &["NetworkInterfaceId", "Filter", "MaxResults", "NextToken", "DryRun"],
-    )?;
-    let filters = filters(params, FILTERS)?;
-    let ids = texts(params, "NetworkInterfaceId");
-    let mut all = Vec::new();
-    for instance in state.instances.values() {
-        let shown = instance.shown(|id| group_name(state, id));
-        for interface in shown["networkInterfaceSet"].as_array().into_iter().flatten() {
-            let mut interface = interface.clone();
-            interface["attachment"]["instanceId"] = json!(instance.id);
-            all.push(interface);
-        }
-    }
-    let is_there = |id: &String| all.iter().any(|one| one["networkInterfaceId"] == **id);
-    if let Some(unknown) = ids.iter().find(|id| !is_there(id)) {
-        return Err(ApiError::new(
-            "InvalidNetworkInterfaceID.NotFound",
-            format!("The networkInterface ID '{unknown}' does not exist"),
-        ));
-    }
-    all.retain(|one| ids.is_empty() || ids.iter().any(|id| one["networkInterfaceId"] == **id));
-    all.retain(|one| passes(one, &filters, FILTERS));
-    let (found, next) = page(all, params)?;
-    let mut answer = json!({"networkInterfaceSet": found});
-    if let Some(next) = next {
-        answer["nextToken"] = json!(next);
-    }
     Ok(answer)
 }
 

@@ -2,6 +2,7 @@
 
 use super::catalog::{has, is_instance_type};
 use super::instances::{Instance, InstanceState, next_address, now, reservations, zone_index};
+use super::interfaces;
 use super::life::live;
 use super::objects::{Kind, Objects, specified_tags};
 use super::service::Ec2;
@@ -14,6 +15,7 @@ use crate::instance::Facts;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 const PARAMETERS: [&str; 21] = [
@@ -89,12 +91,27 @@ fn merged(state: &State, params: &Value) -> Result<Value, ApiError> {
     Ok(Value::Object(merged))
 }
 
-/// Subnet and groups, which may be given flat or in the first network interface.
-fn placement(all: &Objects, wanted: &Value) -> Result<(String, Vec<String>), ApiError> {
+/// Where an instance comes to be.
+struct Placed {
+    subnet: String,
+    groups: Vec<String>,
+    /// A network interface that exists, and its address.
+    interface: Option<(String, Ipv4Addr)>,
+}
+
+/// Subnet and groups, which may be given flat or in the first network interface, or are those of one that exists.
+fn placement(all: &Objects, wanted: &Value) -> Result<Placed, ApiError> {
     let interface = list(wanted, "NetworkInterface")
         .into_iter()
         .next()
         .unwrap_or(Value::Null);
+    if let Some(kept) = interfaces::named(all, wanted, &interface)? {
+        return Ok(Placed {
+            subnet: kept.subnet,
+            groups: kept.groups,
+            interface: Some((kept.id, kept.address)),
+        });
+    }
     let subnet = match text(wanted, "SubnetId").or_else(|| text(&interface, "SubnetId")) {
         Some(subnet) => subnet,
         None => default_subnet(all, wanted)?,
@@ -117,7 +134,11 @@ fn placement(all: &Objects, wanted: &Value) -> Result<(String, Vec<String>), Api
             .find(|(_, o)| o.text("vpcId") == vpc && o.text("groupName") == "default");
         groups.extend(default.map(|(id, _)| id.clone()));
     }
-    Ok((subnet, groups))
+    Ok(Placed {
+        subnet,
+        groups,
+        interface: None,
+    })
 }
 
 fn default_subnet(all: &Objects, wanted: &Value) -> Result<String, ApiError> {
@@ -254,7 +275,11 @@ fn instance(
     reservation: &str,
     role: Option<(String, String)>,
 ) -> Result<Instance, ApiError> {
-    let (subnet, groups) = placement(&state.objects, wanted)?;
+    let Placed {
+        subnet,
+        groups,
+        interface,
+    } = placement(&state.objects, wanted)?;
     let shown = state.objects.get(Kind::Subnet, &subnet)?;
     let (zone, vpc) = (
         shown.text("availabilityZone").to_owned(),
@@ -269,10 +294,16 @@ fn instance(
             ),
         ));
     }
-    let address = next_address(state, cloud.site.octet, zone_index(&zone))?;
+    let interface_is_kept = interface.is_some();
+    let (interface, address) = match interface {
+        Some(kept) => kept,
+        None => {
+            let address = next_address(state, cloud.site.octet, zone_index(&zone))?;
+            (resource_id("eni"), address)
+        }
+    };
     let id = resource_id("i");
-    let [_, l, third, n] = address.octets();
-    let mac = format!("02:7f:{l:02x}:{third:02x}:00:{n:02x}");
+    let mac = interfaces::mac(address);
     let taggable = ["instance", "volume", "network-interface", "spot-instances-request"];
     let mut tags: IndexMap<String, String> = specified_tags(wanted, &taggable, "instance")?;
     for pair in list(wanted, ".template") {
@@ -284,6 +315,9 @@ fn instance(
     let options = &wanted["MetadataOptions"];
     let tags_in_metadata = options["InstanceMetadataTags"] == "enabled";
     let launched = now();
+    if interface_is_kept {
+        interfaces::take(&mut state.objects, &interface, &id, &launched);
+    }
     let image = text(wanted, "ImageId").unwrap_or_default();
     let facts = Facts {
         instance: id.clone(),
@@ -316,7 +350,8 @@ fn instance(
         vpc,
         zone,
         address,
-        interface: resource_id("eni"),
+        interface,
+        interface_is_kept,
         mac,
         groups,
         profile: role.map(|(arn, _)| arn),

@@ -2,6 +2,7 @@
 
 use super::instances::{Instance, InstanceState};
 use super::service::Ec2;
+use super::{interfaces, volumes};
 use crate::api::{ApiError, ApiResult, Cloud, InstanceEvent, flag, only, texts};
 use crate::instance::{Ended, Host, HostSpec, serve_metadata};
 use crate::timing::{EC2_BOOT, EC2_PENDING, EC2_TERMINATED, EC2_VISIBLE};
@@ -121,6 +122,7 @@ fn fail(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, id: &str, message: &str) {
         ));
         enter(cloud, instance, InstanceState::Terminated);
     }
+    interfaces::release(&mut state, id);
 }
 
 /// TerminateInstances: a graceful shutdown, or none with `SkipOsShutdown`; may be repeated to cut a slow one short.
@@ -229,15 +231,23 @@ async fn end(
         }
     }
     tokio::time::sleep(timing.of(&EC2_TERMINATED)).await;
+    let metadata = ec2.state().instances.get_mut(&id).and_then(|i| i.metadata.take());
+    if let Some(metadata) = metadata {
+        metadata.abort();
+        // Whoever gets the address next listens there.
+        let _ = metadata.await;
+    }
     let terminated = through == InstanceState::ShuttingDown;
+    if terminated && let Some(host) = host {
+        // Before it counts as terminated: its address is free then, and may belong to the next one at once.
+        host.remove().await;
+    }
     {
         let mut state = ec2.state();
+        volumes::power_is_off(&state, &cloud, &id);
         let Some(instance) = state.instances.get_mut(&id) else {
             return;
         };
-        if let Some(metadata) = instance.metadata.take() {
-            metadata.abort();
-        }
         // A termination that began while it was stopping has the last word.
         if instance.state == through {
             let last = if terminated {
@@ -247,14 +257,15 @@ async fn end(
             };
             enter(&cloud, instance, last);
         }
+        if terminated {
+            interfaces::release(&mut state, &id);
+        }
     }
     cloud.forget_instance(&id);
     if !terminated {
         return;
     }
-    if let Some(host) = host {
-        host.remove().await;
-    }
+    tokio::spawn(volumes::release(ec2.clone(), cloud.clone(), id.clone()));
     tokio::time::sleep(timing.of(&EC2_VISIBLE)).await;
     ec2.state().instances.shift_remove(&id);
 }

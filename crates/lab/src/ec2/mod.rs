@@ -11,6 +11,7 @@ mod filters;
 mod groups;
 mod images;
 mod instances;
+mod interfaces;
 mod launch;
 mod life;
 mod network;
@@ -20,9 +21,11 @@ mod service;
 mod state;
 mod tags;
 mod templates;
+mod volumes;
 mod wire;
 
 pub use catalog::{BARE_IMAGE, SEEDED_IMAGE};
+pub(crate) use interfaces::zone_of;
 pub(crate) use service::Ec2;
 
 /// Adds the lab's own calls about instances and images.

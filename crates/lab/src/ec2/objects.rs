@@ -24,6 +24,8 @@ pub(super) enum Kind {
     InstanceType,
     InstanceTypeOffering,
     Instance,
+    Volume,
+    NetworkInterface,
 }
 
 /// How a kind of record looks on the wire.
@@ -64,6 +66,8 @@ impl Kind {
             "key" => Kind::KeyPair,
             "lt" => Kind::LaunchTemplate,
             "i" => Kind::Instance,
+            "vol" => Kind::Volume,
+            "eni" => Kind::NetworkInterface,
             _ => return None,
         })
     }

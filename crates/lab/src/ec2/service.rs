@@ -6,7 +6,7 @@ use super::instances::{self, Instance};
 use super::life;
 use super::objects::{Kind, describe};
 use super::state::State;
-use super::{launch, network, routes, tags, templates, wire};
+use super::{interfaces, launch, network, routes, tags, templates, volumes, wire};
 use crate::api::{ApiError, ApiResult, Call, Cloud, Service, flag, list, text, texts, unknown_action};
 use crate::instance::Host;
 use parking_lot::{Mutex, MutexGuard};
@@ -95,6 +95,12 @@ impl Ec2 {
             "RunInstances" => launch::run_instances(self, cloud, params).await,
             "TerminateInstances" => life::terminate(self, cloud, params),
             "StopInstances" => life::stop(self, cloud, params),
+            "CreateVolume" => volumes::create(&self, &cloud, params),
+            "ModifyVolume" => volumes::modify(&self, &cloud, params),
+            "DeleteVolume" => volumes::delete(&self, &cloud, params),
+            "AttachVolume" => volumes::attach(&self, &cloud, params),
+            "DetachVolume" => volumes::detach(&self, &cloud, params),
+            "CreateNetworkInterface" => interfaces::create(&mut self.state(), cloud.site.octet, params),
             _ => self.answer_from_records(&call),
         }
     }
@@ -104,12 +110,7 @@ impl Ec2 {
         let mut guard = self.state();
         let state = &mut *guard;
         let region = state.region.clone();
-        let interfaces: Vec<(String, Vec<String>)> = state
-            .instances
-            .values()
-            .filter(|i| !i.is_terminated())
-            .map(|i| (i.subnet.clone(), i.groups.clone()))
-            .collect();
+        let interfaces = interfaces::places(state);
         let all = &mut state.objects;
         match call.action.as_str() {
             "CreateVpc" => network::create_vpc(all, params),
@@ -161,7 +162,10 @@ impl Ec2 {
             "DescribeLaunchTemplates" => templates::show(state, params),
             "DescribeLaunchTemplateVersions" => templates::show_versions(state, params),
             "DescribeInstances" => instances::describe_instances(state, params),
-            "DescribeNetworkInterfaces" => instances::describe_interfaces(state, params),
+            "DescribeNetworkInterfaces" => interfaces::describe(state, params),
+            "DeleteNetworkInterface" => interfaces::delete(all, params),
+            "ModifyNetworkInterfaceAttribute" => interfaces::modify(state, params),
+            "DescribeVolumes" => describe(Kind::Volume, params, state.shown(Kind::Volume)),
             "DescribeInstanceStatus" => instances::describe_status(state, params),
             "GetConsoleOutput" => instances::console_output(state, params),
             _ => Err(unknown_action(call)),

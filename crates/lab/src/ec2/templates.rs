@@ -81,6 +81,7 @@ const NESTED: [(&str, &[&str]); 9] = [
             "SecurityGroupId",
             "InterfaceType",
             "NetworkCardIndex",
+            "NetworkInterfaceId",
             "SubnetId",
             "PrivateIpAddress",
         ],

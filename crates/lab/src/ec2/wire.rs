@@ -4,13 +4,14 @@ use crate::api::{ApiError, list};
 use serde_json::{Map, Value, json};
 
 /// Plural member names, as CloudFormation and the API models spell them, and the name that the wire has.
-const SINGULAR: [(&str, &str); 16] = [
+const SINGULAR: [(&str, &str); 18] = [
     ("BlockDeviceMappings", "BlockDeviceMapping"),
     ("Filters", "Filter"),
     ("GroupIds", "GroupId"),
     ("Groups", "Groups"),
     ("ImageIds", "ImageId"),
     ("InstanceIds", "InstanceId"),
+    ("NetworkInterfaceIds", "NetworkInterfaceId"),
     ("NetworkInterfaces", "NetworkInterface"),
     ("Resources", "ResourceId"),
     ("RouteTableIds", "RouteTableId"),
@@ -19,6 +20,7 @@ const SINGULAR: [(&str, &str); 16] = [
     ("SubnetIds", "SubnetId"),
     ("TagSpecifications", "TagSpecification"),
     ("Tags", "Tag"),
+    ("VolumeIds", "VolumeId"),
     ("VpcEndpointIds", "VpcEndpointId"),
     ("VpcIds", "VpcId"),
 ];

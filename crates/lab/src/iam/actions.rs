@@ -19,6 +19,8 @@ pub(super) enum On {
     Nothing,
     /// No resource, but the namespace of metrics.
     Namespace,
+    /// The volume `VolumeId` and the instance that has it or is to have it.
+    Attachment,
     /// Instances by `InstanceId`.
     Instances,
     /// The group by `AutoScalingGroupName`.
@@ -54,6 +56,8 @@ const ACTIONS: &[(&str, &str, On)] = &[
     ("cloudformation", "DescribeStackResources", On::Stack),
     ("cloudformation", "DescribeStacks", On::Stack),
     ("cloudformation", "SignalResource", On::Stack),
+    ("ec2", "AttachVolume", On::Attachment),
+    ("ec2", "DetachVolume", On::Attachment),
     ("ec2", "StopInstances", On::Instances),
     ("ec2", "TerminateInstances", On::Instances),
     ("elasticfilesystem", "DescribeFileSystems", On::FileSystem),
@@ -109,6 +113,14 @@ impl Resource {
         }
     }
 
+    /// Adds a key, where the resource has a value for it.
+    fn with(mut self, key: &str, value: Option<String>) -> Self {
+        if let Some(value) = value {
+            self.context.add(key, value);
+        }
+        self
+    }
+
     /// Adds the tags in the global key, and in the service's own.
     fn tagged(mut self, tags: &[Value], own: &[&str]) -> Self {
         for tag in tags {
@@ -138,6 +150,14 @@ pub(super) async fn resources(cloud: &Arc<Cloud>, on: On, params: &Value) -> Res
             let mut one = Resource::new("*");
             one.context.add("cloudwatch:namespace", named("Namespace"));
             vec![one]
+        }
+        On::Attachment => {
+            let (volume, holder) = here.volume(&named("VolumeId")).await?;
+            // A detachment need not name the instance.
+            match text(params, "InstanceId").or(holder) {
+                Some(id) => vec![volume, here.instance(&id, "ec2").await?],
+                None => vec![volume, Resource::new(here.arn("ec2", "instance/*"))],
+            }
         }
         On::Instances => {
             let mut all = Vec::new();
@@ -236,8 +256,30 @@ impl Here<'_> {
         let found = self
             .ask("ec2", "DescribeInstances", json!({"InstanceId": [id]}))
             .await?;
-        let tags = list(&found["reservationSet"][0]["instancesSet"][0], "tagSet");
-        Ok(Resource::new(self.arn("ec2", &format!("instance/{id}"))).tagged(&tags, &[family]))
+        let found = &found["reservationSet"][0]["instancesSet"][0];
+        let mut one = Resource::new(self.arn("ec2", &format!("instance/{id}")));
+        if family == "ec2" {
+            one.context.add("ec2:InstanceID", id);
+            let profile = text(&found["iamInstanceProfile"], "arn");
+            let zone = text(&found["placement"], "availabilityZone");
+            one = one
+                .with("ec2:InstanceProfile", profile)
+                .with("ec2:AvailabilityZone", zone);
+        }
+        Ok(one.tagged(&list(found, "tagSet"), &[family]))
+    }
+
+    /// A volume, and the instance that has it.
+    async fn volume(&self, id: &str) -> Result<(Resource, Option<String>), ApiError> {
+        let found = self.ask("ec2", "DescribeVolumes", json!({"VolumeId": [id]})).await?;
+        let found = &found["volumeSet"][0];
+        let mut one = Resource::new(self.arn("ec2", &format!("volume/{id}")));
+        one.context.add("ec2:VolumeID", id);
+        let one = one
+            .with("ec2:AvailabilityZone", text(found, "availabilityZone"))
+            .with("ec2:Encrypted", text(found, "encrypted"));
+        let holder = text(&found["attachmentSet"][0], "instanceId");
+        Ok((one.tagged(&list(found, "tagSet"), &["ec2"]), holder))
     }
 
     async fn document(&self, name: &str) -> Result<Resource, ApiError> {

@@ -121,8 +121,13 @@ mod tests {
     /// A cloud where `r` may do what the statement says; instances and groups bear the tag `t` with the value of their id.
     fn cloud(statement: Value) -> Arc<Cloud> {
         let cloud = cloud_with(|service, action, params| match (service, action) {
-            ("ec2", "DescribeInstances") => Ok(json!({"reservationSet": [{"instancesSet": [
-                {"tagSet": [{"key": "t", "value": params["InstanceId"][0]}]}]}]})),
+            ("ec2", "DescribeInstances") => Ok(json!({"reservationSet": [{"instancesSet": [{
+                "tagSet": [{"key": "t", "value": params["InstanceId"][0]}],
+                "iamInstanceProfile": {"arn": "arn:aws:iam::000000000000:instance-profile/own"}}]}]})),
+            ("ec2", "DescribeVolumes") => Ok(
+                json!({"volumeSet": [{"availabilityZone": "eu-west-1a", "encrypted": true,
+                "attachmentSet": [{"instanceId": "i-1"}]}]}),
+            ),
             ("autoscaling", "DescribeAutoScalingInstances") => {
                 Ok(answer(r#"{"AutoScalingInstances": [{"AutoScalingGroupName": "g"}]}"#))
             }
@@ -283,6 +288,48 @@ mod tests {
             may(&json!([instances]), sent(read, json!(["i-1"]))).is_err(),
             "the instance alone"
         );
+    }
+
+    #[test]
+    fn a_volume_is_attached_and_detached_by_who_may_touch_it_and_its_instance() {
+        let profile = "arn:aws:iam::000000000000:instance-profile/own";
+        let volume = "arn:aws:ec2:eu-west-1:000000000000:volume/vol-1";
+        let own = json!({"Effect": "Allow", "Action": ["ec2:AttachVolume", "ec2:DetachVolume"], "Resource": volume,
+            "Condition": {"StringEquals": {"ec2:AvailabilityZone": "eu-west-1a"}, "Bool": {"ec2:Encrypted": "true"}}});
+        let mut host = own.clone();
+        host["Resource"] = "arn:aws:ec2:*:*:instance/*".into();
+        host["Condition"] =
+            json!({"ArnEquals": {"ec2:InstanceProfile": profile}, "StringEquals": {"ec2:ResourceTag/t": "i-1"}});
+        let may = |statement: &Value, action: &str, params: Value| {
+            block_on(authorise(
+                &cloud(statement.clone()),
+                "ec2",
+                action,
+                &params,
+                &instance(),
+            ))
+            .map_err(|e| e.message)
+        };
+        let on =
+            |volume: &str, instance: &str| json!({"VolumeId": volume, "InstanceId": instance, "Device": "/dev/sdf"});
+        let both = json!([own, host]);
+        assert_eq!(may(&both, "AttachVolume", on("vol-1", "i-1")), Ok(()));
+        assert_eq!(may(&both, "DetachVolume", on("vol-1", "i-1")), Ok(()));
+        // The instance that has it is meant when none is named.
+        assert_eq!(may(&both, "DetachVolume", json!({"VolumeId": "vol-1"})), Ok(()));
+        for (statement, params, resource) in [
+            (&both, on("vol-2", "i-1"), "volume/vol-2"),
+            (&both, on("vol-1", "i-2"), "instance/i-2"),
+            (&both, json!({"VolumeId": "vol-3"}), "volume/vol-3"),
+            (&json!([own]), on("vol-1", "i-1"), "instance/i-1"),
+            (&json!([host]), on("vol-1", "i-1"), "volume/vol-1"),
+        ] {
+            for action in ["AttachVolume", "DetachVolume"] {
+                let refused = may(statement, action, params.clone()).unwrap_err();
+                assert!(refused.contains(resource), "{action} {params}: {refused}");
+            }
+        }
+        assert!(may(&both, "DeleteVolume", json!({"VolumeId": "vol-1"})).is_err());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! From a type to its handlers, one row a type, and what holds for all types.
 
-use super::{autoscaling, ec2, efs, elbv2, iam, launch_template, network, others, security_group, ssm};
+use super::{
+    autoscaling, ec2, efs, elbv2, iam, launch_template, network, network_interface, others, security_group, ssm, volume,
+};
 use crate::cloudformation::context::{Attributes, Context, Failure};
 use crate::cloudformation::schema;
 use crate::cloudformation::state::Record;
@@ -39,6 +41,7 @@ const HANDLERS: &[Handler] = handlers! {
         ec2::create_gateway, ec2::update_tags, ec2::delete: "DeleteInternetGateway" by "InternetGatewayId";
     "AWS::EC2::LaunchTemplate":
         launch_template::create, launch_template::update, ec2::delete: "DeleteLaunchTemplate" by "LaunchTemplateId";
+    "AWS::EC2::NetworkInterface": network_interface::create, network_interface::update, network_interface::delete;
     "AWS::EC2::Route": network::create_route, network::update_route, network::delete_route;
     "AWS::EC2::RouteTable":
         network::create_route_table, ec2::update_tags, ec2::delete: "DeleteRouteTable" by "RouteTableId";
@@ -52,6 +55,7 @@ const HANDLERS: &[Handler] = handlers! {
     "AWS::EC2::VPC": ec2::create_vpc, ec2::update_vpc, ec2::delete: "DeleteVpc" by "VpcId";
     "AWS::EC2::VPCEndpoint": network::create_endpoint, network::update_endpoint, network::delete_endpoint;
     "AWS::EC2::VPCGatewayAttachment": ec2::create_attachment, ec2::update_attachment, ec2::delete_attachment;
+    "AWS::EC2::Volume": volume::create, volume::update, volume::delete;
     "AWS::EFS::FileSystem": efs::create, efs::update, efs::delete;
     "AWS::EFS::MountTarget": efs::create_mount_target, efs::update_mount_target, efs::delete_mount_target;
     "AWS::ElasticLoadBalancingV2::Listener":
@@ -113,7 +117,7 @@ pub(crate) async fn delete(context: &Context, physical: &str, properties: &Value
 
 /// Whether a type can be imported.
 pub(crate) fn is_importable(kind: &str) -> bool {
-    kind == "AWS::EFS::FileSystem"
+    ["AWS::EC2::NetworkInterface", "AWS::EC2::Volume", "AWS::EFS::FileSystem"].contains(&kind)
 }
 
 /// Reads a resource that exists, for its import.
@@ -121,12 +125,11 @@ pub(crate) fn is_importable(kind: &str) -> bool {
 /// # Errors
 /// The reason in CloudFormation's words; also when it does not exist, or is of a type that cannot be imported.
 pub(crate) async fn read(context: &Context, physical: &str) -> Result<Attributes, Failure> {
-    match is_importable(&context.kind) {
-        true => efs::read(context, physical).await,
-        false => Err(Failure::new(format!(
-            "Resource type {} cannot be imported",
-            context.kind
-        ))),
+    match context.kind.as_str() {
+        "AWS::EC2::NetworkInterface" => network_interface::read(context, physical).await,
+        "AWS::EC2::Volume" => volume::read(context, physical).await,
+        "AWS::EFS::FileSystem" => efs::read(context, physical).await,
+        kind => Err(Failure::new(format!("Resource type {kind} cannot be imported"))),
     }
 }
 
