@@ -7,6 +7,7 @@ use crate::nlb::Pool;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -173,9 +174,11 @@ impl Elb {
         self.with(|s| s.groups.values().map(|g| g.pool.clone()).collect())
     }
 
-    /// Resets every connection to an instance; how many there were, and whether any of them is left after a time. As a load balancer that
-    /// forgot its flows does, it discards the next packet of each; one that is silent is reset all the same after a while.
-    pub(crate) async fn reset(&self, instance: &str, limit: Duration) -> (usize, bool) {
+    /// Resets every connection to an instance, which is a target by its id or by its address; how many there were, and whether any of them is
+    /// left after a time. As a load balancer that forgot its flows does, it discards the next packet of each; one that is silent is reset all
+    /// the same after a while.
+    pub(crate) async fn reset(&self, instance: &str, address: Ipv4Addr, limit: Duration) -> (usize, bool) {
+        let instance = &[instance.to_owned(), address.to_string()];
         let pools = self.pools();
         let were = pools.iter().map(|pool| pool.forget(instance)).sum();
         let deadline = Instant::now() + limit;

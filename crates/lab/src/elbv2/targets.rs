@@ -2,6 +2,7 @@
 
 use super::service::{Elb, need, within};
 use crate::api::{ApiError, ApiResult, Cloud, list, only, text};
+use crate::ec2;
 use crate::edge;
 use crate::nlb::{ANY_ZONE, TargetKey, TargetReport};
 use serde_json::{Value, json};
@@ -49,7 +50,10 @@ impl Elb {
                     "'{id}' is not a loopback address; the local cloud forwards only to loopback addresses"
                 ))
             };
-            return Ok((address.ok_or_else(missing)?, ANY_ZONE.into()));
+            let address = address.ok_or_else(missing)?;
+            // An address of the VPC is in the zone of its subnet; one that no instance of a lab can have is in all of them.
+            let zone = ec2::zone_of(&cloud.region, cloud.site.octet, address);
+            return Ok((address, zone.unwrap_or_else(|| ANY_ZONE.into())));
         }
         let facts = edge::instance(cloud, id).await.map_err(|error| match error.status {
             500.. => error,

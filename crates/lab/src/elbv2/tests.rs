@@ -491,3 +491,5 @@ async fn healthy_targets_are_counted_in_cloudwatch() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+mod addresses;

@@ -73,7 +73,8 @@ impl Kind {
             }
             Self::ApiDown => faults.injector.go_down(Instant::now() + time),
             Self::ResetConnections => {
-                *faults.reset.lock() = faults.elb.reset(instance, RESET).await;
+                let address = faults.ec2.address_of(instance)?;
+                *faults.reset.lock() = faults.elb.reset(instance, address, RESET).await;
             }
         }
         Ok(hosts)

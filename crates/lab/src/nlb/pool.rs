@@ -267,19 +267,20 @@ impl Pool {
         }
     }
 
-    /// Forgets every connection to an instance: the next packet of one is discarded, and then it is reset. How many there were.
-    pub(crate) fn forget(&self, instance: &str) -> usize {
+    /// Forgets every connection to an instance, by the ids that it is registered with: the next packet of one is discarded, and then it is reset.
+    /// How many there were.
+    pub(crate) fn forget(&self, instance: &[String]) -> usize {
         self.order(instance, Order::ResetOnPacket)
     }
 
     /// Resets every connection to an instance now; how many there were.
-    pub(crate) fn reset(&self, instance: &str) -> usize {
+    pub(crate) fn reset(&self, instance: &[String]) -> usize {
         self.order(instance, Order::Reset)
     }
 
-    fn order(&self, instance: &str, order: Order) -> usize {
+    fn order(&self, instance: &[String], order: Order) -> usize {
         let inner = self.lock();
-        let own = inner.targets.iter().filter(|((id, _), _)| id == instance);
+        let own = inner.targets.iter().filter(|((id, _), _)| instance.contains(id));
         own.map(|(_, target)| {
             target.order(order);
             target.flows.len()
@@ -288,9 +289,9 @@ impl Pool {
     }
 
     /// Whether any connection to an instance has been told to end and has not.
-    pub(crate) fn is_resetting(&self, instance: &str) -> bool {
+    pub(crate) fn is_resetting(&self, instance: &[String]) -> bool {
         let inner = self.lock();
-        let own = inner.targets.iter().filter(|((id, _), _)| id == instance);
+        let own = inner.targets.iter().filter(|((id, _), _)| instance.contains(id));
         own.flat_map(|(_, target)| target.flows.values())
             .any(|flow| *flow.borrow() == Order::Reset)
     }
