@@ -11,6 +11,7 @@ def run(lab, stack):
     balancers(lab, stack)
     commands(lab, stack)
     instances(lab, stack)
+    members(lab, stack)
     scaling(lab, stack)
 
 
@@ -118,14 +119,14 @@ def balancers(lab, stack):
     lab.refused("LoadBalancerNotFound", service, "DescribeLoadBalancers", Names=["none"])
 
 
-def members(lab, name):
+def in_group(lab, name):
     found = lab.read("autoscaling", "DescribeAutoScalingGroups", AutoScalingGroupNames=[name])["AutoScalingGroups"]
     return found[0]["Instances"] if found else []
 
 
 def commands(lab, stack):
     service = "ssm"
-    instance = lab.wait("an instance", lambda: members(lab, stack["GroupName"]))[0]["InstanceId"]
+    instance = lab.wait("an instance", lambda: in_group(lab, stack["GroupName"]))[0]["InstanceId"]
     lab.read(service, "DescribeInstanceInformation")
     line = {"commands": ["mqaws-agent status --json"]}
     sent = lab.call(service, "SendCommand", InstanceIds=[instance], DocumentName="AWS-RunShellScript", Parameters=line)
@@ -194,6 +195,74 @@ def instances(lab, stack):
     lab.refused("InvalidInstanceID.NotFound", service, "DescribeInstances", InstanceIds=["i-0123456789abcdef0"])
 
 
+def volume(lab, own):
+    """A volume as an instance's: every state, with its attachment."""
+    return only(lab, "DescribeVolumes", "Volumes", VolumeIds=[own["VolumeId"]])
+
+
+def members(lab, stack):
+    """What members with data of their own are made of: a volume, and an interface that their launch template names."""
+    service = "ec2"
+    subnet = only(lab, "DescribeSubnets", "Subnets", SubnetIds=[stack["subnets"][0]])
+    zone = subnet["AvailabilityZone"]
+    tags = [{"Key": "Name", "Value": "judge"}]
+    made = lab.call(service, "CreateVolume", AvailabilityZone=zone, Size=1, VolumeType="gp3", Encrypted=True, ClientToken="judge",
+                    TagSpecifications=[{"ResourceType": "volume", "Tags": tags}])  # fmt: skip
+    own = {"VolumeId": made["VolumeId"]}
+    assert made["Tags"] == tags and made["Iops"] == 3000 and made["Throughput"] == 125, made
+    lab.wait("volume", lambda: volume(lab, own)["State"] == "available")
+    lab.call(service, "ModifyVolume", Size=8, Iops=4000, Throughput=500, **own)
+    lab.refused("InvalidParameterValue", service, "ModifyVolume", Size=1, **own)
+
+    made = lab.call(service, "CreateNetworkInterface", SubnetId=subnet["SubnetId"], Description="judge",
+                    TagSpecifications=[{"ResourceType": "network-interface", "Tags": tags}])["NetworkInterface"]  # fmt: skip
+    interface = {"NetworkInterfaceId": made["NetworkInterfaceId"]}
+    assert made["TagSet"] == tags and made["Status"] == "available", made
+    lab.call(service, "ModifyNetworkInterfaceAttribute", Description={"Value": "still"}, **interface)
+    data = {"ImageId": stack["image"], "InstanceType": "m6i.large", "NetworkInterfaces": [{"DeviceIndex": 0, **interface}]}
+    template = {"LaunchTemplateName": "judge-member"}
+    lab.call(service, "CreateLaunchTemplate", LaunchTemplateData=data, **template)
+    lab.read(service, "DescribeLaunchTemplateVersions", **template)
+
+    group = {"AutoScalingGroupName": "judge-member"}
+    lab.call("autoscaling", "CreateAutoScalingGroup", MinSize=0, MaxSize=1, DesiredCapacity=1, AvailabilityZones=[zone],
+             LaunchTemplate={"Version": "1", **template}, **group)  # fmt: skip
+    serving = lambda: [m for m in in_group(lab, "judge-member") if m["LifecycleState"] == "InService"]  # noqa: E731
+    instance = lab.wait("member in service", serving)[0]["InstanceId"]
+    found = only(lab, "DescribeNetworkInterfaces", "NetworkInterfaces", NetworkInterfaceIds=[made["NetworkInterfaceId"]])
+    assert found["Attachment"]["InstanceId"] == instance and not found["Attachment"]["DeleteOnTermination"], found
+    shown = lab.read(service, "DescribeInstances", InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+    assert shown["PrivateIpAddress"] == made["PrivateIpAddress"], shown
+    lab.refused("InvalidNetworkInterface.InUse", service, "RunInstances", MinCount=1, MaxCount=1, LaunchTemplate=template)
+    lab.refused("InvalidParameterValue", service, "DeleteNetworkInterface", **interface)
+
+    attach = {"Device": "/dev/sdf", "InstanceId": instance, **own}
+    lab.call(service, "AttachVolume", **attach)
+    lab.refused("VolumeInUse", service, "AttachVolume", **attach)
+    lab.wait("attached", lambda: volume(lab, own)["Attachments"][0]["State"] == "attached")
+    lab.refused("UnsupportedOperation", service, "DetachVolume", Force=True, **own)
+    lab.refused("VolumeInUse", service, "DeleteVolume", **own)
+    lab.call(service, "DetachVolume", InstanceId=instance, **own)
+    lab.wait("detached", lambda: volume(lab, own)["State"] == "available")
+    lab.call(service, "AttachVolume", **attach)
+    lab.call("autoscaling", "SetDesiredCapacity", DesiredCapacity=0, **group)
+    lab.wait("group empty", lambda: not in_group(lab, "judge-member"))
+    lab.wait("volume free", lambda: volume(lab, own)["State"] == "available")
+    lab.call("autoscaling", "DeleteAutoScalingGroup", **group)
+
+    targets = lab.call("elbv2", "CreateTargetGroup", Name="judge-ip", Protocol="TCP", Port=1414, VpcId=stack["vpc"], TargetType="ip")
+    targets = {"TargetGroupArn": targets["TargetGroups"][0]["TargetGroupArn"]}
+    lab.call("elbv2", "RegisterTargets", Targets=[{"Id": made["PrivateIpAddress"]}], **targets)
+    lab.read("elbv2", "DescribeTargetHealth", **targets)
+    lab.call("elbv2", "DeleteTargetGroup", **targets)
+
+    lab.call(service, "DeleteLaunchTemplate", **template)
+    lab.call(service, "DeleteNetworkInterface", **interface)
+    lab.refused("InvalidNetworkInterfaceID.NotFound", service, "DescribeNetworkInterfaces", NetworkInterfaceIds=[made["NetworkInterfaceId"]])
+    lab.call(service, "DeleteVolume", **own)
+    lab.refused("InvalidVolume.NotFound", service, "DetachVolume", VolumeId="vol-0123456789abcdef0")
+
+
 def scaling(lab, stack):
     service, own = "autoscaling", {"AutoScalingGroupName": "judge"}
     lab.read(service, "DescribeAutoScalingGroups")
@@ -222,7 +291,7 @@ def scaling(lab, stack):
     lab.call(service, "SetDesiredCapacity", DesiredCapacity=1, **own)
 
     def in_state(wanted):
-        return [m for m in members(lab, "judge") if m["LifecycleState"] == wanted]
+        return [m for m in in_group(lab, "judge") if m["LifecycleState"] == wanted]
 
     first = lab.wait("in service", lambda: in_state("InService"))[0]["InstanceId"]
     lab.call(service, "SetInstanceHealth", InstanceId=first, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False)
@@ -230,10 +299,10 @@ def scaling(lab, stack):
     lab.wait("hook", lambda: in_state("Terminating:Wait"))
     lab.call(service, "RecordLifecycleActionHeartbeat", **ending)
     lab.call(service, "CompleteLifecycleAction", LifecycleActionResult="CONTINUE", **ending)
-    lab.wait("first gone", lambda: first not in [m["InstanceId"] for m in members(lab, "judge")])
+    lab.wait("first gone", lambda: first not in [m["InstanceId"] for m in in_group(lab, "judge")])
     lab.call(service, "DeleteLifecycleHook", **hook)
     second = lab.wait("replacement", lambda: in_state("InService"))[0]["InstanceId"]
     lab.call(service, "TerminateInstanceInAutoScalingGroup", InstanceId=second, ShouldDecrementDesiredCapacity=True)
-    lab.wait("empty", lambda: not members(lab, "judge"))
+    lab.wait("empty", lambda: not in_group(lab, "judge"))
     lab.call(service, "DeleteAutoScalingGroup", ForceDelete=True, **own)
     lab.call("ec2", "DeleteLaunchTemplate", LaunchTemplateName="judge")

@@ -86,6 +86,22 @@ fn boto3_and_the_aws_cli_read_every_answer_of_the_lab() {
 }
 
 #[test]
+fn moto_and_the_lab_say_the_same_of_volumes_and_interfaces() {
+    let Some(venv) = venv("moto_and_the_lab_say_the_same_of_volumes_and_interfaces") else {
+        return;
+    };
+    let lab = Lab::up(&[]);
+    let say = |whom: &Path| {
+        let mut judge = clean(venv.join("bin/python"), lab.home());
+        let said = run(judge.arg(script("members_moto.py")).arg(whom));
+        let lines: Vec<String> = said.out.lines().map(str::to_owned).collect();
+        assert!(lines.len() > 15, "{said}");
+        lines
+    };
+    assert_eq!(say(&lab.dir().join("lab.json")), say(Path::new("moto")));
+}
+
+#[test]
 fn ministack_creates_updates_rolls_back_and_deletes_what_we_send() {
     let Some(venv) = venv("ministack_creates_updates_rolls_back_and_deletes_what_we_send") else {
         return;
