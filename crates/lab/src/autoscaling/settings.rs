@@ -102,7 +102,7 @@ pub(super) async fn subnets(cloud: &Arc<Cloud>, params: &Value) -> Result<Vec<(S
     {
         None => Ok(found),
         Some((subnet, zone)) => Err(invalid(format!(
-            "The subnet '{subnet}' is in Availability Zone {zone}, which is none of AvailabilityZones."
+            "The subnet '{subnet}' is in Availability Zone {zone}, which AvailabilityZones does not contain."
         ))),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::objects::{Facts, Kind, Object, Objects};
 use super::wire::body;
+use super::{interfaces, volumes};
 use crate::api::ACCOUNT;
 use crate::ids::resource_id;
 use indexmap::IndexMap;
@@ -38,7 +39,8 @@ const TYPES: [(&str, u32, u32); 9] = [
     ("c6i.large", 2, 4096),
 ];
 
-const fn simple(
+/// Facts from their parts, in the order of their fields.
+pub(super) const fn simple(
     set: &'static str,
     id: &'static str,
     ids: &'static str,
@@ -284,50 +286,6 @@ static INSTANCE: Facts = simple(
     &["IncludeManagedResources"],
 );
 
-static VOLUME: Facts = simple(
-    "volumeSet",
-    "volumeId",
-    "VolumeId",
-    "volume",
-    "InvalidVolume.NotFound",
-    &[
-        ("volume-id", "volumeId"),
-        ("status", "status"),
-        ("size", "size"),
-        ("volume-type", "volumeType"),
-        ("encrypted", "encrypted"),
-        ("availability-zone", "availabilityZone"),
-        ("availability-zone-id", "availabilityZoneId"),
-        ("attachment.instance-id", "attachmentSet.instanceId"),
-        ("attachment.device", "attachmentSet.device"),
-        ("attachment.status", "attachmentSet.status"),
-        ("attachment.delete-on-termination", "attachmentSet.deleteOnTermination"),
-        ("create-time", "createTime"),
-    ],
-    &["IncludeManagedResources"],
-);
-static NETWORK_INTERFACE: Facts = simple(
-    "networkInterfaceSet",
-    "networkInterfaceId",
-    "NetworkInterfaceId",
-    "network-interface",
-    "InvalidNetworkInterfaceID.NotFound",
-    &[
-        ("network-interface-id", "networkInterfaceId"),
-        ("group-id", "groupSet.groupId"),
-        ("subnet-id", "subnetId"),
-        ("vpc-id", "vpcId"),
-        ("status", "status"),
-        ("availability-zone", "availabilityZone"),
-        ("description", "description"),
-        ("private-ip-address", "privateIpAddress"),
-        ("addresses.private-ip-address", "privateIpAddressesSet.privateIpAddress"),
-        ("attachment.instance-id", "attachment.instanceId"),
-        ("attachment.status", "attachment.status"),
-    ],
-    &["IncludeManagedResources"],
-);
-
 /// Facts of a kind.
 pub(super) fn facts(kind: Kind) -> &'static Facts {
     match kind {
@@ -345,8 +303,8 @@ pub(super) fn facts(kind: Kind) -> &'static Facts {
         Kind::InstanceType => &INSTANCE_TYPE,
         Kind::InstanceTypeOffering => &INSTANCE_TYPE_OFFERING,
         Kind::Instance => &INSTANCE,
-        Kind::Volume => &VOLUME,
-        Kind::NetworkInterface => &NETWORK_INTERFACE,
+        Kind::Volume => &volumes::FACTS,
+        Kind::NetworkInterface => &interfaces::FACTS,
     }
 }
 

@@ -3,16 +3,39 @@
 //! The address is one of the lab's, 127.L.(10+zone).n, since a subnet's range is only a record here. An instance gets such an interface at its
 //! launch, as the primary one, gives it back when it is terminated, and does not delete it. It cannot be attached to an instance that runs.
 
-use super::catalog::{ZONES, object};
+use super::catalog::{ZONES, object, simple};
 use super::instances::{group_name, has_address, next_address, zone_index};
 use super::network::done;
-use super::objects::{self, Kind, Object, Objects, specified_tags};
+use super::objects::{self, Facts, Kind, Object, Objects, specified_tags};
 use super::state::State;
 use super::wire::only_nested;
 use crate::api::{ACCOUNT, ApiError, ApiResult, flag, only, required, text, texts};
 use crate::ids::resource_id;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+
+/// How interfaces look on the wire.
+pub(super) static FACTS: Facts = simple(
+    "networkInterfaceSet",
+    "networkInterfaceId",
+    "NetworkInterfaceId",
+    "network-interface",
+    "InvalidNetworkInterfaceID.NotFound",
+    &[
+        ("network-interface-id", "networkInterfaceId"),
+        ("group-id", "groupSet.groupId"),
+        ("subnet-id", "subnetId"),
+        ("vpc-id", "vpcId"),
+        ("status", "status"),
+        ("availability-zone", "availabilityZone"),
+        ("description", "description"),
+        ("private-ip-address", "privateIpAddress"),
+        ("addresses.private-ip-address", "privateIpAddressesSet.privateIpAddress"),
+        ("attachment.instance-id", "attachment.instanceId"),
+        ("attachment.status", "attachment.status"),
+    ],
+    &["IncludeManagedResources"],
+);
 
 /// Numbers of addresses that a zone has for instances.
 const NUMBERS: std::ops::RangeInclusive<u8> = 4..=249;

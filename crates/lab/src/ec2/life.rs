@@ -259,6 +259,7 @@ async fn end(
         }
         if terminated {
             interfaces::release(&mut state, &id);
+            volumes::let_go(&mut state, &id);
         }
     }
     cloud.forget_instance(&id);

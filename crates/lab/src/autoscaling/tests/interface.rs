@@ -117,7 +117,7 @@ async fn zones_and_subnets_of_a_group_must_fit() {
         ),
         (
             json!({"AvailabilityZones": ["eu-west-1b"], "VPCZoneIdentifier": first}),
-            "is none of AvailabilityZones",
+            "which AvailabilityZones does not contain",
         ),
     ] {
         let mut params = json!({

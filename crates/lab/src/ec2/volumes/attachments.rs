@@ -123,7 +123,7 @@ pub(in crate::ec2) fn detach(ec2: &Arc<Ec2>, cloud: &Arc<Cloud>, params: &Value)
         return Err(ApiError::new(
             "UnsupportedOperation",
             "the local cloud does not detach by force: the instance may still write to the volume afterwards, so that an attachment no longer \
-             proves that nobody else has it; terminate the instance instead",
+             proves that no other instance has it; terminate the instance instead",
         ));
     }
     let mut state = ec2.state();
@@ -206,24 +206,26 @@ pub(in crate::ec2) fn power_is_off(state: &State, cloud: &Cloud, instance: &str)
     }
 }
 
-/// Detaches what a terminated instance had, after the time that EC2 takes for it.
-pub(in crate::ec2) async fn release(ec2: Arc<Ec2>, cloud: Arc<Cloud>, instance: String) {
-    let has = |state: &State| -> Vec<String> {
-        let volumes = state.objects.of_kind(Kind::Volume);
-        let own = volumes.filter(|(_, volume)| holder(volume) == instance);
-        own.map(|(id, _)| id.clone()).collect()
-    };
-    {
-        let mut state = ec2.state();
-        for id in has(&state) {
-            if let Ok(volume) = state.objects.get_mut(Kind::Volume, &id) {
-                enter(volume, "detaching");
-            }
+fn held(state: &State, instance: &str) -> Vec<String> {
+    let volumes = state.objects.of_kind(Kind::Volume);
+    let own = volumes.filter(|(_, volume)| holder(volume) == instance);
+    own.map(|(id, _)| id.clone()).collect()
+}
+
+/// Begins to detach what an instance had that is terminated at this moment; [`release`] ends it.
+pub(in crate::ec2) fn let_go(state: &mut State, instance: &str) {
+    for id in held(state, instance) {
+        if let Ok(volume) = state.objects.get_mut(Kind::Volume, &id) {
+            enter(volume, "detaching");
         }
     }
+}
+
+/// Detaches what a terminated instance had, after the time that EC2 takes for it.
+pub(in crate::ec2) async fn release(ec2: Arc<Ec2>, cloud: Arc<Cloud>, instance: String) {
     tokio::time::sleep(cloud.site.timing.of(&EC2_VOLUME_RELEASE)).await;
     let mut state = ec2.state();
-    for id in has(&state) {
+    for id in held(&state, &instance) {
         if let Err(error) = Disk::of(&cloud.site, &id).unplug(&instance) {
             tracing::warn!(volume = %id, %error, "a host that is gone still sees its volume");
         }

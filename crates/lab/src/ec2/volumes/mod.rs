@@ -27,5 +27,5 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(super) use attachments::{attach, detach, power_is_off, release};
-pub(super) use records::{create, delete, modify};
+pub(super) use attachments::{attach, detach, let_go, power_is_off, release};
+pub(super) use records::{FACTS, create, delete, modify};

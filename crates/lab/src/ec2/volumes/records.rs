@@ -4,15 +4,39 @@ use super::disk::Disk;
 use super::settings::Settings;
 use crate::api::{ACCOUNT, ApiError, ApiResult, Cloud, flag, only, required, text};
 use crate::cloudformation::intrinsics::partition;
-use crate::ec2::catalog::object;
+use crate::ec2::catalog::{object, simple};
 use crate::ec2::instances::now;
-use crate::ec2::objects::{Kind, specified_tags};
+use crate::ec2::objects::{Facts, Kind, specified_tags};
 use crate::ec2::service::Ec2;
 use crate::ec2::state::State;
 use crate::ids::resource_id;
 use crate::timing::{EC2_VOLUME_CREATING, EC2_VOLUME_DELETING};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// How volumes look on the wire.
+pub(in crate::ec2) static FACTS: Facts = simple(
+    "volumeSet",
+    "volumeId",
+    "VolumeId",
+    "volume",
+    "InvalidVolume.NotFound",
+    &[
+        ("volume-id", "volumeId"),
+        ("status", "status"),
+        ("size", "size"),
+        ("volume-type", "volumeType"),
+        ("encrypted", "encrypted"),
+        ("availability-zone", "availabilityZone"),
+        ("availability-zone-id", "availabilityZoneId"),
+        ("attachment.instance-id", "attachmentSet.instanceId"),
+        ("attachment.device", "attachmentSet.device"),
+        ("attachment.status", "attachmentSet.status"),
+        ("attachment.delete-on-termination", "attachmentSet.deleteOnTermination"),
+        ("create-time", "createTime"),
+    ],
+    &["IncludeManagedResources"],
+);
 
 /// Member of a record that holds the client token of its creation.
 const TOKEN: &str = ".clientToken";
