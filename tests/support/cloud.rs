@@ -18,6 +18,8 @@ pub(crate) struct Lab {
     home: tempfile::TempDir,
     /// Its directory in the user's home.
     folder: String,
+    /// The folder of unpacked engines; absent when those of this machine are used.
+    software: Option<PathBuf>,
     told: RefCell<String>,
 }
 
@@ -28,6 +30,7 @@ impl Lab {
         Self {
             home: home.expect("a directory"),
             folder: "l".to_owned(),
+            software: std::env::var_os(SOFTWARE).map(PathBuf::from),
             told: RefCell::default(),
         }
     }
@@ -45,6 +48,15 @@ impl Lab {
     pub(crate) fn up(options: &[&str]) -> Self {
         let lab = Self::new();
         lab.run(&[&["lab", "up"], options].concat(), 0);
+        lab
+    }
+
+    /// Starts one whose hosts have the engines of a folder.
+    #[track_caller]
+    pub(crate) fn up_with(software: &Path) -> Self {
+        let mut lab = Self::new();
+        lab.software = Some(software.to_owned());
+        lab.run(&["lab", "up"], 0);
         lab
     }
 
@@ -91,7 +103,7 @@ impl Lab {
             .env("HOME", self.home())
             .env("TMPDIR", self.home())
             .env("MQAWS_LAB_DIR", self.dir())
-            .envs(std::env::var_os(SOFTWARE).map(|folder| (SOFTWARE, folder)))
+            .envs(self.software.iter().map(|folder| (SOFTWARE, folder)))
             .current_dir(self.home())
             .stdin(Stdio::null());
         command

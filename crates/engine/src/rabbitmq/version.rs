@@ -43,10 +43,10 @@ const SERIES: [Series; 8] = [
     series((3, 11), false, &[(3, 10)]),
     series((3, 12), false, &[(3, 11)]),
     series((3, 13), false, &[(3, 12)]),
-    series((4, 0), false, &[(3, 13)]),
+    series((4, 0), true, &[(3, 13)]),
     series((4, 1), false, &[(3, 13), (4, 0)]),
     series((4, 2), false, &[(3, 13), (4, 0), (4, 1)]),
-    series((4, 3), false, &[(4, 2)]),
+    series((4, 3), true, &[(4, 2)]),
 ];
 
 impl Version {
@@ -105,7 +105,7 @@ pub(super) fn leaps(this: &str, last: &str) -> Option<String> {
     }
     let between: Vec<String> = taken.iter().map(|(major, minor)| format!("{major}.{minor}")).collect();
     Some(format!(
-        "the data was last written by RabbitMQ {last}, and {this} takes data of {} only: a single node would migrate it at once and could not go back, and a node of a cluster does not start; upgrade to {} first",
+        "the data was last written by RabbitMQ {last}, and {this} takes data of {} only: it would not start, or would migrate the data with no way back; upgrade to {} first",
         between.join(" and "),
         between.last().map_or("a version between them", String::as_str),
     ))
@@ -136,9 +136,9 @@ mod tests {
         for (text, tested, mirrored, old_addresses) in [
             ("3.10.8", true, true, true),
             ("3.12.1", false, true, true),
-            ("4.0.5", false, false, true),
+            ("4.0.5", true, false, true),
             ("4.2.0", false, false, true),
-            ("4.3.6", false, false, false),
+            ("4.3.6", true, false, false),
         ] {
             let found = facts(text).expect(text);
             assert_eq!(
