@@ -23,6 +23,7 @@ pub mod slo;
 mod tests;
 
 pub use crate::topology::{Fault, UnknownFault};
+pub use clients::dial::DriverName;
 pub use clients::endpoint;
 pub use clients::tls::Trust;
 pub use drive::error::FailoverError;

@@ -1,5 +1,6 @@
 //! What a test does: which fault, under which load, judged by which limits.
 
+use super::clients::dial::DriverName;
 use super::clients::endpoint::AmqpEndpoint;
 use super::clients::tls::Trust;
 use super::measure::limits::Limits;
@@ -160,6 +161,8 @@ pub struct Scenario {
     pub limits: Limits,
     /// Where the AMQP service answers, instead of the stack's own endpoint.
     pub amqp: Option<AmqpEndpoint>,
+    /// What the clients speak, instead of the driver that is the engine's own.
+    pub driver: Option<DriverName>,
     /// Whom the clients trust where there is TLS.
     pub trust: Trust,
     /// Options about trust that the user gave, which an endpoint without TLS would not obey.
@@ -186,6 +189,7 @@ impl Scenario {
             times: Times::default(),
             limits: Limits::default(),
             amqp: None,
+            driver: None,
             trust: Trust::default(),
             tls_options: Vec::new(),
             consent: Consent::default(),

@@ -72,6 +72,33 @@ fn a_machine_without_it_is_told_how_to_get_it_and_no_cloud_is_started() {
         assert!(said.err.contains(words), "{words}: {said}");
     }
     assert!(!lab.dir().exists());
+    let mut command = lab.command(&["demo", "--engine", "rabbitmq"]);
+    command.env(SOFTWARE, lab.path("nothing"));
+    let said = lab.started(command).wait();
+    assert_eq!(said.code, Some(3), "{said}");
+    assert!(said.err.contains("docs/rabbitmq.md"), "{said}");
+}
+
+#[test]
+fn the_demo_shows_the_broker_itself_and_leaves_nothing_of_it() {
+    if !is_here("the demo with RabbitMQ") {
+        return;
+    }
+    let lab = Lab::new();
+    let demo = ["demo", "--engine", "rabbitmq", "--out", "shown", "--output", "json"];
+    let shown = lab.repeated(&demo, 0, || lab.spawn(&demo).wait());
+    let report = &shown["report"];
+    assert_eq!(
+        (&report["engine"]["stand_in"], &report["driver"]["name"]),
+        (&json!(false), &json!("amqp091")),
+        "{report}"
+    );
+    let faults: Vec<&str> = runs(report)
+        .iter()
+        .filter_map(|run| run["fault"]["name"].as_str())
+        .collect();
+    assert_eq!(faults, ["kill-queue-manager", "terminate-instance"], "{report}");
+    assert!(!lab.dir().exists());
 }
 
 #[test]
@@ -206,19 +233,39 @@ fn a_queue_that_is_gone_is_loss_and_a_transient_one_is_refused() {
             .unwrap();
     });
 
-    // Planted: the queue is deleted as soon as the broker is back.
+    let report = with_the_queue_gone(&lab, &config);
+    assert!(runs(&report)[0]["ledger"]["lost"].as_u64() > Some(0), "{report}");
+    // This version does not speak AMQP 1.0 without a plugin.
+    let said = lab.run(&[&test[..], &["--driver", "amqp10"], &config].concat(), 3);
+    assert!(
+        said.err.contains("driver amqp10 requires version 4.0 or later"),
+        "{said}"
+    );
+    lab.end();
+}
+
+/// The report of a test whose queue is deleted as soon as the broker is back; `options` go to the test.
+fn with_the_queue_gone(lab: &Lab, options: &[&str]) -> Value {
+    let example = example();
+    let status = lab.json(&["status", "--local", "--config", &example], 0);
+    let root = lab.instance(status["writer"]["instance"].as_str().unwrap());
+    let address = status["clients"]["amqp"].as_str().unwrap();
+    let url = || {
+        let agent = fs::read_to_string(root.join("var/lib/mqaws/rabbitmq/agent.password")).ok()?;
+        Some(format!("amqp://mqaws:{agent}@{address}/%2f"))
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let restarts = || -> Option<u64> {
+        let text = fs::read(root.join("run/mqaws/status.json")).ok()?;
+        serde_json::from_slice::<Value>(&text).ok()?["status"]["restarts"].as_u64()
+    };
+    let before = restarts();
     let times = ["--recovery-timeout", "15s", "--drain-timeout", "20s"];
-    let report = lab.failover_while(
-        &[&["--yes", "--fault", "kill-queue-manager"][..], &times, &config].concat(),
+    lab.failover_while(
+        &[&["--yes", "--fault", "kill-queue-manager"][..], &times, options].concat(),
         10,
         |_| {
-            let file = || -> Value {
-                let text = fs::read(root.join("run/mqaws/status.json")).unwrap_or_default();
-                serde_json::from_slice(&text).unwrap_or_default()
-            };
-            until("a restart", || {
-                (file()["status"]["restarts"].as_u64() >= Some(1)).then_some(())
-            });
+            until("a restart", || (restarts() > before).then_some(()));
             until("the queue is deleted", || {
                 runtime.block_on(async {
                     let url = url()?;
@@ -232,9 +279,7 @@ fn a_queue_that_is_gone_is_loss_and_a_transient_one_is_refused() {
                 })
             });
         },
-    );
-    assert!(runs(&report)[0]["ledger"]["lost"].as_u64() > Some(0), "{report}");
-    lab.end();
+    )
 }
 
 /// A load balancer that forgot its flows discards the next packet of each, and nobody hears of it who does not ask.

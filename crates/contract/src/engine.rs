@@ -1,10 +1,12 @@
 //! The engines by one list, and what both sides of a deployment must know of each alike.
 
+mod driver;
 mod facts;
 mod ibm_mq;
 pub mod rabbitmq;
 mod version;
 
+pub use driver::DriverFacts;
 pub use facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
 pub use ibm_mq::{IBM_MQ, MQ};
 pub use rabbitmq::RABBITMQ;

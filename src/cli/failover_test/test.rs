@@ -10,7 +10,9 @@ use crate::cli::rto_values::RtoValues;
 use crate::cli::words::row;
 use crate::cli::{CliError, Context, Outcome, settings};
 use crate::failover::endpoint::{AmqpEndpoint, InvalidEndpoint};
-use crate::failover::{self, Consent, Duplicates, Fault, Faults, Limits, Load, Scenario, Times, Trust, matrix, text};
+use crate::failover::{
+    self, Consent, DriverName, Duplicates, Fault, Faults, Limits, Load, Scenario, Times, Trust, matrix, text,
+};
 use crate::remedy::ExitKind;
 use crate::topology::bound::parameters;
 use std::path::PathBuf;
@@ -59,6 +61,9 @@ pub struct Test {
     /// Whether producers wait for the broker's confirms; without them, a sent message counts as acknowledged (RabbitMQ only)
     #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Confirms::On, help_heading = "Load")]
     pub confirms: Confirms,
+    /// Protocol of the clients: amqp091 (RabbitMQ), or amqp10 (IBM MQ, RabbitMQ 4.0 or later) [default: amqp10 for IBM MQ, amqp091 for RabbitMQ]
+    #[arg(long, value_name = "NAME", help_heading = "Load")]
+    pub driver: Option<DriverName>,
     /// Maximum RTO of each round, such as 30s, or kill-queue-manager=2s for one fault [default: --recovery-timeout]
     #[arg(long, value_name = "[FAULT=]TIME", value_parser = limits::read, help_heading = "Limits")]
     pub max_rto: Vec<FaultTime>,
@@ -245,6 +250,7 @@ fn scenario(args: &Test, stack: &str, limits: Limits) -> Result<Scenario, CliErr
             whole: args.timeout,
         },
         amqp,
+        driver: args.driver,
         trust: Trust {
             ca_file: args.ca_file.clone(),
             server_name: None,

@@ -20,6 +20,7 @@ use fe2o3_amqp_types::messaging::{Source, Target, TerminusDurability};
 use fe2o3_amqp_types::primitives::Symbol;
 use fe2o3_amqp_types::sasl::SaslCode;
 use links::{Ends, consume, produce};
+use mqaws_contract::engine::DriverFacts;
 use secrecy::{ExposeSecret, SecretString};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -55,6 +56,7 @@ pub struct Amqp10 {
     password: SecretString,
     times: AmqpTimes,
     tls: Option<Tls>,
+    facts: DriverFacts,
 }
 
 type Opened = (ConnectionHandle<()>, SessionHandle<()>, Heard);
@@ -76,7 +78,15 @@ impl Amqp10 {
             password,
             times,
             tls: None,
+            facts: DriverFacts::plain("amqp10"),
         }
+    }
+
+    /// Speaks to an engine of which this is known.
+    #[must_use]
+    pub fn of(mut self, facts: &DriverFacts) -> Self {
+        self.facts = *facts;
+        self
     }
 
     /// Speaks TLS to it.
@@ -182,14 +192,14 @@ impl BrokerDriver for Amqp10 {
     }
 
     fn caveat(&self) -> &'static str {
-        "AMQP service path: clients of MQ's native protocol may detect failures and reconnect differently"
+        self.facts.caveat
     }
 
     fn producer(&self, client: String, queue: String) -> BoxFuture<'_, Result<PutLink, ClientError>> {
         Box::pin(async move {
             let (connection, mut session, heard) = self.open(&client).await?;
             let target = Target::builder()
-                .address(queue.clone())
+                .address(self.facts.address(&queue))
                 .durable(TerminusDurability::UnsettledState)
                 .capabilities(vec![Symbol::from("queue")])
                 .build();
@@ -207,7 +217,7 @@ impl BrokerDriver for Amqp10 {
         Box::pin(async move {
             let (connection, mut session, heard) = self.open(&client).await?;
             let source = Source::builder()
-                .address(queue.clone())
+                .address(self.facts.address(&queue))
                 .capabilities(vec![Symbol::from("queue")])
                 .build();
             let receiver = Receiver::builder()
@@ -220,12 +230,14 @@ impl BrokerDriver for Amqp10 {
             let (gone, lost) = oneshot::channel();
             let (want, wanted) = watch::channel(true);
             let (spend, spent) = watch::channel(false);
+            let first_acquirer = self.facts.first_acquirer;
             tokio::spawn(async move {
                 let ends = Ends {
                     deliveries: delivery,
                     accepts,
                     wanted,
                     spent: spend,
+                    first_acquirer,
                 };
                 if let Some(cause) = consume(connection, session, receiver, ends).await {
                     let _ = gone.send(Lost {

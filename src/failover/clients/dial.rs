@@ -25,6 +25,42 @@ pub enum NoDriver {
     Unknown(&'static str),
 }
 
+/// A driver, by the name that a person asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriverName {
+    /// AMQP 0-9-1.
+    Amqp091,
+    /// AMQP 1.0.
+    Amqp10,
+}
+
+/// A name that no driver has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be amqp091 or amqp10")]
+pub struct UnknownDriver;
+
+impl DriverName {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Amqp091, Self::Amqp10];
+
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Amqp091 => "amqp091",
+            Self::Amqp10 => "amqp10",
+        }
+    }
+}
+
+impl std::str::FromStr for DriverName {
+    type Err = UnknownDriver;
+
+    fn from_str(word: &str) -> Result<Self, UnknownDriver> {
+        let found = Self::ALL.into_iter().find(|name| name.as_str() == word);
+        found.ok_or(UnknownDriver)
+    }
+}
+
 /// The driver for an endpoint, with its user, whose producers wait for confirms or do not; it has not connected yet.
 ///
 /// # Errors
@@ -39,10 +75,11 @@ pub(crate) fn driver(
     let address = &endpoint.address;
     let (host, port, password) = (address.host.clone(), address.port, password.clone());
     let tls = endpoint.tls == Some(true);
-    Ok(match endpoint.driver() {
+    let facts = endpoint.driver();
+    Ok(match facts.name {
         name @ "amqp10" if !confirms => return Err(NoDriver::Confirms(name)),
         "amqp10" => {
-            let client = Amqp10::new(host, port, user, password, AmqpTimes::default());
+            let client = Amqp10::new(host, port, user, password, AmqpTimes::default()).of(facts);
             Arc::new(match tls {
                 true => client.with_tls(trust.towards(&address.host)?),
                 false => client,
@@ -64,19 +101,22 @@ pub(crate) fn driver(
 mod tests {
     use super::*;
     use crate::model::Engine;
-    use crate::stack::Parts;
 
     #[test]
-    fn every_engine_has_the_driver_that_it_names() {
+    fn every_engine_has_the_drivers_that_it_names_and_the_first_by_itself() {
         for engine in Engine::all() {
-            let parts = Parts {
-                engine,
-                ..Parts::default()
-            };
             let named: AmqpEndpoint = "lb:5672".parse().unwrap();
-            let endpoint = named.of_engine(parts.engine);
-            let driver = driver(&endpoint, "app", &"secret".into(), &Trust::default(), true).unwrap();
-            assert_eq!(driver.name(), engine.facts().driver);
+            let endpoint = named.of_engine(engine);
+            let made = |endpoint: &AmqpEndpoint| {
+                let made = driver(endpoint, "app", &"secret".into(), &Trust::default(), true);
+                made.unwrap().name()
+            };
+            assert_eq!(made(&endpoint), engine.facts().drivers[0].name);
+            for facts in engine.facts().drivers {
+                assert_eq!(made(&endpoint.clone().spoken_to_by(facts)), facts.name);
+                assert!(DriverName::ALL.iter().any(|name| name.as_str() == facts.name));
+            }
         }
+        assert!("amqp".parse::<DriverName>().is_err());
     }
 }

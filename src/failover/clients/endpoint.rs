@@ -2,6 +2,7 @@
 
 use crate::model::Engine;
 use crate::stack::{AMQP, Address, Endpoint, Parts};
+use mqaws_contract::engine::DriverFacts;
 
 /// Where an AMQP service answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +13,8 @@ pub struct AmqpEndpoint {
     pub tls: Option<bool>,
     /// Whether the port was named; else it is what the scheme usually has, and the stack's own outweighs it.
     named_port: bool,
-    /// The engine that answers there.
-    engine: Engine,
+    /// What speaks to the engine that answers there.
+    driver: &'static DriverFacts,
 }
 
 /// A text that names no AMQP service.
@@ -36,20 +37,26 @@ impl AmqpEndpoint {
             address: address.clone(),
             tls: Some(parts.certificate.is_some()),
             named_port: true,
-            engine: parts.engine,
+            driver: own(parts.engine),
         })
     }
 
     /// The same, where this engine answers: every engine has its own driver.
     #[must_use]
-    pub fn of_engine(mut self, engine: Engine) -> Self {
-        self.engine = engine;
+    pub fn of_engine(self, engine: Engine) -> Self {
+        self.spoken_to_by(own(engine))
+    }
+
+    /// The same, with another driver of the engine.
+    #[must_use]
+    pub(crate) fn spoken_to_by(mut self, driver: &'static DriverFacts) -> Self {
+        self.driver = driver;
         self
     }
 
     /// The driver that speaks to it.
-    pub(super) fn driver(&self) -> &'static str {
-        self.engine.facts().driver
+    pub(super) fn driver(&self) -> &'static DriverFacts {
+        self.driver
     }
 
     /// This one; where nothing was said of TLS, or no port was named, it is as with the stack's own.
@@ -61,6 +68,11 @@ impl AmqpEndpoint {
         }
         self
     }
+}
+
+/// The driver that a test takes by itself.
+fn own(engine: Engine) -> &'static DriverFacts {
+    &engine.facts().drivers[0]
 }
 
 /// Reads `amqp://host:port`, `amqps://host:port` or `host:port`; the port may be left out.
@@ -90,7 +102,7 @@ impl std::str::FromStr for AmqpEndpoint {
             address: address.map_err(|_| InvalidEndpoint::Malformed)?,
             tls,
             named_port,
-            engine: Engine::default(),
+            driver: own(Engine::default()),
         })
     }
 }

@@ -30,6 +30,26 @@ pub enum FailoverError {
     /// What the clients are to trust cannot be used.
     #[error(transparent)]
     Driver(#[from] NoDriver),
+    /// The engine does not speak what the clients were to speak.
+    #[error("{engine} cannot be tested with driver {driver}")]
+    NotSpoken {
+        /// Name of the driver.
+        driver: &'static str,
+        /// What people call the engine.
+        engine: &'static str,
+        /// Names of those that it has.
+        drivers: Vec<&'static str>,
+    },
+    /// Only later versions of the engine speak it.
+    #[error("driver {driver} requires version {}.{} or later, and the queue manager runs {version}", .since.0, .since.1)]
+    SpokenLater {
+        /// Name of the driver.
+        driver: &'static str,
+        /// Engine and version.
+        version: String,
+        /// The first version.
+        since: (u16, u16),
+    },
     /// The AMQP service is off in this stack.
     #[error("stack {stack} has no AMQP endpoint")]
     NoAmqp {
@@ -286,6 +306,8 @@ impl Remedy for FailoverError {
             Self::Endpoint { endpoint, .. } => format!(
                 "check that {endpoint} is reachable from this machine: an internal load balancer is reachable only from its VPC. Run the test there, or forward a port and add --amqp-url amqp://127.0.0.1:5672 (amqps:// if the queue manager has a certificate)"
             ),
+            Self::NotSpoken { drivers, .. } => format!("use --driver {}, or remove the option", drivers.join(" or ")),
+            Self::SpokenLater { .. } => "remove --driver: the engine's own driver is used".into(),
             Self::NoAmqp { .. } => "set `amqp: true` under `endpoint` in mqaws.yaml and deploy, or specify an endpoint with --amqp-url".into(),
             Self::NotAllowed { .. } => format!("deploy it with --allow-faults, which tags it {ALLOW_FAULTS_TAG}=true"),
             Self::NotStood { topology, .. } => {

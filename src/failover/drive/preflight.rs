@@ -2,12 +2,14 @@
 
 use super::error::FailoverError;
 use super::port::{CloudError, Instance, Probe, Target, TestBed};
+use crate::failover::clients::dial::DriverName;
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::report::NotRun;
 use crate::failover::scenario::{Consent, Faults};
-use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, MEASURED_STALE_SECONDS};
+use crate::model::{Engine, InstanceId};
 use crate::topology::{self, Fault, Injector, Seen};
+use mqaws_contract::EngineFacts;
 use mqaws_contract::verb::Class;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -38,6 +40,37 @@ pub(super) fn obeyed(endpoint: &AmqpEndpoint, options: &[&'static str]) -> Resul
             endpoint: endpoint.to_string(),
             options: options.join(" and "),
         }),
+    }
+}
+
+/// The endpoint with the driver that was asked for.
+///
+/// # Errors
+/// [`FailoverError::NotSpoken`] and [`FailoverError::SpokenLater`].
+pub(super) fn spoken(
+    endpoint: AmqpEndpoint,
+    engine: Engine,
+    asked: Option<DriverName>,
+    version: Option<&str>,
+) -> Result<AmqpEndpoint, FailoverError> {
+    let Some(asked) = asked.map(DriverName::as_str) else {
+        return Ok(endpoint);
+    };
+    let EngineFacts { name, drivers, .. } = engine.facts();
+    let Some(driver) = drivers.iter().find(|driver| driver.name == asked) else {
+        return Err(FailoverError::NotSpoken {
+            driver: asked,
+            engine: name,
+            drivers: drivers.iter().map(|driver| driver.name).collect(),
+        });
+    };
+    match (version, driver.since) {
+        (Some(version), Some(since)) if !driver.speaks_to(version) => Err(FailoverError::SpokenLater {
+            driver: asked,
+            version: version.to_owned(),
+            since,
+        }),
+        _ => Ok(endpoint.spoken_to_by(driver)),
     }
 }
 

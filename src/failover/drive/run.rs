@@ -140,6 +140,8 @@ async fn preflight(cloud: &dyn TestBed, scenario: &Scenario, dial: &ConnectDrive
     }
     let (instance, status) = serving?;
     preflight::foreign(cloud, &target, &status, &instance.id, &scenario.consent).await?;
+    let version = status.engine_version.as_deref();
+    let endpoint = preflight::spoken(endpoint, target.parts.engine, scenario.driver, version)?;
     let credentials = cloud.credentials(&target).await?;
     let driver = dial(&endpoint, &credentials)?;
     Ok(Preflight {

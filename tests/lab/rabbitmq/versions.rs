@@ -1,9 +1,9 @@
 //! Other versions than this machine's own: those of Debian's other suites, unpacked by `scripts/test`. A suite moves, so what is
 //! there is read and not demanded.
 
-use super::{EXAMPLE, story};
+use super::{EXAMPLE, story, with_the_queue_gone};
 use crate::support::judge::{TOOLS, left_out, skip};
-use crate::support::{Lab, SOFTWARE, call, root, until};
+use crate::support::{Lab, SOFTWARE, call, failing, root, runs, until};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -47,6 +47,44 @@ fn version_4_3_runs_the_whole_length() {
     if let Some(software) = of_suite("RabbitMQ 4.3", "sid", "4.3") {
         story(Lab::up_with(&software), "4.3", "coordination");
     }
+}
+
+#[test]
+fn version_4_0_is_tested_with_amqp_1_0() {
+    if let Some(software) = of_suite("AMQP 1.0 of RabbitMQ 4.0", "trixie", "4.0") {
+        with_amqp_1_0(&Lab::up_with(&software));
+    }
+}
+
+#[test]
+fn version_4_3_is_tested_with_amqp_1_0() {
+    if let Some(software) = of_suite("AMQP 1.0 of RabbitMQ 4.3", "sid", "4.3") {
+        with_amqp_1_0(&Lab::up_with(&software));
+    }
+}
+
+/// A restart without loss, and one after which the queue is gone, which each version says in its own way.
+fn with_amqp_1_0(lab: &Lab) {
+    let example = root().join(EXAMPLE).display().to_string();
+    let config = ["--config", example.as_str()];
+    lab.run(&[&["deploy", "--local", "--yes"][..], &config].concat(), 0);
+    let options = [&config[..], &["--driver", "amqp10"]].concat();
+    let test = [
+        &["--yes", "--fault", "kill-queue-manager", "--non-persistent", "1"][..],
+        &options,
+    ]
+    .concat();
+    let report = lab.failover(&test, 0);
+    assert_eq!(report["driver"]["name"], "amqp10");
+    assert_eq!(failing(&report), Vec::<String>::new());
+    let ledger = &runs(&report)[0]["ledger"];
+    assert!(
+        ledger["lost"] == 0 && ledger["persistent"]["acked"].as_u64() > Some(0),
+        "{ledger}"
+    );
+
+    let report = with_the_queue_gone(lab, &options);
+    assert!(runs(&report)[0]["ledger"]["lost"].as_u64() > Some(0), "{report}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod journal;
 use journal::{Journal, Shared};
 
 use mqaws_contract::agent::{AgentConfig, ProbeQueue, ProbeReport};
-use mqaws_contract::engine::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol};
+use mqaws_contract::engine::{AMQP, DriverFacts, Endpoint, EngineFacts, Local, Notation, Protocol};
 use mqaws_contract::remedy::chain;
 use mqaws_contract::{EngineKind, PathComponent};
 use mqaws_engine::processes::{Processes, signal, wait_for_end};
@@ -67,8 +67,8 @@ pub(crate) const FACTS: EngineFacts = EngineFacts {
     mistakes: |_| Vec::new(),
     silent: Duration::from_secs(3),
     tls: false,
-    driver: "amqp10",
     is_older: |this, last| this < last,
+    drivers: &[DriverFacts::plain("amqp10")],
     local: Local::StandIn,
 };
 

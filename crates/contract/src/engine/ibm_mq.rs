@@ -1,5 +1,6 @@
 //! IBM MQ; the AMQP service is one of its own.
 
+use super::driver::DriverFacts;
 use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
 use super::version;
 use crate::mqsc;
@@ -33,8 +34,11 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
     // 2, 4, and 8 s.
     silent: Duration::from_secs(14),
     tls: true,
-    driver: "amqp10",
     is_older: version::is_older,
+    drivers: &[DriverFacts {
+        caveat: "AMQP service path: clients of MQ's native protocol may detect failures and reconnect differently",
+        ..DriverFacts::plain("amqp10")
+    }],
     local: Local::StandIn,
 };
 

@@ -2,6 +2,7 @@
 
 mod definitions;
 
+use super::driver::DriverFacts;
 use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol};
 use super::version;
 pub use definitions::{AGENT_USER, RESERVED};
@@ -35,8 +36,17 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
     // 5 s each.
     silent: Duration::from_secs(15),
     tls: false,
-    driver: "amqp091",
     is_older: version::is_older,
+    drivers: &[
+        DriverFacts::plain("amqp091"),
+        DriverFacts {
+            since: Some((4, 0)),
+            // Other addresses are those of before 4.0: `/queue/x` declares a queue that is not durable.
+            queues: "/queues/",
+            first_acquirer: true,
+            ..DriverFacts::plain("amqp10")
+        },
+    ],
     local: Local::Package {
         name: "rabbitmq-server",
         directories: &["usr/lib/rabbitmq", "usr/lib/erlang"],

@@ -58,7 +58,8 @@ pub(super) async fn produce(
             let (outcome, why) = match tokio::time::timeout(operation, settlement).await {
                 Ok(Ok(Settled::Accepted(_))) => (Outcome::Acked, None),
                 Ok(Ok(Settled::Rejected(Rejected { error }))) => (Outcome::Failed, error.map(|error| said(&error))),
-                Ok(Ok(_)) => (Outcome::Failed, None),
+                // Such as a queue that is gone: the broker has not taken it.
+                Ok(Ok(other)) => (Outcome::Failed, unaccepted(&other).map(str::to_owned)),
                 Ok(Err(_)) | Err(_) => (Outcome::Unknown, None),
             };
             let _ = events.send(PutEvent::Outcome {
@@ -86,6 +87,15 @@ pub(super) async fn produce(
     let _ = events.send(PutEvent::Lost(Lost { cause, at, heard }));
 }
 
+/// The word for an outcome by which a broker gives a message back.
+fn unaccepted(outcome: &Settled) -> Option<&'static str> {
+    match outcome {
+        Settled::Released(_) => Some("released by the broker"),
+        Settled::Modified(_) => Some("given back by the broker as modified"),
+        _ => None,
+    }
+}
+
 fn message(put: Put) -> Message<fe2o3_amqp_types::messaging::Data> {
     Message::builder()
         .header(Header::builder().durable(put.durable).build())
@@ -100,6 +110,8 @@ pub(super) struct Ends {
     pub(super) accepts: mpsc::UnboundedReceiver<u64>,
     pub(super) wanted: watch::Receiver<bool>,
     pub(super) spent: watch::Sender<bool>,
+    /// Whether a message that comes again is told by not being acquired first.
+    pub(super) first_acquirer: bool,
 }
 
 /// Owns a consumer's connection; returns why it died, or `None` when the link was dropped.
@@ -114,6 +126,7 @@ pub(super) async fn consume(
         mut accepts,
         mut wanted,
         spent,
+        first_acquirer,
     } = ends;
     let mut disposer = receiver.disposer();
     let mut wants = true;
@@ -166,9 +179,10 @@ pub(super) async fn consume(
                     Body::Data(parts) => parts.into_iter().flat_map(|part| part.0.into_vec()).collect(),
                     _ => Vec::new(),
                 };
+                let redelivered = header.delivery_count > 0 || first_acquirer && !header.first_acquirer;
                 next += 1;
                 open.insert(next, info);
-                ready = Some(Delivery { token: next, body, redelivered: header.delivery_count > 0, durable: header.durable });
+                ready = Some(Delivery { token: next, body, redelivered, durable: header.durable });
             }
         }
     }
