@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # 30-engine.sh: the engine. IBM MQ from the archive that the user names, once its checksum and the licence are in order;
-# RabbitMQ from the distribution. Nothing is unpacked before that, and nothing is started.
+# RabbitMQ from the distribution, or from an archive of packages that the user names. Nothing is unpacked before that, and nothing
+# is started.
 # shellcheck disable=SC2034 # for step.sh
 step=engine
 # shellcheck source-path=SCRIPTDIR source=step.sh
@@ -19,18 +20,9 @@ file_of() {
   compgen -G "$pattern" | head -n 1
 }
 
-ibm_mq() {
-  [[ ${MQAWS_ACCEPT_LICENCE:-} == yes ]] ||
-    fail 3 "the license of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive displays it), then add --accept-licence, or for Packer itself, -var accept_licence=yes"
-  local found
-  if found=$(engine_version); then
-    [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
-      fail 3 "IBM MQ $found is installed, not $MQAWS_ENGINE_VERSION" "use a base image without IBM MQ, or correct image.engine_version"
-    say "IBM MQ $found is already installed"
-    return
-  fi
-  local archive=${MQAWS_PACKAGE:-}
-  [[ $archive ]] || fail 3 "no package of IBM MQ is specified" "set image.package to IBM's archive, a file or an s3:// address"
+# The archive that the user names, in `$archive`, once its checksum is right; `$work` is a folder for what is in it.
+archive() {
+  archive=$MQAWS_PACKAGE
   # Not below /tmp, which may be in memory: the archive is large.
   work=$(mktemp -d /var/tmp/mqaws-engine.XXXXXX)
   discard+=("$work")
@@ -41,7 +33,21 @@ ibm_mq() {
     AWS_REGION=${MQAWS_REGION:-} "$provision/mqaws-agent" fetch "$MQAWS_PACKAGE" "$archive" ||
       fail 3 "cannot download $MQAWS_PACKAGE" "the instance profile of the build must allow s3:GetObject on it"
   fi
-  verify "$archive" "${MQAWS_PACKAGE_SHA256:-}" "the package of IBM MQ"
+  verify "$archive" "${MQAWS_PACKAGE_SHA256:-}" "the package of $1"
+}
+
+ibm_mq() {
+  [[ ${MQAWS_ACCEPT_LICENCE:-} == yes ]] ||
+    fail 3 "the license of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive displays it), then add --accept-licence, or for Packer itself, -var accept_licence=yes"
+  local found
+  if found=$(engine_version); then
+    [[ $found == "$MQAWS_ENGINE_VERSION" ]] ||
+      fail 3 "IBM MQ $found is installed, not $MQAWS_ENGINE_VERSION" "use a base image without IBM MQ, or correct image.engine_version"
+    say "IBM MQ $found is already installed"
+    return
+  fi
+  [[ ${MQAWS_PACKAGE:-} ]] || fail 3 "no package of IBM MQ is specified" "set image.package to IBM's archive, a file or an s3:// address"
+  archive "IBM MQ"
 
   tar -xf "$archive" -C "$work" MQServer ||
     fail 3 "the package of IBM MQ is not an archive with a folder MQServer" "use IBM's archive for Linux unchanged"
@@ -83,10 +89,29 @@ ibm_mq() {
   say "IBM MQ $found is installed"
 }
 
-rabbitmq() {
-  if ! command -v rabbitmqctl >/dev/null; then
+# What is installed of RabbitMQ: packages of the user's own archive, with Erlang among them, or that of the distribution.
+rabbitmq_packages() {
+  if [[ ! ${MQAWS_PACKAGE:-} ]]; then
     has_package rabbitmq-server ||
-      fail 3 "the repositories of this system have no rabbitmq-server" "use a base image whose repositories contain it and Erlang: those of Amazon Linux 2023 contain neither, those of Debian 12 both"
+      fail 3 "the repositories of this system have no rabbitmq-server" "specify the packages of RabbitMQ and Erlang with image.package, or use a base image whose repositories contain both: those of Amazon Linux 2023 contain neither, those of Debian 12 both"
+    files=(rabbitmq-server)
+    return
+  fi
+  archive RabbitMQ
+  local edition=.rpm
+  if [[ $packages == apt ]]; then edition=.deb; fi
+  tar -xf "$archive" -C "$work" --no-same-owner ||
+    fail 3 "the package of RabbitMQ is not a tar archive" "use an archive with the $edition packages of RabbitMQ and Erlang"
+  mapfile -t files < <(find "$work" -type f -name "*$edition" | LC_ALL=C sort)
+  [[ ${files[*]} == */rabbitmq-server[_-]* ]] ||
+    fail 3 "the package of RabbitMQ has no rabbitmq-server as $edition" "use an archive with the $edition packages of RabbitMQ and Erlang"
+  chmod -R a+rX "$work"
+}
+
+rabbitmq() {
+  local files=()
+  if ! command -v rabbitmqctl >/dev/null; then
+    rabbitmq_packages
     # The package would start it, and a node that has run has a cookie, which every instance would share.
     local policy=/usr/sbin/policy-rc.d
     if [[ $packages == apt && ! -e $policy ]]; then
@@ -94,14 +119,14 @@ rabbitmq() {
       printf '#!/bin/sh\nexit 101\n' >"$policy"
       chmod 755 "$policy"
     fi
-    install_packages rabbitmq-server
+    install_packages "${files[@]}"
   fi
   systemctl -q disable rabbitmq-server.service
   local found
   found=$(engine_version)
   # The beginning of a version will do.
   [[ $found == "$MQAWS_ENGINE_VERSION" || $found == "$MQAWS_ENGINE_VERSION"[.+~-]* ]] ||
-    fail 3 "the distribution has RabbitMQ $found, not $MQAWS_ENGINE_VERSION" "correct image.engine_version, or use a different base image"
+    fail 3 "RabbitMQ $found is installed, not $MQAWS_ENGINE_VERSION" "correct image.engine_version, use a different base image, or specify the packages with image.package"
   say "RabbitMQ $found is installed, and is not started at boot"
 }
 

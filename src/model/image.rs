@@ -113,7 +113,7 @@ impl Deployment {
                 want(image.package_sha256.is_some(), "image.package_sha256", sum);
                 "specify the package's version, such as 9.4.0.0"
             }
-            false => "specify the version in the distribution, or its prefix, such as 3.13",
+            false => "specify the version in the distribution or in `image.package`, or its prefix, such as 4.3",
         };
         want(image.engine_version.is_some(), "image.engine_version", version);
         let lacking = self.image_mount() == Mount::EfsUtils && image.lacks_efs_utils();

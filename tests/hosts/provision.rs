@@ -125,6 +125,36 @@ fn rabbitmq_comes_from_the_distribution_and_has_never_run() {
     });
 }
 
+/// The same from an archive of packages, by which a version comes that the distribution does not have.
+#[test]
+fn rabbitmq_comes_from_an_archive_of_packages_whose_checksum_is_right() {
+    on_a_host(
+        "rabbitmq_comes_from_an_archive_of_packages_whose_checksum_is_right",
+        |root| {
+            let mut host = LabHost::new(root);
+            let packages = Mq::rabbitmq(host.dir(), root);
+            host.serve();
+            let build = Build::rabbitmq(host.dir()).with("package", &packages.file.display().to_string());
+            let refused = build.with("package_sha256", &"0".repeat(64)).run(&host);
+            assert!(
+                !refused.ended_well && refused.text.contains("the SHA-256 of the package of RabbitMQ is"),
+                "{}",
+                refused.text
+            );
+            let built = build.with("package_sha256", &packages.sha256).run(&host);
+            assert!(
+                built.ended_well && built.text.contains("/rabbitmq-server_3.10.8"),
+                "{}",
+                built.text
+            );
+            let said = host.run(
+                "id -u rabbitmq; systemctl is-enabled rabbitmq-server; ls -a /var/lib/rabbitmq /var/tmp | grep -c -e cookie -e mqaws-",
+            );
+            assert_eq!(said.text, "1234\ndisabled\n0\n");
+        },
+    );
+}
+
 #[test]
 fn the_steps_of_rhel_and_amazon_linux_give_these_commands_to_doubles() {
     on_a_host(

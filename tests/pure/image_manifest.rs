@@ -66,6 +66,12 @@ fn variants() -> Vec<(String, Deployment)> {
             ("image.efs_utils_sha256", DIGEST),
         ],
         &[
+            ("image.engine", "rabbitmq"),
+            ("image.engine_version", "4.3"),
+            ("image.package", "rabbitmq.tar.gz"),
+            ("image.package_sha256", DIGEST),
+        ],
+        &[
             ("image.package", "my mq.tar.gz"),
             ("image.package_sha256", DIGEST),
             ("image.engine_version", "9.4.0.0"),
@@ -315,7 +321,7 @@ fn bench() -> tempfile::TempDir {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, file.text).unwrap();
     }
-    for name in ["mqaws-agent", "my mq.tar.gz", "efs.rpm"] {
+    for name in ["mqaws-agent", "my mq.tar.gz", "efs.rpm", "rabbitmq.tar.gz"] {
         std::fs::write(folder.path().join(name), "a file for Packer to find\n").unwrap();
     }
     folder
@@ -366,7 +372,7 @@ fn packer_1_6_accepts_every_rendering_meant_for_it() {
     };
     let folder = bench();
     let variants = variants();
-    assert_eq!(variants.len(), 24);
+    assert_eq!(variants.len(), 30);
     for (name, deployment) in variants {
         let text = template(&deployment, Rendering::Packer16).unwrap().to_json();
         validate(folder.path(), &text, &GIVEN).unwrap_or_else(|told| panic!("{name}:\n{told}"));
@@ -412,6 +418,8 @@ fn packer_1_6_accepts_the_checked_in_templates_with_every_variable_set() {
         (Engine::default(), &package[..]),
         (Engine::default(), &remote),
         (Engine::of("rabbitmq").unwrap(), &["engine_version=3.13"]),
+        (Engine::of("rabbitmq").unwrap(), &package),
+        (Engine::of("rabbitmq").unwrap(), &remote),
     ] {
         let path = root().join("packer").join(file_name(engine, Rendering::Packer16));
         let text = std::fs::read_to_string(path).unwrap();

@@ -144,15 +144,13 @@ fn inputs(context: &Context, loaded: &Loaded) -> Result<Vec<String>, Failure> {
         lines.push(format!("{}, {}, checksum matches", path.display(), megabytes(size)));
         Ok(())
     };
-    if image.engine.is_licensed()
-        && let (Some(Package::File(path)), Some(sum)) = (&image.package, &image.package_sha256)
-    {
+    if let (Some(Package::File(path)), Some(sum)) = (&image.package, &image.package_sha256) {
         check(Path::new(path), sum.as_str())?;
     }
     if let (Some(path), Some(sum)) = (&image.efs_utils_package, &image.efs_utils_sha256) {
         check(Path::new(path), sum.as_str())?;
     }
-    if let (true, Some(Package::S3(address))) = (image.engine.is_licensed(), &image.package) {
+    if let Some(Package::S3(address)) = &image.package {
         lines.push(format!("{address}; the instance verifies its checksum"));
     }
     Ok(lines)

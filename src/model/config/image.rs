@@ -1,7 +1,7 @@
 //! The section `image`: its values beside the others.
 
 use super::read::Reader;
-use crate::model::{Connect, Engine, Image, Mount, Package};
+use crate::model::{Connect, Image, Mount, Package};
 
 impl Reader {
     /// What the machine that builds needs to know.
@@ -35,25 +35,10 @@ impl Reader {
 
     /// What is installed, and by which checksum it is known.
     pub(super) fn packages(&mut self, image: &Image) {
-        for key in ["image.package", "image.package_sha256"] {
-            if !image.engine.is_licensed() && self.is_given(key) {
-                let engine = image.engine.as_str();
-                let message = format!(
-                    "`{key}` cannot be combined with engine `{engine}`, which is installed from the distribution"
-                );
-                let licensed = Engine::all().find(|engine| engine.is_licensed());
-                let other = licensed.map(|engine| format!(", or set `image.engine: {}`", engine.as_str()));
-                self.against(key, message, format!("remove it{}", other.unwrap_or_default()));
-            }
-        }
         for (file, sum) in [
             ("image.package", "image.package_sha256"),
             ("image.efs_utils_package", "image.efs_utils_sha256"),
         ] {
-            // One mistake is told once.
-            if !image.engine.is_licensed() && file == "image.package" {
-                continue;
-            }
             match (self.is_given(file), self.is_given(sum)) {
                 (true, false) => {
                     let hint = format!("set `{sum}` to the checksum that `sha256sum` prints for the file");

@@ -101,7 +101,7 @@ impl fmt::Display for SourceImage {
     }
 }
 
-/// Where IBM MQ's package is.
+/// Where the engine's package is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Package {
     /// A file of this machine, which Packer uploads.

@@ -116,15 +116,17 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "image.package",
         Kind::Text(Rule::of::<Package>()),
-        "IBM MQ's package, a tarball: a local file, relative to this file, or `s3://BUCKET/KEY`.",
+        "The engine's package, a tarball: a local file, relative to this file, or `s3://BUCKET/KEY`. For RabbitMQ it contains the\n\
+         packages of RabbitMQ and Erlang; without it, the distribution's are installed.",
     )
     .otherwise("none; required to build IBM MQ")
-    .comment("IBM MQ's package: a tarball next to this file, or s3://BUCKET/KEY")
+    .comment("The engine's package: a tarball next to this file, or s3://BUCKET/KEY")
     .example("IBM-MQ.tar.gz")
     .quoted()
     .page(
-        "IBM MQ's package as a tarball: a file, relative to this file (a variable's or flag's, to the current folder), or \
-         `s3://BUCKET/KEY`. Not with `rabbitmq`.",
+        "The engine's package as a tarball: a file, relative to this file (a variable's or flag's, to the current folder), or \
+         `s3://BUCKET/KEY`. For RabbitMQ a tarball with the packages of RabbitMQ and Erlang (`.rpm` or `.deb`); without it, they \
+         are installed from the distribution.",
     ),
     Key::new(
         "image.package_sha256",

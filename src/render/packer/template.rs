@@ -172,13 +172,15 @@ fn locals(engine: Engine) -> IndexMap<&'static str, Text> {
     let base = |variable: &str| format!("\"{FOLDER}${{basename(var.{variable})}}\"");
     let efs_utils = "var.efs_utils_package == \"\" ? [] : [var.efs_utils_package]";
     let given = format!("var.efs_utils_package == \"\" ? \"\" : {}", base("efs_utils_package"));
-    let mut uploads = efs_utils.to_owned();
-    if engine.is_licensed() {
-        let remote = "substr(var.package, 0, 5) == \"s3://\"";
-        let package = format!("{remote} ? var.package : {}", base("package"));
-        locals.insert("package", Text::expression(package));
-        uploads = format!("{remote} ? [] : [var.package], {efs_utils}");
-    }
+    let remote = "substr(var.package, 0, 5) == \"s3://\"";
+    // Without one, the engine comes from the distribution.
+    let as_given = match engine.is_licensed() {
+        true => remote.to_owned(),
+        false => format!("var.package == \"\" || {remote}"),
+    };
+    let package = format!("{as_given} ? var.package : {}", base("package"));
+    locals.insert("package", Text::expression(package));
+    let uploads = format!("{as_given} ? [] : [var.package], {efs_utils}");
     locals.insert("efs_utils_package", Text::expression(given));
     // Beside the scripts, because an upload of nothing is an error.
     let uploads =
@@ -321,13 +323,9 @@ fn build(engine: Engine) -> Build {
 fn environment(engine: Engine) -> Vec<Text> {
     let owner = OWNER.to_string();
     let variable = |name: &str| format!("${{var.{name}}}");
-    let (package, sum, licence) = match engine.is_licensed() {
-        true => (
-            "${local.package}".to_owned(),
-            variable("package_sha256"),
-            variable("accept_licence"),
-        ),
-        false => (String::new(), String::new(), "no".to_owned()),
+    let licence = match engine.is_licensed() {
+        true => variable("accept_licence"),
+        false => "no".to_owned(),
     };
     [
         // The scripts change the machine that they run on, so they want to be told that it is meant.
@@ -335,8 +333,8 @@ fn environment(engine: Engine) -> Vec<Text> {
         ("MQAWS_ENGINE", engine.as_str().to_owned()),
         ("MQAWS_ENGINE_VERSION", variable("engine_version")),
         ("MQAWS_AGENT_VERSION", variable("agent_version")),
-        ("MQAWS_PACKAGE", package),
-        ("MQAWS_PACKAGE_SHA256", sum),
+        ("MQAWS_PACKAGE", "${local.package}".to_owned()),
+        ("MQAWS_PACKAGE_SHA256", variable("package_sha256")),
         ("MQAWS_ACCEPT_LICENCE", licence),
         ("MQAWS_MOUNT", variable("mount")),
         ("MQAWS_EFS_UTILS_PACKAGE", "${local.efs_utils_package}".to_owned()),

@@ -69,18 +69,12 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
     open(&mut all, "agent_version", "Version of the agent", version);
     let version = image.engine_version.as_ref().map(ToString::to_string);
     needed(&mut all, "engine_version", "Version of the engine", version);
+    let package = image.package.as_ref().map(ToString::to_string);
+    let sum = image.package_sha256.as_ref().map(ToString::to_string);
+    let name = image.engine.facts().name;
     if let Some(licence) = image.engine.facts().licence {
-        let package = image.package.as_ref().map(ToString::to_string);
-        needed(
-            &mut all,
-            "package",
-            &format!(
-                "{}'s package: path of a tarball, or s3://BUCKET/KEY",
-                image.engine.facts().name
-            ),
-            package,
-        );
-        let sum = image.package_sha256.as_ref().map(ToString::to_string);
+        let what = format!("{name}'s package: path of a tarball, or s3://BUCKET/KEY");
+        needed(&mut all, "package", &what, package);
         needed(&mut all, "package_sha256", "SHA-256 of the package", sum);
         let no = Some("no".to_owned());
         open(
@@ -89,6 +83,13 @@ pub(super) fn variables(deployment: &Deployment) -> IndexMap<&'static str, Varia
             &format!("yes accepts {licence}; any other value stops the build"),
             no,
         );
+    } else {
+        let what = format!(
+            "Packages of {name} and of what it runs on: path of a tarball, or s3://BUCKET/KEY; empty: from the distribution"
+        );
+        open(&mut all, "package", &what, Some(package.unwrap_or_default()));
+        let what = "SHA-256 of the tarball with the packages";
+        open(&mut all, "package_sha256", what, Some(sum.unwrap_or_default()));
     }
     let mount = Some(deployment.image_mount().as_str().to_owned());
     open(

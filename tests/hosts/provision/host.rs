@@ -176,6 +176,25 @@ impl Mq {
         Self::of(file)
     }
 
+    /// RabbitMQ with Erlang, from the archive of the guests' root, in one archive of packages.
+    pub(super) fn rabbitmq(dir: &Path, root: &Path) -> Self {
+        let archive = root.join("archive");
+        let names = fs::read_dir(&archive)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names = names.filter(|name| name.starts_with("rabbitmq-server_") || name.starts_with("erlang-"));
+        let file = dir.join("rabbitmq.tar.gz");
+        must(
+            Command::new("tar")
+                .arg("-czf")
+                .arg(&file)
+                .arg("-C")
+                .arg(&archive)
+                .args(names),
+        );
+        Self::of(file)
+    }
+
     /// Any file, with its right checksum.
     pub(super) fn of(file: PathBuf) -> Self {
         let sha256 = sha256(&fs::read(&file).unwrap());

@@ -18,7 +18,7 @@ case "$*" in
   *" openssl") program /usr/bin/openssl : ;;
   *" nfs-utils") program /usr/sbin/mount.nfs4 : ;;
   *" amazon-efs-utils" | *"/amazon-efs-utils.rpm") program /usr/sbin/mount.efs : ;;
-  *" rabbitmq-server")
+  *" rabbitmq-server" | *"/rabbitmq-server-"*)
     program /usr/sbin/rabbitmqctl : && program /usr/sbin/rabbitmq-server :
     printf '[Service]\nExecStart=/bin/true\n' >/usr/lib/systemd/system/rabbitmq-server.service
     ;;
@@ -156,10 +156,7 @@ fn rabbitmq_on_amazon_linux(root: &Path) {
     let version = "rpm -q --qf %{VERSION} rabbitmq-server";
     let installed = [looked, "dnf -q -y install rabbitmq-server", version];
     assert_eq!(asked[3..], installed, "{said}");
-    assert!(
-        said.contains("the distribution has RabbitMQ 3.13.7, not 3.1\n"),
-        "{said}"
-    );
+    assert!(said.contains("RabbitMQ 3.13.7 is installed, not 3.1\n"), "{said}");
     let (said, asked) = steps(&mut host, &STEPS, &words("3.13"));
     assert_eq!(asked[6..], [version, version, "dnf -q clean all"], "{said}");
     assert!(
@@ -167,4 +164,49 @@ fn rabbitmq_on_amazon_linux(root: &Path) {
         "{said}"
     );
     assert!(!said.contains("exit ") && !said.contains("wrong "), "{said}");
+    rabbitmq_from_packages_of_its_makers(root);
+}
+
+/// Amazon Linux has neither RabbitMQ nor Erlang: both come in one archive, whose checksum is verified, and in one transaction.
+fn rabbitmq_from_packages_of_its_makers(root: &Path) {
+    let mut host = host(root, "amzn");
+    let folder = host.dir().join("rpms");
+    fs::create_dir(&folder).unwrap();
+    for name in [
+        "rabbitmq-server-3.13.7-1.el8.noarch.rpm",
+        "erlang-26.2.5-1.amzn2023.x86_64.rpm",
+        "README",
+    ] {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    let archive = host.disk().join("tmp/mqaws-provision/package");
+    must(
+        Command::new("tar")
+            .arg("-czf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(&folder)
+            .arg("."),
+    );
+    let package = Mq::of(archive);
+    let words = |sum: &str| {
+        format!(
+            "MQAWS_ENGINE=rabbitmq MQAWS_ENGINE_VERSION=3.13 MQAWS_MOUNT=nfs \
+             MQAWS_PACKAGE=/tmp/mqaws-provision/package MQAWS_PACKAGE_SHA256={sum}"
+        )
+    };
+    let (said, asked) = steps(&mut host, &STEPS[..3], &words(&"0".repeat(64)));
+    assert!(
+        said.contains("the SHA-256 of the package of RabbitMQ is") && said.contains("exit 3"),
+        "{said}"
+    );
+    assert_eq!(asked, ["dnf -q -y install nfs-utils"], "{said}");
+    let (said, asked) = steps(&mut host, &STEPS, &words(&package.sha256));
+    let version = "rpm -q --qf %{VERSION} rabbitmq-server";
+    let both = "dnf -q -y install erlang-26.2.5-1.amzn2023.x86_64.rpm rabbitmq-server-3.13.7-1.el8.noarch.rpm";
+    assert_eq!(asked[1..], [both, version, version, "dnf -q clean all"], "{said}");
+    assert!(
+        !said.contains("exit ") && !said.contains("wrong ") && said.contains("ok    leftovers"),
+        "{said}"
+    );
 }

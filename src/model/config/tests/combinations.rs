@@ -189,7 +189,7 @@ fn an_image_is_read_and_what_does_not_go_together_is_told() {
         (
             "  engine: rabbitmq\n  package: a.tar.gz\n",
             "3:12",
-            "`image.package` cannot be combined with engine `rabbitmq`, which is installed from the distribution",
+            "`image.package` requires `image.package_sha256`",
         ),
         (
             &format!("  mount: nfs\n  efs_utils_package: a.rpm\n  efs_utils_sha256: {digest}\n"),
