@@ -16,6 +16,8 @@ pub enum Fault {
     StallStorage,
     /// The load balancer resets every connection.
     ResetConnections,
+    /// The load balancer forgets every connection, as one that was idle for too long: it discards the next packet, and then resets.
+    IdleTimeout,
     /// The queue manager is stopped without the agent; it must be restarted in place.
     StopQueueManager,
     /// SIGKILL to every process of the queue manager.
@@ -50,10 +52,11 @@ pub enum Fault {
 
 impl Fault {
     /// All faults, in the order of growing effort for the stack.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::KillAgent,
         Self::StallStorage,
         Self::ResetConnections,
+        Self::IdleTimeout,
         Self::StopQueueManager,
         Self::KillQueueManager,
         Self::HangQueueManager,

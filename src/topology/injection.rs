@@ -162,6 +162,17 @@ static FACTS: [FaultFacts; Fault::ALL.len()] = [
             "the load balancer counts the connections that it reset",
         )
     },
+    FaultFacts {
+        aws: Err(
+            "a Network Load Balancer forgets only connections that are idle for minutes, and those of the test are not",
+        ),
+        ..by_call(
+            Fault::IdleTimeout,
+            "idle-timeout",
+            Injector::LocalCloud,
+            "the load balancer counts the connections that it forgot and reset at their next packet",
+        )
+    },
     by_agent(
         Fault::StopQueueManager,
         "stop-queue-manager",

@@ -15,6 +15,7 @@ mod fence;
 mod standby;
 mod versions;
 
+mod forger;
 /// The queue of the failover test.
 const PROBE: &str = "MQAWS.PROBE.TEST";
 /// The example's configuration.
@@ -282,9 +283,36 @@ fn with_the_queue_gone(lab: &Lab, options: &[&str]) -> Value {
     )
 }
 
-/// A load balancer that forgot its flows discards the next packet of each, and nobody hears of it who does not ask.
+/// Whoever says that the broker has a message that it never saw is found out.
 #[test]
-fn without_confirms_messages_vanish_at_a_reset_and_with_them_none_does() {
+fn confirms_that_are_forged_are_loss() {
+    if !is_here("forged confirms") {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let example = example();
+    let config = ["--config", example.as_str()];
+    lab.run(&[&["deploy", "--local", "--yes"][..], &config].concat(), 0);
+    let status = lab.json(&[&["status", "--local"][..], &config].concat(), 0);
+    let forger = forger::Forger::to(status["clients"]["amqp"].as_str().unwrap().parse().unwrap());
+    let url = forger.url();
+    let args = ["--yes", "--fault", "kill-queue-manager", "--amqp-url", &url];
+    let report = lab.failover(&[&args[..], &config].concat(), 10);
+    let run = &runs(&report)[0];
+    assert_eq!(report["verdict"], "fail");
+    let lost = run["ledger"]["lost"].as_u64().unwrap();
+    assert!(
+        lost > 0 && lost <= forger.forged(),
+        "{lost} of {}: {run}",
+        forger.forged()
+    );
+    lab.end();
+}
+
+/// A load balancer that forgot its flows discards the next packet of each, and nobody hears of it who does not ask. Who asks sends again what
+/// has no answer, and then it comes twice.
+#[test]
+fn without_confirms_messages_vanish_at_a_reset_and_with_them_some_come_twice() {
     if !is_here("confirms") {
         return;
     }
@@ -292,22 +320,49 @@ fn without_confirms_messages_vanish_at_a_reset_and_with_them_none_does() {
     let example = example();
     let config = ["--config", example.as_str()];
     lab.run(&[&["deploy", "--local", "--yes"][..], &config].concat(), 0);
-    let fault = ["--yes", "--fault", "reset-connections"];
-    let off = lab.failover(&[&fault[..], &["--confirms", "off"], &config].concat(), 10);
-    let run = &runs(&off)[0];
-    assert!(run["ledger"]["lost"].as_u64() > Some(0), "{run}");
-    let ledger = &run["ledger"]["persistent"];
-    assert_eq!(
-        (&ledger["failed"], &off["load"]["confirms"]),
-        (&json!(0), &json!(false)),
-        "none of them was reported to the producer: {ledger}"
-    );
-    let on = lab.failover(&[&fault[..], &["--confirms", "on"], &config].concat(), 0);
-    let run = &runs(&on)[0];
-    assert_eq!(run["ledger"]["lost"], 0, "{run}");
-    // What they do not know, they would send again.
-    let ledger = &run["ledger"]["persistent"];
-    assert!(ledger["unknown"].as_u64() > Some(0), "{ledger}");
+    // Of so many producers, some lose the message and others the confirm. Idle ones lose the message that ends their silence.
+    let busy = [
+        "--yes",
+        "--producers",
+        "16",
+        "--rate",
+        "50",
+        "--fault",
+        "reset-connections",
+    ];
+    let idle = ["--yes", "--producers", "16", "--rate", "5", "--fault", "idle-timeout"];
+    // Between two heartbeats, which would be discarded instead.
+    let idle = [&idle[..], &["--baseline", "3s"]].concat();
+    for fault in [&busy[..], &idle[..]] {
+        let off = lab.failover(&[fault, &["--confirms", "off"], &config].concat(), 10);
+        let run = &runs(&off)[0];
+        assert!(run["ledger"]["lost"].as_u64() > Some(0), "{run}");
+        let ledger = &run["ledger"]["persistent"];
+        assert_eq!(
+            (&ledger["failed"], &off["load"]["confirms"]),
+            (&json!(0), &json!(false)),
+            "none of them was reported to the producer: {ledger}"
+        );
+        let check = run["thresholds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["name"] == "rpo.lost");
+        let reason = check.unwrap()["reason"].as_str().unwrap();
+        assert!(reason.contains("never confirmed"), "{reason}");
+        assert!(run["warnings"].to_string().contains("publisher confirms"), "{run}");
+
+        let on = lab.failover(&[fault, &["--confirms", "on"], &config].concat(), 0);
+        let run = &runs(&on)[0];
+        assert_eq!(run["ledger"]["lost"], 0, "{run}");
+        let tally = &run["ledger"]["tally"];
+        assert!(tally["sent_again"].as_u64() > Some(0), "{tally}");
+        assert_eq!(tally["extra_unexplained"], 0, "{tally}");
+        if fault == busy {
+            assert!(tally["extra_sent_again"].as_u64() > Some(0), "{tally}");
+            assert!(run["warnings"].to_string().contains("idempotent"), "{run}");
+        }
+    }
     lab.end();
 }
 

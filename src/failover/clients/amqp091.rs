@@ -181,10 +181,25 @@ impl BrokerDriver for Amqp091 {
     fn caveat(&self) -> &'static str {
         match self.confirms {
             true => {
-                "these clients give up an operation after 3 s and connect anew, and wait for confirms; clients that do not may wait for ever, or lose messages"
+                "these clients give up an operation after 3 s and connect anew, wait for confirms, and send again what was not confirmed; clients that do not may wait for ever, or lose messages"
             }
             false => "these clients do not wait for confirms, and lose messages that clients with confirms send again",
         }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.confirms {
+            true => {
+                "consumers must be idempotent: a client that loses nothing sends a message again when no confirm came; docs/failover-testing.md names the settings of client libraries"
+            }
+            false => {
+                "clients need publisher confirms with a time limit, and idempotent consumers; docs/failover-testing.md names the settings of client libraries"
+            }
+        }
+    }
+
+    fn sends_again(&self) -> bool {
+        self.confirms
     }
 
     fn producer(&self, client: String, queue: String) -> BoxFuture<'_, Result<PutLink, ClientError>> {

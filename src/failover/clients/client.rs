@@ -137,6 +137,16 @@ pub trait BrokerDriver: Send + Sync {
     /// What the numbers of this driver do not say, in one sentence for the report; empty when there is nothing to say.
     fn caveat(&self) -> &'static str;
 
+    /// What users of such clients are told when messages were lost or came twice, in one sentence; empty when there is nothing to say.
+    fn advice(&self) -> &'static str {
+        ""
+    }
+
+    /// Whether producers send again, on their next connection, what has no answer, as clients do that are to lose nothing.
+    fn sends_again(&self) -> bool {
+        false
+    }
+
     /// Opens a connection, a session and a link that puts to `queue`. `client` is unique among all connections.
     ///
     /// # Errors

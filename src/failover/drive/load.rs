@@ -8,6 +8,7 @@ use crate::failover::measure::id::MessageId;
 use crate::failover::measure::ledger::Outcome;
 use crate::failover::measure::link::Link;
 use rand::RngExt as _;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -73,10 +74,12 @@ impl Producer {
         let mut connection = 0;
         let mut refused = None;
         let mut stop_at = None;
+        // Ids without an answer, which are sent again on the next connection.
+        let mut again = BTreeSet::new();
         loop {
             if *stages.borrow_and_update() >= Stage::Rest {
                 let stop_at = *stop_at.get_or_insert_with(|| Instant::now() + LAST_ANSWERS);
-                if round.unserved_ns(worker).is_none() || Instant::now() >= stop_at {
+                if (round.unserved_ns(worker).is_none() && again.is_empty()) || Instant::now() >= stop_at {
                     break;
                 }
             }
@@ -86,9 +89,22 @@ impl Producer {
                     connection += 1;
                     refused = None;
                     round.note(worker, round.now_ns(), ConnectionChange::Connected);
-                    let work = self.put_on(link, connection, &round, &mut stages, &mut beat, &mut stop_at);
-                    let lost = work.await;
-                    round.abandon(self.number);
+                    let mut work = Work {
+                        connection,
+                        round: &round,
+                        beat: &mut beat,
+                        again: std::mem::take(&mut again),
+                        repeated: BTreeSet::new(),
+                        unanswered: BTreeSet::new(),
+                    };
+                    let lost = self.put_on(link, &mut work, &mut stages, &mut stop_at).await;
+                    if driver.sends_again() {
+                        again = work.again;
+                        again.extend(work.unanswered);
+                        again.extend(round.abandon(self.number).into_iter().map(|id| id.seq));
+                    } else {
+                        round.abandon(self.number);
+                    }
                     if let Some(lost) = lost {
                         round.note(worker, round.ns(lost.at), ConnectionChange::Lost(lost.cause));
                     }
@@ -104,16 +120,19 @@ impl Producer {
     async fn put_on(
         &self,
         mut link: PutLink,
-        connection: u32,
-        round: &Arc<Round>,
+        work: &mut Work<'_>,
         stages: &mut watch::Receiver<Stage>,
-        beat: &mut Beat,
         stop_at: &mut Option<Instant>,
     ) -> Option<Lost> {
+        let (connection, round) = (work.connection, work.round);
         let mut open = 0usize;
         loop {
             let stopping = stop_at.is_some();
-            if stopping && open == 0 && round.unserved_ns(Worker::Producer(self.number)).is_none() {
+            if stopping
+                && open == 0
+                && work.again.is_empty()
+                && round.unserved_ns(Worker::Producer(self.number)).is_none()
+            {
                 return None;
             }
             // Once stopping, only as a question whether it is served.
@@ -124,6 +143,7 @@ impl Producer {
                     Some(PutEvent::Outcome { id, outcome, at, .. }) => {
                         open = open.saturating_sub(1);
                         round.outcome(id, outcome, at);
+                        work.answered(id.seq, outcome);
                     }
                     Some(PutEvent::Lost(lost)) => return Some(lost),
                     None => return Some(driver_ended()),
@@ -133,13 +153,29 @@ impl Producer {
                     if *stages.borrow() >= Stage::Rest {
                         *stop_at = Some(Instant::now() + LAST_ANSWERS);
                         // Those of a full window came due all the same.
-                        self.give_up_slots(round, beat, LATE);
+                        self.give_up_slots(round, work.beat, LATE);
                     }
                 }
-                () = sleep_until(beat.due().into()), if open < room => {
-                    self.give_up_slots(round, beat, LATE);
-                    while open < room && beat.due() <= Instant::now() {
-                        let (seq, due) = beat.take();
+                room = link.puts.reserve(), if open < room && !work.again.is_empty() => {
+                    let Ok(room) = room else {
+                        // The reason follows by the other channel.
+                        work.unanswered.append(&mut work.again);
+                        continue;
+                    };
+                    if let Some(seq) = work.again.pop_first() {
+                        let id = MessageId { producer: self.number, seq };
+                        let due = round.ns(work.beat.due_of(seq));
+                        let body = round.attempt_again(id, connection, due, self.size);
+                        room.send(Put { id, body, durable: self.durable });
+                        work.repeated.insert(seq);
+                        open += 1;
+                    }
+                }
+                // What is sent again goes first: it would arrive out of order behind later slots.
+                () = sleep_until(work.beat.due().into()), if open < room && work.again.is_empty() => {
+                    self.give_up_slots(round, work.beat, LATE);
+                    while open < room && work.beat.due() <= Instant::now() {
+                        let (seq, due) = work.beat.take();
                         let id = MessageId { producer: self.number, seq };
                         let body = round.attempt(id, connection, round.ns(due), self.size);
                         let put = Put { id, body, durable: self.durable };
@@ -275,6 +311,29 @@ pub async fn watch_self(round: Arc<Round>) {
     }
 }
 
+/// What a producer has to do on one connection.
+struct Work<'a> {
+    connection: u32,
+    round: &'a Arc<Round>,
+    beat: &'a mut Beat,
+    /// Numbers of the messages that are to be sent again.
+    again: BTreeSet<u64>,
+    /// Numbers of those that were, and have no answer yet.
+    repeated: BTreeSet<u64>,
+    /// Numbers of those that this connection leaves without an answer.
+    unanswered: BTreeSet<u64>,
+}
+
+impl Work<'_> {
+    /// A message has an outcome; of one that was sent before, its first sending may have arrived whatever became of this one.
+    fn answered(&mut self, seq: u64, outcome: Outcome) {
+        let was_sent = self.repeated.remove(&seq);
+        if outcome == Outcome::Unknown || (outcome == Outcome::NotSent && was_sent) {
+            self.unanswered.insert(seq);
+        }
+    }
+}
+
 /// The slots of one producer.
 struct Beat {
     start: Instant,
@@ -292,7 +351,11 @@ impl Beat {
     }
 
     fn due(&self) -> Instant {
-        let ns = u128::from(self.next) * 1_000_000_000 / u128::from(self.rate);
+        self.due_of(self.next)
+    }
+
+    fn due_of(&self, seq: u64) -> Instant {
+        let ns = u128::from(seq) * 1_000_000_000 / u128::from(self.rate);
         self.start + Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
     }
 

@@ -77,6 +77,12 @@ impl Session<'_> {
                     .into(),
             );
         }
+        if self.driver.sends_again() {
+            list.push(
+                "producers send a message again on their next connection when the broker did not answer; a duplicate of such a message is explained"
+                    .into(),
+            );
+        }
         if self.target.lab.is_none() {
             list.push(
                 "the clocks of the instances and of this machine are accurate to 100 ms; only the breakdown of the RTO depends on it"

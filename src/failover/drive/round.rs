@@ -245,9 +245,22 @@ impl Round {
 
     /// Writes an attempt down and makes its body; the caller puts it after this.
     pub(super) fn attempt(&self, id: MessageId, connection: u32, due_ns: u64, size: usize) -> Vec<u8> {
+        self.send(id, connection, size, |ledger, sent_ns| {
+            ledger.sent(id, connection, due_ns, sent_ns);
+        })
+    }
+
+    /// The same of a message that was sent before and has no answer.
+    pub(super) fn attempt_again(&self, id: MessageId, connection: u32, due_ns: u64, size: usize) -> Vec<u8> {
+        self.send(id, connection, size, |ledger, sent_ns| {
+            ledger.sent_again(id, connection, due_ns, sent_ns);
+        })
+    }
+
+    fn send(&self, id: MessageId, connection: u32, size: usize, note: impl FnOnce(&mut Ledger, u64)) -> Vec<u8> {
         let mut ledger = self.ledger();
         let sent_ns = self.now_ns();
-        ledger.sent(id, connection, due_ns, sent_ns);
+        note(&mut ledger, sent_ns);
         let run = ledger.run();
         drop(ledger);
         Header {
@@ -278,11 +291,14 @@ impl Round {
         latest(&self.last_miss, Worker::Producer(id.producer), self.ns(due));
     }
 
-    pub(super) fn abandon(&self, producer: u32) {
+    /// What a producer's lost connection left without an answer.
+    pub(super) fn abandon(&self, producer: u32) -> Vec<MessageId> {
         let now = self.now_ns();
-        if self.ledger().abandon(producer, now) > 0 {
+        let left = self.ledger().abandon(producer, now);
+        if !left.is_empty() {
             latest(&self.last_miss, Worker::Producer(producer), now);
         }
+        left
     }
 
     /// A consumer has a connection.

@@ -380,6 +380,7 @@ impl Session<'_> {
             limits: &self.scenario.limits,
             warnings,
         });
+            advice: self.driver.advice(),
         Ok((run, ledger))
     }
 

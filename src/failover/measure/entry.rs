@@ -98,6 +98,12 @@ pub struct Tally {
     /// Receipts beyond the first that nothing explains, flagged or not: the connection that had the message was alive, or the message was
     /// settled on it long before its end.
     pub extra_unexplained: u64,
+    /// Receipts of a message that was received before, as another copy: the producer had no answer and sent it again.
+    #[serde(default)]
+    pub extra_sent_again: u64,
+    /// Messages that a producer sent again because it had no answer.
+    #[serde(default)]
+    pub sent_again: u64,
     /// First receipts that came after a later message of the same producer connection, on one consumer connection, with nothing that
     /// explains it.
     pub reordered: u64,
@@ -125,7 +131,7 @@ impl Tally {
     /// All receipts beyond the first.
     #[must_use]
     pub fn extra(&self) -> u64 {
-        self.extra_flagged + self.extra_unflagged + self.extra_unexplained
+        self.extra_flagged + self.extra_unflagged + self.extra_unexplained + self.extra_sent_again
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Times are nanoseconds since the round began, on one monotonic clock. Nothing here waits, reads a clock or fails.
 
+use super::copies::{Copies, Copy};
 pub use super::entry::{Arrival, Outcome, PutRecord, Receipt, Received, Tally};
 use super::id::{BadBody, Header, MessageId, RunId};
 use super::lane::{Lanes, Order};
@@ -38,6 +39,7 @@ pub struct Ledger {
     before_fault: Vec<u64>,
     recovered_ns: Option<u64>,
     lanes: Lanes,
+    copies: Copies,
     repeats: Repeats,
     pauses: Pauses,
     highest_ever: HashMap<(u32, u32), u64>,
@@ -69,6 +71,7 @@ impl Ledger {
             before_fault: Vec::new(),
             recovered_ns: None,
             lanes: Lanes::default(),
+            copies: Copies::default(),
             repeats: Repeats::default(),
             pauses: Pauses::default(),
             highest_ever: HashMap::new(),
@@ -147,12 +150,27 @@ impl Ledger {
         self.open.insert(id, record);
     }
 
+    /// A message that has no answer is handed to the client once more, on another connection.
+    pub fn sent_again(&mut self, id: MessageId, connection: u32, due_ns: u64, sent_ns: u64) {
+        let Some(book) = self.books.get(id.producer as usize) else {
+            return;
+        };
+        let came = book.ids.get(id.seq).1 > 0;
+        self.copies.send(Copy { id, connection }, came);
+        self.tally.sent_again += 1;
+        self.sent(id, connection, due_ns, sent_ns);
+    }
+
     /// The client's word on an attempt.
     pub fn outcome(&mut self, id: MessageId, outcome: Outcome, at_ns: u64) {
         let Some(mut record) = self.open.remove(&id) else {
             return;
         };
-        let state = State::from(outcome);
+        let state = match State::from(outcome) {
+            // Whatever became of this copy, an earlier one may be there.
+            state if state != State::Acked && self.copies.has(id) => State::Unknown,
+            state => state,
+        };
         self.books[id.producer as usize].ids.set_state(id.seq, state);
         self.acked += u64::from(state == State::Acked);
         record.done_ns = at_ns;
@@ -172,14 +190,14 @@ impl Ledger {
         open.map(|put| put.due_ns).filter(|&due| due > since_ns).min()
     }
 
-    /// The connection of a producer is gone: what has no outcome stays unknown. Returns how many those are.
-    pub fn abandon(&mut self, producer: u32, at_ns: u64) -> usize {
+    /// The connection of a producer is gone: what has no outcome stays unknown. Returns which those are.
+    pub fn abandon(&mut self, producer: u32, at_ns: u64) -> Vec<MessageId> {
         let mut left: Vec<MessageId> = self.open.keys().filter(|id| id.producer == producer).copied().collect();
         left.sort_unstable();
         for id in &left {
             self.outcome(*id, Outcome::Unknown, at_ns);
         }
-        left.len()
+        left
     }
 
     /// A consumer has a connection.
@@ -255,9 +273,15 @@ impl Ledger {
             connection: arrival.connection,
         };
         let flagged = arrival.redelivered;
-        let ground = (self.repeats).deliver(id, link, arrival.at_ns, !first, flagged, &self.pauses);
+        let copy = Copy {
+            id,
+            connection: header.connection,
+        };
+        let is_new = self.copies.receive(copy).unwrap_or(first);
+        let ground = (self.repeats).deliver(copy, link, arrival.at_ns, !is_new, flagged, &self.pauses);
         if !first {
             match ground {
+                _ if is_new => self.tally.extra_sent_again += 1,
                 Explanation::LostConnection => *self.tally.explained(flagged) += 1,
                 Explanation::None => self.tally.extra_unexplained += 1,
             }

@@ -8,6 +8,7 @@
 pub mod account;
 pub(crate) mod at_rest;
 pub mod connection;
+mod copies;
 mod entry;
 pub mod gap;
 pub mod id;

@@ -4,7 +4,7 @@
 //! before its connection ended may come back. One that was settled long before, or whose connection is alive, may not, flagged or not.
 //! A consumer settles a message as soon as it is written down here.
 
-use super::id::MessageId;
+use super::copies::Copy;
 use super::link::{LATE_NS, Link, MAX_DOUBTS, Pauses};
 use std::collections::{HashMap, VecDeque};
 
@@ -44,8 +44,8 @@ struct Doubt {
 /// The last delivery of every message that may come again, and the ends of connections.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Repeats {
-    last: HashMap<MessageId, Delivery>,
-    recent: HashMap<Link, VecDeque<(u64, MessageId)>>,
+    last: HashMap<Copy, Delivery>,
+    recent: HashMap<Link, VecDeque<(u64, Copy)>>,
     /// When something was last heard on connections that ended.
     ended: HashMap<Link, u64>,
     doubts: VecDeque<Doubt>,
@@ -57,7 +57,7 @@ impl Repeats {
     /// Returns whether that is explained; of a first delivery it says nothing.
     pub(super) fn deliver(
         &mut self,
-        id: MessageId,
+        copy: Copy,
         link: Link,
         at_ns: u64,
         again: bool,
@@ -65,9 +65,9 @@ impl Repeats {
         pauses: &Pauses,
     ) -> Explanation {
         let now = Delivery { link, at_ns };
-        let before = self.last.insert(id, now);
+        let before = self.last.insert(copy, now);
         let recent = self.recent.entry(link).or_default();
-        recent.push_back((at_ns, id));
+        recent.push_back((at_ns, copy));
         while let Some(&(old_ns, old)) = recent.front().filter(|old| old.0.saturating_add(KEPT_NS) < at_ns) {
             recent.pop_front();
             if self.last.get(&old) == Some(&Delivery { link, at_ns: old_ns }) {
@@ -123,8 +123,8 @@ impl Repeats {
     /// Bytes of memory.
     pub(super) fn bytes(&self) -> usize {
         let recent: usize = self.recent.values().map(VecDeque::capacity).sum();
-        self.last.capacity() * size_of::<(MessageId, Delivery)>()
-            + recent * size_of::<(u64, MessageId)>()
+        self.last.capacity() * size_of::<(Copy, Delivery)>()
+            + recent * size_of::<(u64, Copy)>()
             + self.doubts.capacity() * size_of::<Doubt>()
     }
 }
@@ -132,6 +132,7 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failover::measure::id::MessageId;
     use proptest::prelude::*;
 
     const SECOND: u64 = 1_000_000_000;
@@ -140,8 +141,11 @@ mod tests {
         Link { consumer, connection }
     }
 
-    fn id(seq: u64) -> MessageId {
-        MessageId { producer: 0, seq }
+    fn copy(seq: u64) -> Copy {
+        Copy {
+            id: MessageId { producer: 0, seq },
+            connection: 1,
+        }
     }
 
     /// What happens to one message, in tenths of a second: deliveries, and ends with the time at which something was last heard.
@@ -163,7 +167,7 @@ mod tests {
             match *event {
                 Deliver(seq, link, at) => {
                     let again = !seen.insert(seq);
-                    let ground = repeats.deliver(id(seq), link, at * TENTH, again, false, &pauses);
+                    let ground = repeats.deliver(copy(seq), link, at * TENTH, again, false, &pauses);
                     count += usize::from(again && ground == Explanation::None);
                 }
                 End(link, heard) => count -= repeats.end(link, heard * TENTH, &pauses).len(),
@@ -255,10 +259,10 @@ mod tests {
     fn a_pause_of_this_process_accuses_nobody() {
         let mut repeats = Repeats::default();
         let mut pauses = Pauses::default();
-        repeats.deliver(id(1), link(0, 1), 0, false, false, &pauses);
+        repeats.deliver(copy(1), link(0, 1), 0, false, false, &pauses);
         pauses.add(SECOND, 9 * SECOND);
         repeats.end(link(0, 1), 9 * SECOND, &pauses);
-        let ground = repeats.deliver(id(1), link(0, 2), 10 * SECOND, true, false, &pauses);
+        let ground = repeats.deliver(copy(1), link(0, 2), 10 * SECOND, true, false, &pauses);
         assert_eq!(ground, Explanation::LostConnection);
     }
 
@@ -332,7 +336,7 @@ mod tests {
     fn memory_is_a_window() {
         let (mut repeats, pauses) = (Repeats::default(), Pauses::default());
         for seq in 0..1_000_000u64 {
-            repeats.deliver(id(seq), link(0, 1), seq * 1_000_000, false, false, &pauses);
+            repeats.deliver(copy(seq), link(0, 1), seq * 1_000_000, false, false, &pauses);
         }
         assert!(repeats.last.len() <= 15_001, "{}", repeats.last.len());
         assert!(repeats.bytes() < 15_000 * 192, "{} bytes", repeats.bytes());

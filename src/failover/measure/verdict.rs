@@ -45,6 +45,8 @@ pub struct Evidence<'a> {
     pub account: &'a Account,
     /// What else than a loss would explain that messages did not come, as a clause.
     pub elsewhere: Option<String>,
+    /// Whether what counts as acknowledged was confirmed by the broker, and not merely sent.
+    pub confirms: bool,
     /// One outage a worker; empty when nothing was injected.
     pub outages: &'a [Outage],
     /// Whether the fault was seen to have happened, and what was seen.
@@ -219,10 +221,16 @@ fn lost(evidence: &Evidence<'_>, limits: &Limits) -> Check {
     let bad = match account.lost {
         Some(lost) if lost > limits.max_rpo => Some((
             ExitKind::Lost,
-            format!(
-                "{lost} acknowledged messages never came back; the limit is {}",
-                limits.max_rpo
-            ),
+            match evidence.confirms {
+                true => format!(
+                    "{lost} acknowledged messages never came back; the limit is {}",
+                    limits.max_rpo
+                ),
+                false => format!(
+                    "{lost} messages that were sent, and that the broker never confirmed, never came back, and no client learned of it; the limit is {}",
+                    limits.max_rpo
+                ),
+            },
         )),
         Some(_) => None,
         None if missing > 0 => Some((

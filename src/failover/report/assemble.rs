@@ -61,6 +61,8 @@ pub(crate) struct Observations<'a> {
     pub load: &'a Load,
     pub limits: &'a Limits,
     pub warnings: Vec<String>,
+    /// What users of such clients are told when messages were lost or came twice; may be empty.
+    pub advice: &'a str,
 }
 
 /// An instance with what its agent says.
@@ -112,7 +114,9 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
             outage.worker
         )
     });
-    let warnings: Vec<String> = observed.warnings.iter().cloned().chain(idle).collect();
+    let harmed = account.lost.unwrap_or(0) > 0 || account.tally.extra() > 0;
+    let advice = (harmed && !observed.advice.is_empty()).then(|| observed.advice.to_owned());
+    let warnings: Vec<String> = observed.warnings.iter().cloned().chain(idle).chain(advice).collect();
     outages.retain(|outage| !starved(outage));
     let worst = gap::worst(&outages).copied();
     let first_loss = notes
@@ -137,6 +141,7 @@ pub(crate) fn assemble(observed: &Observations<'_>) -> Run {
         &Evidence {
             account: &account,
             elsewhere: (observed.at_rest).elsewhere(observed.queue_manager, observed.endpoint, &account, observed.left),
+            confirms: load.confirms,
             outages: &outages,
             fault_verified: fault.verified,
             disturbed: first_loss.is_some(),

@@ -345,6 +345,16 @@ fn rpo(run: &Run) -> String {
             grouped(counts.vanished)
         ));
     }
+    if tally.sent_again > 0 {
+        let twice = match tally.extra_sent_again {
+            1 => "1 of them is a duplicate".to_owned(),
+            some => format!("{} of them are duplicates", grouped(some)),
+        };
+        parts.push(format!(
+            "{} sent again without a response: {twice}",
+            grouped(tally.sent_again)
+        ));
+    }
     parts.extend(duplicates(tally));
     let unsent = counts.not_sent + run.ledger.non_persistent.not_sent;
     if unsent > 0 {
@@ -383,7 +393,10 @@ fn rpo(run: &Run) -> String {
 
 /// Messages that came more than once, and what explains them.
 fn duplicates(tally: &Tally) -> Option<String> {
-    let (extra, explained) = (tally.extra(), tally.extra_flagged + tally.extra_unflagged);
+    let (extra, explained) = (
+        tally.extra() - tally.extra_sent_again,
+        tally.extra_flagged + tally.extra_unflagged,
+    );
     let name = if extra == 1 { "duplicate" } else { "duplicates" };
     let flagged = match tally.extra_flagged {
         0 => String::new(),

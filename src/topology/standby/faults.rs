@@ -9,6 +9,7 @@ pub(super) const STANDS: &[Stand] = &[
     Stand::new(Fault::KillAgent, Restart::Unnoticed, &[]),
     Stand::new(Fault::StallStorage, Restart::Unnoticed, &[]),
     Stand::new(Fault::ResetConnections, Restart::WhenItEnds, &[]),
+    Stand::new(Fault::IdleTimeout, Restart::WhenItEnds, &[]),
     Stand::new(Fault::StopQueueManager, Restart::InPlace, SAME_HOST),
     Stand::new(Fault::KillQueueManager, Restart::InPlace, SAME_HOST),
     Stand::new(Fault::HangQueueManager, Restart::InPlace, SAME_HOST),

@@ -43,6 +43,7 @@ fn a_process_or_the_storage_that_fails_for_a_while_is_stood_in_place() {
         "kill-agent",
         "stall-storage",
         "reset-connections",
+        "idle-timeout",
         "kill-keeper",
         "cut-storage",
         "hang-host",
@@ -60,6 +61,7 @@ fn a_process_or_the_storage_that_fails_for_a_while_is_stood_in_place() {
         json!([
             "unnoticed",
             "unnoticed",
+            "reconnect",
             "reconnect",
             "in place",
             "in place",

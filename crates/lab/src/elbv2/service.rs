@@ -193,6 +193,19 @@ impl Elb {
         (were, left())
     }
 
+    /// Forgets every connection to an instance, as those that were idle for too long: the next packet of each is discarded, and answered by
+    /// a reset. One on which nothing is sent stays as it is. How many there were.
+    pub(crate) fn forget(&self, instance: &str, address: Ipv4Addr) -> usize {
+        let instance = &[instance.to_owned(), address.to_string()];
+        self.pools().iter().map(|pool| pool.forget(instance)).sum()
+    }
+
+    /// How many connections to an instance are forgotten and had no packet since.
+    pub(crate) fn forgotten(&self, instance: &str, address: Ipv4Addr) -> usize {
+        let instance = &[instance.to_owned(), address.to_string()];
+        self.pools().iter().map(|pool| pool.forgotten(instance)).sum()
+    }
+
     fn instance_state(&self, instance: &str, state: &str) {
         for pool in self.pools() {
             pool.instance_state(instance, state);

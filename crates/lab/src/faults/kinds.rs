@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     ApiDown,
     /// The load balancer resets every connection to it.
     ResetConnections,
+    /// The load balancer forgets every connection to it, as one does that was idle for too long: whoever sends next on one is reset.
+    IdleTimeout,
 }
 
 /// What was seen of a fault.
@@ -49,7 +51,7 @@ fn seen(verified: bool, evidence: impl Into<String>) -> Seen {
 impl Kind {
     /// Whether it is over as soon as it is done.
     pub(super) fn is_once(self) -> bool {
-        self == Self::ResetConnections
+        matches!(self, Self::ResetConnections | Self::IdleTimeout)
     }
 
     /// Does it; whom it was done to.
@@ -75,6 +77,10 @@ impl Kind {
             Self::ResetConnections => {
                 let address = faults.ec2.address_of(instance)?;
                 *faults.reset.lock() = faults.elb.reset(instance, address, RESET).await;
+            }
+            Self::IdleTimeout => {
+                let address = faults.ec2.address_of(instance)?;
+                *faults.forgotten.lock() = faults.elb.forget(instance, address);
             }
         }
         Ok(hosts)
@@ -103,6 +109,20 @@ impl Kind {
                 (_, true) => seen(false, "connections that were to be reset remain"),
                 (count, false) => seen(count > 0, format!("connections reset by the load balancer: {count}")),
             },
+            Self::IdleTimeout => {
+                let forgotten = *faults.forgotten.lock();
+                // A host that has no address any more has no connections either.
+                let of = |host: &String| {
+                    let address = faults.ec2.address_of(host);
+                    address.map_or(0, |address| faults.elb.forgotten(host, address))
+                };
+                let left: usize = hosts.iter().map(of).sum();
+                let met = forgotten.saturating_sub(left);
+                let evidence = format!(
+                    "connections forgotten by the load balancer: {forgotten}, and reset at their next packet: {met}"
+                );
+                seen(met > 0, evidence)
+            }
         }
     }
 
@@ -118,7 +138,7 @@ impl Kind {
             }
             Self::StallStorage | Self::CutStorage => faults.efs.lease().speak(),
             Self::ApiDown => faults.injector.come_up(),
-            Self::ResetConnections => {}
+            Self::ResetConnections | Self::IdleTimeout => {}
         }
     }
 }

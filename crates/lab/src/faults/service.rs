@@ -63,6 +63,8 @@ pub(crate) struct Faults {
     pub(super) injector: Arc<Injector>,
     /// How many connections were reset last, and whether any of them was left.
     pub(super) reset: Mutex<(usize, bool)>,
+    /// How many connections were forgotten last.
+    pub(super) forgotten: Mutex<usize>,
     injected: Mutex<Vec<Injected>>,
 }
 
@@ -75,6 +77,7 @@ impl Faults {
             efs,
             injector,
             reset: Mutex::default(),
+            forgotten: Mutex::default(),
             injected: Mutex::default(),
         })
     }

@@ -290,10 +290,20 @@ impl Pool {
 
     /// Whether any connection to an instance has been told to end and has not.
     pub(crate) fn is_resetting(&self, instance: &[String]) -> bool {
+        self.with(instance, Order::Reset) > 0
+    }
+
+    /// How many connections to an instance are forgotten and had no packet since.
+    pub(crate) fn forgotten(&self, instance: &[String]) -> usize {
+        self.with(instance, Order::ResetOnPacket)
+    }
+
+    fn with(&self, instance: &[String], order: Order) -> usize {
         let inner = self.lock();
         let own = inner.targets.iter().filter(|((id, _), _)| instance.contains(id));
         own.flat_map(|(_, target)| target.flows.values())
-            .any(|flow| *flow.borrow() == Order::Reset)
+            .filter(|flow| *flow.borrow() == order)
+            .count()
     }
 
     /// Whether a target is registered, draining included.

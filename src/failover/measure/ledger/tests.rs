@@ -109,3 +109,57 @@ fn an_end_that_is_noticed_late_takes_its_accusations_back() {
     get(&mut ledger, 0, c, true);
     assert_eq!(shown(&ledger), ((1, 0, 1), 0, 1));
 }
+
+/// A message that is sent again may come as often as it was sent; more than that needs a lost connection.
+#[test]
+fn a_message_that_was_sent_again_may_come_again() {
+    let run = RunId(1);
+    let mut ledger = Ledger::new(run, &[true], SECOND);
+    let id = |seq| MessageId { producer: 0, seq };
+    let copy = |ledger: &mut Ledger, seq, connection, consumer| {
+        let header = Header {
+            run,
+            id: id(seq),
+            connection,
+            sent_ns: 0,
+        };
+        let body = header.body(0);
+        ledger.receive(&Arrival {
+            consumer,
+            connection: 1,
+            body: &body,
+            redelivered: false,
+            durable: true,
+            at_ns: SECOND,
+        })
+    };
+    for seq in 0..3 {
+        ledger.sent(id(seq), 1, 0, 0);
+    }
+    assert_eq!(ledger.abandon(0, 1), [id(0), id(1), id(2)]);
+    for (seq, outcome) in [Outcome::Acked, Outcome::NotSent, Outcome::Failed]
+        .into_iter()
+        .enumerate()
+    {
+        ledger.sent_again(id(seq as u64), 2, 0, 2);
+        ledger.outcome(id(seq as u64), outcome, 3);
+    }
+    // Both copies of the first, in any order; then one of them once more, on a connection that lives.
+    assert_eq!(copy(&mut ledger, 0, 2, 0), Received::First(id(0)));
+    assert_eq!(copy(&mut ledger, 0, 1, 1), Received::Again(id(0)));
+    assert_eq!(
+        (ledger.tally().extra_sent_again, ledger.tally().extra_unexplained),
+        (1, 0)
+    );
+    assert_eq!(copy(&mut ledger, 0, 1, 0), Received::Again(id(0)));
+    assert_eq!(
+        (ledger.tally().extra_sent_again, ledger.tally().extra_unexplained),
+        (1, 1)
+    );
+    // What did not leave, or was refused, the second time may have arrived the first time.
+    assert_eq!(copy(&mut ledger, 1, 1, 0), Received::First(id(1)));
+    assert_eq!(copy(&mut ledger, 2, 1, 0), Received::First(id(2)));
+    let tally = ledger.tally();
+    assert_eq!((tally.sent_again, tally.unexpected, tally.extra()), (3, 0, 2));
+    assert_eq!((ledger.acked(), ledger.received()), (1, 3));
+}

@@ -40,6 +40,7 @@ fn exit(bend: impl Fn(&mut Account, &mut Evidence<'_>), limit: impl Fn(&mut Limi
     let mut evidence = Evidence {
         account: &shown,
         elsewhere: None,
+        confirms: true,
         outages: &[],
         fault_verified: true,
         disturbed: true,
@@ -232,6 +233,7 @@ fn an_outage_over_its_limit_is_told_with_the_limit_and_who_had_it() {
     let evidence = Evidence {
         account: &account,
         elsewhere: None,
+        confirms: true,
         outages: &outages,
         fault_verified: true,
         disturbed: true,
