@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
+mod clients;
 mod fence;
 mod standby;
 mod versions;

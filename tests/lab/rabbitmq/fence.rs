@@ -34,14 +34,14 @@ impl Runner for Marked {
 }
 
 /// A broker without an agent, on a directory that anybody may have.
-struct Broker {
+pub(super) struct Broker {
     engine: Arc<dyn Engine>,
-    address: IpAddr,
+    pub(super) address: IpAddr,
     root: PathBuf,
 }
 
 impl Broker {
-    fn new(home: &Path, name: &str, shared: &Path, address: &str) -> Self {
+    pub(super) fn new(home: &Path, name: &str, shared: &Path, address: &str) -> Self {
         let own = home.join(name);
         fs::create_dir_all(own.join("usr/lib")).unwrap();
         fs::create_dir_all(own.join("etc/mqaws")).unwrap();
@@ -84,15 +84,19 @@ impl Broker {
         }
     }
 
-    fn start(&self, data: DataState) {
+    pub(super) fn start(&self, data: DataState) {
         self.engine.adopt(data).unwrap();
         self.engine.start(1, self.address).unwrap();
         self.engine.accept(self.address, &|| false).unwrap();
     }
 
+    /// The password of the user `mqaws`, which is new at each start.
+    pub(super) fn password(&self) -> String {
+        fs::read_to_string(self.root.join("var/lib/mqaws/rabbitmq/agent.password")).unwrap()
+    }
+
     fn url(&self) -> String {
-        let password = fs::read_to_string(self.root.join("var/lib/mqaws/rabbitmq/agent.password")).unwrap();
-        format!("amqp://mqaws:{password}@{}:5672/%2f", self.address)
+        format!("amqp://mqaws:{}@{}:5672/%2f", self.password(), self.address)
     }
 }
 
