@@ -4,9 +4,9 @@
 
 use crate::support::judge::{TOOLS, skip};
 use crate::support::{Lab, SOFTWARE, failing, json_call, root, runs, until};
-use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -17,6 +17,7 @@ mod standby;
 mod versions;
 
 mod forger;
+
 /// The queue of the failover test.
 const PROBE: &str = "MQAWS.PROBE.TEST";
 /// The example's configuration.
@@ -196,7 +197,7 @@ fn story(lab: Lab, series: &str, database: &str) {
     lab.end();
 }
 
-/// A queue that is not there after a restart is loss, and one that is not durable is no queue for a test.
+/// A queue that is not there after a restart is loss; one that is not durable, or has messages of others, is no queue for a test.
 #[test]
 fn a_queue_that_is_gone_is_loss_and_a_transient_one_is_refused() {
     if !is_here("planted defects") {
@@ -229,6 +230,39 @@ fn a_queue_that_is_gone_is_loss_and_a_transient_one_is_refused() {
             .unwrap();
         let said = lab.run(&[&test[..], &config].concat(), 4);
         assert!(said.err.contains("durable"), "{said}");
+        channel
+            .queue_delete(PROBE.into(), QueueDeleteOptions::default())
+            .await
+            .unwrap();
+
+        // Planted: a message of another program in a queue of that name. It stays where it is.
+        let durable = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        channel
+            .queue_declare(PROBE.into(), durable, FieldTable::default())
+            .await
+            .unwrap();
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let foreign = b"an order";
+        let sent = channel.basic_publish("".into(), PROBE.into(), options, foreign, properties);
+        sent.await.unwrap();
+        let said = lab.run(&[&test[..], &config].concat(), 3);
+        assert!(said.err.contains("messages of another application"), "{said}");
+        let mut left = None;
+        for _ in 0..100 {
+            left = channel
+                .basic_get(PROBE.into(), BasicGetOptions { no_ack: true })
+                .await
+                .unwrap();
+            if left.is_some() {
+                break;
+            }
+            // The connection that looked at it may not be over yet.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert_eq!(left.expect("it is still there").delivery.data, foreign);
         channel
             .queue_delete(PROBE.into(), QueueDeleteOptions::default())
             .await

@@ -134,6 +134,16 @@ pub enum FailoverError {
         /// How many.
         count: u64,
     },
+    /// The test's queue has messages of another program.
+    #[error("queue {queue} has messages of another application ({count} of the first {seen})")]
+    ForeignMessages {
+        /// Queue of the test.
+        queue: String,
+        /// How many of those that were looked at.
+        count: usize,
+        /// How many were looked at.
+        seen: usize,
+    },
     /// Nobody can say whether other programs are.
     #[error("could not count the other connections to {queue_manager}")]
     ConnectionsUnknown {
@@ -327,6 +337,9 @@ impl Remedy for FailoverError {
             Self::Busy { over: true, heal, .. } => format!("remove its mark and its queues with `{heal}`, then try again"),
             Self::Busy { heal, .. } => format!("wait for it to end; to clean up after it, run `{heal}`"),
             Self::ForeignConnections { .. } => "they would be disconnected; to continue anyway, add --allow-foreign-connections".into(),
+            Self::ForeignMessages { .. } => {
+                "the test would delete them with its queue: move them to a different queue, then test again".into()
+            }
             Self::ConnectionsUnknown { .. } => {
                 "they would be disconnected; to test anyway, add --allow-foreign-connections".into()
             }

@@ -3,7 +3,9 @@
 use super::error::FailoverError;
 use super::port::{CloudError, Instance, Probe, Target, TestBed};
 use crate::failover::clients::dial::DriverName;
+use crate::failover::clients::client::{BrokerDriver, CREDIT};
 use crate::failover::clients::endpoint::AmqpEndpoint;
+use crate::failover::measure::id::{BadBody, Header};
 use crate::failover::report::NotRun;
 use crate::failover::scenario::{Consent, Faults};
 use crate::model::agent::{AgentStatus, MEASURED_STALE_SECONDS};
@@ -12,7 +14,7 @@ use crate::topology::{self, Fault, Injector, Seen};
 use mqaws_contract::EngineFacts;
 use mqaws_contract::verb::Class;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Refuses a stack of another account than the one that the user named, in a lab too.
 ///
@@ -269,6 +271,50 @@ pub(super) async fn foreign(
         Some(count) => Err(FailoverError::ForeignConnections { queue_manager, count }),
         None => Err(FailoverError::ConnectionsUnknown { queue_manager }),
     }
+}
+
+/// How long nothing comes until a queue has shown what it has.
+const SHOWN: Duration = Duration::from_secs(2);
+
+/// Refuses to test on a queue that has messages of others, which the test would delete or consume. Those that are looked at are not
+/// acknowledged, and go back.
+///
+/// # Errors
+/// [`FailoverError::ForeignMessages`], [`FailoverError::Endpoint`], or the call that failed.
+pub(super) async fn own_messages(
+    cloud: &dyn TestBed,
+    target: &Target,
+    instance: &InstanceId,
+    driver: &dyn BrokerDriver,
+    endpoint: &str,
+) -> Result<(), FailoverError> {
+    let report = cloud.probe(target, instance, Probe::Depth).await?;
+    for queue in report.queues.into_iter().filter(|queue| queue.depth > 0) {
+        let client = format!("mqaws-look-{:08x}", rand::random::<u32>());
+        let opened = driver.consumer(client, queue.name.clone()).await;
+        let mut link = opened.map_err(|cause| FailoverError::Endpoint {
+            endpoint: endpoint.to_owned(),
+            cause,
+        })?;
+        let (mut seen, mut count) = (0, 0);
+        while seen < CREDIT as usize
+            && let Ok(Some(delivery)) = timeout(SHOWN, link.deliveries.recv()).await
+        {
+            seen += 1;
+            count += usize::from(Header::read(&delivery.body) == Err(BadBody::NotOurs));
+            if seen as u64 == queue.depth {
+                break;
+            }
+        }
+        if count > 0 {
+            return Err(FailoverError::ForeignMessages {
+                queue: queue.name,
+                count,
+                seen,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Defines the test's queues, emptied of what an earlier test left; returns the one to use.

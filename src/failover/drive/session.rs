@@ -61,6 +61,7 @@ impl Session<'_> {
     ) -> Result<(), FailoverError> {
         let cloud = self.cloud.as_ref();
         self.watch.doing("checking the endpoint");
+        preflight::own_messages(cloud, &self.target, &instance.id, self.driver.as_ref(), &self.endpoint).await?;
         journal.defining_queues()?;
         let mut queue = preflight::queue(cloud, &self.target, &instance.id).await?;
         let check = EndpointCheck {
@@ -379,8 +380,8 @@ impl Session<'_> {
             load,
             limits: &self.scenario.limits,
             warnings,
-        });
             advice: self.driver.advice(),
+        });
         Ok((run, ledger))
     }
 
