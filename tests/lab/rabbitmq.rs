@@ -13,10 +13,9 @@ use std::path::Path;
 
 mod clients;
 mod fence;
+mod forger;
 mod standby;
 mod versions;
-
-mod forger;
 
 /// The queue of the failover test.
 const PROBE: &str = "MQAWS.PROBE.TEST";
