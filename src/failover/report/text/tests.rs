@@ -123,3 +123,16 @@ fn what_a_terminal_would_obey_is_shown_and_no_foreign_line_looks_like_ours() {
         "{all:?}"
     );
 }
+
+#[test]
+fn what_was_sent_again_is_told_with_the_duplicates_that_come_of_it() {
+    let mut report = super::super::samples::report(&[Some(1)]);
+    let sent = &mut report.runs[0].ledger.tally;
+    (sent.sent_again, sent.extra_sent_again) = (12, 5);
+    let line = rpo(&report.runs[0]);
+    assert!(
+        line.contains("12 sent again without a response: 5 of them are duplicates"),
+        "{line}"
+    );
+    assert!(!line.contains("lost connection"), "{line}");
+}
