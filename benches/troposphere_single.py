@@ -456,7 +456,8 @@ template.add_resource(
             ],
         },
         FileSystemTags=Tags({"Name": StackName, "mqaws:stack": StackName})
-        + Tags({"mqaws:queue-manager": Join(":", Split("%", Ref("QueueManagerName")))}),
+        + Tags({"mqaws:queue-manager": Join(":", Split("%", Ref("QueueManagerName")))})
+        + Tags({"mqaws:create": "once"}),
         DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
     )
@@ -554,6 +555,18 @@ template.add_resource(
                                 "arn:${AWS::Partition}:elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"
                             ),
                             "Condition": {"StringEquals": {"aws:ResourceTag/mqaws:stack": StackName}},
+                        },
+                        {
+                            "Sid": "UseWord",
+                            "Effect": "Allow",
+                            "Action": ["elasticfilesystem:ListTagsForResource", "elasticfilesystem:TagResource"],
+                            "Resource": Sub(
+                                "arn:${AWS::Partition}:elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"
+                            ),
+                            "Condition": {
+                                "StringEquals": {"aws:ResourceTag/mqaws:stack": StackName},
+                                "ForAllValues:StringEquals": {"aws:TagKeys": ["mqaws:created"]},
+                            },
                         },
                         {
                             "Sid": "ReadCredentials",

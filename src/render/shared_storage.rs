@@ -1,6 +1,7 @@
 //! A file system that all members share, and its mount targets.
 
 use super::{only_if, tags};
+use crate::model::agent::CREATE_TAG;
 use crate::model::{Deployment, Mount};
 use crate::stack::{QUEUE_MANAGER_PARAMETER, QUEUE_MANAGER_TAG};
 use crate::template::{DeletionPolicy, Function, Resource, Template, Value, get_att, list, object, reference};
@@ -58,6 +59,8 @@ fn file_system_tags() -> Value {
         one => vec![one],
     };
     all.push(object! { "Key" => QUEUE_MANAGER_TAG, "Value" => name });
+    // Whoever makes a file system means a queue manager to be created on it, once.
+    all.push(object! { "Key" => CREATE_TAG, "Value" => "once" });
     Value::List(all)
 }
 

@@ -2,7 +2,9 @@
 
 use super::role::{add as add_role, arn, of_this_stack, put_metrics, read_credentials, statement};
 use crate::model::Deployment;
-use crate::template::{Template, list};
+use crate::model::agent::CREATED_TAG;
+use crate::stack::STACK_TAG;
+use crate::template::{Template, list, object, reference};
 
 /// Adds the role and the instance profile.
 pub(crate) fn add(template: &mut Template, _: &Deployment) {
@@ -39,6 +41,16 @@ pub(crate) fn add(template: &mut Template, _: &Deployment) {
             &["elasticfilesystem:DescribeMountTargets"],
             arn("elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"),
             of_this_stack(),
+        ),
+        // The one-time word for a new queue manager, which is a tag of the file system, and the note that it is used up.
+        statement(
+            "UseWord",
+            &["elasticfilesystem:ListTagsForResource", "elasticfilesystem:TagResource"],
+            arn("elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"),
+            Some(object! {
+                "StringEquals" => object! { format!("aws:ResourceTag/{STACK_TAG}") => reference("AWS::StackName") },
+                "ForAllValues:StringEquals" => object! { "aws:TagKeys" => list![CREATED_TAG] },
+            }),
         ),
         read_credentials(),
         put_metrics(),

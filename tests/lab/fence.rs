@@ -1,5 +1,5 @@
 //! The fence in the local cloud, from end to end: a lost zone that EC2 never confirms, which takes the whole wait of the proof
-//! `lease`; queue managers whose names look like paths; a second agent on a host; and a copy of a file system.
+//! `lease`; queue managers whose names look like paths; a second agent on a host; a copy of a file system; and one that is found empty.
 
 use crate::support::{LIMIT, Lab, all, call, own_call, said, until};
 use mqaws_agent::fence::LeaseTimes;
@@ -239,6 +239,77 @@ fn on_instance(root: &Path, words: &[&str]) -> Result<String, String> {
     }
 }
 
+/// Suspends or resumes that the group of a stack launches instances.
+fn launches(lab: &Lab, stack: &str, verb: &str) {
+    let record = lab.record();
+    let groups = call(
+        &record,
+        "autoscaling",
+        "2011-01-01",
+        &[("Action", "DescribeAutoScalingGroups")],
+    );
+    let names = all(&groups, "AutoScalingGroupName");
+    let group = names.iter().find(|name| name.starts_with(&format!("{stack}-")));
+    let params = [
+        ("Action", verb),
+        ("AutoScalingGroupName", group.expect("its group").as_str()),
+        ("ScalingProcesses.member.1", "Launch"),
+    ];
+    call(&record, "autoscaling", "2011-01-01", &params);
+}
+
+/// A file system that lost its data with all that was said of it looks like a new one; so does a directory below which nothing is mounted.
+#[test]
+fn a_file_system_that_is_found_empty_gets_no_new_queue_manager_until_a_person_names_it() {
+    let lab = Lab::up(&[]);
+    deploy(&lab, "emptied", "QM1");
+    let served = until_agent(&lab, "the first", |a| a["state"] == "serving");
+    assert_eq!(served["proof"]["kind"], "new", "{served}");
+    let data = file_system(&lab, &served);
+    launches(&lab, "emptied", "SuspendProcesses");
+    terminate(&lab, served["instance"].as_str().expect("its id"));
+    until("its host is gone", || (!root(&lab, &served).exists()).then_some(()));
+    std::fs::remove_dir_all(&data).expect("emptied");
+    std::fs::create_dir(&data).expect("an empty one");
+    launches(&lab, "emptied", "ResumeProcesses");
+
+    let id = data.file_name().expect("an id").to_string_lossy().into_owned();
+    let waits = until_agent(&lab, "one that waits", |a| a["empty"] == id.as_str());
+    assert_eq!(
+        (&waits["state"], &waits["lock_held"]),
+        (&json!("fencing"), &json!(true)),
+        "{waits}"
+    );
+    assert!(!names_in(&data).contains(&"QM1".to_owned()), "{:?}", names_in(&data));
+    // The command as the alarm gives it.
+    let pasted = waits["alarm"]
+        .as_str()
+        .expect("an alarm")
+        .split('`')
+        .nth(1)
+        .expect("a command");
+    let words: Vec<&str> = pasted.split(' ').collect();
+    assert_eq!(words, ["mqaws-agent", "fence", "create", id.as_str()]);
+    until_status_says(&lab, "emptied", &["fencing", "contains no queue manager", pasted]);
+    let root = root(&lab, &waits);
+    let said = on_instance(&root, &["fence"]).expect("what it waits for");
+    assert!(said.contains(pasted), "{said}");
+    for wrong in [["fence", "create", "fs-0123"], ["fence", "copy", id.as_str()]] {
+        let refused = on_instance(&root, &wrong).expect_err("refused");
+        assert!(refused.contains("no decision was recorded"), "{refused}");
+    }
+    on_instance(&root, &words[1..]).expect("the decision");
+    let serves = until_agent(&lab, "a new one", |a| {
+        a["state"] == "serving" && a["instance"] == waits["instance"]
+    });
+    assert_eq!(
+        (&serves["proof"]["kind"], &serves["epoch"]),
+        (&json!("new"), &json!(1)),
+        "{serves}"
+    );
+    lab.end();
+}
+
 #[test]
 fn a_queue_manager_on_a_copy_leaves_the_original_alone_and_starts_when_a_person_names_it() {
     let lab = Lab::up(&[]);
@@ -251,33 +322,13 @@ fn a_queue_manager_on_a_copy_leaves_the_original_alone_and_starts_when_a_person_
     let (original, copy) = (file_system(&lab, &owner), file_system(&lab, &emptied));
 
     // No instance of the other stack lives while its file system becomes a copy of one that is in use.
-    let record = lab.record();
-    let groups = call(
-        &record,
-        "autoscaling",
-        "2011-01-01",
-        &[("Action", "DescribeAutoScalingGroups")],
-    );
-    let names = all(&groups, "AutoScalingGroupName");
-    let group = names
-        .iter()
-        .find(|name| name.starts_with("copied-"))
-        .expect("its group");
-    let launch = |verb: &str| {
-        let params = [
-            ("Action", verb),
-            ("AutoScalingGroupName", group.as_str()),
-            ("ScalingProcesses.member.1", "Launch"),
-        ];
-        call(&record, "autoscaling", "2011-01-01", &params);
-    };
-    launch("SuspendProcesses");
+    launches(&lab, "copied", "SuspendProcesses");
     terminate(&lab, emptied["instance"].as_str().expect("its id"));
     until("its host is gone", || (!root(&lab, &emptied).exists()).then_some(()));
     std::fs::remove_dir_all(&copy).expect("emptied");
     let copied = Command::new("cp").arg("-a").args([&original, &copy]).status();
     assert!(copied.expect("cp").success());
-    launch("ResumeProcesses");
+    launches(&lab, "copied", "ResumeProcesses");
 
     let id = |path: &Path| path.file_name().expect("an id").to_string_lossy().into_owned();
     let waits = until_agent(&lab, "one that waits on the copy", |a| {

@@ -2,9 +2,9 @@
 
 use super::notices::Notices;
 use super::ports::{CertificateError, Cloud, HookError, Identity, Metadata, SignalResult};
-use crate::fence::{BootId, CloudState};
+use crate::fence::{BootId, CloudState, CreateWord};
 use crate::model::InstanceId;
-use crate::model::agent::AgentConfig;
+use crate::model::agent::{AgentConfig, CREATE_TAG, CREATED_TAG};
 use crate::remedy::{Remedy, chain};
 use crate::signed::{CallError, Client, Datum, Imds, ImdsError, RetryPolicy, Signal, SignalOutcome};
 use mqaws_engine::Certificate;
@@ -25,6 +25,8 @@ pub struct Aws {
     /// Name of the certificate in a secret that names none.
     label: String,
     group: Mutex<Option<String>>,
+    /// What this agent notes on a file system whose word it uses up, while it does not know whether that was written.
+    using: Mutex<Option<String>>,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +48,7 @@ impl Aws {
             config,
             label,
             group: Mutex::new(None),
+            using: Mutex::new(None),
         }
     }
 
@@ -89,6 +92,35 @@ impl Cloud for Aws {
 
     fn terminate(&self, instance: &InstanceId) -> Result<(), String> {
         self.fence.terminate_instance(instance).map_err(words)
+    }
+
+    fn use_create_word(&self, me: &InstanceId) -> Result<CreateWord, String> {
+        let mut using = self.using.lock().unwrap_or_else(|e| e.into_inner());
+        let own = using
+            .get_or_insert_with(|| format!("{me} {}", jiff::Timestamp::now()))
+            .clone();
+        let file_system = &self.config.storage.file_system;
+        let tags = self.fence.tags_of_file_system(file_system).map_err(words)?;
+        let tag = |name: &str| {
+            tags.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str())
+        };
+        let word = match (tag(CREATE_TAG), tag(CREATED_TAG)) {
+            // Written by an attempt of this agent whose answer did not arrive.
+            (_, Some(by)) if by == own => CreateWord::Given,
+            (_, Some(_)) => CreateWord::Used,
+            (None, None) => CreateWord::Absent,
+            (Some(_), None) => {
+                self.fence
+                    .tag_file_system(file_system, CREATED_TAG, &own)
+                    .map_err(words)?;
+                CreateWord::Given
+            }
+        };
+        // It is for one creation: the next one is asked about anew.
+        *using = None;
+        Ok(word)
     }
 
     fn signal(&self, me: &InstanceId, success: bool) -> Result<SignalResult, String> {

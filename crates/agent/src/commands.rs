@@ -48,6 +48,7 @@ usage: mqaws-agent [run]
        mqaws-agent fence [--json]
        mqaws-agent fence operator PREVIOUS_OWNER
        mqaws-agent fence copy ORIGINAL_FILE_SYSTEM
+       mqaws-agent fence create EMPTY_FILE_SYSTEM
        mqaws-agent pause [--reason TEXT]
        mqaws-agent resume
        mqaws-agent failover [--unready]
@@ -161,6 +162,7 @@ pub fn run(
             Verb::Fence => fence::inspect(layout, true),
             Verb::Operator => decision::decide(layout, &Word::Gone(argument.into())),
             Verb::Copy => decision::decide(layout, &Word::Copy(argument.to_owned())),
+            Verb::Create => decision::decide(layout, &Word::Create(argument.to_owned())),
             Verb::Pause => order::pause(layout, None),
             Verb::Resume => order::resume(layout),
             Verb::Failover => order::fail_over(layout, false),

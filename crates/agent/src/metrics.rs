@@ -152,6 +152,7 @@ mod tests {
             alarm: None,
             previous: None,
             original: None,
+            empty: None,
             decision: None,
         }
     }

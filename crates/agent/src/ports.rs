@@ -1,7 +1,7 @@
 //! What the agent needs of the world. Declared here, implemented at the edge; tests put doubles in their place.
 
 pub use crate::fence::LockPlace;
-use crate::fence::{BootId, CloudState};
+use crate::fence::{BootId, CloudState, CreateWord};
 use crate::model::InstanceId;
 use mqaws_engine::Certificate;
 pub use mqaws_engine::{Engine, Measures};
@@ -67,6 +67,12 @@ pub trait Cloud: Send + Sync {
     /// # Errors
     /// In words.
     fn terminate(&self, instance: &InstanceId) -> Result<(), String>;
+
+    /// Uses up the word `create` of the stack's file system, if it is there: the next one who asks finds it used.
+    ///
+    /// # Errors
+    /// In words. One who asks again after an error finds the word as it was for the first time.
+    fn use_create_word(&self, me: &InstanceId) -> Result<CreateWord, String>;
 
     /// Tells the stack how the start went.
     ///

@@ -88,6 +88,7 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         alarm: view.alarm.map(str::to_owned),
         previous: inquiry.and_then(previous),
         original: inquiry.and_then(original),
+        empty: inquiry.and_then(Inquiry::empty).map(str::to_owned),
         decision: view.decision.map(|decision| FenceDecision {
             id: decision.id.clone(),
             kind: decision.word.kind(),

@@ -113,6 +113,7 @@ fn whole_wait(work: &Work) -> Option<&'static str> {
         Work::Keeper(work) => keeper::whole_wait(work),
         Work::AskCloud(_) => Some("ec2:DescribeInstances"),
         Work::Terminate(_) => Some("ec2:TerminateInstances"),
+        Work::UseWord => Some("the tags of the file system"),
         _ => None,
     }
 }
@@ -227,6 +228,7 @@ impl Worker {
             Work::Kill => Outcome::LocalProcesses(self.kill()),
             Work::AskCloud(instance) => Outcome::Previous(self.me().and_then(|me| cloud.state_of(&instance, &me))),
             Work::Terminate(instance) => Outcome::TerminationOrdered(cloud.terminate(&instance)),
+            Work::UseWord => Outcome::WordUsed(self.me().and_then(|me| cloud.use_create_word(&me))),
             Work::Accounts => Outcome::AccountsSet(self.set_account()),
             Work::Check => self.check(),
             Work::Find => Outcome::Found(self.ports.engine.controller().unwrap_or_default()),

@@ -20,6 +20,13 @@ pub use state::AgentState;
 /// The tag that allows failover tests to inject faults, when its value is `true`; a stack hands it on to its instances.
 pub const ALLOW_FAULTS_TAG: &str = "mqaws:allow-faults";
 
+/// The tag of a file system that says that a queue manager may be created on it, once: the word `create`.
+pub const CREATE_TAG: &str = "mqaws:create";
+
+/// The tag by which an agent notes on a file system that the word [`CREATE_TAG`] is used up. It is on the file system and not in it: data
+/// that is gone takes it along no more than a mount that is missing.
+pub const CREATED_TAG: &str = "mqaws:created";
+
 /// The agent's configuration, written to `/etc/mqaws/agent.json` by the user data; holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentConfig {
@@ -220,6 +227,9 @@ pub struct AgentStatus {
     /// The file system of which this one is a copy, while this instance waits for a person's word.
     #[serde(default)]
     pub original: Option<Original>,
+    /// The file system without data and without the word `create`, while this instance waits for a person's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty: Option<String>,
     /// The last decision of a person.
     #[serde(default)]
     pub decision: Option<FenceDecision>,
@@ -290,10 +300,10 @@ pub struct PreviousOwner {
 pub struct FenceDecision {
     /// Names the decision.
     pub id: String,
-    /// The proof that it gives: [`ProofKind::Operator`], or [`ProofKind::Copy`].
+    /// The proof that it gives: [`ProofKind::Operator`], [`ProofKind::Copy`], or [`ProofKind::New`].
     #[serde(default = "ProofKind::before_there_were_several")]
     pub kind: ProofKind,
-    /// The instance that was said to be gone, or the file system that this one was said to be a copy of.
+    /// The instance that was said to be gone, or the file system that this one was said to be a copy of, or that may be begun on.
     pub named: String,
     /// Why it was not taken, if it was not.
     #[serde(default)]

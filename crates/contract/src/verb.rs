@@ -36,7 +36,9 @@ impl Class {
             Self::Read => "Reads status, phase marks, depth of the test queues, connections, and fence; read-only",
             Self::Test => "Injects faults; defines and deletes the queues of a failover test",
             Self::Operate => "Pauses and resumes the queue manager, and moves it to the standby",
-            Self::Fence => "Decides that a previous owner is gone, or that a copy of a file system may be used",
+            Self::Fence => {
+                "Decides that a previous owner is gone, that a copy of a file system may be used, or that an empty one may be"
+            }
         }
     }
 
@@ -115,6 +117,8 @@ pub enum Parameter {
     PreviousOwner,
     /// A file system.
     OriginalFileSystem,
+    /// A file system without data.
+    EmptyFileSystem,
 }
 
 impl Parameter {
@@ -125,6 +129,7 @@ impl Parameter {
             Self::Fault => "Fault",
             Self::PreviousOwner => "PreviousOwner",
             Self::OriginalFileSystem => "OriginalFileSystem",
+            Self::EmptyFileSystem => "EmptyFileSystem",
         }
     }
 
@@ -176,11 +181,13 @@ pub enum Verb {
     Operator,
     /// This file system is a copy, and may be used.
     Copy,
+    /// This file system is empty, and a queue manager may be created on it.
+    Create,
 }
 
 impl Verb {
     /// All of them, by class.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Status,
         Self::Marks,
         Self::Depth,
@@ -195,6 +202,7 @@ impl Verb {
         Self::FailoverUnready,
         Self::Operator,
         Self::Copy,
+        Self::Create,
     ];
 
     /// The document that has it.
@@ -203,7 +211,7 @@ impl Verb {
             Self::Status | Self::Marks | Self::Depth | Self::Connections | Self::Fence => Class::Read,
             Self::Fault | Self::Define | Self::Delete => Class::Test,
             Self::Pause | Self::Resume | Self::Failover | Self::FailoverUnready => Class::Operate,
-            Self::Operator | Self::Copy => Class::Fence,
+            Self::Operator | Self::Copy | Self::Create => Class::Fence,
         }
     }
 
@@ -224,6 +232,7 @@ impl Verb {
             Self::FailoverUnready => "failover-unready",
             Self::Operator => "operator",
             Self::Copy => "copy",
+            Self::Create => "create",
         }
     }
 
@@ -244,6 +253,7 @@ impl Verb {
             Self::FailoverUnready => &["failover", "--unready"],
             Self::Operator => &["fence", "operator"],
             Self::Copy => &["fence", "copy"],
+            Self::Create => &["fence", "create"],
         }
     }
 
@@ -254,6 +264,7 @@ impl Verb {
             Self::Fault => Some(Parameter::Fault),
             Self::Operator => Some(Parameter::PreviousOwner),
             Self::Copy => Some(Parameter::OriginalFileSystem),
+            Self::Create => Some(Parameter::EmptyFileSystem),
             _ => None,
         }
     }

@@ -87,6 +87,14 @@ const HOW: &[(&str, &str, How)] = &[
             "fn a_queue_manager_on_a_copy_leaves_the_original_alone_and_starts_when_a_person_names_it",
         ),
     ),
+    (
+        "docs/fencing.md",
+        "mqaws-agent fence create",
+        By(
+            "tests/lab/fence.rs",
+            "fn a_file_system_that_is_found_empty_gets_no_new_queue_manager_until_a_person_names_it",
+        ),
+    ),
     ("docs/fencing.md", "mqaws-agent fence", AGENT),
     ("docs/hosts.md", "", CLI),
     ("docs/image.md", "mqaws ami manifest", PAGES),

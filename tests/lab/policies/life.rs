@@ -33,6 +33,8 @@ pub(super) enum Step {
     FindMountTargets,
     /// A mount without TLS is refused, even if somebody lets everybody in.
     RefuseMountWithoutTls,
+    /// It uses up the word for a new queue manager.
+    UseWord,
     /// It reads the application's user.
     ReadCredentials,
     /// It reads its certificate, which a key of the customer's encrypts.
@@ -54,10 +56,11 @@ pub(super) enum Step {
 }
 
 /// A whole life, in order.
-pub(super) const LIFE: [Step; 12] = [
+pub(super) const LIFE: [Step; 13] = [
     Step::Mount,
     Step::FindMountTargets,
     Step::RefuseMountWithoutTls,
+    Step::UseWord,
     Step::ReadCredentials,
     Step::ReadCertificate,
     Step::Signal,
@@ -146,6 +149,7 @@ impl Stack {
                 Ok(())
             }
             Step::RefuseMountWithoutTls => self.refuse_mount_without_tls(),
+            Step::UseWord => cloud.use_create_word(me).map(drop),
             Step::ReadCredentials => cloud.credentials().map(drop),
             Step::ReadCertificate => cloud.certificate().map(drop).map_err(|error| match error {
                 CertificateError::Unusable(why) => why,

@@ -1,4 +1,4 @@
-//! `mqaws-agent fence operator` and `mqaws-agent fence copy`: a person's word where nothing else can tell.
+//! `mqaws-agent fence operator`, `copy` and `create`: a person's word where nothing else can tell.
 //!
 //! It goes to the agent through a file, as a pause does, and its answer comes back in the status.
 
@@ -103,6 +103,16 @@ pub(super) fn decide(layout: &Layout, word: &Word) -> Result<(), String> {
 /// Whether the status tells that this is what is waited for.
 fn may_decide(status: &AgentStatus, word: &Word) -> Result<(), DecisionRefused> {
     let named = || word.named().to_owned();
+    if let Word::Create(file_system) = word {
+        return match &status.empty {
+            Some(here) if here == file_system => Ok(()),
+            Some(here) => Err(DecisionRefused::OtherEmpty {
+                named: named(),
+                here: here.clone(),
+            }),
+            None => Err(DecisionRefused::NotEmpty),
+        };
+    }
     match (word, &status.previous, &status.original) {
         (Word::Gone(instance), Some(previous), _) if previous.instance == instance.as_str() => Ok(()),
         (Word::Gone(_), Some(previous), _) => Err(DecisionRefused::OtherOwner {
@@ -110,7 +120,7 @@ fn may_decide(status: &AgentStatus, word: &Word) -> Result<(), DecisionRefused> 
             previous: previous.instance.clone(),
         }),
         (Word::Copy(file_system), _, Some(original)) if original.file_system == *file_system => Ok(()),
-        (Word::Copy(_), _, Some(original)) => Err(DecisionRefused::OtherOriginal {
+        (Word::Copy(_) | Word::Create(_), _, Some(original)) => Err(DecisionRefused::OtherOriginal {
             named: named(),
             original: original.file_system.clone(),
         }),
@@ -118,7 +128,7 @@ fn may_decide(status: &AgentStatus, word: &Word) -> Result<(), DecisionRefused> 
             original: original.file_system.clone(),
         }),
         (Word::Gone(_), None, None) => Err(DecisionRefused::NothingToDecide),
-        (Word::Copy(_), _, None) => Err(DecisionRefused::NoCopy),
+        (Word::Copy(_) | Word::Create(_), _, None) => Err(DecisionRefused::NoCopy),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::agent::keeper::{KeeperEvent, KeeperOutcome, KeeperWork};
 use crate::agent::ports::{Identity, SignalResult};
-use crate::fence::{CloudState, DataState, Epoch, Word};
+use crate::fence::{CloudState, CreateWord, DataState, Epoch, Word};
 use crate::model::InstanceId;
 use crate::model::agent::Pause;
 use mqaws_engine::{EngineFailure, EngineInfo, Health};
@@ -47,6 +47,8 @@ pub enum Work {
     AskCloud(InstanceId),
     /// Order EC2 to terminate it ([`Outcome::TerminationOrdered`]).
     Terminate(InstanceId),
+    /// Use up the word `create` of the file system ([`Outcome::WordUsed`]).
+    UseWord,
     /// Fetch the application user's credentials and set up the account ([`Outcome::AccountsSet`]).
     Accounts,
     /// Create the queue manager or make it known ([`Outcome::Adopted`]).
@@ -103,6 +105,7 @@ pub enum Outcome {
     LocalProcesses(Result<usize, String>),
     Previous(Result<CloudState, String>),
     TerminationOrdered(Result<(), String>),
+    WordUsed(Result<CreateWord, String>),
     AccountsSet(Result<(), String>),
     Registered(Result<EngineInfo, EngineFailure>),
     Adopted(Result<EngineInfo, EngineFailure>),

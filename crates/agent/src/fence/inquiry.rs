@@ -4,7 +4,7 @@ use self::life::SignOfLife;
 use super::proof::Proof;
 use super::record::{OwnerRecord, ThisHost};
 use super::times::LeaseTimes;
-use super::word::{DecisionRefused, Word};
+use super::word::{CreateWord, DecisionRefused, Word};
 use crate::model::agent::ProofKind;
 use crate::model::{AsWritten, InstanceId};
 pub use mqaws_engine::{DataState, LeaseRule};
@@ -57,6 +57,8 @@ pub enum Answer {
     TerminationOrdered,
     /// The sign of life in the record, which is still the one that was inspected.
     SignOfLife(u64),
+    /// What the file system says about the creation of a queue manager.
+    Word(CreateWord),
     /// The question was not answered. Proves nothing.
     Failed,
 }
@@ -84,6 +86,11 @@ pub enum Next {
     },
     /// Read the record again, answer with [`Answer::SignOfLife`].
     Look,
+    /// Wait this long, then use up the word `create` of this host's file system, answer with [`Answer::Word`].
+    UseWord {
+        /// Maximum time to wait first.
+        after: Duration,
+    },
     /// Wait for a person's word ([`Inquiry::decide`]): nothing that could be asked would prove anything.
     AwaitWord,
     /// This host must not start; only a person can change that.
@@ -100,7 +107,7 @@ pub enum Refusal {
     DataWithoutOwner,
     /// An owner record without the data that its queue manager served from.
     #[error(
-        "the owner record says that the queue manager has served, but its data directory is missing: nothing is created in its place. Restore the data; to begin with an empty queue manager instead, delete its folder in .mqaws on the file system"
+        "the owner record says that the queue manager has served, but its data directory is missing: nothing is created in its place. Restore the data; to begin with an empty queue manager instead, delete its folder in .mqaws on the file system and run `mqaws-agent fence create`"
     )]
     OwnerWithoutData,
     /// The record cannot be used.
@@ -179,6 +186,11 @@ enum Case {
         original: String,
         here: String,
     },
+    /// Neither data nor a record of an owner: storage that is new, or data that is gone with all that was said of it.
+    Empty {
+        here: String,
+        said: Option<CreateWord>,
+    },
 }
 
 impl Inquiry {
@@ -189,7 +201,10 @@ impl Inquiry {
         let mut alive = 0;
         let case = match (&found.record, found.data) {
             (RecordView::Unreadable(why), _) => Case::Decided(Next::Refuse(Refusal::Unreadable(why.clone()))),
-            (RecordView::Absent, DataState::Absent) => start(ProofKind::New, None),
+            (RecordView::Absent, DataState::Absent) => Case::Empty {
+                here: file_system.to_owned(),
+                said: None,
+            },
             (RecordView::Absent, _) => Case::Decided(Next::Refuse(Refusal::DataWithoutOwner)),
             (RecordView::Present(record), DataState::Absent) if record.served => {
                 Case::Decided(Next::Refuse(Refusal::OwnerWithoutData))
@@ -245,6 +260,7 @@ impl Inquiry {
                 after: Duration::ZERO,
             },
             Case::Copy { .. } => Next::AwaitWord,
+            Case::Empty { .. } => Next::UseWord { after: Duration::ZERO },
         };
         self.asked = next.clone();
         next
@@ -271,6 +287,23 @@ impl Inquiry {
                 self.elsewhere(now, instance, answer)
             }
             Case::Copy { .. } => Next::AwaitWord,
+            Case::Empty { said, .. } => {
+                if let Answer::Word(word) = answer {
+                    *said = Some(*word);
+                }
+                match said {
+                    Some(CreateWord::Given) => Next::Start(Proof {
+                        kind: ProofKind::New,
+                        previous: None,
+                    }),
+                    Some(_) => Next::AwaitWord,
+                    None => {
+                        let after = self.wait;
+                        self.wait = (self.wait * 2).min(self.policy.slowest);
+                        Next::UseWord { after }
+                    }
+                }
+            }
         };
         self.asked = next.clone();
         self.asked_at = now;
@@ -303,7 +336,7 @@ impl Inquiry {
                     return proof(ProofKind::Lease);
                 }
             }
-            Answer::Previous(CloudState::Unknown) | Answer::Failed | Answer::LocalProcesses(_) => {}
+            Answer::Previous(CloudState::Unknown) | Answer::Failed | Answer::LocalProcesses(_) | Answer::Word(_) => {}
         }
         if matches!(self.asked, Next::AskCloud { .. } | Next::Terminate { .. }) {
             return Next::Look;
@@ -320,6 +353,17 @@ impl Inquiry {
     pub fn decide(&self, word: &Word) -> Result<Proof, DecisionRefused> {
         let named = word.named().to_owned();
         let previous = match (word, &self.case) {
+            (Word::Create(_), Case::Empty { here, .. }) if *here == named => {
+                return Ok(Proof {
+                    kind: word.kind(),
+                    previous: None,
+                });
+            }
+            (Word::Create(_), Case::Empty { here, .. }) => {
+                let here = here.clone();
+                return Err(DecisionRefused::OtherEmpty { named, here });
+            }
+            (Word::Create(_), _) => return Err(DecisionRefused::NotEmpty),
             (Word::Gone(gone), Case::Elsewhere { instance }) if gone.is(instance) => AsWritten::Id(instance.clone()),
             (Word::Gone(_), Case::Elsewhere { instance }) => {
                 let previous = instance.to_string();
@@ -330,7 +374,7 @@ impl Inquiry {
                 let original = original.clone();
                 return Err(match word {
                     Word::Copy(_) => DecisionRefused::OtherOriginal { named, original },
-                    Word::Gone(_) => DecisionRefused::IsCopy { original },
+                    Word::Gone(_) | Word::Create(_) => DecisionRefused::IsCopy { original },
                 });
             }
             (Word::Copy(_), _) => return Err(DecisionRefused::NoCopy),
@@ -346,7 +390,7 @@ impl Inquiry {
     pub fn previous(&self) -> Option<&InstanceId> {
         match &self.case {
             Case::Elsewhere { instance } => Some(instance),
-            Case::Decided(_) | Case::SameKernel { .. } | Case::Copy { .. } => None,
+            Case::Decided(_) | Case::SameKernel { .. } | Case::Copy { .. } | Case::Empty { .. } => None,
         }
     }
 
@@ -354,7 +398,15 @@ impl Inquiry {
     pub fn original(&self) -> Option<(&str, &str)> {
         match &self.case {
             Case::Copy { original, instance, .. } => Some((original, instance.as_str())),
-            Case::Decided(_) | Case::SameKernel { .. } | Case::Elsewhere { .. } => None,
+            Case::Decided(_) | Case::SameKernel { .. } | Case::Elsewhere { .. } | Case::Empty { .. } => None,
+        }
+    }
+
+    /// The empty file system, while only a person's word creates a queue manager on it.
+    pub fn empty(&self) -> Option<&str> {
+        match &self.case {
+            Case::Empty { here, said } if said.is_some_and(|said| said != CreateWord::Given) => Some(here),
+            _ => None,
         }
     }
 
@@ -381,6 +433,16 @@ impl Inquiry {
             } => Some(format!(
                 "{here} is a copy of {original}: its owner record refers to that file system, and {instance}, the owner there, is not fenced. A copy of a file system in use may contain skewed data, with files from different points in time. To start the queue manager from the copy anyway, run `mqaws-agent fence copy {original}`"
             )),
+            Case::Empty {
+                here,
+                said: Some(said @ (CreateWord::Used | CreateWord::Absent)),
+            } => Some(format!(
+                "{here} contains no queue manager, and {}: its data may be gone, or not be restored yet, so nothing is created in its place. Restore the data; to begin with an empty queue manager instead, run `mqaws-agent fence create {here}`",
+                match said {
+                    CreateWord::Used => "one was created on it before",
+                    _ => "mqaws has not released it for a new one",
+                }
+            )),
             _ => None,
         }
     }
@@ -403,6 +465,9 @@ impl Inquiry {
             (Next::AwaitWord, _) => format!("a decision by an operator: {}", self.alarm().unwrap_or_default()),
             (Next::Start(proof), _) => format!("proof {proof}"),
             (Next::Refuse(why), _) => why.to_string(),
+            (Next::UseWord { .. }, _) => {
+                "EFS to tell whether a queue manager may be created on this file system".to_owned()
+            }
             _ => "the engine processes of this host to exit".to_owned(),
         }
     }

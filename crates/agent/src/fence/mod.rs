@@ -38,4 +38,4 @@ pub use standby::StandbyNote;
 pub(crate) use standby::{OwnerSeen, SIGHTED, STAND_BACK, Standbys};
 pub use store::{RecordStore, StoreError};
 pub use times::{LeaseTimes, MARGIN, SELF_RESET};
-pub use word::{DecisionRefused, Word};
+pub use word::{CreateWord, DecisionRefused, Word};

@@ -10,6 +10,19 @@ pub enum Word {
     Gone(AsWritten<InstanceId>),
     /// This file system is a copy of that one, and the queue manager may be started from it beside the original.
     Copy(String),
+    /// This file system is empty, and a new queue manager may be created on it.
+    Create(String),
+}
+
+/// What a file system says about the creation of a queue manager on it: the one-time word `create`, which mqaws gives with new storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CreateWord {
+    /// It is there, and this host has used it up.
+    Given,
+    /// It was used up before.
+    Used,
+    /// It was never given.
+    Absent,
 }
 
 impl Word {
@@ -18,6 +31,7 @@ impl Word {
         match kind {
             ProofKind::Operator => Some(Self::Gone(named.into())),
             ProofKind::Copy => Some(Self::Copy(named)),
+            ProofKind::New => Some(Self::Create(named)),
             _ => None,
         }
     }
@@ -27,6 +41,7 @@ impl Word {
         match self {
             Self::Gone(_) => ProofKind::Operator,
             Self::Copy(_) => ProofKind::Copy,
+            Self::Create(_) => ProofKind::New,
         }
     }
 
@@ -34,7 +49,7 @@ impl Word {
     pub fn named(&self) -> &str {
         match self {
             Self::Gone(named) => named.as_str(),
-            Self::Copy(named) => named,
+            Self::Copy(named) | Self::Create(named) => named,
         }
     }
 }
@@ -63,6 +78,17 @@ pub enum DecisionRefused {
         named: String,
         /// What it is.
         original: String,
+    },
+    /// Nobody waits for the word to create a queue manager.
+    #[error("no decision is pending: this host is not waiting for permission to create a queue manager")]
+    NotEmpty,
+    /// The word to create names another file system.
+    #[error("the empty file system is {here}, not {named}")]
+    OtherEmpty {
+        /// What was named.
+        named: String,
+        /// What it is.
+        here: String,
     },
     /// The owner of the original does not matter to a copy.
     #[error(

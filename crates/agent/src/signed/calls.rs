@@ -212,6 +212,39 @@ impl Client {
             .collect())
     }
 
+    /// The tags of a file system.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) fn tags_of_file_system(&self, file_system: &str) -> Result<Vec<(String, String)>, CallError> {
+        // A file system has 50 at most.
+        let answer = self.get(
+            Service::Efs,
+            "ListTagsForResource",
+            &format!("2015-02-01/resource-tags/{file_system}"),
+            &[("MaxResults", "100")],
+        )?;
+        let tags = answer["Tags"].as_array().ok_or_else(|| CallError::Malformed {
+            action: "elasticfilesystem:ListTagsForResource".to_owned(),
+            what: "no Tags".to_owned(),
+        })?;
+        let text = |tag: &Value, name: &str| tag[name].as_str().unwrap_or_default().to_owned();
+        Ok(tags.iter().map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect())
+    }
+
+    /// Sets a tag of a file system.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) fn tag_file_system(&self, file_system: &str, key: &str, value: &str) -> Result<(), CallError> {
+        self.put(
+            Service::Efs,
+            "TagResource",
+            &format!("2015-02-01/resource-tags/{file_system}"),
+            &json!({"Tags": [{"Key": key, "Value": value}]}),
+        )
+    }
+
     /// The text of a secret.
     ///
     /// # Errors

@@ -127,6 +127,20 @@ impl Client {
         read_json(name, &answer)
     }
 
+    /// Sends JSON to a resource of a service that speaks REST and JSON; nothing is read of the answer.
+    pub(super) fn put(&self, service: Service, action: &str, path: &str, body: &Value) -> Result<(), CallError> {
+        let body = body.to_string();
+        let request = Unsigned {
+            service,
+            method: "POST",
+            path: path.to_owned(),
+            headers: &[("content-type", "application/json")],
+            body: body.as_bytes(),
+        };
+        let name = format!("{}:{action}", service.name());
+        self.call(&name, &request, json_error).map(drop)
+    }
+
     fn post(
         &self,
         service: Service,

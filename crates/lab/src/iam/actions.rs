@@ -62,6 +62,8 @@ const ACTIONS: &[(&str, &str, On)] = &[
     ("ec2", "TerminateInstances", On::Instances),
     ("elasticfilesystem", "DescribeFileSystems", On::FileSystem),
     ("elasticfilesystem", "DescribeMountTargets", On::FileSystem),
+    ("elasticfilesystem", "ListTagsForResource", On::FileSystem),
+    ("elasticfilesystem", "TagResource", On::FileSystem),
     ("monitoring", "DescribeAlarms", On::Nothing),
     ("monitoring", "PutMetricData", On::Namespace),
     ("secretsmanager", "GetSecretValue", On::Secret),
@@ -178,7 +180,14 @@ pub(super) async fn resources(cloud: &Arc<Cloud>, on: On, params: &Value) -> Res
             vec![here.group(&group.unwrap_or_else(|| "*".to_owned())).await?]
         }
         On::Stack => vec![here.stack(&named("StackName")).await?],
-        On::FileSystem => vec![here.file_system(params).await?],
+        On::FileSystem => {
+            let mut one = here.file_system(params).await?;
+            // Those of the request, of an action that sets some.
+            for key in list(params, "Tags").iter().filter_map(|tag| text(tag, "Key")) {
+                one.context.add("aws:TagKeys", key);
+            }
+            vec![one]
+        }
         On::Secret => vec![here.secret(&named("SecretId")).await?],
         On::Command => {
             let mut all = vec![here.document(&named("DocumentName")).await?];
@@ -318,7 +327,7 @@ impl Here<'_> {
     }
 
     async fn file_system(&self, params: &Value) -> Result<Resource, ApiError> {
-        let mut id = text(params, "FileSystemId");
+        let mut id = text(params, "FileSystemId").or_else(|| text(params, "ResourceId"));
         if let Some(target) = text(params, "MountTargetId") {
             let asked = json!({"MountTargetId": target});
             let found = self.ask("elasticfilesystem", "DescribeMountTargets", asked).await?;
@@ -447,6 +456,13 @@ mod tests {
                 json!({"FileSystemId": "fs-2"}),
                 arn("elasticfilesystem:eu-west-1:000000000000:file-system/fs-2"),
                 None,
+            ),
+            (
+                "elasticfilesystem",
+                "TagResource",
+                json!({"ResourceId": "fs-1", "Tags": [{"Key": "k", "Value": "v"}]}),
+                "arn:fs".to_owned(),
+                Some("aws:ResourceTag/mqaws:stack"),
             ),
             (
                 "secretsmanager",

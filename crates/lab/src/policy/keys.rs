@@ -13,6 +13,7 @@ const KEYS: &[&str] = &[
     "aws:requestedregion",
     "aws:resourceaccount",
     "aws:securetransport",
+    "aws:tagkeys",
     "aws:userid",
     "cloudwatch:namespace",
     "ec2:availabilityzone",

@@ -234,6 +234,7 @@ impl SingleWriter {
             Outcome::LocalProcesses(result) => self.local_processes(result),
             Outcome::Previous(result) => self.previous(result),
             Outcome::TerminationOrdered(result) => self.termination_ordered(result),
+            Outcome::WordUsed(result) => self.word_used(result),
             Outcome::Keeper(KeeperOutcome::Claimed(result)) => self.claimed(result),
             Outcome::AccountsSet(result) => self.accounts_set(result),
             Outcome::Registered(result) => self.registered(result),

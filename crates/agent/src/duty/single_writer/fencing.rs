@@ -6,7 +6,9 @@ use super::state::State;
 use crate::agent::duty::{Decision, DrainReason, Timer, Work};
 use crate::agent::keeper::{ClaimError, Claimed, KeeperState, KeeperWork, Looked};
 use crate::agent::ports::Identity;
-use crate::fence::{Answer, CloudState, DecisionRefused, Inquiry, Inspection, Next, Proof, ProofKind, ThisHost, Word};
+use crate::fence::{
+    Answer, CloudState, CreateWord, DecisionRefused, Inquiry, Inspection, Next, Proof, ProofKind, ThisHost, Word,
+};
 use crate::model::AsWritten;
 use crate::model::agent::mark;
 
@@ -185,13 +187,25 @@ impl SingleWriter {
                 self.begin(KeeperWork::StandBack)
             }
             Next::Terminate { instance } => self.begin(Work::Terminate(instance)),
-            Next::AwaitWord => {}
+            Next::UseWord { after } => self.after(after, Work::UseWord),
+            Next::AwaitWord => {
+                // Another instance would see the same; the data may come back meanwhile.
+                if let Some(why) = self.without_word() {
+                    self.refused(why, Work::Keeper(KeeperWork::Inspect));
+                }
+            }
             Next::Refuse(why) => {
                 // Another instance would see the same data: replacing this one helps nobody.
                 self.claim.inquiry = None;
                 self.refused(why.to_string(), Work::Keeper(KeeperWork::Inspect));
             }
         }
+    }
+
+    /// Why nothing is created on an empty file system, while that is so.
+    fn without_word(&self) -> Option<String> {
+        let inquiry = self.claim.inquiry.as_ref()?;
+        inquiry.empty().and_then(|_| inquiry.alarm())
     }
 
     fn proved(&mut self, proof: Proof) {
@@ -241,6 +255,16 @@ impl SingleWriter {
                 self.claim.inquiry = None;
                 self.begin(KeeperWork::Inspect);
             }
+            Err(why) => {
+                self.answer(&Answer::Failed);
+                self.said.last_error = Some(why);
+            }
+        }
+    }
+
+    pub(super) fn word_used(&mut self, result: Result<CreateWord, String>) {
+        match result {
+            Ok(word) => self.answer(&Answer::Word(word)),
             Err(why) => {
                 self.answer(&Answer::Failed);
                 self.said.last_error = Some(why);

@@ -102,7 +102,12 @@ fn what_the_record_alone_decides() {
     let other = writer("i-other", "boot-1");
     let unreadable = RecordView::Unreadable("damaged".into());
     let cases = [
-        ("first start", RecordView::Absent, Absent, proof(ProofKind::New, None)),
+        (
+            "first start",
+            RecordView::Absent,
+            Absent,
+            Next::UseWord { after: Duration::ZERO },
+        ),
         (
             "data nobody owns",
             RecordView::Absent,
@@ -172,6 +177,41 @@ fn what_the_record_alone_decides() {
     for (name, view, data, expected) in cases {
         assert_eq!(inquiry(&view, data).first(), expected, "{name}");
     }
+}
+
+/// What is gone with its record looks like what never was.
+#[test]
+fn nothing_is_created_without_a_word_for_it_and_a_word_is_for_one_file_system() {
+    let at = Duration::from_secs(1);
+    let mut given = inquiry(&RecordView::Absent, DataState::Absent);
+    given.first();
+    let asks = |next: &Next| matches!(next, Next::UseWord { after } if !after.is_zero());
+    assert!(asks(&given.step(at, &Answer::Failed)), "an error is no word");
+    assert_eq!(given.empty(), None);
+    let create = proof(ProofKind::New, None);
+    assert_eq!(given.step(at, &Answer::Word(CreateWord::Given)), create);
+    for (word, why) in [(CreateWord::Used, "before"), (CreateWord::Absent, "not released")] {
+        let mut i = inquiry(&RecordView::Absent, DataState::Absent);
+        i.first();
+        assert_eq!(i.step(at, &Answer::Word(word)), Next::AwaitWord);
+        let alarm = i.alarm().expect("an alarm");
+        for words in [why, "`mqaws-agent fence create fs-here`"] {
+            assert!(alarm.contains(words), "{alarm}");
+        }
+        assert_eq!(i.empty(), Some(HERE));
+        let refused = |word| i.decide(&word).expect_err("refused").to_string();
+        assert!(refused(Word::Create("fs-else".into())).contains("fs-here, not fs-else"));
+        assert_eq!(i.decide(&Word::Copy(HERE.into())), Err(DecisionRefused::NoCopy));
+        assert_eq!(
+            i.decide(&Word::Gone("i-old".into())),
+            Err(DecisionRefused::NothingToDecide)
+        );
+        let decided = i.decide(&Word::Create(HERE.into())).expect("the right name");
+        assert_eq!(Next::Start(decided), create);
+    }
+    // It is no word about data that is there.
+    let i = about_other(LeaseRule::Refuse);
+    assert_eq!(i.decide(&Word::Create(HERE.into())), Err(DecisionRefused::NotEmpty));
 }
 
 #[test]

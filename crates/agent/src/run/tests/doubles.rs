@@ -7,7 +7,7 @@ use crate::agent::ports::{
     Accounts, CertificateError, Cloud, Engine, HookError, HostReset, Identity, Init, KeeperSpawner, LockPlace,
     Measures, Metadata, Mounter, SignalResult,
 };
-use crate::fence::{CloudState, DataState, Lock, LockError};
+use crate::fence::{CloudState, CreateWord, DataState, Lock, LockError};
 use crate::model::InstanceId;
 use crate::model::agent::ProbeReport;
 use crate::signed::Datum;
@@ -223,6 +223,9 @@ impl Cloud for World {
         self.note(&format!("terminate {instance}"));
         *self.previous.lock().expect("previous") = CloudState::Terminated;
         Ok(())
+    }
+    fn use_create_word(&self, _me: &InstanceId) -> Result<CreateWord, String> {
+        Ok(CreateWord::Given)
     }
     fn signal(&self, _me: &InstanceId, success: bool) -> Result<SignalResult, String> {
         self.note(&format!("signal {success}"));

@@ -2,7 +2,9 @@
 
 use super::host::{Host, record};
 use super::*;
-use crate::fence::{CloudState, DataState, Epoch, InquiryPolicy, LeaseRule, LeaseTimes, ProofKind, RecordView, Word};
+use crate::fence::{
+    CloudState, CreateWord, DataState, Epoch, InquiryPolicy, LeaseRule, LeaseTimes, ProofKind, RecordView, Word,
+};
 use crate::model::agent::mark;
 use std::time::Duration;
 
@@ -16,6 +18,53 @@ fn proof(host: &Host) -> Option<String> {
 
 fn starts(host: &Host) -> usize {
     host.ordered(|w| matches!(w, Work::Keeper(KeeperWork::Claim(_)) | Work::Start(_)))
+}
+
+#[test]
+fn an_empty_file_system_whose_word_is_used_up_waits_for_a_persons_and_looks_for_the_data_meanwhile() {
+    let mut host = Host::new();
+    host.word = Ok(CreateWord::Used);
+    host.send(Event::Begin);
+    host.settle();
+    let creates = |work: &Work| matches!(work, Work::Adopt(_) | Work::Keeper(KeeperWork::Claim(_)));
+    assert_eq!((host.state(), host.ordered(creates)), (State::Fencing, 0));
+    let alarm = host.machine.view().alarm.expect("an alarm").to_owned();
+    assert!(alarm.contains("fence create"), "{alarm}");
+    let inspected = host.ordered(|w| *w == Work::Keeper(KeeperWork::Inspect));
+    host.tick();
+    host.tick();
+    assert!(host.ordered(|w| *w == Work::Keeper(KeeperWork::Inspect)) > inspected);
+    assert_eq!(host.ordered(creates), 0);
+
+    // Brought back, the data is started on, whatever was said before.
+    host.record = record("i-old", true, 0);
+    host.data = DataState::Present;
+    while host.state() != State::Serving {
+        assert!(host.now < Duration::from_secs(600), "{:?}", host.machine);
+        host.tick();
+    }
+    assert_eq!(host.machine.view().alarm, None);
+}
+
+#[test]
+fn a_persons_word_creates_a_queue_manager_on_the_file_system_that_it_names() {
+    let mut host = Host::new();
+    host.machine = SingleWriter::new(Policy {
+        file_system: "fs-1".into(),
+        ..Policy::default()
+    });
+    host.word = Ok(CreateWord::Absent);
+    host.send(Event::Begin);
+    host.settle();
+    for (named, state) in [("fs-2", State::Fencing), ("fs-1", State::Serving)] {
+        host.send(Event::Decide {
+            id: named.into(),
+            word: Word::Create(named.into()),
+        });
+        host.settle();
+        assert_eq!(host.state(), state, "{named}");
+    }
+    assert_eq!(host.machine.view().alarm, None);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::fence::{
-    CloudState, DataState, Epoch, InquiryPolicy, Inspection, LeaseRule, OwnerRecord, Proof, ProofKind, RecordView,
-    SCHEMA, Writer,
+    CloudState, CreateWord, DataState, Epoch, InquiryPolicy, Inspection, LeaseRule, OwnerRecord, Proof, ProofKind,
+    RecordView, SCHEMA, Writer,
 };
 use crate::model::agent::{AgentState, Pause};
 use std::time::Duration;
@@ -92,6 +92,8 @@ pub(super) struct Host {
     /// Whether one can be written.
     pub keeps: Result<(), String>,
     pub cloud: Result<CloudState, String>,
+    /// What the file system says about a creation.
+    pub word: Result<CreateWord, String>,
     pub alive: u64,
     /// Whether the owner's sign of life advances while this host waits.
     pub owner_lives: bool,
@@ -133,6 +135,7 @@ impl Host {
             paused: None,
             keeps: Ok(()),
             cloud: Ok(CloudState::Terminated),
+            word: Ok(CreateWord::Given),
             alive: 0,
             owner_lives: true,
             stands_back: Err("the owner does not go first".into()),
@@ -229,6 +232,7 @@ impl Host {
             Work::CountLocal | Work::Kill => Outcome::LocalProcesses(Ok(self.left)),
             Work::AskCloud(_) => Outcome::Previous(self.cloud.clone()),
             Work::Terminate(_) => Outcome::TerminationOrdered(Ok(())),
+            Work::UseWord => Outcome::WordUsed(self.word.clone()),
             Work::Keeper(KeeperWork::Claim(_)) => {
                 self.epoch += 1;
                 Outcome::Keeper(KeeperOutcome::Claimed(Ok(Claimed {
