@@ -4,6 +4,7 @@ use super::{client_parameter, network, tags, tcp};
 use crate::model::Deployment;
 use crate::stack::Way;
 use crate::template::{Resource, Template, Value, get_att, list, object, reference};
+use mqaws_contract::engine::CHECK_PORT;
 
 /// Adds the three groups.
 pub(crate) fn add(template: &mut Template, deployment: &Deployment) {
@@ -32,18 +33,25 @@ pub(crate) fn add(template: &mut Template, deployment: &Deployment) {
     let clients = Value::List(clients.collect());
     // By port only: naming the instances' group here and this group there would be a circle.
     let anywhere = || ("CidrIp", Value::from("0.0.0.0/0"));
-    let to_targets = Value::List(rules(&anywhere, &|name| format!("Targets, {name}")));
+    let mut to_targets = rules(&anywhere, &|name| format!("Targets, {name}"));
+    let checked = deployment.engine.facts().is_checked_by_agent();
+    if checked {
+        to_targets.push(tcp(CHECK_PORT, anywhere(), "Targets, health checks"));
+    }
     put(
         "LoadBalancerSecurityGroup",
-        group("Load balancer: admits clients", clients, Some(to_targets)),
+        group("Load balancer: admits clients", clients, Some(Value::List(to_targets))),
     );
 
     let balancer = || ("SourceSecurityGroupId", get_att("LoadBalancerSecurityGroup", "GroupId"));
-    let from_balancer = Value::List(rules(&balancer, &|name| format!("Load balancer, {name}")));
+    let mut from_balancer = rules(&balancer, &|name| format!("Load balancer, {name}"));
+    if checked {
+        from_balancer.push(tcp(CHECK_PORT, balancer(), "Load balancer, health checks"));
+    }
     // Its way out stays open: a queue manager's sender channels go wherever its partners are.
     put(
         "InstanceSecurityGroup",
-        group("Instance: admits the load balancer", from_balancer, None),
+        group("Instance: admits the load balancer", Value::List(from_balancer), None),
     );
 
     let instance = ("SourceSecurityGroupId", get_att("InstanceSecurityGroup", "GroupId"));

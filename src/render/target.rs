@@ -6,6 +6,7 @@ use super::tags::tags;
 use crate::model::Deployment;
 use crate::stack::Way;
 use crate::template::{Resource, Template, Value, list, object, reference};
+use mqaws_contract::engine::{CHECK_PATH, CHECK_PORT, Check};
 
 /// Seconds between two health checks of a target: the fastest that AWS allows. It only routes, so a wrong alarm costs nothing but a reconnection.
 pub(crate) const CHECK_INTERVAL_S: u8 = 5;
@@ -30,28 +31,55 @@ impl Way {
         }
     }
 
+    /// What of a target is checked.
+    fn check(self) -> Vec<(&'static str, Value)> {
+        let over = |protocol: &str, port: String| {
+            vec![
+                ("HealthCheckProtocol", protocol.into()),
+                ("HealthCheckPort", port.into()),
+            ]
+        };
+        let traffic = || "traffic-port".to_owned();
+        let (mut check, path) = match self.health_check() {
+            Check::Connection => return over("TCP", traffic()),
+            Check::Http(path) => (over("HTTP", traffic()), path),
+            Check::Agent => (over("HTTP", CHECK_PORT.to_string()), CHECK_PATH),
+        };
+        check.extend([
+            ("HealthCheckPath", path.into()),
+            ("Matcher", object! { "HttpCode" => "200" }),
+        ]);
+        check
+    }
+
     /// Adds the target group, whose targets are instances, and the listener on `balancer`.
     pub(crate) fn add(self, template: &mut Template, deployment: &Deployment, balancer: &str) {
-        let target_group = object! {
-            "Protocol" => "TCP",
-            "Port" => self.port(),
-            "TargetType" => "instance",
-            "VpcId" => network::vpc(deployment),
-            "HealthCheckProtocol" => "TCP",
-            "HealthCheckPort" => "traffic-port",
-            "HealthCheckIntervalSeconds" => i64::from(CHECK_INTERVAL_S),
-            "HealthCheckTimeoutSeconds" => i64::from(CHECK_TIMEOUT_S),
-            "HealthyThresholdCount" => i64::from(HEALTHY_CHECKS),
-            "UnhealthyThresholdCount" => 2,
-            "TargetGroupAttributes" => list![
-                // Auto Scaling waits this long before it ends an instance whose clients must move on anyway.
-                attribute("deregistration_delay.timeout_seconds", "5"),
-                attribute("deregistration_delay.connection_termination.enabled", "true"),
-                attribute("target_health_state.unhealthy.connection_termination.enabled", "true"),
-                attribute("preserve_client_ip.enabled", "true"),
-            ],
-            "Tags" => tags(),
-        };
+        let mut target_group = vec![
+            ("Protocol", "TCP".into()),
+            ("Port", self.port().into()),
+            ("TargetType", "instance".into()),
+            ("VpcId", network::vpc(deployment)),
+        ];
+        target_group.extend(self.check());
+        target_group.extend([
+            ("HealthCheckIntervalSeconds", i64::from(CHECK_INTERVAL_S).into()),
+            ("HealthCheckTimeoutSeconds", i64::from(CHECK_TIMEOUT_S).into()),
+            ("HealthyThresholdCount", i64::from(HEALTHY_CHECKS).into()),
+            ("UnhealthyThresholdCount", 2.into()),
+            (
+                "TargetGroupAttributes",
+                list![
+                    // Auto Scaling waits this long before it ends an instance whose clients must move on anyway.
+                    attribute("deregistration_delay.timeout_seconds", "5"),
+                    attribute("deregistration_delay.connection_termination.enabled", "true"),
+                    attribute("target_health_state.unhealthy.connection_termination.enabled", "true"),
+                    attribute("preserve_client_ip.enabled", "true"),
+                ],
+            ),
+            ("Tags", tags()),
+        ]);
+        let target_group = target_group.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let target_group = Value::Map(target_group.collect());
         let group = self.group();
         let listens = object! {
             "LoadBalancerArn" => reference(balancer),

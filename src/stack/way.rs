@@ -1,7 +1,7 @@
 //! What the template calls an endpoint of the engine, and what is made for it.
 
 use crate::model::Engine;
-use mqaws_contract::engine::{Endpoint, Protocol, Switch};
+use mqaws_contract::engine::{Check, Endpoint, Protocol, Switch};
 
 /// The condition of the template under which AMQP is on, where an engine leaves that to the configuration.
 pub const HAS_AMQP: &str = "HasAmqp";
@@ -36,6 +36,11 @@ impl Way {
     /// What is spoken there.
     pub fn protocol(self) -> &'static Protocol {
         &self.endpoint.protocol
+    }
+
+    /// How a load balancer learns whether a target serves.
+    pub fn health_check(self) -> Check {
+        self.endpoint.check
     }
 
     /// TCP port.

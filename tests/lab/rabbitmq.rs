@@ -14,6 +14,7 @@ use std::path::Path;
 mod clients;
 mod fence;
 mod forger;
+mod hang;
 mod standby;
 mod versions;
 

@@ -30,6 +30,7 @@ pub mod ports;
 pub mod run;
 pub mod signed;
 mod status;
+mod target_check;
 mod waits;
 pub mod wiring;
 pub mod work;

@@ -8,9 +8,11 @@ use super::marks::{Marks, unix_nanos};
 use super::metrics;
 use super::notices;
 use super::status::{self, Extra};
+use super::target_check;
 use super::waits;
 use super::work::{Message, Ports, Worker, spawn, was_ordered};
 use crate::model::agent::{AgentConfig, AgentState, AgentStatus, Mark, Wait, mark};
+use mqaws_contract::engine::{CHECK_PORT, EngineFacts};
 use mqaws_engine::processes;
 use std::collections::HashMap;
 use std::fs;
@@ -40,6 +42,8 @@ struct Agent {
     snapshot: Arc<Mutex<Option<AgentStatus>>>,
     measure: Sender<()>,
     exit: bool,
+    /// Whether health checks are answered, or need not be.
+    answering: bool,
     /// What was waited for since the last mark.
     waits: Vec<Wait>,
 }
@@ -79,6 +83,7 @@ fn run_with(
         snapshot,
         measure,
         exit: false,
+        answering: false,
         waits: Vec::new(),
     };
     agent.event(Event::Begin);
@@ -131,6 +136,7 @@ impl Agent {
                     self.event(Event::Decide { id, word });
                 }
             }
+            self.answer_checks();
             self.publish();
             self.worker.ports.init.alive(self.duty.view().state.as_str());
         }
@@ -222,6 +228,26 @@ impl Agent {
         self.waits.extend(waits);
         let over = self.waits.len().saturating_sub(WAITS);
         self.waits.drain(..over);
+    }
+
+    /// Begins to answer health checks once this host's address is known, where the engine's endpoints are checked so.
+    fn answer_checks(&mut self) {
+        if self.answering {
+            return;
+        }
+        let facts = self.worker.config.engine.kind.facts();
+        if !facts.is_some_and(EngineFacts::is_checked_by_agent) {
+            self.answering = true;
+            return;
+        }
+        let Some(address) = self.duty.view().identity.map(|identity| identity.address) else {
+            return;
+        };
+        let engine = Arc::clone(&self.worker.ports.engine);
+        match target_check::listen((address, CHECK_PORT).into(), move || engine.check(address)) {
+            Ok(_) => self.answering = true,
+            Err(error) => tracing::error!(%error, port = CHECK_PORT, "health checks are not answered"),
+        }
     }
 
     fn watch(&self, pid: i32) {

@@ -7,7 +7,7 @@ pub mod rabbitmq;
 mod version;
 
 pub use driver::DriverFacts;
-pub use facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
+pub use facts::{AMQP, CHECK_PATH, CHECK_PORT, Check, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
 pub use ibm_mq::{IBM_MQ, MQ};
 pub use rabbitmq::RABBITMQ;
 

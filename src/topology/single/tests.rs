@@ -4,7 +4,7 @@ use crate::model::{Deployment, Engine};
 use crate::render::template;
 use crate::stack::{AMQP, HAS_AMQP, Parts, Protocol};
 use crate::template::{Function, Template, Value};
-use mqaws_contract::engine::{ENGINES, Endpoint, EngineFacts, Switch};
+use mqaws_contract::engine::{Check, ENGINES, Endpoint, EngineFacts, Switch};
 use std::collections::BTreeMap;
 
 const fn spoken(word: &'static str, part: &'static str) -> Protocol {
@@ -19,16 +19,19 @@ const THREE: EngineFacts = EngineFacts {
             protocol: spoken("one", "One"),
             port: 1001,
             when: None,
+            check: Check::Connection,
         },
         Endpoint {
             protocol: spoken("two", "Two"),
             port: 1002,
             when: Some(Switch::Amqp),
+            check: Check::Connection,
         },
         Endpoint {
             protocol: spoken("three", "Three"),
             port: 1003,
             when: None,
+            check: Check::Connection,
         },
     ],
     ..*ENGINES[0]

@@ -7,7 +7,7 @@ mod journal;
 use journal::{Journal, Shared};
 
 use mqaws_contract::agent::{AgentConfig, ProbeQueue, ProbeReport};
-use mqaws_contract::engine::{AMQP, DriverFacts, Endpoint, EngineFacts, Local, Notation, Protocol};
+use mqaws_contract::engine::{AMQP, Check, DriverFacts, Endpoint, EngineFacts, Local, Notation, Protocol};
 use mqaws_contract::remedy::chain;
 use mqaws_contract::{EngineKind, PathComponent};
 use mqaws_engine::processes::{Processes, signal, wait_for_end};
@@ -54,11 +54,13 @@ pub(crate) const FACTS: EngineFacts = EngineFacts {
             protocol: LINES,
             port: 7000,
             when: None,
+            check: Check::Connection,
         },
         Endpoint {
             protocol: AMQP,
             port: 7001,
             when: None,
+            check: Check::Connection,
         },
     ],
     bin_dir: "/opt/toy/bin",

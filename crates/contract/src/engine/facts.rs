@@ -60,6 +60,11 @@ pub enum Local {
 }
 
 impl EngineFacts {
+    /// Whether its agent answers health checks.
+    pub fn is_checked_by_agent(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.check == Check::Agent)
+    }
+
     /// The endpoint of a protocol.
     pub fn endpoint(&self, protocol: &Protocol) -> Option<&'static Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.protocol == *protocol)
@@ -75,7 +80,26 @@ pub struct Endpoint {
     pub port: u16,
     /// What must be on for it to be there; absent when it always is.
     pub when: Option<Switch>,
+    /// How a load balancer learns whether a target serves.
+    pub check: Check,
 }
+
+/// How a load balancer learns whether a target serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// The port accepts a connection. Of a process that hangs the kernel still does.
+    Connection,
+    /// The port answers `GET` of this path with 200.
+    Http(&'static str),
+    /// The agent answers `GET` of [`CHECK_PATH`] on [`CHECK_PORT`] with 200, once the engine has answered in its own protocol.
+    Agent,
+}
+
+/// The port on which the agent answers the health checks of [`Check::Agent`]; open to the load balancer alone.
+pub const CHECK_PORT: u16 = 9415;
+
+/// The path of those health checks.
+pub const CHECK_PATH: &str = "/health";
 
 /// A key of the configuration that switches an endpoint on and off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

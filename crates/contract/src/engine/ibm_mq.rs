@@ -1,7 +1,7 @@
 //! IBM MQ; the AMQP service is one of its own.
 
 use super::driver::DriverFacts;
-use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
+use super::facts::{AMQP, Check, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
 use super::version;
 use crate::mqsc;
 use std::time::Duration;
@@ -20,11 +20,13 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
             protocol: MQ,
             port: 1414,
             when: None,
+            check: Check::Connection,
         },
         Endpoint {
             protocol: AMQP,
             port: 5672,
             when: Some(Switch::Amqp),
+            check: Check::Connection,
         },
     ],
     bin_dir: "/opt/mqm/bin",

@@ -3,7 +3,7 @@
 mod definitions;
 
 use super::driver::DriverFacts;
-use super::facts::{AMQP, Endpoint, EngineFacts, Local, Notation, Protocol};
+use super::facts::{AMQP, Check, Endpoint, EngineFacts, Local, Notation, Protocol};
 use super::version;
 pub use definitions::{AGENT_USER, RESERVED};
 use std::time::Duration;
@@ -22,11 +22,13 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
             protocol: AMQP,
             port: 5672,
             when: None,
+            check: Check::Agent,
         },
         Endpoint {
             protocol: MANAGEMENT,
             port: 15672,
             when: None,
+            check: Check::Http("/"),
         },
     ],
     bin_dir: "/usr/lib/rabbitmq/bin",
