@@ -548,18 +548,13 @@ template.add_resource(
                             ),
                         },
                         {
-                            "Sid": "FindMountTargets",
+                            "Sid": "UseFileSystem",
                             "Effect": "Allow",
-                            "Action": ["elasticfilesystem:DescribeMountTargets"],
-                            "Resource": Sub(
-                                "arn:${AWS::Partition}:elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"
-                            ),
-                            "Condition": {"StringEquals": {"aws:ResourceTag/mqaws:stack": StackName}},
-                        },
-                        {
-                            "Sid": "UseWord",
-                            "Effect": "Allow",
-                            "Action": ["elasticfilesystem:ListTagsForResource", "elasticfilesystem:TagResource"],
+                            "Action": [
+                                "elasticfilesystem:DescribeMountTargets",
+                                "elasticfilesystem:ListTagsForResource",
+                                "elasticfilesystem:TagResource",
+                            ],
                             "Resource": Sub(
                                 "arn:${AWS::Partition}:elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"
                             ),

@@ -35,17 +35,15 @@ pub(crate) fn add(template: &mut Template, _: &Deployment) {
             arn("cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*"),
             None,
         ),
-        // Mounting itself is allowed by the file system's own policy, to this role alone.
+        // Mounting itself is allowed by the file system's own policy, to this role alone. The word for a new queue manager is a tag, and
+        // the one tag that may be set is the note that it is used up.
         statement(
-            "FindMountTargets",
-            &["elasticfilesystem:DescribeMountTargets"],
-            arn("elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"),
-            of_this_stack(),
-        ),
-        // The one-time word for a new queue manager, which is a tag of the file system, and the note that it is used up.
-        statement(
-            "UseWord",
-            &["elasticfilesystem:ListTagsForResource", "elasticfilesystem:TagResource"],
+            "UseFileSystem",
+            &[
+                "elasticfilesystem:DescribeMountTargets",
+                "elasticfilesystem:ListTagsForResource",
+                "elasticfilesystem:TagResource",
+            ],
             arn("elasticfilesystem:${AWS::Region}:${AWS::AccountId}:file-system/*"),
             Some(object! {
                 "StringEquals" => object! { format!("aws:ResourceTag/{STACK_TAG}") => reference("AWS::StackName") },

@@ -181,7 +181,7 @@ fn no_parameter_reaches_the_shell_and_long_answers_come_in_pages() {
         ),
         (
             "FenceDocument",
-            json!({"Command": ["copy"], "OriginalFileSystem": ["a".repeat(65)]}),
+            json!({"Command": ["copy"], "FileSystem": ["a".repeat(65)]}),
         ),
         ("ReadDocument", json!({"Command": ["pause"]})),
         ("OperateDocument", json!({"Command": ["fence"]})),

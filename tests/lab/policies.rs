@@ -94,8 +94,8 @@ cases! {
         "CondemnAndDrain" => [ReportUnhealthy, CompleteHook];
     a_successor_cannot_end_the_previous_owner_without_end_previous_owner: "EndPreviousOwner" => [EndPrevious];
     a_deployment_hears_nothing_without_signal: "Signal" => [Signal];
-    nobody_finds_another_mount_target_without_find_mount_targets: "FindMountTargets" => [FindMountTargets];
-    no_new_queue_manager_is_created_without_use_word: "UseWord" => [UseWord];
+    nobody_finds_another_mount_target_or_creates_a_queue_manager_without_use_file_system:
+        "UseFileSystem" => [FindMountTargets, UseWord];
     a_queue_manager_with_tls_does_not_start_without_read_certificate: "ReadCertificate" => [ReadCertificate];
     a_certificate_under_a_key_of_ones_own_stays_closed_without_decrypt_certificate:
         "DecryptCertificate" => [ReadCertificate];

@@ -36,9 +36,7 @@ impl Class {
             Self::Read => "Reads status, phase marks, depth of the test queues, connections, and fence; read-only",
             Self::Test => "Injects faults; defines and deletes the queues of a failover test",
             Self::Operate => "Pauses and resumes the queue manager, and moves it to the standby",
-            Self::Fence => {
-                "Decides that a previous owner is gone, that a copy of a file system may be used, or that an empty one may be"
-            }
+            Self::Fence => "Decides that a previous owner is gone, or that a copied or empty file system may be used",
         }
     }
 
@@ -116,9 +114,7 @@ pub enum Parameter {
     /// An instance.
     PreviousOwner,
     /// A file system.
-    OriginalFileSystem,
-    /// A file system without data.
-    EmptyFileSystem,
+    FileSystem,
 }
 
 impl Parameter {
@@ -128,8 +124,7 @@ impl Parameter {
             Self::Since => "Since",
             Self::Fault => "Fault",
             Self::PreviousOwner => "PreviousOwner",
-            Self::OriginalFileSystem => "OriginalFileSystem",
-            Self::EmptyFileSystem => "EmptyFileSystem",
+            Self::FileSystem => "FileSystem",
         }
     }
 
@@ -263,8 +258,7 @@ impl Verb {
             Self::Marks => Some(Parameter::Since),
             Self::Fault => Some(Parameter::Fault),
             Self::Operator => Some(Parameter::PreviousOwner),
-            Self::Copy => Some(Parameter::OriginalFileSystem),
-            Self::Create => Some(Parameter::EmptyFileSystem),
+            Self::Copy | Self::Create => Some(Parameter::FileSystem),
             _ => None,
         }
     }
