@@ -4,7 +4,7 @@ use crate::model::{Deployment, Engine};
 use crate::render::template;
 use crate::stack::{AMQP, HAS_AMQP, Parts, Protocol};
 use crate::template::{Function, Template, Value};
-use mqaws_contract::engine::{Check, ENGINES, Endpoint, EngineFacts, Switch};
+use mqaws_contract::engine::{CHECK_PORT, Check, ENGINES, Endpoint, EngineFacts, Switch};
 use std::collections::BTreeMap;
 
 const fn spoken(word: &'static str, part: &'static str) -> Protocol {
@@ -91,12 +91,12 @@ fn every_endpoint_of_an_engine_has_one_listener_and_one_rule_of_each_neighbour()
             assert_eq!(ports(&template, kind), expected, "{engine:?}: {kind}");
         }
         // From each range of clients, from the load balancer to the instance, and to the targets.
-        let neighbours = deployment.network.clients.len() + 2;
-        assert_eq!(
-            rules(&template),
-            vec![expected.clone(); neighbours].concat(),
-            "{engine:?}"
-        );
+        let clients = vec![expected.clone(); deployment.network.clients.len()].concat();
+        let mut inside = expected.clone();
+        if engine.facts().is_checked_by_agent() {
+            inside.push((i64::from(CHECK_PORT), None));
+        }
+        assert_eq!(rules(&template), [clients, inside.clone(), inside].concat(), "{engine:?}");
         let attached = template.resources["Group"].properties["TargetGroupARNs"].as_list();
         assert_eq!(attached.map(<[Value]>::len), Some(expected.len()), "{engine:?}");
 
