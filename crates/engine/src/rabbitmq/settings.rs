@@ -36,6 +36,8 @@ impl Settings<'_> {
             format!("distribution.listener.interface = {}", self.inside()),
             "log.console = false".to_owned(),
             "log.file.level = info".to_owned(),
+            // Each health check is a connection, and three lines would be written about each.
+            "log.connection.level = warning".to_owned(),
             format!(
                 "load_definitions = {}",
                 self.places.setting("definitions.json").display()
