@@ -2,8 +2,8 @@
 
 use super::error::FailoverError;
 use super::port::{CloudError, Instance, Probe, Target, TestBed};
-use crate::failover::clients::dial::DriverName;
 use crate::failover::clients::client::{BrokerDriver, CREDIT};
+use crate::failover::clients::dial::DriverName;
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::measure::id::{BadBody, Header};
 use crate::failover::report::NotRun;

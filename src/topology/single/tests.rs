@@ -96,7 +96,11 @@ fn every_endpoint_of_an_engine_has_one_listener_and_one_rule_of_each_neighbour()
         if engine.facts().is_checked_by_agent() {
             inside.push((i64::from(CHECK_PORT), None));
         }
-        assert_eq!(rules(&template), [clients, inside.clone(), inside].concat(), "{engine:?}");
+        assert_eq!(
+            rules(&template),
+            [clients, inside.clone(), inside].concat(),
+            "{engine:?}"
+        );
         let attached = template.resources["Group"].properties["TargetGroupARNs"].as_list();
         assert_eq!(attached.map(<[Value]>::len), Some(expected.len()), "{engine:?}");
 
