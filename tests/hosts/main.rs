@@ -43,5 +43,7 @@ stories!(
     stories::a_replacement_waits_for_the_drain_of_the_one_that_still_runs,
     standby::the_one_that_waits_serves_after_the_power_of_the_active_one_went_off,
     standby::an_active_host_that_wakes_after_its_lease_writes_nothing_into_the_standbys_data,
+    standby::a_planned_move_under_load_loses_nothing_and_both_hosts_change_places,
+    standby::an_active_host_without_its_storage_is_ended_and_the_standby_serves,
     bench::starts_by_phase,
 );

@@ -1,8 +1,12 @@
 //! Stories of two hosts on the same data, one function each.
 
 use crate::phases;
-use crate::site::{PATIENCE, Site, until};
+use crate::site::{PATIENCE, QUEUE, Site, until};
+use mqaws::failover::port::TestBed;
 use mqaws::model::agent::{AgentState, ProofKind};
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The engine dies and is restarted in place; then the power of the active host goes off, and the one that waited serves the same messages before
 /// another instance has booted; then that other one, which waits now, is lost, and service goes on.
@@ -96,4 +100,116 @@ pub(crate) fn an_active_host_that_wakes_after_its_lease_writes_nothing_into_the_
         &site.marks(&second),
         &[("the standby seen to wait; the first woken", waits)],
     );
+}
+
+/// Ends a load, also when its story fails.
+struct Load<'a>(&'a AtomicBool);
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// The queue manager is moved in order while clients put: the host that was ready serves on the proof `clean`, the one that let go waits as the
+/// standby, and every message that was acknowledged is there once.
+pub(crate) fn a_planned_move_under_load_loses_nothing_and_both_hosts_change_places() {
+    let site = Site::deployed_with_a_standby();
+    let (first, second) = site.active_and_standby();
+    let acknowledged = Mutex::new(site.put("before", 100));
+    let done = AtomicBool::new(false);
+    let so_many = |least: usize| {
+        until("messages are acknowledged", PATIENCE, || {
+            (acknowledged.lock().unwrap().len() >= least).then_some(())
+        });
+        acknowledged.lock().unwrap().len()
+    };
+    std::thread::scope(|scope| {
+        let _load = Load(&done);
+        scope.spawn(|| {
+            for batch in 0.. {
+                if done.load(Ordering::Acquire) {
+                    break;
+                }
+                match site.try_put(&format!("load-{batch}"), 10) {
+                    Ok(ids) => acknowledged.lock().unwrap().extend(ids),
+                    // What became of these is unknown.
+                    Err(_) => std::thread::sleep(std::time::Duration::from_millis(50)),
+                }
+            }
+        });
+        let before = so_many(150);
+        let fault = phases::now();
+        let instance = first.instance_id();
+        site.ask(site.clients.begin_move(&site.target, &instance)).unwrap();
+        let status = site.serving(&second);
+        let serving = phases::now();
+        let proof = status.proof.clone().expect("a start has a proof");
+        assert_eq!(
+            (proof.kind.as_str(), proof.previous.as_deref(), status.epoch),
+            ("clean", Some(first.id.as_str()), Some(2))
+        );
+        so_many(before + 50);
+        phases::print(
+            &format!("planned move from {} to {}", first.zone, second.zone),
+            fault,
+            &site.console(&second),
+            &site.marks(&second),
+            &[("seen to serve", serving)],
+        );
+    });
+    let (active, standby) = site.active_and_standby();
+    assert_eq!((&active, &standby), (&second, &first), "they changed places");
+    let client = until("a client is let in", PATIENCE, || site.client("all").ok());
+    let mut got = HashSet::new();
+    while let Ok(next) = client.get(QUEUE, 1) {
+        let id = next[0].id.clone();
+        assert!(got.insert(id.clone()), "{id} twice");
+    }
+    let acknowledged = acknowledged.into_inner().unwrap();
+    let lost: Vec<&String> = acknowledged.iter().filter(|id| !got.contains(*id)).collect();
+    assert_eq!(lost, Vec::<&String>::new(), "of {}", acknowledged.len());
+    site.one_writer();
+}
+
+/// The active host loses its storage and nothing else: the standby gets the lock when the lease frees it, has the other one ended, and serves the
+/// same messages; another standby is there afterwards.
+pub(crate) fn an_active_host_without_its_storage_is_ended_and_the_standby_serves() {
+    let site = Site::deployed_with_a_standby();
+    let (first, second) = site.active_and_standby();
+    let mut sent = site.put("before", 100);
+    let server = site
+        .shell(
+            &first,
+            r"sed -n 's|.* /mnt/mqaws nfs.*[ ,]addr=\([0-9.]*\).*|\1|p' /proc/mounts",
+        )
+        .unwrap();
+    assert!(!server.trim().is_empty(), "the file server's address");
+    let fault = phases::now();
+    // A little later, so that the shell has its answer whatever the way back is.
+    let cut = format!(
+        "systemd-run -q --on-active=1 --timer-property=AccuracySec=100ms ip route add blackhole {}",
+        server.trim()
+    );
+    site.shell(&first, &cut).unwrap();
+    let status = site.serving(&second);
+    let serving = phases::now();
+    let proof = status.proof.clone().expect("a start has a proof");
+    assert_eq!(
+        (proof.kind.as_str(), proof.previous.as_deref()),
+        ("terminated", Some(first.id.as_str()))
+    );
+    sent.extend(site.put("taken-over", 100));
+    phases::print(
+        "storage cut off the active host",
+        fault,
+        &site.console(&second),
+        &site.marks(&second),
+        &[("seen to serve", serving)],
+    );
+    let (active, third) = site.active_and_standby();
+    assert_eq!((&active, third.zone == first.zone), (&second, true));
+    assert_ne!(third.id, first.id, "another instance waits now");
+    assert_eq!(site.get(sent.len()), sent, "every message, once, in order");
+    site.one_writer();
 }
