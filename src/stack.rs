@@ -12,7 +12,7 @@ pub use address::{Address, InvalidAddress};
 pub use documents::{Documents, NoDocument};
 pub use mqaws_contract::engine::{AMQP, Protocol};
 pub(crate) use outputs::{References, write_outputs};
-pub use way::{AMQP_PARAMETER, HAS_AMQP, OWN_GROUP, OWN_TARGETS, Way};
+pub use way::{AMQP_PARAMETER, HAS_AMQP, HAS_CERTIFICATE, OWN_GROUP, OWN_TARGETS, Way};
 
 use crate::model::{Engine, Topology};
 use mqaws_contract::verb::Class;

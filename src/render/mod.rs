@@ -26,7 +26,7 @@ pub(crate) mod writer_role;
 pub(crate) use credentials::CREDENTIALS;
 pub use entry::{body, body_renewing_last, stack_tags, template};
 pub use error::RenderError;
-pub(crate) use parameters::{CERTIFICATE, client_parameter, only_if, tcp};
+pub(crate) use parameters::{CERTIFICATE, client_parameter, only_if, tcp, tcp_ports};
 pub use parameters::{Resolved, client_ranges, known_parameters, parameters};
 pub(crate) use tags::tags;
 

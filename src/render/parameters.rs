@@ -340,12 +340,19 @@ pub(crate) fn only_if(condition: &str, value: impl Into<Value>) -> Value {
 }
 
 /// One port of one neighbour, for an inline rule of a security group.
-pub(crate) fn tcp(port: u16, neighbour: (&str, Value), words: &str) -> Value {
+pub(crate) fn tcp(port: impl Into<Value>, neighbour: (&str, Value), words: &str) -> Value {
+    let port = port.into();
+    tcp_ports(port.clone(), port, neighbour, words)
+}
+
+/// The same for all ports from one to another.
+pub(crate) fn tcp_ports(from: impl Into<Value>, to: impl Into<Value>, neighbour: (&str, Value), words: &str) -> Value {
+    let (from, to): (Value, Value) = (from.into(), to.into());
     object! {
         "Description" => words,
         "IpProtocol" => "tcp",
-        "FromPort" => port,
-        "ToPort" => port,
+        "FromPort" => from,
+        "ToPort" => to,
         neighbour.0 => neighbour.1,
     }
 }

@@ -1,6 +1,6 @@
 //! The three security groups, each of which admits only its neighbour.
 
-use super::{client_parameter, network, tags, tcp};
+use super::{client_parameter, network, tags, tcp, tcp_ports};
 use crate::model::Deployment;
 use crate::stack::Way;
 use crate::template::{Resource, Template, Value, get_att, list, object, reference};
@@ -23,12 +23,17 @@ pub(crate) fn add(template: &mut Template, deployment: &Deployment) {
     let mut put = |name: &str, resource: Resource| template.resources.insert(name.to_owned(), resource);
     // A rule for each way, of one neighbour.
     let rules = |neighbour: &dyn Fn() -> (&'static str, Value), words: &dyn Fn(&str) -> String| {
-        let rule = |way: Way| way.only(tcp(way.port(), neighbour(), &words(way.protocol().name)));
+        let rule = |way: Way| way.only(tcp(way.port_value(), neighbour(), &words(way.protocol().name)));
         Way::all(deployment.engine).map(rule).collect::<Vec<_>>()
     };
     let clients = (0..deployment.network.clients.len()).flat_map(|index| {
-        let range = || ("CidrIp", reference(&client_parameter(index)));
-        rules(&range, &|name| format!("{name} clients"))
+        let range = move || ("CidrIp", reference(&client_parameter(index)));
+        // Short, for there may be many ranges: of two ports side by side the load balancer listens on one.
+        Way::all(deployment.engine).map(move |way| {
+            let (from, to) = (way.tls_port().unwrap_or(way.port()), way.port());
+            let words = format!("{} clients", way.protocol().name);
+            way.only(tcp_ports(from.min(to), from.max(to), range(), &words))
+        })
     });
     let clients = Value::List(clients.collect());
     // By port only: naming the instances' group here and this group there would be a circle.

@@ -4,8 +4,8 @@ use super::network;
 use super::only_if;
 use super::tags::tags;
 use crate::model::Deployment;
-use crate::stack::Way;
-use crate::template::{Resource, Template, Value, list, object, reference};
+use crate::stack::{HAS_CERTIFICATE, Way};
+use crate::template::{Resource, Template, Value, if_, list, object, reference};
 use mqaws_contract::engine::{CHECK_PATH, CHECK_PORT, Check};
 
 /// Seconds between two health checks of a target: the fastest that AWS allows. It only routes, so a wrong alarm costs nothing but a reconnection.
@@ -31,6 +31,14 @@ impl Way {
         }
     }
 
+    /// The port, which a certificate may change.
+    pub(crate) fn port_value(self) -> Value {
+        match self.tls_port() {
+            Some(tls) => if_(HAS_CERTIFICATE, tls, self.port()),
+            None => self.port().into(),
+        }
+    }
+
     /// What of a target is checked.
     fn check(self) -> Vec<(&'static str, Value)> {
         let over = |protocol: &str, port: String| {
@@ -42,6 +50,18 @@ impl Way {
         let traffic = || "traffic-port".to_owned();
         let (mut check, path) = match self.health_check() {
             Check::Connection => return over("TCP", traffic()),
+            // A health check of a port with TLS would have to speak it.
+            Check::Http(path) if self.tls_port().is_some() => {
+                return vec![
+                    ("HealthCheckProtocol", if_(HAS_CERTIFICATE, "TCP", "HTTP")),
+                    ("HealthCheckPort", traffic().into()),
+                    ("HealthCheckPath", if_(HAS_CERTIFICATE, Value::no_value(), path)),
+                    (
+                        "Matcher",
+                        if_(HAS_CERTIFICATE, Value::no_value(), object! { "HttpCode" => "200" }),
+                    ),
+                ];
+            }
             Check::Http(path) => (over("HTTP", traffic()), path),
             Check::Agent => (over("HTTP", CHECK_PORT.to_string()), CHECK_PATH),
         };
@@ -56,7 +76,7 @@ impl Way {
     pub(crate) fn add(self, template: &mut Template, deployment: &Deployment, balancer: &str) {
         let mut target_group = vec![
             ("Protocol", "TCP".into()),
-            ("Port", self.port().into()),
+            ("Port", self.port_value()),
             ("TargetType", "instance".into()),
             ("VpcId", network::vpc(deployment)),
         ];
@@ -84,7 +104,7 @@ impl Way {
         let listens = object! {
             "LoadBalancerArn" => reference(balancer),
             "Protocol" => "TCP",
-            "Port" => self.port(),
+            "Port" => self.port_value(),
             "DefaultActions" => list![object! { "Type" => "forward", "TargetGroupArn" => reference(&group) }],
             "ListenerAttributes" => list![attribute("tcp.idle_timeout.seconds", reference("IdleTimeout"))],
         };

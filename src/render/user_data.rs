@@ -6,7 +6,7 @@ use super::alarm::METRICS_NAMESPACE;
 use super::launch_template::TERMINATING_HOOK;
 use crate::model::Deployment;
 use crate::model::agent::{AgentConfig, EngineConfig, FenceConfig, LeaseUse, Ports, StorageConfig};
-use crate::stack::Way;
+use crate::stack::{HAS_CERTIFICATE, Way};
 use crate::template::{Function, Value, if_, sub, sub_with};
 use crate::topology::Member;
 
@@ -59,11 +59,14 @@ pub(super) fn user_data(deployment: &Deployment, member: &Member) -> Value {
     let mut config = serde_json::to_value(agent_config(deployment, member)).expect("the configuration is plain data");
     let mut variables = IndexMap::new();
     for way in Way::all(deployment.engine) {
-        if let Some(condition) = way.condition() {
-            let variable = format!("{}Port", way.protocol().part);
-            config[Ports::key(way.protocol())] = format!("${{{variable}}}").into();
-            variables.insert(variable, if_(condition, way.port().to_string(), "null"));
-        }
+        let value = match (way.condition(), way.tls_port()) {
+            (Some(condition), _) => if_(condition, way.port().to_string(), "null"),
+            (None, Some(tls)) => if_(HAS_CERTIFICATE, tls.to_string(), way.port().to_string()),
+            (None, None) => continue,
+        };
+        let variable = format!("{}Port", way.protocol().part);
+        config[Ports::key(way.protocol())] = format!("${{{variable}}}").into();
+        variables.insert(variable, value);
     }
     let mut config = serde_json::to_string_pretty(&config).expect("the configuration is plain data");
     for variable in variables.keys() {

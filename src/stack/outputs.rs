@@ -1,9 +1,9 @@
 //! The one writer of a template's outputs: what [`Parts::read`](super::Parts::read) reads again.
 
-use super::{Output as Name, QUEUE_MANAGER_PARAMETER, Way};
+use super::{HAS_CERTIFICATE, Output as Name, QUEUE_MANAGER_PARAMETER, Way};
 use crate::model::Deployment;
 use crate::render::{CERTIFICATE, CREDENTIALS};
-use crate::template::{Function, Output, Template, Value, get_att, list, reference, sub};
+use crate::template::{Function, Output, Template, Value, get_att, if_, list, reference, sub, sub_with};
 use crate::topology::Member;
 
 /// Where a template has the parts of its stack; what is not here is called alike in all.
@@ -30,10 +30,20 @@ pub(crate) fn write_outputs(template: &mut Template, deployment: &Deployment, pa
     let dns_name = get_att(balancer, "DNSName");
     write(named(Name::Endpoint), "DNS name of the load balancer", dns_name, None);
     for way in Way::all(deployment.engine) {
-        let (protocol, port) = (way.protocol(), way.port());
+        let protocol = way.protocol();
         let (before, after) = protocol.notation.port;
         let words = format!("{} of {} clients", protocol.notation.name, protocol.name);
-        let address = sub(format!("${{{balancer}.DNSName}}{before}{port}{after}"));
+        let address = match way.tls_port() {
+            None => sub(format!("${{{balancer}.DNSName}}{before}{}{after}", way.port())),
+            Some(tls) => sub_with(
+                format!("${{{balancer}.DNSName}}{before}${{Port}}{after}"),
+                [(
+                    "Port".to_owned(),
+                    if_(HAS_CERTIFICATE, tls.to_string(), way.port().to_string()),
+                )]
+                .into(),
+            ),
+        };
         write(&way.address(), &words, address, way.condition());
     }
     if let Some(storage) = &parts.storage {
@@ -55,7 +65,10 @@ pub(crate) fn write_outputs(template: &mut Template, deployment: &Deployment, pa
     write(named(Name::GroupName), words, groups, None);
     write(named(Name::LoadBalancerArn), "Load balancer", reference(balancer), None);
     for way in Way::all(deployment.engine) {
-        let words = format!("Targets of port {}", way.port());
+        let words = match way.tls_port() {
+            None => format!("Targets of port {}", way.port()),
+            Some(tls) => format!("Targets of port {}, with TLS {tls}", way.port()),
+        };
         write(&way.targets(), &words, reference(&way.group()), way.condition());
     }
     let user = "Secret with the application's user";
@@ -65,7 +78,7 @@ pub(crate) fn write_outputs(template: &mut Template, deployment: &Deployment, pa
         named(Name::CertificateSecret),
         "Secret with the certificate",
         certificate,
-        Some("HasCertificate"),
+        Some(HAS_CERTIFICATE),
     );
     let name = reference(QUEUE_MANAGER_PARAMETER);
     write(named(Name::QueueManagerName), "Queue manager", name, None);

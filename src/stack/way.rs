@@ -6,6 +6,9 @@ use mqaws_contract::engine::{Check, Endpoint, Protocol, Switch};
 /// The condition of the template under which AMQP is on, where an engine leaves that to the configuration.
 pub const HAS_AMQP: &str = "HasAmqp";
 
+/// The condition of the template under which the queue manager has a certificate.
+pub const HAS_CERTIFICATE: &str = "HasCertificate";
+
 /// The parameter of the template behind [`HAS_AMQP`].
 pub const AMQP_PARAMETER: &str = "Amqp";
 
@@ -41,6 +44,11 @@ impl Way {
     /// How a load balancer learns whether a target serves.
     pub fn health_check(self) -> Check {
         self.endpoint.check
+    }
+
+    /// TCP port of a queue manager with a certificate, where that is another.
+    pub fn tls_port(self) -> Option<u16> {
+        self.endpoint.tls_port
     }
 
     /// TCP port.

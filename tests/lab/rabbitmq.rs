@@ -16,6 +16,7 @@ mod fence;
 mod forger;
 mod hang;
 mod standby;
+mod tls;
 mod versions;
 
 /// The queue of the failover test.
@@ -416,10 +417,4 @@ fn definitions_are_judged_before_anything_is_deployed() {
         said.err.contains("own.json:2:22") && said.err.contains("password in plain text"),
         "{said}"
     );
-    let tls = [
-        "--set",
-        "tls.certificate=arn:aws:secretsmanager:eu-west-1:000000000000:secret:c-AbCdEf",
-    ];
-    let said = lab.run(&[&["validate", "--config", &example()][..], &tls].concat(), 3);
-    assert!(said.err.contains("cannot be combined with engine `rabbitmq`"), "{said}");
 }

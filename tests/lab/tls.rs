@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The name in the certificate; nothing resolves it.
-const NAME: &str = "mq.example.com";
+pub(crate) const NAME: &str = "mq.example.com";
 
 /// A short failover test with TLS.
 const FAILOVER: [&str; 8] = [
@@ -28,13 +28,13 @@ const FAILOVER: [&str; 8] = [
 ];
 
 /// A local cloud with a certificate authority beside it.
-struct Site {
-    lab: Lab,
-    password: String,
+pub(crate) struct Site {
+    pub(crate) lab: Lab,
+    pub(crate) password: String,
 }
 
 impl Site {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let site = Self {
             lab: Lab::up(&[]),
             // A quote and a plus: MQSC has a meaning for both.
@@ -60,13 +60,13 @@ impl Site {
         site
     }
 
-    fn openssl(&self, args: &[&str]) {
+    pub(crate) fn openssl(&self, args: &[&str]) {
         let made = said(Command::new("openssl").args(args).current_dir(self.lab.home()));
         assert_eq!(made.code, Some(0), "openssl {args:?}: {made}");
     }
 
     /// The text of a secret with a new certificate of this serial number, signed by the authority.
-    fn certificate(&self, serial: &str, days: &str, password: &str) -> String {
+    pub(crate) fn certificate(&self, serial: &str, days: &str, password: &str) -> String {
         std::fs::write(self.lab.path("ext"), format!("subjectAltName=DNS:{NAME}\n")).unwrap();
         std::fs::write(self.lab.path("pw"), &self.password).unwrap();
         self.openssl(&[
@@ -126,7 +126,7 @@ impl Site {
     }
 
     /// Stores a secret; returns the file that names it.
-    fn store(&self, name: &str, text: &str) -> String {
+    pub(crate) fn store(&self, name: &str, text: &str) -> String {
         let stored = self.secrets_manager("CreateSecret", &json!({"Name": name, "SecretString": text}));
         stored["ARN"].as_str().unwrap().to_owned()
     }
@@ -184,7 +184,7 @@ fn collect(dir: &Path, take: &mut dyn FnMut(&Path, &[u8])) {
 }
 
 /// What `openssl s_client` says of a server, its exit code last.
-fn s_client(site: &Site, address: &str, name: &str) -> (String, bool) {
+pub(crate) fn s_client(site: &Site, address: &str, name: &str, authority: &str) -> (String, bool) {
     let mut command = Command::new("openssl");
     command
         .args([
@@ -197,7 +197,7 @@ fn s_client(site: &Site, address: &str, name: &str) -> (String, bool) {
             name,
         ])
         .args(["-verify_return_error", "-CAfile"])
-        .arg(site.lab.path("ca.pem"));
+        .arg(site.lab.path(authority));
     let said = said(command.stdin(Stdio::null()));
     (said.text(), said.code == Some(0))
 }
@@ -224,9 +224,9 @@ fn clients_see_the_certificate_of_the_secret_and_nothing_else_is_served() {
     assert!(listened, "who watches for listeners sees these");
     let endpoint = deployed["outputs"]["AmqpEndpoint"].as_str().unwrap().to_owned();
 
-    let (said, verified) = s_client(&site, &endpoint, NAME);
+    let (said, verified) = s_client(&site, &endpoint, NAME, "ca.pem");
     assert!(verified && said.contains("Verify return code: 0 (ok)"), "{said}");
-    let (said, verified) = s_client(&site, &endpoint, "other.example.com");
+    let (said, verified) = s_client(&site, &endpoint, "other.example.com", "ca.pem");
     assert!(!verified, "another name is not vouched for: {said}");
     assert!(!speaks_plainly(&endpoint), "nothing is served without TLS");
     proton(&site, &endpoint);
@@ -257,7 +257,7 @@ fn clients_see_the_certificate_of_the_secret_and_nothing_else_is_served() {
         let report = std::fs::read_to_string(lab.path(fault).join("report.json")).unwrap();
         assert!(report.contains(&format!("amqps://{endpoint}")), "{report}");
     }
-    let (said, verified) = s_client(&site, &endpoint, NAME);
+    let (said, verified) = s_client(&site, &endpoint, NAME, "ca.pem");
     assert!(verified, "the replacement shows it too: {said}");
     no_secret_is_told(&site);
 }
@@ -395,7 +395,7 @@ fn a_new_version_of_the_secret_is_shown_by_the_next_instance() {
     let deployed = lab.json(&["deploy", "--local"], 0);
     let endpoint = deployed["outputs"]["AmqpEndpoint"].as_str().unwrap().to_owned();
     let serial = || {
-        let (said, _) = s_client(&site, &endpoint, NAME);
+        let (said, _) = s_client(&site, &endpoint, NAME, "ca.pem");
         let pem = &said[said.find("-----BEGIN CERTIFICATE")?..];
         std::fs::write(lab.path("seen.pem"), pem).unwrap();
         let mut openssl = Command::new("openssl");

@@ -87,6 +87,11 @@ mod tests {
             let keys: BTreeSet<&str> = each.iter().map(|endpoint| endpoint.protocol.notation.key).collect();
             let lengths = [ports.len(), words.len(), parts.len(), keys.len()];
             assert_eq!(lengths, [each.len(); 4], "{}", engine.word);
+            // A rule of a security group is for both.
+            for one in each {
+                let apart = one.tls_port.map_or(0, |tls| tls.abs_diff(one.port));
+                assert!(apart <= 1, "{}: {}", engine.word, one.port);
+            }
         }
     }
 }

@@ -133,34 +133,8 @@ impl Certificate {
     /// # Errors
     /// [`Examination`].
     pub(crate) fn examine(&self, runner: &dyn Runner, file: &Path) -> Result<Examined, Examination> {
-        if !Path::new(OPENSSL).exists() {
-            return Err(Examination::LeftOut(format!("this host has no {OPENSSL}")));
-        }
-        let open = Command::new(OPENSSL)
-            .args(["pkcs12", "-nokeys", "-clcerts", "-passin", "stdin", "-in"])
-            .arg(file)
-            .stdin(format!("{}\n", self.password.expose_secret()))
-            .deadline(DEADLINE);
-        let opened = runner
-            .run(&open)
-            .map_err(|error| Examination::LeftOut(error.to_string()))?;
-        if opened.code != 0 {
-            if opened.text.contains("invalid password") {
-                return Err(Examination::Unusable(
-                    "its `password` does not match its `pkcs12`; store the password that was used for `openssl pkcs12 -export`"
-                        .to_owned(),
-                ));
-            }
-            let why = opened.text.lines().next().unwrap_or_default();
-            return Err(Examination::LeftOut(format!("openssl cannot read it: {why}")));
-        }
-        let labels = labels(&opened.text);
-        if labels.is_empty() && !opened.text.contains("BEGIN CERTIFICATE") {
-            return Err(Examination::Unusable(
-                "its `pkcs12` contains no certificate with a private key; export both with `openssl pkcs12 -export -inkey`"
-                    .to_owned(),
-            ));
-        }
+        let opened = self.own(runner, file)?;
+        let labels = labels(&opened);
         // GSKit and Java both look for it whatever its case.
         if !labels.iter().any(|l| l.eq_ignore_ascii_case(&self.label)) {
             return Err(Examination::Unusable(format!(
@@ -172,29 +146,72 @@ impl Certificate {
                 },
             )));
         }
-        let constraints = Command::new(OPENSSL)
-            .args(["x509", "-noout", "-ext", "basicConstraints"])
-            .stdin(opened.text.clone())
+        let until = usable(runner, opened)?;
+        Ok(Examined { labels, until })
+    }
+
+    /// What `openssl pkcs12` prints of the file with these options.
+    fn opened(&self, runner: &dyn Runner, file: &Path, options: &[&str]) -> Result<String, Examination> {
+        if !Path::new(OPENSSL).exists() {
+            return Err(Examination::LeftOut(format!("this host has no {OPENSSL}")));
+        }
+        let open = Command::new(OPENSSL)
+            .arg("pkcs12")
+            .args(options)
+            .args(["-passin", "stdin", "-in"])
+            .arg(file)
+            .stdin(format!("{}\n", self.password.expose_secret()))
             .deadline(DEADLINE);
-        // An openssl that does not know the option tells nothing, and nothing is refused.
-        let found = runner.run(&constraints).ok().filter(|o| o.code == 0);
-        if found.is_some_and(|found| found.text.contains("CA:TRUE")) {
+        let opened = runner
+            .run(&open)
+            .map_err(|error| Examination::LeftOut(error.to_string()))?;
+        if opened.code == 0 {
+            return Ok(opened.text);
+        }
+        if opened.text.contains("invalid password") {
             return Err(Examination::Unusable(
+                "its `password` does not match its `pkcs12`; store the password that was used for `openssl pkcs12 -export`"
+                    .to_owned(),
+            ));
+        }
+        let why = opened.text.lines().next().unwrap_or_default();
+        Err(Examination::LeftOut(format!("openssl cannot read it: {why}")))
+    }
+
+    /// The certificate with the private key.
+    fn own(&self, runner: &dyn Runner, file: &Path) -> Result<String, Examination> {
+        let opened = self.opened(runner, file, &["-nokeys", "-clcerts"])?;
+        match opened.contains("BEGIN CERTIFICATE") {
+            true => Ok(opened),
+            false => Err(Examination::Unusable(
+                "its `pkcs12` contains no certificate with a private key; export both with `openssl pkcs12 -export -inkey`"
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+/// When a certificate is over, if it can be a server's.
+fn usable(runner: &dyn Runner, certificate: String) -> Result<Option<Timestamp>, Examination> {
+    let constraints = Command::new(OPENSSL)
+        .args(["x509", "-noout", "-ext", "basicConstraints"])
+        .stdin(certificate.clone())
+        .deadline(DEADLINE);
+    // An openssl that does not know the option tells nothing, and nothing is refused.
+    let found = runner.run(&constraints).ok().filter(|o| o.code == 0);
+    if found.is_some_and(|found| found.text.contains("CA:TRUE")) {
+        return Err(Examination::Unusable(
                 "its `pkcs12` contains the certificate of a certificate authority (CA:TRUE) as the server's own, which clients reject; \
                  issue one with basicConstraints CA:FALSE"
                     .to_owned(),
             ));
-        }
-        let dates = Command::new(OPENSSL)
-            .args(["x509", "-noout", "-enddate"])
-            .stdin(opened.text)
-            .deadline(DEADLINE);
-        let until = runner.run(&dates).ok().filter(|o| o.code == 0);
-        Ok(Examined {
-            labels,
-            until: until.and_then(|o| end_date(&o.text)),
-        })
     }
+    let dates = Command::new(OPENSSL)
+        .args(["x509", "-noout", "-enddate"])
+        .stdin(certificate)
+        .deadline(DEADLINE);
+    let until = runner.run(&dates).ok().filter(|o| o.code == 0);
+    Ok(until.and_then(|o| end_date(&o.text)))
 }
 
 fn labels(text: &str) -> Vec<String> {
@@ -209,6 +226,8 @@ fn end_date(text: &str) -> Option<Timestamp> {
     let date = date.to_datetime().ok()?;
     date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp())
 }
+
+mod pem;
 
 #[cfg(test)]
 mod tests {

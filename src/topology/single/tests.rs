@@ -2,7 +2,7 @@
 
 use crate::model::{Deployment, Engine};
 use crate::render::template;
-use crate::stack::{AMQP, HAS_AMQP, Parts, Protocol};
+use crate::stack::{AMQP, HAS_AMQP, HAS_CERTIFICATE, Parts, Protocol};
 use crate::template::{Function, Template, Value};
 use mqaws_contract::engine::{CHECK_PORT, Check, ENGINES, Endpoint, EngineFacts, Switch};
 use std::collections::BTreeMap;
@@ -18,18 +18,21 @@ const THREE: EngineFacts = EngineFacts {
         Endpoint {
             protocol: spoken("one", "One"),
             port: 1001,
+            tls_port: None,
             when: None,
             check: Check::Connection,
         },
         Endpoint {
             protocol: spoken("two", "Two"),
             port: 1002,
+            tls_port: None,
             when: Some(Switch::Amqp),
             check: Check::Connection,
         },
         Endpoint {
             protocol: spoken("three", "Three"),
             port: 1003,
+            tls_port: None,
             when: None,
             check: Check::Connection,
         },
@@ -37,17 +40,26 @@ const THREE: EngineFacts = EngineFacts {
     ..*ENGINES[0]
 };
 
-/// A port, and the condition under which it is there.
-type Port = (i64, Option<String>);
+/// A port without a certificate and with one, and the condition under which it is there.
+type Port = ([i64; 2], Option<String>);
+
+/// The port of a value, without a certificate and with one.
+fn port(value: &Value) -> [i64; 2] {
+    match value {
+        Value::Int(port) => [*port; 2],
+        Value::Call(Function::If, parts) => match parts.as_list().unwrap() {
+            [Value::Str(when), Value::Int(tls), Value::Int(plain)] if when == HAS_CERTIFICATE => [*plain, *tls],
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
 
 /// The ports of the listeners, or of other resources of one type.
 fn ports(template: &Template, kind: &str) -> Vec<Port> {
     let each = template.resources.values();
     each.filter(|one| one.kind == format!("AWS::ElasticLoadBalancingV2::{kind}"))
-        .map(|one| match one.properties["Port"] {
-            Value::Int(port) => (port, one.condition.clone()),
-            ref other => panic!("{other:?}"),
-        })
+        .map(|one| (port(&one.properties["Port"]), one.condition.clone()))
         .collect()
 }
 
@@ -68,8 +80,8 @@ fn rules(template: &Template) -> Vec<Port> {
     rules
         .filter_map(|(rule, condition)| match (rule.get("FromPort")?, rule.get("ToPort")?) {
             (Value::Int(2049), _) => None,
-            (Value::Int(from), to) => Some((*from, condition)).filter(|_| *to == Value::Int(*from)),
-            other => panic!("{other:?}"),
+            (Value::Int(tls), Value::Int(plain)) if tls != plain => Some(([*plain, *tls], condition)),
+            (from, to) => Some((port(from), condition)).filter(|_| to == from),
         })
         .collect()
 }
@@ -84,8 +96,11 @@ fn every_endpoint_of_an_engine_has_one_listener_and_one_rule_of_each_neighbour()
         };
         let template = template(&deployment).unwrap();
         let endpoints = engine.facts().endpoints.iter();
-        let expected: Vec<(i64, Option<String>)> = endpoints
-            .map(|one| (i64::from(one.port), one.when.map(|Switch::Amqp| HAS_AMQP.to_owned())))
+        let expected: Vec<Port> = endpoints
+            .map(|one| {
+                let ports = [one.port, one.tls_port.unwrap_or(one.port)].map(i64::from);
+                (ports, one.when.map(|Switch::Amqp| HAS_AMQP.to_owned()))
+            })
             .collect();
         for kind in ["Listener", "TargetGroup"] {
             assert_eq!(ports(&template, kind), expected, "{engine:?}: {kind}");
@@ -94,7 +109,7 @@ fn every_endpoint_of_an_engine_has_one_listener_and_one_rule_of_each_neighbour()
         let clients = vec![expected.clone(); deployment.network.clients.len()].concat();
         let mut inside = expected.clone();
         if engine.facts().is_checked_by_agent() {
-            inside.push((i64::from(CHECK_PORT), None));
+            inside.push(([i64::from(CHECK_PORT); 2], None));
         }
         assert_eq!(
             rules(&template),

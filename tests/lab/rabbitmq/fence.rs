@@ -35,13 +35,24 @@ impl Runner for Marked {
 
 /// A broker without an agent, on a directory that anybody may have.
 pub(super) struct Broker {
-    engine: Arc<dyn Engine>,
+    pub(super) engine: Arc<dyn Engine>,
     pub(super) address: IpAddr,
     root: PathBuf,
 }
 
 impl Broker {
     pub(super) fn new(home: &Path, name: &str, shared: &Path, address: &str) -> Self {
+        Self::configured(
+            home,
+            name,
+            shared,
+            address,
+            json!({"amqp_port": 5672, "management_port": 15672}),
+        )
+    }
+
+    /// One with these of its settings.
+    pub(super) fn configured(home: &Path, name: &str, shared: &Path, address: &str, settings: Value) -> Self {
         let own = home.join(name);
         fs::create_dir_all(own.join("usr/lib")).unwrap();
         fs::create_dir_all(own.join("etc/mqaws")).unwrap();
@@ -60,14 +71,17 @@ impl Broker {
             own.join("etc/mqaws/definitions.json"),
         )
         .unwrap();
-        let config: AgentConfig = serde_json::from_value(json!({
+        let mut config = json!({
             "schema": AgentConfig::SCHEMA, "stack": "s", "region": "eu-west-1", "group": "G", "hook": "h",
             "queue_manager": "TWICE", "topology": "single",
             "engine": {"kind": "rabbitmq", "bin_dir": "/usr/lib/rabbitmq/bin"},
             "storage": {"file_system": "fs-1", "mount": "/mnt/mqaws"}, "credentials": "arn",
-            "amqp_port": 5672, "management_port": 15672, "metrics_namespace": "n",
-        }))
-        .unwrap();
+            "metrics_namespace": "n",
+        });
+        for (key, value) in settings.as_object().unwrap() {
+            config[key.as_str()] = value.clone();
+        }
+        let config: AgentConfig = serde_json::from_value(config).unwrap();
         let mark = own.display().to_string();
         let host = Host {
             root: Root::new(&own),

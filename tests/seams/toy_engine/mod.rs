@@ -53,12 +53,14 @@ pub(crate) const FACTS: EngineFacts = EngineFacts {
         Endpoint {
             protocol: LINES,
             port: 7000,
+            tls_port: None,
             when: None,
             check: Check::Connection,
         },
         Endpoint {
             protocol: AMQP,
             port: 7001,
+            tls_port: None,
             when: None,
             check: Check::Connection,
         },

@@ -78,6 +78,8 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// The port.
     pub port: u16,
+    /// The port of an engine with a certificate, where that is another; then the first one is for its own host alone.
+    pub tls_port: Option<u16>,
     /// What must be on for it to be there; absent when it always is.
     pub when: Option<Switch>,
     /// How a load balancer learns whether a target serves.

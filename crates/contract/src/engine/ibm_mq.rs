@@ -19,12 +19,14 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
         Endpoint {
             protocol: MQ,
             port: 1414,
+            tls_port: None,
             when: None,
             check: Check::Connection,
         },
         Endpoint {
             protocol: AMQP,
             port: 5672,
+            tls_port: None,
             when: Some(Switch::Amqp),
             check: Check::Connection,
         },

@@ -21,12 +21,14 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
         Endpoint {
             protocol: AMQP,
             port: 5672,
+            tls_port: Some(5671),
             when: None,
             check: Check::Agent,
         },
         Endpoint {
             protocol: MANAGEMENT,
             port: 15672,
+            tls_port: Some(15671),
             when: None,
             check: Check::Http("/"),
         },
@@ -37,7 +39,7 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
     mistakes: definitions::mistakes,
     // 5 s each.
     silent: Duration::from_secs(15),
-    tls: false,
+    tls: true,
     is_older: version::is_older,
     drivers: &[
         DriverFacts::plain("amqp091"),

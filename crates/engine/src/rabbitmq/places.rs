@@ -60,6 +60,11 @@ impl Places {
         self.settings.join(name)
     }
 
+    /// The private key with its certificate and chain.
+    pub(super) fn certificate(&self) -> PathBuf {
+        self.setting("tls.pem")
+    }
+
     /// The node's log.
     pub(super) fn log(&self) -> PathBuf {
         self.logs.join(format!("{NODE}.log"))

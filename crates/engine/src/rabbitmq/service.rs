@@ -5,12 +5,14 @@ use super::definitions::{self, Account};
 use super::management::{self, Overview};
 use super::places::{self, Places};
 use super::product::RabbitMq;
-use super::settings;
+use super::settings::{self, Settings};
 use super::version::Version;
+use crate::certificate::Certificate;
 use crate::processes::{Processes, signal, wait_for_end};
 use crate::product::Product;
 use crate::service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures};
 use crate::{Command, Output, Runner};
+use jiff::Timestamp;
 use mqaws_contract::agent::{AgentConfig, ProbeReport};
 use mqaws_contract::engine::{self, rabbitmq};
 use mqaws_contract::periods;
@@ -49,6 +51,8 @@ pub(super) struct Service {
     linked: bool,
     amqp_port: u16,
     management_port: Option<u16>,
+    /// Whether clients get in by TLS alone.
+    tls: bool,
     state: Mutex<State>,
 }
 
@@ -63,6 +67,10 @@ struct State {
     accepts: bool,
     /// Where it was last asked.
     address: Option<IpAddr>,
+    /// When the certificate is over.
+    until: Option<Timestamp>,
+    /// A certificate came that the broker has not read.
+    renewed: bool,
 }
 
 impl Service {
@@ -81,6 +89,7 @@ impl Service {
             // The agent refuses a configuration without it.
             amqp_port: config.ports.of(&engine::AMQP).unwrap_or(facts.endpoints[0].port),
             management_port: config.ports.of(&rabbitmq::MANAGEMENT),
+            tls: !config.certificate.is_empty(),
             state: Mutex::default(),
         }
     }
@@ -165,10 +174,23 @@ impl Service {
         self.places.setting("agent.password")
     }
 
+    /// How its node is set up at this address.
+    pub(super) fn settings_at(&self, address: IpAddr) -> Settings<'_> {
+        Settings {
+            places: &self.places,
+            base: self.base(),
+            queue_manager: &self.queue_manager,
+            address,
+            amqp_port: self.amqp_port,
+            management_port: self.management_port,
+            tls: self.tls,
+        }
+    }
+
     /// A connection as the agent's own user.
     pub(super) fn ask(&self, address: IpAddr) -> Result<Client, AmqpError> {
         let password: SecretString = fs::read_to_string(self.password_file())?.into();
-        let to = SocketAddr::new(address, self.amqp_port);
+        let to = self.settings_at(address).plain_amqp();
         Client::open(to, rabbitmq::AGENT_USER, &password, ANSWER)
     }
 
@@ -204,7 +226,7 @@ impl Service {
 
     /// What the management plugin counts, where there is one that answers.
     fn overview(&self) -> Option<Overview> {
-        let to = SocketAddr::new(self.address().ok()?, self.management_port?);
+        let to = self.settings_at(self.address().ok()?).plain_management()?;
         let password: SecretString = fs::read_to_string(self.password_file()).ok()?.into();
         let asked = management::overview(to, rabbitmq::AGENT_USER, &password, ANSWER);
         asked
@@ -260,6 +282,10 @@ impl Engine for Service {
         Ok(info)
     }
 
+    fn install(&self, certificate: &Certificate) -> Result<bool, EngineFailure> {
+        self.install_certificate(certificate)
+    }
+
     fn account(&self, user: &str, password: &SecretString) -> Option<Result<(), String>> {
         let taken = Account::new(user, password)
             .map_err(|error| chain(&error))
@@ -276,9 +302,9 @@ impl Engine for Service {
         self.start_node(address)
     }
 
-    /// All of it is in the broker from its start on.
+    /// All of it is in the broker from its start on, but a certificate that is renewed.
     fn define(&self, _address: IpAddr) -> Result<(), EngineFailure> {
-        Ok(())
+        self.show_certificate()
     }
 
     fn accept(&self, address: IpAddr, stale: &dyn Fn() -> bool) -> Result<(), EngineFailure> {
@@ -361,10 +387,11 @@ impl Engine for Service {
             status,
             connections: overview.and_then(|overview| overview.connections),
             depth: overview.and_then(|overview| overview.messages),
-            ..Measures::default()
+            certificate_days: self.certificate_days(),
         }
     }
 }
 
 mod boot;
 mod probe;
+mod tls;

@@ -2,8 +2,10 @@
 
 use super::places::{NODE, NODE_HOST, Places};
 use crate::Command;
+use mqaws_contract::engine::RABBITMQ;
+use mqaws_contract::engine::rabbitmq::MANAGEMENT;
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Where the node speaks to its own commands. No other host does: it is bound to this one.
@@ -20,6 +22,8 @@ pub(super) struct Settings<'a> {
     pub(super) address: IpAddr,
     pub(super) amqp_port: u16,
     pub(super) management_port: Option<u16>,
+    /// Whether those two speak TLS; the ports without it are then open for this host alone.
+    pub(super) tls: bool,
 }
 
 impl Settings<'_> {
@@ -28,11 +32,28 @@ impl Settings<'_> {
         inside(self.address)
     }
 
+    /// Where AMQP is spoken without TLS.
+    pub(super) fn plain_amqp(&self) -> SocketAddr {
+        match self.tls {
+            true => (self.inside(), RABBITMQ.endpoints[0].port).into(),
+            false => (self.address, self.amqp_port).into(),
+        }
+    }
+
+    /// Where the management plugin answers without TLS.
+    pub(super) fn plain_management(&self) -> Option<SocketAddr> {
+        let plain = RABBITMQ.endpoint(&MANAGEMENT).map(|endpoint| endpoint.port);
+        self.management_port.zip(plain).map(|(port, plain)| match self.tls {
+            true => (self.inside(), plain).into(),
+            false => (self.address, port).into(),
+        })
+    }
+
     /// `rabbitmq.conf`. Definitions are applied at every start, for the agent's own user has a new password each time.
     pub(super) fn conf(&self) -> String {
         let mut lines = vec![
             format!("cluster_name = {}", self.queue_manager),
-            format!("listeners.tcp.1 = {}:{}", bracketed(self.address), self.amqp_port),
+            format!("listeners.tcp.1 = {}", self.plain_amqp()),
             format!("distribution.listener.interface = {}", self.inside()),
             "log.console = false".to_owned(),
             "log.file.level = info".to_owned(),
@@ -43,9 +64,32 @@ impl Settings<'_> {
                 self.places.setting("definitions.json").display()
             ),
         ];
-        if let Some(port) = self.management_port {
-            lines.push(format!("management.tcp.ip = {}", self.address));
-            lines.push(format!("management.tcp.port = {port}"));
+        if let Some(plain) = self.plain_management() {
+            lines.push(format!("management.tcp.ip = {}", plain.ip()));
+            lines.push(format!("management.tcp.port = {}", plain.port()));
+        }
+        if self.tls {
+            let to = SocketAddr::new(self.address, self.amqp_port);
+            lines.push(format!("listeners.ssl.1 = {to}"));
+            // Clients show a password, and no certificate.
+            for (key, value) in [("verify", "verify_none"), ("fail_if_no_peer_cert", "false")] {
+                lines.push(format!("ssl_options.{key} = {value}"));
+            }
+            for (number, version) in ["tlsv1.3", "tlsv1.2"].iter().enumerate() {
+                lines.push(format!("ssl_options.versions.{} = {version}", number + 1));
+            }
+            let mut serves = vec!["ssl_options"];
+            if let Some(port) = self.management_port {
+                lines.push(format!("management.ssl.ip = {}", self.address));
+                lines.push(format!("management.ssl.port = {port}"));
+                serves.push("management.ssl");
+            }
+            let file = self.places.certificate();
+            for what in serves {
+                for key in ["certfile", "keyfile", "cacertfile"] {
+                    lines.push(format!("{what}.{key} = {}", file.display()));
+                }
+            }
         }
         lines.join("\n") + "\n"
     }
@@ -105,13 +149,6 @@ pub(super) fn inside(address: IpAddr) -> IpAddr {
     }
 }
 
-fn bracketed(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("[{v6}]"),
-    }
-}
-
 /// A command of the node that runs.
 pub(super) fn control(places: &Places, words: &[&str]) -> Command {
     let command = Command::new(places.commands.join("rabbitmqctl"))
@@ -168,6 +205,7 @@ mod tests {
                 address,
                 amqp_port: 5672,
                 management_port: Some(15672),
+                tls: false,
             };
             let conf = settings.conf();
             assert!(conf.contains(&format!("listeners.tcp.1 = {address}:5672\n")), "{conf}");
@@ -183,6 +221,33 @@ mod tests {
                     .ends_with("rabbitmq-server -detached -mqaws_queue_manager QM1"),
                 "{start}"
             );
+        }
+    }
+
+    #[test]
+    fn with_a_certificate_the_ports_without_tls_are_for_this_host_alone() {
+        let (places, address) = settings("10.0.1.7");
+        let settings = Settings {
+            places: &places,
+            base: "/mnt/mqaws/QM1/rabbitmq".into(),
+            queue_manager: "QM1",
+            address,
+            amqp_port: 5671,
+            management_port: Some(15671),
+            tls: true,
+        };
+        let conf = settings.conf();
+        for line in [
+            "listeners.tcp.1 = 127.0.0.1:5672",
+            "listeners.ssl.1 = 10.0.1.7:5671",
+            "management.tcp.ip = 127.0.0.1",
+            "management.tcp.port = 15672",
+            "management.ssl.ip = 10.0.1.7",
+            "management.ssl.port = 15671",
+            "ssl_options.keyfile = /var/lib/mqaws/rabbitmq/tls.pem",
+            "management.ssl.certfile = /var/lib/mqaws/rabbitmq/tls.pem",
+        ] {
+            assert!(conf.lines().any(|one| one == line), "{line}: {conf}");
         }
     }
 }

@@ -18,14 +18,7 @@ const TAIL: usize = 64 << 10;
 impl Service {
     /// Starts the node and returns its process.
     pub(super) fn start_node(&self, address: IpAddr) -> Result<i32, EngineFailure> {
-        let settings = Settings {
-            places: &self.places,
-            base: self.base(),
-            queue_manager: &self.queue_manager,
-            address,
-            amqp_port: self.amqp_port,
-            management_port: self.management_port,
-        };
+        let settings = self.settings_at(address);
         self.prepare(&settings)?;
         let mapper = self.port_mapper(address)?;
         let output = self.run(&settings.start(mapper, unused()?))?;
@@ -44,6 +37,17 @@ impl Service {
         }
     }
 
+    /// Makes the node's directories on this host, which are its user's.
+    pub(super) fn make_directories(&self) -> io::Result<()> {
+        for dir in [&self.places.settings, &self.places.home, &self.places.logs] {
+            fs::create_dir_all(dir)?;
+            if let Some((user, group)) = self.run_as {
+                chown(dir, Some(user), Some(group))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what a start needs. Nothing in it is a password but the cookie's file and that of the agent's own user.
     fn prepare(&self, settings: &Settings<'_>) -> Result<(), EngineFailure> {
         let version = self.supported()?;
@@ -57,12 +61,7 @@ impl Service {
             kind: FailureKind::Transient,
             text: format!("write the settings of the node: {error}"),
         };
-        for dir in [&self.places.settings, &self.places.home, &self.places.logs] {
-            fs::create_dir_all(dir).map_err(unwritten)?;
-            if let Some((user, group)) = self.run_as {
-                chown(dir, Some(user), Some(group)).map_err(unwritten)?;
-            }
-        }
+        self.make_directories().map_err(unwritten)?;
         let agent = definitions::password().map_err(unwritten)?;
         let mut state = self.state();
         let made = definitions::of_start(own.as_deref(), &agent, state.account.as_ref(), mirrored);
@@ -71,6 +70,8 @@ impl Service {
             .map_err(|unusable| shared(unusable.to_string()))?;
         state.known = state.account.is_some();
         state.accepts = false;
+        // A node that starts reads it.
+        state.renewed = false;
         drop(state);
         let cookie = definitions::password().map_err(unwritten)?;
         let node = self.run_as;
