@@ -245,12 +245,46 @@ fn others(lab: &Lab, first: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Lines of a log that are kept of a test that failed.
+const LINES: usize = 40;
+
+/// Tells how the logs of a lab's brokers end, once the test that has it fails: nothing else is left of them then.
+struct Logs<'a>(&'a Lab);
+
+impl Logs<'_> {
+    /// The last lines of each log, with its host.
+    fn ends(&self) -> Vec<String> {
+        let hosts = fs::read_dir(self.0.dir().join("i")).into_iter().flatten().flatten();
+        let logs = hosts.map(|host| host.path().join("var/log/mqaws/rabbitmq"));
+        let logs = logs.flat_map(|logs| fs::read_dir(logs).into_iter().flatten().flatten());
+        let ends = logs.map(|log| {
+            let text = fs::read(log.path()).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let lines: Vec<&str> = text.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LINES)..];
+            format!("{}:\n{}", log.path().display(), last.join("\n"))
+        });
+        ends.collect()
+    }
+}
+
+impl Drop for Logs<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for end in self.ends() {
+                eprintln!("{end}");
+            }
+        }
+    }
+}
+
 #[test]
 fn with_the_fence_the_second_host_waits_and_nothing_is_lost() {
     if !is_here("the fence before RabbitMQ") {
         return;
     }
     let lab = Lab::up(&[]);
+    let logs = Logs(&lab);
     let config = root().join(EXAMPLE).display().to_string();
     lab.run(&["deploy", "--local", "--yes", "--config", &config], 0);
     let status = lab.json(&["status", "--local", "--config", &config], 0);
@@ -307,5 +341,7 @@ fn with_the_fence_the_second_host_waits_and_nothing_is_lost() {
     confirmed.extend(runtime.block_on(put(&url, "c")));
     let found = runtime.block_on(take(&url));
     assert_eq!((confirmed.len(), lost(&confirmed, &found)), (3 * EACH, 0));
+    assert!(logs.ends().iter().any(|end| end.lines().count() > 1), "no log is found");
+    drop(logs);
     lab.end();
 }
