@@ -5,7 +5,7 @@
 use crate::support::judge::{TOOLS, skip};
 use crate::support::{Lab, SOFTWARE, failing, json_call, root, runs, until};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde_json::{Value, json};
 use std::fs;
@@ -22,7 +22,7 @@ mod versions;
 /// The queue of the failover test.
 const PROBE: &str = "MQAWS.PROBE.TEST";
 /// The example's configuration.
-const EXAMPLE: &str = "examples/rabbitmq.yaml";
+pub(crate) const EXAMPLE: &str = "examples/rabbitmq.yaml";
 
 fn example() -> String {
     root().join(EXAMPLE).display().to_string()
@@ -39,7 +39,7 @@ fn login(lab: &Lab, status: &Value) -> (String, String) {
 
 /// Whether this machine has RabbitMQ; says so when it has not.
 #[track_caller]
-fn is_here(test: &str) -> bool {
+pub(crate) fn is_here(test: &str) -> bool {
     let folder = std::env::var_os(SOFTWARE).unwrap_or_else(|| "/".into());
     let here = Path::new(&folder).join("usr/lib/rabbitmq").is_dir();
     if !here {
@@ -218,29 +218,31 @@ fn a_queue_that_is_gone_is_loss_and_a_transient_one_is_refused() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let test = ["failover-test", "--local", "--yes", "--fault", "kill-queue-manager"];
 
-    // Planted: a queue of the test's name that does not survive its broker.
+    // Planted: a queue of the test's name that does not survive its broker, and one that is replicated by other rules.
     runtime.block_on(async {
         let connection = Connection::connect(&url().unwrap(), ConnectionProperties::default())
             .await
             .unwrap();
         let channel = connection.create_channel().await.unwrap();
-        let transient = QueueDeclareOptions::default();
-        channel
-            .queue_declare(PROBE.into(), transient, FieldTable::default())
-            .await
-            .unwrap();
-        let said = lab.run(&[&test[..], &config].concat(), 4);
-        assert!(said.err.contains("durable"), "{said}");
-        channel
-            .queue_delete(PROBE.into(), QueueDeleteOptions::default())
-            .await
-            .unwrap();
-
-        // Planted: a message of another program in a queue of that name. It stays where it is.
         let durable = QueueDeclareOptions {
             durable: true,
             ..QueueDeclareOptions::default()
         };
+        let mut quorum = FieldTable::default();
+        quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        let transient = (QueueDeclareOptions::default(), FieldTable::default());
+        for ((options, table), words) in [(transient, "'durable'"), ((durable, quorum), "'x-queue-type'")] {
+            channel.queue_declare(PROBE.into(), options, table).await.unwrap();
+            let said = lab.run(&[&test[..], &config].concat(), 4);
+            let ours = "is not the durable classic queue that the failover test defines; delete it";
+            assert!(said.err.contains(ours) && said.err.contains(words), "{said}");
+            channel
+                .queue_delete(PROBE.into(), QueueDeleteOptions::default())
+                .await
+                .unwrap();
+        }
+
+        // Planted: a message of another program in a queue of that name. It stays where it is.
         channel
             .queue_declare(PROBE.into(), durable, FieldTable::default())
             .await

@@ -33,6 +33,7 @@ const QUEUE_DELETE: Method = (50, 40);
 const QUEUE_DELETE_OK: Method = (50, 41);
 /// The words of what a broker says of a queue that is not there, and of a user whom it does not know.
 const NOT_FOUND: u16 = 404;
+const ANOTHER: u16 = 406;
 const REFUSED: u16 = 403;
 
 /// Why a broker did not answer as it should.
@@ -58,6 +59,11 @@ impl AmqpError {
     /// Whether the broker says that there is no such queue.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Said { code: NOT_FOUND, .. })
+    }
+
+    /// Whether the broker says that there is a queue of this name that is not as it was declared.
+    pub(super) fn is_another(&self) -> bool {
+        matches!(self, Self::Said { code: ANOTHER, .. })
     }
 
     /// Whether the broker does not know this user, or not by this password.

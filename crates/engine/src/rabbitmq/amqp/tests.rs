@@ -76,6 +76,11 @@ fn what_a_broker_refuses_is_told_by_its_code() {
         missing.is_not_found() && missing.to_string().contains("no queue"),
         "{missing}"
     );
+    let mut answers = opened();
+    let words = "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q'";
+    answers.push(frame(1, CHANNEL_CLOSE, &closed(406, words)));
+    let another = ask(answers, LONG).expect_err("another");
+    assert!(another.is_another() && !another.is_not_found(), "{another}");
     let refused = vec![frame(0, START, b""), frame(0, CLOSE, &closed(403, "ACCESS_REFUSED"))];
     let refused = ask(refused, LONG).expect_err("refused");
     assert!(refused.is_refused(), "{refused}");

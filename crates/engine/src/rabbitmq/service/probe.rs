@@ -10,7 +10,13 @@ impl Service {
     pub(super) fn define_probes(&self) -> Result<ProbeReport, String> {
         let mut client = self.ask(self.address()?).map_err(|error| chain(&error))?;
         for name in self.probes() {
-            client.define(&name).map_err(|error| chain(&error))?;
+            client.define(&name).map_err(|error| match error.is_another() {
+                true => format!(
+                    "queue {name} exists, and is not the durable classic queue that the failover test defines; delete it: {}",
+                    chain(&error)
+                ),
+                false => chain(&error),
+            })?;
         }
         client.close();
         self.probe_depths()
@@ -42,7 +48,8 @@ impl Service {
         [format!("{}PROBE.TEST", rabbitmq::RESERVED)]
     }
 
-    /// How deep a queue is by its own word, messages included that consumers have and did not acknowledge.
+    /// How deep a queue is by its own word, messages included that consumers have and did not acknowledge. With one broker nothing more is
+    /// locked for a lost consumer than what is counted here: it is a consumer until its heartbeats fail, and a restart frees all.
     fn depth(&self, client: &mut Client, name: &str) -> Result<Option<u64>, String> {
         match client.queue(name) {
             Err(error) if error.is_not_found() => Ok(None),
