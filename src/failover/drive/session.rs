@@ -154,6 +154,10 @@ impl Session<'_> {
                 cause: filled.trouble,
             });
         }
+        // What a machine that stood still delayed is not the broker's.
+        if round.stalls().is_empty() {
+            warnings.extend(filled.short_of(load));
+        }
         // Read before anything is broken: clients that were led elsewhere would prove nothing about what is broken here.
         let after_fill = depth::read(cloud, &self.target, &instance.id, queue).await?;
         if after_fill == 0 {
