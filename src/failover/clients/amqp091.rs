@@ -6,8 +6,10 @@
 
 mod consumer;
 mod producer;
+mod secured;
 
 use super::client::{BoxFuture, BrokerDriver, CREDIT, ClientError, GetLink, Lost, PutLink};
+use super::tls::{Tls, untrusted};
 use consumer::{Ends, consume};
 use lapin::options::{BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -47,6 +49,7 @@ pub struct Amqp091 {
     user: String,
     password: SecretString,
     times: Amqp091Times,
+    tls: Option<Tls>,
     confirms: bool,
 }
 
@@ -72,6 +75,7 @@ impl Amqp091 {
             user: user.into(),
             password,
             times,
+            tls: None,
             confirms: true,
         }
     }
@@ -80,6 +84,13 @@ impl Amqp091 {
     #[must_use]
     pub fn without_confirms(mut self) -> Self {
         self.confirms = false;
+        self
+    }
+
+    /// The same, with TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -94,8 +105,27 @@ impl Amqp091 {
         }
     }
 
+    fn not_connected(&self, error: &Error) -> ClientError {
+        let endpoint = self.endpoint();
+        let doubt = match error.kind() {
+            ErrorKind::ProtocolError(said) if said.get_id() == REFUSED => {
+                return ClientError::Refused {
+                    endpoint,
+                    user: self.user.clone(),
+                };
+            }
+            ErrorKind::IOError(error) => untrusted(error),
+            _ => None,
+        };
+        match doubt {
+            Some(cause) => ClientError::Untrusted { endpoint, cause },
+            None => self.unreachable(words(error)),
+        }
+    }
+
     fn uri(&self) -> AMQPUri {
         AMQPUri {
+            // The library adds no TLS of its own to that of the runtime.
             scheme: AMQPScheme::AMQP,
             authority: AMQPAuthority {
                 userinfo: AMQPUserInfo {
@@ -119,14 +149,14 @@ impl Amqp091 {
         let open = async {
             // Not its automatic recovery: an outage that a client hides is not measured.
             let properties = ConnectionProperties::default().with_connection_name(client.into());
-            let connected = Connection::connect_uri(self.uri(), properties).await;
-            let connection = connected.map_err(|error| match is(&error, REFUSED) {
-                true => ClientError::Refused {
-                    endpoint: self.endpoint(),
-                    user: self.user.clone(),
-                },
-                false => self.unreachable(words(&error)),
-            })?;
+            let connected = match &self.tls {
+                None => Connection::connect_uri(self.uri(), properties).await,
+                Some(tls) => {
+                    let runtime = secured::runtime(tls, self.times.connect);
+                    Connection::connect_uri_with_runtime(self.uri(), properties, runtime).await
+                }
+            };
+            let connection = connected.map_err(|error| self.not_connected(&error))?;
             let channel = connection.create_channel().await;
             let channel = channel.map_err(|error| self.unreachable(words(&error)))?;
             let passive = QueueDeclareOptions {
@@ -153,11 +183,6 @@ impl Amqp091 {
 
 /// The code of a user whom a broker does not let in.
 const REFUSED: u16 = 403;
-
-/// Whether a broker said this.
-fn is(error: &Error, code: u16) -> bool {
-    matches!(error.kind(), ErrorKind::ProtocolError(said) if said.get_id() == code)
-}
 
 /// An error in the words that everybody knows.
 fn words(error: &Error) -> String {

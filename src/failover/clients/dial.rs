@@ -14,9 +14,6 @@ pub enum NoDriver {
     /// It speaks TLS, and what to trust cannot be read.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// Its driver does not speak TLS.
-    #[error("driver {0} does not support TLS in this version")]
-    Tls(&'static str),
     /// Its protocol has no messages that are sent and not answered.
     #[error("driver {0} cannot send without waiting for the broker's answer")]
     Confirms(&'static str),
@@ -85,9 +82,12 @@ pub(crate) fn driver(
                 false => client,
             })
         }
-        name @ "amqp091" if tls => return Err(NoDriver::Tls(name)),
         "amqp091" => {
             let client = Amqp091::new(host, port, user, password, Amqp091Times::default());
+            let client = match tls {
+                true => client.with_tls(trust.towards(&address.host)?),
+                false => client,
+            };
             Arc::new(match confirms {
                 true => client,
                 false => client.without_confirms(),
@@ -103,9 +103,10 @@ mod tests {
     use crate::model::Engine;
 
     #[test]
-    fn every_engine_has_the_drivers_that_it_names_and_the_first_by_itself() {
-        for engine in Engine::all() {
-            let named: AmqpEndpoint = "lb:5672".parse().unwrap();
+    fn every_engine_has_the_drivers_that_it_names_and_the_first_by_itself_with_tls_or_without() {
+        let addresses = ["lb:5672", "amqps://lb:5671"];
+        for (engine, address) in Engine::all().flat_map(|engine| addresses.map(|address| (engine, address))) {
+            let named: AmqpEndpoint = address.parse().unwrap();
             let endpoint = named.of_engine(engine);
             let made = |endpoint: &AmqpEndpoint| {
                 let made = driver(endpoint, "app", &"secret".into(), &Trust::default(), true);

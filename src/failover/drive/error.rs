@@ -309,7 +309,6 @@ impl Remedy for FailoverError {
             Self::Endpoint { cause: ClientError::Untrusted { .. }, .. } => {
                 "specify the file with the CA certificates with --ca-file, and the name in the certificate with --tls-server-name or `tls.server_name`".into()
             }
-            Self::Driver(NoDriver::Tls(_)) => "connect to a listener without TLS: --amqp-url amqp://host:port".into(),
             Self::Driver(NoDriver::Confirms(_)) => "remove --confirms off".into(),
             Self::Driver(NoDriver::Unknown(_)) => "use the version of mqaws that deployed the stack, or a newer one".into(),
             Self::Driver(NoDriver::Trust(_)) => "--ca-file requires a PEM file with certificates, --tls-server-name a DNS name or an IP address".into(),

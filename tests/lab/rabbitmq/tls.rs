@@ -2,7 +2,7 @@
 
 use super::fence::Broker;
 use super::{EXAMPLE, is_here};
-use crate::support::{root, until};
+use crate::support::{failing, root, runs, until};
 use crate::tls::{NAME, Site, s_client};
 use mqaws_engine::{Certificate, DataState};
 use serde_json::json;
@@ -104,9 +104,9 @@ fn with_a_certificate_clients_get_in_by_tls_alone_and_tell_the_broker_from_anoth
     let arn = site.store("mq-certificate", &secret);
     let example = root().join(EXAMPLE).display().to_string();
     let certificate = format!("tls.certificate={arn}");
-    let name = format!("tls.server_name={NAME}");
-    let config = ["--config", example.as_str(), "--set", &certificate, "--set", &name];
-    let deployed = lab.json(&[&["deploy", "--local", "--yes"][..], &config].concat(), 0);
+    let config = ["--config", example.as_str()];
+    let keys = ["--set", certificate.as_str()];
+    let deployed = lab.json(&[&["deploy", "--local", "--yes"][..], &config, &keys].concat(), 0);
     let output = |name: &str| deployed["outputs"][name].as_str().unwrap().to_owned();
     let (amqp, management) = (output("AmqpEndpoint"), output("ManagementEndpoint"));
     assert!(amqp.ends_with(":5671") && management.ends_with(":15671"), "{deployed}");
@@ -159,9 +159,31 @@ fn with_a_certificate_clients_get_in_by_tls_alone_and_tell_the_broker_from_anoth
         said.contains("certificate expires in").then_some(said)
     });
     assert!(status.contains("amqps://") && status.contains("https://"), "{status}");
-    // A driver that does not speak TLS says so, and tests nothing.
-    let said = lab.run(&[&["failover-test", "--local", "--yes"][..], &config].concat(), 3);
-    assert!(said.err.contains("amqp091 does not support TLS"), "{said}");
+    // The failover test's clients tell it from another as well, and then test nothing.
+    let test = ["failover-test", "--local", "--yes", "--fault", "kill-queue-manager"];
+    let other = "--tls-server-name=other.example.com";
+    for (trust, words) in [
+        (&[][..], "unknown certificate authority"),
+        (&["--ca-file", "another.pem"], "unknown certificate authority"),
+        (&["--ca-file", "ca.pem", other], "not for other.example.com"),
+    ] {
+        let said = lab.run(&[&test[..], trust, &config].concat(), 3);
+        assert!(
+            said.err.contains("cannot verify the certificate") && said.err.contains(words),
+            "{said}"
+        );
+    }
+    // Killed under load, it loses nothing of those who came by TLS.
+    let trusting = ["--ca-file", "ca.pem", "--tls-server-name", NAME];
+    let report = lab.failover(&[&test[2..], &trusting, &config].concat(), 0);
+    assert_eq!(failing(&report), Vec::<String>::new());
+    let run = &runs(&report)[0];
+    assert_eq!(
+        (&report["driver"]["name"], &run["ledger"]["lost"]),
+        (&json!("amqp091"), &json!(0)),
+        "{run}"
+    );
+    assert!(report.to_string().contains(&format!("amqps://{amqp}")), "{report}");
 
     // The key is in one file, which the broker's user alone reads.
     let status = lab.json(&[&["status", "--local"][..], &config].concat(), 0);
