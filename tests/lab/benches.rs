@@ -8,10 +8,15 @@ use std::process::{Command, Output, Stdio};
 /// What `failover-test` says when the machine did not let it measure.
 const INCONCLUSIVE: i32 = 20;
 
-/// The program beside `mqaws` that a bench needs: the variable that names it, and the target that is built.
-type Beside = Option<(&'static str, [&'static str; 2])>;
+/// A variable that a bench needs, and the path that it names.
+type Named = (&'static str, PathBuf);
 
-fn bench(name: &str, args: &[&str], beside: Option<&(&str, PathBuf)>) -> Output {
+/// The program beside `mqaws` that a bench needs: the variable that names it, and the target that is built.
+fn built_as((variable, target): (&'static str, [&'static str; 2])) -> Named {
+    (variable, built(target))
+}
+
+fn bench(name: &str, args: &[&str], beside: &[Named]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     Command::new(root().join("scripts").join(name))
         .args(args)
@@ -23,7 +28,7 @@ fn bench(name: &str, args: &[&str], beside: Option<&(&str, PathBuf)>) -> Output 
         .env("RATES", "50 100")
         .env("LENGTHS", "1 2")
         .env("TMPDIR", folder.path())
-        .envs(beside.map(|(variable, path)| (variable, path)))
+        .envs(beside.iter().cloned())
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -32,19 +37,18 @@ fn bench(name: &str, args: &[&str], beside: Option<&(&str, PathBuf)>) -> Output 
 /// Runs a bench and wants these words in what it prints.
 #[track_caller]
 fn measures(name: &str, args: &[&str], words: &[&str]) {
-    measures_beside(name, None, args, words);
+    measures_beside(name, &[], args, words);
 }
 
 #[track_caller]
-fn measures_beside(name: &str, beside: Beside, args: &[&str], words: &[&str]) {
-    let beside = beside.map(|(variable, target)| (variable, built(target)));
-    let mut output = bench(name, args, beside.as_ref());
+fn measures_beside(name: &str, beside: &[Named], args: &[&str], words: &[&str]) {
+    let mut output = bench(name, args, beside);
     for _ in 0..4 {
         if output.status.code() != Some(INCONCLUSIVE) {
             break;
         }
         println!("{name}: once more, for this machine did not let it measure");
-        output = bench(name, args, beside.as_ref());
+        output = bench(name, args, beside);
     }
     let [told, said] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     assert!(output.status.success(), "{name}: {}\n{told}\n{said}", output.status);
@@ -78,14 +82,25 @@ fn bench_report() {
 fn bench_load() {
     let bare = ("MQAWS_BARE_BIN", ["--example", "bare_load"]);
     let words = ["between two lengths", "between two rates", "bare client", "ratio"];
-    measures_beside("bench-load", Some(bare), &[], &words);
+    measures_beside("bench-load", &[built_as(bare)], &[], &words);
+}
+
+#[test]
+fn bench_load_of_rabbitmq() {
+    if !crate::rabbitmq::is_here("bench_load_of_rabbitmq") {
+        return;
+    }
+    let bare = ("MQAWS_BARE_BIN", ["--example", "bare_amqp091"]);
+    let words = ["between two lengths", "between two rates", "bare client", "ratio"];
+    let config = ("CONFIG", PathBuf::from(crate::rabbitmq::EXAMPLE));
+    measures_beside("bench-load", &[built_as(bare), config], &[], &words);
 }
 
 #[test]
 fn bench_ledger() {
     let writer = ("MQAWS_LEDGER_BIN", ["--bench", "ledger"]);
     let words = ["verify, whole process", "most resident", "count at a round's end"];
-    measures_beside("bench-ledger", Some(writer), &[], &words);
+    measures_beside("bench-ledger", &[built_as(writer)], &[], &words);
 }
 
 #[test]
