@@ -4,12 +4,13 @@
 //!   MQ_USER=… MQ_PASSWORD=… bare_amqp091 HOST:PORT QUEUE PRODUCERS CONSUMERS RATE SIZE WINDOW SECONDS
 
 use futures_core::Stream;
+use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
 };
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -116,7 +117,7 @@ impl Load {
         loop {
             tokio::select! {
                 biased;
-                delivery = std::future::poll_fn(|cx| Pin::new(&mut consumer).poll_next(cx)) => {
+                delivery = next(&mut consumer) => {
                     let delivery = delivery.ok_or("the broker canceled the consumer")??;
                     delivery.acker.ack(BasicAckOptions::default()).await?;
                     got.fetch_add(1, Relaxed);
@@ -127,6 +128,11 @@ impl Load {
         let _ = connection.close(200, "done".into()).await;
         Ok(())
     }
+}
+
+/// The next delivery; `None` at the end of the consumer.
+async fn next(consumer: &mut Consumer) -> Option<lapin::Result<Delivery>> {
+    std::future::poll_fn(|cx| Pin::new(&mut *consumer).poll_next(cx)).await
 }
 
 #[tokio::main]
