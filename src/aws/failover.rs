@@ -200,6 +200,7 @@ impl TestBed for Clients {
                 stack: found.name.clone(),
                 region: self.region().to_owned(),
                 account: identity.account,
+                status: found.status.clone(),
                 queue_manager: parts.queue_manager.clone().unwrap_or_default(),
                 parts,
                 allow_faults: found.tags.get(ALLOW_FAULTS_TAG).is_some_and(|value| value == "true"),
@@ -458,6 +459,25 @@ impl TestBed for Clients {
             let group = marked(target)?;
             let attempted = format!("read the mark of a test on group {group}");
             self.turn_of(group).await.map_err(|error| failed(attempted, error))
+        })
+    }
+
+    fn turn_on<'a>(&'a self, stack: &'a str) -> Answer<'a, Option<Turn>> {
+        Box::pin(async move {
+            let attempted = || format!("read whether stack {stack} is under test");
+            let found = Readings::stack(self, stack).await;
+            let found = found.map_err(|error| failed(attempted(), error))?;
+            // A stack without readable outputs has had no test, and what is wrong with it is said elsewhere.
+            let parts = found.and_then(|found| Parts::read(&found.name, &found.outputs, &found.tags).ok());
+            let first = parts.and_then(|parts| parts.members.into_iter().next());
+            match first {
+                None => Ok(None),
+                Some(member) => match self.turn_of(&member.group).await {
+                    // An endpoint without Auto Scaling runs no test.
+                    Err(error) if error.is_unknown_action() => Ok(None),
+                    read => read.map_err(|error| failed(attempted(), error)),
+                },
+            }
         })
     }
 

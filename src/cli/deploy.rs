@@ -1,7 +1,7 @@
 //! The verb `deploy`.
 
 use super::choose::pace;
-use super::failover_test::time;
+use super::failover_test::{heal_command, time};
 use super::lab::{Kind, Speed};
 use super::local::{LabOptions, Start};
 use super::plan::{self, PlannedDeployment};
@@ -12,6 +12,7 @@ use super::{CliError, Context, Failure, Outcome};
 use crate::aws::Clients;
 use crate::deploy::stake::KeptStorage;
 use crate::deploy::{self, Adoption, Consent, DeployError, News, Observer, Pace, Service, Step, Stop, Tcp, Verb};
+use crate::failover;
 use crate::observe::Stack;
 use crate::remedy::ExitKind;
 use crate::topology::FILE_SYSTEM;
@@ -110,7 +111,15 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         };
         let pace = pace(&clients).within(args.timeout);
         let made = plan::make(context, &clients, &loaded, args.protect, (consent, pace), &interrupt).await?;
-        if let Err(error) = review(context, &clients, &made, &args.allow_replace) {
+        let heal = heal_command(context, &made.plan.stack);
+        let untested = || interrupt.or(failover::untested(&clients, &made.plan.stack, &heal));
+        let reviewed = async {
+            untested().await?;
+            review(context, &clients, &made, &args.allow_replace)?;
+            // Once more: a test may have begun while a user was asked.
+            untested().await.map_err(Failure::from)
+        };
+        if let Err(error) = reviewed.await {
             let abandoned = deploy::abandon(&clients, &made.plan, pace).await;
             let error = abandoned.err().map_or(error, Failure::from);
             return Err(match made.plan.cleared {

@@ -1,7 +1,7 @@
 //! The verb `destroy`.
 
 use super::choose::pace;
-use super::failover_test::time;
+use super::failover_test::{heal_command, time};
 use super::local::Start;
 use super::plan::place;
 use super::settings::{self, Settings};
@@ -9,6 +9,7 @@ use super::view::{View, timed};
 use super::words::row;
 use super::{Context, Outcome};
 use crate::deploy::{self, Stop};
+use crate::failover;
 use crate::remedy::ExitKind;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -55,6 +56,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             })));
             return Ok(ExitKind::Success);
         };
+        let heal = heal_command(context, &name);
+        interrupt.or(failover::untested(&clients, &name, &heal)).await?;
         output.say(format!("mqaws destroy: {name}, {}\n", place(&clients, &identity)));
         output.say(row("removes", match removal.resources {
             0 => "the stack, which has no resources".to_owned(),
@@ -64,6 +67,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             output.say(row("keeps", format!("file system {data}, with all messages")));
         }
         context.confirm_name("Deleting the stack", &name)?;
+        // Once more: a test may have begun while a user was asked.
+        interrupt.or(failover::untested(&clients, &name, &heal)).await?;
         let began = Instant::now();
         let mut view = View::new(context.progress(), "stack", &name);
         let role = loaded.deployment.security.cloudformation_role.as_ref().map(ToString::to_string);

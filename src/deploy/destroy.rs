@@ -12,7 +12,7 @@ use super::standing::{is_ours, own_review};
 use super::undo::delete_stack;
 use super::watch::{Observer, Pace, Patience, Stop};
 use crate::cloud::AwsError;
-use crate::observe::ports::{Readings, Resource, Stack};
+use crate::observe::ports::{Readings, Resource, Stack, StackBusy};
 use crate::topology::{FILE_SYSTEM, GROUP};
 use std::time::Instant;
 
@@ -85,10 +85,8 @@ pub async fn find<C: Readings + Stacks>(
 }
 
 fn busy(stack: Stack) -> DeployError {
-    DeployError::Busy {
-        stack: stack.name,
-        status: stack.status.0,
-    }
+    let (stack, status) = (stack.name, stack.status.0);
+    StackBusy { stack, status }.into()
 }
 
 /// Whether what was to be removed still holds nothing but change sets of mqaws: by now somebody may have executed one.

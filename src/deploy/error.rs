@@ -9,6 +9,7 @@ use super::stake::StakeError;
 use crate::cloud::AwsError;
 use crate::model::agent::place_definitions;
 use crate::model::{Engine, InstanceId, Topology};
+use crate::observe::ports::StackBusy;
 use crate::observe::state::Blocker;
 use crate::remedy::Besides;
 use crate::render::RenderError;
@@ -84,13 +85,8 @@ pub enum DeployError {
     #[error(transparent)]
     Output(#[from] crate::stack::Unreadable),
     /// Another operation is going on.
-    #[error("stack {stack} is busy: {status}")]
-    Busy {
-        /// Name of the stack.
-        stack: String,
-        /// Its status.
-        status: String,
-    },
+    #[error(transparent)]
+    Busy(#[from] StackBusy),
     /// The stack's state allows no deployment.
     #[error("stack {stack} is in {status} and cannot be deployed to")]
     Stuck {

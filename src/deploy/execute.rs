@@ -13,7 +13,7 @@ use super::undo::{self, Undo};
 use super::watch::{Observer, Pace, Patience, Step, Stop};
 use super::witness::Witness;
 use crate::cloud::AwsError;
-use crate::observe::ports::{Readings, Stack};
+use crate::observe::ports::{Readings, Stack, StackBusy};
 use crate::topology::GROUP;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -49,7 +49,7 @@ pub async fn execute<C: Readings + Stacks>(
 ) -> Result<Settled, DeployError> {
     let Some(ids) = &plan.ids else {
         let found = cloud.stack(&plan.stack).await?;
-        let stack = found.ok_or_else(|| DeployError::Busy {
+        let stack = found.ok_or_else(|| StackBusy {
             stack: plan.stack.clone(),
             status: "deleted in the meantime".into(),
         })?;

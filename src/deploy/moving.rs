@@ -4,13 +4,12 @@ mod error;
 
 pub use error::MoveError;
 
-use super::error::DeployError;
 use super::watch::{Observer, Pace, Step, Stop};
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentState, AgentStatus};
 use crate::observe::agents::{ANSWER, ask};
-use crate::observe::ports::{Group, ReadError, Readings, Stack};
+use crate::observe::ports::{Group, ReadError, Readings};
 use crate::observe::state::Blocker;
 use crate::observe::status::gather;
 use crate::stack::{Documents, Parts};
@@ -81,7 +80,7 @@ pub async fn prepare_move<C: Readings>(
     let Some(stack) = cloud.stack(name).await? else {
         return Ok(None);
     };
-    at_rest(&stack)?;
+    stack.status.at_rest(&stack.name)?;
     if let Some(blocker) = report.blockers.iter().find(|blocker| blocker.holds_up_service()) {
         return Err(MoveError::Blocked {
             stack: report.stack,
@@ -123,17 +122,6 @@ pub async fn prepare_move<C: Readings>(
     }))
 }
 
-/// Refuses a stack on which an operation is going on: it replaces instances, and would take a move for a failure of its own.
-fn at_rest(stack: &Stack) -> Result<(), MoveError> {
-    match stack.status.is_busy() {
-        true => Err(MoveError::Stack(DeployError::Busy {
-            stack: stack.name.clone(),
-            status: stack.status.0.clone(),
-        })),
-        false => Ok(()),
-    }
-}
-
 impl Move {
     /// What may be left when mqaws ends at once while this move is under way.
     pub fn remains(&self) -> String {
@@ -169,7 +157,7 @@ pub async fn carry_out_move<C: Moves>(
     let mut notice = |step| observer.tell(step);
     // Once more: since the plan was shown, a user may have taken a while to agree.
     if let Some(stack) = cloud.stack(&planned.stack).await? {
-        at_rest(&stack)?;
+        stack.status.at_rest(&stack.name)?;
     }
     tell(
         &mut notice,

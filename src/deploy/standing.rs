@@ -69,12 +69,7 @@ pub(super) async fn standing<C: Readings + Stacks>(cloud: &C, found: Option<Stac
     if stack.status.is_review() {
         return own_review(cloud, &stack).await.map(|()| Standing::Review);
     }
-    if stack.status.is_busy() {
-        return Err(DeployError::Busy {
-            stack: stack.name,
-            status: stack.status.0,
-        });
-    }
+    stack.status.at_rest(&stack.name)?;
     let ours = is_ours(&stack);
     let stuck = |stack: Stack| DeployError::Stuck {
         stack: stack.name,

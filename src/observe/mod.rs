@@ -10,6 +10,7 @@ pub mod state;
 pub mod status;
 
 pub use ports::{
-    Alarm, FileSystem, Group, GroupInstance, LoadBalancer, ReadError, Readings, Resource, Stack, StackStatus, Target,
+    Alarm, FileSystem, Group, GroupInstance, LoadBalancer, ReadError, Readings, Resource, Stack, StackBusy,
+    StackStatus, Target,
 };
 pub use size::megabytes;

@@ -3,7 +3,7 @@
 use crate::cloud::AwsError;
 use crate::model::InstanceId;
 use crate::model::agent::AgentStatus;
-use crate::remedy::{ExitKind, Remedy};
+use crate::remedy::{ExitKind, NOTHING, Remedy};
 use crate::stack::{Documents, NoDocument};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,6 +21,20 @@ impl StackStatus {
     /// Whether an operation is going on. `REVIEW_IN_PROGRESS` is none: it waits for a person.
     pub fn is_busy(&self) -> bool {
         self.0.ends_with("_IN_PROGRESS") && !self.is_review()
+    }
+
+    /// Refuses the stack of this name while an operation on it is going on.
+    ///
+    /// # Errors
+    /// [`StackBusy`].
+    pub fn at_rest(&self, stack: &str) -> Result<(), StackBusy> {
+        match self.is_busy() {
+            true => Err(StackBusy {
+                stack: stack.to_owned(),
+                status: self.0.clone(),
+            }),
+            false => Ok(()),
+        }
     }
 
     /// Whether only a change set was made so far.
@@ -53,6 +67,33 @@ impl StackStatus {
 impl std::fmt::Display for StackStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// An operation on a stack is going on, which replaces instances or removes them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("stack {stack} is busy: {status}")]
+pub struct StackBusy {
+    /// Name of the stack.
+    pub stack: String,
+    /// Its status.
+    pub status: String,
+}
+
+impl Remedy for StackBusy {
+    fn exit(&self) -> ExitKind {
+        ExitKind::Precondition
+    }
+
+    fn hint(&self) -> Option<String> {
+        let stack = &self.stack;
+        Some(format!(
+            "wait until the operation is complete (`mqaws status --stack {stack}`), then try again"
+        ))
+    }
+
+    fn left(&self) -> Option<String> {
+        Some(NOTHING.into())
     }
 }
 

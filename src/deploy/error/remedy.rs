@@ -12,6 +12,7 @@ impl Remedy for DeployError {
             | Self::Unfinished { source: error, .. }
             | Self::NotAbandoned { source: error, .. } => error.exit(),
             Self::Render(error) => error.exit(),
+            Self::Busy(error) => error.exit(),
             Self::Stake(error) => error.exit(),
             Self::Adopt(error) => error.exit(),
             Self::Besides(besides) => besides.exit(),
@@ -25,7 +26,6 @@ impl Remedy for DeployError {
             | Self::Unknown { .. }
             | Self::NoImage
             | Self::Output(_)
-            | Self::Busy { .. }
             | Self::Stuck { .. }
             | Self::Foreign { .. }
             | Self::Unclaimed { .. }
@@ -137,9 +137,7 @@ impl Remedy for DeployError {
                     .into()
             }
             Self::Output(unreadable) => unreadable.hint(),
-            Self::Busy { stack, .. } => {
-                format!("wait until the operation is complete (`mqaws status --stack {stack}`), then try again")
-            }
+            Self::Busy(error) => return error.hint(),
             Self::Stuck {
                 stack, status, ours, ..
             } => match (status.as_str(), ours) {
@@ -263,6 +261,7 @@ impl Remedy for DeployError {
             Self::NotAbandoned { stack, .. } => Some(format!("a change set of stack {stack}, no resources")),
             Self::NotSuspended { .. } => Some("the stack, which is in service".into()),
             Self::Besides(besides) => besides.left(),
+            Self::Busy(error) => error.left(),
             Self::Interrupted { left, .. } => left.clone().or_else(|| Some("nothing was changed".into())),
             _ => Some("nothing was changed".into()),
         }

@@ -1,8 +1,7 @@
 //! Why a queue manager was not moved, what that leaves, and what to do.
 
 use crate::cloud::AwsError;
-use crate::deploy::DeployError;
-use crate::observe::ports::ReadError;
+use crate::observe::ports::{ReadError, StackBusy};
 use crate::observe::state::Blocker;
 use crate::remedy::{ExitKind, NOTHING, Remedy};
 use std::time::Duration;
@@ -18,7 +17,7 @@ pub enum MoveError {
     Aws(#[from] AwsError),
     /// An operation on the stack is going on, which a move would disturb.
     #[error(transparent)]
-    Stack(DeployError),
+    Busy(#[from] StackBusy),
     /// An operator keeps it from serving.
     #[error("stack {stack} cannot be moved: {blocker}")]
     Blocked {
@@ -72,7 +71,7 @@ impl Remedy for MoveError {
         match self {
             Self::Read(error) => error.exit(),
             Self::Aws(error) => error.exit(),
-            Self::Stack(error) => error.exit(),
+            Self::Busy(error) => error.exit(),
             Self::NoCapacity { .. } => ExitKind::Remote,
             Self::Blocked { .. } | Self::NotServing { .. } | Self::NoStandby { .. } => ExitKind::Precondition,
             Self::Late { .. } => ExitKind::NoRecovery,
@@ -84,7 +83,7 @@ impl Remedy for MoveError {
         match self {
             Self::Read(error) => error.hint(),
             Self::Aws(error) => error.hint(),
-            Self::Stack(error) => error.hint(),
+            Self::Busy(error) => error.hint(),
             Self::NoCapacity { group, source } => Some(format!(
                 "to restore it, run {}{}",
                 Blocker::NoCapacity { group: group.clone() }.remedy(),
@@ -104,7 +103,7 @@ impl Remedy for MoveError {
     fn left(&self) -> Option<String> {
         match self {
             Self::Blocked { .. } | Self::NotServing { .. } | Self::NoStandby { .. } => Some(NOTHING.into()),
-            Self::Stack(error) => error.left(),
+            Self::Busy(error) => error.left(),
             Self::Late { stack, .. } | Self::Interrupted { stack } => Some(under_way(stack)),
             Self::NoCapacity { group, .. } => Some(format!("group {group}, which may want no instance")),
             Self::Read(_) | Self::Aws(_) => None,

@@ -42,7 +42,7 @@ async fn carried_out(cloud: &Script, planned: &Move, limit: Duration, stop: &Sto
 #[tokio::test]
 async fn a_stack_on_which_an_operation_is_going_on_is_not_moved() {
     let (_, refused) = serving(&["UPDATE_IN_PROGRESS"]).await;
-    let busy = DeployError::Busy {
+    let busy = StackBusy {
         stack: "mqaws-qm1".into(),
         status: "UPDATE_IN_PROGRESS".into(),
     };

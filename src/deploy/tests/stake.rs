@@ -409,10 +409,10 @@ fn command_for_a_stack_names_it() {
             before,
             after,
         },
-        DeployError::Busy {
+        DeployError::Busy(StackBusy {
             stack: stack.clone(),
             status,
-        },
+        }),
         DeployError::Protected { stack: stack.clone() },
         DeployError::NotAbandoned {
             stack: stack.clone(),

@@ -6,6 +6,7 @@ use crate::failover::clients::client::ClientError;
 use crate::failover::clients::dial::NoDriver;
 use crate::model::Topology;
 use crate::model::agent::ALLOW_FAULTS_TAG;
+use crate::observe::ports::StackBusy;
 use crate::observe::state::Blocker;
 use crate::remedy::{ExitKind, Remedy};
 use crate::topology;
@@ -18,6 +19,12 @@ pub enum FailoverError {
     /// A call to AWS or a command on the instance failed.
     #[error("the test could not continue")]
     Cloud(#[from] CloudError),
+    /// Whether a test is marked on the stack could not be read.
+    #[error(transparent)]
+    Mark(CloudError),
+    /// An operation on the stack is going on: it replaces instances, which a test would take for the work of its faults.
+    #[error(transparent)]
+    StackBusy(#[from] StackBusy),
     /// The endpoint cannot be reached from here.
     #[error("could not reach {endpoint}")]
     Endpoint {
@@ -283,7 +290,8 @@ fn ago(seconds: Option<u64>) -> String {
 impl Remedy for FailoverError {
     fn exit(&self) -> ExitKind {
         match self {
-            Self::Cloud(error) => error.exit(),
+            Self::Cloud(error) | Self::Mark(error) => error.exit(),
+            Self::StackBusy(error) => error.exit(),
             Self::Interrupted { .. } => ExitKind::Interrupted,
             Self::BrokenOff { cause, .. } => cause.exit(),
             Self::Lost { .. } => ExitKind::Lost,
@@ -298,7 +306,8 @@ impl Remedy for FailoverError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Cloud(error) => return error.hint(),
+            Self::Cloud(error) | Self::Mark(error) => return error.hint(),
+            Self::StackBusy(error) => return error.hint(),
             Self::BrokenOff { cause, .. } => return cause.hint(),
             Self::Endpoint { cause: ClientError::Refused { .. }, .. } => {
                 "the password in the secret does not match the queue manager: check `mqaws status` and CredentialsSecret in the stack's outputs".into()

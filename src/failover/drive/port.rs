@@ -7,6 +7,7 @@ use crate::failover::measure::targets::Targets;
 use crate::failover::report::AssumedDelay;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeReport};
+use crate::observe::ports::StackStatus;
 use crate::observe::state::Blocker;
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::{NoDocument, Parts};
@@ -86,6 +87,8 @@ pub struct Target {
     pub region: String,
     /// Account id.
     pub account: String,
+    /// Its status, from CloudFormation.
+    pub status: StackStatus,
     /// Queue manager, from the outputs.
     pub queue_manager: String,
     /// What the stack consists of.
@@ -245,6 +248,9 @@ pub trait TestBed: Send + Sync {
 
     /// The mark of a test on the stack, also one that is over.
     fn turn<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Turn>>;
+
+    /// The mark of a test on the stack of this name; none on a stack that does not exist, or has no group.
+    fn turn_on<'a>(&'a self, stack: &'a str) -> Answer<'a, Option<Turn>>;
 
     /// Marks the stack as under test by `holder`; returns the mark of another whose test is not over, and then changes nothing.
     fn take_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, Option<Turn>>;

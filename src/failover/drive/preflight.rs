@@ -101,6 +101,7 @@ pub(super) async fn guard(cloud: &dyn TestBed, target: &Target) -> Result<(), Fa
             stack: target.stack.clone(),
         });
     }
+    target.status.at_rest(&target.stack)?;
     for class in [Class::Read, Class::Test] {
         target.parts.documents.of(class).map_err(CloudError::from)?;
     }

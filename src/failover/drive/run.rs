@@ -179,7 +179,7 @@ pub(crate) async fn run_with(
     let holder = own_holder();
     // The mark before the journal: a test that is refused must not write over the journal of the one that has the turn.
     if let Some(other) = cloud.take_turn(&target, &holder).await? {
-        return Err(busy(&target, &other, &scenario.heal));
+        return Err(busy(&target.stack, &other, &scenario.heal));
     }
     let mut journal = match Journal::begin(journal.as_deref(), &scenario.stack, &holder) {
         Ok(journal) => journal,
@@ -255,23 +255,23 @@ async fn late(began: Instant, limit: Option<Duration>) -> FailoverError {
 }
 
 /// Refuses a stack that a test is marked on, one that is over too: what it left is to be cleaned up first. `heal` is the command for that,
-/// as a shell takes it.
+/// as a shell takes it. A stack that does not exist has no mark.
 ///
 /// # Errors
-/// [`FailoverError::Busy`], or the call that failed; nothing was changed.
+/// [`FailoverError::Busy`], [`FailoverError::Mark`]; nothing was changed.
 pub async fn untested(cloud: &dyn TestBed, stack: &str, heal: &str) -> Result<(), FailoverError> {
-    let target = cloud.target(stack).await?;
     let now = Timestamp::now();
-    match cloud.turn(&target).await?.filter(|turn| !turn.is_over(now)) {
+    let turn = cloud.turn_on(stack).await.map_err(FailoverError::Mark)?;
+    match turn.filter(|turn| !turn.is_over(now)) {
         None => Ok(()),
-        Some(turn) => Err(busy(&target, &turn, heal)),
+        Some(turn) => Err(busy(stack, &turn, heal)),
     }
 }
 
 /// The refusal of a stack that another test is marked on.
-fn busy(target: &Target, other: &Turn, heal: &str) -> FailoverError {
+fn busy(stack: &str, other: &Turn, heal: &str) -> FailoverError {
     FailoverError::Busy {
-        stack: target.stack.clone(),
+        stack: stack.to_owned(),
         holder: holder::named(&other.holder),
         over: holder::life(other, Timestamp::now()) == Life::Over,
         heal: heal.to_owned(),

@@ -6,6 +6,7 @@ use crate::failover::drive::port::{Answer, CloudError, Credentials, Instance, La
 use crate::failover::measure::targets::Targets;
 use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeQueue, ProbeReport, mark};
+use crate::observe::ports::StackStatus;
 use crate::observe::state::Blocker;
 use crate::stack::{Output, Parts};
 use mqaws_contract::FaultOrder;
@@ -91,6 +92,7 @@ impl FakeCloud {
             stack: "mqaws-qm1".into(),
             region: "eu-west-1".into(),
             account: "000000000000".into(),
+            status: StackStatus("UPDATE_COMPLETE".into()),
             queue_manager: "QM1".into(),
             parts: Parts::read(
                 "mqaws-qm1",
@@ -382,6 +384,10 @@ impl TestBed for FakeCloud {
     fn turn<'a>(&'a self, _: &'a Target) -> Answer<'a, Option<Turn>> {
         let turn = self.turn.lock().unwrap().clone();
         self.answer(|| turn.map(|holder| Turn { holder, until: None }))
+    }
+
+    fn turn_on<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Turn>> {
+        self.turn(&self.target)
     }
 
     fn take_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, Option<Turn>> {

@@ -7,6 +7,7 @@ use crate::failover::drive::error::FailoverError;
 use crate::failover::drive::journal::Journal;
 use crate::failover::drive::run::{Watch, heal, never, plan, run, untested};
 use crate::failover::{Fault, Faults, Scenario};
+use crate::observe::ports::StackStatus;
 use crate::remedy::{ExitKind, Remedy};
 use crate::stack::Parts;
 use std::collections::BTreeMap;
@@ -295,6 +296,11 @@ async fn a_stack_under_test_is_refused_to_others_with_who_tests_it() {
     let test = run(cloud.clone(), &kill(), &(), never()).await.unwrap_err();
     assert_eq!(refused.to_string(), test.to_string());
     assert_eq!((refused.exit(), refused.left()), (ExitKind::Precondition, test.left()));
+    // A deployment and a deletion ask before the stack is complete, or is there.
+    assert_eq!(
+        refused.hint(),
+        test.hint().map(|hint| hint.replace(" --stack mqaws-qm1", ""))
+    );
     // Also when that test has left it without service.
     cloud.serving.store(false, Ordering::SeqCst);
     let down = run(cloud.clone(), &kill(), &(), never()).await.unwrap_err();
@@ -304,6 +310,23 @@ async fn a_stack_under_test_is_refused_to_others_with_who_tests_it() {
             .hint()
             .is_some_and(|hint| hint.contains("`mqaws failover-test heal`"))
     );
+}
+
+/// An update replaces instances; the test would take that for the work of its faults.
+#[tokio::test]
+async fn a_stack_on_which_an_operation_is_going_on_is_not_tested() {
+    let mut cloud = FakeCloud::new(BrokerDefect::None, CloudDefect::None);
+    cloud.target.status = StackStatus("UPDATE_IN_PROGRESS".into());
+    let cloud = Arc::new(cloud);
+    let busy = cloud.target.status.at_rest("mqaws-qm1").unwrap_err();
+    let words = |error: &dyn Remedy| (error.to_string(), error.exit(), error.hint(), error.left());
+    assert_eq!(busy.to_string(), "stack mqaws-qm1 is busy: UPDATE_IN_PROGRESS");
+    let planned = plan(cloud.as_ref(), &kill()).await.unwrap_err();
+    assert_eq!(words(&planned), words(&busy));
+    // It began while the user was asked.
+    let tested = run(cloud.clone(), &kill(), &(), never()).await.unwrap_err();
+    assert_eq!(words(&tested), words(&busy));
+    assert_eq!(*cloud.turn.lock().unwrap(), None);
 }
 
 /// A group that may not launch would end its instance and start no other one.

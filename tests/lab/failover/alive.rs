@@ -32,6 +32,16 @@ fn heal_leaves_a_living_test_alone() {
         "{moved}"
     );
 
+    // So are a deployment, which would replace instances, and the end of the stack.
+    let others = [&["deploy", "--local", "--yes"][..], &["destroy", "--local", "--yes"]];
+    for verb in others {
+        let refused = lab.run(verb, 3);
+        assert!(
+            refused.err.contains(&format!("process {pid}")) && refused.err.contains("nothing was changed"),
+            "{refused}"
+        );
+    }
+
     // Its process is gone: nothing more has to be known.
     test.signal(Signal::KILL);
     test.wait();
@@ -42,6 +52,13 @@ fn heal_leaves_a_living_test_alone() {
     );
     let moved = lab.run(&move_it, 3);
     assert!(moved.err.contains("that test has ended"), "{moved}");
+    for verb in others {
+        let refused = lab.run(verb, 3);
+        assert!(
+            refused.err.contains("that test has ended") && refused.err.contains("failover-test heal"),
+            "{refused}"
+        );
+    }
     // The command as it is given, which needs no more than the dead process.
     let pasted: Vec<&str> = text.split('`').nth(1).expect("a command").split(' ').collect();
     assert_eq!(
