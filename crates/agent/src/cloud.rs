@@ -62,6 +62,31 @@ impl Aws {
     }
 }
 
+impl Aws {
+    /// Uses up the word `create` with this note, unless it was used before, by another note than this one.
+    fn use_up(&self, own: &str) -> Result<CreateWord, String> {
+        let file_system = &self.config.storage.file_system;
+        let tags = self.fence.tags_of_file_system(file_system).map_err(words)?;
+        let tag = |name: &str| {
+            tags.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str())
+        };
+        Ok(match (tag(CREATE_TAG), tag(CREATED_TAG)) {
+            // Written by an attempt of this agent whose answer did not arrive.
+            (_, Some(by)) if by == own => CreateWord::Given,
+            (_, Some(_)) => CreateWord::Used,
+            (None, None) => CreateWord::Absent,
+            (Some(_), None) => {
+                self.fence
+                    .tag_file_system(file_system, CREATED_TAG, own)
+                    .map_err(words)?;
+                CreateWord::Given
+            }
+        })
+    }
+}
+
 /// A call's error for a person: cause and remedy in one line.
 fn words(error: CallError) -> String {
     match error.hint() {
@@ -99,28 +124,16 @@ impl Cloud for Aws {
         let own = using
             .get_or_insert_with(|| format!("{me} {}", jiff::Timestamp::now()))
             .clone();
-        let file_system = &self.config.storage.file_system;
-        let tags = self.fence.tags_of_file_system(file_system).map_err(words)?;
-        let tag = |name: &str| {
-            tags.iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.as_str())
-        };
-        let word = match (tag(CREATE_TAG), tag(CREATED_TAG)) {
-            // Written by an attempt of this agent whose answer did not arrive.
-            (_, Some(by)) if by == own => CreateWord::Given,
-            (_, Some(_)) => CreateWord::Used,
-            (None, None) => CreateWord::Absent,
-            (Some(_), None) => {
-                self.fence
-                    .tag_file_system(file_system, CREATED_TAG, &own)
-                    .map_err(words)?;
-                CreateWord::Given
-            }
-        };
+        let word = self.use_up(&own)?;
         // It is for one creation: the next one is asked about anew.
         *using = None;
         Ok(word)
+    }
+
+    fn spend_create_word(&self, me: &InstanceId) -> Result<(), String> {
+        // Never what a creation by this agent would note: the word is used up for it too.
+        let note = format!("{me} {} existing data", jiff::Timestamp::now());
+        self.use_up(&note).map(|_| ())
     }
 
     fn signal(&self, me: &InstanceId, success: bool) -> Result<SignalResult, String> {

@@ -74,6 +74,12 @@ pub trait Cloud: Send + Sync {
     /// In words. One who asks again after an error finds the word as it was for the first time.
     fn use_create_word(&self, me: &InstanceId) -> Result<CreateWord, String>;
 
+    /// Uses up the same word for data that is there: whoever asks afterwards, this host too, finds it used.
+    ///
+    /// # Errors
+    /// In words; it may be used up all the same.
+    fn spend_create_word(&self, me: &InstanceId) -> Result<(), String>;
+
     /// Tells the stack how the start went.
     ///
     /// # Errors

@@ -113,14 +113,14 @@ fn whole_wait(work: &Work) -> Option<&'static str> {
         Work::Keeper(work) => keeper::whole_wait(work),
         Work::AskCloud(_) => Some("ec2:DescribeInstances"),
         Work::Terminate(_) => Some("ec2:TerminateInstances"),
-        Work::UseWord => Some("the tags of the file system"),
+        Work::UseWord | Work::SpendWord => Some("the tags of the file system"),
         _ => None,
     }
 }
 
 /// Work that no step of the way to service waits for: its waits do not make that way longer.
 fn runs_beside(work: &Work) -> bool {
-    use Work::{Accounts, Check, CompleteHook, Find, Keeper, Register, Renew, ReportUnhealthy, Signal};
+    use Work::{Accounts, Check, CompleteHook, Find, Keeper, Register, Renew, ReportUnhealthy, Signal, SpendWord};
     matches!(
         work,
         Accounts
@@ -129,6 +129,7 @@ fn runs_beside(work: &Work) -> bool {
             | Register
             | Renew
             | Signal { .. }
+            | SpendWord
             | ReportUnhealthy
             | CompleteHook
             | Keeper(KeeperWork::Wait { .. })
@@ -229,6 +230,7 @@ impl Worker {
             Work::AskCloud(instance) => Outcome::Previous(self.me().and_then(|me| cloud.state_of(&instance, &me))),
             Work::Terminate(instance) => Outcome::TerminationOrdered(cloud.terminate(&instance)),
             Work::UseWord => Outcome::WordUsed(self.me().and_then(|me| cloud.use_create_word(&me))),
+            Work::SpendWord => Outcome::WordSpent(self.me().and_then(|me| cloud.spend_create_word(&me))),
             Work::Accounts => Outcome::AccountsSet(self.set_account()),
             Work::Check => self.check(),
             Work::Find => Outcome::Found(self.ports.engine.controller().unwrap_or_default()),

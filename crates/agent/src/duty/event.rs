@@ -49,6 +49,8 @@ pub enum Work {
     Terminate(InstanceId),
     /// Use up the word `create` of the file system ([`Outcome::WordUsed`]).
     UseWord,
+    /// The same for data that is there and serves, so that the word creates nothing when the data is gone ([`Outcome::WordSpent`]).
+    SpendWord,
     /// Fetch the application user's credentials and set up the account ([`Outcome::AccountsSet`]).
     Accounts,
     /// Create the queue manager or make it known ([`Outcome::Adopted`]).
@@ -106,6 +108,7 @@ pub enum Outcome {
     Previous(Result<CloudState, String>),
     TerminationOrdered(Result<(), String>),
     WordUsed(Result<CreateWord, String>),
+    WordSpent(Result<(), String>),
     AccountsSet(Result<(), String>),
     Registered(Result<EngineInfo, EngineFailure>),
     Adopted(Result<EngineInfo, EngineFailure>),
@@ -143,6 +146,8 @@ pub enum Timer {
     Health,
     /// The next reading of the certificate.
     Certificate,
+    /// The next attempt to use up the word `create` of data that serves.
+    Word,
     /// The end of the time for a drain.
     Drain,
 }

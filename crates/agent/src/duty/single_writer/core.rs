@@ -30,6 +30,8 @@ pub(crate) struct SingleWriter {
     /// A kill is under way or did not end all; nothing else of the fence begins before nothing is left.
     pub(super) killing: bool,
     pub(super) served: bool,
+    /// The word `create` of the file system is known to be used up, or never to have been given.
+    pub(super) word_spent: bool,
     /// An operator's stop on the data that this host owns: nothing starts the engine.
     pub(super) paused: Option<Pause>,
     pub(super) signalled: bool,
@@ -140,6 +142,7 @@ impl SingleWriter {
             end: End::default(),
             killing: false,
             served: false,
+            word_spent: false,
             paused: None,
             signalled: false,
         }
@@ -235,6 +238,7 @@ impl SingleWriter {
             Outcome::Previous(result) => self.previous(result),
             Outcome::TerminationOrdered(result) => self.termination_ordered(result),
             Outcome::WordUsed(result) => self.word_used(result),
+            Outcome::WordSpent(result) => self.word_spent(result.is_ok()),
             Outcome::Keeper(KeeperOutcome::Claimed(result)) => self.claimed(result),
             Outcome::AccountsSet(result) => self.accounts_set(result),
             Outcome::Registered(result) => self.registered(result),
@@ -266,10 +270,11 @@ impl SingleWriter {
             Timer::Health if self.state == State::Serving => self.begin(Work::Check),
             Timer::Certificate if self.state == State::Serving => self.begin(Work::Renew),
             Timer::Certificate => self.renew_later(),
+            Timer::Word if self.state == State::Serving => self.spend_word(),
             Timer::Standby => self.look_at_owner(),
             Timer::Refusal => self.last_words_over(),
             Timer::Drain => self.drain_time_over(),
-            Timer::Accounts | Timer::Health => {}
+            Timer::Accounts | Timer::Health | Timer::Word => {}
         }
     }
 

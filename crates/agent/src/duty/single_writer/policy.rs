@@ -55,6 +55,8 @@ pub(crate) struct Policy {
     pub(crate) drain: Duration,
     /// Period of reading the certificate again while it serves; absent when there is none.
     pub(crate) certificate: Option<Duration>,
+    /// Wait before the word `create` of data that serves is used up after all.
+    pub(crate) word: Duration,
     /// Id of the file system that this host mounts.
     pub(crate) file_system: String,
     /// Which of two versions of the engine is the older.
@@ -85,6 +87,7 @@ impl Default for Policy {
             refused: Duration::from_secs(30),
             last_words: Duration::from_secs(15),
             certificate: None,
+            word: Duration::from_secs(300),
             file_system: String::new(),
             order: Order::default(),
             inquiry: InquiryPolicy::default(),

@@ -169,7 +169,24 @@ impl SingleWriter {
             self.begin(Work::Signal { success: true });
         }
         self.renew_later();
+        self.spend_word();
         self.steps.set(Timer::Health, self.policy.health);
+    }
+
+    /// A stack that was deployed before there was a word `create` gives it to a file system that has data. Unused, it would create an empty
+    /// queue manager once that data is gone.
+    pub(super) fn spend_word(&mut self) {
+        if !self.word_spent {
+            self.begin(Work::SpendWord);
+        }
+    }
+
+    /// Where it could not be written, service goes on all the same.
+    pub(super) fn word_spent(&mut self, is_spent: bool) {
+        self.word_spent |= is_spent;
+        if !is_spent {
+            self.steps.set(Timer::Word, self.policy.word);
+        }
     }
 
     pub(super) fn renew_later(&mut self) {

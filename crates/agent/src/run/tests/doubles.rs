@@ -227,6 +227,9 @@ impl Cloud for World {
     fn use_create_word(&self, _me: &InstanceId) -> Result<CreateWord, String> {
         Ok(CreateWord::Given)
     }
+    fn spend_create_word(&self, _me: &InstanceId) -> Result<(), String> {
+        Ok(())
+    }
     fn signal(&self, _me: &InstanceId, success: bool) -> Result<SignalResult, String> {
         self.note(&format!("signal {success}"));
         Ok(SignalResult::NotWaiting)

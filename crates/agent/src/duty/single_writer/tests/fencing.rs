@@ -46,6 +46,38 @@ fn an_empty_file_system_whose_word_is_used_up_waits_for_a_persons_and_looks_for_
     assert_eq!(host.machine.view().alarm, None);
 }
 
+/// The word of a stack that was deployed before there was one is given to a file system that has data.
+#[test]
+fn the_word_of_data_that_serves_is_used_up_once_and_its_absence_from_the_cloud_harms_nobody() {
+    let mut host = Host::new();
+    host.record = record("i-old", true, 0);
+    host.data = DataState::Present;
+    host.word = Err("RequestTimeout".into());
+    host.send(Event::Begin);
+    host.settle();
+    let spent = |host: &Host| host.ordered(|w| *w == Work::SpendWord);
+    assert_eq!((host.state(), spent(&host)), (State::Serving, 1));
+    while spent(&host) < 2 {
+        assert!(host.now < Duration::from_secs(600), "{:?}", host.machine);
+        host.tick();
+    }
+    let view = host.machine.view();
+    assert_eq!(
+        (host.state(), view.alarm, view.last_error),
+        (State::Serving, None, None)
+    );
+    host.word = Ok(CreateWord::Given);
+    while spent(&host) < 3 {
+        assert!(host.now < Duration::from_secs(900), "{:?}", host.machine);
+        host.tick();
+    }
+    for _ in 0..300 {
+        host.tick();
+    }
+    assert_eq!(spent(&host), 3, "and then never again");
+    assert_eq!(host.ordered(|w| *w == Work::UseWord), 0);
+}
+
 #[test]
 fn a_persons_word_creates_a_queue_manager_on_the_file_system_that_it_names() {
     let mut host = Host::new();

@@ -233,6 +233,7 @@ impl Host {
             Work::AskCloud(_) => Outcome::Previous(self.cloud.clone()),
             Work::Terminate(_) => Outcome::TerminationOrdered(Ok(())),
             Work::UseWord => Outcome::WordUsed(self.word.clone()),
+            Work::SpendWord => Outcome::WordSpent(self.word.clone().map(|_| ())),
             Work::Keeper(KeeperWork::Claim(_)) => {
                 self.epoch += 1;
                 Outcome::Keeper(KeeperOutcome::Claimed(Ok(Claimed {

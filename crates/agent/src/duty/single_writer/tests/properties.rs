@@ -179,6 +179,7 @@ fn error_for(work: &Work) -> Option<Outcome> {
         Work::AskCloud(_) => Outcome::Previous(Err(e())),
         Work::Terminate(_) => Outcome::TerminationOrdered(Err(e())),
         Work::UseWord => Outcome::WordUsed(Err(e())),
+        Work::SpendWord => Outcome::WordSpent(Err(e())),
         Work::Keeper(KeeperWork::Claim(_)) => Outcome::Keeper(KeeperOutcome::Claimed(Err(ClaimError::Failed(e())))),
         Work::Accounts => Outcome::AccountsSet(Err(e())),
         Work::Check => Outcome::Checked(Health::Unknown(e()), Ordered(false)),
