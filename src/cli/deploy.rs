@@ -117,7 +117,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             untested().await?;
             review(context, &clients, &made, &args.allow_replace)?;
             // Once more: a test may have begun while a user was asked.
-            untested().await.map_err(Failure::from)
+            untested().await
         };
         if let Err(error) = reviewed.await {
             let abandoned = deploy::abandon(&clients, &made.plan, pace).await;
