@@ -12,7 +12,9 @@ use super::{CliError, Context, Failure, Interrupt, Outcome};
 use crate::aws::{Clients, Identity};
 use crate::deploy::review::Line;
 use crate::deploy::stake::{KeptStorage, Rename};
-use crate::deploy::{self, Adoption, Blueprint, Consent, Effect, NoWayBack, Pace, Plan, Renewal, Review, Stop};
+use crate::deploy::{
+    self, Adoption, Blueprint, Consent, Effect, NoWayBack, Pace, Plan, Renewal, Review, Stop, Unusable,
+};
 use crate::model::Deployment;
 use crate::model::config::Loaded;
 use crate::remedy::ExitKind;
@@ -129,6 +131,7 @@ pub(super) struct Document<'a> {
     adopts: &'a Option<Adoption>,
     paused: &'a [String],
     no_way_back: &'a Option<NoWayBack>,
+    unusable: &'a Option<Unusable>,
     renewal: &'a Option<Renewal>,
     chosen: &'a [String],
 }
@@ -190,6 +193,7 @@ impl PlannedDeployment {
             adopts: &self.plan.adopts,
             paused: &self.plan.paused,
             no_way_back: &self.plan.no_way_back,
+            unusable: &self.plan.unusable,
             renewal: &self.plan.renewal,
             chosen: &self.chosen,
         }
@@ -235,7 +239,11 @@ impl PlannedDeployment {
             format!("the queue manager is paused on {instance}; no instance starts it until `mqaws-agent resume`")
         });
         let for_good = self.plan.no_way_back.iter().map(ToString::to_string);
-        paused.chain(for_good).map(|words| row("warning", words))
+        let unusable = self.plan.unusable.iter().map(ToString::to_string);
+        paused
+            .chain(for_good)
+            .chain(unusable)
+            .map(|words| row("warning", words))
     }
 
     /// Which member's instance is replaced last, or that nobody knows which should be, with its label.

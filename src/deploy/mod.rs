@@ -45,7 +45,7 @@ pub use doomed::Doom;
 pub use error::DeployError;
 pub use execute::{Settled, execute};
 pub use moving::{Move, MoveError, Moved, Moves, begin_move, carry_out_move, prepare_move};
-pub use no_way_back::NoWayBack;
+pub use no_way_back::{NoWayBack, Unusable};
 pub use plan::{CLEARED, Consent, Plan, abandon, plan};
 pub use ports::Blueprint;
 pub use progress::{News, Tracker, Verb, Work};

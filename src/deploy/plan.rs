@@ -2,7 +2,7 @@
 
 use super::adopt::{self, Adoption};
 use super::error::DeployError;
-use super::no_way_back::NoWayBack;
+use super::no_way_back::{NoWayBack, Unusable, active_version};
 use super::ports::{Blueprint, ChangeSet, ChangeSetIds, SetKind, Stacks};
 use super::renewal::Renewal;
 use super::review::{self, Effect, Review};
@@ -54,6 +54,8 @@ pub struct Plan {
     pub paused: Vec<String>,
     /// The higher engine level to which the change takes the data, for good.
     pub no_way_back: Option<NoWayBack>,
+    /// The engine level with which the agent will not start the data.
+    pub unusable: Option<Unusable>,
     /// The member that is renewed last, when the change may replace instances of more than one; `None` where none is known to be active.
     pub renewal: Option<Renewal>,
     /// Whether instances of several members may be replaced and none is known to be active, so that service may move more than once.
@@ -194,7 +196,10 @@ pub async fn plan<C: Readings + Stacks>(
         let paused = agents.iter().filter(is_paused);
         plan.paused = paused.map(|(instance, _)| instance.to_string()).collect();
         let to = blueprint.engine_version.as_deref();
-        plan.no_way_back = NoWayBack::of(blueprint.topology, blueprint.engine, &agents, to);
+        if let (Some(from), Some(to)) = (active_version(blueprint.topology, &agents), to) {
+            plan.no_way_back = NoWayBack::of(blueprint.engine, from, to);
+            plan.unusable = Unusable::of(blueprint.engine, from, to);
+        }
         plan.renewal = blueprint.renewal.clone();
         plan.unordered = plan.renewal.is_none() && topology::of(blueprint.topology).facts().members.len() > 1;
     }
@@ -341,6 +346,7 @@ fn nothing(blueprint: &Blueprint) -> Plan {
         adopts: None,
         paused: Vec::new(),
         no_way_back: None,
+        unusable: None,
         renewal: None,
         unordered: false,
         cleared: false,

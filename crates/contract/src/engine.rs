@@ -10,6 +10,7 @@ pub use driver::DriverFacts;
 pub use facts::{AMQP, CHECK_PATH, CHECK_PORT, Check, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
 pub use ibm_mq::{IBM_MQ, MQ};
 pub use rabbitmq::RABBITMQ;
+pub use version::Order;
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

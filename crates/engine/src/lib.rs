@@ -20,10 +20,11 @@ pub mod runner;
 pub(crate) mod service;
 
 pub use certificate::Certificate;
+pub use mqaws_contract::engine::Order;
 pub use product::{LeaseRule, NoDriver, ProcessKind, Product, Products, find};
 pub use root::Root;
 pub use runner::{Command, Output, RunError, Runner};
-pub use service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures, Order};
+pub use service::{DataState, Engine, EngineFailure, EngineInfo, FailureKind, Health, Host, Measures};
 
 /// The engines that the shipped agent can run. What is added here, an agent can run.
 pub const PRODUCTS: Products = &[&ibm_mq::IbmMq, &rabbitmq::RabbitMq];

@@ -269,28 +269,3 @@ pub struct Measures {
     /// Days until the certificate is over; negative afterwards.
     pub certificate_days: Option<f64>,
 }
-
-/// Which of two versions of an engine is the older, both as it displays them, and whether the newer takes what the older wrote.
-#[derive(Clone, Copy)]
-pub struct Order {
-    /// Whether the first is older than the second. What names no version is not compared.
-    pub is_older: fn(&str, &str) -> bool,
-    /// Why data that the second wrote last must not be given to the first, which is newer; absent when they may.
-    pub leaps: fn(&str, &str) -> Option<String>,
-}
-
-impl Default for Order {
-    /// No version is older than another.
-    fn default() -> Self {
-        Self {
-            is_older: |_, _| false,
-            leaps: |_, _| None,
-        }
-    }
-}
-
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Order")
-    }
-}

@@ -349,6 +349,15 @@ fn a_plan_says_that_there_is_no_way_back_from_a_higher_level_of_the_engine() {
         active.engine_version = has.map(str::to_owned);
         let plan = renewing_both(&cloud, image);
         assert_eq!(plan.no_way_back.is_some(), expected, "{has:?} {image:?}");
+        let older = has == Some("IBM MQ 9.4.0.0");
+        assert_eq!(plan.unusable.is_some(), older, "{has:?} {image:?}");
+        if let Some(told) = plan.unusable {
+            let words = told.to_string();
+            assert!(
+                words.contains("will not start") && words.contains("last written by IBM MQ 9.4.0.0"),
+                "{words}"
+            );
+        }
         if let Some(told) = plan.no_way_back {
             assert_eq!((Some(told.from.as_str()), Some(told.to.as_str())), (has, image));
             let words = told.to_string();

@@ -343,5 +343,12 @@ fn a_plan_for_an_image_with_a_higher_engine_level_says_that_there_is_no_way_back
         assert_eq!(document["no_way_back"], expected, "{document}");
         let text = lab.run(&plan, 0).out;
         assert_eq!(text.contains("there is no way back"), no_way_back, "{text}");
+        // The agent of an older level would refuse the data, so that the deployment would fail.
+        assert_eq!(document["unusable"].is_null(), no_way_back, "{document}");
+        assert_eq!(
+            text.contains("will not start the queue manager"),
+            !no_way_back,
+            "{text}"
+        );
     }
 }

@@ -71,7 +71,10 @@ pub(crate) const FACTS: EngineFacts = EngineFacts {
     mistakes: |_| Vec::new(),
     silent: Duration::from_secs(3),
     tls: false,
-    is_older: |this, last| this < last,
+    order: Order {
+        is_older: |this, last| this < last,
+        leaps: |_, _| None,
+    },
     drivers: &[DriverFacts::plain("amqp10")],
     local: Local::StandIn,
 };
@@ -134,10 +137,7 @@ impl Product for Toy {
     }
 
     fn order(&self) -> Order {
-        Order {
-            is_older: FACTS.is_older,
-            ..Order::default()
-        }
+        FACTS.order
     }
 
     fn lease(&self) -> LeaseRule {

@@ -1,6 +1,7 @@
 //! What both sides of a deployment must know of an engine alike.
 
 use super::driver::DriverFacts;
+use super::version::Order;
 use crate::Mistake;
 use std::time::Duration;
 
@@ -36,9 +37,8 @@ pub struct EngineFacts {
     pub silent: Duration,
     /// Whether it serves with TLS.
     pub tls: bool,
-    /// Whether the first of two of its versions is older than the one that wrote the data last, both as they are displayed: then it
-    /// cannot use the data. What names no version is not compared.
-    pub is_older: fn(&str, &str) -> bool,
+    /// Which of its versions may follow which on the same data.
+    pub order: Order,
     /// The drivers with which a failover test can speak to it; the first is the one that it takes by itself.
     pub drivers: &'static [DriverFacts],
     /// How a host of the local cloud comes by it.

@@ -2,7 +2,7 @@
 
 use super::driver::DriverFacts;
 use super::facts::{AMQP, Check, Endpoint, EngineFacts, Local, Notation, Protocol, Switch};
-use super::version;
+use super::version::{self, Order};
 use crate::mqsc;
 use std::time::Duration;
 
@@ -38,7 +38,10 @@ pub const IBM_MQ: EngineFacts = EngineFacts {
     // 2, 4, and 8 s.
     silent: Duration::from_secs(14),
     tls: true,
-    is_older: version::is_older,
+    order: Order {
+        is_older: version::is_older,
+        leaps: |_, _| None,
+    },
     drivers: &[DriverFacts {
         caveat: "AMQP service path: clients of MQ's native protocol may detect failures and reconnect differently",
         ..DriverFacts::plain("amqp10")
@@ -92,7 +95,11 @@ mod tests {
             ("9.3", "IBM MQ 9.4.0.0", true),
         ];
         for (engine, writer, expected) in cases {
-            assert_eq!((IBM_MQ.is_older)(engine, writer), expected, "{engine} after {writer}");
+            assert_eq!(
+                (IBM_MQ.order.is_older)(engine, writer),
+                expected,
+                "{engine} after {writer}"
+            );
         }
     }
 }

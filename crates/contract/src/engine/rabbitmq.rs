@@ -1,10 +1,11 @@
 //! RabbitMQ, with its management plugin.
 
 mod definitions;
+mod leap;
 
 use super::driver::DriverFacts;
 use super::facts::{AMQP, Check, Endpoint, EngineFacts, Local, Notation, Protocol};
-use super::version;
+use super::version::{self, Order};
 pub use definitions::{AGENT_USER, RESERVED};
 use std::time::Duration;
 
@@ -40,7 +41,10 @@ pub const RABBITMQ: EngineFacts = EngineFacts {
     // 5 s each.
     silent: Duration::from_secs(15),
     tls: true,
-    is_older: version::is_older,
+    order: Order {
+        is_older: version::is_older,
+        leaps: leap::leaps,
+    },
     drivers: &[
         DriverFacts::plain("amqp091"),
         DriverFacts {
@@ -89,7 +93,11 @@ mod tests {
             ("RabbitMQ 3.10.8", "3.10.8-1+deb12u1", false),
             ("RabbitMQ 3.13.1", "3.13", false),
         ] {
-            assert_eq!((RABBITMQ.is_older)(engine, writer), expected, "{engine} after {writer}");
+            assert_eq!(
+                (RABBITMQ.order.is_older)(engine, writer),
+                expected,
+                "{engine} after {writer}"
+            );
         }
     }
 }

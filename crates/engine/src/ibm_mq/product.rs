@@ -6,9 +6,10 @@ use super::{data_path, tune};
 use crate::Command;
 use crate::image::ImageParts;
 use crate::product::{LeaseRule, ProcessKind, Product};
-use crate::service::{DataState, Engine, Host, Order};
+use crate::service::{DataState, Engine, Host};
+use mqaws_contract::EngineKind;
 use mqaws_contract::agent::AgentConfig;
-use mqaws_contract::{EngineKind, engine};
+use mqaws_contract::engine::{self, Order};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -105,10 +106,7 @@ impl Product for IbmMq {
     }
 
     fn order(&self) -> Order {
-        Order {
-            is_older: engine::IBM_MQ.is_older,
-            ..Order::default()
-        }
+        engine::IBM_MQ.order
     }
 
     fn lease(&self) -> LeaseRule {

@@ -3,13 +3,13 @@
 use super::places;
 use super::service::Service;
 use super::settings::{MARK, SERVER};
-use super::version;
 use crate::Command;
 use crate::image::ImageParts;
 use crate::product::{LeaseRule, ProcessKind, Product};
-use crate::service::{DataState, Engine, Host, Order};
+use crate::service::{DataState, Engine, Host};
+use mqaws_contract::EngineKind;
 use mqaws_contract::agent::AgentConfig;
-use mqaws_contract::{EngineKind, engine};
+use mqaws_contract::engine::{self, Order};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,10 +81,7 @@ impl Product for RabbitMq {
     }
 
     fn order(&self) -> Order {
-        Order {
-            is_older: engine::RABBITMQ.is_older,
-            leaps: version::leaps,
-        }
+        engine::RABBITMQ.order
     }
 
     /// It locks none of its files: of two brokers on one directory, the last writer wins, and nobody is told.

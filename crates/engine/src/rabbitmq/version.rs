@@ -1,4 +1,4 @@
-//! Versions of RabbitMQ: what is data about them, and which of them may follow which on the same data.
+//! Versions of RabbitMQ: what is data about them.
 
 use std::fmt;
 
@@ -23,30 +23,27 @@ pub(super) struct Series {
     pub(super) mirrored: bool,
     /// Whether its AMQP 1.0 takes the addresses of before 4.0, such as `/queue/x`, which declares a queue that is not durable.
     pub(super) old_addresses: bool,
-    /// The series whose data it takes besides its own.
-    takes: &'static [(u16, u16)],
 }
 
-const fn series(of: (u16, u16), tested: bool, takes: &'static [(u16, u16)]) -> Series {
+const fn series(of: (u16, u16), tested: bool) -> Series {
     Series {
         of,
         tested,
         mirrored: of.0 < 4,
         old_addresses: of.0 < 4 || of.1 < 3,
-        takes,
     }
 }
 
 /// The versions that are supported.
 const SERIES: [Series; 8] = [
-    series((3, 10), true, &[]),
-    series((3, 11), false, &[(3, 10)]),
-    series((3, 12), false, &[(3, 11)]),
-    series((3, 13), false, &[(3, 12)]),
-    series((4, 0), true, &[(3, 13)]),
-    series((4, 1), false, &[(3, 13), (4, 0)]),
-    series((4, 2), false, &[(3, 13), (4, 0), (4, 1)]),
-    series((4, 3), true, &[(4, 2)]),
+    series((3, 10), true),
+    series((3, 11), false),
+    series((3, 12), false),
+    series((3, 13), false),
+    series((4, 0), true),
+    series((4, 1), false),
+    series((4, 2), false),
+    series((4, 3), true),
 ];
 
 impl Version {
@@ -62,11 +59,6 @@ impl Version {
             minor: numbers.next()?.parse().ok()?,
             patch: patch(numbers.next()?)?,
         })
-    }
-
-    /// The version in a text of our own: `RabbitMQ 3.10.8`.
-    fn shown(text: &str) -> Option<Self> {
-        text.split_whitespace().find_map(Self::parse)
     }
 
     /// What is known of its like; absent when it is not supported.
@@ -95,25 +87,10 @@ impl fmt::Display for Version {
     }
 }
 
-/// Why `this` must not open what `last` wrote, which is older.
-pub(super) fn leaps(this: &str, last: &str) -> Option<String> {
-    let (this, last) = (Version::shown(this)?, Version::shown(last)?);
-    let taken = this.series()?.takes;
-    let from = (last.major, last.minor);
-    if this <= last || from == (this.major, this.minor) || taken.contains(&from) {
-        return None;
-    }
-    let between: Vec<String> = taken.iter().map(|(major, minor)| format!("{major}.{minor}")).collect();
-    Some(format!(
-        "the data was last written by RabbitMQ {last}, and {this} takes data of {} only: it would not start, or would migrate the data with no way back; upgrade to {} first",
-        between.join(" and "),
-        between.last().map_or("a version between them", String::as_str),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mqaws_contract::engine::RABBITMQ;
 
     #[test]
     fn versions_are_read() {
@@ -153,25 +130,15 @@ mod tests {
         assert_eq!(told("4.2.1").as_deref(), Some("RabbitMQ 4.2.1 (untested with mqaws)"));
     }
 
+    /// A series without an entry in the contract would take all data.
     #[test]
-    fn only_some_versions_may_follow_each_other_on_the_same_data() {
-        let why = |this: &str, last: &str| leaps(&format!("RabbitMQ {this}"), &format!("RabbitMQ {last}"));
-        for (this, last) in [
-            ("3.10.9", "3.10.8"),
-            ("3.10.8", "3.10.8"),
-            ("4.0.5", "3.13.7"),
-            ("4.2.1", "4.0.5"),
-            ("4.3.6", "4.2.1"),
-            // Older ones are refused by another rule.
-            ("3.10.8", "4.3.6"),
-        ] {
-            assert_eq!(why(this, last), None, "{last} to {this}");
+    fn every_supported_series_refuses_the_data_of_one_long_before_it() {
+        for series in SERIES {
+            let version = format!("RabbitMQ {}.{}.0", series.of.0, series.of.1);
+            assert!(
+                RABBITMQ.order.refuses(&version, "RabbitMQ 3.0.0").is_some(),
+                "{version}"
+            );
         }
-        let refused = why("4.3.6", "4.0.5").expect("refused");
-        assert!(
-            refused.contains("takes data of 4.2 only") && refused.ends_with("upgrade to 4.2 first"),
-            "{refused}"
-        );
-        assert!(why("4.0.5", "3.10.8").is_some_and(|why| why.ends_with("upgrade to 3.13 first")));
     }
 }

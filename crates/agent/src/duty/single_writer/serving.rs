@@ -74,14 +74,7 @@ impl SingleWriter {
             return None;
         };
         let last = record.engine_version.as_ref()?;
-        if let Some(why) = (self.policy.order.leaps)(version, last) {
-            return Some(why);
-        }
-        (self.policy.order.is_older)(version, last).then(|| {
-            format!(
-                "the data was last written by {last}, but this image has {version}: data cannot be used with an older level; deploy an image with {last} or newer"
-            )
-        })
+        self.policy.order.refuses(version, last)
     }
 
     pub(super) fn level_written(&mut self, result: Result<(), String>) {
