@@ -125,7 +125,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
                 "schema": "mqaws.demo/1",
                 "report_file": kept,
                 "page_file": page,
-                "removed": { "file_systems": stopped.file_systems },
+                "removed": { "file_systems": stopped.file_systems, "volumes": stopped.volumes },
                 "seconds": began.elapsed().as_secs_f64(),
                 "report": report,
             }));

@@ -41,7 +41,7 @@ impl Remedy for LabError {
 /// Arguments of `lab`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mqaws lab up                        start it; any verb with `--local` then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents or that are assumed\n  mqaws lab up --hosts namespace      with network links that can be cut\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  eval \"$(mqaws lab env)\"             the AWS CLI and the SDKs then use it too\n  mqaws lab down                      stop it and delete its file systems"
+    after_help = "Examples:\n  mqaws lab up                        start it; any verb with `--local` then uses it\n  mqaws lab up --timing aws           with the delays that AWS documents or that are assumed\n  mqaws lab up --hosts namespace      with network links that can be cut\n  mqaws lab status\n  mqaws lab logs i-0c1f9a37b2e4d5f60  console of an instance\n  eval \"$(mqaws lab env)\"             the AWS CLI and the SDKs then use it too\n  mqaws lab down                      stop it and delete its file systems and volumes"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -52,7 +52,7 @@ pub struct Args {
 enum LabVerb {
     /// Start the local cloud, unless it is already running
     Up(Up),
-    /// Stop the local cloud and delete its file systems; also cleans up after one that was killed
+    /// Stop the local cloud and delete its file systems and volumes; also cleans up after one that was killed
     Down,
     /// Show the state of the local cloud
     Status,
@@ -239,7 +239,7 @@ fn down(context: &Context) -> Outcome {
     drop(wait);
     let output = context.output();
     if output.is_json() {
-        let one = |s: &Stopped| json!({"dir": s.dir, "file_systems": s.file_systems, "killed": s.killed});
+        let one = |s: &Stopped| json!({"dir": s.dir, "file_systems": s.file_systems, "volumes": s.volumes, "killed": s.killed});
         output.document(&json!({
             "schema": "mqaws.lab-down/1", "existed": existed, "removed": existed.then(|| one(&stopped)),
             "orphans": orphans.iter().map(one).collect::<Vec<_>>(),
@@ -281,6 +281,7 @@ fn status(context: &Context) -> Outcome {
     let health = client::health(&record).map_err(LabError)?;
     let uptime = Duration::from_millis(health["uptime_ms"].as_u64().unwrap_or_default());
     let file_systems = home::file_systems(&record.dir);
+    let volumes = home::volumes(&record.dir);
     let instances = instances(&record)?;
     let output = context.output();
     if output.is_json() {
@@ -288,6 +289,7 @@ fn status(context: &Context) -> Outcome {
         document["schema"] = json!("mqaws.lab-status/1");
         document["uptime_ms"] = health["uptime_ms"].clone();
         document["file_systems"] = json!(file_systems);
+        document["volumes"] = json!(volumes);
         document["instances"] = json!(instances);
         output.document(&document);
         return Ok(ExitKind::Success);
@@ -310,10 +312,9 @@ fn status(context: &Context) -> Outcome {
     }
     output.data(row(
         "storage",
-        if file_systems.is_empty() {
-            "no file system".to_owned()
-        } else {
-            file_systems.join(", ")
+        match [file_systems, volumes].concat() {
+            none if none.is_empty() => "no file system or volume".to_owned(),
+            all => all.join(", "),
         },
     ));
     output.data(row("files", record.dir.display().to_string()));

@@ -81,18 +81,20 @@ pub async fn cloud(context: &Context, start: Start, engine: Engine) -> Result<Lo
     fits(lab.record.clone())
 }
 
-/// What an earlier local cloud had left in the same place, file systems above all, and is gone now.
+/// What an earlier local cloud had left in the same place, file systems and volumes above all, and is gone now.
 pub(super) fn cleared(lab: &client::Lab) -> Option<String> {
     let cleared = lab.cleared.as_ref()?;
-    let anything = cleared.killed > 0 || !cleared.file_systems.is_empty();
+    let anything = cleared.killed > 0 || !cleared.file_systems.is_empty() || !cleared.volumes.is_empty();
     anything.then(|| row("cleared", what_is_gone("an earlier local cloud", cleared)))
 }
 
 /// What goes with a local cloud.
 pub(super) fn what_is_gone(what: &str, stopped: &Stopped) -> String {
     let mut text = what.to_owned();
-    if !stopped.file_systems.is_empty() {
-        text.push_str(&format!(", its file systems {}", stopped.file_systems.join(", ")));
+    for (kind, ids) in [("file systems", &stopped.file_systems), ("volumes", &stopped.volumes)] {
+        if !ids.is_empty() {
+            text.push_str(&format!(", its {kind} {}", ids.join(", ")));
+        }
     }
     if stopped.killed > 0 {
         text.push_str(&format!(", {} leftover processes", stopped.killed));

@@ -236,13 +236,17 @@ fn what_a_killed_lab_held_is_told_by_whoever_clears_it() {
     let lab = Lab::deployed(&[]);
     let held = lab.json(&["lab", "status"], 0)["file_systems"][0].clone();
     let record = lab.record();
+    // A volume of the user's own, as a host would write to it.
+    let volume = "vol-0123456789abcdef0";
+    std::fs::create_dir_all(lab.dir().join("vol").join(volume)).expect("a volume");
+    assert_eq!(lab.json(&["lab", "status"], 0)["volumes"], json!([volume]));
     assert!(process::signal(record.server(), Signal::KILL));
     until("the server is gone", || {
         (!process::is_alive(record.server())).then_some(())
     });
     let again = lab.run(&["deploy", "--local", "--yes", "--quiet", "--until", "stack"], 0);
     let told = format!(
-        "an earlier local cloud, its file systems {}",
+        "an earlier local cloud, its file systems {}, its volumes {volume}",
         held.as_str().expect("an id")
     );
     assert!(again.err.contains(&told), "{again}");

@@ -160,6 +160,8 @@ fn join(pids: &[i32]) -> String {
 pub struct Stopped {
     /// Ids of the lab's file systems, whose data is gone.
     pub file_systems: Vec<String>,
+    /// Ids of its volumes, whose data is gone too.
+    pub volumes: Vec<String>,
     /// How many processes had to be killed because the server was gone or did not end by itself.
     pub killed: usize,
     /// Directory that was removed.
@@ -477,6 +479,7 @@ pub fn stop(dir: &Path) -> Result<Stopped, ClientError> {
         Some(mark) => stop_marked(dir, &mark),
         None => Ok(Stopped {
             file_systems: home::file_systems(dir),
+            volumes: home::volumes(dir),
             killed: 0,
             dir: dir.to_owned(),
         }),
@@ -487,6 +490,7 @@ pub fn stop(dir: &Path) -> Result<Stopped, ClientError> {
 fn stop_marked(dir: &Path, mark: &LabMark) -> Result<Stopped, ClientError> {
     let mut stopped = Stopped {
         file_systems: home::file_systems(dir),
+        volumes: home::volumes(dir),
         killed: 0,
         dir: dir.to_owned(),
     };
@@ -508,6 +512,7 @@ fn stop_marked(dir: &Path, mark: &LabMark) -> Result<Stopped, ClientError> {
     if !home::remove_of(dir, mark).map_err(ClientError::Files)? && another {
         // They are the other's.
         stopped.file_systems.clear();
+        stopped.volumes.clear();
     }
     Ok(stopped)
 }

@@ -286,7 +286,16 @@ pub(crate) fn server_log(dir: &Path) -> PathBuf {
 
 /// Ids of the file systems whose data is in the directory.
 pub fn file_systems(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(dir.join("fs"))
+    ids(&dir.join("fs"), "fs-")
+}
+
+/// Ids of the volumes whose data is in the directory.
+pub fn volumes(dir: &Path) -> Vec<String> {
+    ids(&dir.join("vol"), "vol-")
+}
+
+fn ids(within: &Path, prefix: &str) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(within)
         .map(|entries| {
             entries
                 .flatten()
@@ -294,7 +303,7 @@ pub fn file_systems(dir: &Path) -> Vec<String> {
                 .collect()
         })
         .unwrap_or_default();
-    names.retain(|name| name.starts_with("fs-"));
+    names.retain(|name| name.starts_with(prefix));
     names.sort();
     names
 }
