@@ -457,7 +457,7 @@ template.add_resource(
         },
         FileSystemTags=Tags({"Name": StackName, "mqaws:stack": StackName})
         + Tags({"mqaws:queue-manager": Join(":", Split("%", Ref("QueueManagerName")))})
-        + Tags({"mqaws:create": "once"}),
+        + Tags({"mqaws:create": Join(":", Split("%", Ref("QueueManagerName")))}),
         DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
     )
@@ -998,12 +998,13 @@ DOCUMENTS = {
         ["esac"],
     ),
     "fence": (
-        "Decides that a previous owner is gone, or that a copy of a file system may be used",
+        "Decides that a previous owner is gone, or that a copied or empty file system may be used",
         {
             "operator": "mqaws-agent fence operator '{{ PreviousOwner }}'",
-            "copy": "mqaws-agent fence copy '{{ OriginalFileSystem }}'",
+            "copy": "mqaws-agent fence copy '{{ FileSystem }}'",
+            "create": "mqaws-agent fence create '{{ FileSystem }}'",
         },
-        {"PreviousOwner": argument(), "OriginalFileSystem": argument()},
+        {"PreviousOwner": argument(), "FileSystem": argument()},
         ["esac"],
     ),
 }

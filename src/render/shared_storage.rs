@@ -58,9 +58,9 @@ fn file_system_tags() -> Value {
         Value::List(all) => all,
         one => vec![one],
     };
-    all.push(object! { "Key" => QUEUE_MANAGER_TAG, "Value" => name });
-    // Whoever makes a file system means a queue manager to be created on it, once.
-    all.push(object! { "Key" => CREATE_TAG, "Value" => "once" });
+    all.push(object! { "Key" => QUEUE_MANAGER_TAG, "Value" => name.clone() });
+    // Whoever makes a file system, or allows another queue manager on it, means that one to be created on it, once.
+    all.push(object! { "Key" => CREATE_TAG, "Value" => name });
     Value::List(all)
 }
 

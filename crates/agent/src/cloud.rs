@@ -4,7 +4,7 @@ use super::notices::Notices;
 use super::ports::{CertificateError, Cloud, HookError, Identity, Metadata, SignalResult};
 use crate::fence::{BootId, CloudState, CreateWord};
 use crate::model::InstanceId;
-use crate::model::agent::{AgentConfig, CREATE_TAG, CREATED_TAG};
+use crate::model::agent::{AgentConfig, CREATE_TAG, CREATED_TAG, tag_of};
 use crate::remedy::{Remedy, chain};
 use crate::signed::{CallError, Client, Datum, Imds, ImdsError, RetryPolicy, Signal, SignalOutcome};
 use mqaws_engine::Certificate;
@@ -72,12 +72,15 @@ impl Aws {
                 .find(|(key, _)| key == name)
                 .map(|(_, value)| value.as_str())
         };
-        Ok(match (tag(CREATE_TAG), tag(CREATED_TAG)) {
+        let named = tag_of(&self.config.queue_manager);
+        let given = tag(CREATE_TAG) == Some(&*named);
+        let own = &format!("{named} {own}");
+        Ok(match tag(CREATED_TAG) {
             // Written by an attempt of this agent whose answer did not arrive.
-            (_, Some(by)) if by == own => CreateWord::Given,
-            (_, Some(_)) => CreateWord::Used,
-            (None, None) => CreateWord::Absent,
-            (Some(_), None) => {
+            Some(by) if by == own => CreateWord::Given,
+            Some(by) if by.split(' ').next() == Some(&*named) => CreateWord::Used,
+            _ if !given => CreateWord::Absent,
+            _ => {
                 self.fence
                     .tag_file_system(file_system, CREATED_TAG, own)
                     .map_err(words)?;

@@ -20,12 +20,18 @@ pub use state::AgentState;
 /// The tag that allows failover tests to inject faults, when its value is `true`; a stack hands it on to its instances.
 pub const ALLOW_FAULTS_TAG: &str = "mqaws:allow-faults";
 
-/// The tag of a file system that says that a queue manager may be created on it, once: the word `create`.
+/// The tag of a file system that says which queue manager may be created on it, once: the word `create`. The name is written as
+/// [`tag_of`] does.
 pub const CREATE_TAG: &str = "mqaws:create";
 
-/// The tag by which an agent notes on a file system that the word [`CREATE_TAG`] is used up. It is on the file system and not in it: data
+/// The tag by which an agent notes on a file system that the word [`CREATE_TAG`] is used up; its value begins with the queue manager. It is on the file system and not in it: data
 /// that is gone takes it along no more than a mount that is missing.
 pub const CREATED_TAG: &str = "mqaws:created";
+
+/// A queue manager's name as the value of a tag: EFS takes no `%` there, and a queue manager's name has no `:`.
+pub fn tag_of(queue_manager: &str) -> String {
+    queue_manager.replace('%', ":")
+}
 
 /// The agent's configuration, written to `/etc/mqaws/agent.json` by the user data; holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
