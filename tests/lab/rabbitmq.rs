@@ -4,7 +4,9 @@
 
 use crate::support::judge::{TOOLS, skip};
 use crate::support::{Lab, SOFTWARE, failing, json_call, root, runs, until};
-use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{
+    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde_json::{Value, json};
@@ -253,6 +255,33 @@ fn a_queue_that_is_gone_is_loss_and_a_transient_one_is_refused() {
         sent.await.unwrap();
         let said = lab.run(&[&test[..], &config].concat(), 3);
         assert!(said.err.contains("messages of another application"), "{said}");
+
+        // Planted: another consumer holds it, so that the test is not sent it.
+        let theirs = connection.create_channel().await.unwrap();
+        theirs.basic_qos(1, BasicQosOptions::default()).await.unwrap();
+        let options = BasicConsumeOptions::default();
+        let held = theirs
+            .basic_consume(PROBE.into(), "theirs".into(), options, FieldTable::default())
+            .await
+            .unwrap();
+        let passive = QueueDeclareOptions {
+            passive: true,
+            ..durable
+        };
+        let mut waiting = 1;
+        for _ in 0..100 {
+            let queue = channel.queue_declare(PROBE.into(), passive, FieldTable::default());
+            waiting = queue.await.unwrap().message_count();
+            if waiting == 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert_eq!(waiting, 0, "it is sent");
+        let said = lab.run(&[&test[..], &config].concat(), 3);
+        assert!(said.err.contains("messages that the test cannot read"), "{said}");
+        drop(held);
+        theirs.close(200, "done".into()).await.unwrap();
         let mut left = None;
         for _ in 0..100 {
             left = channel

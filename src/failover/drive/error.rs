@@ -147,9 +147,21 @@ pub enum FailoverError {
         /// Queue of the test.
         queue: String,
         /// How many of those that were looked at.
-        count: usize,
+        count: u32,
         /// How many were looked at.
-        seen: usize,
+        seen: u64,
+    },
+    /// The test's queue has messages that nobody can tell whose they are.
+    #[error(
+        "queue {queue} has {depth} messages that the test cannot read, and they may be of another application ({seen} were read)"
+    )]
+    UnseenMessages {
+        /// Queue of the test.
+        queue: String,
+        /// How many are left on it.
+        depth: u64,
+        /// How many were read.
+        seen: u64,
     },
     /// Nobody can say whether other programs are.
     #[error("could not count the other connections to {queue_manager}")]
@@ -346,7 +358,10 @@ impl Remedy for FailoverError {
             Self::Busy { heal, .. } => format!("wait for it to end; to clean up after it, run `{heal}`"),
             Self::ForeignConnections { .. } => "they would be disconnected; to continue anyway, add --allow-foreign-connections".into(),
             Self::ForeignMessages { .. } => {
-                "the test would delete them with its queue: move them to a different queue, then test again".into()
+                "the test would delete them with its queue, and so does `mqaws failover-test heal`: move them to a different queue, then test again".into()
+            }
+            Self::UnseenMessages { .. } => {
+                "another consumer may hold them unacknowledged: stop it, and move messages that you need to a different queue, then test again; `mqaws failover-test heal` deletes the queue with every message on it".into()
             }
             Self::ConnectionsUnknown { .. } => {
                 "they would be disconnected; to test anyway, add --allow-foreign-connections".into()

@@ -2,13 +2,13 @@
 
 use super::error::FailoverError;
 use super::port::{CloudError, Instance, Probe, Target, TestBed};
-use crate::failover::clients::client::{BrokerDriver, CREDIT};
+use crate::failover::clients::client::{BrokerDriver, CREDIT, ClientError};
 use crate::failover::clients::dial::DriverName;
 use crate::failover::clients::endpoint::AmqpEndpoint;
 use crate::failover::measure::id::{BadBody, Header};
 use crate::failover::report::NotRun;
 use crate::failover::scenario::{Consent, Faults};
-use crate::model::agent::{AgentStatus, MEASURED_STALE_SECONDS};
+use crate::model::agent::{AgentStatus, MEASURED_STALE_SECONDS, ProbeQueue};
 use crate::model::{Engine, InstanceId};
 use crate::topology::{self, Fault, Injector, Seen};
 use mqaws_contract::EngineFacts;
@@ -275,64 +275,111 @@ pub(super) async fn foreign(
 }
 
 /// How long nothing comes until a queue has shown what it has.
-const SHOWN: Duration = Duration::from_secs(2);
+pub(super) const SHOWN: Duration = Duration::from_secs(2);
 
-/// Refuses to test on a queue that has messages of others, which the test would delete or consume. Those that are looked at are not
-/// acknowledged, and go back.
+/// Refuses to test on a queue that has messages of others, or may have, which the test would consume or delete. What an earlier test left
+/// is taken away, so that each message is looked at, however many there are; others are not acknowledged, and go back. After a silence of
+/// `quiet`, what did not come is not expected any more.
 ///
 /// # Errors
-/// [`FailoverError::ForeignMessages`], [`FailoverError::Endpoint`], or the call that failed.
+/// [`FailoverError::ForeignMessages`], [`FailoverError::UnseenMessages`], [`FailoverError::Endpoint`], or the call that failed.
 pub(super) async fn own_messages(
     cloud: &dyn TestBed,
     target: &Target,
     instance: &InstanceId,
     driver: &dyn BrokerDriver,
     endpoint: &str,
+    quiet: Duration,
 ) -> Result<(), FailoverError> {
     let report = cloud.probe(target, instance, Probe::Depth).await?;
     for queue in report.queues.into_iter().filter(|queue| queue.depth > 0) {
-        let client = format!("mqaws-look-{:08x}", rand::random::<u32>());
-        let opened = driver.consumer(client, queue.name.clone()).await;
-        let mut link = opened.map_err(|cause| FailoverError::Endpoint {
-            endpoint: endpoint.to_owned(),
-            cause,
-        })?;
-        let (mut seen, mut count) = (0, 0);
-        while seen < CREDIT as usize
-            && let Ok(Some(delivery)) = timeout(SHOWN, link.deliveries.recv()).await
-        {
-            seen += 1;
-            count += usize::from(Header::read(&delivery.body) == Err(BadBody::NotOurs));
-            if seen as u64 == queue.depth {
-                break;
+        let seen = look_through(&queue, driver, endpoint, quiet).await?;
+        let until = Instant::now() + SHOWN;
+        loop {
+            let report = cloud.probe(target, instance, Probe::Depth).await?;
+            match report.queues.into_iter().find(|one| one.name == queue.name) {
+                Some(left) if left.depth > 0 && Instant::now() < until => sleep(Duration::from_millis(200)).await,
+                // Somebody else holds them, or they came meanwhile.
+                Some(left) if left.depth > 0 => return Err(unseen(left, seen)),
+                _ => break,
             }
-        }
-        if count > 0 {
-            return Err(FailoverError::ForeignMessages {
-                queue: queue.name,
-                count,
-                seen,
-            });
         }
     }
     Ok(())
 }
 
-/// Defines the test's queues, emptied of what an earlier test left; returns the one to use.
+fn unseen(queue: ProbeQueue, seen: u64) -> FailoverError {
+    FailoverError::UnseenMessages {
+        queue: queue.name,
+        depth: queue.depth,
+        seen,
+    }
+}
+
+/// Takes the messages of earlier tests off a queue, until all have come or none does; says how many came.
+async fn look_through(
+    queue: &ProbeQueue,
+    driver: &dyn BrokerDriver,
+    endpoint: &str,
+    quiet: Duration,
+) -> Result<u64, FailoverError> {
+    let failed = |cause| FailoverError::Endpoint {
+        endpoint: endpoint.to_owned(),
+        cause,
+    };
+    let client = format!("mqaws-look-{:08x}", rand::random::<u32>());
+    let mut link = driver.consumer(client, queue.name.clone()).await.map_err(failed)?;
+    let (mut seen, mut count) = (0, 0);
+    // Of what is not acknowledged, no more is sent.
+    while seen < queue.depth && count < CREDIT {
+        match timeout(quiet, link.deliveries.recv()).await {
+            Ok(Some(delivery)) => {
+                seen += 1;
+                if Header::read(&delivery.body) == Err(BadBody::NotOurs) {
+                    count += 1;
+                } else {
+                    // One whose link is gone comes again, or shows below.
+                    let _ = link.accepts.send(delivery.token);
+                }
+            }
+            Ok(None) if count == 0 => {
+                let lost = timeout(SHOWN, &mut link.lost).await.ok().and_then(Result::ok);
+                let cause = lost.map_or_else(|| "it was closed".to_owned(), |lost| lost.cause);
+                return Err(failed(ClientError::Unreachable {
+                    endpoint: endpoint.to_owned(),
+                    cause: format!(
+                        "the connection ended while the messages of {} were read: {cause}",
+                        queue.name
+                    ),
+                }));
+            }
+            Ok(None) | Err(_) => break,
+        }
+    }
+    match count {
+        0 => Ok(seen),
+        count => Err(FailoverError::ForeignMessages {
+            queue: queue.name.clone(),
+            count,
+            seen,
+        }),
+    }
+}
+
+/// Defines the test's queues; returns the one to use. None is deleted for what is in it, which came after [`own_messages`] looked.
 ///
 /// # Errors
-/// When the agent cannot be asked, or names no queue.
+/// When the agent cannot be asked, or names no queue; [`FailoverError::UnseenMessages`].
 pub(super) async fn queue(
     cloud: &dyn TestBed,
     target: &Target,
     instance: &InstanceId,
 ) -> Result<String, FailoverError> {
-    let mut report = cloud.probe(target, instance, Probe::Define).await?;
-    if report.queues.iter().any(|queue| queue.depth > 0) {
-        cloud.probe(target, instance, Probe::Delete).await?;
-        report = cloud.probe(target, instance, Probe::Define).await?;
+    let mut queues = cloud.probe(target, instance, Probe::Define).await?.queues;
+    if let Some(place) = queues.iter().position(|queue| queue.depth > 0) {
+        return Err(unseen(queues.swap_remove(place), 0));
     }
-    report.queues.first().map(|queue| queue.name.clone()).ok_or_else(|| {
+    queues.into_iter().next().map(|queue| queue.name).ok_or_else(|| {
         CloudError::remote(
             "define the queues of the test",
             "the agent did not return the name of a queue",

@@ -61,7 +61,7 @@ impl Session<'_> {
     ) -> Result<(), FailoverError> {
         let cloud = self.cloud.as_ref();
         self.watch.doing("checking the endpoint");
-        preflight::own_messages(cloud, &self.target, &instance.id, self.driver.as_ref(), &self.endpoint).await?;
+        self.own_messages(&instance, preflight::SHOWN).await?;
         journal.defining_queues()?;
         let mut queue = preflight::queue(cloud, &self.target, &instance.id).await?;
         let check = EndpointCheck {
@@ -84,6 +84,8 @@ impl Session<'_> {
                 if number > 1 {
                     self.watch.doing("waiting until the stack is stable");
                     (instance, status) = preflight::serving(cloud, &self.target, self.pace.recovery_timeout).await?;
+                    // A broker may not have noticed yet which consumers are gone, and holds their messages.
+                    self.own_messages(&instance, self.pace.drain_timeout).await?;
                     queue = preflight::queue(cloud, &self.target, &instance.id).await?;
                 }
                 let injection = Injection {
@@ -105,6 +107,11 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn own_messages(&self, instance: &Instance, quiet: Duration) -> Result<(), FailoverError> {
+        let (cloud, driver) = (self.cloud.as_ref(), self.driver.as_ref());
+        preflight::own_messages(cloud, &self.target, &instance.id, driver, &self.endpoint, quiet).await
     }
 
     async fn round(

@@ -202,6 +202,17 @@ impl FakeBroker {
         *self.running.lock().unwrap() = Some(runtime);
     }
 
+    /// Puts a message in a queue, past every client.
+    pub(super) fn plant(&self, queue: &str, body: Vec<u8>) {
+        let stored = Stored {
+            body,
+            durable: true,
+            deliveries: 0,
+            at: Instant::now(),
+        };
+        self.disk.store(&self.disk.queue(queue), stored);
+    }
+
     /// Messages of a queue, those that consumers hold included.
     pub(super) fn depth(&self, queue: &str) -> u64 {
         let queue = self.disk.queue(queue);

@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-const QUEUE: &str = "MQAWS.PROBE.1";
+/// The queue of the test.
+pub(super) const QUEUE: &str = "MQAWS.PROBE.1";
 
 /// What the cloud in memory does otherwise than a good one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

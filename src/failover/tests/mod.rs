@@ -5,6 +5,7 @@
 mod fake_broker;
 mod fake_cloud;
 mod known_outage;
+mod leftovers;
 mod liars;
 mod ownership;
 mod refusals;
