@@ -33,6 +33,18 @@ impl Copies {
         sendings.again.push((copy.connection, false));
     }
 
+    /// A copy did not leave; whether it was one of those that were sent again.
+    pub(super) fn unsent(&mut self, copy: Copy) -> bool {
+        let Some(sendings) = self.0.get_mut(&copy.id) else {
+            return false;
+        };
+        let place = sendings
+            .again
+            .iter()
+            .position(|again| *again == (copy.connection, false));
+        place.map(|place| sendings.again.swap_remove(place)).is_some()
+    }
+
     /// Whether a message was sent more than once.
     pub(super) fn has(&self, id: MessageId) -> bool {
         self.0.contains_key(&id)

@@ -166,7 +166,15 @@ impl Ledger {
         let Some(mut record) = self.open.remove(&id) else {
             return;
         };
-        let state = match State::from(outcome) {
+        let state = State::from(outcome);
+        let copy = Copy {
+            id,
+            connection: record.connection,
+        };
+        if state == State::NotSent && self.copies.unsent(copy) {
+            self.tally.sent_again -= 1;
+        }
+        let state = match state {
             // Whatever became of this copy, an earlier one may be there.
             state if state != State::Acked && self.copies.has(id) => State::Unknown,
             state => state,

@@ -160,6 +160,7 @@ fn a_message_that_was_sent_again_may_come_again() {
     assert_eq!(copy(&mut ledger, 1, 1, 0), Received::First(id(1)));
     assert_eq!(copy(&mut ledger, 2, 1, 0), Received::First(id(2)));
     let tally = ledger.tally();
-    assert_eq!((tally.sent_again, tally.unexpected, tally.extra()), (3, 0, 2));
+    // One of the three did not leave.
+    assert_eq!((tally.sent_again, tally.unexpected, tally.extra()), (2, 0, 2));
     assert_eq!((ledger.acked(), ledger.received()), (1, 3));
 }
