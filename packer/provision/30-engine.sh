@@ -36,6 +36,11 @@ archive() {
   verify "$archive" "${MQAWS_PACKAGE_SHA256:-}" "the package of $1"
 }
 
+# The agent reads certificates with it; RHEL and Amazon Linux have it; not every Debian has.
+with_openssl() {
+  command -v openssl >/dev/null || install_packages openssl
+}
+
 ibm_mq() {
   [[ ${MQAWS_ACCEPT_LICENCE:-} == yes ]] ||
     fail 3 "the license of IBM MQ is not accepted" "read it (mqlicense.sh in IBM's archive displays it), then add --accept-licence, or for Packer itself, -var accept_licence=yes"
@@ -68,8 +73,7 @@ ibm_mq() {
     fi
   done
 
-  # The agent reads certificates with it; RHEL and Amazon Linux have it; not every Debian has.
-  command -v openssl >/dev/null || install_packages openssl
+  with_openssl
   say "accept the license"
   (cd "$server" && bash ./mqlicense.sh -accept >/dev/null)
   discard+=(/tmp/mq_license_*)
@@ -121,6 +125,7 @@ rabbitmq() {
     fi
     install_packages "${files[@]}"
   fi
+  with_openssl
   systemctl -q disable rabbitmq-server.service
   local found
   found=$(engine_version)

@@ -55,6 +55,8 @@ pub(crate) struct Examined {
 pub(crate) enum Examination {
     /// It is not what it should be.
     Unusable(String),
+    /// `openssl` is not there, or cannot read it, which says nothing of an engine that reads it itself.
+    Unreadable(String),
     /// Nothing is known about it.
     LeftOut(String),
 }
@@ -153,7 +155,9 @@ impl Certificate {
     /// What `openssl pkcs12` prints of the file with these options.
     fn opened(&self, runner: &dyn Runner, file: &Path, options: &[&str]) -> Result<String, Examination> {
         if !Path::new(OPENSSL).exists() {
-            return Err(Examination::LeftOut(format!("this host has no {OPENSSL}")));
+            return Err(Examination::Unreadable(format!(
+                "this host has no {OPENSSL}: install openssl in the image"
+            )));
         }
         let open = Command::new(OPENSSL)
             .arg("pkcs12")
@@ -175,7 +179,7 @@ impl Certificate {
             ));
         }
         let why = opened.text.lines().next().unwrap_or_default();
-        Err(Examination::LeftOut(format!("openssl cannot read it: {why}")))
+        Err(Examination::Unreadable(format!("openssl cannot read it: {why}")))
     }
 
     /// The certificate with the private key.
@@ -345,6 +349,6 @@ mod tests {
             }
         }
         let nothing = examined(&parsed(&[0x30, 0], "x", None));
-        assert!(matches!(nothing, Err(Examination::LeftOut(_))), "{nothing:?}");
+        assert!(matches!(nothing, Err(Examination::Unreadable(_))), "{nothing:?}");
     }
 }

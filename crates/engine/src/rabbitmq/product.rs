@@ -32,7 +32,11 @@ pub(crate) const IMAGE: ImageParts = ImageParts {
     user: USER,
     commands: &["rabbitmq-server", "rabbitmqctl"],
     licence: false,
-    programs: &[],
+    programs: &[(
+        "openssl",
+        "which the agent needs to read certificates",
+        "install openssl",
+    )],
     settings: &[],
     units: &["rabbitmq-server.service"],
     secrets: &["/var/lib/rabbitmq/.erlang.cookie"],

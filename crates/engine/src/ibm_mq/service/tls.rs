@@ -49,7 +49,7 @@ impl Service {
         let new = self.write_beside(certificate).map_err(unwritten)?;
         let until = match certificate.examine(&ProcessRunner, new.path()) {
             Ok(found) => found.until,
-            Err(Examination::LeftOut(why)) => {
+            Err(Examination::Unreadable(why) | Examination::LeftOut(why)) => {
                 tracing::warn!(why, "the certificate is not checked before its use");
                 None
             }

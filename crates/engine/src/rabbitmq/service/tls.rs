@@ -27,7 +27,11 @@ impl Service {
         let pem = certificate
             .pem(&ProcessRunner, beside.path())
             .map_err(|why| match why {
+                // The same secret and the same image are every other host's.
                 Examination::Unusable(why) => shared(format!("the certificate's secret: {why}")),
+                Examination::Unreadable(why) => {
+                    shared(format!("cannot read the `pkcs12` of the certificate's secret: {why}"))
+                }
                 Examination::LeftOut(why) => transient(format!("cannot read the certificate: {why}")),
             })?;
         drop(beside);
