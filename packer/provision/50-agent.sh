@@ -28,7 +28,7 @@ for settings in system logind journald; do
 done
 put 'modules-load.d/*.conf' /etc/modules-load.d
 if [[ $MQAWS_ENGINE == ibm-mq ]]; then
-  # RabbitMQ's package brings its own rotation.
+  # RabbitMQ rotates the log that its settings name by itself.
   put 'tmpfiles.d/*.conf' /etc/tmpfiles.d
 fi
 systemctl -q disable mqaws-agent.service

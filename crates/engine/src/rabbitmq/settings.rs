@@ -57,6 +57,9 @@ impl Settings<'_> {
             format!("distribution.listener.interface = {}", self.inside()),
             "log.console = false".to_owned(),
             "log.file.level = info".to_owned(),
+            // The package's own rotation is of another directory.
+            "log.file.rotation.size = 10485760".to_owned(),
+            "log.file.rotation.count = 5".to_owned(),
             // Each health check is a connection, and three lines would be written about each.
             "log.connection.level = warning".to_owned(),
             format!(
@@ -119,7 +122,7 @@ impl Settings<'_> {
             .arg(places.commands.join(SERVER))
             .args(["-detached", MARK, self.queue_manager])
             .env("RABBITMQ_MNESIA_BASE", &self.base)
-            .env("RABBITMQ_PLUGINS_EXPAND_DIR", places.setting("plugins"))
+            .env("RABBITMQ_PLUGINS_EXPAND_DIR", places.home.join("plugins"))
             .env("RABBITMQ_LOG_BASE", &places.logs)
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", places.setting("enabled_plugins"))
             .env("RABBITMQ_CONFIG_FILE", places.setting("rabbitmq.conf"))
@@ -213,6 +216,9 @@ mod tests {
                 conf.contains(&format!("distribution.listener.interface = {inside}\n")),
                 "{conf}"
             );
+            for line in ["log.file.rotation.size = 10485760", "log.file.rotation.count = 5"] {
+                assert!(conf.lines().any(|one| one == line), "{line}: {conf}");
+            }
             assert!(settings.hosts().contains(hosts), "{}", settings.hosts());
             let start = settings.start(1, 2);
             assert!(

@@ -5,11 +5,14 @@ use crate::rabbitmq::definitions;
 use crate::rabbitmq::settings::{self, Settings};
 use crate::service::{Engine, EngineFailure, FailureKind};
 use mqaws_files::AtomicWrite;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::geteuid;
 use secrecy::ExposeSecret;
-use std::fs;
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::{IpAddr, TcpListener, TcpStream};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, fchown};
+use std::path::Path;
 use std::time::Instant;
 
 /// How much of the node's log is looked at for why it ended.
@@ -37,13 +40,14 @@ impl Service {
         }
     }
 
-    /// Makes the node's directories on this host, which are its user's.
+    /// Makes the node's directories on this host. Its user reads the settings, and owns what it writes: whoever is that user must not be
+    /// able to put anything else in the place of what is written or given away here.
     pub(super) fn make_directories(&self) -> io::Result<()> {
-        for dir in [&self.places.settings, &self.places.home, &self.places.logs] {
-            fs::create_dir_all(dir)?;
-            if let Some((user, group)) = self.run_as {
-                chown(dir, Some(user), Some(group))?;
-            }
+        let own = geteuid().as_raw();
+        let readers = self.run_as.map(|(_, group)| (own, group));
+        make_directory(&self.places.settings, readers)?;
+        for dir in [&self.places.home, &self.places.logs] {
+            make_directory(dir, self.run_as)?;
         }
         Ok(())
     }
@@ -131,6 +135,23 @@ impl Service {
     }
 }
 
+/// A directory that no others may enter, and whose it is; what is there and is no directory, such as a link to one, is left as it is.
+fn make_directory(dir: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let only = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = File::from(open(dir, only, Mode::empty())?);
+    if let Some((user, group)) = owner {
+        fchown(&opened, Some(user), Some(group))?;
+    }
+    opened.set_permissions(Permissions::from_mode(0o750))
+}
+
 /// A port that nobody has on this machine's own address. Others of the machine may have other nodes, so none is fixed.
 fn unused() -> Result<u16, EngineFailure> {
     let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
@@ -151,6 +172,22 @@ fn why(tail: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_a_directory_gives_nothing_away() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (theirs, home) = (root.path().join("etc"), root.path().join("rabbitmq/home"));
+        fs::create_dir(&theirs).expect("made");
+        fs::set_permissions(&theirs, Permissions::from_mode(0o700)).expect("set");
+        let mode = |of: &Path| fs::metadata(of).expect("there").permissions().mode() & 0o777;
+        make_directory(&home, None).expect("made");
+        make_directory(&home, None).expect("again");
+        assert_eq!(mode(&home), 0o750);
+        fs::remove_dir(&home).expect("removed");
+        std::os::unix::fs::symlink(&theirs, &home).expect("linked");
+        make_directory(&home, None).expect_err("it is a link");
+        assert_eq!(mode(&theirs), 0o700);
+    }
 
     #[test]
     fn a_boot_that_failed_is_told_in_the_logs_own_words() {
