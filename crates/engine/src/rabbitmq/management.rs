@@ -6,10 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Most bytes of an answer.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: usize = 1 << 20;
 
 /// What a broker says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +20,32 @@ pub(super) struct Overview {
     pub(super) messages: Option<u64>,
 }
 
-/// Asks for the overview, within a time for each step.
+/// Asks for the overview, within a time for all of it: an answer that drips is none.
 ///
 /// # Errors
 /// When it does not answer, or not with the code 200 and JSON.
 pub(super) fn overview(to: SocketAddr, user: &str, password: &SecretString, within: Duration) -> io::Result<Overview> {
+    let deadline = Instant::now() + within;
     let mut stream = TcpStream::connect_timeout(&to, within)?;
-    stream.set_read_timeout(Some(within))?;
+    // The request is smaller than any buffer.
     stream.set_write_timeout(Some(within))?;
     let login = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
     // Version 1.0: the answer ends with the connection, and comes in one piece.
     let request = format!("GET /api/overview HTTP/1.0\r\nHost: {to}\r\nAuthorization: Basic {login}\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(LARGEST).read_to_end(&mut answer)?;
+    let mut part = [0; 8192];
+    while answer.len() < LARGEST {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(rest))?;
+        match stream.read(&mut part)? {
+            0 => break,
+            n => answer.extend_from_slice(&part[..n]),
+        }
+    }
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer
         .split_once("\r\n\r\n")
@@ -68,6 +80,24 @@ mod tests {
         let request = served.join().expect("a request");
         assert!(request.contains("Basic bXFhd3M6c2VjcmV0\r\n"), "{request}");
         overview
+    }
+
+    #[test]
+    fn an_answer_that_drips_is_over_by_the_deadline() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
+        let to = listener.local_addr().expect("an address");
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            // Never silent for as long as the time limit.
+            let dripped = (0..600).take_while(|_| {
+                std::thread::sleep(Duration::from_millis(50));
+                stream.write_all(b"H").is_ok()
+            });
+            dripped.count()
+        });
+        let asked = overview(to, "mqaws", &"secret".into(), Duration::from_millis(500));
+        assert!(asked.is_err_and(|error| matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)));
+        assert!(served.join().expect("served") < 600);
     }
 
     #[test]

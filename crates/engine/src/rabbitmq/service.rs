@@ -214,13 +214,22 @@ impl Service {
         Ok(bound.ok_or("the settings of the node name no address")?.ip())
     }
 
-    /// Gives the broker the application's user, when it came after the start.
-    fn add_account(&self, state: &mut State) -> Result<(), String> {
-        let Some(account) = state.account.as_ref().filter(|_| state.accepts && !state.known) else {
+    /// Gives the broker the application's user, when it came after the start. That takes seconds, in which health is asked for.
+    fn add_account(&self) -> Result<(), String> {
+        let account = {
+            let state = self.state();
+            let unknown = state.account.as_ref().filter(|_| state.accepts && !state.known);
+            unknown.cloned()
+        };
+        let Some(account) = account else {
             return Ok(());
         };
         self.control(&["import_definitions"], Some(account.alone()))?;
-        state.known = true;
+        let mut state = self.state();
+        // Another one may have come meanwhile.
+        if state.account.as_ref() == Some(&account) {
+            state.known = true;
+        }
         Ok(())
     }
 
@@ -293,7 +302,8 @@ impl Engine for Service {
                 let mut state = self.state();
                 state.account = Some(account);
                 state.known = false;
-                self.add_account(&mut state)
+                drop(state);
+                self.add_account()
             });
         Some(taken)
     }
@@ -328,9 +338,8 @@ impl Engine for Service {
         };
         (self.waited)(format!("queue {}", definitions::ready_queue()), began.elapsed());
         accepted?;
-        let mut state = self.state();
-        state.accepts = true;
-        self.add_account(&mut state).map_err(transient)
+        self.state().accepts = true;
+        self.add_account().map_err(transient)
     }
 
     fn check(&self, address: IpAddr) -> Health {
