@@ -21,8 +21,6 @@ pub(super) struct Series {
     pub(super) tested: bool,
     /// Whether it has mirrored queues, by policies such as `ha-mode`.
     pub(super) mirrored: bool,
-    /// Whether its AMQP 1.0 takes the addresses of before 4.0, such as `/queue/x`, which declares a queue that is not durable.
-    pub(super) old_addresses: bool,
 }
 
 const fn series(of: (u16, u16), tested: bool) -> Series {
@@ -30,7 +28,6 @@ const fn series(of: (u16, u16), tested: bool) -> Series {
         of,
         tested,
         mirrored: of.0 < 4,
-        old_addresses: of.0 < 4 || of.1 < 3,
     }
 }
 
@@ -110,19 +107,15 @@ mod tests {
     #[test]
     fn what_differs_between_versions_is_data() {
         let facts = |text: &str| Version::parse(text).and_then(Version::series).copied();
-        for (text, tested, mirrored, old_addresses) in [
-            ("3.10.8", true, true, true),
-            ("3.12.1", false, true, true),
-            ("4.0.5", true, false, true),
-            ("4.2.0", false, false, true),
-            ("4.3.6", true, false, false),
+        for (text, tested, mirrored) in [
+            ("3.10.8", true, true),
+            ("3.12.1", false, true),
+            ("4.0.5", true, false),
+            ("4.2.0", false, false),
+            ("4.3.6", true, false),
         ] {
             let found = facts(text).expect(text);
-            assert_eq!(
-                (found.tested, found.mirrored, found.old_addresses),
-                (tested, mirrored, old_addresses),
-                "{text}"
-            );
+            assert_eq!((found.tested, found.mirrored), (tested, mirrored), "{text}");
         }
         assert_eq!((facts("3.9.1"), facts("5.0.0")), (None, None));
         let told = |text: &str| Version::parse(text).map(Version::told);
