@@ -52,13 +52,18 @@ impl Account {
     }
 
     fn add(&self, root: &mut Map<String, Value>, tags: &str) {
-        let user = json!({
+        let users = list(root, "users");
+        // Another password for the same user would be of no use; its tags are the user's own decision.
+        let named = |one: &Value| one["name"] == self.name.as_str();
+        let tags = match users.iter().find(|one| named(one)).and_then(|one| one.get("tags")) {
+            Some(own) if self.name != AGENT_USER => own.clone(),
+            _ => Value::from(tags),
+        };
+        users.retain(|one| !named(one));
+        users.push(json!({
             "name": self.name, "password_hash": self.hash,
             "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": tags,
-        });
-        let users = list(root, "users");
-        users.retain(|one| one["name"] != self.name.as_str());
-        users.push(user);
+        }));
         let permissions = list(root, "permissions");
         // What the user's own file says of it goes before.
         if !permissions.iter().any(|one| one["user"] == self.name.as_str()) {
@@ -197,6 +202,20 @@ mod tests {
             .collect();
         assert_eq!((of_app.len(), of_app[0]["configure"].as_str()), (1, Some("")));
         assert_eq!(made["vhosts"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn the_application_keeps_the_tags_of_the_users_file_and_not_its_password() {
+        let own = r#"{"users":[{"name":"app","password_hash":"x","tags":["monitoring"]},{"name":"mqaws","tags":""}]}"#;
+        let made = start(Some(own), true).expect("usable");
+        let users = made["users"].as_array().expect("a list");
+        let of = |name: &str| users.iter().filter(|one| one["name"] == name).collect::<Vec<_>>();
+        assert_eq!((of("app").len(), of("mqaws").len()), (1, 1));
+        assert_eq!(
+            (&of("app")[0]["tags"], &of("mqaws")[0]["tags"]),
+            (&json!(["monitoring"]), &json!("administrator"))
+        );
+        assert_ne!(of("app")[0]["password_hash"], "x");
     }
 
     #[test]

@@ -38,6 +38,9 @@ const NEEDED: [(&str, &[&str]); 5] = [
     ("queues", &["name", "vhost"]),
 ];
 
+/// Settings of a policy that remove messages or queues.
+const LIMITS: [&str; 4] = ["max-length", "max-length-bytes", "message-ttl", "expires"];
+
 /// What would make the broker refuse the file, or open it to everybody. Whether a user of a permission exists is left to the broker,
 /// since that of the application is not in the file.
 pub(super) fn mistakes(text: &str) -> Vec<Mistake> {
@@ -139,6 +142,24 @@ fn of_entry(
         let what = format!("entry {n} of `{section}` has no text `{missing}`");
         return here(what, "add it");
     }
+    if section == "policies" {
+        let Some(definition) = entry.get("definition").and_then(Value::as_object) else {
+            return here(format!("entry {n} of `{section}` has no object `definition`"), "add it");
+        };
+        let reaches = of("vhost") == Some("/")
+            && of("apply-to") != Some("exchanges")
+            && of("pattern").is_some_and(takes_reserved);
+        if let Some(limit) = LIMITS.iter().find(|limit| reaches && definition.contains_key(**limit)) {
+            let what = format!(
+                "policy `{name}` sets `{limit}` on the queues `{RESERVED}*` of mqaws too, if its pattern matches them"
+            );
+            let hint = "messages of a failover test, or the queue that shows service, would be removed by it: use a pattern that does not match `MQAWS.`";
+            return here(what, hint).map(|mistake| Mistake {
+                certain: false,
+                ..mistake
+            });
+        }
+    }
     let vhost = of("vhost").unwrap_or("/");
     let vhosts = root.get("vhosts").and_then(Value::as_array);
     let known = vhosts.is_some_and(|all| all.iter().any(|one| one["name"] == vhost));
@@ -147,6 +168,15 @@ fn of_entry(
         return here(what, "add it to \"vhosts\"");
     }
     None
+}
+
+/// Whether a policy's pattern may match queues of mqaws: a pattern that matches each name, or begins as theirs do. Others are left alone.
+fn takes_reserved(pattern: &str) -> bool {
+    let bare = pattern.trim_start_matches('^').trim_end_matches('$');
+    let literal = bare.replace("\\.", ".");
+    matches!(bare, "" | ".*" | ".+" | "(.*)" | "(.+)")
+        || RESERVED.starts_with(&literal)
+        || literal.starts_with(RESERVED)
 }
 
 /// A mistake where a text stands in the file first, at its beginning when it does not.
@@ -181,7 +211,7 @@ mod tests {
         let text = r#"{"rabbit_version":"3.10.8","vhosts":[{"name":"/"},{"name":"shop"}],
             "users":[{"name":"ann","password_hash":"aGFzaA==","hashing_algorithm":"rabbit_password_hashing_sha256","tags":[]}],
             "permissions":[{"user":"ann","vhost":"shop","configure":"","write":".*","read":".*"}],
-            "policies":[{"vhost":"/","name":"limit","pattern":".*","apply-to":"queues","definition":{"max-length":10},"priority":0}],
+            "policies":[{"vhost":"/","name":"limit","pattern":"^orders","apply-to":"queues","definition":{"max-length":10},"priority":0}],
             "queues":[{"name":"orders","vhost":"shop","durable":true,"auto_delete":false,"arguments":{}}],
             "exchanges":[],"bindings":[]}"#;
         assert_eq!(said(text), Vec::<String>::new());
@@ -224,8 +254,34 @@ mod tests {
                 "{\"users\": [{\"name\": \"ann\"}]}",
                 "1:21 entry 1 of `users` has no text `password_hash`",
             ),
+            (
+                "{\"policies\": [{\"name\": \"p\", \"vhost\": \"/\", \"pattern\": \"x\"}]}",
+                "1:24 entry 1 of `policies` has no object `definition`",
+            ),
         ] {
             assert_eq!(said(text), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_takes_messages_off_the_reserved_queues_is_named_as_possible() {
+        let found = |pattern: &str, setting: &str, applies: &str| {
+            let policy = serde_json::json!({"policies": [{
+                "name": "p", "vhost": "/", "pattern": pattern, "apply-to": applies, "definition": {setting: 1},
+            }]});
+            let found = mistakes(&policy.to_string());
+            assert!(found.iter().all(|mistake| !mistake.certain), "{found:?}");
+            found.len()
+        };
+        for pattern in ["", ".*", "^.*$", "^MQAWS", "^MQAWS\\.PROBE", "MQ"] {
+            assert_eq!(found(pattern, "expires", "all"), 1, "{pattern}");
+        }
+        for (pattern, setting, applies) in [
+            ("^orders", "expires", "queues"),
+            (".*", "delivery-limit", "queues"),
+            (".*", "max-length", "exchanges"),
+        ] {
+            assert_eq!(found(pattern, setting, applies), 0, "{pattern} {setting} {applies}");
         }
     }
 }
