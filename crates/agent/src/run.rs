@@ -245,8 +245,18 @@ impl Agent {
         };
         let engine = Arc::clone(&self.worker.ports.engine);
         match target_check::listen((address, CHECK_PORT).into(), move || engine.check(address)) {
-            Ok(_) => self.answering = true,
-            Err(error) => tracing::error!(%error, port = CHECK_PORT, "health checks are not answered"),
+            Ok(_) => {
+                self.answering = true;
+                self.extra.unanswered = None;
+            }
+            Err(error) => {
+                let why = format!("health checks on port {CHECK_PORT} are not answered: {error}");
+                // It is tried again at every turn.
+                if self.extra.unanswered.as_ref() != Some(&why) {
+                    tracing::error!(why, "clients are not routed here");
+                    self.extra.unanswered = Some(why);
+                }
+            }
         }
     }
 

@@ -48,6 +48,8 @@ pub(crate) struct Extra {
     pub(crate) measured_unix_ns: Option<i64>,
     /// What the keeper measured of the file system.
     pub(crate) writes: WriteTimes,
+    /// Why the load balancer's health checks are not answered, when they should be.
+    pub(crate) unanswered: Option<String>,
 }
 
 /// The status of a duty.
@@ -84,7 +86,7 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         connections: extra.measures.connections.filter(|_| view.running),
         measured_seconds: None,
         certificate_days: extra.measures.certificate_days.filter(|_| view.running),
-        last_error: view.last_error.clone(),
+        last_error: view.last_error.clone().or_else(|| extra.unanswered.clone()),
         alarm: view.alarm.map(str::to_owned),
         previous: inquiry.and_then(previous),
         original: inquiry.and_then(original),
