@@ -254,3 +254,79 @@ impl Metadata for InstanceMetadata {
         self.imds.get(&format!("tags/instance/{name}")).map_err(|e| chain(&e))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signed::{Credentials, CredentialsSource, Endpoints, Transport, TransportError};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A file system's tags, as EFS answers about them.
+    #[derive(Default)]
+    struct Tags {
+        all: Mutex<Vec<Value>>,
+        /// The next tag is written, and nobody hears of it.
+        loses_answer: AtomicBool,
+    }
+
+    impl Transport for Tags {
+        fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, TransportError> {
+            assert!(request.headers().contains_key("authorization"));
+            let mut all = self.all.lock().expect("tags");
+            if request.method() != "GET" {
+                let body: Value = serde_json::from_slice(request.body()).expect("JSON");
+                all.extend(body["Tags"].as_array().expect("tags").iter().cloned());
+                if self.loses_answer.swap(false, Ordering::SeqCst) {
+                    return Err(TransportError {
+                        authority: "nowhere".into(),
+                        source: "timed out".into(),
+                    });
+                }
+            }
+            let body = json!({ "Tags": *all }).to_string().into_bytes();
+            Ok(http::Response::new(body))
+        }
+    }
+
+    struct Keys;
+
+    impl CredentialsSource for Keys {
+        fn get(&self, _: bool) -> Result<Credentials, ImdsError> {
+            Ok(Credentials {
+                access_key_id: "AKIDEXAMPLE".into(),
+                secret_access_key: "a key".to_owned().into(),
+                session_token: None,
+                expires: None,
+            })
+        }
+    }
+
+    fn aws(tags: &Arc<Tags>) -> Aws {
+        let config = include_str!("../../../tests/fixtures/agent.json");
+        let config = serde_json::from_str(config).expect("a configuration");
+        let client = Client::new(Endpoints::new("eu-west-1", None), Arc::new(Keys), tags.clone());
+        Aws::new(client, config, "qm1".to_owned())
+    }
+
+    #[test]
+    fn the_word_is_given_once_even_when_the_answer_is_lost() {
+        let me: InstanceId = "i-1".parse().expect("an ID");
+        let tags = Arc::new(Tags::default());
+        let cloud = aws(&tags);
+        assert_eq!(cloud.use_create_word(&me), Ok(CreateWord::Absent));
+        assert!(tags.all.lock().expect("tags").is_empty(), "nothing is written");
+
+        let create = json!({"Key": CREATE_TAG, "Value": "once"});
+        tags.all.lock().expect("tags").push(create);
+        tags.loses_answer.store(true, Ordering::SeqCst);
+        cloud.use_create_word(&me).expect_err("no answer");
+        assert_eq!(cloud.use_create_word(&me), Ok(CreateWord::Given), "it is its own");
+        assert_eq!(tags.all.lock().expect("tags").len(), 2, "written once");
+        // For its next creation, and for another host.
+        assert_eq!(cloud.use_create_word(&me), Ok(CreateWord::Used));
+        let other: InstanceId = "i-2".parse().expect("an ID");
+        assert_eq!(aws(&tags).use_create_word(&other), Ok(CreateWord::Used));
+    }
+}
