@@ -168,9 +168,8 @@ impl<'a> Model<'a> {
         let longest = |of: &mut dyn Iterator<Item = &'a Group>| of.max_by(|a, b| a.mean().total_cmp(&b.mean()));
         let any = longest(&mut measured()).ok_or(NoAnswer::NothingMeasured)?;
         let orderly = longest(&mut measured().filter(|group| group.fault.is_orderly()));
-        let worst = longest(&mut measured().filter(|group| !group.fault.is_orderly())).unwrap_or(any);
         let unplanned = inputs.faults.iter().map(|rate| match rate.fault {
-            None => Ok((worst, *rate)),
+            None => Ok((any, *rate)),
             Some(fault) => {
                 let own = measured().find(|group| group.fault == fault);
                 own.map(|own| (own, *rate)).ok_or(NoAnswer::NotMeasured(fault))

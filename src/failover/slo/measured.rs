@@ -108,9 +108,21 @@ pub(super) fn topology(report: &Report) -> String {
     report.place.topology.clone().unwrap_or_else(|| "not said".to_owned())
 }
 
+/// The product without its version: rounds of two versions are taken together, those of two products are not.
 fn engine(report: &Report) -> String {
-    match report.engine.stand_in {
-        true => "a stand-in".to_owned(),
-        false => "an engine".to_owned(),
+    let version = report
+        .engine
+        .version
+        .as_deref()
+        .unwrap_or("an engine that is not named");
+    let is_name = |word: &&str| !word.starts_with(|first: char| first.is_ascii_digit());
+    let product = version
+        .split_whitespace()
+        .take_while(is_name)
+        .collect::<Vec<_>>()
+        .join(" ");
+    match report.engine.stand_in && !product.contains("stand-in") {
+        true => format!("{product} (a stand-in)"),
+        false => product,
     }
 }

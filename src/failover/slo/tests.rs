@@ -171,7 +171,7 @@ fn what_is_unknown_is_taken_for_the_longest() {
         "{}",
         text(&got)
     );
-    // An orderly one is what a swap costs, and nothing else.
+    // An orderly one is what a swap costs, however short.
     let swap = of_fault(Fault::MarkUnhealthy, &[5.0; 13]);
     let got = answer(&[&kill, &terminate, &swap], &Inputs::default()).unwrap();
     assert_eq!(
@@ -179,6 +179,13 @@ fn what_is_unknown_is_taken_for_the_longest() {
         (Fault::MarkUnhealthy, true)
     );
     assert_eq!(got.unplanned[0].outages.fault, Fault::TerminateInstance);
+    // Nor is a fault of any kind cheaper than that when only the replacement takes long.
+    let swap_of_a_minute = of_fault(Fault::MarkUnhealthy, &[60.0; 13]);
+    let got = answer(&[&kill, &swap_of_a_minute], &Inputs::default()).unwrap();
+    assert_eq!(
+        (got.unplanned[0].outages.fault, got.unplanned[0].outages.median_s),
+        (Fault::MarkUnhealthy, 60.0)
+    );
     // Each by its own rate; what has none is named.
     let each = Inputs {
         faults: vec!["kill-queue-manager=2/year".parse().unwrap()],
@@ -206,10 +213,11 @@ fn reports_that_say_nothing_about_each_other_are_not_taken_together() {
     let a = report(&TEN);
     assert_eq!(answer(&[&a, &a], &Inputs::default()), Err(NoAnswer::SharedRounds(10)));
     type Edit = fn(&mut Report);
-    let edits: [(Edit, &str); 3] = [
+    let edits: [(Edit, &str); 4] = [
         (|b| b.place.kind = "aws".into(), "places"),
         (|b| b.place.topology = Some("toy".into()), "topologies"),
         (|b| b.engine.stand_in = false, "engines"),
+        (|b| b.engine.version = Some("RabbitMQ 3.10.8".into()), "engines"),
     ];
     for (edit, said) in edits {
         let mut b = report(&TEN[1..]);
@@ -217,6 +225,13 @@ fn reports_that_say_nothing_about_each_other_are_not_taken_together() {
         let error = answer(&[&a, &b], &Inputs::default()).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
+    // Another version of the same product is the same kind of engine.
+    let mut b = report(&TEN[1..]);
+    (b.engine.version, b.engine.stand_in) = (Some("IBM MQ 9.4.1.0".into()), false);
+    let mut a = b.clone();
+    a.runs.iter_mut().for_each(|run| run.run_id += "-of-another-test");
+    a.engine.version = Some("IBM MQ 9.4.0.0".into());
+    assert!(answer(&[&a, &b], &Inputs::default()).is_ok());
 }
 
 #[test]
