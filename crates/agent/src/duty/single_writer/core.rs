@@ -95,6 +95,8 @@ pub(super) struct Course {
     pub(super) accounts: bool,
     pub(super) attempts: usize,
     pub(super) deaths: Vec<Duration>,
+    /// Whether the death after which it is restarted is the last of them.
+    pub(super) counted: bool,
     pub(super) elsewhere_since: Option<Duration>,
     pub(super) health_failures: u32,
     pub(super) restarts: u32,

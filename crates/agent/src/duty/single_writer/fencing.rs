@@ -374,6 +374,7 @@ impl SingleWriter {
             return;
         }
         self.said.last_error = Some(why.to_owned());
+        self.uncount_death();
         self.drop_work();
         self.engine.controller = None;
         // Another host may own the data before this one does again, and bring them to a level of its own.

@@ -246,6 +246,7 @@ impl SingleWriter {
         self.drop_work();
         self.engine.controller = None;
         self.engine.health_failures = 0;
+        self.engine.counted = false;
         // What a full file system ends is no fault of the engine, and would end on every other host as well.
         if self.storage.full {
             self.said.last_error = Some(format!("{why}; the shared file system is full"));
@@ -257,6 +258,7 @@ impl SingleWriter {
             let since = self.now.saturating_sub(self.policy.breaker_window);
             self.engine.deaths.retain(|at| *at >= since);
             self.engine.deaths.push(self.now);
+            self.engine.counted = true;
             if self.engine.deaths.len() > self.policy.breaker_limit {
                 let times = self.engine.deaths.len();
                 return self.condemn(format!(
@@ -266,6 +268,14 @@ impl SingleWriter {
         }
         self.said.last_error = Some(why);
         self.attempt();
+    }
+
+    /// The keeper ends the engine before it tells that the lock is lost: a death that was noticed in between is no failure of the engine.
+    pub(super) fn uncount_death(&mut self) {
+        if self.state == State::Restarting && self.engine.counted {
+            self.engine.deaths.pop();
+        }
+        self.engine.counted = false;
     }
 
     /// The next attempt of a start in place, or the end of attempts.

@@ -164,6 +164,31 @@ fn deaths_without_end_trip_the_breaker_but_ordered_ones_do_not() {
     assert_eq!(host.state(), State::Serving, "rare deaths are no loop");
 }
 
+/// Which of the two is heard of first depends on the machine.
+#[test]
+fn a_death_by_a_lost_lock_does_not_count_even_if_it_is_noticed_before_the_loss() {
+    let mut host = Host::serving();
+    for _ in 0..12 {
+        host.now += Duration::from_secs(20);
+        host.died(false);
+        host.send(told(KeeperEvent::LockLost("expired".into())));
+        host.settle();
+        assert_eq!(host.state(), State::Serving);
+    }
+    // One of the engine's own before it still does.
+    for _ in 0..5 {
+        host.now += Duration::from_secs(20);
+        host.died(false);
+        host.settle();
+        host.died(true);
+        host.send(told(KeeperEvent::LockLost("expired".into())));
+        host.settle();
+    }
+    assert_eq!(host.state(), State::Serving);
+    host.died(false);
+    assert_eq!(host.state(), State::Condemned);
+}
+
 #[test]
 fn a_start_that_cannot_succeed_tells_the_stack_and_leaves_the_rest_to_it() {
     let no_licence = failure(FailureKind::Final, "AMQ7128E: No license installed");
