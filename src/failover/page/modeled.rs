@@ -1,10 +1,11 @@
 //! The model of an outage beside what was measured, and the difference.
 
 use super::html::Html;
-use crate::failover::report::{ModeledPart, Report};
+use crate::failover::report::{ModeledPart, Report, Run};
 
 /// A table of the parts; nothing for a topology or a fault that this version does not know.
-pub(super) fn write(page: &mut Html, report: &Report, parts: &[ModeledPart]) {
+pub(super) fn write(page: &mut Html, report: &Report, run: &Run) {
+    let parts = report.modeled(run);
     if parts.is_empty() {
         return;
     }
@@ -19,6 +20,10 @@ pub(super) fn write(page: &mut Html, report: &Report, parts: &[ModeledPart]) {
         "aws" => "",
         _ => " The model is of AWS: in a local cloud, shorter terms are the lab's own delays.",
     };
+    let after = match report.waits_for_the_fault(run) {
+        true => " It begins when the fault has ended; what was measured includes the time of the fault.",
+        false => "",
+    };
     let from = match &report.model {
         None => "The model has the default of each parameter".to_owned(),
         Some(model) => match &model.values {
@@ -30,6 +35,6 @@ pub(super) fn write(page: &mut Html, report: &Report, parts: &[ModeledPart]) {
     };
     page.paragraph(
         "soft",
-        &format!("{from}; `mqaws plan --rto` names them, and which are assumed.{lab}"),
+        &format!("{from}; `mqaws plan --rto` names them, and which are assumed.{after}{lab}"),
     );
 }

@@ -66,7 +66,7 @@ fn one(page: &mut Html, report: &Report, run: &Run) {
     }
     page.close("div");
     if run.rto.as_ref().is_some_and(|rto| !rto.phases.is_empty()) {
-        modeled::write(page, report, &report.modeled(run));
+        modeled::write(page, report, run);
     }
     timeline(page, run);
 }

@@ -8,7 +8,7 @@ use crate::failover::measure::gap::{Outage, Worker};
 use crate::failover::measure::phases::Phase;
 use crate::failover::measure::series::Series;
 use crate::failover::measure::verdict::check;
-use crate::failover::report::{Broken, Entry, NotRun, Report, Run, samples};
+use crate::failover::report::{Broken, Entry, Host, NotRun, Report, Run, samples};
 use crate::remedy::ExitKind;
 use crate::topology::Fault;
 use std::path::Path;
@@ -90,7 +90,11 @@ fn fill(run: &mut Run, outage_ns: u64) {
     run.backlog_at_fault = 2000;
     run.served_before.instance = "i-0123456789abcdef0".into();
     run.served_before.zone = "eu-west-1a".into();
-    run.served_after = Some(run.served_before.clone());
+    run.served_before.epoch = Some(run.round.into());
+    run.served_after = Some(Host {
+        epoch: Some(u64::from(run.round) + 1),
+        ..run.served_before.clone()
+    });
     run.ledger.persistent = Counts {
         slots: 24_000,
         not_sent: 1_300,

@@ -161,6 +161,11 @@ fn responses(page: &mut Html, report: &Report) {
     }
     page.element("h2", "", "How service came back");
     page.table(&["Fault", "Expected", "Measured", "Verified"], 3, &rows);
+    let unexpected = matrix::unexpected(report);
+    if !unexpected.is_empty() {
+        page.element("p", "odd", "Warning: not as expected");
+        page.list(unexpected.iter().map(String::as_str));
+    }
 }
 
 /// Faults that were wanted and not injected.

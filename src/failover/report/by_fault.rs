@@ -29,8 +29,26 @@ impl Report {
             }
         };
         self.summary.faults = faults.into_iter().map(summary).collect();
+        self.note_unexpected();
         self.model_by_fault();
     }
+
+    /// Notes which ways of each fault are not as expected, also in a report of an earlier version.
+    pub(super) fn note_unexpected(&mut self) {
+        for fault in &mut self.summary.faults {
+            let Some(expected) = &fault.expected else { continue };
+            let other = fault.measured.iter().filter(|way| !is_as(expected, way));
+            fault.unexpected = other.cloned().collect();
+        }
+    }
+}
+
+/// Whether service came back as expected, or with no client noticing what one could have.
+fn is_as(expected: &Response, way: &Response) -> bool {
+    let unnoticed = expected.by == Restart::WhenItEnds.words() && way.by == Restart::Unnoticed.words();
+    let any = expected.proofs.is_empty();
+    let proved = any || way.proofs.iter().all(|proof| expected.proofs.contains(proof));
+    unnoticed || expected.by == way.by && proved
 }
 
 fn count(fault: Fault, runs: &[Run], limits: &Limits) -> FaultSummary {
@@ -51,8 +69,10 @@ fn count(fault: Fault, runs: &[Run], limits: &Limits) -> FaultSummary {
         rto,
         expected: None,
         measured: measured(&runs),
+        unexpected: Vec::new(),
         phases: phases(&runs),
         modeled: Vec::new(),
+        modeled_after_fault: false,
         verified: number(&|run| run.fault.verified),
     }
 }

@@ -351,12 +351,18 @@ pub struct FaultSummary {
     /// What was seen, round by round without repetition; absent in reports of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measured: Vec<Response>,
+    /// Those of them that are not as expected: a warning, which changes no verdict; absent when there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unexpected: Vec<Response>,
     /// The parts of the round with the median outage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
     /// The model of an outage beside these parts; absent in reports of earlier versions, and where the model says nothing of the fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modeled: Vec<ModeledPart>,
+    /// Whether that model begins only when the fault has ended: the instance that it holds up is the one that starts the queue manager again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub modeled_after_fault: bool,
     /// Rounds in which the fault was verified.
     #[serde(default)]
     pub verified: u32,

@@ -41,6 +41,9 @@ fn one(report: &Report) -> String {
     }
     text.push_str(&matrix::markdown(report));
     let _ = writeln!(text, "Limits: {}\n", escaped(&limits(report)));
+    for warning in matrix::unexpected(report) {
+        let _ = writeln!(text, "Warning: {}\n", escaped(&warning));
+    }
     let said = said(report);
     for line in said.iter().take(TOLD) {
         let _ = writeln!(text, "- {line}");

@@ -54,6 +54,17 @@ fn row(fault: &FaultSummary) -> Row {
     }
 }
 
+/// A warning for each way in which service came back that is not the expected one.
+pub(crate) fn unexpected(report: &Report) -> Vec<String> {
+    let of = |fault: &FaultSummary| {
+        let expected = fault.expected.as_ref().map(way).unwrap_or_default();
+        let (name, ways) = (fault.fault, fault.unexpected.iter().map(way));
+        let lines = ways.map(|got| format!("{name}: service came back {got}; expected: {expected}"));
+        lines.collect::<Vec<_>>()
+    };
+    report.summary.faults.iter().flat_map(of).collect()
+}
+
 /// Of a fault: its name, the expected response, the measured ones, and in how many rounds it was verified; nothing in a report of an earlier
 /// version, which knows none of them.
 #[must_use]

@@ -5,7 +5,7 @@ use super::document::{Report, Run};
 use crate::failover::measure::phases::Phase;
 use crate::model;
 use crate::topology::bound::{Course, Parameter, Range, bound, parameters};
-use crate::topology::{self, Restart, Topology};
+use crate::topology::{self, Lasts, Restart, Topology};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,34 +65,49 @@ impl Report {
         for index in 0..self.summary.faults.len() {
             let fault = self.summary.faults[index].fault;
             let runs: Vec<&Run> = self.runs.iter().filter(|run| run.fault.name == fault).collect();
-            let parts = median(&runs).map_or_else(Vec::new, |run| self.modeled(run));
-            self.summary.faults[index].modeled = parts;
+            let median = median(&runs);
+            let parts = median.map_or_else(Vec::new, |run| self.modeled(run));
+            let waits = !parts.is_empty() && median.is_some_and(|run| self.waits_for_the_fault(run));
+            let summary = &mut self.summary.faults[index];
+            (summary.modeled, summary.modeled_after_fault) = (parts, waits);
         }
     }
 
     /// What the model says of an outage that took the course of this round, beside the parts of the round's; nothing for a topology or a
     /// fault that this version does not know, and where nothing is started.
     pub(crate) fn modeled(&self, run: &Run) -> Vec<ModeledPart> {
-        // Before a report named its topology, there was only the first one.
-        let named = self.place.topology.as_deref();
-        let known = named.map_or_else(|| Some(model::Topology::default()), model::Topology::of);
-        let (Some(topology), Some(rto)) = (known.map(topology::of), &run.rto) else {
+        let (Some((topology, course)), Some(rto)) = (self.course(run), &run.rto) else {
             return Vec::new();
-        };
-        let Some(stand) = topology.stand(run.fault.name) else {
-            return Vec::new();
-        };
-        let expected = Course::expected(topology, stand);
-        let course = match way(run) {
-            Some((by @ (Restart::InPlace | Restart::Elsewhere), proof)) => {
-                expected.measured(by, proof.as_deref().map(Into::into))
-            }
-            _ => expected,
         };
         match &self.model {
             Some(model) => modeled(topology, &course, &model.parameters, &rto.phases),
             None => modeled(topology, &course, &Model::default().parameters, &rto.phases),
         }
+    }
+}
+
+impl Report {
+    /// The course that the outage of a round took; the expected one where service did not come back.
+    fn course(&self, run: &Run) -> Option<(&'static dyn Topology, Course)> {
+        // Before a report named its topology, there was only the first one.
+        let named = self.place.topology.as_deref();
+        let known = named.map_or_else(|| Some(model::Topology::default()), model::Topology::of);
+        let topology = known.map(topology::of)?;
+        let expected = Course::expected(topology, topology.stand(run.fault.name)?);
+        let course = match way(run) {
+            None => expected,
+            Some((by, proof)) => expected.measured(by, proof.as_deref().map(Into::into)),
+        };
+        Some((topology, course))
+    }
+
+    /// Whether the model of this round's outage begins with the end of the fault: the instance that it holds up is the one that starts the
+    /// queue manager again.
+    pub(crate) fn waits_for_the_fault(&self, run: &Run) -> bool {
+        let in_place = self
+            .course(run)
+            .is_some_and(|(_, course)| course.by == Restart::InPlace);
+        in_place && run.fault.name.facts().lasts != Lasts::Once
     }
 }
 
@@ -258,6 +273,34 @@ mod tests {
             range_of(&replaced(Fault::PowerOffHost, "lease"), "proof"),
             "45.0 to 135.0 s"
         );
+    }
+
+    #[test]
+    fn a_round_in_which_clients_only_reconnected_stands_beside_no_takeover() {
+        let mut report = replaced(Fault::PowerOffHost, "terminated");
+        report.runs[0].served_after = Some(report.runs[0].served_before.clone());
+        report.conclude();
+        assert_eq!(report.summary.faults[0].modeled, Vec::new());
+    }
+
+    #[test]
+    fn the_model_of_a_fault_that_lasts_says_that_it_begins_with_its_end() {
+        for (fault, epoch, waits) in [
+            (Fault::CutStorage, 3, true),
+            (Fault::KillQueueManager, 3, false),
+            (Fault::PowerOffHost, 2, false),
+        ] {
+            let mut report = replaced(fault, "terminated");
+            if epoch == 3 {
+                let before = &mut report.runs[0].served_before;
+                (before.instance, before.epoch) = ("i-2".into(), Some(1));
+            }
+            report.conclude();
+            let text = crate::failover::report::text::summary(&report);
+            assert!(text.contains("modeled"), "{text}");
+            let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(said.contains("modeled after the fault has ended,"), waits, "{text}");
+        }
     }
 
     #[test]

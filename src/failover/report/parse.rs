@@ -44,6 +44,7 @@ impl Report {
         } else if report.summary.faults.iter().all(|fault| fault.modeled.is_empty()) {
             report.model_by_fault();
         }
+        report.note_unexpected();
         match contradiction(&report) {
             None => Ok(report),
             Some(words) => Err(NotAReport::Contradiction(words)),

@@ -2,6 +2,7 @@
 
 use super::complaints::{limits, over_rounds, reason};
 use super::document::{Entry, Report, Run};
+use super::matrix;
 use super::modeled::ModeledPart;
 use crate::failover::measure::gap::Worker;
 use crate::failover::measure::ledger::Tally;
@@ -110,6 +111,9 @@ pub fn summary(report: &Report) -> String {
             }
         }
     }
+    for warning in matrix::unexpected(report) {
+        line_at(&mut text, "  warning  ", &warning, INDENT);
+    }
     modeled(&mut text, report);
     if let Some(bound) = summary.loss_chance_below {
         line_at(
@@ -181,9 +185,13 @@ fn modeled(text: &mut String, report: &Report) {
             [] => String::new(),
             off => format!(" ({})", off.join(" · ")),
         };
+        let after = match fault.modeled_after_fault {
+            true => " after the fault has ended",
+            false => "",
+        };
         let measured = whole.measured_ns.map_or_else(String::new, seconds);
         let said = format!(
-            "{}: {} modeled, {measured} measured: {}{off}",
+            "{}: {} modeled{after}, {measured} measured: {}{off}",
             fault.fault,
             whole.range(),
             whole.difference()
