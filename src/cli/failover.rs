@@ -9,8 +9,8 @@ use super::settings::{self, Settings};
 use super::view::{View, timed};
 use super::words::row;
 use super::{Context, Failure, Outcome};
-use crate::deploy::{Move, Stop, carry_out_move, prepare_move};
-use crate::failover;
+use crate::deploy::{Move, MoveError, Stop, carry_out_move, prepare_move};
+use crate::failover::{self, FailoverError};
 use crate::remedy::ExitKind;
 use crate::topology::PlannedMove;
 use serde_json::json;
@@ -53,11 +53,14 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let reading = async {
             let (region, local) = (clients.region(), clients.is_local());
             let planned = prepare_move(&clients, &name, region, local, args.without_standby).await;
-            // A test that is under way, or was cut short, explains a stack that does not serve.
-            if !matches!(planned, Ok(None)) {
-                failover::untested(&clients, &name, &heal).await?;
+            match planned {
+                Ok(None) => Ok::<_, Failure>(None),
+                Ok(planned) => {
+                    failover::untested(&clients, &name, &heal).await?;
+                    Ok(planned)
+                }
+                Err(error) => Err(explained(error, failover::untested(&clients, &name, &heal).await)),
             }
-            Ok::<_, Failure>(planned?)
         };
         let planned = interrupt.or(reading).await?;
         let planned = planned.ok_or_else(|| no_stack(&name, &clients))?;
@@ -98,6 +101,15 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     })
 }
 
+/// Why nothing can be moved: a test that is under way, or was cut short, explains a stack that does not serve. That it could not be asked for
+/// explains nothing.
+fn explained(error: MoveError, tested: Result<(), FailoverError>) -> Failure {
+    match tested {
+        Err(busy @ FailoverError::Busy { .. }) => busy.into(),
+        Ok(()) | Err(_) => error.into(),
+    }
+}
+
 /// What clients notice of it.
 fn cost(planned: &Move) -> &'static str {
     match (planned.how, &planned.to) {
@@ -107,6 +119,34 @@ fn cost(planned: &Move) -> &'static str {
         (PlannedMove::HandOver, None) => "an outage until a host can start the queue manager",
         (PlannedMove::Relaunch, _) => {
             "an outage for the launch, the boot, and the start of another instance: minutes on AWS"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_test_takes_the_place_of_why_nothing_can_be_moved() {
+        let stack = || "mqaws-qm1".to_owned();
+        let why = || MoveError::NotServing {
+            stack: stack(),
+            state: "starting".into(),
+        };
+        let busy = FailoverError::Busy {
+            stack: stack(),
+            holder: "ann".into(),
+            over: true,
+            heal: "mqaws failover-test heal".into(),
+        };
+        for (tested, told) in [
+            (Ok(()), "not `serving`"),
+            (Err(FailoverError::PlaceGone), "not `serving`"),
+            (Err(busy), "marked as under test by ann"),
+        ] {
+            let text = explained(why(), tested).text();
+            assert!(text.contains(told), "{text}");
         }
     }
 }

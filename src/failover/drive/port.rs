@@ -9,7 +9,7 @@ use crate::model::InstanceId;
 use crate::model::agent::{AgentStatus, ConnectionsReport, FaultReport, Mark, ProbeReport};
 use crate::observe::ports::StackStatus;
 use crate::observe::state::Blocker;
-use crate::remedy::{ExitKind, Remedy};
+use crate::remedy::{ExitKind, Remedy, chain};
 use crate::stack::{NoDocument, Parts};
 use crate::topology::{Fault, Site};
 use mqaws_contract::FaultOrder;
@@ -58,6 +58,16 @@ impl CloudError {
             hint: Some(hint.into()),
             exit: ExitKind::Precondition,
         }
+    }
+
+    /// Calls that were all made, as one that says what failed of them; hint and exit code are the first one's.
+    pub(crate) fn all(failed: Vec<Self>) -> Result<(), Self> {
+        let both = |first: Self, next: Self| Self {
+            attempted: format!("{} and {}", first.attempted, next.attempted),
+            cause: format!("{}; {}", chain(first.cause.as_ref()), chain(next.cause.as_ref())).into(),
+            ..first
+        };
+        failed.into_iter().reduce(both).map_or(Ok(()), Err)
     }
 }
 
@@ -260,4 +270,21 @@ pub trait TestBed: Send + Sync {
 
     /// Takes the mark of `holder` away again.
     fn end_turn<'a>(&'a self, target: &'a Target, holder: &'a str) -> Answer<'a, ()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_failed_are_told_together() {
+        assert!(CloudError::all(Vec::new()).is_ok());
+        let failed = |group: &str, why: &str| CloudError::remote(format!("restore group {group}"), why.to_owned());
+        let error = CloudError::all(vec![failed("a", "throttled"), failed("b", "denied")]).unwrap_err();
+        let told = chain(&error);
+        for words in ["restore group a", "restore group b", "throttled; denied"] {
+            assert!(told.contains(words), "{told}");
+        }
+        assert_eq!(error.exit, ExitKind::Remote);
+    }
 }

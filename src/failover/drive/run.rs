@@ -254,7 +254,7 @@ async fn late(began: Instant, limit: Option<Duration>) -> FailoverError {
     }
 }
 
-/// Refuses a stack that a test is marked on, one that is over too: what it left is to be cleaned up first. `heal` is the command for that,
+/// Refuses a stack that a test is marked on, until the mark is over: what it left is to be cleaned up first. `heal` is the command for that,
 /// as a shell takes it. A stack that does not exist has no mark.
 ///
 /// # Errors
@@ -355,20 +355,20 @@ async fn undo_all(
     patience: Duration,
 ) -> Result<Vec<String>, FailoverError> {
     let until = Instant::now() + patience;
-    let mut unrestored = None;
-    // A local cloud's test has no journal that tells of a move which was cut short.
-    if told
-        && target.lab.is_some()
-        && let Err(error) = cloud.restore_capacity(target).await
-    {
-        unrestored = Some(format!(
-            "the capacity that a move took away, if it did ({})",
-            chain(&error)
-        ));
-    }
+    let mut is_restored = false;
     let left = loop {
         // Before the queues: a queue manager that is cut off cannot delete any.
-        let left = heal_unwritten(cloud, target, journal, tested).await;
+        let mut left = heal_unwritten(cloud, target, journal, tested).await;
+        // A local cloud's test has no journal that tells of a move which was cut short.
+        if told && target.lab.is_some() && !is_restored {
+            match cloud.restore_capacity(target).await {
+                Ok(()) => is_restored = true,
+                Err(error) => left.push(format!(
+                    "the capacity that a move took away, if it did ({})",
+                    chain(&error)
+                )),
+            }
+        }
         let lasting = journal.heal_lasting(cloud, target).await?;
         let serving = preflight::serving(cloud, target, Duration::ZERO).await.ok();
         let instance = serving.as_ref().map(|(instance, _)| &instance.id);
@@ -382,7 +382,7 @@ async fn undo_all(
     let serving = preflight::serving(cloud, target, Duration::ZERO).await.ok();
     let instance = serving.as_ref().map(|(instance, _)| &instance.id);
     let undone = journal.undo(cloud, target, instance, holder).await;
-    Ok(unrestored.into_iter().chain(left).chain(undone).collect())
+    Ok(left.into_iter().chain(undone).collect())
 }
 
 /// Ends faults that no journal tells of: a test in a local cloud has none, and one may be lost. Returns what could not be ended.

@@ -44,6 +44,8 @@ pub(super) struct FakeCloud {
     pub serving: Arc<AtomicBool>,
     pub instance: Arc<Mutex<(String, bool)>>,
     pub turn: Mutex<Option<String>>,
+    /// Until when its mark is valid.
+    pub until: Option<jiff::Timestamp>,
     pub alarms: Vec<String>,
     /// How many connections there are at this moment.
     pub connections: Option<u64>,
@@ -58,6 +60,8 @@ pub(super) struct FakeCloud {
     pub stuck: bool,
     /// Every group was told to want its instance.
     pub restored: AtomicBool,
+    /// How many such orders fail before one does not.
+    pub unrestored: Mutex<u32>,
     /// It ended, and answers nothing.
     pub gone: AtomicBool,
     pub injected: AtomicBool,
@@ -123,6 +127,7 @@ impl FakeCloud {
             serving: Arc::new(AtomicBool::new(true)),
             instance: Arc::new(Mutex::new(("i-1".into(), true))),
             turn: Mutex::new(None),
+            until: None,
             alarms: vec![],
             connections: Some(0),
             measured: None,
@@ -131,6 +136,7 @@ impl FakeCloud {
             suspended: false,
             stuck: false,
             restored: AtomicBool::new(false),
+            unrestored: Mutex::new(0),
             gone: AtomicBool::new(false),
             injected: AtomicBool::new(false),
             broken: Mutex::default(),
@@ -355,6 +361,12 @@ impl TestBed for FakeCloud {
     }
 
     fn restore_capacity<'a>(&'a self, _: &'a Target) -> Answer<'a, ()> {
+        let mut fails = self.unrestored.lock().unwrap();
+        if *fails > 0 {
+            *fails -= 1;
+            let error = CloudError::remote("restore the capacity of group g", "throttled");
+            return Box::pin(async { Err(error) });
+        }
         self.restored.store(true, Ordering::SeqCst);
         self.answer(|| ())
     }
@@ -384,7 +396,12 @@ impl TestBed for FakeCloud {
 
     fn turn<'a>(&'a self, _: &'a Target) -> Answer<'a, Option<Turn>> {
         let turn = self.turn.lock().unwrap().clone();
-        self.answer(|| turn.map(|holder| Turn { holder, until: None }))
+        self.answer(|| {
+            turn.map(|holder| Turn {
+                holder,
+                until: self.until,
+            })
+        })
     }
 
     fn turn_on<'a>(&'a self, _: &'a str) -> Answer<'a, Option<Turn>> {

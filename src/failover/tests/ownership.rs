@@ -329,6 +329,21 @@ async fn a_stack_on_which_an_operation_is_going_on_is_not_tested() {
     assert_eq!(*cloud.turn.lock().unwrap(), None);
 }
 
+/// A call that fails is no reason to leave a group without its instance.
+#[tokio::test]
+async fn healing_restores_the_capacity_again_until_it_succeeds() {
+    for (failures, patience, left) in [(1, 30, 0), (1000, 0, 1)] {
+        let cloud = cloud();
+        *cloud.turn.lock().unwrap() = Some("ann process 1".into());
+        *cloud.unrestored.lock().unwrap() = failures;
+        let patience = Duration::from_secs(patience);
+        let healed = heal(cloud.as_ref(), "mqaws-qm1", None, true, "heal", patience, never()).await;
+        let said = healed.unwrap();
+        assert_eq!(said.len(), left, "{said:?}");
+        assert_eq!(cloud.restored.load(Ordering::SeqCst), left == 0);
+    }
+}
+
 /// A group that may not launch would end its instance and start no other one.
 #[tokio::test]
 async fn a_move_is_refused_where_no_other_instance_would_be_launched() {
