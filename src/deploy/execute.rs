@@ -14,6 +14,7 @@ use super::watch::{Observer, Pace, Patience, Step, Stop};
 use super::witness::Witness;
 use crate::cloud::AwsError;
 use crate::observe::ports::{Readings, Stack, StackBusy};
+use crate::remedy::{Remedy, chain};
 use crate::topology::GROUP;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -60,7 +61,11 @@ pub async fn execute<C: Readings + Stacks>(
         });
     };
     if let Err(moved) = still_last(cloud, plan).await {
-        return Err(abandon(cloud, plan, pace).await.err().unwrap_or(moved));
+        return Err(match abandon(cloud, plan, pace).await {
+            Ok(()) => moved,
+            // Why nothing was executed is what a user has to know.
+            Err(unabandoned) => moved.besides(remains(&unabandoned)),
+        });
     }
     if let Err(source) = cloud.execute(&ids.change_set, &token("execute")).await {
         // An answer that got lost says nothing; a refusal says that nothing began.
@@ -70,8 +75,11 @@ pub async fn execute<C: Readings + Stacks>(
                 source,
             });
         }
-        let abandoned = abandon(cloud, plan, pace).await;
-        let error = abandoned.err().unwrap_or_else(|| source.into());
+        let error = DeployError::from(source);
+        let error = match abandon(cloud, plan, pace).await {
+            Ok(()) => error,
+            Err(unabandoned) => error.besides(remains(&unabandoned)),
+        };
         return Err(if plan.cleared { error.besides(CLEARED) } else { error });
     }
     let witness = Witness::default();
@@ -90,6 +98,12 @@ pub async fn execute<C: Readings + Stacks>(
         settled = follow.run(observer) => settled,
         never = witness.listen(cloud, &ids.stack, plan.from, pace) => match never {},
     }
+}
+
+/// What a plan leaves that could not be abandoned, and why.
+fn remains(error: &DeployError) -> String {
+    let left = error.left().unwrap_or_else(|| "the change set".to_owned());
+    format!("{left} remains ({})", chain(error))
 }
 
 pub(super) fn token(purpose: &str) -> String {

@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(cloud.use_create_word(&me), Ok(CreateWord::Absent));
         assert!(tags.all.lock().expect("tags").is_empty(), "nothing is written");
 
-        let create = json!({"Key": CREATE_TAG, "Value": "once"});
+        let create = json!({"Key": CREATE_TAG, "Value": "QM1"});
         tags.all.lock().expect("tags").push(create);
         tags.loses_answer.store(true, Ordering::SeqCst);
         cloud.use_create_word(&me).expect_err("no answer");

@@ -113,5 +113,5 @@ impl Remedy for MoveError {
 
 /// What a move leaves that is not followed to its end.
 pub(super) fn under_way(stack: &str) -> String {
-    format!("the move of stack {stack}, which continues without mqaws")
+    format!("the move of stack {stack}, which may continue without mqaws")
 }

@@ -334,6 +334,28 @@ fn a_plan_is_not_executed_once_another_member_is_active() {
 }
 
 #[test]
+fn why_a_plan_is_not_executed_is_said_also_when_its_change_set_stays() {
+    let mut cloud = pair(["waiting", "serving"]).with_changes(both_groups());
+    let plan = renewing_both(&cloud, None);
+    for (instance, state) in [("i-1", "serving"), ("i-2", "waiting")] {
+        let mut status = agent(state, None);
+        status.instance = instance.into();
+        cloud.agents.insert(instance.into(), status);
+    }
+    let denied = Problem::Denied("cloudformation:DeleteChangeSet".into());
+    let cloud = cloud.failing([("delete-set", denied)]);
+    let ended = wait(execute(&cloud, &plan, PACE, &Stop::never(), &mut |_: Step| {}));
+    let error = ended.expect_err("its order is of before");
+    assert!(error.to_string().contains("moved from i-2 to i-1"), "{error}");
+    assert_eq!(error.exit(), ExitKind::Precondition);
+    let left = error.left().unwrap_or_default();
+    assert!(
+        left.contains("a change set of stack") && left.contains("permission missing"),
+        "{left}"
+    );
+}
+
+#[test]
 fn a_plan_says_that_there_is_no_way_back_from_a_higher_level_of_the_engine() {
     for (has, image, expected) in [
         (Some("IBM MQ 9.3.0.0"), Some("9.4.0.11"), true),
