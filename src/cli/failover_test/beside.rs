@@ -34,6 +34,34 @@ fn lines(output: &Output, not_run: &[NotRun], timing: Option<&str>) -> Option<[S
             "to inject {} in a local cloud beside this one, as root or where user namespaces are allowed:",
             faults.join(", ")
         ),
-        format!("(export MQAWS_LAB_DIR=$(mktemp -d); {deploy} && {test}; mqaws lab down)"),
+        in_a_lab_of_its_own(&deploy, &test),
     ])
+}
+
+/// Ends with the exit code of the test, and leaves nothing.
+fn in_a_lab_of_its_own(deploy: &str, test: &str) -> String {
+    format!(
+        "(export MQAWS_LAB_DIR=$(mktemp -d); {deploy} && {test}; code=$?; mqaws lab down; rm -rf \"$MQAWS_LAB_DIR\"; exit $code)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn the_command_ends_with_the_code_of_the_test_and_leaves_no_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        for (deploy, test, code) in [("true", "(exit 10)", 10), ("(exit 3)", "true", 3), ("true", "true", 0)] {
+            let command = format!("mqaws() {{ :; }}; {}", in_a_lab_of_its_own(deploy, test));
+            let status = Command::new("sh")
+                .args(["-c", &command])
+                .env("TMPDIR", folder.path())
+                .status()
+                .unwrap();
+            assert_eq!(status.code(), Some(code), "{command}");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{command}");
+        }
+    }
 }
