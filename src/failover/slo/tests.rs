@@ -186,6 +186,7 @@ fn what_is_unknown_is_taken_for_the_longest() {
         (got.unplanned[0].outages.fault, got.unplanned[0].outages.median_s),
         (Fault::MarkUnhealthy, 60.0)
     );
+    assert!(!got.not_covered.join("\n").contains("have no rate"), "{got:?}");
     // Each by its own rate; what has none is named.
     let each = Inputs {
         faults: vec!["kill-queue-manager=2/year".parse().unwrap()],

@@ -81,8 +81,12 @@ pub(super) fn not_covered(groups: &[Group], model: &Model<'_>, reports: &[&Repor
             untested.join(", ")
         ));
     }
-    let used =
-        |fault: Fault| model.planned.fault == fault || model.unplanned.iter().any(|(group, _)| group.fault == fault);
+    // A rate of faults of any kind is also theirs.
+    let rated = |fault: Fault| {
+        let mut rates = model.unplanned.iter();
+        rates.any(|(group, rate)| rate.fault.is_none() || group.fault == fault)
+    };
+    let used = |fault: Fault| model.planned.fault == fault || rated(fault);
     let measured = groups.iter().filter(|group| !group.outages.is_empty());
     let unused: Vec<&str> = measured
         .filter(|group| !used(group.fault))
