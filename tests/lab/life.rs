@@ -239,7 +239,7 @@ fn what_a_killed_lab_held_is_told_by_whoever_clears_it() {
     // A volume of the user's own, as a host would write to it.
     let volume = "vol-0123456789abcdef0";
     std::fs::create_dir_all(lab.dir().join("vol").join(volume)).expect("a volume");
-    assert_eq!(lab.json(&["lab", "status"], 0)["volumes"], json!([volume]));
+    assert_eq!(lab.json(&["lab", "status"], 0)["volumes"], serde_json::json!([volume]));
     assert!(process::signal(record.server(), Signal::KILL));
     until("the server is gone", || {
         (!process::is_alive(record.server())).then_some(())
