@@ -61,7 +61,10 @@ impl CloudError {
     }
 
     /// Calls that were all made, as one that says what failed of them; hint and exit code are the first one's.
-    pub(crate) fn all(failed: Vec<Self>) -> Result<(), Self> {
+    ///
+    /// # Errors
+    /// That one, unless nothing failed.
+    pub fn all(failed: Vec<Self>) -> Result<(), Self> {
         let both = |first: Self, next: Self| Self {
             attempted: format!("{} and {}", first.attempted, next.attempted),
             cause: format!("{}; {}", chain(first.cause.as_ref()), chain(next.cause.as_ref())).into(),
