@@ -339,11 +339,18 @@ fn with_the_queue_gone(lab: &Lab, options: &[&str]) -> Value {
                     let url = url()?;
                     let connect = Connection::connect(&url, ConnectionProperties::default());
                     let channel = connect.await.ok()?.create_channel().await.ok()?;
+                    // Deleted once: one that was empty for a moment would be gone, and with it no message.
+                    let passive = QueueDeclareOptions {
+                        passive: true,
+                        ..QueueDeclareOptions::default()
+                    };
+                    let declared = channel.queue_declare(PROBE.into(), passive, FieldTable::default());
+                    let depth = declared.await.ok()?.message_count();
+                    (depth > 0).then_some(())?;
                     channel
                         .queue_delete(PROBE.into(), QueueDeleteOptions::default())
                         .await
                         .ok()
-                        .filter(|count| *count > 0)
                 })
             });
         },

@@ -159,10 +159,15 @@ async fn channel(connection: &Connection) -> lapin::Channel {
 
 /// Puts messages of this name, and returns those that the broker confirmed.
 async fn put(url: &str, name: &str) -> Vec<String> {
+    try_put(url, name, LIMIT).await.unwrap()
+}
+
+/// The same; what was not confirmed, if a queue takes nothing for so long.
+async fn try_put(url: &str, name: &str, limit: Duration) -> Result<Vec<String>, String> {
     let mut connection = connect(url).await;
     let mut to = channel(&connection).await;
     let mut confirmed = Vec::new();
-    let deadline = std::time::Instant::now() + LIMIT;
+    let deadline = std::time::Instant::now() + limit;
     while confirmed.len() < EACH {
         let body = format!("{name}{}", confirmed.len());
         let properties = BasicProperties::default().with_delivery_mode(2);
@@ -177,11 +182,11 @@ async fn put(url: &str, name: &str) -> Vec<String> {
                 connection = connect(url).await;
                 to = channel(&connection).await;
             }
-            other => panic!("{body}: {other:?}"),
+            other => return Err(format!("{body}: {other:?}")),
         }
     }
     let _ = connection.close(200, "done".into()).await;
-    confirmed
+    Ok(confirmed)
 }
 
 /// Takes all that is there.
@@ -283,6 +288,19 @@ fn with_the_fence_the_second_host_waits_and_nothing_is_lost() {
     if !is_here("the fence before RabbitMQ") {
         return;
     }
+    // After a kill, RabbitMQ 3.10 was seen to elect no leader for the one member of a quorum queue ("leader not known"), on one host as on
+    // two: then nothing can be told of the fence.
+    for attempt in 1..=5 {
+        match taken_over() {
+            Ok(()) => return,
+            Err(why) if attempt < 5 => println!("again, since the broker confirmed nothing: {why}"),
+            Err(why) => panic!("{why}"),
+        }
+    }
+}
+
+/// A host is gone, and the other one has its messages; an error if the broker that took over confirms nothing.
+fn taken_over() -> Result<(), String> {
     let lab = Lab::up(&[]);
     let logs = Logs(&lab);
     let config = root().join(EXAMPLE).display().to_string();
@@ -338,10 +356,17 @@ fn with_the_fence_the_second_host_waits_and_nothing_is_lost() {
             .into_iter()
             .find(|agent| agent["state"] == "serving")
     });
-    confirmed.extend(runtime.block_on(put(&url, "c")));
+    match runtime.block_on(try_put(&url, "c", LIMIT / 2)) {
+        Ok(more) => confirmed.extend(more),
+        Err(why) => {
+            logs.ends().iter().for_each(|end| println!("{end}"));
+            return Err(why);
+        }
+    }
     let found = runtime.block_on(take(&url));
     assert_eq!((confirmed.len(), lost(&confirmed, &found)), (3 * EACH, 0));
     assert!(logs.ends().iter().any(|end| end.lines().count() > 1), "no log is found");
     drop(logs);
     lab.end();
+    Ok(())
 }
