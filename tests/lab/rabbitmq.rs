@@ -17,6 +17,7 @@ mod clients;
 mod fence;
 mod forger;
 mod hang;
+mod members;
 mod standby;
 mod tls;
 mod versions;

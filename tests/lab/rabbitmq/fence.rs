@@ -18,11 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The queue of the example that one node keeps by consensus with itself: its log is written by one process.
-const QUORUM: &str = "orders.quorum";
-/// The queue with which a takeover is shown. After a kill, RabbitMQ 3.10 was seen to elect no leader for the one member of a quorum queue
-/// ("leader not known"), so that it takes nothing: that is not the fence's.
-const CLASSIC: &str = "orders";
-const EACH: usize = 100;
+pub(super) const QUORUM: &str = "orders.quorum";
+pub(super) const EACH: usize = 100;
 const LIMIT: Duration = Duration::from_secs(60);
 /// What the brokers of this test carry, so that no other's are seen.
 const MARK: &str = "MQAWS_TEST_BROKER";
@@ -112,7 +109,7 @@ impl Broker {
         fs::read_to_string(self.root.join("var/lib/mqaws/rabbitmq/agent.password")).unwrap()
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("amqp://mqaws:{}@{}:5672/%2f", self.password(), self.address)
     }
 }
@@ -140,7 +137,7 @@ fn marked(root: &Path) -> Vec<i32> {
 }
 
 /// A connection, once there is one: a load balancer may lead to a target that is gone for a while.
-async fn connect(url: &str) -> Connection {
+pub(super) async fn connect(url: &str) -> Connection {
     let deadline = std::time::Instant::now() + LIMIT;
     loop {
         match Connection::connect(url, ConnectionProperties::default()).await {
@@ -154,14 +151,14 @@ async fn connect(url: &str) -> Connection {
 /// How long a confirm may take before a client goes on with another connection: one that leads to a host that is gone has no answer.
 const CONFIRM: Duration = Duration::from_secs(10);
 
-async fn channel(connection: &Connection) -> lapin::Channel {
+pub(super) async fn channel(connection: &Connection) -> lapin::Channel {
     let channel = connection.create_channel().await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     channel
 }
 
 /// Puts messages of this name, and returns those that the broker confirmed.
-async fn put(url: &str, queue: &str, name: &str) -> Vec<String> {
+pub(super) async fn put(url: &str, queue: &str, name: &str) -> Vec<String> {
     let mut connection = connect(url).await;
     let mut to = channel(&connection).await;
     let mut confirmed = Vec::new();
@@ -188,7 +185,7 @@ async fn put(url: &str, queue: &str, name: &str) -> Vec<String> {
 }
 
 /// Takes all that is there.
-async fn take(url: &str, queue: &str) -> Vec<String> {
+pub(super) async fn take(url: &str, queue: &str) -> Vec<String> {
     let connection = connect(url).await;
     let channel = connection.create_channel().await.unwrap();
     let mut found = Vec::new();
@@ -203,7 +200,7 @@ async fn take(url: &str, queue: &str) -> Vec<String> {
     found
 }
 
-fn lost(confirmed: &[String], found: &[String]) -> usize {
+pub(super) fn lost(confirmed: &[String], found: &[String]) -> usize {
     confirmed.iter().filter(|one| !found.contains(one)).count()
 }
 
@@ -298,7 +295,7 @@ fn with_the_fence_the_second_host_waits_and_nothing_is_lost() {
     );
     let first = status["writer"]["instance"].as_str().unwrap().to_owned();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut confirmed = runtime.block_on(put(&url, CLASSIC, "a"));
+    let mut confirmed = runtime.block_on(put(&url, QUORUM, "a"));
 
     let record = lab.record();
     let groups = call(
@@ -326,7 +323,7 @@ fn with_the_fence_the_second_host_waits_and_nothing_is_lost() {
         lines.iter().filter(|line| line.contains("beam.smp")).count()
     };
     assert_eq!(brokers(), 1);
-    confirmed.extend(runtime.block_on(put(&url, CLASSIC, "b")));
+    confirmed.extend(runtime.block_on(put(&url, QUORUM, "b")));
     assert_eq!(brokers(), 1);
 
     // The first is gone, by EC2's word; another has the same data.
@@ -341,8 +338,8 @@ fn with_the_fence_the_second_host_waits_and_nothing_is_lost() {
             .into_iter()
             .find(|agent| agent["state"] == "serving")
     });
-    confirmed.extend(runtime.block_on(put(&url, CLASSIC, "c")));
-    let found = runtime.block_on(take(&url, CLASSIC));
+    confirmed.extend(runtime.block_on(put(&url, QUORUM, "c")));
+    let found = runtime.block_on(take(&url, QUORUM));
     assert_eq!((confirmed.len(), lost(&confirmed, &found)), (3 * EACH, 0));
     assert!(logs.ends().iter().any(|end| end.lines().count() > 1), "no log is found");
     drop(logs);

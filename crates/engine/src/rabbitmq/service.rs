@@ -402,5 +402,6 @@ impl Engine for Service {
 }
 
 mod boot;
+mod members;
 mod probe;
 mod tls;

@@ -172,6 +172,31 @@ pub(super) fn port_mapper(places: &Places, address: IpAddr, port: u16) -> Comman
     common(command, places)
 }
 
+/// What Erlang runs to put the names of members into the file of names: each one's settings say its own. A name that is another member's is
+/// left to that one.
+const NAME_MEMBERS: &str = r#"
+[Dir | Members] = init:get_plain_arguments(),
+{ok, Names} = dets:open_file(names, [{file, filename:join(Dir, "names.dets")}]),
+[begin
+    {ok, [#{id := {Name, _}, uid := UId}]} = file:consult(filename:join([Dir, Member, "config"])),
+    case dets:lookup(Names, Name) of
+        [] -> ok = dets:insert(Names, {Name, UId}), io:format("~ts: ~ts~n", [Member, Name]);
+        [{_, Other}] -> io:format("~ts: ~ts has ~ts~n", [Member, Name, Other])
+    end
+end || Member <- Members],
+ok = dets:close(Names),
+halt(0).
+"#;
+
+/// The command that puts the names of members of quorum queues into the node's file of names, while no node runs.
+pub(super) fn name_members(places: &Places, dir: &Path, members: &[String]) -> Command {
+    let command = Command::new(places.erlang.join("erl"))
+        .args(["-noinput", "-boot", "start_clean", "-eval", NAME_MEMBERS, "-extra"])
+        .arg(dir)
+        .args(members);
+    common(command, places)
+}
+
 fn common(command: Command, places: &Places) -> Command {
     let mut path = OsString::from(&places.erlang);
     path.push(":/usr/sbin:/usr/bin:/sbin:/bin");

@@ -23,6 +23,7 @@ impl Service {
     pub(super) fn start_node(&self, address: IpAddr) -> Result<i32, EngineFailure> {
         let settings = self.settings_at(address);
         self.prepare(&settings)?;
+        self.name_members()?;
         let mapper = self.port_mapper(address)?;
         let output = self.run(&settings.start(mapper, unused()?))?;
         if output.code != 0 {
