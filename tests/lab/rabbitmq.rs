@@ -18,6 +18,7 @@ mod fence;
 mod forger;
 mod hang;
 mod members;
+mod namespaces;
 mod standby;
 mod tls;
 mod versions;
