@@ -1,5 +1,6 @@
 //! Two hosts on the same data: one serves, the other is ready and runs no engine; whichever is lost, both are there again unaided.
 
+mod alarm;
 mod change;
 mod demo;
 mod moved;
