@@ -10,6 +10,7 @@
 mod bench;
 mod guest;
 mod lasting;
+mod load;
 mod locks;
 mod phases;
 mod provision;
@@ -44,6 +45,7 @@ stories!(
     standby::the_one_that_waits_serves_after_the_power_of_the_active_one_went_off,
     standby::an_active_host_that_wakes_after_its_lease_writes_nothing_into_the_standbys_data,
     standby::a_planned_move_under_load_loses_nothing_and_both_hosts_change_places,
+    standby::a_killed_process_a_lost_standby_and_a_lost_zone_cost_no_message_under_load,
     standby::an_active_host_without_its_storage_is_ended_and_the_standby_serves,
     bench::starts_by_phase,
 );

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # rig.sh up|down NAME: the network that guests live in, as namespaces, and its end with everything in it.
+# rig.sh cut|join NAME ZONE: takes a zone's cable out, and puts it back.
 #
-# NAME-sw is the switch: a bridge for each zone, joined by a cable, so that hosts and zones can be cut off.
+# NAME-sw is the switch: a bridge for each zone, joined by a cable to one that is in none, so that hosts and zones can be cut off.
 # NAME-lab is where the local cloud and its users run; NAME-nfs is the file server.
 # Every address is in 127.77.0.0/16, which these namespaces route instead of keeping it to themselves.
 set -euo pipefail
@@ -14,7 +15,7 @@ host() {
   local host=$1 own=$2 source=$3
   ip netns add "$name-$host"
   ip -n "$name-sw" link add "v-$host" type veth peer name eth0 netns "$name-$host"
-  ip -n "$name-sw" link set "v-$host" master zone-a up
+  ip -n "$name-sw" link set "v-$host" master outside up
   ip netns exec "$name-$host" sysctl -qw net.ipv4.conf.all.route_localnet=1 net.ipv4.conf.all.rp_filter=0
   ip -n "$name-$host" link set lo up
   ip -n "$name-$host" address flush dev lo
@@ -27,17 +28,26 @@ host() {
 
 up() {
   ip netns add "$name-sw"
+  ip -n "$name-sw" link add outside type bridge
+  ip -n "$name-sw" link set outside up
   for zone in a b c; do
     ip -n "$name-sw" link add "zone-$zone" type bridge
     ip -n "$name-sw" link set "zone-$zone" up
-  done
-  for zone in b c; do
     ip -n "$name-sw" link add "cable-$zone" type veth peer name "elbac-$zone"
-    ip -n "$name-sw" link set "cable-$zone" master zone-a up
+    ip -n "$name-sw" link set "cable-$zone" master outside up
     ip -n "$name-sw" link set "elbac-$zone" master "zone-$zone" up
   done
   host lab '127.77.0.0/23 169.254.169.254' 127.77.0.1
   host nfs 127.77.2.0/24 127.77.2.1
+}
+
+# Out of the bridge, not off: a host sees no loss of carrier when its zone is lost either.
+cut() {
+  ip -n "$name-sw" link set "cable-${1: -1}" nomaster
+}
+
+join() {
+  ip -n "$name-sw" link set "cable-${1: -1}" master outside
 }
 
 down() {
@@ -55,4 +65,4 @@ down() {
   done
 }
 
-"$verb"
+"$verb" "${@:3}"

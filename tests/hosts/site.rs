@@ -113,7 +113,7 @@ impl Site {
         fs::write(dir.join("deployment.yaml"), deployment).unwrap();
         fs::write(
             dir.join("app.mqsc"),
-            format!("DEFINE QLOCAL({QUEUE}) REPLACE DEFPSIST(YES)\n"),
+            format!("DEFINE QLOCAL({QUEUE}) REPLACE DEFPSIST(YES) MAXDEPTH(100000)\n"),
         )
         .unwrap();
         let log = fs::File::create(dir.join("lab.log")).unwrap();
@@ -260,6 +260,11 @@ impl Site {
     /// A verb of the rig on a guest: `cut`, `freeze`, `thaw`, `unplug`, `plug`.
     pub(crate) fn rig(&self, verb: &str, on: &Instance) {
         guest::rig(verb, &on.id, &on.zone);
+    }
+
+    /// Cuts a zone off from everything outside it, or joins it again.
+    pub(crate) fn cut_zone(zone: &str, cut: bool) {
+        guest::zone(if cut { "cut" } else { "join" }, zone);
     }
 
     /// Runs a script in a guest as root; its output.

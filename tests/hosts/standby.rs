@@ -1,12 +1,10 @@
 //! Stories of two hosts on the same data, one function each.
 
+use crate::load::{Load, all_are_there_once, under_load};
 use crate::phases;
-use crate::site::{PATIENCE, QUEUE, Site, until};
+use crate::site::{Instance, PATIENCE, Site, until};
 use mqaws::failover::port::TestBed;
 use mqaws::model::agent::{AgentState, ProofKind};
-use std::collections::HashSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The engine dies and is restarted in place; then the power of the active host goes off, and the one that waited serves the same messages before
 /// another instance has booted; then that other one, which waits now, is lost, and service goes on.
@@ -102,43 +100,12 @@ pub(crate) fn an_active_host_that_wakes_after_its_lease_writes_nothing_into_the_
     );
 }
 
-/// Ends a load, also when its story fails.
-struct Load<'a>(&'a AtomicBool);
-
-impl Drop for Load<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
 /// The queue manager is moved in order while clients put: the host that was ready serves on the proof `clean`, the one that let go waits as the
 /// standby, and every message that was acknowledged is there once.
 pub(crate) fn a_planned_move_under_load_loses_nothing_and_both_hosts_change_places() {
     let site = Site::deployed_with_a_standby();
     let (first, second) = site.active_and_standby();
-    let acknowledged = Mutex::new(site.put("before", 100));
-    let done = AtomicBool::new(false);
-    let so_many = |least: usize| {
-        until("messages are acknowledged", PATIENCE, || {
-            (acknowledged.lock().unwrap().len() >= least).then_some(())
-        });
-        acknowledged.lock().unwrap().len()
-    };
-    std::thread::scope(|scope| {
-        let _load = Load(&done);
-        scope.spawn(|| {
-            for batch in 0.. {
-                if done.load(Ordering::Acquire) {
-                    break;
-                }
-                match site.try_put(&format!("load-{batch}"), 10) {
-                    Ok(ids) => acknowledged.lock().unwrap().extend(ids),
-                    // What became of these is unknown.
-                    Err(_) => std::thread::sleep(std::time::Duration::from_millis(50)),
-                }
-            }
-        });
-        let before = so_many(150);
+    let acknowledged = under_load(&site, |load| {
         let fault = phases::now();
         let instance = first.instance_id();
         site.ask(site.clients.begin_move(&site.target, &instance)).unwrap();
@@ -149,7 +116,7 @@ pub(crate) fn a_planned_move_under_load_loses_nothing_and_both_hosts_change_plac
             (proof.kind.as_str(), proof.previous.as_deref(), status.epoch),
             ("clean", Some(first.id.as_str()), Some(2))
         );
-        so_many(before + 50);
+        load.goes_on();
         phases::print(
             &format!("planned move from {} to {}", first.zone, second.zone),
             fault,
@@ -160,16 +127,87 @@ pub(crate) fn a_planned_move_under_load_loses_nothing_and_both_hosts_change_plac
     });
     let (active, standby) = site.active_and_standby();
     assert_eq!((&active, &standby), (&second, &first), "they changed places");
-    let client = until("a client is let in", PATIENCE, || site.client("all").ok());
-    let mut got = HashSet::new();
-    while let Ok(next) = client.get(QUEUE, 1) {
-        let id = next[0].id.clone();
-        assert!(got.insert(id.clone()), "{id} twice");
-    }
-    let acknowledged = acknowledged.into_inner().unwrap();
-    let lost: Vec<&String> = acknowledged.iter().filter(|id| !got.contains(*id)).collect();
-    assert_eq!(lost, Vec::<&String>::new(), "of {}", acknowledged.len());
+    all_are_there_once(&site, &acknowledged);
     site.one_writer();
+}
+
+/// What breaks a part of the stack while clients put: the queue manager's process, which is restarted where it was; the standby's host, which
+/// disturbs nobody and is replaced; and the zone of the active host, after which the other zone serves alone until the lost one is back.
+pub(crate) fn a_killed_process_a_lost_standby_and_a_lost_zone_cost_no_message_under_load() {
+    let site = Site::deployed_with_a_standby();
+    let (first, second) = site.active_and_standby();
+    let acknowledged = under_load(&site, |load| {
+        the_process_is_killed(&site, load, &first, &second);
+        let third = the_standby_is_lost(&site, load, &first, &second);
+        the_zone_is_lost(&site, load, &first, &third);
+    });
+    all_are_there_once(&site, &acknowledged);
+    site.one_writer();
+}
+
+fn the_process_is_killed(site: &Site, load: &Load, active: &Instance, standby: &Instance) {
+    let boots = site.boots(active);
+    site.shell(active, "pkill -KILL amqzxma0").unwrap();
+    let status = until("the queue manager runs again", PATIENCE, || {
+        site.status(active)
+            .ok()
+            .filter(|s| s.state == AgentState::Serving && s.epoch == Some(2))
+    });
+    assert_eq!(status.proof.map(|proof| proof.kind), Some(ProofKind::SameHost));
+    load.goes_on();
+    assert_eq!(site.active_and_standby(), (active.clone(), standby.clone()));
+    assert_eq!(site.boots(active), boots, "the same life of the same host");
+}
+
+/// The standby that is there afterwards.
+fn the_standby_is_lost(site: &Site, load: &Load, active: &Instance, standby: &Instance) -> Instance {
+    let refused = load.refused();
+    site.rig("cut", standby);
+    until("the active host misses it", PATIENCE, || {
+        (site.status(active).ok()?.standby_ready == Some(false)).then_some(())
+    });
+    load.goes_on();
+    let (still, another) = site.active_and_standby();
+    assert_eq!((&still, &another.zone), (active, &standby.zone), "unaided");
+    assert_ne!(&another, standby);
+    load.goes_on();
+    assert_eq!(site.serving(active).epoch, Some(2), "the same start");
+    assert_eq!(load.refused(), refused, "no client noticed");
+    another
+}
+
+fn the_zone_is_lost(site: &Site, load: &Load, active: &Instance, standby: &Instance) {
+    let fault = phases::now();
+    Site::cut_zone(&active.zone, true);
+    let status = site.serving(standby);
+    let serving = phases::now();
+    let proof = status.proof.clone().expect("a start has a proof");
+    assert_eq!(
+        (proof.kind.as_str(), proof.previous.as_deref(), status.epoch),
+        ("terminated", Some(active.id.as_str()), Some(3))
+    );
+    load.goes_on();
+    phases::print(
+        &format!("{} lost, the standby in {} takes over", active.zone, standby.zone),
+        fault,
+        &site.console(standby),
+        &site.marks(standby),
+        &[("seen to serve", serving)],
+    );
+    // What is launched there meanwhile reaches nothing.
+    until("another instance is launched in the lost zone", PATIENCE, || {
+        let all = site.instances();
+        all.iter()
+            .any(|i| i.zone == active.zone && i.id != active.id && i.state == "running" && site.boots(i) > 0)
+            .then_some(())
+    });
+    load.goes_on();
+    assert_eq!(site.serving(standby).standby_ready, Some(false), "nobody is ready");
+    Site::cut_zone(&active.zone, false);
+    let (still, another) = site.active_and_standby();
+    assert_eq!((&still, &another.zone), (standby, &active.zone));
+    assert_ne!(&another, active, "EC2 ended the one that was cut off");
+    assert_eq!(site.serving(standby).epoch, Some(3), "the same start");
 }
 
 /// The active host loses its storage and nothing else: the standby gets the lock when the lease frees it, has the other one ended, and serves the

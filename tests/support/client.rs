@@ -142,12 +142,9 @@ impl Client {
                 .map_err(|e| format!("{e:?}"))?;
             let mut pending = Vec::new();
             for put in puts {
-                pending.push(
-                    sender
-                        .send_batchable(message(put))
-                        .await
-                        .map_err(|e| format!("{e:?}"))?,
-                );
+                // Without credit, or when nobody reads any more, it waits.
+                let sent = timeout(LIMIT, sender.send_batchable(message(put))).await;
+                pending.push(sent.map_err(|e| e.to_string())?.map_err(|e| format!("{e:?}"))?);
             }
             let mut acknowledged = Vec::new();
             for (put, outcome) in puts.iter().zip(pending) {
@@ -161,7 +158,10 @@ impl Client {
                     other => return Err(format!("{other:?}")),
                 }
             }
-            sender.close().await.map_err(|e| format!("{e:?}"))?;
+            timeout(LIMIT, sender.close())
+                .await
+                .map_err(|e| e.to_string())?
+                .map_err(|e| format!("{e:?}"))?;
             Ok(acknowledged)
         })
     }

@@ -59,7 +59,12 @@ fn an_alarm_goes_off_while_nobody_is_ready_to_take_over() {
     };
     assert_ne!(state(), "ALARM", "both are there");
 
-    let groups = call(&record, "autoscaling", "2011-01-01", &[("Action", "DescribeAutoScalingGroups")]);
+    let groups = call(
+        &record,
+        "autoscaling",
+        "2011-01-01",
+        &[("Action", "DescribeAutoScalingGroups")],
+    );
     for group in all(&groups, "AutoScalingGroupName") {
         let suspend = [
             ("Action", "SuspendProcesses"),
