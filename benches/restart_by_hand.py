@@ -34,6 +34,13 @@ def processes(root):
                 continue
 
 
+def lives(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def frame(channel, ids, arguments):
     payload = struct.pack(">HH", *ids) + arguments
     return struct.pack(">BHI", 1, channel, len(payload)) + payload + b"\xce"
@@ -103,7 +110,7 @@ def main():
     try:
         began = time.monotonic()
         os.kill(beam, signal.SIGKILL)
-        while pathlib.Path(f"/proc/{beam}").exists() and pathlib.Path(f"/proc/{beam}/stat").read_text().split()[2] != "Z":
+        while lives(beam):
             time.sleep(0.002)
         subprocess.run([server, "-detached", "-mqaws_queue_manager", manager], env=environment, check=True)
         while not answers(address, user, password, queue):

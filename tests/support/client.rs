@@ -146,23 +146,26 @@ impl Client {
                 let sent = timeout(LIMIT, sender.send_batchable(message(put))).await;
                 pending.push(sent.map_err(|e| e.to_string())?.map_err(|e| format!("{e:?}"))?);
             }
-            let mut acknowledged = Vec::new();
+            let (mut acknowledged, mut ended) = (Vec::new(), None);
             for (put, outcome) in puts.iter().zip(pending) {
-                match timeout(LIMIT, outcome)
-                    .await
-                    .map_err(|e| e.to_string())?
-                    .map_err(|e| format!("{e:?}"))?
-                {
-                    Outcome::Accepted(_) => acknowledged.push(put.id.clone()),
-                    Outcome::Rejected(_) => {}
-                    other => return Err(format!("{other:?}")),
+                match timeout(LIMIT, outcome).await {
+                    Ok(Ok(Outcome::Accepted(_))) => acknowledged.push(put.id.clone()),
+                    Ok(Ok(Outcome::Rejected(_))) => {}
+                    other => {
+                        ended = Some(format!("{other:?}"));
+                        break;
+                    }
                 }
             }
-            timeout(LIMIT, sender.close())
-                .await
-                .map_err(|e| e.to_string())?
-                .map_err(|e| format!("{e:?}"))?;
-            Ok(acknowledged)
+            match timeout(LIMIT, sender.close()).await {
+                Ok(Ok(())) => {}
+                other => ended = ended.or(Some(format!("{other:?}"))),
+            }
+            // What was acknowledged before an error must be there all the same.
+            match ended {
+                Some(why) if acknowledged.is_empty() => Err(why),
+                _ => Ok(acknowledged),
+            }
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::places;
 use super::service::Service;
-use super::settings::{MARK, SERVER};
+use super::settings::{MARK, NAMES_MARK, SERVER};
 use crate::Command;
 use crate::image::ImageParts;
 use crate::product::{LeaseRule, ProcessKind, Product};
@@ -52,19 +52,24 @@ impl Product for RabbitMq {
         USER
     }
 
-    /// Whatever names this queue manager behind our own word: the command that starts its node, and the machine that runs it.
+    /// Whatever names this queue manager behind a word of ours: the command that starts its node, the machine that runs it, and the one
+    /// that changes files of a node that does not run.
     fn identify<'a>(&self, args: &[&'a str], queue_manager: &str) -> Option<ProcessKind<'a>> {
         let first = args.first()?;
         let name = first.rsplit('/').next().unwrap_or(first);
-        let marked = args.windows(2).any(|pair| pair[0] == MARK && pair[1] == queue_manager);
-        marked.then_some(ProcessKind {
+        let marked = |mark| args.windows(2).any(|pair| pair[0] == mark && pair[1] == queue_manager);
+        let node = marked(MARK);
+        (node || marked(NAMES_MARK)).then_some(ProcessKind {
             name,
-            controller: name == MACHINE,
+            controller: node && name == MACHINE,
         })
     }
 
     fn writes(&self, command: &Command) -> bool {
-        command.args.iter().any(|arg| Path::new(arg).ends_with(SERVER))
+        command
+            .args
+            .iter()
+            .any(|arg| arg == NAMES_MARK || Path::new(arg).ends_with(SERVER))
     }
 
     fn directories(&self, mount: &Path, queue_manager: &str) -> Vec<PathBuf> {
@@ -109,7 +114,7 @@ mod tests {
     #[test]
     fn a_node_is_told_from_the_commands_and_from_other_nodes() {
         let machine = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp";
-        let cases: [(&[&str], Option<(&str, bool)>); 6] = [
+        let cases: [(&[&str], Option<(&str, bool)>); 7] = [
             (
                 &[
                     machine, "-W", "w", "--", "-s", "rabbit", "boot", MARK, "QM1", "-noinput",
@@ -130,6 +135,10 @@ mod tests {
                     "QM1",
                 ],
                 Some(("sh", false)),
+            ),
+            (
+                &[machine, "--", "-noinput", NAMES_MARK, "QM1", "-eval", "text"],
+                Some(("beam.smp", false)),
             ),
             (&["/usr/lib/erlang/bin/epmd", "-daemon"], None),
             (&[], None),
@@ -153,10 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn the_command_that_starts_a_node_runs_behind_the_fence() {
+    fn commands_that_change_the_data_run_behind_the_fence() {
         let start =
             Command::new("/usr/bin/env").args(["-u", "X", "/usr/lib/rabbitmq/bin/rabbitmq-server", "-detached"]);
         assert!(RabbitMq.writes(&start));
+        let names = Command::new("/usr/lib/erlang/bin/erl").args(["-noinput", NAMES_MARK, "QM1"]);
+        assert!(RabbitMq.writes(&names));
         assert!(!RabbitMq.writes(&Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl").arg("list_queues")));
     }
 }

@@ -172,28 +172,49 @@ pub(super) fn port_mapper(places: &Places, address: IpAddr, port: u16) -> Comman
     common(command, places)
 }
 
-/// What Erlang runs to put the names of members into the file of names: each one's settings say its own. A name that is another member's is
-/// left to that one.
+/// What Erlang runs to put the names of members into the file of names. Each member's settings say its own, and are read as bytes, as the
+/// node reads them. Of several members of one name the newest has it; a name that belongs to a member that is there is left to that one, and
+/// so is a member that is older than the file by more than a write of it takes: its name was saved once, and taken away since.
 const NAME_MEMBERS: &str = r#"
-[Dir | Members] = init:get_plain_arguments(),
-{ok, Names} = dets:open_file(names, [{file, filename:join(Dir, "names.dets")}]),
-[begin
-    {ok, [#{id := {Name, _}, uid := UId}]} = file:consult(filename:join([Dir, Member, "config"])),
-    case dets:lookup(Names, Name) of
-        [] -> ok = dets:insert(Names, {Name, UId}), io:format("~ts: ~ts~n", [Member, Name]);
-        [{_, Other}] -> io:format("~ts: ~ts has ~ts~n", [Member, Name, Other])
-    end
-end || Member <- Members],
+[Dir] = init:get_plain_arguments(),
+File = filename:join(Dir, "names.dets"),
+Written = fun(Path) -> {ok, Info} = file:read_file_info(Path, [{time, posix}]), element(6, Info) end,
+Settings = fun(Member) -> filename:join([Dir, Member, "config"]) end,
+Saved = Written(File),
+{ok, Names} = dets:open_file(names, [{file, File}]),
+Named = dets:foldl(fun({_, UId}, All) -> All#{UId => true} end, #{}, Names),
+Read = fun(Member) ->
+    {ok, Text} = file:read_file(Settings(Member)),
+    {ok, Tokens, _} = erl_scan:string(binary_to_list(Text)),
+    {ok, #{id := {Name, _}, uid := UId}} = erl_parse:parse_term(Tokens),
+    UId = list_to_binary(Member),
+    {Written(Settings(Member)), Name, UId}
+end,
+{ok, All} = file:list_dir(Dir),
+Nameless = lists:append([try [Read(Member)] catch _:_ -> io:format("left ~ts: its settings cannot be read~n", [Member]), [] end
+    || Member <- All, filelib:is_regular(Settings(Member)), not is_map_key(list_to_binary(Member), Named)]),
+[case dets:lookup(Names, Name) of
+    _ when At < Saved - 5 -> io:format("left ~ts: older than the names~n", [UId]);
+    [{_, Other}] -> case filelib:is_regular(Settings(Other)) of
+        true -> io:format("left ~ts: its name is that of ~ts~n", [UId, Other]);
+        false -> ok = dets:insert(Names, {Name, UId}), io:format("named ~ts~n", [UId])
+    end;
+    [] -> ok = dets:insert(Names, {Name, UId}), io:format("named ~ts~n", [UId])
+end || {At, Name, UId} <- lists:reverse(lists:sort(Nameless))],
 ok = dets:close(Names),
 halt(0).
 "#;
 
+/// The word before the queue manager's name on the command line that changes the file of names.
+pub(super) const NAMES_MARK: &str = "-mqaws_names_of";
+
 /// The command that puts the names of members of quorum queues into the node's file of names, while no node runs.
-pub(super) fn name_members(places: &Places, dir: &Path, members: &[String]) -> Command {
+pub(super) fn name_members(places: &Places, queue_manager: &str, dir: &Path) -> Command {
     let command = Command::new(places.erlang.join("erl"))
-        .args(["-noinput", "-boot", "start_clean", "-eval", NAME_MEMBERS, "-extra"])
+        .args(["-noinput", "-boot", "no_dot_erlang", NAMES_MARK, queue_manager])
+        .args(["-eval", NAME_MEMBERS, "-extra"])
         .arg(dir)
-        .args(members);
+        .env("ERL_CRASH_DUMP_BYTES", "0");
     common(command, places)
 }
 

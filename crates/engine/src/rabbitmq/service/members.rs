@@ -2,12 +2,14 @@
 //!
 //! A node notes the name of a new member in a file of its own that it saves half a second after the last use of it, or later. A kill before
 //! that leaves the member's directory, with messages that were confirmed, and no name for it: the next start makes an empty member in its
-//! place, which never elects a leader. No further start helps, so the name is put back before the node runs.
+//! place, which never elects a leader. No further start helps, so the name is put back before the node runs. A node that has started without the
+//! name has saved the file since: then nothing tells a member that was lost from one that was deleted, and it is left alone.
 
-use super::{COMMAND, Service, first_line, transient};
+use super::{COMMAND, Service, first_line};
 use crate::rabbitmq::places::NODE;
 use crate::rabbitmq::settings;
 use crate::service::EngineFailure;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -19,25 +21,34 @@ const CONFIG: &str = "config";
 
 impl Service {
     /// Gives members without a name theirs back. The node must not run.
+    ///
+    /// # Errors
+    /// [`EngineFailure`], when that cannot be learned or tried. Where it was tried in vain the node says best what is wrong with its files.
     pub(super) fn name_members(&self) -> Result<(), EngineFailure> {
         let members = self.base().join(NODE).join("quorum").join(NODE);
         let nameless = nameless(&members).map_err(|error| EngineFailure::transient(&error))?;
         if nameless.is_empty() {
             return Ok(());
         }
-        let command = settings::name_members(&self.places, &members, &nameless).deadline(COMMAND);
+        let command = settings::name_members(&self.places, &self.queue_manager, &members).deadline(COMMAND);
         let output = self.run(&command)?;
-        match output.code {
-            0 => {
-                tracing::warn!(members = ?nameless, said = %output.text.trim(), "named members of quorum queues again");
-                Ok(())
+        for line in output.text.lines() {
+            if let Some(member) = line.strip_prefix("named ") {
+                tracing::warn!(member, "a member of a quorum queue has its name again");
+            } else if let Some(why) = line.strip_prefix("left ") {
+                tracing::warn!(why, "a member of a quorum queue stays without a name");
             }
-            code => Err(transient(format!(
-                "the names of members of quorum queues in {} cannot be restored: erl exit {code}: {}",
-                members.display(),
-                first_line(&output.text)
-            ))),
         }
+        if output.code != 0 {
+            let last = output.text.lines().rfind(|line| !line.trim().is_empty());
+            let said = last.unwrap_or_else(|| first_line(&output.text));
+            tracing::error!(
+                code = output.code,
+                said,
+                "the names of members of quorum queues are not restored"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -49,14 +60,17 @@ fn nameless(members: &Path) -> io::Result<Vec<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
+    // All are of the same length or nearly so, and there may be tens of thousands.
+    let mut parts: BTreeMap<usize, HashSet<&[u8]>> = BTreeMap::new();
     let mut nameless = Vec::new();
     for entry in fs::read_dir(members)? {
         let entry = entry?;
         let Ok(member) = entry.file_name().into_string() else {
             continue;
         };
-        let is_named = names.windows(member.len()).any(|part| part == member.as_bytes());
-        if !is_named && entry.path().join(CONFIG).is_file() {
+        let of_length = parts.entry(member.len());
+        let known = of_length.or_insert_with_key(|length| names.windows(*length).collect());
+        if !known.contains(member.as_bytes()) && entry.path().join(CONFIG).is_file() {
             nameless.push(member);
         }
     }
