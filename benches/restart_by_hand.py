@@ -101,7 +101,7 @@ def main():
     manager = re.search(r"-mqaws_queue_manager\0([^\0]+)", pathlib.Path(f"/proc/{beam}/cmdline").read_text()).group(1)
     password = (settings / "agent.password").read_text()
     address = re.search(r"^listeners.tcp.1 = (.+):5672$", (settings / "rabbitmq.conf").read_text(), re.M).group(1)
-    server = next((root / "usr/lib/rabbitmq/bin").glob("rabbitmq-server"))
+    server = root / "usr/lib/rabbitmq/bin/rabbitmq-server"
     (root / "run/mqaws").mkdir(exist_ok=True)
     with open(root / "run/mqaws/ordered-deaths", "a") as ordered:
         ordered.write(f"{beam}\n")

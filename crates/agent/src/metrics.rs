@@ -154,7 +154,6 @@ mod tests {
             original: None,
             empty: None,
             decision: None,
-            member: None,
         }
     }
 

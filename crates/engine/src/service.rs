@@ -1,7 +1,6 @@
 //! The engine of one queue manager on one host: what the agent asks of it, and what it needs of the host.
 
 use crate::certificate::Certificate;
-use crate::cluster::Cluster;
 use crate::processes::Processes;
 use crate::product::Product;
 use crate::{Root, Runner};
@@ -163,11 +162,6 @@ pub trait Engine: Send + Sync {
     /// When that cannot be learned.
     fn kill(&self) -> io::Result<usize> {
         self.host().kill(KILL)
-    }
-
-    /// What it is asked where its members each keep a copy of the data; absent where it knows of no others.
-    fn cluster(&self) -> Option<&dyn Cluster> {
-        None
     }
 
     /// What is measured of it.

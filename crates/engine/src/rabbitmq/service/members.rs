@@ -5,7 +5,7 @@
 //! place, which never elects a leader. No further start helps, so the name is put back before the node runs. A node that has started without the
 //! name has saved the file since: then nothing tells a member that was lost from one that was deleted, and it is left alone.
 
-use super::{COMMAND, Service, first_line};
+use super::{COMMAND, Service};
 use crate::rabbitmq::places::NODE;
 use crate::rabbitmq::settings;
 use crate::service::EngineFailure;
@@ -26,8 +26,7 @@ impl Service {
     /// [`EngineFailure`], when that cannot be learned or tried. Where it was tried in vain the node says best what is wrong with its files.
     pub(super) fn name_members(&self) -> Result<(), EngineFailure> {
         let members = self.base().join(NODE).join("quorum").join(NODE);
-        let nameless = nameless(&members).map_err(|error| EngineFailure::transient(&error))?;
-        if nameless.is_empty() {
+        if !has_nameless(&members).map_err(|error| EngineFailure::transient(&error))? {
             return Ok(());
         }
         let command = settings::name_members(&self.places, &self.queue_manager, &members).deadline(COMMAND);
@@ -41,7 +40,7 @@ impl Service {
         }
         if output.code != 0 {
             let last = output.text.lines().rfind(|line| !line.trim().is_empty());
-            let said = last.unwrap_or_else(|| first_line(&output.text));
+            let said = last.unwrap_or_default();
             tracing::error!(
                 code = output.code,
                 said,
@@ -52,17 +51,16 @@ impl Service {
     }
 }
 
-/// Directories of members that the file of names does not contain.
-fn nameless(members: &Path) -> io::Result<Vec<String>> {
+/// Whether there are directories of members that the file of names does not contain.
+fn has_nameless(members: &Path) -> io::Result<bool> {
     let names = match fs::read(members.join(NAMES)) {
         Ok(names) => names,
         // A node that has not run yet has no members.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
     // All are of the same length or nearly so, and there may be tens of thousands.
     let mut parts: BTreeMap<usize, HashSet<&[u8]>> = BTreeMap::new();
-    let mut nameless = Vec::new();
     for entry in fs::read_dir(members)? {
         let entry = entry?;
         let Ok(member) = entry.file_name().into_string() else {
@@ -71,11 +69,10 @@ fn nameless(members: &Path) -> io::Result<Vec<String>> {
         let of_length = parts.entry(member.len());
         let known = of_length.or_insert_with_key(|length| names.windows(*length).collect());
         if !known.contains(member.as_bytes()) && entry.path().join(CONFIG).is_file() {
-            nameless.push(member);
+            return Ok(true);
         }
     }
-    nameless.sort();
-    Ok(nameless)
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -85,20 +82,17 @@ mod tests {
     #[test]
     fn a_member_whose_name_was_not_saved_is_found_and_no_other() {
         let node = tempfile::tempdir().expect("a directory");
-        assert_eq!(nameless(node.path()).expect("read"), Vec::<String>::new());
-        for (member, file) in [
-            ("2F_ORDNAMED", CONFIG),
-            ("2F_ORDLOST", CONFIG),
-            ("2F_ORDEMPTY", "other"),
-        ] {
+        let found = || has_nameless(node.path()).expect("read");
+        let add = |member: &str, file: &str| {
             fs::create_dir(node.path().join(member)).expect("made");
             fs::write(node.path().join(member).join(file), "").expect("written");
-        }
-        assert!(
-            nameless(node.path()).expect("read").is_empty(),
-            "nothing is judged without the file"
-        );
+        };
+        add("2F_ORDNAMED", CONFIG);
+        add("2F_ORDEMPTY", "other");
+        assert!(!found(), "nothing is judged without the file");
         fs::write(node.path().join(NAMES), b"\x83m\0\0\0\x0b2F_ORDNAMED\0").expect("written");
-        assert_eq!(nameless(node.path()).expect("read"), ["2F_ORDLOST"]);
+        assert!(!found());
+        add("2F_ORDLOST", CONFIG);
+        assert!(found());
     }
 }
