@@ -33,7 +33,7 @@ pub fn template(deployment: &Deployment) -> Result<Template, RenderError> {
     Ok(template)
 }
 
-/// Renders a deployment as the YAML that CloudFormation receives.
+/// Renders a deployment as the text that CloudFormation receives: YAML, or JSON without spaces where that would be over CloudFormation's limit.
 ///
 /// # Errors
 /// Those of [`template`], and [`RenderError::TooLarge`].
@@ -53,11 +53,16 @@ pub fn body_renewing_last(deployment: &Deployment, last: &str) -> Result<String,
 }
 
 fn body_of(template: &Template) -> Result<String, RenderError> {
-    let text = template.to_yaml()?;
-    if text.len() > MOST_TEMPLATE_BYTES {
-        return Err(RenderError::TooLarge { bytes: text.len() });
+    let yaml = template.to_yaml()?;
+    if yaml.len() <= MOST_TEMPLATE_BYTES {
+        return Ok(yaml);
     }
-    Ok(text)
+    // A YAML reader takes it too.
+    let json = template.to_short_json()?;
+    if json.len() > MOST_TEMPLATE_BYTES {
+        return Err(RenderError::TooLarge { bytes: json.len() });
+    }
+    Ok(json)
 }
 
 /// Puts the group of a member after those of the others, which keep their order.

@@ -230,6 +230,49 @@ fn a_new_network_has_every_endpoint_that_the_instance_calls() {
 }
 
 #[test]
+fn what_is_too_large_as_yaml_is_sent_as_short_json_and_what_is_too_large_as_that_is_refused() {
+    let all = Cidr::new("10.0.0.0/8").unwrap();
+    let with = |clients: u32| {
+        let mut deployment = Deployment::default();
+        deployment.network.clients = (0..clients).filter_map(|index| all.part(16, index)).collect();
+        deployment
+    };
+    let (mut yaml, mut json) = (0, 0);
+    for clients in 0..=256 {
+        let deployment = with(clients);
+        let rendered = template(&deployment).unwrap();
+        let as_yaml = rendered.to_yaml().unwrap();
+        match body(&deployment) {
+            Ok(text) if as_yaml.len() <= MOST_TEMPLATE_BYTES => {
+                yaml += 1;
+                assert_eq!(text, as_yaml);
+            }
+            Ok(text) => {
+                json += 1;
+                assert!(
+                    text.len() <= MOST_TEMPLATE_BYTES && text.starts_with('{'),
+                    "{}",
+                    text.len()
+                );
+                assert_eq!(Template::from_json(&text).unwrap(), rendered);
+                assert_eq!(Template::from_yaml(&text).unwrap(), rendered);
+            }
+            Err(RenderError::TooLarge { bytes }) => {
+                assert_eq!(bytes, rendered.to_short_json().unwrap().len());
+                assert!(bytes > MOST_TEMPLATE_BYTES);
+                assert!(
+                    yaml > 0 && json > 0,
+                    "{yaml} as YAML, {json} as JSON before {clients} clients"
+                );
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("nothing was refused: {yaml} as YAML, {json} as JSON");
+}
+
+#[test]
 fn what_is_not_known_yet_is_named() {
     let deployment = Deployment::default();
     let error = parameters(&deployment, &Resolved::default()).unwrap_err();

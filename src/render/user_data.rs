@@ -37,6 +37,7 @@ pub(super) fn agent_config(deployment: &Deployment, member: &Member) -> AgentCon
             mount_with: deployment.storage.mount.into(),
             lease_seconds: deployment.storage.lease_seconds,
         },
+        member: None,
         credentials: "${Credentials}".to_owned(),
         user: "${UserName}".to_owned(),
         certificate: "${Certificate}".to_owned(),

@@ -147,6 +147,14 @@ impl Template {
         value_to_json(&self.to_value()).map(|text| text + "\n")
     }
 
+    /// The document as JSON in the long form without spaces, the shortest text there is of it; for where its size is limited.
+    ///
+    /// # Errors
+    /// [`TemplateError::Write`] when a number has no JSON form.
+    pub fn to_short_json(&self) -> Result<String, TemplateError> {
+        serde_json::to_string(&Long(&self.to_value())).map_err(|source| TemplateError::Write { source: source.into() })
+    }
+
     /// Reads a document from JSON.
     ///
     /// # Errors

@@ -154,6 +154,7 @@ mod tests {
             original: None,
             empty: None,
             decision: None,
+            member: None,
         }
     }
 

@@ -91,6 +91,7 @@ pub(crate) fn assemble(config: &AgentConfig, view: &View<'_>, extra: &Extra) -> 
         previous: inquiry.and_then(previous),
         original: inquiry.and_then(original),
         empty: inquiry.and_then(Inquiry::empty).map(str::to_owned),
+        member: None,
         decision: view.decision.map(|decision| FenceDecision {
             id: decision.id.clone(),
             kind: decision.word.kind(),

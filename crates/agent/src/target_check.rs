@@ -145,8 +145,8 @@ impl Answers {
     fn ask(&self) {
         let health = (self.ask)();
         let now = Instant::now();
-        // One that answers and was not understood does answer.
-        let well = !matches!(health, Health::Bad(_));
+        // One that answers and was not understood does answer; one without a majority does not, and another member may have it.
+        let well = !matches!(health, Health::Bad(_) | Health::Waits(_));
         let mut said = self.said();
         said.asking = false;
         said.last = Some((now, well));

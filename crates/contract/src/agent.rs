@@ -8,11 +8,13 @@ use crate::words::words;
 use serde::{Deserialize, Serialize};
 
 pub mod mark;
+mod member;
 pub mod metric;
 mod pause;
 mod proof;
 mod state;
 
+pub use member::{JOIN_TAG, MemberAddress, MemberConfig, MemberName, MemberStatus, PEER_PORT};
 pub use pause::Pause;
 pub use proof::ProofKind;
 pub use state::AgentState;
@@ -52,8 +54,11 @@ pub struct AgentConfig {
     pub topology: Topology,
     /// The engine and where its commands are.
     pub engine: EngineConfig,
-    /// The shared file system.
+    /// Where its data are.
     pub storage: StorageConfig,
+    /// The member that this host sits on, where each keeps a copy of the data on a volume of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberConfig>,
     /// ARN of the secret that holds the application user, `{"username":…,"password":…}`.
     pub credentials: String,
     /// Name of that user, for whom the definitions open the queue manager.
@@ -139,10 +144,11 @@ pub struct EngineConfig {
     pub bin_dir: String,
 }
 
-/// The shared file system.
+/// Where data are on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageConfig {
-    /// EFS file system id.
+    /// EFS file system id; empty where the data are on a member's volume.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file_system: String,
     /// Mount point, `/mnt/mqaws`.
     pub mount: String,
@@ -239,6 +245,9 @@ pub struct AgentStatus {
     /// The last decision of a person.
     #[serde(default)]
     pub decision: Option<FenceDecision>,
+    /// How the member that this host sits on is, where each keeps a copy of the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberStatus>,
 }
 
 /// `line 5 of the definitions`: how an agent names a place in the user's own definitions, of whose file it does not know the name.

@@ -37,7 +37,7 @@ macro_rules! checked {
             /// Checks a text.
             ///
             /// # Errors
-            /// [`InvalidName`] with the rule that the text breaks.
+            /// `InvalidName` with the rule that the text breaks.
             pub fn new(text: impl Into<String>) -> Result<Self, $crate::InvalidName> {
                 let value = text.into();
                 let check: fn(&str) -> bool = $check;

@@ -2,6 +2,7 @@
 //!
 //! - [`product`] is what is known of an engine before there is a host: names of its processes, user, data, order of versions;
 //! - [`service`] is the engine of one queue manager on one host: adopt, start, define, check, end, probe;
+//! - [`Cluster`] is what an engine is asked besides where its members each keep a copy of the data;
 //! - [`ibm_mq`] is IBM MQ, [`rabbitmq`] RabbitMQ; [`PRODUCTS`] is the table of those that have a driver;
 //! - [`image`] is what an image holds of its engine, [`certificate`] what clients see;
 //! - [`processes`] finds an engine's processes, and [`runner`] runs one command with a deadline. Whatever is not an exit code is
@@ -10,6 +11,7 @@
 //! The same driver runs against an engine and against the lab's stand-in for it: only the directory of the commands differs.
 
 pub mod certificate;
+mod cluster;
 pub mod ibm_mq;
 pub mod image;
 pub mod processes;
@@ -20,6 +22,7 @@ pub mod runner;
 pub(crate) mod service;
 
 pub use certificate::Certificate;
+pub use cluster::{Cluster, Standing};
 pub use mqaws_contract::engine::Order;
 pub use product::{LeaseRule, NoDriver, ProcessKind, Product, Products, find};
 pub use root::Root;

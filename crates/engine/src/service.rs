@@ -1,6 +1,7 @@
 //! The engine of one queue manager on one host: what the agent asks of it, and what it needs of the host.
 
 use crate::certificate::Certificate;
+use crate::cluster::Cluster;
 use crate::processes::Processes;
 use crate::product::Product;
 use crate::{Root, Runner};
@@ -164,6 +165,11 @@ pub trait Engine: Send + Sync {
         self.host().kill(KILL)
     }
 
+    /// What it is asked where its members each keep a copy of the data; absent where it knows of no others.
+    fn cluster(&self) -> Option<&dyn Cluster> {
+        None
+    }
+
     /// What is measured of it.
     fn measure(&self) -> Measures;
 
@@ -253,6 +259,8 @@ pub enum Health {
     Well,
     /// It does not answer.
     Bad(String),
+    /// It runs, and waits for a majority of the cluster's members: no restart of it brings one.
+    Waits(String),
     /// The check itself failed. Says nothing about the engine.
     Unknown(String),
 }

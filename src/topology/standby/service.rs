@@ -14,6 +14,8 @@ pub(super) fn role(agent: &AgentStatus) -> Role {
         State::Booting | State::Mounting | State::Fencing | State::Adopting | State::Starting | State::Restarting => {
             Role::Starting
         }
+        // No copy of the data is a member of anything here.
+        State::Joining => Role::Unknown,
         State::Condemned | State::Draining | State::Stopped | State::Paused | State::Unknown | State::Other(_) => {
             Role::Unknown
         }

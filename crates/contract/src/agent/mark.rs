@@ -16,6 +16,8 @@ pub const ADOPTED: &str = "adopted";
 pub const ENGINE_STARTING: &str = "engine-starting";
 /// The queue manager runs and its listener accepts.
 pub const ENGINE_STARTED: &str = "engine-started";
+/// The engine is a member of the cluster; the detail says of how many.
+pub const JOINED: &str = "joined";
 /// Definitions checked, signal sent: service is given.
 pub const SERVING: &str = "serving";
 /// The kernel told of the engine's death.

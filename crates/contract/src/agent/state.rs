@@ -19,6 +19,8 @@ words! {
         Adopting = "adopting",
         /// Starts it; replaying its log belongs to this.
         Starting = "starting",
+        /// Its engine runs and becomes a member of the cluster, or waits for the others; it serves nobody yet.
+        Joining = "joining",
         /// It serves, whatever the topology: what the deploying side waits for.
         Serving = "serving",
         /// It died or hung and is started again in place.

@@ -204,7 +204,7 @@ impl SingleWriter {
                 self.said.last_error = None;
                 self.policy.health
             }
-            Health::Unknown(why) => {
+            Health::Unknown(why) | Health::Waits(why) => {
                 self.said.last_error = Some(why);
                 self.policy.health
             }
